@@ -1,0 +1,103 @@
+# Everything starts from a bare clone with python3 (>= 3.11, with its headers), make and g++.
+#
+#   make serve    build what is missing and serve on 127.0.0.1:6333, kept in ./data
+#   make test     build what is missing and run the tests
+#   make check    style, types, import contracts, native formatting
+#   make bench    one table of speed beside recall (BENCH="--synthetic 100000" for more)
+#   make asan     the tests on a native module built with AddressSanitizer and UBSan
+#   make wheel    dist/*.whl
+#   make install  only the environment, .venv
+#
+# The package is installed in editable mode: Python edits count at once. The compiled module is
+# rebuilt when a file under index/native, or pyproject.toml, is newer than the last build.
+
+PYTHON ?= python3
+HOST ?= 127.0.0.1
+PORT ?= 6333
+DATA ?= ./data
+BENCH ?=
+TESTS ?=
+
+VENV := .venv
+ASAN_VENV := .venv-asan
+# Folders are named too, so that a deleted source file rebuilds as well.
+NATIVE := $(shell find index/native -not -name '.*')
+CPP := $(filter %.cpp %.h,$(NATIVE))
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help install serve test check format bench asan wheel clean
+
+help:
+	@sed -n '3,9s/^# *//p' Makefile
+
+install: $(VENV)/.built
+
+serve: $(VENV)/.built
+	$(VENV)/bin/palimpsest serve --host $(HOST) --port $(PORT) --data $(DATA)
+
+test: $(VENV)/.dev
+	$(VENV)/bin/python -m pytest $(TESTS)
+
+check: $(VENV)/.dev
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/mypy
+	$(VENV)/bin/lint-imports
+	$(VENV)/bin/clang-format --dry-run --Werror $(CPP)
+
+format: $(VENV)/.dev
+	$(VENV)/bin/ruff check --fix-only .
+	$(VENV)/bin/ruff format .
+	$(VENV)/bin/clang-format -i $(CPP)
+
+bench: $(VENV)/.dev
+	$(VENV)/bin/python -m tests.bench --out build/bench.md $(BENCH)
+
+wheel: $(VENV)/.built
+	$(VENV)/bin/pip wheel --no-build-isolation --no-deps --wheel-dir dist \
+		-C build-dir='build/wheel-{wheel_tag}' .
+
+clean:
+	rm -rf build dist $(VENV) $(ASAN_VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis
+
+# --- environments -------------------------------------------------------------------------------
+
+# Dependency groups need pip 25.1. Build tools live in the environment itself (no build isolation),
+# so that CMake's cache stays valid and a second build compiles only what changed.
+%/.tools: pyproject.toml
+	@$(PYTHON) .ci/prerequisites.py
+	$(PYTHON) -m venv $*
+	$*/bin/python -m pip install --quiet --upgrade 'pip>=25.1'
+	$*/bin/pip install --quiet --group build
+	@touch $@
+
+$(VENV)/.built: $(VENV)/.tools $(NATIVE)
+	$(VENV)/bin/pip install --quiet --no-build-isolation \
+		-C build-dir='build/{wheel_tag}' --editable .
+	@touch $@
+
+# hnswlib compiles itself for the CPU it is built on: a copy cached by another machine may not run.
+%/.dev: %/.built
+	$*/bin/pip install --quiet --no-cache-dir --no-binary hnswlib --group bench
+	$*/bin/pip install --quiet --group dev
+	@touch $@
+
+# --- sanitizers ---------------------------------------------------------------------------------
+
+$(ASAN_VENV)/.built: $(ASAN_VENV)/.tools $(NATIVE)
+	$(ASAN_VENV)/bin/pip install --quiet --no-build-isolation \
+		-C build-dir='build/asan-{wheel_tag}' -C cmake.build-type=RelWithDebInfo \
+		-C cmake.define.PALIMPSEST_SANITIZE=ON -C install.strip=false --editable .
+	@touch $@
+
+# libstdc++ is preloaded as well, or the sanitizer finds no __cxa_throw to intercept. The
+# interpreter frees little at exit, so leaks are not looked for. A report on descriptor 2 must reach
+# the terminal although the run aborts, so pytest captures above it.
+PRELOAD = $(foreach name,asan ubsan stdc++,$(shell g++ -print-file-name=lib$(name).so))
+
+asan: $(ASAN_VENV)/.dev
+	LD_PRELOAD="$(PRELOAD)" PYTHONMALLOC=malloc \
+	ASAN_OPTIONS=detect_leaks=0:abort_on_error=1:strict_string_checks=1 \
+	UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1 \
+		$(ASAN_VENV)/bin/python -m pytest --capture=sys $(TESTS)

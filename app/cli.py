@@ -1,0 +1,97 @@
+"""The ``palimpsest`` command: ``palimpsest serve``."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import signal
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import uvicorn
+from fastapi import FastAPI
+from pydantic import ValidationError
+
+from app.main import create_app
+from app.settings import Settings
+from index import StorageError
+
+GRACE_SECONDS = 10  # for running requests, once asked to stop
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line and return the exit status."""
+    given = vars(_parser().parse_args(arguments))
+    given.pop("command")
+    try:
+        settings = Settings(**{name: value for name, value in given.items() if value is not None})
+    except ValidationError as error:
+        for problem in error.errors():
+            place = ".".join(map(str, problem["loc"]))
+            print(f"palimpsest: {place}: {problem['msg']}", file=sys.stderr)  # noqa: T201
+        return 2
+    return serve(settings)
+
+
+def serve(settings: Settings) -> int:
+    """Serve until a signal; running requests finish, the database closes."""
+    logging.basicConfig(
+        level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s"
+    )
+    app = create_app(settings)
+    try:
+        app.state.context.open()  # before uvicorn, which would print a traceback
+    except StorageError as error:
+        logging.getLogger("palimpsest").error("%s", error)
+        return 1
+    server = uvicorn.Server(server_config(app, settings))
+    # uvicorn repeats the signal that stopped it; a requested stop is a success.
+    signal.signal(signal.SIGTERM, _leave)
+    signal.signal(signal.SIGINT, _leave)
+    server.run()
+    return 0 if server.started else 1
+
+
+def server_config(app: FastAPI, settings: Settings) -> uvicorn.Config:
+    """Return uvicorn's configuration: no access log, no needless headers, no proxy layer."""
+    return uvicorn.Config(
+        app,
+        host=settings.host,
+        port=settings.port,
+        loop="uvloop",
+        http="httptools",
+        ws="none",
+        lifespan="on",
+        access_log=False,
+        log_config=None,
+        proxy_headers=False,
+        server_header=False,
+        date_header=False,
+        timeout_graceful_shutdown=GRACE_SECONDS,
+    )
+
+
+def _leave(*_: Any) -> None:
+    raise SystemExit(0)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="palimpsest", description="A vector search server.")
+    commands = parser.add_subparsers(dest="command", required=True)
+    serving = commands.add_parser(
+        "serve",
+        help="serve a data directory",
+        description="Every option is also PALIMPSEST_<NAME>.",
+    )
+    serving.add_argument("--host", help="address to listen on (127.0.0.1)")
+    serving.add_argument("--port", type=int, help="port to listen on (6333)")
+    serving.add_argument("--data", type=Path, help="data directory (./data)")
+    serving.add_argument("--threads", type=int, help="for index builds (the cores)")
+    serving.add_argument("--log-level", help="DEBUG, INFO, WARNING or ERROR (INFO)")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,160 @@
+"""One table from errors to HTTP answers, and the one place that writes an error envelope.
+
+400 is for what cannot be read (broken JSON, unknown shape, bad query string) or contradicts the
+collection; 422 for what reads well but lies outside its range. Texts follow Qdrant's where clients
+match on them.
+"""
+
+from __future__ import annotations
+
+import logging
+from http import HTTPStatus
+from time import perf_counter
+from typing import Any
+
+import msgspec
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+from index import (
+    CollectionExists,
+    InvalidConfig,
+    InvalidInput,
+    NotFound,
+    StorageError,
+    StorageFull,
+)
+
+log = logging.getLogger("palimpsest")
+
+# First match wins: subclasses stand above their bases.
+STATUS: tuple[tuple[type[Exception], int], ...] = (
+    (NotFound, HTTPStatus.NOT_FOUND),
+    (CollectionExists, HTTPStatus.CONFLICT),
+    (InvalidConfig, HTTPStatus.UNPROCESSABLE_ENTITY),
+    (InvalidInput, HTTPStatus.BAD_REQUEST),
+    (StorageFull, HTTPStatus.INSUFFICIENT_STORAGE),
+    (StorageError, HTTPStatus.INTERNAL_SERVER_ERROR),
+)
+
+# pydantic's error types that mean "well-formed but out of range"
+RANGE_ERRORS = frozenset(
+    {
+        "greater_than",
+        "greater_than_equal",
+        "less_than",
+        "less_than_equal",
+        "too_long",
+        "too_short",
+        "string_too_long",
+        "string_too_short",
+        "value_error",
+        "finite_number",
+    }
+)
+
+
+class Refusal(Exception):
+    """A request answered with ``status`` and ``text`` before the engine is asked."""
+
+    def __init__(self, status: int, text: str) -> None:
+        super().__init__(text)
+        self.status = status
+        self.text = text
+
+
+def format_error(text: str) -> Refusal:
+    """Answer 400 for a body that cannot be read."""
+    return Refusal(HTTPStatus.BAD_REQUEST, f"Format error in JSON body: {text}")
+
+
+def parameter_error(text: str) -> Refusal:
+    """Answer 400 for a query string that cannot be read."""
+    return Refusal(HTTPStatus.BAD_REQUEST, f"Deserialize error in query parameters: {text}")
+
+
+def wrong_input(text: str) -> Refusal:
+    """Answer 400 for a body that reads well but means nothing here."""
+    return Refusal(HTTPStatus.BAD_REQUEST, f"Wrong input: {text}")
+
+
+def unsupported(clause: str) -> Refusal:
+    """Answer 400 for a clause of Qdrant's API that this server does not carry out."""
+    return wrong_input(f"`{clause}` is not supported by this server")
+
+
+def out_of_range(field: str, reason: str, where: str = "JSON body") -> Refusal:
+    """Answer 422 for a value outside its range."""
+    return Refusal(
+        HTTPStatus.UNPROCESSABLE_ENTITY, f"Validation error in {where}: [{field}: {reason}]"
+    )
+
+
+def too_large(received: int | None, limit: int) -> Refusal:
+    """Answer 400 for a body above the limit; ``received`` is None when no length was declared."""
+    size = f"more than {limit}" if received is None else str(received)
+    return Refusal(
+        HTTPStatus.BAD_REQUEST,
+        f"JSON payload ({size} bytes) is larger than allowed (limit: {limit} bytes).",
+    )
+
+
+def describe(error: Exception) -> tuple[int, str]:
+    """Return the status and the text an error is answered with; unexpected ones are logged."""
+    if isinstance(error, Refusal):
+        return error.status, error.text
+    if isinstance(error, msgspec.MsgspecError):
+        return HTTPStatus.BAD_REQUEST, f"Format error in JSON body: {error}"
+    for kind, status in STATUS:
+        if isinstance(error, kind):
+            if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+                log.error("%s: %s", type(error).__name__, error)
+            return status, str(error)
+    if isinstance(error, RequestValidationError):
+        return _describe_validation(error.errors())
+    if isinstance(error, HTTPException):
+        return error.status_code, str(error.detail)
+    if isinstance(error, TimeoutError):
+        return HTTPStatus.REQUEST_TIMEOUT, "Timeout: the request took longer than its `timeout`"
+    if isinstance(error, RecursionError):
+        return HTTPStatus.BAD_REQUEST, "Format error in JSON body: nested too deeply"
+    log.error("request failed", exc_info=error)
+    return HTTPStatus.INTERNAL_SERVER_ERROR, f"Service internal error: {type(error).__name__}"
+
+
+def envelope(text: str, seconds: float) -> bytes:
+    """Return the JSON body of an error reply."""
+    return msgspec.json.encode({"status": {"error": text}, "time": seconds})
+
+
+async def answer(request: Request, error: Exception) -> Response:
+    """Write the reply to an error inside a FastAPI route."""
+    status, text = describe(error)
+    if isinstance(error, HTTPException):
+        text = f"{text}: {request.method} {request.url.path}"
+    headers = dict(getattr(error, "headers", None) or {})
+    body = envelope(text, perf_counter() - request.scope["started"])
+    return Response(body, status, headers, media_type="application/json")
+
+
+def _describe_validation(problems: Any) -> tuple[int, str]:
+    """Word pydantic's findings: 422 when all of them are about ranges, 400 otherwise."""
+    shape = [p for p in problems if p["type"] not in RANGE_ERRORS]
+    if not shape:
+        reasons = "; ".join(f"{_place(p)}: {p['msg']}, got {p['input']!r}" for p in problems)
+        return HTTPStatus.UNPROCESSABLE_ENTITY, f"Validation error in JSON body: [{reasons}]"
+    first = shape[0]
+    if first["type"] == "json_invalid":
+        return HTTPStatus.BAD_REQUEST, f"Format error in JSON body: {first['ctx']['error']}"
+    if first["type"] == "extra_forbidden":
+        text = f"unknown field `{_place(first)}`"
+        return HTTPStatus.BAD_REQUEST, f"Format error in JSON body: {text}"
+    return HTTPStatus.BAD_REQUEST, f"Format error in JSON body: {_place(first)}: {first['msg']}"
+
+
+def _place(problem: Any) -> str:
+    """Return the dotted place of a problem, without the tags of unions ("<one>")."""
+    parts = [str(part) for part in problem["loc"] if part != "body"]
+    return ".".join(part for part in parts if not part.startswith("<")) or "body"

@@ -1,0 +1,76 @@
+"""Assembly of the server: one database, the routes, and the layer around them."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.middleware.gzip import GZipMiddleware
+
+from app.context import Context
+from app.documentation import describe_point_routes
+from app.edge import GZIP_LEVEL, Edge
+from app.errors import Refusal, answer
+from app.metrics import build_registry
+from app.routes import collections, service, unsupported
+from app.routes.table import POINT_ROUTES
+from app.settings import Settings
+from index import PalimpsestError
+
+
+def create_app(settings: Settings) -> FastAPI:
+    """Return a server of ``settings.data``; its lifespan opens and closes the database."""
+    context = Context(settings)
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        context.open()
+        gc.freeze()  # what lives for good is not scanned again and again
+        try:
+            yield
+        finally:
+            context.close()
+            gc.unfreeze()
+
+    app = FastAPI(
+        title=settings.title,
+        version=settings.version,
+        lifespan=lifespan,
+        redirect_slashes=False,
+        strict_content_type=False,
+    )
+    app.state.context = context
+    app.state.registry = build_registry(
+        context.metrics, context.collections, lambda: context.database.damaged()
+    )
+    # The aliases path must stand before "/collections/{collection_name}".
+    app.include_router(unsupported.router)
+    app.include_router(collections.router)
+    app.include_router(service.router)
+    for kind in (PalimpsestError, Refusal, RequestValidationError, HTTPException):
+        app.add_exception_handler(kind, answer)
+    app.add_middleware(GZipMiddleware, minimum_size=settings.gzip_floor, compresslevel=GZIP_LEVEL)
+    app.add_middleware(
+        Edge,
+        context=context,
+        routes={where: route.endpoint for where, route in POINT_ROUTES.items()},
+    )
+    _document(app)
+    return app
+
+
+def _document(app: FastAPI) -> None:
+    """Add the point routes, which FastAPI does not know, to the OpenAPI document."""
+    generate = app.openapi
+
+    def openapi() -> dict[str, Any]:
+        if app.openapi_schema is None:
+            app.openapi_schema = describe_point_routes(generate(), POINT_ROUTES)
+        return app.openapi_schema
+
+    app.openapi = openapi  # type: ignore[method-assign]

@@ -1,0 +1,98 @@
+"""Collections: list, look at, create, change, delete.
+
+What touches the disk runs in FastAPI's threads; what reads published state runs in the event loop.
+"""
+
+from __future__ import annotations
+
+from time import perf_counter
+from typing import Annotated, Any
+
+import msgspec
+from fastapi import APIRouter, Depends, Query, Request, Response
+
+from app.context import Context
+from app.schemas.collections import CollectionBody, CollectionChange, Declaration
+from app.schemas.declarations import merge, to_config
+from app.schemas.information import describe_collection
+from app.schemas.parameters import parse_parameters
+from index import CollectionNotFound
+
+router = APIRouter(prefix="/collections", tags=["collections"])
+
+
+def shared(request: Request) -> Context:
+    """Return what the routes of this server share."""
+    context: Context = request.app.state.context
+    return context
+
+
+def check_parameters(
+    request: Request,
+    timeout: Annotated[str | None, Query(description="whole seconds, 1 or more")] = None,
+) -> None:
+    """Refuse a query string that cannot be read."""
+    parse_parameters(request.scope["query_string"])
+
+
+Shared = Annotated[Context, Depends(shared)]
+Checked = Depends(check_parameters)
+
+
+def success(request: Request, result: Any) -> Response:
+    """Return ``result`` in the envelope of every successful reply."""
+    body = {"result": result, "status": "ok", "time": perf_counter() - request.scope["started"]}
+    return Response(msgspec.json.encode(body), media_type="application/json")
+
+
+@router.get("")
+async def list_collections(request: Request, context: Shared) -> Response:
+    """List the names of all collections."""
+    names = context.database.names()
+    return success(request, {"collections": [{"name": name} for name in names]})
+
+
+@router.get("/{collection_name}")
+async def get_collection(request: Request, context: Shared, collection_name: str) -> Response:
+    """Return a collection's state, counts and configuration."""
+    collection = context.database.get(collection_name)
+    return success(request, describe_collection(collection))
+
+
+@router.get("/{collection_name}/exists")
+async def collection_exists(request: Request, context: Shared, collection_name: str) -> Response:
+    """Tell whether a collection exists."""
+    return success(request, {"exists": collection_name in context.database.names()})
+
+
+@router.put("/{collection_name}", dependencies=[Checked])
+def create_collection(
+    request: Request, context: Shared, collection_name: str, body: CollectionBody
+) -> Response:
+    """Create a collection."""
+    context.database.create(collection_name, to_config(body))
+    return success(request, True)
+
+
+@router.patch("/{collection_name}", dependencies=[Checked])
+def update_collection(
+    request: Request,
+    context: Shared,
+    collection_name: str,
+    body: CollectionChange | None = None,
+) -> Response:
+    """Change a collection's parameters; vectors keep their sizes and distances."""
+    collection = context.database.get(collection_name)
+    if body is not None:
+        declared: Declaration = merge(collection.config.declared, body)
+        collection.reconfigure(to_config(declared))
+    return success(request, True)
+
+
+@router.delete("/{collection_name}", dependencies=[Checked])
+def delete_collection(request: Request, context: Shared, collection_name: str) -> Response:
+    """Delete a collection and its files; false when there was none."""
+    try:
+        return success(request, context.database.drop(collection_name))
+    except CollectionNotFound:
+        return success(request, False)

@@ -1,0 +1,1 @@
+"""Shapes of requests and replies, and their conversion to and from the engine's types."""

@@ -1,0 +1,47 @@
+"""Point ids on the wire: an unsigned 64-bit integer, or a UUID in one of three spellings."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from uuid import UUID
+
+from index import InvalidId, PointId
+
+MAX_ID = 2**64 - 1
+
+# `UUID` itself reads more than RFC 4122 allows (braces, hyphens anywhere, underscores).
+_UUID = re.compile(
+    r"(?:urn:uuid:)?[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}|[0-9a-f]{32}",
+    re.IGNORECASE,
+)
+
+
+def is_uuid(text: str) -> bool:
+    """Tell whether ``text`` is a UUID: simple, hyphenated or URN."""
+    return _UUID.fullmatch(text) is not None
+
+
+def parse_id(raw: int | str) -> PointId:
+    """Return the id a JSON number or string means. Raises InvalidId."""
+    if isinstance(raw, int):
+        if 0 <= raw <= MAX_ID:
+            return raw
+    elif _UUID.fullmatch(raw):
+        return UUID(raw)
+    raise InvalidId(raw)
+
+
+def parse_ids(raw: Sequence[int | str]) -> list[PointId]:
+    """Return the ids of a list. Raises InvalidId, naming the first that is neither."""
+    return [parse_id(each) for each in raw]
+
+
+def parse_path_id(text: str) -> PointId:
+    """Return the id that a part of a path means. Raises InvalidId."""
+    return parse_id(int(text) if text.isascii() and text.isdigit() else text)
+
+
+def format_id(point_id: PointId) -> bytes:
+    """Return an id as JSON text; UUIDs hyphenated and in lower case."""
+    return b"%d" % point_id if isinstance(point_id, int) else b'"%s"' % str(point_id).encode()

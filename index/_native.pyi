@@ -1,0 +1,141 @@
+"""The compiled core, as Python sees it. Arrays are C-contiguous; every heavy call frees the GIL.
+
+ValueError: shapes or values that do not fit together.
+"""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+def simd_level() -> str: ...
+def simd_levels() -> list[str]: ...
+def padded_size(size: int) -> int: ...
+
+class Encoder:
+    def __init__(
+        self,
+        size: int,
+        bits: int,
+        metric: str,
+        centroid: NDArray[np.float32],
+        signs: NDArray[np.int8],
+    ) -> None: ...
+    @property
+    def row_bytes(self) -> int: ...
+    def encode(
+        self,
+        vectors: NDArray[np.float32],
+        rows: NDArray[np.uint8],
+        errors: NDArray[np.float32] | None,
+    ) -> None: ...
+    def decode(self, rows: NDArray[np.uint8], vectors: NDArray[np.float32]) -> None: ...
+    def estimate(
+        self, query: NDArray[np.float32], rows: NDArray[np.uint8], out: NDArray[np.float32]
+    ) -> None: ...
+
+class Graph:
+    def __init__(
+        self,
+        offsets: NDArray[np.uint32],
+        links: NDArray[np.uint8],
+        width: int,
+        top_level: int,
+        entry_row: int,
+        upper_rows: NDArray[np.uint32],
+        upper_down: NDArray[np.uint32],
+        upper_offsets: NDArray[np.uint32],
+        upper_links: NDArray[np.uint32],
+    ) -> None: ...
+    def unreachable(self) -> int: ...
+
+class GraphBuild:
+    def __init__(self) -> None: ...
+    def cancel(self) -> None: ...
+    def run(
+        self,
+        vectors: NDArray[np.float32],
+        metric: str,
+        order: NDArray[np.uint32],
+        M: int,
+        ef_construction: int,
+        seed: int,
+        threads: int,
+    ) -> bool: ...
+    def take(self) -> dict[str, Any]: ...
+
+class Segment:
+    """Hits go into ``rows`` and ``distances``; calls answer (hits, visited, scored, rescored)."""
+
+    def __init__(
+        self,
+        n: int,
+        size: int,
+        metric: str,
+        encoder: Encoder | None,
+        codes: NDArray[np.uint8] | None,
+        error_scale: float,
+        graph: Graph | None,
+        kept: NDArray[Any] | None,
+    ) -> None: ...
+    def search(
+        self,
+        query: NDArray[np.float32],
+        k: int,
+        ef: int,
+        rescored: int,
+        allowed: NDArray[np.uint64] | None,
+        rows: NDArray[np.uint32],
+        distances: NDArray[np.float32],
+    ) -> tuple[int, int, int, int]: ...
+    def search_many(
+        self,
+        queries: NDArray[np.float32],
+        k: int,
+        ef: int,
+        rescored: int,
+        allowed: NDArray[np.uint64] | None,
+        rows: NDArray[np.uint32],
+        distances: NDArray[np.float32],
+        counts: NDArray[np.uint64],
+    ) -> None: ...
+    def scan(
+        self,
+        query: NDArray[np.float32],
+        n: int,
+        k: int,
+        rescored: int,
+        allowed: NDArray[np.uint64] | None,
+        rows: NDArray[np.uint32],
+        distances: NDArray[np.float32],
+    ) -> tuple[int, int, int, int]: ...
+    def exact(
+        self,
+        query: NDArray[np.float32],
+        n: int,
+        k: int,
+        allowed: NDArray[np.uint64] | None,
+        rows: NDArray[np.uint32],
+        distances: NDArray[np.float32],
+    ) -> tuple[int, int, int, int]: ...
+
+def parse_floats_into(text: bytes, out: NDArray[np.float32]) -> int: ...
+def parse_rows_into(texts: list[bytes], out: NDArray[np.float32]) -> tuple[int, int]: ...
+def format_row(values: NDArray[np.float32]) -> bytes: ...
+def kernel_dot(
+    level: str,
+    bits: int,
+    codes: NDArray[np.uint8],
+    query: NDArray[np.uint8],
+    padded: int,
+    out: NDArray[np.int32],
+) -> None: ...
+def kernel_rotate(
+    level: str, v: NDArray[np.float32], signs: NDArray[np.float32], inverse: bool
+) -> None: ...
+def kernel_encode(
+    level: str, residual: NDArray[np.float32], bits: int, scale: float, code: NDArray[np.uint8]
+) -> tuple[float, float, float]: ...
+def kernel_distance(
+    level: str, metric: str, type: int, a: NDArray[np.float32], b: NDArray[np.uint8]
+) -> float: ...

@@ -1,0 +1,122 @@
+"""Collection settings, their limits, and the plan a search runs by.
+
+Every default is resolved here, once: ``VectorConfig`` when a collection is created, ``SearchPlan``
+when a search arrives. What changes the meaning of stored bytes is also written into each segment.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal, TypeAlias, get_args
+
+from index.errors import InvalidConfig
+from index.types import Distance
+
+Encoding: TypeAlias = Literal["float32", "8", "4", "2", "1"]
+Originals: TypeAlias = Literal["float32", "float16", "int8", "none"]
+Order: TypeAlias = Literal["shuffle", "lid_desc"]
+
+MAX_SIZE = 65_536
+MIN_M, DEFAULT_M, MAX_M = 4, 16, 64
+MIN_EF_CONSTRUCTION, DEFAULT_EF_CONSTRUCTION, MAX_EF_CONSTRUCTION = 16, 200, 2_000
+MIN_SEAL_ROWS, DEFAULT_SEAL_ROWS, MAX_SEAL_ROWS = 64, 65_536, 10_000_000
+DEFAULT_QUIET_ROWS = 8_192  # growing rows worth a graph once writes have paused
+DEFAULT_QUIET_SECONDS = 1.0
+DEFAULT_TIER_FACTOR = 4  # segments of one tier before they are compacted into the next
+DEFAULT_DEAD_RATIO = 0.2
+MAX_K = 100_000
+MAX_EF = 100_000
+DEFAULT_ENCODING: Encoding = "4"
+DEFAULT_ORIGINALS: Originals = "float32"
+
+
+def _require(ok: bool, what: str, expected: str, received: object) -> None:
+    if not ok:
+        raise InvalidConfig(f"{what}: expected {expected}, got {received!r}")
+
+
+@dataclass(frozen=True, slots=True)
+class VectorConfig:
+    """One vector name: its space, and how its rows are kept. Raises InvalidConfig."""
+
+    size: int
+    distance: Distance
+    encoding: Encoding = DEFAULT_ENCODING
+    originals: Originals = DEFAULT_ORIGINALS
+    M: int = DEFAULT_M
+    ef_construction: int = DEFAULT_EF_CONSTRUCTION
+    order: Order = "shuffle"
+
+    def __post_init__(self) -> None:
+        _require(1 <= self.size <= MAX_SIZE, "size", f"1 to {MAX_SIZE}", self.size)
+        _require(self.encoding in get_args(Encoding), "encoding", str(get_args(Encoding)), self.encoding)
+        _require(self.originals in get_args(Originals), "originals", str(get_args(Originals)), self.originals)
+        _require(self.order in get_args(Order), "order", str(get_args(Order)), self.order)
+        _require(MIN_M <= self.M <= MAX_M, "M", f"{MIN_M} to {MAX_M}", self.M)
+        _require(
+            MIN_EF_CONSTRUCTION <= self.ef_construction <= MAX_EF_CONSTRUCTION,
+            "ef_construction",
+            f"{MIN_EF_CONSTRUCTION} to {MAX_EF_CONSTRUCTION}",
+            self.ef_construction,
+        )
+        if self.encoding == "float32" or self.distance is Distance.MANHATTAN:
+            _require(
+                self.originals != "none",
+                "originals",
+                "a kept copy, for the float32 encoding and the manhattan distance search it",
+                self.originals,
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class MaintenanceConfig:
+    """When rows are sealed and segments compacted. Raises InvalidConfig."""
+
+    seal_rows: int = DEFAULT_SEAL_ROWS
+    quiet_rows: int = DEFAULT_QUIET_ROWS
+    quiet_seconds: float = DEFAULT_QUIET_SECONDS
+    tier_factor: int = DEFAULT_TIER_FACTOR
+    dead_ratio: float = DEFAULT_DEAD_RATIO
+
+    def __post_init__(self) -> None:
+        _require(
+            MIN_SEAL_ROWS <= self.seal_rows <= MAX_SEAL_ROWS,
+            "seal_rows",
+            f"{MIN_SEAL_ROWS} to {MAX_SEAL_ROWS}",
+            self.seal_rows,
+        )
+        _require(self.quiet_rows >= 1, "quiet_rows", "at least 1", self.quiet_rows)
+        _require(self.quiet_seconds >= 0, "quiet_seconds", "at least 0", self.quiet_seconds)
+        _require(2 <= self.tier_factor <= 64, "tier_factor", "2 to 64", self.tier_factor)
+        _require(0 < self.dead_ratio <= 1, "dead_ratio", "above 0, at most 1", self.dead_ratio)
+
+
+@dataclass(frozen=True, slots=True)
+class CollectionConfig:
+    """A collection's vectors by name ("" is the unnamed one) and its upkeep.
+
+    ``declared`` is the caller's own description of the collection, kept and given back as it is.
+    """
+
+    vectors: Mapping[str, VectorConfig]
+    maintenance: MaintenanceConfig = field(default_factory=MaintenanceConfig)
+    declared: Mapping[str, Any] = field(default_factory=dict)
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "vectors": {name: asdict(v) for name, v in self.vectors.items()},
+            "maintenance": asdict(self.maintenance),
+            "declared": dict(self.declared),
+        }
+
+    @classmethod
+    def from_json(cls, stored: Mapping[str, Any]) -> CollectionConfig:
+        return cls(
+            vectors={
+                name: VectorConfig(**{**v, "distance": Distance(v["distance"])})
+                for name, v in stored["vectors"].items()
+            },
+            maintenance=MaintenanceConfig(**stored["maintenance"]),
+            declared=stored["declared"],
+        )

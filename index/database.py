@@ -1,0 +1,204 @@
+"""A data directory of named collections, served by one process at a time.
+
+    <path>/lock                      held while the directory is open
+    <path>/collections/<name>/       one folder each
+    <path>/unfinished/               collections being created or dropped; emptied on open
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import threading
+import uuid
+from collections.abc import Mapping
+from pathlib import Path
+from typing import IO
+
+from index.background import Background
+from index.collection import SEGMENTS, STORE, Collection
+from index.config import CollectionConfig
+from index.errors import (
+    CollectionExists,
+    CollectionNotFound,
+    DirectoryLocked,
+    InvalidConfig,
+    StorageError,
+    StoreFailed,
+)
+from index.storage.files import disk_errors, remove_folder, remove_unlisted, sync_folder
+from index.storage.store import create_store
+from index.upkeep import Upkeep
+
+MAX_COLLECTION_NAME, MAX_VECTOR_NAME = 255, 200  # bytes of UTF-8
+_BANNED = frozenset('<>:"/\\|?*\0\x1f')
+
+
+class Database:
+    """Open with ``Database.open``; close it, or use it as a context."""
+
+    def __init__(self, path: Path, lock: IO[bytes], threads: int) -> None:
+        self._path = path
+        self._held = lock
+        self._threads = threads
+        self._change = threading.Lock()  # orders create, drop and close
+        self._open: dict[str, Collection] = {}
+        self._broken: dict[str, StorageError] = {}
+        self._closed = False
+        self._background = Background(self._upkeeps)
+
+    @classmethod
+    def open(cls, path: Path, *, threads: int | None = None) -> Database:
+        """Open or create a data directory and every collection in it.
+
+        A collection that cannot be opened does not stop the others: see ``damaged``.
+
+        Args:
+            path: the directory.
+            threads: how many threads build a graph; by default one per core.
+
+        Raises:
+            DirectoryLocked: another process has it open.
+        """
+        path = Path(path)
+        with disk_errors(f"open {path}"):
+            for folder in (path, path / "collections", path / "unfinished"):
+                folder.mkdir(parents=True, exist_ok=True)
+            database = cls(path, _lock(path), threads or os.cpu_count() or 1)
+            remove_unlisted(path / "unfinished", set())
+            names = sorted(os.listdir(path / "collections"))
+        for name in names:
+            database._open_one(name)
+        database._background.start()
+        return database
+
+    def __enter__(self) -> Database:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Finish queued writes, stop background work and let the directory go."""
+        with self._change:
+            if self._closed:
+                return
+            self._closed = True
+            self._background.close()
+            for collection in self._open.values():
+                collection.close()
+            self._held.close()
+
+    def names(self) -> list[str]:
+        """Return the names of all collections, sorted; also of those that are damaged."""
+        return sorted([*self._open.copy(), *self._broken.copy()])
+
+    def damaged(self) -> Mapping[str, str]:
+        """Return what is wrong with each collection that could not be opened."""
+        return {name: str(error) for name, error in self._broken.copy().items()}
+
+    def get(self, name: str) -> Collection:
+        """Return an open collection.
+
+        Raises:
+            CollectionNotFound: there is none of that name.
+            StorageError: it could not be opened; the error says why.
+        """
+        collection = self._open.get(name)
+        if collection is not None:
+            return collection
+        if name in self._broken:
+            raise self._broken[name]
+        raise CollectionNotFound(name)
+
+    def create(self, name: str, config: CollectionConfig) -> Collection:
+        """Create an empty collection; it is on disk when this returns.
+
+        Raises:
+            CollectionExists: the name is taken.
+            InvalidConfig: the name, or the name of a vector, cannot be used.
+        """
+        check_name(name, "collection", MAX_COLLECTION_NAME)
+        for vector in config.vectors:
+            if vector:
+                check_name(vector, "vector", MAX_VECTOR_NAME)
+        with self._change:
+            self._require_open()
+            if name in self._open or name in self._broken:
+                raise CollectionExists(name)
+            with disk_errors(f"create collection {name!r}"):
+                self._create_folder(name, config)
+            self._open_one(name)
+        return self.get(name)
+
+    def drop(self, name: str) -> bool:
+        """Delete a collection and all it holds; tell whether there was one."""
+        with self._change:
+            self._require_open()
+            collection = self._open.pop(name, None)
+            if collection is None and self._broken.pop(name, None) is None:
+                return False
+            if collection is not None:
+                collection.close()
+            gone = self._path / "unfinished" / uuid.uuid4().hex
+            with disk_errors(f"drop collection {name!r}"):
+                os.rename(self._folder(name), gone)
+                sync_folder(self._path / "collections")
+            remove_folder(gone)
+        return True
+
+    def _create_folder(self, name: str, config: CollectionConfig) -> None:
+        unfinished = self._path / "unfinished" / uuid.uuid4().hex
+        try:
+            os.mkdir(unfinished)
+            os.mkdir(unfinished / SEGMENTS)
+            create_store(unfinished / STORE, config.to_json())
+            sync_folder(unfinished)
+            os.rename(unfinished, self._folder(name))
+            sync_folder(self._path / "collections")
+        except BaseException:
+            remove_folder(unfinished)
+            raise
+
+    def _open_one(self, name: str) -> None:
+        try:
+            self._open[name] = Collection(
+                name, self._folder(name), threads=self._threads, committed=self._background.wake
+            )
+        except StorageError as error:
+            self._broken[name] = error
+
+    def _folder(self, name: str) -> Path:
+        return self._path / "collections" / name
+
+    def _upkeeps(self) -> list[Upkeep]:
+        return [collection.upkeep for collection in self._open.copy().values()]
+
+    def _require_open(self) -> None:
+        if self._closed:
+            raise StoreFailed(f"{self._path} was closed")
+
+
+def check_name(name: str, what: str, limit: int) -> None:
+    """Raise InvalidConfig for a name that cannot be used."""
+    if not name or name in (".", ".."):
+        raise InvalidConfig(f"{what} name: expected text other than '.' and '..', got {name!r}")
+    banned = sorted(_BANNED & set(name))
+    if banned:
+        raise InvalidConfig(f"{what} name {name!r}: the character {banned[0]!r} is not allowed")
+    try:
+        length = len(name.encode())
+    except UnicodeEncodeError:
+        raise InvalidConfig(f"{what} name {name!r}: expected valid Unicode") from None
+    if length > limit:
+        raise InvalidConfig(f"{what} name: expected at most {limit} bytes, got {length}")
+
+
+def _lock(path: Path) -> IO[bytes]:
+    lock = open(path / "lock", "ab")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        lock.close()
+        raise DirectoryLocked(path) from None
+    return lock

@@ -1,0 +1,147 @@
+"""Everything the engine refuses or fails at, as one tree.
+
+PalimpsestError
+├── InvalidInput            the request cannot be carried out as given; nothing was changed
+│   ├── DimensionMismatch   a vector's length is not the one declared
+│   ├── UnknownVectorName   the collection has no vector of that name
+│   ├── InvalidVector       NaN, Inf, a zero vector under cosine, a ragged or empty batch
+│   ├── InvalidId           neither an unsigned 64-bit integer nor a UUID
+│   ├── InvalidConfig       a collection, index or search parameter out of range or contradictory
+│   └── Unsupported         a known request this engine does not carry out
+├── NotFound
+│   ├── CollectionNotFound
+│   └── PointNotFound
+├── CollectionExists
+└── StorageError            the disk said no, or no longer says what was written
+    ├── StorageFull         no space: writes are refused, reads go on
+    ├── StoreFailed         SQLite or the file system failed; the write was not acknowledged
+    ├── Damaged             a file's length or checksum is wrong; names the file
+    ├── UnknownFormat       a file's format number is newer than this release reads
+    └── DirectoryLocked     another process serves this data directory
+
+Each text says what failed, what was expected, what was received and what to do.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+
+class PalimpsestError(Exception):
+    """Base of every error raised on purpose by the engine."""
+
+
+class InvalidInput(PalimpsestError):
+    """The request cannot be carried out as given; nothing was changed."""
+
+
+class DimensionMismatch(InvalidInput):
+    """A vector's length is not the one its name was declared with."""
+
+    def __init__(self, expected: int, received: int, where: str = "") -> None:
+        super().__init__(
+            f"Vector dimension error: expected dim: {expected}, got {received}"
+            + (f" ({where})" if where else "")
+        )
+        self.expected = expected
+        self.received = received
+
+
+class UnknownVectorName(InvalidInput):
+    """The collection has no vector of that name."""
+
+    def __init__(self, name: str, known: list[str]) -> None:
+        names = ", ".join(repr(n) for n in sorted(known)) or "none"
+        super().__init__(f"Not existing vector name error: {name} (declared: {names})")
+        self.name = name
+
+
+class InvalidVector(InvalidInput):
+    """A vector holds NaN or Inf, is zero under cosine, or its batch is ragged or empty."""
+
+
+class InvalidId(InvalidInput):
+    """A point id is neither an unsigned 64-bit integer nor a UUID."""
+
+    def __init__(self, received: object) -> None:
+        super().__init__(
+            f"Invalid point id {received!r}: expected an unsigned 64-bit integer or a UUID"
+        )
+
+
+class InvalidConfig(InvalidInput):
+    """A collection, index or search parameter is out of range or contradicts another."""
+
+
+class Unsupported(InvalidInput):
+    """A known request that this engine does not carry out."""
+
+
+class NotFound(PalimpsestError):
+    """The named thing does not exist."""
+
+
+class CollectionNotFound(NotFound):
+    """No collection of that name."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"Not found: Collection `{name}` doesn't exist!")
+        self.name = name
+
+
+class PointNotFound(NotFound):
+    """No point of that id."""
+
+    def __init__(self, point_id: object) -> None:
+        super().__init__(f"Not found: Point with id {point_id} does not exists!")
+        self.point_id = point_id
+
+
+class CollectionExists(PalimpsestError):
+    """A collection of that name is already there."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"Wrong input: Collection `{name}` already exists!")
+        self.name = name
+
+
+class StorageError(PalimpsestError):
+    """The disk said no, or no longer says what was written."""
+
+
+class StorageFull(StorageError):
+    """No space left: the write was not acknowledged and left nothing behind; reads go on."""
+
+
+class StoreFailed(StorageError):
+    """SQLite or the file system failed; the write was not acknowledged."""
+
+
+class Damaged(StorageError):
+    """A file's length or checksum is not what was recorded when it was written."""
+
+    def __init__(self, path: Path, expected: object, received: object, what: str) -> None:
+        super().__init__(
+            f"{path} is damaged: {what} expected {expected}, found {received}; "
+            "restore the file from a backup, or delete the collection"
+        )
+        self.path = path
+
+
+class UnknownFormat(StorageError):
+    """A file carries a format number this release does not read."""
+
+    def __init__(self, path: Path, found: object, newest: int) -> None:
+        super().__init__(
+            f"{path} has format {found}, this release reads formats 1 to {newest}; "
+            "open it with the release that wrote it, or a newer one"
+        )
+        self.path = path
+
+
+class DirectoryLocked(StorageError):
+    """Another process serves this data directory."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(f"{path} is served by another process; stop it or choose another --data")
+        self.path = path

@@ -1,0 +1,324 @@
+// Builds an HNSW graph (arXiv 1603.09320, Algorithms 1, 3 and 4) over temporary int8 codes.
+//
+// Codes: rows centred (L2 only), rotated, scaled to [-127, 127] by their largest coordinate; an error
+// of well under a percent of a distance, far below the gaps the neighbour choice looks at, and four
+// times fewer bytes to fetch than floats. They are dropped when the graph is done.
+//
+// Rows enter in the caller's order, in batches of at most 2 % of the rows already there. A batch first
+// searches the graph as it stands, in parallel, then links are added grouped by target, in parallel:
+// no locks, and the graph is the same for any number of threads.
+//
+// Internal row numbers are insertion positions. Degree bounds: M above layer 0, 2M on it.
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <unordered_map>
+
+#include "parallel.h"
+#include "pool.h"
+#include "scorers.h"
+
+namespace palimpsest {
+
+struct BuildParameters {
+  size_t M = 16;
+  size_t ef_construction = 200;
+  uint64_t seed = 0;
+  size_t threads = 1;
+};
+
+class GraphBuilder {
+ public:
+  // vectors (n, size); order[i] is the row inserted i-th.
+  GraphBuilder(const float* vectors, size_t n, size_t size, Metric metric, const uint32_t* order,
+               const BuildParameters& parameters, const std::atomic<bool>& cancelled)
+      : n_(n), padded_(padded_size(size)), stride_(padded_ + sizeof(Norms)), metric_(metric),
+        p_(parameters), cancelled_(cancelled), threads_(parameters.threads) {
+    draw_levels();
+    encode(vectors, size, order);
+    links0_.assign(n * slots(0), 0);
+    degree0_.assign(n, 0);
+    for (size_t i = 0; i < n; ++i) {
+      if (levels_[i] > 0) upper_start_[static_cast<uint32_t>(i)] = upper_total_, upper_total_ += levels_[i];
+    }
+    upper_links_.assign(upper_total_ * slots(1), 0);
+    upper_degree_.assign(upper_total_, 0);
+    scratch_.resize(threads_.count());
+  }
+
+  // False when cancelled.
+  bool run() {
+    if (n_ == 0) return true;
+    entry_ = 0;
+    for (size_t done = 1; done < n_;) {
+      if (cancelled_.load(std::memory_order_relaxed)) return false;
+      const size_t batch = std::min({std::max<size_t>(1, done / 50), n_ - done, size_t{4096}});
+      insert_batch(done, batch);
+      done += batch;
+    }
+    return true;
+  }
+
+  size_t n() const { return n_; }
+  size_t top_level() const { return n_ == 0 ? 0 : levels_[entry_]; }
+  uint32_t entry() const { return entry_; }
+  size_t level(uint32_t row) const { return levels_[row]; }
+  const uint32_t* neighbours(uint32_t row, size_t level, size_t& degree) const {
+    degree = *degree_of(row, level);
+    return links_of(row, level);
+  }
+
+ private:
+  struct Norms {
+    float norm2, scale;
+  };
+  struct Edge {
+    uint32_t target, source;
+    uint8_t level;
+    bool operator<(const Edge& o) const {
+      if (level != o.level) return level < o.level;
+      if (target != o.target) return target < o.target;
+      return source < o.source;
+    }
+  };
+  struct BuildScratch {
+    Pool pool;
+    VisitedRows visited;
+    std::vector<Candidate> candidates;
+    std::vector<uint32_t> chosen;
+    std::vector<Edge> edges;
+  };
+
+  size_t slots(size_t level) const { return level == 0 ? 2 * p_.M : p_.M; }
+  uint32_t* links_of(uint32_t row, size_t level) {
+    return level == 0 ? &links0_[row * slots(0)]
+                      : &upper_links_[(upper_start_.at(row) + level - 1) * slots(1)];
+  }
+  const uint32_t* links_of(uint32_t row, size_t level) const {
+    return const_cast<GraphBuilder*>(this)->links_of(row, level);
+  }
+  uint32_t* degree_of(uint32_t row, size_t level) {
+    return level == 0 ? &degree0_[row] : &upper_degree_[upper_start_.at(row) + level - 1];
+  }
+  const uint32_t* degree_of(uint32_t row, size_t level) const {
+    return const_cast<GraphBuilder*>(this)->degree_of(row, level);
+  }
+
+  static uint64_t mix(uint64_t x) {  // splitmix64
+    x += 0x9e3779b97f4a7c15u;
+    x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9u;
+    x = (x ^ (x >> 27)) * 0x94d049bb133111ebu;
+    return x ^ (x >> 31);
+  }
+
+  void draw_levels() {
+    levels_.resize(n_);
+    upper_start_.reserve(n_ / p_.M * 2);
+    const double m_l = 1.0 / std::log(static_cast<double>(p_.M));
+    for (size_t i = 0; i < n_; ++i) {
+      const double u = (static_cast<double>(mix(p_.seed ^ mix(i)) >> 11) + 1.0) * 0x1p-53;
+      levels_[i] = static_cast<uint8_t>(std::min(15.0, -std::log(u) * m_l));
+    }
+  }
+
+  void encode(const float* vectors, size_t size, const uint32_t* order) {
+    std::vector<float> centre(size, 0.0f);
+    if (metric_ == Metric::l2) {
+      std::vector<double> sum(size, 0.0);
+      for (size_t i = 0; i < n_; ++i) {
+        for (size_t j = 0; j < size; ++j) sum[j] += static_cast<double>(vectors[i * size + j]);
+      }
+      for (size_t j = 0; j < size; ++j) centre[j] = static_cast<float>(sum[j] / static_cast<double>(n_));
+    }
+    std::vector<float> signs(4 * padded_);
+    for (size_t i = 0; i < signs.size(); ++i) signs[i] = mix(i) & 1 ? 1.0f : -1.0f;
+    rows_.resize(n_ * stride_);
+    threads_.run(n_, 256, [&](size_t from, size_t to, size_t) {
+      const Kernels& k = kernels();
+      std::vector<float> r(padded_);
+      for (size_t i = from; i < to; ++i) {
+        const float* v = vectors + static_cast<size_t>(order[i]) * size;
+        for (size_t j = 0; j < size; ++j) r[j] = v[j] - centre[j];
+        std::fill(r.begin() + static_cast<std::ptrdiff_t>(size), r.end(), 0.0f);
+        k.rotate(r.data(), signs.data(), padded_);
+        const Norms norms{k.dot(r.data(), r.data(), padded_), k.max_abs(r.data(), padded_) / 127.0f};
+        uint8_t* row = &rows_[i * stride_];
+        k.quantise(r.data(), padded_, norms.scale, -127, 127, reinterpret_cast<int8_t*>(row));
+        std::memcpy(row + padded_, &norms, sizeof norms);
+      }
+    });
+  }
+
+  Norms norms(const uint8_t* row) const {
+    Norms v;
+    std::memcpy(&v, row + padded_, sizeof v);
+    return v;
+  }
+  const uint8_t* at(uint32_t row) const { return &rows_[row * stride_]; }
+
+  // Distances of one row to n others.
+  void score(uint32_t from, const uint32_t* rows, size_t n, float* out) const {
+    const uint8_t* addresses[kBatch];
+    int32_t dots[kBatch];
+    for (size_t i = 0; i < n; ++i) addresses[i] = at(rows[i]);
+    kernels().dot8(addresses, n, at(from), padded_, dots);
+    const Norms q = norms(at(from));
+    for (size_t i = 0; i < n; ++i) {
+      const Norms v = norms(addresses[i]);
+      const float product = q.scale * v.scale * static_cast<float>(dots[i]);
+      out[i] = metric_ == Metric::l2 ? q.norm2 + v.norm2 - 2.0f * product : -product;
+    }
+  }
+
+  // Greedy walk to the closest node of a layer.
+  uint32_t greedy(uint32_t query, uint32_t node, size_t level) const {
+    float best, distances[kBatch];
+    score(query, &node, 1, &best);
+    for (bool moved = true; moved;) {
+      moved = false;
+      size_t degree;
+      const uint32_t* links = neighbours(node, level, degree);
+      score(query, links, degree, distances);
+      for (size_t i = 0; i < degree; ++i) {
+        if (distances[i] < best) best = distances[i], node = links[i], moved = true;
+      }
+    }
+    return node;
+  }
+
+  void beam(uint32_t query, uint32_t entry, size_t level, BuildScratch& s) const {
+    uint32_t rows[kBatch];
+    float distances[kBatch];
+    s.visited.reset(n_);
+    s.pool.reset(p_.ef_construction);
+    s.visited.first(entry);
+    score(query, &entry, 1, distances);
+    s.pool.insert(make_key(distances[0], entry));
+    for (size_t i = 0; i < s.pool.size();) {
+      if (s.pool.expanded(i)) {
+        ++i;
+        continue;
+      }
+      const uint32_t row = s.pool.row(i);
+      s.pool.mark_expanded(i);
+      size_t degree, fresh = 0;
+      const uint32_t* links = neighbours(row, level, degree);
+      for (size_t j = 0; j < degree; ++j) {
+        if (!s.visited.first(links[j])) continue;
+        prefetch_bytes(at(links[j]), stride_);
+        rows[fresh++] = links[j];
+      }
+      score(query, rows, fresh, distances);
+      size_t lowest = i + 1;
+      for (size_t j = 0; j < fresh; ++j) {
+        lowest = std::min(lowest, s.pool.offer(make_key(distances[j], rows[j])));
+      }
+      i = lowest;
+      if (i < s.pool.size()) __builtin_prefetch(links_of(s.pool.row(i), level));
+    }
+  }
+
+  // Algorithm 4: keeps a candidate when it is closer to the new row than to every one kept so far.
+  // `candidates` must be sorted; at most `limit` are kept.
+  void choose(const std::vector<Candidate>& candidates, size_t limit, std::vector<uint32_t>& chosen) const {
+    chosen.clear();
+    float distances[kBatch];
+    for (const Candidate& c : candidates) {
+      if (chosen.size() == limit) break;
+      bool diverse = true;
+      for (size_t from = 0; from < chosen.size() && diverse; from += 8) {
+        const size_t count = std::min<size_t>(8, chosen.size() - from);
+        score(c.row, &chosen[from], count, distances);
+        for (size_t i = 0; i < count; ++i) diverse = diverse && !(distances[i] < c.distance);
+      }
+      if (diverse) chosen.push_back(c.row);
+    }
+  }
+
+  void insert_batch(size_t from, size_t batch) {
+    threads_.run(batch, 4, [&](size_t begin, size_t end, size_t thread) {
+      for (size_t i = begin; i < end; ++i) link_new(static_cast<uint32_t>(from + i), scratch_[thread]);
+    });
+    std::vector<Edge> edges;
+    for (BuildScratch& s : scratch_) {
+      edges.insert(edges.end(), s.edges.begin(), s.edges.end());
+      s.edges.clear();
+    }
+    std::sort(edges.begin(), edges.end());
+    std::vector<size_t> groups;
+    for (size_t i = 0; i < edges.size(); ++i) {
+      if (i == 0 || edges[i].target != edges[i - 1].target || edges[i].level != edges[i - 1].level) {
+        groups.push_back(i);
+      }
+    }
+    groups.push_back(edges.size());
+    threads_.run(groups.size() - 1, 16, [&](size_t begin, size_t end, size_t thread) {
+      for (size_t g = begin; g < end; ++g) {
+        link_back(&edges[groups[g]], groups[g + 1] - groups[g], scratch_[thread]);
+      }
+    });
+    for (size_t i = from; i < from + batch; ++i) {
+      if (levels_[i] > levels_[entry_]) entry_ = static_cast<uint32_t>(i);
+    }
+  }
+
+  // Chooses the new row's own neighbours on each of its layers.
+  void link_new(uint32_t row, BuildScratch& s) {
+    uint32_t node = entry_;
+    const size_t top = levels_[entry_], own = levels_[row];
+    for (size_t level = top; level > own; --level) node = greedy(row, node, level);
+    for (size_t level = std::min(top, own) + 1; level-- > 0;) {
+      beam(row, node, level, s);
+      s.candidates.clear();
+      for (size_t i = 0; i < s.pool.size(); ++i) s.candidates.push_back({s.pool.distance(i), s.pool.row(i)});
+      choose(s.candidates, p_.M, s.chosen);
+      std::copy(s.chosen.begin(), s.chosen.end(), links_of(row, level));
+      *degree_of(row, level) = static_cast<uint32_t>(s.chosen.size());
+      for (uint32_t c : s.chosen) s.edges.push_back({c, row, static_cast<uint8_t>(level)});
+      node = s.candidates.front().row;
+    }
+  }
+
+  // Adds the edges of one target, choosing again where they do not all fit.
+  void link_back(const Edge* edges, size_t count, BuildScratch& s) {
+    const uint32_t target = edges->target;
+    const size_t level = edges->level, capacity = slots(level);
+    uint32_t* links = links_of(target, level);
+    uint32_t* degree = degree_of(target, level);
+    if (*degree + count <= capacity) {
+      for (size_t i = 0; i < count; ++i) links[(*degree)++] = edges[i].source;
+      return;
+    }
+    std::vector<uint32_t>& rows = s.chosen;
+    rows.assign(links, links + *degree);
+    for (size_t i = 0; i < count; ++i) rows.push_back(edges[i].source);
+    s.candidates.resize(rows.size());
+    float distances[kBatch];
+    for (size_t from = 0; from < rows.size(); from += kBatch) {
+      const size_t n = std::min(kBatch, rows.size() - from);
+      score(target, &rows[from], n, distances);
+      for (size_t i = 0; i < n; ++i) s.candidates[from + i] = {distances[i], rows[from + i]};
+    }
+    std::sort(s.candidates.begin(), s.candidates.end(), closer);
+    choose(s.candidates, capacity, s.chosen);
+    std::copy(s.chosen.begin(), s.chosen.end(), links);
+    *degree = static_cast<uint32_t>(s.chosen.size());
+  }
+
+  size_t n_, padded_, stride_;
+  Metric metric_;
+  BuildParameters p_;
+  const std::atomic<bool>& cancelled_;
+  Threads threads_;
+  uint32_t entry_ = 0;
+  std::vector<uint8_t> levels_;
+  std::vector<uint8_t> rows_;
+  std::vector<uint32_t> links0_, degree0_;
+  std::unordered_map<uint32_t, size_t> upper_start_;
+  size_t upper_total_ = 0;
+  std::vector<uint32_t> upper_links_, upper_degree_;
+  std::vector<BuildScratch> scratch_;
+};
+
+}  // namespace palimpsest

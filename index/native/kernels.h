@@ -1,0 +1,106 @@
+// The contract of every kernel, and the one table through which all code calls them.
+//
+// Three rules hold at every level (scalar, AVX2, AVX-512, NEON):
+//  - integer kernels return exact integers, so all levels agree to the bit;
+//  - float kernels come from one portable body (kernels_body.h) with a fixed order of additions and
+//    no fused multiply-add, so codes made on one machine are byte for byte those of another;
+//  - no kernel allocates, throws or knows about graphs and files.
+//
+// D' (padded) is the number of rotated dimensions, a multiple of 64.
+//
+// Layout of a row's code bytes; x_u is the unsigned code of one dimension (algorithms: RaBitQ,
+// arXiv 2405.12497 and 2409.09913):
+//   1 bit   little-endian 64-bit words, dimension i is bit i % 64 of word i / 64
+//   2 bits  16-byte blocks of 64 dimensions: byte j holds dimensions j, j+16, j+32, j+48, low first
+//   4 bits  32-byte blocks of 64 dimensions: byte j holds dimension j (low) and j+32 (high nibble)
+//   8 bits  one signed byte a dimension: x_u - 128
+// The whole x_u of a dimension sits in one place (no separate sign plane): unpacking is then one
+// mask, and on AVX2 a full 4-bit product costs what a 1-bit product with four query planes does.
+#pragma once
+
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+
+namespace palimpsest {
+
+inline constexpr size_t kBlock = 64;       // dimensions per code block; D' is a multiple of it
+inline constexpr size_t kBatch = 128;      // rows given to a scoring kernel at once, at most
+inline constexpr size_t kQueryPlanes = 4;  // bits of the query against 1-bit codes
+
+// Two floats follow the code bytes of each row:
+// estimated distance = add + G + rescale * <x, q'>, see encoder.h.
+struct Factors {
+  float add;
+  float rescale;
+};
+
+struct Encoded {
+  Factors factors;
+  float error;  // half-width of the estimator's interval for a query with ||q - c|| = 1
+};
+
+enum class Metric : int { inner_product = 0, l2 = 1, l1 = 2 };
+
+// out[i] = sum over dimensions of code(rows[i]) * query, exact.
+//   1 bit: query is kQueryPlanes planes of D'/64 words, two's complement weights 1, 2, 4, -8
+//   2, 4, 8 bits: query is int8[D'] in [-127, 127]; codes are x_u (2, 4 bits) or x_u - 128 (8 bits)
+using DotRows = void (*)(const uint8_t* const* rows, size_t n, const void* query, size_t padded,
+                         int32_t* out);
+
+// Rows of codes with their factors behind, and the constants of a query prepared for them.
+struct CodeRows {
+  const uint8_t* rows;
+  size_t stride, code_bytes, padded;
+};
+struct QueryTerms {
+  const void* operand;     // int8 query or bit planes, as the dot kernel takes it
+  float g, step, shift;    // estimate = (add + g) + rescale * (step * dot + shift)
+};
+
+// out[i] = estimated distance of row ids[i]; the same float operations in the same order everywhere.
+using ScoreRows = void (*)(const CodeRows& codes, const QueryTerms& query, const uint32_t* ids, size_t n,
+                           float* out);
+
+// Distance of two raw rows: -<a, b>, squared L2 or L1.
+using FloatDistance = float (*)(const float* a, const void* b, size_t d);
+
+struct Kernels {
+  const char* name;
+  DotRows dot1, dot2, dot4, dot8;
+  ScoreRows score1, score2, score4, score8;
+  // FHT-Kac rotation of v (length D') in place; signs is 4 x D' of +-1 (algorithms 1.1).
+  void (*rotate)(float* v, const float* signs, size_t padded);
+  void (*unrotate)(float* v, const float* signs, size_t padded);  // its inverse
+  // Rounds q / step to integers clamped to [low, high]; returns their sum.
+  int32_t (*quantise)(const float* q, size_t padded, float step, int low, int high, int8_t* out);
+  float (*max_abs)(const float* q, size_t n);
+  // Code of one rotated residual r (length D'); bits in {1, 2, 4, 8}; scale is 2 for L2, 1 for
+  // inner product. Does not set factors.add under inner product (the caller knows <o, c>).
+  Encoded (*encode)(const float* r, size_t padded, int bits, float scale, uint8_t* code);
+  // b is float32, float16 (raw bits) or int8 rows; [type][metric].
+  FloatDistance distance[3][3];
+  float (*dot)(const float* a, const float* b, size_t d);
+};
+
+inline DotRows dot_for(const Kernels& k, int bits) {
+  return bits == 1 ? k.dot1 : bits == 2 ? k.dot2 : bits == 4 ? k.dot4 : k.dot8;
+}
+
+inline ScoreRows score_for(const Kernels& k, int bits) {
+  return bits == 1 ? k.score1 : bits == 2 ? k.score2 : bits == 4 ? k.score4 : k.score8;
+}
+
+// Null where this build or this CPU lacks the level.
+const Kernels* kernels_scalar();
+const Kernels* kernels_avx2();
+const Kernels* kernels_avx512();
+const Kernels* kernels_neon();
+
+// The best level of this CPU, or the one named by PALIMPSEST_SIMD; chosen at first use.
+const Kernels& kernels();
+// By name; null where unavailable.
+const Kernels* kernels_by_name(const char* name);
+
+}  // namespace palimpsest

@@ -1,0 +1,218 @@
+// AVX2 level (with POPCNT and F16C): four rows at a time share each load of the query.
+#include "kernels.h"
+
+#if defined(__AVX2__)
+#include <immintrin.h>
+#endif
+
+namespace palimpsest {
+#if defined(__AVX2__)
+#include "kernels_body.h"
+
+namespace {
+
+constexpr size_t kRowsAtOnce = 4;
+
+inline __m256i load(const void* p) { return _mm256_loadu_si256(static_cast<const __m256i*>(p)); }
+
+inline __m256i widen(__m256i pairs) { return _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)); }
+
+// Sums of the eight lanes of four vectors, in order.
+inline __m128i sum_four(const __m256i v[4]) {
+  const __m256i ab = _mm256_hadd_epi32(v[0], v[1]), cd = _mm256_hadd_epi32(v[2], v[3]);
+  const __m256i abcd = _mm256_hadd_epi32(ab, cd);
+  return _mm_add_epi32(_mm256_castsi256_si128(abcd), _mm256_extracti128_si256(abcd, 1));
+}
+
+// Runs `kernel` over groups of four rows, each ended by `finish(first, sums)`; the last group repeats
+// its last row.
+template <typename Kernel, typename Address, typename Finish>
+inline void by_fours(size_t n, Kernel kernel, Address address, Finish finish) {
+  const uint8_t* row[kRowsAtOnce];
+  __m256i acc[kRowsAtOnce];
+  for (size_t r = 0; r < n; r += kRowsAtOnce) {
+    const size_t last = n - 1;
+    for (size_t i = 0; i < kRowsAtOnce; ++i) row[i] = address(r + i < last ? r + i : last);
+    kernel(row, acc);
+    finish(r, row, sum_four(acc));
+  }
+}
+
+template <typename T>
+inline void store_some(T* out, size_t first, size_t n, __m128i values) {
+  if (first + kRowsAtOnce <= n) {
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(out + first), values);
+    return;
+  }
+  alignas(16) T rest[kRowsAtOnce];
+  _mm_store_si128(reinterpret_cast<__m128i*>(rest), values);
+  for (size_t i = first; i < n; ++i) out[i] = rest[i - first];
+}
+
+template <typename Kernel>
+inline void dot_by_fours(const uint8_t* const* rows, size_t n, int32_t* out, Kernel kernel) {
+  by_fours(
+      n, kernel, [&](size_t i) { return rows[i]; },
+      [&](size_t first, const uint8_t* const*, __m128i sums) { store_some(out, first, n, sums); });
+}
+
+template <typename Kernel>
+inline void score_by_fours(const CodeRows& c, const QueryTerms& q, const uint32_t* ids, size_t n, float* out,
+                           Kernel kernel) {
+  const __m128 g = _mm_set1_ps(q.g), step = _mm_set1_ps(q.step), shift = _mm_set1_ps(q.shift);
+  by_fours(
+      n, kernel, [&](size_t i) { return c.rows + static_cast<size_t>(ids[i]) * c.stride; },
+      [&](size_t first, const uint8_t* const* row, __m128i sums) {
+        __m128 f[kRowsAtOnce];
+        for (size_t i = 0; i < kRowsAtOnce; ++i) {
+          f[i] = _mm_castsi128_ps(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(row[i] + c.code_bytes)));
+        }
+        const __m128 ab = _mm_unpacklo_ps(f[0], f[1]), cd = _mm_unpacklo_ps(f[2], f[3]);
+        const __m128 add = _mm_movelh_ps(ab, cd), rescale = _mm_movehl_ps(cd, ab);
+        const __m128 product = _mm_add_ps(_mm_mul_ps(step, _mm_cvtepi32_ps(sums)), shift);
+        const __m128 estimate = _mm_add_ps(_mm_add_ps(add, g), _mm_mul_ps(rescale, product));
+        store_some(out, first, n, _mm_castps_si128(estimate));
+      });
+}
+
+// A pair of products of a nibble and a query byte is at most 2 * 15 * 127 = 3810, so eight pairs
+// fit a signed 16-bit lane: four blocks of two before widening.
+inline auto kernel4(const void* query, size_t padded) {
+  const int8_t* q = static_cast<const int8_t*>(query);
+  return [=](const uint8_t* const* row, __m256i* acc) {
+    const size_t blocks = padded / kBlock;
+    const __m256i low = _mm256_set1_epi8(15);
+    for (size_t i = 0; i < kRowsAtOnce; ++i) acc[i] = _mm256_setzero_si256();
+    for (size_t b = 0; b < blocks;) {
+      const size_t stop = b + 4 < blocks ? b + 4 : blocks;
+      __m256i pairs[kRowsAtOnce] = {};
+      for (; b < stop; ++b) {
+        const __m256i q0 = load(q + b * 64), q1 = load(q + b * 64 + 32);
+        for (size_t i = 0; i < kRowsAtOnce; ++i) {
+          const __m256i x = load(row[i] + b * 32);
+          const __m256i x0 = _mm256_and_si256(x, low);
+          const __m256i x1 = _mm256_and_si256(_mm256_srli_epi16(x, 4), low);
+          pairs[i] = _mm256_add_epi16(
+              pairs[i], _mm256_add_epi16(_mm256_maddubs_epi16(x0, q0), _mm256_maddubs_epi16(x1, q1)));
+        }
+      }
+      for (size_t i = 0; i < kRowsAtOnce; ++i) acc[i] = _mm256_add_epi32(acc[i], widen(pairs[i]));
+    }
+  };
+}
+
+// Two 16-byte blocks at a time; a pair is at most 2 * 3 * 127 = 762, so 43 pairs fit: 8 steps of 4.
+inline auto kernel2(const void* query, size_t padded) {
+  const int8_t* q = static_cast<const int8_t*>(query);
+  return [=](const uint8_t* const* row, __m256i* acc) {
+    const size_t blocks = padded / kBlock;
+    const __m256i low = _mm256_set1_epi8(3);
+    for (size_t i = 0; i < kRowsAtOnce; ++i) acc[i] = _mm256_setzero_si256();
+    for (size_t b = 0; b < blocks;) {
+      const size_t stop = b + 16 < blocks ? b + 16 : blocks;
+      __m256i pairs[kRowsAtOnce] = {};
+      for (; b < stop; b += 2) {
+        const bool both = b + 1 < blocks;  // an odd last block pairs with zeros
+        const int8_t* q0 = q + b * 64;
+        __m256i part[4];
+        for (size_t s = 0; s < 4; ++s) {
+          const __m128i lo = _mm_loadu_si128(reinterpret_cast<const __m128i*>(q0 + 16 * s));
+          const __m128i hi = both ? _mm_loadu_si128(reinterpret_cast<const __m128i*>(q0 + 64 + 16 * s))
+                                  : _mm_setzero_si128();
+          part[s] = _mm256_set_m128i(hi, lo);
+        }
+        for (size_t i = 0; i < kRowsAtOnce; ++i) {
+          const uint8_t* p = row[i] + b * 16;
+          const __m256i x = both ? load(p)
+                                 : _mm256_zextsi128_si256(
+                                       _mm_loadu_si128(reinterpret_cast<const __m128i*>(p)));
+          __m256i sum = _mm256_maddubs_epi16(_mm256_and_si256(x, low), part[0]);
+          sum = _mm256_add_epi16(
+              sum, _mm256_maddubs_epi16(_mm256_and_si256(_mm256_srli_epi16(x, 2), low), part[1]));
+          sum = _mm256_add_epi16(
+              sum, _mm256_maddubs_epi16(_mm256_and_si256(_mm256_srli_epi16(x, 4), low), part[2]));
+          sum = _mm256_add_epi16(
+              sum, _mm256_maddubs_epi16(_mm256_and_si256(_mm256_srli_epi16(x, 6), low), part[3]));
+          pairs[i] = _mm256_add_epi16(pairs[i], sum);
+        }
+      }
+      for (size_t i = 0; i < kRowsAtOnce; ++i) acc[i] = _mm256_add_epi32(acc[i], widen(pairs[i]));
+    }
+  };
+}
+
+// Signed times signed as |x| * sign(x) q: 2 * 128 * 127 = 32,512 just fits the 16-bit pair.
+inline auto kernel8(const void* query, size_t padded) {
+  const int8_t* q = static_cast<const int8_t*>(query);
+  return [=](const uint8_t* const* row, __m256i* acc) {
+    for (size_t i = 0; i < kRowsAtOnce; ++i) acc[i] = _mm256_setzero_si256();
+    for (size_t at = 0; at < padded; at += 32) {
+      const __m256i qv = load(q + at);
+      for (size_t i = 0; i < kRowsAtOnce; ++i) {
+        const __m256i x = load(row[i] + at);
+        const __m256i pairs = _mm256_maddubs_epi16(_mm256_abs_epi8(x), _mm256_sign_epi8(qv, x));
+        acc[i] = _mm256_add_epi32(acc[i], widen(pairs));
+      }
+    }
+  };
+}
+
+// Scalar POPCNT: at these lengths it beats the byte-shuffle count.
+void dot1(const uint8_t* const* rows, size_t n, const void* query, size_t padded, int32_t* out) {
+  const uint64_t* planes = static_cast<const uint64_t*>(query);
+  const size_t words = padded / 64;
+  for (size_t r = 0; r < n; ++r) {
+    uint64_t c0 = 0, c1 = 0, c2 = 0, c3 = 0;
+    for (size_t w = 0; w < words; ++w) {
+      uint64_t x;
+      std::memcpy(&x, rows[r] + 8 * w, sizeof x);
+      c0 += static_cast<uint64_t>(_mm_popcnt_u64(x & planes[w]));
+      c1 += static_cast<uint64_t>(_mm_popcnt_u64(x & planes[words + w]));
+      c2 += static_cast<uint64_t>(_mm_popcnt_u64(x & planes[2 * words + w]));
+      c3 += static_cast<uint64_t>(_mm_popcnt_u64(x & planes[3 * words + w]));
+    }
+    out[r] = static_cast<int32_t>(c0 + 2 * c1 + 4 * c2) - static_cast<int32_t>(8 * c3);
+  }
+}
+
+#define PALIMPSEST_KERNEL(bits)                                                                       \
+  void dot##bits(const uint8_t* const* rows, size_t n, const void* query, size_t padded, int32_t* out) { \
+    dot_by_fours(rows, n, out, kernel##bits(query, padded));                                          \
+  }                                                                                                   \
+  void score##bits(const CodeRows& c, const QueryTerms& q, const uint32_t* ids, size_t n, float* out) {  \
+    score_by_fours(c, q, ids, n, out, kernel##bits(q.operand, c.padded));                             \
+  }
+PALIMPSEST_KERNEL(2)
+PALIMPSEST_KERNEL(4)
+PALIMPSEST_KERNEL(8)
+#undef PALIMPSEST_KERNEL
+
+Kernels table() {
+  Kernels k = float_kernels("avx2");
+  k.dot1 = dot1;
+  k.dot2 = dot2;
+  k.dot4 = dot4;
+  k.dot8 = dot8;
+  k.score1 = score_by<dot1>;
+  k.score2 = score2;
+  k.score4 = score4;
+  k.score8 = score8;
+  return k;
+}
+
+}  // namespace
+
+const Kernels* kernels_avx2() {
+  if (!__builtin_cpu_supports("avx2") || !__builtin_cpu_supports("popcnt") ||
+      !__builtin_cpu_supports("f16c")) {
+    return nullptr;
+  }
+  static const Kernels k = table();
+  return &k;
+}
+
+#else
+const Kernels* kernels_avx2() { return nullptr; }
+#endif
+
+}  // namespace palimpsest

@@ -1,0 +1,418 @@
+// The only file that knows Python: checks shapes, keeps arrays alive, releases the GIL.
+//
+// Arrays come in contiguous and typed, results go into arrays of the caller, so nothing of Python is
+// touched while the GIL is free. std::invalid_argument becomes ValueError.
+#include <nanobind/nanobind.h>
+#include <nanobind/ndarray.h>
+#include <nanobind/stl/optional.h>
+#include <nanobind/stl/pair.h>
+#include <nanobind/stl/string.h>
+#include <nanobind/stl/tuple.h>
+#include <nanobind/stl/vector.h>
+
+#include <optional>
+#include <string>
+
+#include "freeze.h"
+#include "segment.h"
+#include "text.h"
+
+namespace nb = nanobind;
+using namespace nb::literals;
+
+namespace palimpsest {
+namespace {
+
+template <typename T>
+using In1 = nb::ndarray<const T, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
+template <typename T>
+using In2 = nb::ndarray<const T, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
+template <typename T>
+using Out1 = nb::ndarray<T, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
+template <typename T>
+using Out2 = nb::ndarray<T, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
+using Kept = nb::ndarray<nb::ro, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
+using NoGil = nb::call_guard<nb::gil_scoped_release>;
+
+void require(bool ok, const std::string& what) {
+  if (!ok) throw std::invalid_argument(what);
+}
+
+Metric metric_of(const std::string& name) {
+  if (name == "inner_product") return Metric::inner_product;
+  if (name == "l2") return Metric::l2;
+  require(name == "l1", "metric must be inner_product, l2 or l1, not " + name);
+  return Metric::l1;
+}
+
+template <typename T>
+nb::ndarray<nb::numpy, T> to_numpy(std::vector<T>&& values) {
+  auto* owned = new std::vector<T>(std::move(values));
+  nb::capsule owner(owned, [](void* p) noexcept { delete static_cast<std::vector<T>*>(p); });
+  return nb::ndarray<nb::numpy, T>(owned->data(), {owned->size()}, owner);
+}
+
+// --- encoder ---------------------------------------------------------------------------------
+
+struct PyEncoder {
+  Encoder encoder;
+
+  PyEncoder(size_t size, int bits, const std::string& metric, const In1<float>& centroid,
+            const In2<int8_t>& signs)
+      : encoder(checked(size, centroid, signs), bits, metric_of(metric), centroid.data(), signs.data()) {}
+
+  static size_t checked(size_t size, const In1<float>& centroid, const In2<int8_t>& signs) {
+    require(size > 0 && centroid.shape(0) == size, "centroid must have `size` values");
+    require(signs.shape(0) == 4 && signs.shape(1) == padded_size(size),
+            "signs must be 4 rows of the padded size");
+    return size;
+  }
+
+  void encode(const In2<float>& vectors, const Out2<uint8_t>& rows,
+              const std::optional<Out1<float>>& errors) const {
+    const size_t n = vectors.shape(0);
+    require(vectors.shape(1) == encoder.size(), "vectors have the wrong length");
+    require(rows.shape(0) == n && rows.shape(1) == encoder.row_bytes(), "rows have the wrong shape");
+    require(!errors || errors->shape(0) == n, "errors have the wrong length");
+    encoder.encode(vectors.data(), n, rows.data(), errors ? errors->data() : nullptr);
+  }
+
+  void decode(const In2<uint8_t>& rows, const Out2<float>& vectors) const {
+    require(rows.shape(1) == encoder.row_bytes(), "rows have the wrong length");
+    require(vectors.shape(0) == rows.shape(0) && vectors.shape(1) == encoder.size(),
+            "vectors have the wrong shape");
+    for (size_t i = 0; i < rows.shape(0); ++i) {
+      encoder.decode(rows.data() + i * rows.shape(1), vectors.data() + i * encoder.size());
+    }
+  }
+
+  // Estimates of one query against every row; (n,) distances, squared under L2.
+  void estimate(const In1<float>& query, const In2<uint8_t>& rows, const Out1<float>& out) const {
+    require(query.shape(0) == encoder.size(), "query has the wrong length");
+    require(rows.shape(1) == encoder.row_bytes() && out.shape(0) == rows.shape(0), "shapes differ");
+    PreparedQuery prepared;
+    encoder.prepare(query.data(), prepared);
+    const CodeScorer scorer(encoder, rows.data(), prepared);
+    uint32_t ids[kBatch];
+    for (size_t from = 0; from < rows.shape(0); from += kBatch) {
+      const size_t n = std::min(kBatch, rows.shape(0) - from);
+      for (size_t i = 0; i < n; ++i) ids[i] = static_cast<uint32_t>(from + i);
+      scorer.score(ids, n, out.data() + from);
+    }
+  }
+};
+
+// --- graph -----------------------------------------------------------------------------------
+
+struct PyGraph {
+  FrozenGraph graph;
+  nb::object arrays;  // keeps the numpy arrays alive
+
+  PyGraph(const In1<uint32_t>& offsets, const In1<uint8_t>& links, size_t width, size_t top_level,
+          uint32_t entry_row, const In1<uint32_t>& upper_rows, const In1<uint32_t>& upper_down,
+          const In1<uint32_t>& upper_offsets, const In1<uint32_t>& upper_links)
+      : arrays(nb::make_tuple(offsets, links, upper_rows, upper_down, upper_offsets, upper_links)) {
+    require(offsets.shape(0) >= 1, "offsets must have at least one value");
+    const size_t upper_n = upper_rows.shape(0);
+    require(upper_down.shape(0) == upper_n && (upper_n == 0 || upper_offsets.shape(0) == upper_n + 1),
+            "graph arrays do not fit together: upper lengths");
+    graph = {offsets.shape(0) - 1, offsets.data(), links.data(), width, upper_n, top_level,
+             upper_rows.data(), upper_down.data(), upper_offsets.data(), upper_links.data(), entry_row};
+    check_graph(graph, links.shape(0), upper_links.shape(0));
+  }
+};
+
+struct PyBuild {
+  std::atomic<bool> cancelled{false};
+  FrozenArrays arrays;
+  bool built = false;
+
+  void cancel() { cancelled.store(true); }
+
+  bool run(const In2<float>& vectors, const std::string& metric, const In1<uint32_t>& order, size_t M,
+           size_t ef_construction, uint64_t seed, size_t threads) {
+    const size_t n = vectors.shape(0);
+    require(order.shape(0) == n, "order must name every vector");
+    require(n < (size_t{1} << 31), "a segment holds fewer than 2^31 rows");
+    require(M >= 2 && 2 * M <= kBatch && ef_construction >= 1, "M or ef_construction out of range");
+    for (size_t i = 0; i < n; ++i) require(order.data()[i] < n, "order points outside the vectors");
+    require(metric_of(metric) != Metric::l1, "graphs are built for inner_product and l2");
+    GraphBuilder builder(vectors.data(), n, vectors.shape(1), metric_of(metric), order.data(),
+                         {M, ef_construction, seed, threads}, cancelled);
+    built = builder.run();
+    if (built) arrays = freeze(builder, order.data());
+    return built;
+  }
+
+  nb::dict take() {
+    require(built, "the graph was not built");
+    built = false;
+    nb::dict out;
+    out["order"] = to_numpy(std::move(arrays.order));
+    out["offsets"] = to_numpy(std::move(arrays.offsets));
+    out["links"] = to_numpy(std::move(arrays.links));
+    out["upper_rows"] = to_numpy(std::move(arrays.upper_rows));
+    out["upper_down"] = to_numpy(std::move(arrays.upper_down));
+    out["upper_offsets"] = to_numpy(std::move(arrays.upper_offsets));
+    out["upper_links"] = to_numpy(std::move(arrays.upper_links));
+    out["width"] = arrays.width;
+    out["top_level"] = arrays.top_level;
+    out["entry_row"] = arrays.entry_row;
+    return out;
+  }
+};
+
+// --- segment ---------------------------------------------------------------------------------
+
+using Counts = std::tuple<size_t, uint64_t, uint64_t, uint64_t>;  // hits, visited, scored, rescored
+
+class PySegment {
+ public:
+  PySegment(size_t n, size_t size, const std::string& metric, const PyEncoder* encoder,
+            const std::optional<In2<uint8_t>>& codes, float error_scale, const PyGraph* graph,
+            const std::optional<Kept>& kept)
+      : codes_(codes), kept_(kept) {
+    view_.n = n;
+    view_.size = size;
+    view_.metric = metric_of(metric);
+    view_.error_scale = error_scale;
+    if (encoder != nullptr) {
+      require(codes.has_value() && codes->shape(0) >= n && codes->shape(1) == encoder->encoder.row_bytes(),
+              "codes do not fit the encoder");
+      require(encoder->encoder.size() == size && encoder->encoder.metric() == view_.metric,
+              "the encoder is of another space");
+      view_.encoder = &encoder->encoder;
+      view_.codes = codes->data();
+    }
+    if (graph != nullptr) {
+      require(graph->graph.n == n, "the graph has another number of rows");
+      view_.graph = &graph->graph;
+    }
+    if (kept) set_kept(*kept);
+    require(view_.encoder != nullptr || view_.kept.rows != nullptr, "neither codes nor kept rows");
+  }
+
+  Counts search(const In1<float>& query, size_t k, size_t ef, size_t rescored,
+                const std::optional<In1<uint64_t>>& allowed, const Out1<uint32_t>& rows,
+                const Out1<float>& distances) const {
+    require(view_.graph != nullptr, "this segment has no graph");
+    check(query, k, allowed, view_.n, rows, distances);
+    SearchCounts counts;
+    if (view_.n == 0) return {0, 0, 0, 0};
+    return give(palimpsest::search(view_, query.data(), k, std::max(ef, k), rescored, words(allowed), counts),
+                counts, rows, distances);
+  }
+
+  // Many queries in one call: rows and distances (q, k), counts (q, 4) as `search` answers them.
+  void search_many(const In2<float>& queries, size_t k, size_t ef, size_t rescored,
+                   const std::optional<In1<uint64_t>>& allowed, const Out2<uint32_t>& rows,
+                   const Out2<float>& distances, const Out2<uint64_t>& counts_out) const {
+    const size_t q = queries.shape(0);
+    require(view_.graph != nullptr, "this segment has no graph");
+    require(queries.shape(1) == view_.size, "queries have the wrong length");
+    require(k >= 1 && rows.shape(0) == q && rows.shape(1) == k && distances.shape(0) == q &&
+                distances.shape(1) == k && counts_out.shape(0) == q && counts_out.shape(1) == 4,
+            "outputs have the wrong shape");
+    require(!allowed || allowed->shape(0) * 64 >= view_.n, "allowed is shorter than the rows");
+    for (size_t i = 0; i < q; ++i) {
+      SearchCounts counts;
+      std::vector<Candidate> hits;
+      if (view_.n != 0) {
+        hits = palimpsest::search(view_, queries.data() + i * view_.size, k, std::max(ef, k), rescored,
+                                  words(allowed), counts);
+      }
+      for (size_t j = 0; j < hits.size(); ++j) {
+        rows.data()[i * k + j] = hits[j].row;
+        distances.data()[i * k + j] = hits[j].distance;
+      }
+      const uint64_t four[4] = {hits.size(), counts.visited, counts.scored, counts.rescored};
+      std::memcpy(counts_out.data() + 4 * i, four, sizeof four);
+    }
+  }
+
+  Counts scan(const In1<float>& query, size_t n, size_t k, size_t rescored,
+              const std::optional<In1<uint64_t>>& allowed, const Out1<uint32_t>& rows,
+              const Out1<float>& distances) const {
+    require(view_.encoder != nullptr, "this segment has no codes");
+    check(query, k, allowed, n, rows, distances);
+    SearchCounts counts;
+    return give(palimpsest::scan(view_, query.data(), n, k, rescored, words(allowed), counts), counts, rows,
+                distances);
+  }
+
+  Counts exact(const In1<float>& query, size_t n, size_t k, const std::optional<In1<uint64_t>>& allowed,
+               const Out1<uint32_t>& rows, const Out1<float>& distances) const {
+    require(view_.kept.rows != nullptr, "this segment keeps no originals");
+    check(query, k, allowed, n, rows, distances);
+    SearchCounts counts;
+    return give(palimpsest::exact(view_, query.data(), n, k, words(allowed), counts), counts, rows, distances);
+  }
+
+ private:
+  void set_kept(const Kept& kept) {
+    const size_t columns = kept.shape(1);
+    view_.kept.rows = kept.data();
+    if (kept.dtype() == nb::dtype<float>()) {
+      view_.kept.type = RowType::float32;
+    } else if (kept.dtype() == nb::dlpack::dtype{static_cast<uint8_t>(nb::dlpack::dtype_code::Float), 16, 1}) {
+      view_.kept.type = RowType::float16;
+    } else {
+      require(kept.dtype() == nb::dtype<uint8_t>(), "kept rows must be float32, float16 or uint8 (int8 rows)");
+      view_.kept.type = RowType::int8;
+    }
+    const size_t expected = view_.kept.type == RowType::int8 ? view_.size + 4 : view_.size;
+    require(columns == expected && kept.shape(0) >= view_.n, "kept rows have the wrong shape");
+  }
+
+  void check(const In1<float>& query, size_t k, const std::optional<In1<uint64_t>>& allowed, size_t n,
+             const Out1<uint32_t>& rows, const Out1<float>& distances) const {
+    require(query.shape(0) == view_.size, "query has the wrong length");
+    require(n <= view_.n, "more rows than the segment has");
+    require(k >= 1 && rows.shape(0) >= k && distances.shape(0) >= k, "output shorter than k");
+    require(!allowed || allowed->shape(0) * 64 >= n, "allowed is shorter than the rows");
+  }
+
+  static const uint64_t* words(const std::optional<In1<uint64_t>>& allowed) {
+    return allowed ? allowed->data() : nullptr;
+  }
+
+  static Counts give(const std::vector<Candidate>& hits, const SearchCounts& counts,
+                     const Out1<uint32_t>& rows, const Out1<float>& distances) {
+    for (size_t i = 0; i < hits.size(); ++i) {
+      rows.data()[i] = hits[i].row;
+      distances.data()[i] = hits[i].distance;
+    }
+    return {hits.size(), counts.visited, counts.scored, counts.rescored};
+  }
+
+  SegmentView view_;
+  std::optional<In2<uint8_t>> codes_;  // with kept_, the arrays the view points into
+  std::optional<Kept> kept_;
+};
+
+// --- kernels by level, for the tests -----------------------------------------------------------
+
+const Kernels& level(const std::string& name) {
+  const Kernels* k = kernels_by_name(name.c_str());
+  require(k != nullptr, "no such kernel level on this machine: " + name);
+  return *k;
+}
+
+std::vector<std::string> levels() {
+  std::vector<std::string> out;
+  for (const char* name : {"scalar", "avx2", "avx512", "neon"}) {
+    if (kernels_by_name(name) != nullptr) out.emplace_back(name);
+  }
+  return out;
+}
+
+void kernel_dot(const std::string& name, int bits, const In2<uint8_t>& codes, const In1<uint8_t>& query,
+                size_t padded, const Out1<int32_t>& out) {
+  const size_t n = codes.shape(0);
+  require(padded % kBlock == 0 && codes.shape(1) * 8 == padded * static_cast<size_t>(bits), "code length");
+  require(query.shape(0) == (bits == 1 ? kQueryPlanes * padded / 8 : padded), "query length");
+  require(out.shape(0) == n, "output length");
+  std::vector<const uint8_t*> rows(n);
+  for (size_t i = 0; i < n; ++i) rows[i] = codes.data() + i * codes.shape(1);
+  dot_for(level(name), bits)(rows.data(), n, query.data(), padded, out.data());
+}
+
+void kernel_rotate(const std::string& name, const Out1<float>& v, const In2<float>& signs, bool inverse) {
+  require(v.shape(0) % kBlock == 0 && signs.shape(0) == 4 && signs.shape(1) == v.shape(0), "shapes");
+  (inverse ? level(name).unrotate : level(name).rotate)(v.data(), signs.data(), v.shape(0));
+}
+
+std::tuple<float, float, float> kernel_encode(const std::string& name, const In1<float>& residual, int bits,
+                                              float scale, const Out1<uint8_t>& code) {
+  require(residual.shape(0) % kBlock == 0, "residual length");
+  require(code.shape(0) * 8 == residual.shape(0) * static_cast<size_t>(bits), "code length");
+  const Encoded e = level(name).encode(residual.data(), residual.shape(0), bits, scale, code.data());
+  return {e.factors.add, e.factors.rescale, e.error};
+}
+
+float kernel_distance(const std::string& name, const std::string& metric, int type, const In1<float>& a,
+                      const In1<uint8_t>& b) {
+  require(type >= 0 && type <= 2, "row type");
+  require(b.shape(0) == RawScorer::row_bytes(static_cast<RowType>(type), a.shape(0)), "row length");
+  return level(name).distance[type][static_cast<int>(metric_of(metric))](a.data(), b.data(), a.shape(0));
+}
+
+// --- text --------------------------------------------------------------------------------------
+
+size_t parse_floats_into(const nb::bytes& text, const Out1<float>& out) {
+  return parse_floats(text.c_str(), text.c_str() + text.size(), out.data(), out.shape(0));
+}
+
+// Each text becomes one row; returns the first row of another length (and that length), or n.
+std::pair<size_t, size_t> parse_rows_into(const nb::list& texts, const Out2<float>& out) {
+  require(texts.size() == out.shape(0), "one row a text");
+  for (size_t i = 0; i < texts.size(); ++i) {
+    const nb::bytes text = nb::cast<nb::bytes>(texts[i]);
+    const size_t n = parse_floats(text.c_str(), text.c_str() + text.size(),
+                                  out.data() + i * out.shape(1), out.shape(1));
+    if (n != out.shape(1)) return {i, n};
+  }
+  return {texts.size(), out.shape(1)};
+}
+
+nb::bytes format_row(const In1<float>& values) {
+  const std::string text = format_floats(values.data(), values.shape(0));
+  return nb::bytes(text.data(), text.size());
+}
+
+}  // namespace
+}  // namespace palimpsest
+
+NB_MODULE(_native, m) {
+  using namespace palimpsest;
+  kernels();  // a wrong PALIMPSEST_SIMD fails the import, not the first search
+
+  m.def("simd_level", [] { return std::string(kernels().name); });
+  m.def("simd_levels", &levels);
+  m.def("padded_size", &padded_size, "size"_a);
+
+  nb::class_<PyEncoder>(m, "Encoder")
+      .def(nb::init<size_t, int, const std::string&, const In1<float>&, const In2<int8_t>&>(), "size"_a,
+           "bits"_a, "metric"_a, "centroid"_a, "signs"_a)
+      .def_prop_ro("row_bytes", [](const PyEncoder& e) { return e.encoder.row_bytes(); })
+      .def("encode", &PyEncoder::encode, "vectors"_a, "rows"_a, "errors"_a.none(), NoGil())
+      .def("decode", &PyEncoder::decode, "rows"_a, "vectors"_a, NoGil())
+      .def("estimate", &PyEncoder::estimate, "query"_a, "rows"_a, "out"_a, NoGil());
+
+  nb::class_<PyGraph>(m, "Graph")
+      .def(nb::init<const In1<uint32_t>&, const In1<uint8_t>&, size_t, size_t, uint32_t,
+                    const In1<uint32_t>&, const In1<uint32_t>&, const In1<uint32_t>&, const In1<uint32_t>&>(),
+           "offsets"_a, "links"_a, "width"_a, "top_level"_a, "entry_row"_a, "upper_rows"_a, "upper_down"_a,
+           "upper_offsets"_a, "upper_links"_a)
+      .def("unreachable", [](const PyGraph& g) { return unreachable_rows(g.graph); }, NoGil());
+
+  nb::class_<PyBuild>(m, "GraphBuild")
+      .def(nb::init<>())
+      .def("cancel", &PyBuild::cancel)
+      .def("run", &PyBuild::run, "vectors"_a, "metric"_a, "order"_a, "M"_a, "ef_construction"_a, "seed"_a,
+           "threads"_a, NoGil())
+      .def("take", &PyBuild::take);
+
+  nb::class_<PySegment>(m, "Segment")
+      .def(nb::init<size_t, size_t, const std::string&, const PyEncoder*, const std::optional<In2<uint8_t>>&,
+                    float, const PyGraph*, const std::optional<Kept>&>(),
+           "n"_a, "size"_a, "metric"_a, "encoder"_a.none(), "codes"_a.none(), "error_scale"_a, "graph"_a.none(),
+           "kept"_a.none(), nb::keep_alive<1, 5>(), nb::keep_alive<1, 8>())
+      .def("search", &PySegment::search, "query"_a, "k"_a, "ef"_a, "rescored"_a, "allowed"_a.none(), "rows"_a,
+           "distances"_a, NoGil())
+      .def("search_many", &PySegment::search_many, "queries"_a, "k"_a, "ef"_a, "rescored"_a,
+           "allowed"_a.none(), "rows"_a, "distances"_a, "counts"_a, NoGil())
+      .def("scan", &PySegment::scan, "query"_a, "n"_a, "k"_a, "rescored"_a, "allowed"_a.none(), "rows"_a,
+           "distances"_a, NoGil())
+      .def("exact", &PySegment::exact, "query"_a, "n"_a, "k"_a, "allowed"_a.none(), "rows"_a, "distances"_a,
+           NoGil());
+
+  m.def("parse_floats_into", &parse_floats_into, "text"_a, "out"_a);
+  m.def("parse_rows_into", &parse_rows_into, "texts"_a, "out"_a);
+  m.def("format_row", &format_row, "values"_a);
+
+  m.def("kernel_dot", &kernel_dot, "level"_a, "bits"_a, "codes"_a, "query"_a, "padded"_a, "out"_a);
+  m.def("kernel_rotate", &kernel_rotate, "level"_a, "v"_a, "signs"_a, "inverse"_a);
+  m.def("kernel_encode", &kernel_encode, "level"_a, "residual"_a, "bits"_a, "scale"_a, "code"_a);
+  m.def("kernel_distance", &kernel_distance, "level"_a, "metric"_a, "type"_a, "a"_a, "b"_a);
+}

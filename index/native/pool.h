@@ -1,0 +1,118 @@
+// Sorted pools of candidates and the per-thread marks of visited rows.
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+#include <cstring>
+#include <vector>
+
+namespace palimpsest {
+
+struct Candidate {
+  float distance;
+  uint32_t row;
+};
+
+inline bool closer(const Candidate& a, const Candidate& b) {
+  return a.distance < b.distance || (a.distance == b.distance && a.row < b.row);
+}
+
+// A distance and a row as one number whose order is that of (distance, row): the float's bits, made
+// monotonic, above the row. One word moves and compares at once, and ties break by row.
+using Key = uint64_t;
+
+inline Key make_key(float distance, uint32_t row) {
+  uint32_t bits;
+  std::memcpy(&bits, &distance, sizeof bits);
+  bits ^= static_cast<uint32_t>(static_cast<int32_t>(bits) >> 31) | 0x80000000u;
+  return (Key{bits} << 32) | row;
+}
+
+inline float key_distance(Key key) {
+  uint32_t bits = static_cast<uint32_t>(key >> 32);
+  bits ^= ((bits >> 31) - 1) | 0x80000000u;
+  float distance;
+  std::memcpy(&distance, &bits, sizeof distance);
+  return distance;
+}
+
+// The `capacity` closest candidates seen, sorted; bit 31 of a key marks its row as expanded.
+class Pool {
+ public:
+  static constexpr Key kExpanded = Key{1} << 31;
+  static constexpr Key kNone = ~Key{0};
+
+  void reset(size_t capacity) {
+    capacity_ = capacity;
+    size_ = 0;
+  }
+
+  size_t size() const { return size_; }
+  Key worst() const { return size_ == capacity_ ? keys_[size_ - 1] : kNone; }
+  uint32_t row(size_t i) const { return static_cast<uint32_t>(keys_[i]) & ~(1u << 31); }
+  Key key(size_t i) const { return keys_[i]; }
+  float distance(size_t i) const { return key_distance(keys_[i]); }
+  bool expanded(size_t i) const { return (keys_[i] & kExpanded) != 0; }
+  void mark_expanded(size_t i) { keys_[i] |= kExpanded; }
+
+  // Places a key below worst(); returns its place.
+  size_t insert(Key key) {
+    if (keys_.size() <= size_ + 1) keys_.resize(2 * size_ + 64);
+    Key* keys = keys_.data();
+    size_t low = 0;
+    for (size_t length = size_; length > 0;) {  // lower bound by conditional moves
+      const size_t half = length / 2;
+      const bool right = keys[low + half] < key;
+      low = right ? low + half + 1 : low;
+      length = right ? length - half - 1 : half;
+    }
+    size_t i = std::min(size_, capacity_ - 1);
+    size_ = i + 1;
+    for (; i >= low + 4; i -= 4) {
+      Key block[4];
+      std::memcpy(block, keys + i - 4, sizeof block);
+      std::memcpy(keys + i - 3, block, sizeof block);
+    }
+    for (; i > low; --i) keys[i] = keys[i - 1];
+    keys[low] = key;
+    return low;
+  }
+
+  // Inserts unless the key is no better than the worst; returns the place, or the capacity.
+  size_t offer(Key key) { return key < worst() ? insert(key) : capacity_; }
+
+ private:
+  std::vector<Key> keys_;
+  size_t capacity_ = 0, size_ = 0;
+};
+
+// One byte a row, cleared once in 255 searches instead of every time.
+class VisitedRows {
+ public:
+  void reset(size_t n) {
+    if (marks_.size() < n) {
+      marks_.assign(n, 0);
+      epoch_ = 0;
+    }
+    if (++epoch_ == 0) {
+      std::fill(marks_.begin(), marks_.end(), uint8_t{0});
+      epoch_ = 1;
+    }
+  }
+  // True the first time a row is seen since the last reset.
+  bool first(uint32_t row) {
+    const bool fresh = marks_[row] != epoch_;
+    marks_[row] = epoch_;
+    return fresh;
+  }
+
+ private:
+  std::vector<uint8_t> marks_;
+  uint8_t epoch_ = 0;
+};
+
+inline bool test_bit(const uint64_t* words, uint32_t row) {
+  return (words[row >> 6] >> (row & 63)) & 1;
+}
+
+}  // namespace palimpsest

@@ -1,0 +1,167 @@
+// The three ways to search the rows of a segment: graph, exact scan over codes, exact scan over kept
+// rows; and the rescoring that ends the first two.
+#pragma once
+
+#include <thread>
+
+#include "traverse.h"
+
+namespace palimpsest {
+
+struct KeptRows {
+  const void* rows = nullptr;  // null where originals are not kept
+  RowType type = RowType::float32;
+};
+
+struct SegmentView {
+  size_t n = 0;
+  size_t size = 0;
+  Metric metric = Metric::inner_product;
+  const Encoder* encoder = nullptr;  // null: the float32 encoding, search runs on kept rows
+  const uint8_t* codes = nullptr;
+  float error_scale = 0;  // error of a row is at most about error_scale * |rescale|
+  const FrozenGraph* graph = nullptr;
+  KeptRows kept;
+};
+
+inline Scratch& scratch() {
+  static thread_local Scratch s;
+  return s;
+}
+
+// Distances leave as lengths: the square root of squared L2.
+inline void finish(Metric metric, std::vector<Candidate>& hits) {
+  if (metric != Metric::l2) return;
+  for (Candidate& h : hits) h.distance = std::sqrt(std::max(h.distance, 0.0f));
+}
+
+inline std::vector<Candidate> take(const Pool& pool, size_t count) {
+  std::vector<Candidate> out(std::min(count, pool.size()));
+  for (size_t i = 0; i < out.size(); ++i) out[i] = {pool.distance(i), pool.row(i)};
+  return out;
+}
+
+inline constexpr size_t kRescoreAhead = 8;  // kept rows asked for ahead of use
+inline constexpr size_t kMinRescored = 2;   // of k: never stop by the bound before this many k
+
+// Recomputes up to `limit` candidates (sorted by estimate) from kept rows and returns the k closest.
+// Stops early once no later candidate's lower bound can enter the k best (bound-driven rescoring,
+// RaBitQ section 4); the bound is an interval of 1.9 deviations, so this costs next to no recall.
+template <typename Scorer>
+std::vector<Candidate> rescore(const Pool& pool, size_t k, size_t limit, const Scorer& scorer,
+                               const RawScorer& raw, float error_per_spread, SearchCounts& counts) {
+  const size_t n = std::min(limit, pool.size());
+  std::vector<Candidate> best;
+  best.reserve(k + 1);
+  for (size_t i = 0; i < std::min(n, kRescoreAhead); ++i) raw.prefetch(pool.row(i));
+  for (size_t i = 0; i < n; ++i) {
+    const uint32_t row = pool.row(i);
+    if (best.size() == k && i >= kMinRescored * k && error_per_spread > 0) {
+      // Estimates only grow from here, and errors vary little from row to row.
+      if (pool.distance(i) - error_per_spread * scorer.spread(row) > best.back().distance) break;
+    }
+    if (i + kRescoreAhead < n) raw.prefetch(pool.row(i + kRescoreAhead));
+    const Candidate c{raw.one(row), row};
+    ++counts.rescored;
+    if (best.size() == k && !closer(c, best.back())) continue;
+    best.insert(std::upper_bound(best.begin(), best.end(), c, closer), c);
+    if (best.size() > k) best.pop_back();
+  }
+  return best;
+}
+
+inline std::vector<Candidate> finish_codes(const SegmentView& v, const CodeScorer& scorer,
+                                           const RawScorer* raw, const Pool& pool, size_t k,
+                                           size_t limit, float query_norm, SearchCounts& counts) {
+  if (raw == nullptr || limit == 0) return take(pool, k);
+  return rescore(pool, k, limit, scorer, *raw, v.error_scale * query_norm, counts);
+}
+
+// Graph search: ef candidates by estimate, `limit` of them rescored (0: none).
+inline std::vector<Candidate> search(const SegmentView& v, const float* query, size_t k, size_t ef,
+                                     size_t limit, const uint64_t* allowed, SearchCounts& counts) {
+  Scratch& s = scratch();
+  const RawScorer raw(v.kept.rows, v.kept.type, v.size, v.metric, query);
+  std::vector<Candidate> hits;
+  if (v.encoder == nullptr) {
+    hits = take(search_graph(*v.graph, raw, ef, allowed, s, counts), k);
+  } else {
+    v.encoder->prepare(query, s.query);
+    const CodeScorer scorer(*v.encoder, v.codes, s.query);
+    const Pool& pool = search_graph(*v.graph, scorer, ef, allowed, s, counts);
+    hits = finish_codes(v, scorer, v.kept.rows ? &raw : nullptr, pool, k, limit, s.query.norm, counts);
+  }
+  finish(v.metric, hits);
+  return hits;
+}
+
+// Every allowed row in order, in batches; `visit` gets rows and their number.
+template <typename Visit>
+void each_batch(size_t n, const uint64_t* allowed, Visit visit) {
+  uint32_t rows[kBatch];
+  size_t filled = 0;
+  for (size_t base = 0; base < n; base += 64) {
+    const size_t count = std::min<size_t>(64, n - base);
+    uint64_t word = allowed == nullptr ? ~uint64_t{0} : allowed[base / 64];
+    if (count < 64) word &= (uint64_t{1} << count) - 1;
+    if (word == ~uint64_t{0} && filled == 0) {
+      for (size_t i = 0; i < 64; ++i) rows[i] = static_cast<uint32_t>(base + i);
+      visit(rows, size_t{64});
+      continue;
+    }
+    for (; word != 0; word &= word - 1) {
+      rows[filled++] = static_cast<uint32_t>(base + static_cast<size_t>(__builtin_ctzll(word)));
+      if (filled == kBatch) {
+        visit(rows, filled);
+        filled = 0;
+      }
+    }
+  }
+  if (filled != 0) visit(rows, filled);
+}
+
+template <typename Scorer>
+void scan_into(size_t n, const uint64_t* allowed, const Scorer& scorer, Pool& pool,
+               SearchCounts& counts) {
+  float distances[kBatch];
+  each_batch(n, allowed, [&](const uint32_t* rows, size_t count) {
+    scorer.score(rows, count, distances);
+    counts.scored += count;
+    Key worst = pool.worst();
+    for (size_t i = 0; i < count; ++i) {
+      const Key key = make_key(distances[i], rows[i]);
+      if (key >= worst) continue;
+      pool.insert(key);
+      worst = pool.worst();
+    }
+  });
+}
+
+// Exact scan over codes of the first n rows, `limit` candidates rescored (0: none).
+inline std::vector<Candidate> scan(const SegmentView& v, const float* query, size_t n, size_t k,
+                                   size_t limit, const uint64_t* allowed, SearchCounts& counts) {
+  Scratch& s = scratch();
+  const RawScorer raw(v.kept.rows, v.kept.type, v.size, v.metric, query);
+  v.encoder->prepare(query, s.query);
+  const CodeScorer scorer(*v.encoder, v.codes, s.query);
+  s.pool.reset(std::max(k, limit));
+  scan_into(n, allowed, scorer, s.pool, counts);
+  std::vector<Candidate> hits =
+      finish_codes(v, scorer, v.kept.rows ? &raw : nullptr, s.pool, k, limit, s.query.norm, counts);
+  finish(v.metric, hits);
+  return hits;
+}
+
+// Exact scan over the first n kept rows.
+inline std::vector<Candidate> exact(const SegmentView& v, const float* query, size_t n, size_t k,
+                                    const uint64_t* allowed, SearchCounts& counts) {
+  Scratch& s = scratch();
+  const RawScorer raw(v.kept.rows, v.kept.type, v.size, v.metric, query);
+  s.pool.reset(k);
+  scan_into(n, allowed, raw, s.pool, counts);
+  std::vector<Candidate> hits = take(s.pool, k);
+  finish(v.metric, hits);
+  return hits;
+}
+
+}  // namespace palimpsest

@@ -1,0 +1,34 @@
+"""Which segments to compact: several of one tier into one, or one that is mostly dead or outdated.
+
+A segment's tier is the power of ``tier_factor`` closest to its number of live rows, so each row is
+rewritten about once per tier it rises through.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Sequence
+
+from index.config import MaintenanceConfig, VectorConfig
+from index.segments.sealed import is_outdated
+from index.view import SealedPart
+
+
+def to_compact(
+    parts: Sequence[SealedPart], config: VectorConfig, maintenance: MaintenanceConfig
+) -> list[SealedPart]:
+    """Return the segments the next compaction takes, oldest first; empty when none is due."""
+    tiers: dict[int, list[SealedPart]] = defaultdict(list)
+    for part in parts:
+        if part.dead.count > maintenance.dead_ratio * part.n or part.live == 0:
+            return [part]
+        tiers[_tier(part.live, maintenance.tier_factor)].append(part)
+    for tier in sorted(tiers):
+        if len(tiers[tier]) >= maintenance.tier_factor:
+            return tiers[tier][: maintenance.tier_factor]
+    return [part for part in parts if is_outdated(part.segment, config)][:1]
+
+
+def _tier(live: int, factor: int) -> int:
+    return round(math.log(live, factor))

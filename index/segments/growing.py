@@ -1,0 +1,162 @@
+"""Rows not sealed yet, in append-only arrays that any number of views share.
+
+``Growing`` is a value: ``extended`` returns a longer one on the same arrays (or on doubled copies
+when they are full), so a view keeps seeing the rows it took. Only the longest one may be extended,
+and only by the writer thread. From ``CODED_ROWS`` rows on rows are also coded with 4 bits around
+the mean of the first ``CODED_ROWS``, and searched by a scan of the codes with rescoring; before
+that, and where the encoding is float32 or the distance manhattan, by an exact scan.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from index.config import VectorConfig
+from index.encoding.planes import Encoder
+from index.segments.dead import Dead
+from index.segments.searcher import Searcher
+from index.storage.ids import Ids, widen_ids
+from index.types import Codes, Distance, Slots, Vectors
+
+CODED_ROWS = 1_024
+CODE_BITS = 4
+_FIRST_CAPACITY = 256
+_ENCODE_ROWS = 8_192
+_SEED = 0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Columns:
+    """The shared arrays; only rows below the owner's ``n`` mean anything."""
+
+    vectors: Vectors
+    ids: Ids
+    slots: Slots
+    seqs: NDArray[np.uint64]
+    codes: Codes | None
+
+    @property
+    def capacity(self) -> int:
+        return len(self.slots)
+
+    @property
+    def nbytes(self) -> int:
+        codes = 0 if self.codes is None else self.codes.nbytes
+        return self.vectors.nbytes + self.ids.nbytes + self.slots.nbytes + self.seqs.nbytes + codes
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Growing:
+    """The first ``n`` rows of ``columns``, less the dead ones."""
+
+    config: VectorConfig
+    columns: Columns
+    n: int
+    dead: Dead
+    encoder: Encoder | None
+    searcher: Searcher
+
+    @classmethod
+    def empty(cls, config: VectorConfig) -> Growing:
+        columns = _columns(config, _FIRST_CAPACITY)
+        return cls(config, columns, 0, Dead(), None, _searcher(config, columns, None))
+
+    @property
+    def live(self) -> int:
+        return self.n - self.dead.count
+
+    @property
+    def last_slot(self) -> int:
+        return int(self.columns.slots[self.n - 1]) if self.n else 0
+
+    def extended(self, slots: Slots, seq: int, ids: Ids, vectors: Vectors) -> Growing:
+        """Return the part with rows appended; rows it already has are left out."""
+        fresh = int(np.searchsorted(slots, self.last_slot, side="right"))
+        slots, ids, vectors = slots[fresh:], ids[fresh:], vectors[fresh:]
+        n = self.n + len(slots)
+        columns, encoder = self.columns, self.encoder
+        if n > columns.capacity:
+            columns = _grown(self.config, columns, self.n, n)
+        if ids.ndim != columns.ids.ndim:
+            ids, columns = widen_ids(ids), replace(columns, ids=widen_ids(columns.ids))
+        columns.vectors[self.n : n] = vectors
+        columns.ids[self.n : n] = ids
+        columns.slots[self.n : n] = slots
+        columns.seqs[self.n : n] = seq
+        if encoder is None and n >= CODED_ROWS and _is_coded(self.config):
+            encoder = Encoder.fit(
+                columns.vectors[:CODED_ROWS], self.config.distance, CODE_BITS, seed=_SEED
+            )
+            codes = np.empty((columns.capacity, encoder.row_bytes), dtype=np.uint8)
+            columns = replace(columns, codes=codes)
+            _encode(encoder, columns, 0, n)
+        elif encoder is not None:
+            _encode(encoder, columns, self.n, n)
+        same = columns is self.columns and encoder is self.encoder
+        searcher = self.searcher if same else _searcher(self.config, columns, encoder)
+        dead = self.dead.with_capacity(columns.capacity)
+        return Growing(self.config, columns, n, dead, encoder, searcher)
+
+    def without(self, slots: Slots) -> Growing:
+        """Return the part with the rows of ``slots`` dead; slots that are elsewhere are ignored."""
+        rows = self.find(slots)
+        dead = self.dead.with_rows(rows[rows >= 0], self.columns.capacity)
+        return self if dead is self.dead else replace(self, dead=dead)
+
+    def find(self, slots: Slots) -> NDArray[np.intp]:
+        """Return the row of each slot, -1 where it is not here."""
+        own = self.columns.slots[: self.n]
+        if self.n == 0:
+            return np.full(len(slots), -1, dtype=np.intp)
+        rows = np.minimum(np.searchsorted(own, slots), self.n - 1)
+        return np.where(own[rows] == slots, rows, -1)
+
+    def vectors_of(self, rows: NDArray[np.intp]) -> Vectors:
+        return self.columns.vectors[rows]
+
+
+def _is_coded(config: VectorConfig) -> bool:
+    return config.encoding != "float32" and config.distance is not Distance.MANHATTAN
+
+
+def _columns(config: VectorConfig, capacity: int) -> Columns:
+    return Columns(
+        vectors=np.empty((capacity, config.size), dtype=np.float32),
+        ids=np.empty(capacity, dtype=np.uint64),
+        slots=np.empty(capacity, dtype=np.uint64),
+        seqs=np.empty(capacity, dtype=np.uint64),
+        codes=None,
+    )
+
+
+def _grown(config: VectorConfig, old: Columns, n: int, needed: int) -> Columns:
+    capacity = max(needed, 2 * old.capacity)
+
+    def grown(array: NDArray) -> NDArray:  # type: ignore[type-arg]
+        larger = np.empty((capacity, *array.shape[1:]), dtype=array.dtype)
+        larger[:n] = array[:n]
+        return larger
+
+    return Columns(
+        vectors=grown(old.vectors),
+        ids=grown(old.ids),
+        slots=grown(old.slots),
+        seqs=grown(old.seqs),
+        codes=None if old.codes is None else grown(old.codes),
+    )
+
+
+def _encode(encoder: Encoder, columns: Columns, start: int, stop: int) -> None:
+    assert columns.codes is not None
+    for first in range(start, stop, _ENCODE_ROWS):
+        last = min(first + _ENCODE_ROWS, stop)
+        columns.codes[first:last] = encoder.encode(columns.vectors[first:last])
+
+
+def _searcher(config: VectorConfig, columns: Columns, encoder: Encoder | None) -> Searcher:
+    return Searcher(
+        config.distance, config.size, columns.vectors, encoder=encoder, codes=columns.codes
+    )

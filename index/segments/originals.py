@@ -1,0 +1,53 @@
+"""The copy of each vector kept for rescoring and for reads: float32, float16 or int8 rows.
+
+int8 rows are (n, 4 + d) uint8: the row's float32 scale, then its values; x is scale * value.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from index.config import Originals
+from index.types import Vectors
+
+Kept = NDArray[Any]
+_SCALE_BYTES = 4
+_LARGEST = 127.0
+
+
+def keep(vectors: Vectors, originals: Originals) -> Kept | None:
+    """Return rows as they are kept on disk; None where they are not."""
+    match originals:
+        case "float32":
+            return vectors
+        case "float16":
+            return _narrow(vectors)
+        case "int8":
+            return _quantise(vectors)
+        case "none":
+            return None
+
+
+def restore(kept: Kept) -> Vectors:
+    """Return the float32 vectors that kept rows stand for."""
+    if kept.dtype == np.uint8:
+        scales = np.ascontiguousarray(kept[:, :_SCALE_BYTES]).view(np.float32)
+        return scales * kept[:, _SCALE_BYTES:].view(np.int8)
+    return kept.astype(np.float32)
+
+
+def _narrow(vectors: Vectors) -> Kept:
+    largest = np.finfo(np.float16).max  # a float16 Inf would make every distance to the row wrong
+    return np.clip(vectors, -largest, largest).astype(np.float16)
+
+
+def _quantise(vectors: Vectors) -> Kept:
+    scales = np.abs(vectors).max(axis=1, keepdims=True) / np.float32(_LARGEST)
+    scales = np.where(scales > 0, scales, np.float32(1)).astype(np.float32)
+    rows = np.empty((len(vectors), _SCALE_BYTES + vectors.shape[1]), dtype=np.uint8)
+    rows[:, :_SCALE_BYTES] = scales.view(np.uint8)
+    rows[:, _SCALE_BYTES:] = np.rint(vectors / scales).astype(np.int8).view(np.uint8)
+    return rows

@@ -1,0 +1,141 @@
+"""Turning live rows into a segment: encode, build the graph, reorder, write.
+
+Runs in the background beside searches, so its time goes into native calls and numpy calls on
+pieces, which let other threads run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from index.config import VectorConfig
+from index.encoding.planes import Encoder
+from index.segments.dead import Dead
+from index.segments.graph import Graph, build
+from index.segments.growing import Growing
+from index.segments.originals import Kept, keep
+from index.segments.sealed import GRAPH_ROWS, Sealed, describe
+from index.storage.files import Array, write_folder
+from index.storage.ids import Ids, join_ids
+from index.types import Distance, Slots, Vectors
+
+_PIECE = 4_096  # rows copied by one numpy call
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LiveRows:
+    """Rows to write, in any order."""
+
+    vectors: Vectors
+    ids: Ids
+    slots: Slots
+    seqs: NDArray[np.uint64]
+
+    @property
+    def n(self) -> int:
+        return len(self.slots)
+
+
+@dataclass(frozen=True, slots=True)
+class Build:
+    """How to build: ``cancelled`` is asked now and then, and ends the work early."""
+
+    config: VectorConfig
+    seed: int
+    threads: int
+    cancelled: Callable[[], bool]
+
+
+def live_rows(parts: Sequence[tuple[Growing | Sealed, Dead]]) -> LiveRows:
+    """Copy the rows of the parts that are not dead."""
+    chosen = [(part, dead.live_rows(part.n)) for part, dead in parts]
+    n = sum(len(rows) for _, rows in chosen)
+    vectors: Vectors | None = None
+    start = 0
+    for part, rows in chosen:
+        for first in range(0, len(rows), _PIECE):
+            some = part.vectors_of(rows[first : first + _PIECE])
+            if vectors is None:
+                vectors = np.empty((n, some.shape[1]), dtype=np.float32)
+            vectors[start : start + len(some)] = some
+            start += len(some)
+    columns = [(part if isinstance(part, Sealed) else part.columns, rows) for part, rows in chosen]
+    return LiveRows(
+        vectors=np.empty((0, 0), dtype=np.float32) if vectors is None else vectors,
+        ids=join_ids([column.ids[rows] for column, rows in columns]),
+        slots=np.concatenate([column.slots[rows] for column, rows in columns]),
+        seqs=np.concatenate([column.seqs[rows] for column, rows in columns]),
+    )
+
+
+def write_segment(folder: Path, rows: LiveRows, to: Build) -> int | None:
+    """Write the rows as a segment; return the checksum to open it by, None when cancelled."""
+    config = to.config
+    graph: Graph | None = None
+    order = np.arange(rows.n, dtype=np.uint32)
+    if rows.n >= GRAPH_ROWS and config.distance is not Distance.MANHATTAN:
+        graph = build(
+            rows.vectors,
+            config.distance,
+            config,
+            seed=to.seed,
+            threads=to.threads,
+            cancelled=to.cancelled,
+        )
+        if graph is None:
+            return None
+        order = graph.order
+    ordered = _reordered(rows, order)
+    arrays: dict[str, Array] = {
+        "slots": ordered.slots,
+        "by_slot": np.argsort(ordered.slots).astype(np.uint32),
+        "seqs": ordered.seqs,
+        "ids": ordered.ids,
+    }
+    description = describe(config, to.seed)
+    description["encoder"] = _add_codes(arrays, ordered.vectors, to)
+    kept = _kept(ordered.vectors, config)
+    if kept is not None:
+        arrays["kept"] = kept
+    description["graph"] = None
+    if graph is not None:
+        description["graph"] = graph.to_json()
+        arrays |= {f"graph_{name}": array for name, array in graph.arrays().items()}
+    return None if to.cancelled() else write_folder(folder, arrays, description)
+
+
+def _reordered(rows: LiveRows, order: NDArray[np.uint32]) -> LiveRows:
+    vectors = np.empty_like(rows.vectors)
+    for first in range(0, rows.n, _PIECE):
+        piece = order[first : first + _PIECE]
+        np.take(rows.vectors, piece, axis=0, out=vectors[first : first + _PIECE], mode="clip")
+    return LiveRows(vectors, rows.ids[order], rows.slots[order], rows.seqs[order])
+
+
+def _add_codes(arrays: dict[str, Array], vectors: Vectors, to: Build) -> dict[str, Any] | None:
+    config = to.config
+    if config.encoding == "float32" or config.distance is Distance.MANHATTAN:
+        return None
+    encoder = Encoder.fit(vectors, config.distance, int(config.encoding), seed=to.seed)
+    arrays["codes"] = encoder.encode(vectors)
+    arrays |= {f"encoder_{name}": array for name, array in encoder.arrays().items()}
+    described: dict[str, Any] = encoder.to_json()
+    return described
+
+
+def _kept(vectors: Vectors, config: VectorConfig) -> Kept | None:
+    if config.originals == "float32":
+        return vectors
+    first = keep(vectors[:_PIECE], config.originals)
+    if first is None:
+        return None
+    kept = np.empty((len(vectors), first.shape[1]), dtype=first.dtype)
+    for start in range(0, len(vectors), _PIECE):
+        kept[start : start + _PIECE] = keep(vectors[start : start + _PIECE], config.originals)
+    return kept

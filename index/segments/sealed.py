@@ -1,0 +1,134 @@
+"""A segment on disk: rows of one vector name that never change.
+
+Files: ``slots`` (n,) u64, ``by_slot`` (n,) u32 (rows in ascending slot order), ``seqs`` (n,) u64,
+``ids``, ``kept`` (see ``originals``; absent where originals are not kept), ``codes`` (n, row bytes)
+u8 with ``encoder_*`` arrays, and ``graph_*`` arrays. Codes, graph and ids are read into memory;
+the rest stays mapped. Segments of fewer than ``GRAPH_ROWS`` rows, and all under manhattan
+distance, have no graph.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from index.config import VectorConfig
+from index.encoding.planes import Encoder
+from index.segments.graph import Graph
+from index.segments.originals import Kept, restore
+from index.segments.searcher import Searcher
+from index.storage.files import Array, Folder, open_folder
+from index.storage.ids import Ids
+from index.types import Codes, Distance, Slots, Vectors
+
+GRAPH_ROWS = 1_024
+_CHOICES = ("encoding", "originals", "M", "ef_construction", "order")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Sealed:
+    """An opened segment."""
+
+    name: str
+    n: int
+    slots: Slots
+    by_slot: NDArray[np.uint32]
+    seqs: NDArray[np.uint64]
+    ids: Ids
+    kept: Kept | None
+    codes: Codes | None
+    encoder: Encoder | None
+    searcher: Searcher
+    description: Mapping[str, Any]
+    bytes_by_component: Mapping[str, int]
+    disk_bytes: int
+
+    @classmethod
+    def open(cls, folder: Path, checksum: int) -> Sealed:
+        """Open and check a segment. Raises Damaged or UnknownFormat."""
+        files = open_folder(folder, checksum)
+        described = files.description
+        ids = files.loaded("ids")
+        kept = files.mapped("kept") if files.has("kept") else None
+        codes = files.loaded("codes") if files.has("codes") else None
+        encoder = graph = None
+        if codes is not None:
+            encoder = Encoder.from_json(described["encoder"], _prefixed(files, "encoder_"))
+        if described["graph"] is not None:
+            graph = Graph.from_arrays(described["graph"], _prefixed(files, "graph_"))
+        distance, size = Distance(described["distance"]), described["size"]
+        searcher = Searcher(distance, size, kept, encoder=encoder, codes=codes, graph=graph)
+        return cls(
+            name=folder.name,
+            n=len(ids),
+            slots=files.mapped("slots"),
+            by_slot=files.mapped("by_slot"),
+            seqs=files.mapped("seqs"),
+            ids=ids,
+            kept=kept,
+            codes=codes,
+            encoder=encoder,
+            searcher=searcher,
+            description=described,
+            bytes_by_component=_bytes_by_component(files, ids, kept, codes),
+            disk_bytes=files.nbytes,
+        )
+
+    def find(self, slots: Slots) -> NDArray[np.intp]:
+        """Return the row of each slot, -1 where it is not here."""
+        places = np.searchsorted(self.slots, slots, sorter=self.by_slot)
+        rows = self.by_slot[np.minimum(places, self.n - 1)].astype(np.intp)
+        return np.where(self.slots[rows] == slots, rows, -1)
+
+    def vectors_of(self, rows: NDArray[np.intp]) -> Vectors:
+        """Return vectors as they are kept; decoded from the codes where no original is."""
+        if self.kept is not None:
+            return restore(self.kept[rows])
+        assert self.encoder is not None and self.codes is not None
+        vectors: Vectors = self.encoder.decode(self.codes[rows])
+        return vectors
+
+
+def _prefixed(files: Folder, prefix: str) -> dict[str, Array]:
+    names = [name.removesuffix(".npy") for name in files.buffers]
+    return {name[len(prefix) :]: files.loaded(name) for name in names if name.startswith(prefix)}
+
+
+def _bytes_by_component(
+    files: Folder, ids: Ids, kept: Kept | None, codes: Codes | None
+) -> dict[str, int]:
+    return {
+        "codes": 0 if codes is None else codes.nbytes,
+        "links": sum(array.nbytes for array in _lengths(files, "graph_")),
+        "ids": ids.nbytes,
+        "originals_mapped": 0 if kept is None else kept.nbytes,
+    }
+
+
+def _lengths(files: Folder, prefix: str) -> list[Array]:
+    return [files.mapped(n[:-4]) for n in files.buffers if n.startswith(prefix)]
+
+
+def is_outdated(segment: Sealed, config: VectorConfig) -> bool:
+    """Tell whether the segment was written under another encoding or graph than is wanted now."""
+    wanted = describe(config, seed=0)
+    return any(segment.description[name] != wanted[name] for name in _CHOICES)
+
+
+def describe(config: VectorConfig, seed: int) -> dict[str, Any]:
+    """Return what a segment's description says of its space and its graph."""
+    return {
+        "size": config.size,
+        "distance": str(config.distance),
+        "encoding": config.encoding,
+        "originals": config.originals,
+        "M": config.M,
+        "ef_construction": config.ef_construction,
+        "order": config.order,
+        "seed": seed,
+    }

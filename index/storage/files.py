@@ -1,0 +1,211 @@
+"""Write-once folders of arrays that describe and protect themselves.
+
+A folder holds ``.npy`` files and ``segment.json``, which carries the format number, the owner's
+description and each file's length and crc32. The crc32 of ``segment.json`` itself is returned to
+the caller, who keeps it in the manifest. A folder is written under a temporary name; its files and
+itself are synced before it is renamed and its parent synced, so a name without ``.tmp`` means the
+folder is whole. Every byte is checked when a folder is opened: length first, then checksum, then
+the contents are parsed.
+
+Formats: 1, the first.
+"""
+
+from __future__ import annotations
+
+import errno
+import io
+import json
+import mmap
+import os
+import shutil
+import zlib
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from index.errors import Damaged, StorageFull, StoreFailed, UnknownFormat
+
+FORMAT = 1
+DESCRIPTION = "segment.json"
+_WRITE_BYTES = 4 << 20  # one write call; keeps the time without a sign of life short
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+
+Array = NDArray[Any]
+
+
+@contextmanager
+def disk_errors(what: str) -> Iterator[None]:
+    """Turn what the operating system raises into StorageFull or StoreFailed."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in _FULL:
+            raise StorageFull(f"No space left to {what}: free some, the server goes on") from error
+        raise StoreFailed(f"Could not {what}: {error}") from error
+
+
+def write_folder(folder: Path, arrays: Mapping[str, Array], description: Mapping[str, Any]) -> int:
+    """Write ``<name>.npy`` files and their description; return the description's crc32.
+
+    The folder appears whole or not at all. On failure nothing is left behind.
+    """
+    unfinished = folder.with_name(folder.name + ".tmp")
+    with disk_errors(f"write {folder}"):
+        try:
+            return _write_folder(unfinished, folder, arrays, description)
+        except BaseException:
+            shutil.rmtree(unfinished, ignore_errors=True)
+            raise
+
+
+def _write_folder(
+    unfinished: Path, folder: Path, arrays: Mapping[str, Array], description: Mapping[str, Any]
+) -> int:
+    os.mkdir(unfinished)
+    files = {}
+    for name, array in arrays.items():
+        length, checksum = _write_array(unfinished / f"{name}.npy", array)
+        files[f"{name}.npy"] = {"bytes": length, "crc32": checksum}
+    text = json.dumps({"format": FORMAT, **description, "files": files}, indent=1).encode()
+    _write_file(unfinished / DESCRIPTION, [text])
+    sync_folder(unfinished)
+    os.rename(unfinished, folder)
+    sync_folder(folder.parent)
+    return zlib.crc32(text)
+
+
+def _write_array(path: Path, array: Array) -> tuple[int, int]:
+    head = io.BytesIO()
+    array = np.ascontiguousarray(array)
+    described = np.lib.format.header_data_from_array_1_0(array)
+    np.lib.format.write_array_header_1_0(head, described)
+    return _write_file(path, [head.getvalue(), array.reshape(-1).view(np.uint8).data])
+
+
+def _write_file(path: Path, parts: list[bytes | memoryview]) -> tuple[int, int]:
+    """Write and sync a new file; return its length and crc32."""
+    length = checksum = 0
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
+    try:
+        for part in parts:
+            for start in range(0, len(part), _WRITE_BYTES):
+                piece = part[start : start + _WRITE_BYTES]
+                _write_all(descriptor, piece)
+                checksum = zlib.crc32(piece, checksum)
+            length += len(part)
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+    return length, checksum
+
+
+def _write_all(descriptor: int, piece: bytes | memoryview) -> None:
+    written = 0
+    while written < len(piece):
+        written += os.write(descriptor, piece[written:])
+
+
+def sync_folder(folder: Path) -> None:
+    """Make the folder's own entries durable."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+@dataclass(frozen=True, slots=True)
+class Folder:
+    """An opened folder: every file's length and checksum was right."""
+
+    path: Path
+    description: Mapping[str, Any]
+    buffers: Mapping[str, mmap.mmap]
+
+    def has(self, name: str) -> bool:
+        return f"{name}.npy" in self.buffers
+
+    def mapped(self, name: str) -> Array:
+        """Return an array that stays on disk and is paged in when read; read-only."""
+        buffer = self.buffers[f"{name}.npy"]
+        head = io.BytesIO(buffer[: min(len(buffer), 4096)])
+        np.lib.format.read_magic(head)
+        shape, fortran, dtype = np.lib.format.read_array_header_1_0(head)
+        if fortran:
+            raise Damaged(self.path / f"{name}.npy", "C order", "Fortran order", "array order")
+        flat = np.frombuffer(buffer, dtype=dtype, offset=head.tell(), count=int(np.prod(shape)))
+        return flat.reshape(shape)
+
+    def loaded(self, name: str) -> Array:
+        """Return an array copied into memory, where large pages make random reads cheaper."""
+        source = self.mapped(name)
+        array = np.empty_like(source)
+        step = max(1, _WRITE_BYTES // max(1, source[:1].nbytes))
+        for start in range(0, len(source), step):  # in pieces: each copy may hold the interpreter
+            array[start : start + step] = source[start : start + step]
+        array.flags.writeable = False
+        return array
+
+    @property
+    def nbytes(self) -> int:
+        return sum(len(buffer) for buffer in self.buffers.values())
+
+
+def open_folder(path: Path, checksum: int) -> Folder:
+    """Open a folder and check every byte of it.
+
+    Args:
+        path: the folder.
+        checksum: crc32 of its description, as ``write_folder`` returned it.
+
+    Raises:
+        Damaged: a file is missing, or its length or checksum is wrong; names the file.
+        UnknownFormat: the folder was written by a newer release.
+    """
+    description_path = path / DESCRIPTION
+    try:
+        text = description_path.read_bytes()
+    except OSError as error:
+        raise Damaged(description_path, "a readable file", error.strerror, "file") from error
+    _require_equal(description_path, "checksum", checksum, zlib.crc32(text))
+    description = json.loads(text)
+    if description["format"] not in range(1, FORMAT + 1):
+        raise UnknownFormat(path, description["format"], FORMAT)
+    buffers = {
+        name: _open_file(path / name, expected["bytes"], expected["crc32"])
+        for name, expected in description["files"].items()
+    }
+    return Folder(path, description, buffers)
+
+
+def _open_file(path: Path, length: int, checksum: int) -> mmap.mmap:
+    try:
+        with open(path, "rb") as file:
+            _require_equal(path, "length", length, os.fstat(file.fileno()).st_size)
+            buffer = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+    except OSError as error:
+        raise Damaged(path, f"a file of {length} bytes", error.strerror, "file") from error
+    _require_equal(path, "checksum", checksum, zlib.crc32(buffer))
+    return buffer
+
+
+def _require_equal(path: Path, what: str, expected: int, found: int) -> None:
+    if expected != found:
+        raise Damaged(path, expected, found, what)
+
+
+def remove_folder(folder: Path) -> None:
+    """Delete a folder nothing refers to; a leftover is deleted on the next open."""
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def remove_unlisted(parent: Path, listed: set[str]) -> None:
+    """Delete every entry of ``parent`` whose name is not listed."""
+    for entry in os.listdir(parent):
+        if entry not in listed:
+            remove_folder(parent / entry)

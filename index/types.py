@@ -1,0 +1,136 @@
+"""Values that travel through the engine: ids, batches, requests, answers.
+
+Shapes: ``n`` rows, ``d`` dimensions, ``k`` results. A distance is smaller for what is closer:
+``-<q, x>`` under cosine (of normalised vectors) and dot, the Euclidean and the Manhattan length
+otherwise. Scores exist only in the HTTP schema.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TypeAlias
+from uuid import UUID
+
+import numpy as np
+from numpy.typing import NDArray
+
+PointId: TypeAlias = int | UUID
+Vector: TypeAlias = NDArray[np.float32]  # (d,)
+Vectors: TypeAlias = NDArray[np.float32]  # (n, d)
+Codes: TypeAlias = NDArray[np.uint8]  # (n, row bytes): code bytes, then the row's two factors
+Slots: TypeAlias = NDArray[np.uint64]  # (n,) collection-wide numbers of stored rows
+Rows: TypeAlias = NDArray[np.uint32]  # (n,) positions inside one segment
+Distances: TypeAlias = NDArray[np.float32]  # (k,)
+Words: TypeAlias = NDArray[np.uint64]  # bit i of word i // 64 stands for row i
+
+
+class Distance(StrEnum):
+    """How two vectors are compared."""
+
+    COSINE = "cosine"
+    DOT = "dot"
+    EUCLID = "euclid"
+    MANHATTAN = "manhattan"
+
+
+@dataclass(frozen=True, slots=True)
+class NamedVectors:
+    """The vectors of one name in a batch.
+
+    ``positions`` (m,) are the places of their points in the batch, ascending; ``values`` is
+    (m, d) float32, C-contiguous.
+    """
+
+    positions: NDArray[np.int64]
+    values: Vectors
+
+
+@dataclass(frozen=True, slots=True)
+class PointBatch:
+    """Points to write, column by column. A payload is the text of a JSON object, or None."""
+
+    ids: Sequence[PointId]
+    vectors: Mapping[str, NamedVectors]
+    payloads: Sequence[bytes | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """A stored point as the user sees it; ``vectors`` only when asked for."""
+
+    id: PointId
+    seq: int
+    payload: bytes | None = None
+    vectors: Mapping[str, Vector] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SearchRequest:
+    """What a caller asks; None means "the default", resolved once by ``config.resolve``.
+
+    ``query`` is a vector (d,) or the id of a stored point, which is then left out of the answer.
+    ``max_distance`` is inclusive.
+    """
+
+    query: Vector | PointId
+    vector_name: str = ""
+    k: int = 10
+    offset: int = 0
+    ef: int | None = None
+    exact: bool = False
+    rescore: bool | None = None
+    oversampling: float | None = None
+    ignore_codes: bool = False
+    max_distance: float | None = None
+    with_payload: bool = False
+    with_vectors: bool | tuple[str, ...] = False
+
+
+@dataclass(slots=True)
+class SearchStats:
+    """What one search did: counts, and seconds per stage."""
+
+    visited: int = 0  # graph nodes expanded
+    scored: int = 0  # codes (or raw rows, in exact search) compared with the query
+    rescored: int = 0  # candidates recomputed from originals
+    segments: int = 0
+    seconds: dict[str, float] = field(default_factory=dict)  # plan, scan, traverse, merge, payload
+
+
+@dataclass(frozen=True, slots=True)
+class SearchResult:
+    """The k best points, closest first; columns of equal length."""
+
+    ids: Sequence[PointId]
+    seqs: Sequence[int]
+    distances: Distances
+    payloads: Sequence[bytes | None] | None
+    vectors: Sequence[Mapping[str, Vector]] | None
+    stats: SearchStats
+
+
+@dataclass(frozen=True, slots=True)
+class VectorInfo:
+    """Counts and resident bytes of one vector name."""
+
+    points: int
+    indexed: int
+    growing: int
+    dead: int
+    segments: int
+    bytes_by_component: Mapping[str, int]  # codes, links, ids, growing, originals_mapped
+
+
+@dataclass(frozen=True, slots=True)
+class CollectionInfo:
+    """State of a collection as of one view."""
+
+    points: int
+    seq: int
+    pending: int  # rows waiting for, or inside, a running seal or compaction
+    running: Sequence[str]  # texts of the running background work
+    last_error: str | None  # text of the last failed background work, until one succeeds
+    vectors: Mapping[str, VectorInfo]
+    disk_bytes: int

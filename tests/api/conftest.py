@@ -1,0 +1,61 @@
+"""A shared server, a client of it, and fresh collections."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from itertools import count
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.api.served import BODY_LIMIT, Server
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """The server that most tests share, with a low body limit."""
+    running = Server(tmp_path_factory.mktemp("served"), PALIMPSEST_BODY_LIMIT=str(BODY_LIMIT))
+    try:
+        running.wait_until_ready()
+        yield running
+        assert running.stop() == 0
+    finally:
+        running.process.kill()
+        running.process.wait()
+
+
+@pytest.fixture(scope="session")
+def http(server: Server) -> Iterator[httpx.Client]:
+    """A plain HTTP client with kept connections."""
+    with httpx.Client(base_url=server.url, timeout=30) as client:
+        yield client
+
+
+_numbers = count()
+
+
+@pytest.fixture
+def collection(http: httpx.Client) -> Iterator[str]:
+    """The name of a new collection of 3-dimensional vectors under Euclid."""
+    name = f"c{next(_numbers)}"
+    body = {"vectors": {"size": 3, "distance": "Euclid"}}
+    assert http.put(f"/collections/{name}", json=body).status_code == 200
+    yield name
+    http.delete(f"/collections/{name}")
+
+
+@pytest.fixture
+def make(http: httpx.Client) -> Iterator[Callable[..., str]]:
+    """Creates collections from bodies, and deletes them afterwards."""
+    names: list[str] = []
+
+    def create(**body: Any) -> str:
+        names.append(f"m{next(_numbers)}")
+        reply = http.put(f"/collections/{names[-1]}", json=body)
+        assert reply.status_code == 200, reply.text
+        return names[-1]
+
+    yield create
+    for name in names:
+        http.delete(f"/collections/{name}")

@@ -1,0 +1,517 @@
+"""Bad input: the exact status and text, and nothing stored."""
+
+from __future__ import annotations
+
+import json
+import socket
+from collections.abc import Callable
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.api.replies import refused, result
+from tests.api.served import BODY_LIMIT, Server
+
+V = [1.0, 2.0, 3.0]
+ONE = {"id": 1, "vector": V}
+
+
+def points(*each: Any) -> dict[str, Any]:
+    return {"points": list(each)}
+
+
+# What is sent to PUT points of a collection of 3-dimensional vectors; status; text.
+UPSERTS: dict[str, tuple[Any, int, str]] = {
+    "too short": (
+        points(ONE, {"id": 2, "vector": [1, 2]}),
+        400,
+        "Vector dimension error: expected dim: 3, got 2 (point 2)",
+    ),
+    "too long": (
+        points({"id": 2, "vector": [1, 2, 3, 4]}),
+        400,
+        "Vector dimension error: expected dim: 3, got 4 (point 2)",
+    ),
+    "empty vector": (
+        points(ONE, {"id": 7, "vector": []}),
+        400,
+        "Vector dimension error: expected dim: 3, got 0 (point 7)",
+    ),
+    "unknown name": (
+        points(ONE, {"id": 2, "vector": {"text": V}}),
+        400,
+        "Not existing vector name error: text (declared: '')",
+    ),
+    "overflowing number": (b'{"points":[{"id":5,"vector":[1,1e39,3]}]}', 400, "point 5"),
+    "NaN": (
+        b'{"points":[{"id":1,"vector":[NaN,2,3]}]}',
+        400,
+        "Format error in JSON body: JSON is malformed: invalid character (byte 29)",
+    ),
+    "a text for a number": (points({"id": 3, "vector": [1, "2", 3]}), 400, "point 3"),
+    "a number for a vector": (points({"id": 3, "vector": 7}), 400, "expected a vector, got 7"),
+    "no vector": (
+        points({"id": 3}),
+        400,
+        "Format error in JSON body: Object missing required field `vector` - at `$.points[0]`",
+    ),
+    "broken base64": (points({"id": 4, "vector": "AAA*"}), 400, "point 4"),
+    "short base64": (
+        points({"id": 4, "vector": "AACAPwAAAEA="}),
+        400,
+        "Vector dimension error: expected dim: 3, got 2 (point 4)",
+    ),
+    "sparse": (
+        points({"id": 4, "vector": {"indices": [1], "values": [0.5]}}),
+        400,
+        "Wrong input: `sparse vector (point 4)` is not supported by this server",
+    ),
+    "multivector": (
+        points({"id": 4, "vector": [V, V]}),
+        400,
+        "Wrong input: `multivector` is not supported by this server",
+    ),
+    "inference": (
+        points({"id": 4, "vector": {"text": "words", "model": "m"}}),
+        400,
+        "Not existing vector name error: text (declared: '')",
+    ),
+    "no points": (points(), 400, "Wrong input: Empty update request: no points given"),
+    "negative id": (
+        points(ONE, {"id": -1, "vector": V}),
+        400,
+        "Invalid point id -1: expected an unsigned 64-bit integer or a UUID",
+    ),
+    "large id": (
+        points({"id": 2**64, "vector": V}),
+        400,
+        f"Invalid point id {2**64}: expected an unsigned 64-bit integer or a UUID",
+    ),
+    "id of another text": (
+        points({"id": "seven", "vector": V}),
+        400,
+        "Invalid point id 'seven': expected an unsigned 64-bit integer or a UUID",
+    ),
+    "fractional id": (
+        points(ONE, {"id": 1.5, "vector": V}),
+        400,
+        "Format error in JSON body: Expected `int | str`, got `float` - at `$.points[1].id`",
+    ),
+    "payload of another kind": (
+        points({"id": 9, "vector": V, "payload": [1]}),
+        400,
+        "Format error in JSON body: payload: expected an object (point 9)",
+    ),
+    "payload not in UTF-8": (
+        b'{"points":[{"id":1,"vector":[1,2,3],"payload":{"a":"\xff"}}]}',
+        400,
+        "Format error in JSON body: not UTF-8 at byte 52",
+    ),
+    "unknown field": (
+        {"points": [ONE], "extra": 1},
+        400,
+        "Format error in JSON body: Object contains unknown field `extra`",
+    ),
+    "unknown field of a point": (
+        points({**ONE, "vectors": V}),
+        400,
+        "Format error in JSON body: Object contains unknown field `vectors` - at `$.points[0]`",
+    ),
+    "broken JSON": (
+        b'{"points": [',
+        400,
+        "Format error in JSON body: Input data was truncated",
+    ),
+    "no body": (b"", 400, "Format error in JSON body: Input data was truncated"),
+    "another shape": (
+        [1],
+        400,
+        "Format error in JSON body: Expected `object`, got `array`",
+    ),
+    "deep": (
+        b'{"points":[{"id":1,"vector":' + b"[" * 100_000 + b"]" * 100_000 + b"}]}",
+        400,
+        "Format error in JSON body: nested too deeply",
+    ),
+    "neither form": (
+        {},
+        400,
+        "Format error in JSON body: expected either `points` or `batch`",
+    ),
+    "both forms": (
+        {"points": [ONE], "batch": {"ids": [1], "vectors": [V]}},
+        400,
+        "Format error in JSON body: expected either `points` or `batch`",
+    ),
+    "ragged batch": (
+        {"batch": {"ids": [1, 2], "vectors": [V, [1, 2]]}},
+        400,
+        "Vector dimension error: expected dim: 3, got 2 (point 2)",
+    ),
+    "fewer vectors": (
+        {"batch": {"ids": [1, 2], "vectors": [V]}},
+        400,
+        "Wrong input: vectors: expected 2, one per id, got 1",
+    ),
+    "fewer payloads": (
+        {"batch": {"ids": [1, 2], "vectors": [V, V], "payloads": [{}]}},
+        400,
+        "Wrong input: payloads: expected 2, one per id, got 1",
+    ),
+    "empty batch": (
+        {"batch": {"ids": [], "vectors": []}},
+        400,
+        "Wrong input: Empty update request: no points given",
+    ),
+    "shard key": (
+        {**points(ONE), "shard_key": "a"},
+        400,
+        "Wrong input: `shard_key` is not supported by this server",
+    ),
+    "update filter": (
+        {**points(ONE), "update_filter": {"must": []}},
+        400,
+        "Wrong input: `update_filter` is not supported by this server",
+    ),
+    "update mode": (
+        {**points(ONE), "update_mode": "insert_only"},
+        400,
+        "Wrong input: `update_mode: insert_only` is not supported by this server",
+    ),
+}
+
+
+def encoded(body: Any) -> bytes:
+    return body if isinstance(body, bytes) else json.dumps(body).encode()
+
+
+@pytest.mark.parametrize("case", UPSERTS)
+def test_a_bad_upsert_stores_nothing(case: str, http: httpx.Client, collection: str) -> None:
+    body, status, text = UPSERTS[case]
+    path = f"/collections/{collection}/points"
+    answer = refused(http.put(path, params={"wait": "true"}, content=encoded(body)), status)
+    assert text in answer
+    assert result(http.post(f"{path}/count", json={}))["count"] == 0
+
+
+def test_a_zero_vector_under_cosine(http: httpx.Client, make: Callable[..., str]) -> None:
+    path = f"/collections/{make(vectors={'size': 3, 'distance': 'Cosine'})}/points"
+    body = points(ONE, {"id": 8, "vector": [0, 0, 0]})
+    assert "8" in refused(http.put(path, json=body), 400)
+    assert result(http.post(f"{path}/count", json={}))["count"] == 0
+    result(http.put(path, json=points(ONE)))
+    text = refused(http.post(f"{path}/query", json={"query": [0, 0, 0]}), 400)
+    assert "zero" in text
+
+
+# What is sent to POST points/query.
+QUERIES: dict[str, tuple[Any, int, str]] = {
+    "too short": ({"query": [1, 2]}, 400, "Vector dimension error: expected dim: 3, got 2"),
+    "NaN": (b'{"query": [NaN, 1, 2]}', 400, "Format error in JSON body: JSON is malformed"),
+    "overflowing number": (b'{"query": [1e39, 1, 2]}', 400, "NaN or Inf"),
+    "unknown name": (
+        {"query": V, "using": "image"},
+        400,
+        "Not existing vector name error: image (declared: '')",
+    ),
+    "limit 0": (
+        {"query": V, "limit": 0},
+        422,
+        "Validation error in JSON body: [limit: value 0 invalid, must be 1 or larger]",
+    ),
+    "negative limit": (
+        {"query": V, "limit": -5},
+        422,
+        "Validation error in JSON body: [limit: value -5 invalid, must be 1 or larger]",
+    ),
+    "huge limit": (
+        {"query": V, "limit": 10**15},
+        422,
+        "Validation error in JSON body: [limit: value 1000000000000000 invalid, "
+        "must be 100000 or smaller]",
+    ),
+    "fractional limit": (
+        {"query": V, "limit": 1.5},
+        400,
+        "Format error in JSON body: Expected `int | null`, got `float` - at `$.limit`",
+    ),
+    "negative offset": (
+        {"query": V, "offset": -1},
+        422,
+        "Validation error in JSON body: [offset: value -1 invalid, must be 0 or larger]",
+    ),
+    "no such point": ({"query": 404}, 404, "Not found: Point with id 404 does not exists!"),
+    "id of another text": ({"query": "seven"}, 400, "neither a UUID nor a base64 float32 vector"),
+    "negative id": ({"query": -1}, 400, "Invalid point id -1"),
+    "no query": ({}, 400, "`query` is missing"),
+    "multivector": ({"query": [V]}, 400, "`multivector` is not supported"),
+    "sparse": (
+        {"query": {"indices": [1], "values": [1.0]}},
+        400,
+        "`query.indices` is not supported",
+    ),
+    "recommend": ({"query": {"recommend": {"positive": [1]}}}, 400, "`query.recommend` is not"),
+    "fusion": ({"query": {"fusion": "rrf"}}, 400, "`query.fusion` is not supported"),
+    "order by": ({"query": {"order_by": "a"}}, 400, "`query.order_by` is not supported"),
+    "diversity": ({"query": {"nearest": V, "mmr": {}}}, 400, "`query.mmr` is not supported"),
+    "inference": (
+        {"query": {"nearest": {"text": "a", "model": "m"}}},
+        400,
+        "`query.nearest with text, model` is not supported",
+    ),
+    "filter": (
+        {"query": V, "filter": {"must": []}},
+        400,
+        "Wrong input: `filter` is not supported by this server",
+    ),
+    "prefetch": ({"query": V, "prefetch": []}, 400, "`prefetch` is not supported"),
+    "lookup": ({"query": 1, "lookup_from": {"collection": "x"}}, 400, "`lookup_from` is not"),
+    "shard key": ({"query": V, "shard_key": "a"}, 400, "`shard_key` is not supported"),
+    "indexed only": (
+        {"query": V, "params": {"indexed_only": True}},
+        400,
+        "`params.indexed_only` is not supported",
+    ),
+    "acorn": ({"query": V, "params": {"acorn": {"enable": True}}}, 400, "`params.acorn` is not"),
+    "unknown param": (
+        {"query": V, "params": {"ef": 10}},
+        400,
+        "Object contains unknown field `ef` - at `$.params`",
+    ),
+    "ef 0": ({"query": V, "params": {"hnsw_ef": 0}}, 422, "params.hnsw_ef: value 0 invalid"),
+    "oversampling": (
+        {"query": V, "params": {"quantization": {"oversampling": 0.5}}},
+        422,
+        "Validation error in JSON body: [params.quantization.oversampling: value 0.5 invalid, "
+        "must be 1.0 or larger]",
+    ),
+    "unknown vector name": ({"query": V, "with_vector": ["x"]}, 400, "vector name error: x"),
+    "selector": ({"query": V, "with_payload": {"include": ["a", "b["]}}, 400, "not a JSON path"),
+    "selectors": ({"query": V, "with_payload": {}}, 400, "either `include` or `exclude`"),
+    "unknown field": (
+        {"query": V, "top": 3},
+        400,
+        "Format error in JSON body: Object contains unknown field `top`",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", QUERIES)
+def test_a_bad_query(case: str, http: httpx.Client, collection: str) -> None:
+    body, status, text = QUERIES[case]
+    result(http.put(f"/collections/{collection}/points?wait=true", json=points(ONE)))
+    path = f"/collections/{collection}/points/query"
+    assert text in refused(http.post(path, content=encoded(body)), status)
+    several = b'{"searches":[' + encoded(body) + b"]}"
+    expected = text.replace("`$", "`$.searches[0]")
+    assert expected in refused(http.post(f"{path}/batch", content=several), status)
+
+
+# Bodies of the other point routes.
+OTHERS: dict[str, tuple[str, Any, int, str]] = {
+    "delete by filter": ("points/delete", {"filter": {"must": []}}, 400, "`filter` is not"),
+    "delete nothing": ("points/delete", {}, 400, "`points`"),
+    "delete a bad id": ("points/delete", {"points": ["x"]}, 400, "Invalid point id 'x'"),
+    "retrieve a bad id": ("points", {"ids": [-2]}, 400, "Invalid point id -2"),
+    "retrieve no list": ("points", {"ids": 1}, 400, "Expected `array`, got `int` - at `$.ids`"),
+    "scroll 0": ("points/scroll", {"limit": 0}, 422, "[limit: value 0 invalid, must be 1 or"),
+    "scroll filter": ("points/scroll", {"filter": {}}, 400, "`filter` is not supported"),
+    "scroll order": ("points/scroll", {"order_by": "a"}, 400, "`order_by` is not supported"),
+    "scroll a bad id": ("points/scroll", {"offset": "x"}, 400, "Invalid point id 'x'"),
+    "count filter": ("points/count", {"filter": {}}, 400, "`filter` is not supported"),
+}
+
+
+@pytest.mark.parametrize("case", OTHERS)
+def test_other_bad_bodies(case: str, http: httpx.Client, collection: str) -> None:
+    path, body, status, text = OTHERS[case]
+    assert text in refused(http.post(f"/collections/{collection}/{path}", json=body), status)
+
+
+@pytest.mark.parametrize(
+    ("parameters", "status", "text"),
+    [
+        ("wait=maybe", 400, "Deserialize error in query parameters: wait: expected true or false"),
+        ("timeout=soon", 400, "Deserialize error in query parameters: timeout: expected whole"),
+        ("timeout=1.5", 400, "Deserialize error in query parameters: timeout: expected whole"),
+        (
+            "timeout=0",
+            422,
+            "Validation error in query parameters: [timeout: value 0 invalid, must be 1 or larger]",
+        ),
+        ("ordering=none", 400, "Deserialize error in query parameters: ordering: expected one of"),
+        ("consistency=few", 400, "Deserialize error in query parameters: consistency: expected an"),
+    ],
+)
+def test_bad_parameters(
+    parameters: str, status: int, text: str, http: httpx.Client, collection: str
+) -> None:
+    path = f"/collections/{collection}/points"
+    assert text in refused(http.put(f"{path}?{parameters}", json=points(ONE)), status)
+    assert text in refused(http.post(f"{path}/query?{parameters}", json={"query": V}), status)
+    assert text in refused(http.patch(f"/collections/{collection}?{parameters}", json={}), status)
+    assert result(http.post(f"{path}/count", json={}))["count"] == 0
+
+
+CREATIONS: dict[str, tuple[Any, int, str]] = {
+    "size 0": (
+        {"vectors": {"size": 0, "distance": "Dot"}},
+        422,
+        "Validation error in JSON body: [vectors.size: Input should be greater than or equal to 1",
+    ),
+    "huge size": ({"vectors": {"size": 65_537, "distance": "Dot"}}, 422, "[vectors.size:"),
+    "size of another kind": (
+        {"vectors": {"size": "3", "distance": "Dot"}},
+        400,
+        "Format error in JSON body: vectors.size: Input should be a valid integer",
+    ),
+    "unknown distance": (
+        {"vectors": {"size": 3, "distance": "Hamming"}},
+        400,
+        "Format error in JSON body: vectors.distance: Input should be 'Cosine', 'Dot', 'Euclid'",
+    ),
+    "no distance": (
+        {"vectors": {"a": {"size": 3}}},
+        400,
+        "Format error in JSON body: vectors.a.distance: Field required",
+    ),
+    "unknown field": (
+        {"vectors": {"size": 3, "distance": "Dot", "dims": 3}},
+        400,
+        "Format error in JSON body: unknown field `vectors.dims`",
+    ),
+    "another unknown field": ({"vector": {}}, 400, "unknown field `vector`"),
+    "broken JSON": (b'{"vectors"', 400, "Format error in JSON body: "),
+    "another shape": ([], 400, "Format error in JSON body: "),
+    "sparse": ({"sparse_vectors": {"s": {}}}, 400, "`sparse_vectors` is not supported"),
+    "multivector": (
+        {
+            "vectors": {
+                "size": 3,
+                "distance": "Dot",
+                "multivector_config": {"comparator": "max_sim"},
+            }
+        },
+        400,
+        "`multivector_config` is not supported",
+    ),
+    "sharding": ({"sharding_method": "custom"}, 400, "`sharding_method: custom` is not"),
+    "strict mode": (
+        {"strict_mode_config": {"enabled": True}},
+        400,
+        "`strict_mode_config.enabled` is not supported",
+    ),
+    "quantization": ({"quantization_config": {"foo": {}}}, 400, "quantization_config: expected"),
+    "vector name": ({"vectors": {"a/b": {"size": 3, "distance": "Dot"}}}, 422, "a/b"),
+    "long vector name": ({"vectors": {"a" * 201: {"size": 3, "distance": "Dot"}}}, 422, "200"),
+    "contradiction": (
+        {
+            "vectors": {"size": 3, "distance": "Manhattan"},
+            "metadata": {"palimpsest": {"originals": "none"}},
+        },
+        422,
+        "Validation error in JSON body: [collection: originals: expected a kept copy",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", CREATIONS)
+def test_a_bad_creation(case: str, http: httpx.Client) -> None:
+    body, status, text = CREATIONS[case]
+    reply = http.put("/collections/never", content=encoded(body))
+    assert text in refused(reply, status)
+    assert not result(http.get("/collections/never/exists"))["exists"]
+
+
+@pytest.mark.parametrize("name", ["a*b", "a:b", "%7C", "a%1Fb", "x" * 256])
+def test_a_bad_collection_name(name: str, http: httpx.Client) -> None:
+    body = {"vectors": {"size": 3, "distance": "Dot"}}
+    refused(http.put(f"/collections/{name}", json=body), 422)
+
+
+def test_creating_twice(http: httpx.Client, collection: str) -> None:
+    body = {"vectors": {"size": 3, "distance": "Dot"}}
+    text = refused(http.put(f"/collections/{collection}", json=body), 409)
+    assert text == f"Wrong input: Collection `{collection}` already exists!"
+
+
+def test_bad_changes(http: httpx.Client, collection: str) -> None:
+    path = f"/collections/{collection}"
+    before = result(http.get(path))["config"]
+    for body, status in (
+        ({"vectors": {"text": {"on_disk": True}}}, 400),
+        ({"vectors": {"": {"size": 4}}}, 400),
+        ({"hnsw_config": {"ef_construct": 1}}, 422),
+        ({"metadata": {"palimpsest": {"encoding": "3"}}}, 422),
+        ({"nothing": 1}, 400),
+    ):
+        refused(http.patch(path, json=body), status)
+    assert result(http.get(path))["config"] == before
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [
+        ("GET", "", None),
+        ("PATCH", "", {}),
+        ("PUT", "/points", points(ONE)),
+        ("POST", "/points", {"ids": [1]}),
+        ("GET", "/points/1", None),
+        ("POST", "/points/delete", {"points": [1]}),
+        ("POST", "/points/scroll", {}),
+        ("POST", "/points/count", {}),
+        ("POST", "/points/query", {"query": V}),
+        ("POST", "/points/query/batch", {"searches": []}),
+    ],
+)
+def test_an_unknown_collection(method: str, path: str, body: Any, http: httpx.Client) -> None:
+    reply = http.request(method, f"/collections/unknown{path}", json=body)
+    assert refused(reply, 404) == "Not found: Collection `unknown` doesn't exist!"
+
+
+def test_unknown_points(http: httpx.Client, collection: str) -> None:
+    path = f"/collections/{collection}/points"
+    assert "Point with id 5 does not exist" in refused(http.get(f"{path}/5"), 404)
+    assert "Invalid point id 'five'" in refused(http.get(f"{path}/five"), 400)
+
+
+def test_unknown_paths_methods_and_endpoints(http: httpx.Client, collection: str) -> None:
+    assert refused(http.get("/nowhere"), 404) == "Not Found: GET /nowhere"
+    reply = http.put("/collections")
+    assert refused(reply, 405) == "Method Not Allowed: PUT /collections"
+    assert reply.headers["allow"] == "GET"
+    text = refused(http.post(f"/collections/{collection}/points/query/groups", json={}), 501)
+    assert text == (
+        "Not implemented: `POST /collections/{collection_name}/points/query/groups` "
+        "is not supported by this server"
+    )
+
+
+def test_an_oversized_body(http: httpx.Client, collection: str) -> None:
+    size = BODY_LIMIT + 1
+    for path in (f"/collections/{collection}/points", f"/collections/{collection}x"):
+        text = refused(http.put(path, content=b" " * size), 400)
+        assert text == (
+            f"JSON payload ({size} bytes) is larger than allowed (limit: {BODY_LIMIT} bytes)."
+        )
+    fitting = json.dumps(points(ONE)).encode().ljust(BODY_LIMIT)
+    result(http.put(f"/collections/{collection}/points", content=fitting))
+
+
+def test_an_oversized_body_of_unknown_length(http: httpx.Client, collection: str) -> None:
+    chunks = (b" " * 100_000 for _ in range(BODY_LIMIT // 100_000 + 1))
+    text = refused(http.put(f"/collections/{collection}/points", content=chunks), 400)
+    assert text == (
+        f"JSON payload (more than {BODY_LIMIT} bytes) is larger than allowed "
+        f"(limit: {BODY_LIMIT} bytes)."
+    )
+
+
+def test_an_oversized_body_is_refused_before_it_has_come(server: Server, collection: str) -> None:
+    with socket.create_connection(("127.0.0.1", server.port), timeout=30) as connection:
+        head = f"PUT /collections/{collection}/points HTTP/1.1\r\nhost: x\r\n"
+        connection.sendall(f"{head}content-length: 1000000000000\r\n\r\n{{".encode())
+        reply = connection.recv(65_536)
+    assert reply.startswith(b"HTTP/1.1 400 ")
+    assert b"(1000000000000 bytes) is larger than allowed" in reply

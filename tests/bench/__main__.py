@@ -1,0 +1,93 @@
+"""Run the benches: `python -m tests.bench --help`."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from tests.bench import corpora, graphs, rest, scans
+from tests.bench.corpora import Corpus
+from tests.bench.report import Result, table
+
+PARTS = ("graphs", "scans", "rest")
+_DEFAULT_VECTORS = Path("../shared/data")
+
+
+def main() -> int:
+    """Measure, print the table, write it where `--out` says."""
+    arguments = _arguments()
+    results: list[Result] = []
+    for corpus, parts in _plan(arguments):
+        for part in parts:
+            for result in _measure(part, corpus, arguments):
+                print(f"{result.name}: {result.measured} {result.recall}", file=sys.stderr)
+                results.append(result)
+    text = f"{table(results)}\n{_machine()}\n"
+    print(text)
+    if arguments.out is not None:
+        arguments.out.parent.mkdir(parents=True, exist_ok=True)
+        arguments.out.write_text(text)
+    return 0
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
+    parser.add_argument("--out", type=Path, help="write the table to this file")
+    parser.add_argument(
+        "--vectors",
+        type=Path,
+        default=_DEFAULT_VECTORS,
+        help="folder with text/v2_*.npy and ann/sift20k_*.npy (default: %(default)s); "
+        "where it is missing, 48,000 synthetic rows stand in",
+    )
+    parser.add_argument("--synthetic", type=int, metavar="N", help="N synthetic rows, up to 1M")
+    parser.add_argument("--rounds", type=int, default=5, help="the best of so many counts")
+    parser.add_argument("--seconds", type=float, default=3.0, help="length of one REST load run")
+    parser.add_argument("--only", choices=PARTS, action="append", help="only this part")
+    arguments = parser.parse_args()
+    if arguments.synthetic is not None and not 1_000 <= arguments.synthetic <= 1_000_000:
+        parser.error("--synthetic: from 1,000 to 1,000,000 rows")
+    return arguments
+
+
+def _plan(arguments: argparse.Namespace) -> Iterator[tuple[Corpus, list[str]]]:
+    """Choose corpora one at a time (they are large) and what is measured on each."""
+    only = arguments.only or PARTS
+    if arguments.synthetic is not None:
+        yield corpora.synthetic(arguments.synthetic), [p for p in only if p == "graphs"]
+        return
+    if not arguments.vectors.is_dir():
+        print(f"no folder {arguments.vectors}: synthetic rows instead", file=sys.stderr)
+        yield corpora.synthetic(48_000), list(only)
+        return
+    yield corpora.text(arguments.vectors), list(only)
+    if "graphs" in only:
+        yield corpora.sift(arguments.vectors), ["graphs"]
+
+
+def _measure(part: str, corpus: Corpus, arguments: argparse.Namespace) -> Iterator[Result]:
+    rounds: int = arguments.rounds
+    parts: dict[str, Callable[[], Iterator[Result]]] = {
+        "graphs": lambda: graphs.measure(corpus, rounds),
+        "scans": lambda: scans.measure(corpus, rounds),
+        "rest": lambda: rest.measure(corpus, rounds, arguments.seconds),
+    }
+    return parts[part]()
+
+
+def _machine() -> str:
+    """Say in one line what the numbers were taken on."""
+    model = "unknown CPU"
+    for line in Path("/proc/cpuinfo").read_text().splitlines():
+        if line.startswith("model name"):
+            model = line.partition(":")[2].strip()
+            break
+    return f"{model}, {os.cpu_count()} cores, Python {platform.python_version()}"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,105 @@
+"""Our side: a collection in a temporary folder, filled and sealed, searched through its own API."""
+
+from __future__ import annotations
+
+import contextlib
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from index import (
+    Collection,
+    CollectionConfig,
+    Database,
+    MaintenanceConfig,
+    NamedVectors,
+    PointBatch,
+    SearchRequest,
+    VectorConfig,
+)
+from index.config import MAX_SEAL_ROWS, Encoding
+from tests.bench import EF_CONSTRUCTION, M
+from tests.bench.corpora import Corpus, K
+from tests.bench.curves import SearchAll
+from tests.bench.reference import THREADS
+
+NAME = "bench"
+SEAL_SECONDS = 3_600.0
+_BATCH = 4_096
+
+ONE_SEGMENT = MaintenanceConfig(seal_rows=MAX_SEAL_ROWS, quiet_rows=1, quiet_seconds=0.2)
+NEVER_SEALED = MaintenanceConfig(seal_rows=MAX_SEAL_ROWS, quiet_rows=MAX_SEAL_ROWS)
+
+
+@contextlib.contextmanager
+def filled(
+    corpus: Corpus, encoding: Encoding, maintenance: MaintenanceConfig = ONE_SEGMENT
+) -> Iterator[Collection]:
+    """Hold `corpus` as points 0, 1, ... of a collection; wait until it has settled."""
+    with tempfile.TemporaryDirectory() as folder:
+        database = Database.open(Path(folder), threads=THREADS)
+        try:
+            collection = database.create(NAME, _config(corpus, encoding, maintenance))
+            fill(collection, corpus.base)
+            if maintenance is not NEVER_SEALED:
+                wait_sealed(collection)
+            yield collection
+        finally:
+            database.close()
+
+
+def fill(collection: Collection, vectors: NDArray[np.float32], first: int = 0) -> None:
+    """Upsert rows as points first, first + 1, ..."""
+    for start in range(0, len(vectors), _BATCH):
+        values = vectors[start : start + _BATCH]
+        ids = range(first + start, first + start + len(values))
+        named = {"": NamedVectors(np.arange(len(values)), values)}
+        collection.upsert(PointBatch(ids, named, [None] * len(values))).result()
+
+
+def wait_sealed(collection: Collection) -> None:
+    """Wait until every row is in a segment and no background work runs."""
+    deadline = time.perf_counter() + SEAL_SECONDS
+    while time.perf_counter() < deadline:
+        state = collection.state()
+        if state.last_error is not None:
+            raise RuntimeError(state.last_error)
+        if not state.pending and not state.running and not state.vectors[""].growing:
+            return
+        time.sleep(0.05)
+    raise TimeoutError(f"rows were not sealed within {SEAL_SECONDS:.0f} s")
+
+
+def search_all(collection: Collection, corpus: Corpus) -> SearchAll:
+    """Search queries one by one, each a whole `Collection.search`, as a program would."""
+
+    def search(ef: int) -> NDArray[np.int64]:
+        return searched(collection, corpus.queries, ef)
+
+    return search
+
+
+def searched(
+    collection: Collection, queries: NDArray[np.float32], ef: int | None
+) -> NDArray[np.int64]:
+    """Ids of the K best per query (q, K), -1 where there were fewer."""
+    found = np.full((len(queries), K), -1, dtype=np.int64)
+    for i, query in enumerate(queries):
+        ids = collection.search(SearchRequest(query=query, k=K, ef=ef)).ids
+        found[i, : len(ids)] = ids
+    return found
+
+
+def _config(corpus: Corpus, encoding: Encoding, maintenance: MaintenanceConfig) -> CollectionConfig:
+    vector = VectorConfig(
+        size=corpus.base.shape[1],
+        distance=corpus.distance,
+        encoding=encoding,
+        M=M,
+        ef_construction=EF_CONSTRUCTION,
+    )
+    return CollectionConfig({"": vector}, maintenance)

@@ -1,0 +1,93 @@
+"""Fixtures shared by all tests. Every random number comes from a fixed seed."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from index import Collection, CollectionConfig, Database
+from index.storage.files import sync_folder
+from index.storage.store import create_store
+from index.types import Vectors
+from tests.oracle import normalise
+
+# Real embeddings; where they are not at hand, the tests run on made-up ones of like structure.
+EVALUATION = Path(
+    os.environ.get("PALIMPSEST_EVAL_DATA", Path(__file__).parents[2] / "shared" / "data")
+)
+
+
+@pytest.fixture
+def rng() -> np.random.Generator:
+    return np.random.default_rng(20_240_515)
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Iterator[Database]:
+    with Database.open(tmp_path / "database", threads=2) as database:
+        yield database
+
+
+OpenCollection = Callable[[CollectionConfig], Collection]
+
+
+def open_collection(folder: Path, config: CollectionConfig | None = None) -> Collection:
+    """Open a collection without background threads, creating it when a config is given."""
+    if config is not None:
+        (folder / "segments").mkdir(parents=True)
+        create_store(folder / "store.sqlite3", config.to_json())
+        sync_folder(folder)
+    return Collection("test", folder, threads=2, committed=lambda: None)
+
+
+@pytest.fixture
+def collection_of(tmp_path: Path) -> Iterator[OpenCollection]:
+    """Return a function that creates a collection, closed at the end of the test."""
+    opened: list[Collection] = []
+
+    def create(config: CollectionConfig) -> Collection:
+        opened.append(open_collection(tmp_path / f"collection{len(opened)}", config))
+        return opened[-1]
+
+    yield create
+    for collection in opened:
+        collection.close()
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """Vectors to store and queries to ask; rows of length one."""
+
+    base: Vectors
+    queries: Vectors
+
+
+@pytest.fixture(scope="session")
+def corpus() -> Corpus:
+    """12,000 text embeddings of 384 dimensions and 200 queries."""
+    base = EVALUATION / "text" / "v2_base_f16.npy"
+    if base.exists():
+        queries = EVALUATION / "text" / "v2_query_f16.npy"
+        return Corpus(
+            normalise(np.load(base, mmap_mode="r")[:12_000].astype(np.float32)),
+            normalise(np.load(queries)[:200].astype(np.float32)),
+        )
+    return _clustered(12_000, 200, 384)
+
+
+def _clustered(n: int, queries: int, size: int) -> Corpus:
+    """Rows around 300 centres in 32 of the dimensions, with noise: neighbours that mean something."""
+    rng = np.random.default_rng(7)
+    axes = rng.standard_normal((32, size)) / np.sqrt(32)
+    centres = rng.standard_normal((300, 32))
+    rows = centres[rng.integers(300, size=n + queries)] + 0.7 * rng.standard_normal(
+        (n + queries, 32)
+    )
+    vectors = rows @ axes + 0.05 * rng.standard_normal((n + queries, size))
+    unit = normalise(vectors.astype(np.float32))
+    return Corpus(unit[:n], unit[n:])

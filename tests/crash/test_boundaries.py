@@ -1,0 +1,206 @@
+"""The process ends at every single write, one after another; nothing that was answered is lost.
+
+A child process writes, seals and compacts by a fixed script and appends a line to a file for every
+write that was answered. Its commits and its calls to the operating system are counted; it ends
+on the spot before the n-th, for every n, which is also right after the one before. (What SQLite is
+told between BEGIN and COMMIT reaches the disk with the commit.) The parent then opens what is left: every answered point must be there bit for bit, the write that was being made must be there
+wholly or not at all, and searches must agree with the points.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import shutil
+import sqlite3
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from index import (
+    Collection,
+    CollectionConfig,
+    Distance,
+    MaintenanceConfig,
+    Record,
+    SearchRequest,
+    VectorConfig,
+)
+from index.types import Vectors
+from tests.conftest import open_collection
+from tests.points import batch_of
+
+SIZE = 4
+STEPS = 14  # the script's writes
+CHILDREN = multiprocessing.get_context("forkserver")
+CHILDREN.set_forkserver_preload(["tests.crash.test_boundaries"])
+SYSTEM_CALLS = ("mkdir", "write", "fsync", "rename", "unlink", "rmdir")
+
+
+def rows_of(step: int, n: int) -> Vectors:
+    rows = np.random.default_rng(step).standard_normal((n, SIZE), dtype=np.float32)
+    return rows.astype(np.float32)
+
+
+def step_ids(step: int) -> list[int]:
+    """Overlapping ranges: each step writes some points again that an earlier one wrote."""
+    return list(range(step * 5, step * 5 + 12))
+
+
+def is_deletion(step: int) -> bool:
+    return step % 4 == 3
+
+
+def expected_after(steps: int) -> dict[int, tuple[bytes, bytes]]:
+    """Return payload and vector bytes of each point once the first ``steps`` writes are in."""
+    points: dict[int, tuple[bytes, bytes]] = {}
+    for step in range(steps):
+        ids = step_ids(step)
+        if is_deletion(step):
+            for one in ids[::2]:
+                points.pop(one, None)
+        else:
+            for one, row in zip(ids, rows_of(step, len(ids)), strict=True):
+                points[one] = (b'{"step":%d}' % step, row.tobytes())
+    return points
+
+
+def run_script(collection: Collection, answered: Callable[[int], None]) -> None:
+    for step in range(STEPS):
+        ids = step_ids(step)
+        if is_deletion(step):
+            collection.delete(ids[::2]).result()
+        else:
+            payloads = [b'{"step":%d}' % step] * len(ids)
+            collection.upsert(batch_of(ids, rows_of(step, len(ids)), payloads)).result()
+        answered(step + 1)
+        if step % 3 == 2:
+            collection.upkeep.seal()
+        while collection.upkeep.compact_delay() == 0:
+            collection.upkeep.compact()
+
+
+class Boundaries:
+    """Counts calls; ends the process before the one numbered ``last``."""
+
+    def __init__(self, last: int | None) -> None:
+        self.count = 0
+        self._last = last
+
+    def cross(self) -> None:
+        self.count += 1
+        if self.count == self._last:
+            os._exit(9)
+
+    def before(self, call: Callable[..., Any]) -> Callable[..., Any]:
+        def counted(*arguments: Any, **options: Any) -> Any:
+            self.cross()
+            return call(*arguments, **options)
+
+        return counted
+
+    def install(self) -> None:
+        for name in SYSTEM_CALLS:
+            setattr(os, name, self.before(getattr(os, name)))
+        boundaries = self
+
+        class Counted(sqlite3.Connection):
+            def execute(self, *arguments: Any) -> sqlite3.Cursor:
+                if arguments[0] == "COMMIT":
+                    boundaries.cross()
+                return super().execute(*arguments)
+
+        connect = sqlite3.connect
+        sqlite3.connect = lambda *a, **o: connect(*a, **o, factory=Counted)  # type: ignore[assignment, call-overload]
+
+
+def child(folder: Path, last: int | None) -> None:
+    boundaries = Boundaries(last)
+    answers = os.open(folder / "answered", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    write = os.write
+    boundaries.install()
+    collection = open_collection(folder / "c")
+    run_script(collection, lambda steps: void(write(answers, b"%d\n" % steps)))
+    collection.close()
+    write(answers, b"boundaries %d\n" % boundaries.count)
+    os._exit(0)
+
+
+def void(_: object) -> None:
+    return None
+
+
+def run_child(template: Path, folder: Path, last: int | None) -> list[str]:
+    """Run the script up to a boundary; return the lines it left."""
+    shutil.copytree(template, folder)
+    (folder / "answered").touch()
+    run = CHILDREN.Process(target=child, args=(folder, last))
+    run.start()
+    run.join()
+    assert run.exitcode == (0 if last is None else 9)
+    return (folder / "answered").read_text().splitlines()
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    """Return a folder in memory where there is one: the process ends, the machine goes on."""
+    memory = Path("/dev/shm")
+    with tempfile.TemporaryDirectory(dir=memory if memory.is_dir() else None) as name:
+        yield Path(name)
+
+
+def stored(collection: Collection) -> dict[int, tuple[bytes, bytes]]:
+    points: dict[int, tuple[bytes, bytes]] = {}
+    start: Any = None
+    while True:
+        records, start = collection.scroll(start, 100, with_vectors=True)
+        points.update(map(as_stored, records))
+        if start is None:
+            return points
+
+
+def as_stored(record: Record) -> tuple[int, tuple[bytes, bytes]]:
+    assert isinstance(record.id, int) and record.payload is not None and record.vectors is not None
+    return record.id, (record.payload, record.vectors[""].tobytes())
+
+
+def check(folder: Path, answered: int) -> None:
+    collection = open_collection(folder / "c")
+    try:
+        found = stored(collection)
+        # The write that was being made may be in or not.
+        assert found in (expected_after(answered), expected_after(min(answered + 1, STEPS)))
+        assert collection.count() == len(found)
+        query = np.zeros(SIZE, dtype=np.float32)
+        if found:
+            answer = collection.search(SearchRequest(query, k=1_000, exact=True))
+            assert sorted(answer.ids) == sorted(found)
+        collection.upkeep.seal()
+        while collection.upkeep.compact_delay() == 0:
+            collection.upkeep.compact()
+        assert collection.upkeep.last_error is None
+        assert stored(collection) == found
+        listed = {one.segment.name for one in collection.view.vectors[""].sealed}
+        assert set(os.listdir(folder / "c" / "segments")) == listed
+    finally:
+        collection.close()
+
+
+def test_nothing_answered_is_lost_at_any_boundary(folder: Path) -> None:
+    template = folder / "template"
+    maintenance = MaintenanceConfig(quiet_rows=1, quiet_seconds=0, tier_factor=2)
+    config = CollectionConfig({"": VectorConfig(SIZE, Distance.EUCLID)}, maintenance)
+    open_collection(template / "c", config).close()
+    lines = run_child(template, folder / "whole", None)
+    boundaries = int(lines.pop().split()[1])
+    assert len(lines) == STEPS
+    assert boundaries > 200
+    check(folder / "whole", STEPS)
+    for last in range(1, boundaries + 1):
+        lines = run_child(template, folder / "run", last)
+        check(folder / "run", int(lines[-1]) if lines else 0)
+        shutil.rmtree(folder / "run")

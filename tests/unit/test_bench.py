@@ -1,0 +1,80 @@
+"""The benches' own arithmetic: what is interpolated, what counts as found."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from index.types import Distance
+from tests.bench import load, servers
+from tests.bench.corpora import Corpus, K, synthetic
+from tests.bench.curves import Curve, Setting, race
+from tests.bench.load import Load
+from tests.bench.report import Result, rate, table
+
+
+def test_a_rate_at_equal_recall_lies_between_its_neighbours() -> None:
+    curve = Curve([Setting(10, 0.9, 400.0), Setting(20, 0.96, 200.0), Setting(40, 0.99, 100.0)])
+    assert curve.rate_at(0.96) == pytest.approx(200.0)
+    between = curve.rate_at(0.95)
+    assert between is not None
+    assert 200.0 < between < 400.0
+    ef = curve.ef_at(0.95)
+    assert ef is not None
+    assert 10 < ef < 20
+
+
+def test_a_recall_out_of_reach_has_no_rate_and_one_below_the_curve_its_first() -> None:
+    curve = Curve([Setting(10, 0.9, 400.0), Setting(20, 0.96, 200.0)])
+    assert curve.rate_at(0.99) is None
+    assert curve.rate_at(0.5) == 400.0
+
+
+def test_recall_accepts_ties_and_counts_missing_rows_as_lost() -> None:
+    base = np.repeat(np.eye(16, dtype=np.float32), 2, axis=0)  # every row twice
+    truth = np.arange(K, dtype=np.int64)[None, :]
+    corpus = Corpus("twins", Distance.EUCLID, base, base[:1], truth)
+    assert corpus.recall(truth) == 1.0
+    assert corpus.recall(truth[:, ::-1] + 2) == 1.0  # every other row is equally far
+    assert corpus.recall(np.full((1, K), -1)) == 0.0
+
+
+def test_the_synthetic_corpus_is_reproducible_and_its_truth_exact() -> None:
+    corpus = synthetic(2_000, size=32, queries=20)
+    again = synthetic(2_000, size=32, queries=20)
+    assert np.array_equal(corpus.base, again.base)
+    exact = np.argsort(-(corpus.queries @ corpus.base.T), axis=1)[:, :K]
+    assert corpus.recall(exact) == 1.0
+    assert corpus.recall(corpus.truth) == 1.0
+
+
+def test_a_race_stops_raising_ef_once_recall_is_enough() -> None:
+    corpus = synthetic(2_000, size=32, queries=20)
+    tried: list[int] = []
+
+    def exact(ef: int) -> np.ndarray:
+        tried.append(ef)
+        return corpus.truth
+
+    curves = race({"exact": exact}, corpus, rounds=2)
+    assert len(curves["exact"].settings) == 1
+    assert len(set(tried)) == 1
+
+
+def test_the_table_is_markdown_with_one_line_per_result() -> None:
+    text = table([Result("a", ">= 2x", "3x", "2.50x", "0.95"), Result("b", "", "", "1 s")])
+    lines = text.splitlines()
+    assert len(lines) == 4
+    assert len({line.count("|") for line in lines}) == 1
+    assert (rate(940), rate(21_300), rate(1.2e6)) == ("940/s", "21.3k/s", "1.20M/s")
+
+
+def test_the_load_generator_keeps_to_its_count_and_its_order() -> None:
+    body = b'{"query": [1.0, 2.0], "limit": 2, "params": {"hnsw_ef": 4}}'
+    requests = [load.request("POST", "/", body), load.request("GET", "/")]
+    with servers.running(servers.asgi("bare_server"), ready="/") as bare:
+        answers = load.run(bare.port, requests, Load(3, count=50, keep_bodies=True))
+        assert sorted(answers.numbers) == list(range(50))
+        assert len(set(answers.bodies)) == 1
+        with pytest.raises((RuntimeError, ConnectionError)):
+            load.run(bare.port, [load.request("POST", "/", b"{")], Load(1, count=1))

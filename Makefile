@@ -4,6 +4,7 @@
 #   make test     build what is missing and run the tests
 #   make check    style, types, import contracts, native formatting
 #   make bench    one table of speed beside recall (BENCH="--synthetic 100000" for more)
+#   make emulated the kernels this CPU lacks, on emulators, against the scalar ones
 #   make asan     the tests on a native module built with AddressSanitizer and UBSan
 #   make wheel    dist/*.whl
 #   make install  only the environment, .venv
@@ -22,14 +23,14 @@ VENV := .venv
 ASAN_VENV := .venv-asan
 # Folders are named too, so that a deleted source file rebuilds as well.
 NATIVE := $(shell find index/native -not -name '.*')
-CPP := $(filter %.cpp %.h,$(NATIVE))
+CPP := $(filter %.cpp %.h,$(NATIVE)) $(wildcard tests/native/emulated/*.cpp tests/native/emulated/*.h)
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install serve test check format bench asan wheel clean
+.PHONY: help install serve test check format bench emulated asan wheel clean
 
 help:
-	@sed -n '3,9s/^# *//p' Makefile
+	@sed -n '3,10s/^# *//p' Makefile
 
 install: $(VENV)/.built
 
@@ -53,6 +54,9 @@ format: $(VENV)/.dev
 
 bench: $(VENV)/.dev
 	$(VENV)/bin/python -m tests.bench --out build/bench.md $(BENCH)
+
+emulated:
+	@tests/native/emulated/run
 
 wheel: $(VENV)/.built
 	$(VENV)/bin/pip wheel --no-build-isolation --no-deps --wheel-dir dist \
@@ -78,7 +82,7 @@ $(VENV)/.built: $(VENV)/.tools $(NATIVE)
 	@touch $@
 
 # hnswlib compiles itself for the CPU it is built on: a copy cached by another machine may not run.
-%/.dev: %/.built
+%/.dev: %/.tools | %/.built
 	$*/bin/pip install --quiet --no-cache-dir --no-binary hnswlib --group bench
 	$*/bin/pip install --quiet --group dev
 	@touch $@
@@ -92,12 +96,13 @@ $(ASAN_VENV)/.built: $(ASAN_VENV)/.tools $(NATIVE)
 	@touch $@
 
 # libstdc++ is preloaded as well, or the sanitizer finds no __cxa_throw to intercept. The
-# interpreter frees little at exit, so leaks are not looked for. A report on descriptor 2 must reach
-# the terminal although the run aborts, so pytest captures above it.
+# interpreter frees little at exit, so leaks are not looked for. hnswlib, used by tests, frees what
+# it got from new[] with delete. A report on descriptor 2 must reach the terminal although the run
+# aborts, so pytest captures above it.
 PRELOAD = $(foreach name,asan ubsan stdc++,$(shell g++ -print-file-name=lib$(name).so))
 
 asan: $(ASAN_VENV)/.dev
 	LD_PRELOAD="$(PRELOAD)" PYTHONMALLOC=malloc \
-	ASAN_OPTIONS=detect_leaks=0:abort_on_error=1:strict_string_checks=1 \
+	ASAN_OPTIONS=detect_leaks=0:alloc_dealloc_mismatch=0:abort_on_error=1:strict_string_checks=1 \
 	UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1 \
 		$(ASAN_VENV)/bin/python -m pytest --capture=sys $(TESTS)

@@ -11,26 +11,30 @@ from pathlib import Path
 from typing import Any
 
 import uvicorn
-from fastapi import FastAPI
 from pydantic import ValidationError
 
+from app.edge import Edge
 from app.main import create_app
+from app.protocol import QueryProtocol
 from app.settings import Settings
 from index import StorageError
 
 GRACE_SECONDS = 10  # for running requests, once asked to stop
+IDLE_SECONDS = 75  # until a kept connection is closed: longer than clients keep theirs
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return the exit status."""
     given = vars(_parser().parse_args(arguments))
     given.pop("command")
+    if given["log_level"] is not None:
+        given["log_level"] = given["log_level"].upper()
     try:
         settings = Settings(**{name: value for name, value in given.items() if value is not None})
     except ValidationError as error:
         for problem in error.errors():
             place = ".".join(map(str, problem["loc"]))
-            print(f"palimpsest: {place}: {problem['msg']}", file=sys.stderr)  # noqa: T201
+            print(f"palimpsest: {place}: {problem['msg']}", file=sys.stderr)
         return 2
     return serve(settings)
 
@@ -38,11 +42,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def serve(settings: Settings) -> int:
     """Serve until a signal; running requests finish, the database closes."""
     logging.basicConfig(
-        level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s"
+        level=settings.log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
     )
     app = create_app(settings)
     try:
-        app.state.context.open()  # before uvicorn, which would print a traceback
+        app.context.open()  # before uvicorn, which would print a traceback
     except StorageError as error:
         logging.getLogger("palimpsest").error("%s", error)
         return 1
@@ -54,14 +58,14 @@ def serve(settings: Settings) -> int:
     return 0 if server.started else 1
 
 
-def server_config(app: FastAPI, settings: Settings) -> uvicorn.Config:
+def server_config(app: Edge, settings: Settings) -> uvicorn.Config:
     """Return uvicorn's configuration: no access log, no needless headers, no proxy layer."""
     return uvicorn.Config(
         app,
         host=settings.host,
         port=settings.port,
         loop="uvloop",
-        http="httptools",
+        http=QueryProtocol,
         ws="none",
         lifespan="on",
         access_log=False,
@@ -69,6 +73,7 @@ def server_config(app: FastAPI, settings: Settings) -> uvicorn.Config:
         proxy_headers=False,
         server_header=False,
         date_header=False,
+        timeout_keep_alive=IDLE_SECONDS,
         timeout_graceful_shutdown=GRACE_SECONDS,
     )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
@@ -12,9 +13,18 @@ import msgspec
 
 from app.metrics import Metrics
 from app.settings import Settings
-from index import Collection, Database, PalimpsestError
+from index import (
+    Collection,
+    CollectionNotFound,
+    Database,
+    NotYetApplied,
+    PalimpsestError,
+    at_once,
+)
 
 T = TypeVar("T")
+
+INLINE_BODY = 64 * 1024  # bytes; larger bodies are decoded beside the event loop
 
 
 class Context:
@@ -23,6 +33,7 @@ class Context:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.metrics = Metrics(settings.version)
+        self.declaring = threading.Lock()  # orders changes of what collections were declared as
         self.database: Database
         self._threads: ThreadPoolExecutor
 
@@ -47,6 +58,21 @@ class Context:
             return await running
         return await asyncio.wait_for(running, timeout)
 
+    async def run(self, work: Callable[[], T], *, short: bool, timeout: float | None = None) -> T:
+        """Run short work in the event loop, unless it would have to wait; other work beside it."""
+        if short:
+            try:
+                with at_once():
+                    return work()
+            except NotYetApplied:
+                pass
+        return await self.in_thread(work, timeout)
+
+    def refuse_dropped(self, collection: Collection) -> None:
+        """Raise CollectionNotFound when a collection was dropped after it was looked up."""
+        if self.database.get(collection.name) is not collection:
+            raise CollectionNotFound(collection.name)
+
     def collections(self) -> Iterator[Collection]:
         """Yield every collection that can be read."""
         for name in self.database.names():
@@ -64,3 +90,12 @@ class Call(msgspec.Struct, frozen=True):
     query_string: bytes
     body: bytes
     tail: str  # the last part of the path, where the route has one
+
+    async def decoded(self, decode: Callable[[], T]) -> T:
+        """Run what decodes the body where a body of its size is decoded."""
+        return await self.context.run(decode, short=self.has_small_body)
+
+    @property
+    def has_small_body(self) -> bool:
+        """Whether the body may be decoded in the event loop."""
+        return len(self.body) <= INLINE_BODY

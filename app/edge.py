@@ -11,17 +11,21 @@ import asyncio
 import zlib
 from collections.abc import Awaitable, Callable
 from time import perf_counter
-from typing import Any
+from typing import Any, NamedTuple
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.context import Call, Context
-from app.errors import describe, envelope, too_large
+from app.envelope import failure, success
+from app.errors import describe, too_large
+from app.routes.query import query_now
+from index import StorageError
 
-Endpoint = Callable[[Call], Awaitable[bytes]]
+Endpoint = Callable[[Call], Awaitable[Any]]
 Headers = list[tuple[bytes, bytes]]
 
 PREFIX = "/collections/"
+QUERY_ROUTE = f"{PREFIX}{{collection_name}}/points/query"
 METHODS = frozenset(("GET", "PUT", "POST", "PATCH", "DELETE", "HEAD", "OPTIONS"))
 ANY_ORIGIN = (b"access-control-allow-origin", b"*")
 JSON = (b"content-type", b"application/json")
@@ -36,11 +40,21 @@ PREFLIGHT = [
 ]
 INLINE_GZIP = 256 * 1024  # bytes; larger replies are compressed beside the event loop
 GZIP_LEVEL = 1  # higher levels take several times longer for a few percent on JSON numbers
+FINISHED = "palimpsest.reply"  # where a scope carries a reply that is only to be sent
 GZIP_WINDOW = 16 + zlib.MAX_WBITS
 
 
 class Disconnected(Exception):
     """The client left before its request was read."""
+
+
+class Found(NamedTuple):
+    """The point route of a path."""
+
+    endpoint: Endpoint
+    route: str  # its template
+    name: str  # of the collection
+    tail: str  # the point's id, where the route has one
 
 
 class Edge:
@@ -51,6 +65,8 @@ class Edge:
     ) -> None:
         self.app = app
         self.context = context
+        self._body_limit = context.settings.body_limit
+        self._gzip_floor = context.settings.gzip_floor
         self._routes = {
             (method, suffix): (endpoint, f"{PREFIX}{{collection_name}}/{suffix}")
             for (method, suffix), endpoint in routes.items()
@@ -59,6 +75,7 @@ class Edge:
             context.metrics.expect(method, template)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request, or pass on what is not HTTP."""
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
@@ -72,61 +89,84 @@ class Edge:
             if found is None:
                 route, status = await self._pass_on(scope, receive, send, started)
             else:
-                endpoint, route, name, tail = found
-                status = await self._answer(endpoint, name, tail, scope, receive, send, started)
+                route = found.route
+                status = await self._answer(found, scope, receive, send, started)
         except Disconnected:
             pass
         finally:
             metrics.in_flight -= 1
             metrics.request(method, route, status, perf_counter() - started)
 
-    def _find(self, method: str, path: str) -> tuple[Endpoint, str, str, str] | None:
-        """Return the point route of a path: endpoint, template, collection name, point id."""
+    def answer_query_now(self, name: str, body: bytes, scope: Scope) -> bytes | None:
+        """Return the reply to a short, valid query; None for any other, which goes the ASGI way.
+
+        A reply that is to be compressed is left in the scope, for that way to send.
+        """
+        started = perf_counter()
+        context = self.context
+        if len(body) > self._body_limit:
+            return None
+        try:
+            found = query_now(context, context.database.get(name), body)
+        except Exception:
+            return None  # the ASGI way meets the same error and words it
+        if found is None:
+            return None
+        reply = success(found, started)
+        if len(reply) >= self._gzip_floor and accepts_gzip(scope):
+            scope[FINISHED] = reply
+            return None
+        context.metrics.request("POST", QUERY_ROUTE, 200, perf_counter() - started)
+        return reply
+
+    def _find(self, method: str, path: str) -> Found | None:
+        """Return the point route of a path, None when it is none."""
         if not path.startswith(PREFIX):
             return None
         name, _, suffix = path[len(PREFIX) :].partition("/")
         found = self._routes.get((method, suffix))
         if found is not None:
-            return (*found, name, "")
+            return Found(*found, name, "")
         if suffix.endswith("/"):
             return self._find(method, path.rstrip("/"))
         first, _, tail = suffix.partition("/")
         found = self._routes.get((method, first + "/{id}"))
         if found is not None and tail and "/" not in tail:
-            return (*found, name, tail)
+            return Found(*found, name, tail)
         return None
 
     async def _answer(
-        self,
-        endpoint: Endpoint,
-        name: str,
-        tail: str,
-        scope: Scope,
-        receive: Receive,
-        send: Send,
-        started: float,
+        self, found: Found, scope: Scope, receive: Receive, send: Send, started: float
     ) -> int:
+        """Answer a point route; return the status."""
         context = self.context
         status = 200
         try:
-            body = await read_body(scope, receive, context.settings.body_limit)
-            collection = context.database.get(name)
-            result = await endpoint(Call(context, collection, scope["query_string"], body, tail))
-            reply = b'{"result":%b,"status":"ok","time":%.9f}' % (
-                result,
-                perf_counter() - started,
-            )
+            body = await read_body(scope, receive, self._body_limit)
+            reply = scope.get(FINISHED)
+            if reply is None:
+                collection = context.database.get(found.name)
+                call = Call(context, collection, scope["query_string"], body, found.tail)
+                reply = success(await self._result(found, call), started)
         except Disconnected:
             raise
         except Exception as error:
             status, text = describe(error)
-            reply = envelope(text, perf_counter() - started)
+            reply = failure(text, started)
         extra = OPEN
-        if len(reply) >= context.settings.gzip_floor and accepts_gzip(scope):
+        if len(reply) >= self._gzip_floor and accepts_gzip(scope):
             reply = await compress(reply)
             extra = OPEN_GZIP
         await send_reply(send, status, reply, extra)
         return status
+
+    async def _result(self, found: Found, call: Call) -> Any:
+        """Return an endpoint's result; what fails because of a drop fails as not found."""
+        try:
+            return await found.endpoint(call)
+        except (StorageError, OSError):
+            self.context.refuse_dropped(call.collection)
+            raise
 
     async def _pass_on(
         self, scope: Scope, receive: Receive, send: Send, started: float
@@ -145,19 +185,21 @@ class Edge:
                 message["headers"] = [*message["headers"], ANY_ORIGIN]
             await send(message)
 
-        inner: dict[str, Any] = {**scope, "started": started}
+        # Bodies are JSON whatever their type is said to be, as on the point routes.
+        headers = [*(each for each in scope["headers"] if each[0] != b"content-type"), JSON]
+        inner: dict[str, Any] = {**scope, "headers": headers, "started": started}
         inner["path"] = scope["path"].rstrip("/") or "/"
         if scope["method"] == "HEAD":
             inner["method"] = "GET"  # the server keeps the body back
         try:
-            body = await read_body(scope, receive, self.context.settings.body_limit)
+            body = await read_body(scope, receive, self._body_limit)
             await self.app(inner, replay(body, receive), send_open)
         except Disconnected:
             raise
         except Exception as error:
-            code, text = describe(error)
-            if not status:
-                await send_reply(send_open, code, envelope(text, perf_counter() - started), [])
+            if not status:  # else it was answered and logged below
+                code, text = describe(error)
+                await send_reply(send_open, code, failure(text, started), [])
         route = inner.get("route")
         return getattr(route, "path", "unmatched"), status
 

@@ -1,4 +1,4 @@
-"""One table from errors to HTTP answers, and the one place that writes an error envelope.
+"""One table from errors to HTTP answers, and the one handler that writes them.
 
 400 is for what cannot be read (broken JSON, unknown shape, bad query string) or contradicts the
 collection; 422 for what reads well but lies outside its range. Texts follow Qdrant's where clients
@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import logging
 from http import HTTPStatus
-from time import perf_counter
 from typing import Any
 
 import msgspec
@@ -18,6 +17,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
+from app.envelope import failure
 from index import (
     CollectionExists,
     InvalidConfig,
@@ -124,18 +124,13 @@ def describe(error: Exception) -> tuple[int, str]:
     return HTTPStatus.INTERNAL_SERVER_ERROR, f"Service internal error: {type(error).__name__}"
 
 
-def envelope(text: str, seconds: float) -> bytes:
-    """Return the JSON body of an error reply."""
-    return msgspec.json.encode({"status": {"error": text}, "time": seconds})
-
-
 async def answer(request: Request, error: Exception) -> Response:
     """Write the reply to an error inside a FastAPI route."""
     status, text = describe(error)
     if isinstance(error, HTTPException):
         text = f"{text}: {request.method} {request.url.path}"
     headers = dict(getattr(error, "headers", None) or {})
-    body = envelope(text, perf_counter() - request.scope["started"])
+    body = failure(text, request.scope["started"])
     return Response(body, status, headers, media_type="application/json")
 
 

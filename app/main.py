@@ -23,7 +23,7 @@ from app.settings import Settings
 from index import PalimpsestError
 
 
-def create_app(settings: Settings) -> FastAPI:
+def create_app(settings: Settings) -> Edge:
     """Return a server of ``settings.data``; its lifespan opens and closes the database."""
     context = Context(settings)
 
@@ -42,7 +42,6 @@ def create_app(settings: Settings) -> FastAPI:
         version=settings.version,
         lifespan=lifespan,
         redirect_slashes=False,
-        strict_content_type=False,
     )
     app.state.context = context
     app.state.registry = build_registry(
@@ -52,16 +51,11 @@ def create_app(settings: Settings) -> FastAPI:
     app.include_router(unsupported.router)
     app.include_router(collections.router)
     app.include_router(service.router)
-    for kind in (PalimpsestError, Refusal, RequestValidationError, HTTPException):
+    for kind in (PalimpsestError, Refusal, RequestValidationError, HTTPException, Exception):
         app.add_exception_handler(kind, answer)
     app.add_middleware(GZipMiddleware, minimum_size=settings.gzip_floor, compresslevel=GZIP_LEVEL)
-    app.add_middleware(
-        Edge,
-        context=context,
-        routes={where: route.endpoint for where, route in POINT_ROUTES.items()},
-    )
     _document(app)
-    return app
+    return Edge(app, context, {where: route.endpoint for where, route in POINT_ROUTES.items()})
 
 
 def _document(app: FastAPI) -> None:

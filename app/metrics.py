@@ -48,10 +48,12 @@ class Tally:
         self.total = 0.0
 
     def add(self, seconds: float) -> None:
+        """Count one duration."""
         self.counts[bisect_left(BOUNDS, seconds)] += 1
         self.total += seconds
 
     def buckets(self) -> list[tuple[str, float]]:
+        """Return cumulative counts by upper bound."""
         bounds = [*map(str, BOUNDS), "+Inf"]
         return list(zip(bounds, accumulate(self.counts), strict=True))
 
@@ -156,8 +158,9 @@ class CollectionGauges(Collector):
         self._damaged = damaged
 
     def collect(self) -> Iterator[Metric]:
+        """Yield every gauge."""
         started = perf_counter()
-        states = [(each.name, each.state()) for each in self._collections()]
+        states = list(_states(self._collections()))
         yield from _whole(states)
         yield from _per_vector(states)
         yield GaugeMetricFamily(
@@ -181,6 +184,14 @@ def build_registry(
     PlatformCollector(registry=registry)
     GCCollector(registry=registry)
     return registry
+
+
+def _states(collections: Iterable[Collection]) -> Iterator[tuple[str, CollectionInfo]]:
+    for each in collections:
+        try:
+            yield each.name, each.state()
+        except FileNotFoundError:
+            continue  # dropped meanwhile
 
 
 def _whole(states: Sequence[tuple[str, CollectionInfo]]) -> Iterator[Metric]:

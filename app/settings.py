@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -27,4 +28,4 @@ class Settings(BaseSettings):
     # What `GET /` tells. Clients compare the version with their own; some suites want the title.
     title: str = "palimpsest - vector search server"
     version: str = "1.20.0"
-    log_level: str = "INFO"
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"

@@ -1,7 +1,7 @@
 """The engine: vectors in, durable, searched. Nothing of HTTP in here.
 
-A write goes down once: ``Collection.upsert`` checks the whole batch, the writer thread commits it to
-SQLite, ``view.apply`` adds its rows to the view, the view is published, the future is done.
+A write goes down once: ``Collection.upsert`` checks the whole batch, the writer thread commits it
+to SQLite, ``view.apply`` adds its rows to the view, the view is published, the future is done.
 
 A search goes down once: ``Collection.search`` takes the view, ``search.plan.resolve`` settles every
 default, each segment and growing part is one native call, ``search.merge`` merges, and payloads are
@@ -11,7 +11,24 @@ read for the final k only.
 from __future__ import annotations
 
 from index.collection import Collection
-from index.config import CollectionConfig, MaintenanceConfig, VectorConfig
+from index.config import (
+    DEFAULT_DEAD_RATIO,
+    DEFAULT_EF_CONSTRUCTION,
+    DEFAULT_M,
+    DEFAULT_QUIET_ROWS,
+    DEFAULT_SEAL_ROWS,
+    MAX_EF,
+    MAX_EF_CONSTRUCTION,
+    MAX_K,
+    MAX_M,
+    MAX_SEAL_ROWS,
+    MAX_SIZE,
+    MIN_EF_CONSTRUCTION,
+    MIN_M,
+    CollectionConfig,
+    MaintenanceConfig,
+    VectorConfig,
+)
 from index.database import Database
 from index.encoding.text import format_vector, parse_vector, parse_vectors
 from index.errors import (
@@ -34,6 +51,7 @@ from index.errors import (
     UnknownVectorName,
     Unsupported,
 )
+from index.points import NotYetApplied, at_once
 from index.types import (
     CollectionInfo,
     Distance,
@@ -50,6 +68,19 @@ from index.types import (
 )
 
 __all__ = [
+    "DEFAULT_DEAD_RATIO",
+    "DEFAULT_EF_CONSTRUCTION",
+    "DEFAULT_M",
+    "DEFAULT_QUIET_ROWS",
+    "DEFAULT_SEAL_ROWS",
+    "MAX_EF",
+    "MAX_EF_CONSTRUCTION",
+    "MAX_K",
+    "MAX_M",
+    "MAX_SEAL_ROWS",
+    "MAX_SIZE",
+    "MIN_EF_CONSTRUCTION",
+    "MIN_M",
     "Collection",
     "CollectionConfig",
     "CollectionExists",
@@ -67,6 +98,7 @@ __all__ = [
     "MaintenanceConfig",
     "NamedVectors",
     "NotFound",
+    "NotYetApplied",
     "PalimpsestError",
     "PointBatch",
     "PointId",
@@ -85,6 +117,7 @@ __all__ = [
     "VectorConfig",
     "VectorInfo",
     "Vectors",
+    "at_once",
     "format_vector",
     "parse_vector",
     "parse_vectors",

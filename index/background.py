@@ -5,15 +5,20 @@ One seals, one compacts, so that a long compaction does not keep growing rows fr
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 import threading
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 
 from index.upkeep import Upkeep
 
 _NICENESS = 10
 _PAUSE = 0.05  # between two looks, however many commits there are
+_RETRY_SECONDS = 10.0  # after a look that failed
+_ANY = "\0"  # in place of a vector name, which cannot be this
+_log = logging.getLogger(__name__)
 
 
 class Background:
@@ -28,11 +33,12 @@ class Background:
         ]
 
     def start(self) -> None:
+        """Start both threads."""
         for worker in self._work:
             worker.start()
 
     def wake(self) -> None:
-        """Look again soon; called after every commit."""
+        """Look again soon; called after every change."""
         for worker in self._work:
             worker.woken.set()
 
@@ -46,25 +52,35 @@ class Background:
             worker.join()
 
     def _seal(self) -> float | None:
-        return self._look(Upkeep.seal_delay, self._seal_and_wake)
+        return self._look("seal", Upkeep.seal_delay, self._seal_and_wake)
 
     def _compact(self) -> float | None:
-        return self._look(Upkeep.compact_delay, Upkeep.compact)
+        return self._look(
+            "compact", Upkeep.compact_delay, lambda upkeep: upkeep.compact(at_once=False)
+        )
 
     def _seal_and_wake(self, upkeep: Upkeep) -> None:
-        upkeep.seal()
+        upkeep.seal(at_once=False)
         self.wake()
 
     def _look(
-        self, delay_of: Callable[[Upkeep], float | None], work: Callable[[Upkeep], None]
+        self,
+        kind: str,
+        delay_of: Callable[[Upkeep], float | None],
+        work: Callable[[Upkeep], None],
     ) -> float | None:
         """Do what is due; return the seconds until something else is, None if nothing is known."""
         nearest: float | None = None
         for upkeep in list(self._open_ones()):
-            delay = delay_of(upkeep)
-            if delay == 0:
-                work(upkeep)
+            delay: float | None = _RETRY_SECONDS
+            try:
                 delay = delay_of(upkeep)
+                if delay == 0:
+                    work(upkeep)
+                    delay = delay_of(upkeep)
+                upkeep.succeeded(kind, _ANY)
+            except Exception as error:  # one collection must not stop the work of the others
+                upkeep.failed(kind, _ANY, repr(error))
             if delay is not None:
                 nearest = delay if nearest is None else min(nearest, delay)
         return nearest
@@ -83,11 +99,20 @@ class _Worker(threading.Thread):
         _lower_priority()
         while not self._stopped.wait(_PAUSE):
             self.woken.clear()
-            nearest = self._look()
+            if self._stopped.is_set():
+                return  # since the wait above; its call to wake was just cleared
+            try:
+                nearest = self._look()
+            except Exception:
+                _log.exception("Background work (%s) failed, it goes on", self.name)
+                nearest = _RETRY_SECONDS
             self.woken.wait(nearest)
 
 
 def _lower_priority() -> None:
     # On Linux the priority belongs to the thread, and threads it starts inherit it.
     if sys.platform == "linux":
-        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICENESS)
+        thread = threading.get_native_id()
+        with suppress(OSError):  # raising the priority is forbidden, lowering it may be
+            niceness = max(os.getpriority(os.PRIO_PROCESS, thread), _NICENESS)
+            os.setpriority(os.PRIO_PROCESS, thread, niceness)

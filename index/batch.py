@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
@@ -16,7 +17,8 @@ from index.types import Distance, NamedVectors, PointBatch, PointId, Vector, Vec
 
 Whose: TypeAlias = Callable[[int], str]  # row -> what to call its vector in a text
 
-_SAFE = (1e-24, 1e30)  # squared lengths that float32 sums without losing them
+_LONGEST = 1e15
+_SAFE = (1e-24, _LONGEST**2)  # squared lengths that float32 sums without losing them
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -63,7 +65,7 @@ def check_upsert(batch: PointBatch, config: CollectionConfig) -> Upsert:
         for name, vectors in batch.vectors.items()
         if len(vectors.positions)
     ]
-    ids, payloads = batch.ids, batch.payloads
+    ids, payloads = batch.ids, list(batch.payloads)
     last = {one: place for place, one in enumerate(ids)}
     if len(last) < len(ids):
         kept = np.fromiter(last.values(), dtype=np.int64)
@@ -90,12 +92,21 @@ def check_query(query: Vector, config: VectorConfig) -> Vector:
         raise DimensionMismatch(config.size, query.size)
     if query.dtype != np.float32 or not query.flags.c_contiguous:
         query = np.ascontiguousarray(query, dtype=np.float32)
-    with np.errstate(over="ignore", invalid="ignore"):
-        norm2 = float(query.dot(query))
-    if not _SAFE[0] < norm2 < _SAFE[1]:
-        return _check_values(query[None, :], config, lambda _: "the query")[0]  # type: ignore[no-any-return]
+    norm2 = float(np.vdot(query, query))  # unlike dot, it overflows without a warning
+    if _SAFE[0] < norm2 < _SAFE[1]:
+        if config.distance is not Distance.COSINE:
+            return query
+        unit: Vector = query * np.float32(norm2**-0.5)
+        return unit
+    wide = query.astype(np.float64)  # squares of float32 values neither overflow nor vanish in it
+    norm2 = float(wide.dot(wide))
+    if not math.isfinite(norm2):
+        raise InvalidVector("The query vector holds NaN or Inf")
     if config.distance is Distance.COSINE:
-        return query * np.float32(norm2**-0.5)
+        if norm2 == 0:
+            raise InvalidVector("The query vector is zero, which cosine distance cannot compare")
+        wide *= norm2**-0.5
+        return wide.astype(np.float32)
     return query
 
 
@@ -114,9 +125,10 @@ def _check_column(
         where = f"point {ids[positions[0]]}"
         raise DimensionMismatch(config.size, values.shape[1], where)
     values = np.ascontiguousarray(values, dtype=np.float32)
-    return Column(
-        name, positions, _check_values(values, config, lambda row: f"point {ids[positions[row]]}")
-    )
+    values = _check_values(values, config, lambda row: f"point {ids[positions[row]]}")
+    if np.may_share_memory(values, vectors.values):
+        values = values.copy()  # the caller may reuse its array before the write is carried out
+    return Column(name, positions.copy(), values)
 
 
 def _check_values(values: Vectors, config: VectorConfig, whose: Whose) -> Vectors:
@@ -129,6 +141,12 @@ def _check_values(values: Vectors, config: VectorConfig, whose: Whose) -> Vector
             raise InvalidVector(f"The vector of {whose(rows[finite.argmin()])} holds NaN or Inf")
         if config.distance is Distance.COSINE:
             return _normalised_exactly(values, whose)
+        too_long = norm2[rows] >= _SAFE[1]
+        if too_long.any():
+            raise InvalidVector(
+                f"The vector of {whose(rows[too_long.argmax()])} is longer than {_LONGEST:.0e}, "
+                "beyond which float32 distances lose their meaning: scale the vectors down"
+            )
     if config.distance is Distance.COSINE:
         scales: Vector = 1 / np.sqrt(norm2, dtype=np.float32)
         values = values * scales[:, None]

@@ -7,10 +7,11 @@ for nobody.
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
+from contextlib import ExitStack, suppress
 from dataclasses import replace
+from itertools import compress
 from pathlib import Path
 from time import perf_counter
 
@@ -18,14 +19,14 @@ import numpy as np
 
 from index.batch import check_deletion, check_query, check_upsert
 from index.config import CollectionConfig
-from index.errors import InvalidConfig, InvalidVector, PointNotFound, StoreFailed, UnknownVectorName
+from index.errors import InvalidConfig, InvalidVector, PointNotFound, UnknownVectorName
+from index.points import PointReader, wait_for_write
 from index.recover import recover
 from index.search.dense import search_parts
 from index.search.merge import Merged, merge
 from index.search.plan import resolve
 from index.state import estimate_seconds, vector_state
-from index.storage.ids import Key, check_ids, id_of_key, key_of, keys_of
-from index.storage.reader import Reader, StoredPoint
+from index.storage.ids import check_ids, key_of, keys_of
 from index.types import (
     CollectionInfo,
     PointBatch,
@@ -37,19 +38,19 @@ from index.types import (
     Vector,
 )
 from index.upkeep import Upkeep
-from index.view import VectorView, View
+from index.view import View
 from index.writer import Writer
 
 STORE = "store.sqlite3"
 SEGMENTS = "segments"
-_LAG = (0.0005, 2_000)  # seconds between looks, and looks, while a committed write is being applied
+_REPEATS = (4, 0.0005)  # searches repeated since a hit was written meanwhile, and seconds between
 
 
 class Collection:
     """One open collection. Made by ``Database``."""
 
     def __init__(
-        self, name: str, folder: Path, *, threads: int, committed: Callable[[], None]
+        self, name: str, folder: Path, *, threads: int, changed: Callable[[], None]
     ) -> None:
         """Open the files. Raises Damaged or UnknownFormat.
 
@@ -57,30 +58,36 @@ class Collection:
             name: the collection's name.
             folder: where its files are.
             threads: how many build a graph.
-            committed: called by the writer after each transaction.
+            changed: called by the writer after each change.
         """
         self.name = name
         self.folder = folder
         store, config, view = recover(folder / STORE, folder / SEGMENTS)
         self._config = config
         self._names = list(config.vectors)
-        self._reader = Reader(folder / STORE)
-        self.writer = Writer(store, view, self._names, committed)
+        self.writer = Writer(name, store, view, self._names, changed)
+        self._points = PointReader(name, folder / STORE, self._names, lambda: self.writer.view)
         self.upkeep = Upkeep(folder / SEGMENTS, self.writer, lambda: self._config, threads)
 
     def close(self) -> None:
-        """Stop upkeep, finish queued writes and close the files."""
-        self.upkeep.stop()
-        self.writer.close()
-        self._reader.close()
-        self.writer.store.close()
+        """Stop upkeep, finish queued writes and reads under way, and close the files.
+
+        From then on writes and reads of the files raise CollectionNotFound.
+        """
+        with ExitStack() as last_first:  # goes on when one of them fails
+            last_first.callback(self.writer.store.close)
+            last_first.callback(self._points.close)
+            last_first.callback(self.writer.close)
+            last_first.callback(self.upkeep.stop)
 
     @property
     def config(self) -> CollectionConfig:
+        """The current settings."""
         return self._config
 
     @property
     def view(self) -> View:
+        """What a search that starts now reads."""
         return self.writer.view
 
     def reconfigure(self, config: CollectionConfig) -> None:
@@ -101,14 +108,15 @@ class Collection:
         self.writer.call(lambda: self._reconfigure(config)).result()
 
     def _reconfigure(self, config: CollectionConfig) -> None:
-        with self.writer.store.transaction():
-            self.writer.store.put_config(config.to_json())
         vectors = {
             name: replace(old, config=config.vectors[name])
             for name, old in self.view.vectors.items()
         }
-        self._config = config
-        self.writer.publish(replace(self.view, vectors=vectors))
+        view = replace(self.view, vectors=vectors)
+        with self.writer.store.transaction():
+            self.writer.store.put_config(config.to_json())
+        self._config = config  # nothing from the commit on can fail
+        self.writer.publish(view)
 
     # Writes.
 
@@ -130,6 +138,7 @@ class Collection:
     # Reads.
 
     def count(self) -> int:
+        """Return the number of points."""
         return self.view.points
 
     def retrieve(
@@ -141,8 +150,8 @@ class Collection:
     ) -> list[Record]:
         """Return the points that exist, in the order asked for."""
         check_ids(ids)
-        wanted = self._wanted(with_vectors)
-        return self._records(keys_of(ids), wanted, with_payload=with_payload)
+        wanted = self._points.wanted(with_vectors)
+        return self._points.records(keys_of(ids), wanted, with_payload=with_payload)
 
     def scroll(
         self,
@@ -159,12 +168,8 @@ class Collection:
         if start is not None:
             check_ids([start])
             first = key_of(start)
-        wanted = self._wanted(with_vectors)
-
-        def read() -> list[tuple[Key, StoredPoint]]:
-            return self._reader.page(first, limit + 1, with_payload=with_payload)
-
-        records = self._with_vectors(read, wanted)
+        wanted = self._points.wanted(with_vectors)
+        records = self._points.page(first, limit + 1, wanted, with_payload=with_payload)
         return records[:limit], records[limit].id if len(records) > limit else None
 
     def search(self, request: SearchRequest) -> SearchResult:
@@ -174,8 +179,26 @@ class Collection:
             InvalidInput: one of its subclasses: the vector or a parameter is wrong.
             PointNotFound: the query is the id of no point.
         """
+        return self._search(self.view, request)
+
+    def _search(self, view: View, request: SearchRequest) -> SearchResult:
+        if not (request.with_payload or request.with_vectors):
+            merged, stats = self._closest(view, request)
+            return SearchResult(*merged, None, None, stats)
+        repeats, pause = _REPEATS
+        for _ in range(repeats):
+            merged, stats = self._closest(view, request)
+            result = self._attach(merged, request, stats)
+            if len(result.ids) == len(merged.ids):
+                break
+            if view is self.view:
+                wait_for_write(self.folder / STORE, pause)  # the store is ahead of the view
+            view = self.view
+        return result
+
+    def _closest(self, view: View, request: SearchRequest) -> tuple[Merged, SearchStats]:
         started = perf_counter()
-        vectors = self.view.vectors.get(request.vector_name)
+        vectors = view.vectors.get(request.vector_name)
         if vectors is None:
             raise UnknownVectorName(request.vector_name, self._names)
         query, itself = request.query, None
@@ -196,13 +219,12 @@ class Collection:
             stop = min(stop, int(np.searchsorted(merged.distances, limit, side="right")))
         merged = merged.cut(plan.offset, max(stop, plan.offset))
         stats.seconds["merge"] = perf_counter() - merging
-        if not (request.with_payload or request.with_vectors):
-            return SearchResult(*merged, None, None, stats)
-        return self._attach(merged, request, stats)
+        return merged, stats
 
     def search_batch(self, requests: Sequence[SearchRequest]) -> list[SearchResult]:
-        """Return the answer to each request."""
-        return [self.search(request) for request in requests]
+        """Return the answer to each request, all from one view."""
+        view = self.view
+        return [self._search(view, request) for request in requests]
 
     def cost(self, request: SearchRequest) -> float:
         """Return roughly how many seconds the search will take."""
@@ -215,8 +237,8 @@ class Collection:
         segments = [part.segment for one in view.vectors.values() for part in one.sealed]
         stored = sum(segment.disk_bytes for segment in segments)
         for file in (STORE, f"{STORE}-wal"):
-            if (path := self.folder / file).exists():
-                stored += path.stat().st_size
+            with suppress(FileNotFoundError):
+                stored += (self.folder / file).stat().st_size
         return CollectionInfo(
             points=view.points,
             seq=view.seq,
@@ -227,19 +249,9 @@ class Collection:
             disk_bytes=stored,
         )
 
-    # Points with what is asked for of them.
-
-    def _wanted(self, with_vectors: bool | tuple[str, ...]) -> list[str]:
-        if isinstance(with_vectors, bool):
-            return self._names if with_vectors else []
-        for name in with_vectors:
-            if name not in self._config.vectors:
-                raise UnknownVectorName(name, self._names)
-        return list(with_vectors)
-
     def _vector_of(self, one: PointId, name: str) -> Vector:
         check_ids([one])
-        records = self._records(keys_of([one]), [name], with_payload=False)
+        records = self._points.records(keys_of([one]), [name], with_payload=False)
         if not records:
             raise PointNotFound(one)
         vector = (records[0].vectors or {}).get(name)
@@ -248,73 +260,32 @@ class Collection:
         return vector
 
     def _attach(self, merged: Merged, request: SearchRequest, stats: SearchStats) -> SearchResult:
-        """Add payloads and vectors; points deleted since the view was taken drop out."""
+        """Add payloads and vectors; points written or deleted since the search drop out."""
         started = perf_counter()
-        wanted = self._wanted(request.with_vectors)
-        records = self._records(keys_of(merged.ids), wanted, with_payload=request.with_payload)
-        if len(records) < len(merged.ids):
-            still = {record.id for record in records}
-            places = [place for place, one in enumerate(merged.ids) if one in still]
-            merged = Merged(
-                [merged.ids[i] for i in places],
-                [merged.seqs[i] for i in places],
-                merged.distances[places],
-            )
-        payloads = [record.payload for record in records] if request.with_payload else None
-        vectors = [record.vectors or {} for record in records] if request.with_vectors else None
+        keys = keys_of(merged.ids)
+        payloads = vectors = None
+        if request.with_vectors:
+            wanted = self._points.wanted(request.with_vectors)
+            records = self._points.records(keys, wanted, with_payload=request.with_payload)
+            found = {key_of(record.id): record for record in records}
+            same = [
+                (one := found.get(key)) is not None and one.seq == seq
+                for key, seq in zip(keys, merged.seqs, strict=True)
+            ]
+            merged, keys = merged.only(same), list(compress(keys, same))
+            vectors = [found[key].vectors or {} for key in keys]
+            if request.with_payload:
+                payloads = [found[key].payload for key in keys]
+        else:
+            stored = self._points.payloads(keys)
+            same = [
+                (row := stored.get(key)) is not None and row[0] == seq
+                for key, seq in zip(keys, merged.seqs, strict=True)
+            ]
+            merged = merged.only(same)
+            payloads = [stored[key][1] for key in compress(keys, same)]
         stats.seconds["payload"] = perf_counter() - started
         return SearchResult(*merged, payloads, vectors, stats)
-
-    def _records(
-        self, keys: Sequence[Key], wanted: Sequence[str], *, with_payload: bool
-    ) -> list[Record]:
-        def read() -> list[tuple[Key, StoredPoint]]:
-            found = self._reader.points(keys, with_payload=with_payload)
-            return [(key, found[key]) for key in keys if key in found]
-
-        return self._with_vectors(read, wanted)
-
-    def _with_vectors(
-        self, read: Callable[[], list[tuple[Key, StoredPoint]]], wanted: Sequence[str]
-    ) -> list[Record]:
-        """Read points, then their vectors from a view that holds all of them.
-
-        The store may be ahead of the view by writes being applied, and behind it by segments whose rows
-        have moved on since; reading both again settles either.
-        """
-        pause, looks = _LAG
-        for _ in range(looks):
-            points = read()
-            vectors = _vectors_of(points, self.view.vectors, self._names, wanted)
-            if vectors is not None:
-                return [
-                    Record(id_of_key(key), seq, payload, vectors[place] if wanted else None)
-                    for place, (key, (seq, _, payload)) in enumerate(points)
-                ]
-            time.sleep(pause)
-        raise StoreFailed(f"{self.folder}: the vectors of stored points are in no segment")
-
-
-def _vectors_of(
-    points: Sequence[tuple[Key, StoredPoint]],
-    views: Mapping[str, VectorView],
-    names: Sequence[str],
-    wanted: Sequence[str],
-) -> list[dict[str, Vector]] | None:
-    """Return each point's vectors by name; None when a row is not in the view."""
-    vectors: list[dict[str, Vector]] = [{} for _ in points]
-    if not points or not wanted:
-        return vectors
-    slots = np.stack([stored[1] for _, stored in points])
-    for name in wanted:
-        column = slots[:, names.index(name)]
-        having = np.flatnonzero(column)
-        rows, complete = views[name].vectors_of(column[having])
-        if not complete:
-            return None
-        for place, row in zip(having.tolist(), rows, strict=True):
-            vectors[place][name] = row
-    return vectors
 
 
 def _without(merged: Merged, one: PointId) -> Merged:

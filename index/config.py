@@ -36,6 +36,10 @@ def _require(ok: bool, what: str, expected: str, received: object) -> None:
         raise InvalidConfig(f"{what}: expected {expected}, got {received!r}")
 
 
+def _require_one_of(choices: tuple[str, ...], what: str, received: str) -> None:
+    _require(received in choices, what, f"one of {', '.join(choices)}", received)
+
+
 @dataclass(frozen=True, slots=True)
 class VectorConfig:
     """One vector name: its space, and how its rows are kept. Raises InvalidConfig."""
@@ -50,9 +54,9 @@ class VectorConfig:
 
     def __post_init__(self) -> None:
         _require(1 <= self.size <= MAX_SIZE, "size", f"1 to {MAX_SIZE}", self.size)
-        _require(self.encoding in get_args(Encoding), "encoding", str(get_args(Encoding)), self.encoding)
-        _require(self.originals in get_args(Originals), "originals", str(get_args(Originals)), self.originals)
-        _require(self.order in get_args(Order), "order", str(get_args(Order)), self.order)
+        _require_one_of(get_args(Encoding), "encoding", self.encoding)
+        _require_one_of(get_args(Originals), "originals", self.originals)
+        _require_one_of(get_args(Order), "order", self.order)
         _require(MIN_M <= self.M <= MAX_M, "M", f"{MIN_M} to {MAX_M}", self.M)
         _require(
             MIN_EF_CONSTRUCTION <= self.ef_construction <= MAX_EF_CONSTRUCTION,
@@ -104,6 +108,7 @@ class CollectionConfig:
     declared: Mapping[str, Any] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
+        """Return the settings as they are stored."""
         return {
             "vectors": {name: asdict(v) for name, v in self.vectors.items()},
             "maintenance": asdict(self.maintenance),
@@ -112,6 +117,7 @@ class CollectionConfig:
 
     @classmethod
     def from_json(cls, stored: Mapping[str, Any]) -> CollectionConfig:
+        """Return stored settings."""
         return cls(
             vectors={
                 name: VectorConfig(**{**v, "distance": Distance(v["distance"])})

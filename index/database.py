@@ -1,8 +1,7 @@
 """A data directory of named collections, served by one process at a time.
 
-    <path>/lock                      held while the directory is open
-    <path>/collections/<name>/       one folder each
-    <path>/unfinished/               collections being created or dropped; emptied on open
+``lock`` is held while the directory is open, ``collections/<name>/`` is one folder each, and
+``unfinished/`` holds collections being created or dropped; it is emptied on open.
 """
 
 from __future__ import annotations
@@ -12,6 +11,7 @@ import os
 import threading
 import uuid
 from collections.abc import Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from typing import IO
 
@@ -26,8 +26,14 @@ from index.errors import (
     StorageError,
     StoreFailed,
 )
-from index.storage.files import disk_errors, remove_folder, remove_unlisted, sync_folder
-from index.storage.store import create_store
+from index.storage.files import (
+    disk_errors,
+    make_folder,
+    remove_folder,
+    remove_unlisted,
+    sync_folder,
+)
+from index.storage.schema import create_store
 from index.upkeep import Upkeep
 
 MAX_COLLECTION_NAME, MAX_VECTOR_NAME = 255, 200  # bytes of UTF-8
@@ -63,7 +69,7 @@ class Database:
         path = Path(path)
         with disk_errors(f"open {path}"):
             for folder in (path, path / "collections", path / "unfinished"):
-                folder.mkdir(parents=True, exist_ok=True)
+                make_folder(folder)
             database = cls(path, _lock(path), threads or os.cpu_count() or 1)
             remove_unlisted(path / "unfinished", set())
             names = sorted(os.listdir(path / "collections"))
@@ -84,10 +90,11 @@ class Database:
             if self._closed:
                 return
             self._closed = True
-            self._background.close()
-            for collection in self._open.values():
-                collection.close()
-            self._held.close()
+            with ExitStack() as last_first:  # goes on when one of them fails
+                last_first.callback(self._held.close)
+                for collection in self._open.values():
+                    last_first.callback(collection.close)
+                last_first.callback(self._background.close)
 
     def names(self) -> list[str]:
         """Return the names of all collections, sorted; also of those that are damaged."""
@@ -107,9 +114,8 @@ class Database:
         collection = self._open.get(name)
         if collection is not None:
             return collection
-        if name in self._broken:
-            raise self._broken[name]
-        raise CollectionNotFound(name)
+        broken = self._broken.get(name)
+        raise CollectionNotFound(name) if broken is None else _fresh(broken)
 
     def create(self, name: str, config: CollectionConfig) -> Collection:
         """Create an empty collection; it is on disk when this returns.
@@ -138,11 +144,16 @@ class Database:
             collection = self._open.pop(name, None)
             if collection is None and self._broken.pop(name, None) is None:
                 return False
-            if collection is not None:
-                collection.close()
             gone = self._path / "unfinished" / uuid.uuid4().hex
             with disk_errors(f"drop collection {name!r}"):
-                os.rename(self._folder(name), gone)
+                try:
+                    if collection is not None:
+                        collection.close()
+                    os.rename(self._folder(name), gone)
+                except BaseException:
+                    self._open_one(name)  # all of it is still there
+                    raise
+                sync_folder(gone.parent)
                 sync_folder(self._path / "collections")
             remove_folder(gone)
         return True
@@ -163,10 +174,10 @@ class Database:
     def _open_one(self, name: str) -> None:
         try:
             self._open[name] = Collection(
-                name, self._folder(name), threads=self._threads, committed=self._background.wake
+                name, self._folder(name), threads=self._threads, changed=self._background.wake
             )
         except StorageError as error:
-            self._broken[name] = error
+            self._broken[name] = _fresh(error)
 
     def _folder(self, name: str) -> Path:
         return self._path / "collections" / name
@@ -192,6 +203,13 @@ def check_name(name: str, what: str, limit: int) -> None:
         raise InvalidConfig(f"{what} name {name!r}: expected valid Unicode") from None
     if length > limit:
         raise InvalidConfig(f"{what} name: expected at most {limit} bytes, got {length}")
+
+
+def _fresh(error: StorageError) -> StorageError:
+    """Return an equal error that was never raised: each raise adds frames, and keeps them."""
+    fresh = type(error).__new__(type(error), *error.args)
+    fresh.__dict__.update(error.__dict__)
+    return fresh
 
 
 def _lock(path: Path) -> IO[bytes]:

@@ -13,16 +13,17 @@ from pathlib import Path
 import numpy as np
 
 from index.config import CollectionConfig
+from index.errors import Damaged, InvalidConfig, StorageFull
 from index.segments.dead import Dead
 from index.segments.growing import Growing
 from index.segments.sealed import Sealed
 from index.storage.files import disk_errors, remove_unlisted
-from index.errors import StorageFull
+from index.storage.schema import store_errors
 from index.storage.store import StagedRows, Store
 from index.types import Slots
 from index.view import Changes, NewRows, SealedPart, VectorView, View, apply
 
-_PURGED = 64  # staged entries deleted by one transaction
+_PURGED_BYTES = 4 << 20  # staged rows deleted by one transaction
 
 
 def recover(store_path: Path, segments: Path) -> tuple[Store, CollectionConfig, View]:
@@ -34,19 +35,32 @@ def recover(store_path: Path, segments: Path) -> tuple[Store, CollectionConfig, 
     """
     store = Store.open(store_path)
     try:
-        config = CollectionConfig.from_json(store.config())
-        names = list(config.vectors)
-        position, dead = store.position(), store.dead()
-        rows = [_new_rows(staged, names) for staged in store.staged()]
-        view = apply(
-            _sealed_view(store, segments, config, names),
-            Changes(position.seq, position.points, rows, dead),
-        )
-        _tidy(store, segments, _nowhere(view, dead))
+        with store_errors(store_path):
+            config = _config(store)
+            view = _recover(store, segments, config)
     except BaseException:
         store.close()
         raise
     return store, config, view
+
+
+def _config(store: Store) -> CollectionConfig:
+    try:
+        return CollectionConfig.from_json(store.config())
+    except (InvalidConfig, LookupError, TypeError, ValueError) as error:
+        raise Damaged(store.path, "the config of a collection", repr(error), "settings") from error
+
+
+def _recover(store: Store, segments: Path, config: CollectionConfig) -> View:
+    names = list(config.vectors)
+    position, dead = store.position(), store.dead()
+    rows = [_new_rows(staged, names) for staged in store.staged()]
+    view = apply(
+        _sealed_view(store, segments, config, names),
+        Changes(position.seq, position.points, rows, dead),
+    )
+    _tidy(store, segments, _nowhere(view, dead))
+    return view
 
 
 def _new_rows(staged: StagedRows, names: Sequence[str]) -> NewRows:
@@ -81,7 +95,7 @@ def _tidy(store: Store, segments: Path, nowhere: Slots) -> None:
 def purge_some(store: Store) -> bool:
     """Delete some staged rows that are in segments; tell whether more may be left."""
     with store.transaction():
-        return store.purge_staged(_PURGED)
+        return store.purge_staged(_PURGED_BYTES)
 
 
 def _sealed_view(

@@ -14,6 +14,10 @@ _PER_VISIT = 0.15e-9
 _PER_CODE = 0.03e-9
 _PER_FLOAT = 0.15e-9
 _SCORED_PER_EF = 20
+_PER_HIT = 1e-6  # merged, named and written
+_PER_PAYLOAD = 2.5e-6
+_PER_VECTOR = 5e-6
+_PER_NUMBER = 0.05e-6  # of a vector that is read and written
 
 
 def vector_state(vectors: VectorView) -> VectorInfo:
@@ -35,17 +39,25 @@ def vector_state(vectors: VectorView) -> VectorInfo:
 
 
 def estimate_seconds(vectors: VectorView, request: SearchRequest) -> float:
-    """Return roughly how long a search takes."""
+    """Return roughly how long a search takes, its hits read and written."""
     size = vectors.config.size
     exact = request.exact or request.ignore_codes
     seconds = _BASE
+    rows = 0
     for part in vectors.sealed:
+        rows += part.n
         if part.segment.searcher.has_graph and not exact:
             ef = max(request.ef or DEFAULT_EF[vectors.config.encoding], request.k + request.offset)
             seconds += min(part.n, ef * _SCORED_PER_EF) * size * _PER_VISIT
         else:
             seconds += part.n * size * _PER_FLOAT
     for growing in vectors.growing:
+        rows += growing.n
         exactly = exact or growing.encoder is None
         seconds += growing.n * size * (_PER_FLOAT if exactly else _PER_CODE)
-    return seconds
+    per_hit = _PER_HIT
+    if request.with_payload:
+        per_hit += _PER_PAYLOAD
+    if request.with_vectors:
+        per_hit += _PER_VECTOR + size * _PER_NUMBER
+    return seconds + min(request.k + request.offset, rows) * per_hit

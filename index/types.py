@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 from uuid import UUID
 
 import numpy as np
@@ -66,8 +66,7 @@ class Record:
     vectors: Mapping[str, Vector] | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class SearchRequest:
+class SearchRequest(NamedTuple):
     """What a caller asks; None means "the default", resolved once by ``config.resolve``.
 
     ``query`` is a vector (d,) or the id of a stored point, which is then left out of the answer.
@@ -99,8 +98,7 @@ class SearchStats:
     seconds: dict[str, float] = field(default_factory=dict)  # plan, scan, traverse, merge, payload
 
 
-@dataclass(frozen=True, slots=True)
-class SearchResult:
+class SearchResult(NamedTuple):
     """The k best points, closest first; columns of equal length."""
 
     ids: Sequence[PointId]

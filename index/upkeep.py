@@ -8,10 +8,12 @@ program dies in between, the folder written so far is deleted on the next open. 
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 import uuid
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -31,6 +33,13 @@ from index.writer import Writer
 
 _RETRY_SECONDS = 10.0  # after a failure, a full disk for example
 _UNBURIED = 4_096  # dead slots forgotten by one transaction
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class _Failure:
+    text: str
+    retry_at: float
 
 
 class Upkeep:
@@ -51,12 +60,28 @@ class Upkeep:
         self._running: dict[str, tuple[str, int]] = {}  # by kind: text, rows of segments inside
         self._seen_seq = writer.view.seq
         self._quiet_since = time.monotonic()
-        self._retry_at = 0.0
-        self.last_error: str | None = None
+        self._failures: dict[tuple[str, str], _Failure] = {}  # by kind and vector name
 
     def stop(self) -> None:
         """End running work soon; nothing is lost by it."""
         self._stopped.set()
+
+    @property
+    def last_error(self) -> str | None:
+        """The text of the last failure of what has not succeeded since."""
+        failures = [*self._failures.copy().values()]
+        return failures[-1].text if failures else None
+
+    def failed(self, kind: str, name: str, text: str) -> None:
+        """Record a failure, and log it unless the same was the last of its kind."""
+        before = self._failures.pop((kind, name), None)
+        self._failures[kind, name] = _Failure(text, time.monotonic() + _RETRY_SECONDS)
+        if before is None or before.text != text:
+            _log.error("Background work failed, it is tried again: %s", text)
+
+    def succeeded(self, kind: str, name: str) -> None:
+        """Forget the failure there was."""
+        self._failures.pop((kind, name), None)
 
     # What is due.
 
@@ -72,13 +97,14 @@ class Upkeep:
         due = self._quiet_since + self._config().maintenance.quiet_seconds
         if any(len(self._growing(name)) > 1 or self._is_full(name) for name in names):
             due = now
-        return max(0.0, due - now, self._retry_at - now)
+        return max(0.0, due - now, self._retry_delay("seal", names))
 
     def compact_delay(self) -> float | None:
         """Return in how many seconds a compaction is due, 0 for now; None when none is."""
-        if self._stopped.is_set() or not any(map(self._to_compact, self._writer.view.vectors)):
+        names = [name for name in self._writer.view.vectors if self._to_compact(name)]
+        if self._stopped.is_set() or not names:
             return None
-        return max(0.0, self._retry_at - time.monotonic())
+        return self._retry_delay("compact", names)
 
     def pending(self) -> int:
         """Return the rows that wait for a seal or a compaction, or are inside one."""
@@ -92,6 +118,12 @@ class Upkeep:
     def running(self) -> list[str]:
         """Return a text for each running piece of work."""
         return [text for text, _ in self._running.copy().values()]
+
+    def _retry_delay(self, kind: str, names: Sequence[str]) -> float:
+        """Return in how many seconds the first of the names may be tried, 0 for now."""
+        now = time.monotonic()
+        failures = (self._failures.get((kind, name)) for name in names)
+        return min(max(0.0, one.retry_at - now) if one else 0.0 for one in failures)
 
     def _growing(self, name: str) -> tuple[Growing, ...]:
         return self._writer.view.vectors[name].growing
@@ -114,22 +146,32 @@ class Upkeep:
 
     # What is done about it.
 
-    def seal(self) -> None:
-        """Seal the growing rows of every vector name that has enough of them."""
+    def seal(self, *, at_once: bool = True) -> None:
+        """Seal the growing rows of every vector name that has enough of them.
+
+        Args:
+            at_once: also try again what failed moments ago.
+        """
         for name in self._worth_sealing():
+            if not at_once and self._retry_delay("seal", [name]):
+                continue
             rows = sum(part.live for part in self._growing(name))
-            with _Attempt(self, "seal", f"sealing {rows} rows of {name!r}", 0):
+            with _Attempt(self, "seal", name, f"sealing {rows} rows of {name!r}", 0):
                 self._seal(name)
 
-    def compact(self) -> None:
-        """Carry out the next compaction of every vector name that has one due."""
+    def compact(self, *, at_once: bool = True) -> None:
+        """Carry out the next compaction of every vector name that has one due.
+
+        Args:
+            at_once: also try again what failed moments ago.
+        """
         for name in self._writer.view.vectors:
             parts = self._to_compact(name)
-            if not parts:
+            if not parts or (not at_once and self._retry_delay("compact", [name])):
                 continue
             rows = sum(part.live for part in parts)
             text = f"compacting {len(parts)} segments, {rows} rows of {name!r}"
-            with _Attempt(self, "compact", text, rows):
+            with _Attempt(self, "compact", name, text, rows):
                 self._compact(name, parts)
 
     def _seal(self, name: str) -> None:
@@ -149,9 +191,7 @@ class Upkeep:
             self._writer.publish(frozen(self._writer.view, name))
         return self._growing(name)[0]
 
-    def _replace(
-        self, name: str, parts: Sequence[Growing | SealedPart], seals: int | None
-    ) -> bool:
+    def _replace(self, name: str, parts: Sequence[Growing | SealedPart], seals: int | None) -> bool:
         """Write a segment of the parts' live rows and put it in their place; False if stopped."""
         sources = [part if isinstance(part, Growing) else part.segment for part in parts]
         entry, segment, folder = None, None, self._segments / uuid.uuid4().hex
@@ -167,8 +207,15 @@ class Upkeep:
                 del rows
                 segment = Sealed.open(folder, checksum)
                 entry = SegmentEntry(folder.name, self._number(name), checksum)
-            self._writer.call(lambda: self._publish(name, sources, segment, entry, seals)).result()
-        except StorageFull:
+            publishing = self._writer.call(
+                lambda: self._publish(name, sources, segment, entry, seals)
+            )
+        except BaseException:
+            remove_folder(folder)
+            raise
+        try:
+            publishing.result()
+        except StorageFull:  # after other failures the manifest may name the folder
             remove_folder(folder)
             raise
         self._forget_dead(parts)
@@ -187,13 +234,14 @@ class Upkeep:
     ) -> None:
         """Replace parts by a segment, in the manifest and in the view; a job."""
         store = self._writer.store
+        view = replaced(self._writer.view, name, gone, segment)
         with store.transaction():
             if entry is not None:
                 store.add_segment(entry)
             if seals is not None:
                 store.mark_sealed(self._number(name), seals)
             store.remove_segments([part.name for part in gone if isinstance(part, Sealed)])
-        self._writer.publish(replaced(self._writer.view, name, gone, segment))
+        self._writer.publish(view)  # nothing from the commit on can fail
 
     def _forget_dead(self, parts: Sequence[Growing | SealedPart]) -> None:
         """Forget the dead slots whose rows were left out; until then they are merely useless."""
@@ -210,10 +258,10 @@ class Upkeep:
 
 
 class _Attempt:
-    """Shows work as running and keeps the text of its failure."""
+    """Shows work as running; keeps the text of its failure, and has it tried again later."""
 
-    def __init__(self, upkeep: Upkeep, kind: str, text: str, rows: int) -> None:
-        self._upkeep, self._kind, self._shown = upkeep, kind, (text, rows)
+    def __init__(self, upkeep: Upkeep, kind: str, name: str, text: str, rows: int) -> None:
+        self._upkeep, self._kind, self._name, self._shown = upkeep, kind, name, (text, rows)
 
     def __enter__(self) -> None:
         self._upkeep._running[self._kind] = self._shown
@@ -222,11 +270,11 @@ class _Attempt:
         upkeep = self._upkeep
         del upkeep._running[self._kind]
         if error is None:
-            upkeep.last_error = None
+            upkeep.succeeded(self._kind, self._name)
             return False
-        if not isinstance(error, PalimpsestError):
+        if not isinstance(error, Exception):
             return False
         if not upkeep._stopped.is_set():
-            upkeep.last_error = f"{self._shown[0]}: {error}"
-            upkeep._retry_at = time.monotonic() + _RETRY_SECONDS
+            what = str(error) if isinstance(error, PalimpsestError) else repr(error)
+            upkeep.failed(self._kind, self._name, f"{self._shown[0]}: {what}")
         return True

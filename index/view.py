@@ -1,9 +1,9 @@
 """What one search reads: every part of every vector name, at one log position.
 
 A view never changes. The writer thread makes the next one from it, with ``apply`` for committed
-writes and with ``frozen`` and ``replaced`` for seals and compactions, and publishes it by one assignment;
-a search keeps the one it took. ``apply`` is also how a reopened collection gets its growing rows
-and dead slots back, so a change that is applied twice must leave what it left the first time.
+writes, with ``frozen`` and ``replaced`` for seals and compactions, and publishes it by one
+assignment; a search keeps the one it took. ``apply`` is also how a reopened collection gets its
+growing rows and dead slots back, so a change applied twice must leave what it left the first time.
 """
 
 from __future__ import annotations
@@ -30,10 +30,12 @@ class SealedPart:
 
     @property
     def n(self) -> int:
+        """Rows, dead ones too."""
         return self.segment.n
 
     @property
     def live(self) -> int:
+        """Rows that are not dead."""
         return self.segment.n - self.dead.count
 
     def without(self, slots: Slots) -> SealedPart:
@@ -53,6 +55,7 @@ class VectorView:
 
     @property
     def live(self) -> int:
+        """Rows that are not dead."""
         return sum(part.live for part in self.sealed) + sum(part.live for part in self.growing)
 
     def vectors_of(self, slots: Slots) -> tuple[Vectors, bool]:

@@ -19,7 +19,7 @@ from typing import Any, TypeAlias, TypeVar
 import numpy as np
 
 from index.batch import Deletion, Upsert
-from index.errors import PalimpsestError, StoreFailed
+from index.errors import CollectionNotFound, StoreFailed
 from index.storage.store import Position, StagedRows, Store
 from index.types import Slots
 from index.view import Changes, NewRows, View, apply
@@ -62,15 +62,22 @@ class Writer:
     """
 
     def __init__(
-        self, store: Store, view: View, names: Sequence[str], committed: Callable[[], None]
+        self,
+        collection: str,
+        store: Store,
+        view: View,
+        names: Sequence[str],
+        changed: Callable[[], None],
     ) -> None:
+        self._collection = collection
         self.view = view
         self.store = store
         self._numbers = {name: number for number, name in enumerate(names)}
-        self._committed = committed
+        self._changed = changed
         self._position = store.position()
         self._queue: SimpleQueue[_Request | _Job | None] = SimpleQueue()
-        self._refused: PalimpsestError | None = None
+        self._closed = False
+        self._refused: str | None = None  # why, as text: an error raised twice keeps its frames
         self._lock = threading.Lock()  # orders submissions against close
         self._thread = threading.Thread(target=self._run, name="writer", daemon=True)
         self._thread.start()
@@ -88,34 +95,37 @@ class Writer:
         return future
 
     def publish(self, view: View) -> None:
+        """Make a view the current one."""
         self.view = view
 
     def close(self) -> None:
         """Finish what is queued, refuse what comes later, and wait for the thread."""
         with self._lock:
-            if self._refused is None:
-                self._refused = StoreFailed(f"{self.store.path} was closed")
+            self._closed = True
             self._queue.put(None)
         self._thread.join()
 
     def _submit(self, item: _Request | _Job) -> None:
         item.future.set_running_or_notify_cancel()  # a waiter that gives up must not undo it
         with self._lock:
+            if self._closed:
+                raise CollectionNotFound(self._collection)
             if self._refused is not None:
-                raise self._refused
+                raise StoreFailed(self._refused)
             self._queue.put(item)
 
     def _run(self) -> None:
         while (item := self._queue.get()) is not None:
+            after: _Job | _End | None = None
             if isinstance(item, _Job):
                 _answer(item.future, item.run)
-                continue
-            group, after = self._gather(item)
-            self._carry_out(group)
-            self._committed()
+            else:
+                group, after = self._gather(item)
+                self._carry_out(group)
             if isinstance(after, _Job):
                 _answer(after.future, after.run)
-            elif after is not None:  # the end
+            self._changed()
+            if isinstance(after, _End):
                 return
 
     def _gather(self, first: _Request) -> tuple[list[_Request], _Job | _End | None]:
@@ -145,8 +155,8 @@ class Writer:
             request.future.set_result(seq)
 
     def _commit(self, writes: Sequence[Write]) -> list[int]:
-        if self._refused is not None and self._refused.__cause__ is not None:
-            raise self._refused
+        if self._refused is not None:
+            raise StoreFailed(self._refused)
         group = _Group(self._position)
         seqs = []
         with self.store.transaction():
@@ -158,19 +168,17 @@ class Writer:
         try:
             self.view = apply(self.view, group.changes())
         except BaseException as error:
-            # Stored but not searchable: answering anything now would be wrong. Reopening applies it.
+            # Stored but not searchable: any answer now would be wrong. Reopening applies it.
             self._refuse(error)
             raise
         return seqs
 
     def _refuse(self, error: BaseException) -> None:
-        refused = StoreFailed(
-            f"A stored write to {self.store.path} could not be applied ({error!r}): "
-            "restart the server, which applies it"
-        )
-        refused.__cause__ = error
         with self._lock:
-            self._refused = refused
+            self._refused = (
+                f"A stored write to {self.store.path} could not be applied ({error!r}): "
+                "restart the server, which applies it"
+            )
 
     def _put(self, group: _Group, write: Write) -> None:
         at = group.position

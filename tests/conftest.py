@@ -12,7 +12,7 @@ import pytest
 
 from index import Collection, CollectionConfig, Database
 from index.storage.files import sync_folder
-from index.storage.store import create_store
+from index.storage.schema import create_store
 from index.types import Vectors
 from tests.oracle import normalise
 
@@ -42,7 +42,7 @@ def open_collection(folder: Path, config: CollectionConfig | None = None) -> Col
         (folder / "segments").mkdir(parents=True)
         create_store(folder / "store.sqlite3", config.to_json())
         sync_folder(folder)
-    return Collection("test", folder, threads=2, committed=lambda: None)
+    return Collection("test", folder, threads=2, changed=lambda: None)
 
 
 @pytest.fixture
@@ -81,7 +81,7 @@ def corpus() -> Corpus:
 
 
 def _clustered(n: int, queries: int, size: int) -> Corpus:
-    """Rows around 300 centres in 32 of the dimensions, with noise: neighbours that mean something."""
+    """Rows around 300 centres in 32 dimensions, with noise: neighbours that mean something."""
     rng = np.random.default_rng(7)
     axes = rng.standard_normal((32, size)) / np.sqrt(32)
     centres = rng.standard_normal((300, 32))

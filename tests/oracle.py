@@ -15,7 +15,8 @@ TIE = 1e-5  # distances this close, relative to the k-th, count as equal
 def normalise(vectors: Vectors) -> Vectors:
     """Return rows of length one, as cosine collections keep them."""
     wide = vectors.astype(np.float64)
-    return (wide / np.linalg.norm(wide, axis=-1, keepdims=True)).astype(np.float32)
+    unit: Vectors = (wide / np.linalg.norm(wide, axis=-1, keepdims=True)).astype(np.float32)
+    return unit
 
 
 def distances(queries: Vectors, vectors: Vectors, distance: Distance) -> NDArray[np.float32]:
@@ -31,7 +32,9 @@ def distances(queries: Vectors, vectors: Vectors, distance: Distance) -> NDArray
             return np.stack([np.abs(vectors - q).sum(axis=1) for q in queries])
 
 
-def exact(query: Vector, vectors: Vectors, distance: Distance, k: int) -> tuple[list[int], Distances]:
+def exact(
+    query: Vector, vectors: Vectors, distance: Distance, k: int
+) -> tuple[list[int], Distances]:
     """Return the rows closest to the query and their distances."""
     all_distances = distances(query[None, :], vectors, distance)[0]
     rows = np.argsort(all_distances, kind="stable")[:k]

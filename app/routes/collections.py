@@ -5,18 +5,17 @@ What touches the disk runs in FastAPI's threads; what reads published state runs
 
 from __future__ import annotations
 
-from time import perf_counter
 from typing import Annotated, Any
 
-import msgspec
 from fastapi import APIRouter, Depends, Query, Request, Response
 
 from app.context import Context
-from app.schemas.collections import CollectionBody, CollectionChange, Declaration
+from app.envelope import success
+from app.schemas.collections import CollectionBody, CollectionChange
 from app.schemas.declarations import merge, to_config
 from app.schemas.information import describe_collection
 from app.schemas.parameters import parse_parameters
-from index import CollectionNotFound
+from index import CollectionNotFound, StorageError
 
 router = APIRouter(prefix="/collections", tags=["collections"])
 
@@ -39,30 +38,34 @@ Shared = Annotated[Context, Depends(shared)]
 Checked = Depends(check_parameters)
 
 
-def success(request: Request, result: Any) -> Response:
+def reply(request: Request, result: Any) -> Response:
     """Return ``result`` in the envelope of every successful reply."""
-    body = {"result": result, "status": "ok", "time": perf_counter() - request.scope["started"]}
-    return Response(msgspec.json.encode(body), media_type="application/json")
+    body = success(result, request.scope["started"])
+    return Response(body, media_type="application/json")
 
 
 @router.get("")
 async def list_collections(request: Request, context: Shared) -> Response:
     """List the names of all collections."""
     names = context.database.names()
-    return success(request, {"collections": [{"name": name} for name in names]})
+    return reply(request, {"collections": [{"name": name} for name in names]})
 
 
 @router.get("/{collection_name}")
 async def get_collection(request: Request, context: Shared, collection_name: str) -> Response:
     """Return a collection's state, counts and configuration."""
     collection = context.database.get(collection_name)
-    return success(request, describe_collection(collection))
+    try:
+        return reply(request, describe_collection(collection))
+    except FileNotFoundError:
+        context.refuse_dropped(collection)
+        raise
 
 
 @router.get("/{collection_name}/exists")
 async def collection_exists(request: Request, context: Shared, collection_name: str) -> Response:
     """Tell whether a collection exists."""
-    return success(request, {"exists": collection_name in context.database.names()})
+    return reply(request, {"exists": collection_name in context.database.names()})
 
 
 @router.put("/{collection_name}", dependencies=[Checked])
@@ -71,7 +74,7 @@ def create_collection(
 ) -> Response:
     """Create a collection."""
     context.database.create(collection_name, to_config(body))
-    return success(request, True)
+    return reply(request, True)
 
 
 @router.patch("/{collection_name}", dependencies=[Checked])
@@ -84,15 +87,19 @@ def update_collection(
     """Change a collection's parameters; vectors keep their sizes and distances."""
     collection = context.database.get(collection_name)
     if body is not None:
-        declared: Declaration = merge(collection.config.declared, body)
-        collection.reconfigure(to_config(declared))
-    return success(request, True)
+        with context.declaring:
+            try:
+                collection.reconfigure(to_config(merge(collection.config.declared, body)))
+            except StorageError:
+                context.refuse_dropped(collection)
+                raise
+    return reply(request, True)
 
 
 @router.delete("/{collection_name}", dependencies=[Checked])
 def delete_collection(request: Request, context: Shared, collection_name: str) -> Response:
     """Delete a collection and its files; false when there was none."""
     try:
-        return success(request, context.database.drop(collection_name))
+        return reply(request, context.database.drop(collection_name))
     except CollectionNotFound:
-        return success(request, False)
+        return reply(request, False)

@@ -9,22 +9,24 @@ import msgspec
 
 from app.context import Call
 from app.errors import out_of_range, unsupported
-from app.schemas.ids import format_id, parse_id, parse_ids, parse_path_id
+from app.schemas.ids import parse_id, parse_ids, parse_path_id
 from app.schemas.parameters import parse_parameters
-from app.schemas.points import (
+from app.schemas.points import decode_upsert, refuse_clauses
+from app.schemas.records import (
     CountBody,
+    CountReply,
     DeleteBody,
+    RecordReply,
     RetrieveBody,
     ScrollBody,
-    decode_upsert,
-    encode_record,
-    encode_records,
-    refuse_clauses,
+    ScrollReply,
+    UpdateReply,
+    to_replies,
+    to_reply,
 )
 from app.schemas.selectors import PayloadSelector, select_vectors
-from index import PointNotFound
+from index import PointId, PointNotFound
 
-INLINE_BODY = 64 * 1024  # bytes; larger upserts are decoded beside the event loop
 INLINE_POINTS = 32  # more records than these are read beside the event loop
 DEFAULT_SCROLL = 10
 MAX_SCROLL = 2**31 - 1
@@ -36,61 +38,73 @@ _COUNT = msgspec.json.Decoder(CountBody)
 _EVERYTHING = PayloadSelector(None, default=True)
 
 
-async def upsert(call: Call) -> bytes:
+async def upsert(call: Call) -> UpdateReply:
     """Insert points, or replace those whose id exists."""
     parse_parameters(call.query_string)
-    config = call.collection.config
-    if len(call.body) <= INLINE_BODY:
-        batch = decode_upsert(call.body, config)
-        written = call.collection.upsert(batch)
-    else:
-        batch = await call.context.in_thread(lambda: decode_upsert(call.body, config))
-        written = await call.context.in_thread(lambda: call.collection.upsert(batch))
+
+    def begin() -> tuple[int, Future[int]]:
+        batch = decode_upsert(call.body, call.collection.config)
+        return len(batch.ids), call.collection.upsert(batch)
+
+    points, written = await call.decoded(begin)
     result = await _outcome(call, written)
-    call.context.metrics.points_written += len(batch.ids)
+    call.context.metrics.points_written += points
     return result
 
 
-async def delete(call: Call) -> bytes:
+async def delete(call: Call) -> UpdateReply:
     """Delete points by id; missing ones are no error."""
     parse_parameters(call.query_string)
-    body = _DELETE.decode(call.body)
-    refuse_clauses(body, "filter", "shard_key")
-    ids = parse_ids(_required(body.points, "points"))
-    result = await _outcome(call, call.collection.delete(ids))
-    call.context.metrics.points_deleted += len(ids)
+
+    def begin() -> tuple[int, Future[int]]:
+        body = _DELETE.decode(call.body)
+        refuse_clauses(body, "filter", "shard_key")
+        ids = parse_ids(_required(body.points, "points"))
+        return len(ids), call.collection.delete(ids)
+
+    points, written = await call.decoded(begin)
+    result = await _outcome(call, written)
+    call.context.metrics.points_deleted += points
     return result
 
 
-async def retrieve(call: Call) -> bytes:
+async def retrieve(call: Call) -> list[RecordReply]:
     """Return the points of the given ids; missing ones are left out."""
     timeout = parse_parameters(call.query_string).timeout
-    body = _RETRIEVE.decode(call.body)
-    refuse_clauses(body, "shard_key")
-    ids = parse_ids(body.ids)
+
+    def decode() -> tuple[RetrieveBody, list[PointId]]:
+        body = _RETRIEVE.decode(call.body)
+        refuse_clauses(body, "shard_key")
+        return body, parse_ids(body.ids)
+
+    body, ids = await call.decoded(decode)
     select = PayloadSelector(body.with_payload, default=True)
     vectors = select_vectors(body.with_vector)
 
-    def read() -> bytes:
+    def read() -> list[RecordReply]:
         records = call.collection.retrieve(ids, with_payload=select.wanted, with_vectors=vectors)
-        return encode_records(records, select, vectors)
+        return to_replies(records, select, vectors)
 
-    return read() if len(ids) <= INLINE_POINTS else await call.context.in_thread(read, timeout)
+    return await call.context.run(read, short=len(ids) <= INLINE_POINTS, timeout=timeout)
 
 
-async def get(call: Call) -> bytes:
+async def get(call: Call) -> RecordReply:
     """Return one point with payload and vectors."""
     point_id = parse_path_id(call.tail)
-    records = call.collection.retrieve([point_id], with_payload=True, with_vectors=True)
-    if not records:
-        raise PointNotFound(point_id)
-    return encode_record(records[0], _EVERYTHING, True)
+
+    def read() -> RecordReply:
+        records = call.collection.retrieve([point_id], with_payload=True, with_vectors=True)
+        if not records:
+            raise PointNotFound(point_id)
+        return to_reply(records[0], _EVERYTHING, True)
+
+    return await call.context.run(read, short=True)
 
 
-async def scroll(call: Call) -> bytes:
+async def scroll(call: Call) -> ScrollReply:
     """Return points in the order of their ids, and the id to continue from."""
     timeout = parse_parameters(call.query_string).timeout
-    body = _SCROLL.decode(call.body)
+    body = await call.decoded(lambda: _SCROLL.decode(call.body))
     refuse_clauses(body, "filter", "order_by", "shard_key")
     limit = DEFAULT_SCROLL if body.limit is None else body.limit
     if not 1 <= limit <= MAX_SCROLL:
@@ -100,39 +114,36 @@ async def scroll(call: Call) -> bytes:
     select = PayloadSelector(body.with_payload, default=True)
     vectors = select_vectors(body.with_vector)
 
-    def read() -> bytes:
+    def read() -> ScrollReply:
         records, following = call.collection.scroll(
             start, limit, with_payload=select.wanted, with_vectors=vectors
         )
-        after = b"null" if following is None else format_id(following)
-        points = encode_records(records, select, vectors)
-        return b'{"points":%b,"next_page_offset":%b}' % (points, after)
+        return ScrollReply(to_replies(records, select, vectors), following)
 
-    return read() if limit <= INLINE_POINTS else await call.context.in_thread(read, timeout)
+    return await call.context.run(read, short=limit <= INLINE_POINTS, timeout=timeout)
 
 
-async def count(call: Call) -> bytes:
+async def count(call: Call) -> CountReply:
     """Return how many points there are; always exact."""
     parse_parameters(call.query_string)
-    body = _COUNT.decode(call.body)
+    body = await call.decoded(lambda: _COUNT.decode(call.body))
     refuse_clauses(body, "filter", "shard_key")
-    return b'{"count":%d}' % call.collection.count()
+    return CountReply(call.collection.count())
 
 
-async def _outcome(call: Call, written: Future[int]) -> bytes:
+async def _outcome(call: Call, written: Future[int]) -> UpdateReply:
     """Wait until a write is on disk and searchable, and say so.
 
     Without ``wait`` the same is only called "acknowledged": an acknowledged write is never lost.
     """
     parameters = parse_parameters(call.query_string)
-    status = b"completed" if parameters.wait else b"acknowledged"
     waiting = asyncio.wrap_future(written)
     try:
         seq = await asyncio.wait_for(asyncio.shield(waiting), parameters.timeout)
     except TimeoutError:
-        waiting.add_done_callback(lambda late: late.exception())
-        return b'{"operation_id":null,"status":"wait_timeout"}'
-    return b'{"operation_id":%d,"status":"%b"}' % (seq, status)
+        waiting.add_done_callback(lambda late: late.exception())  # nobody waits for it now
+        return UpdateReply(None, "wait_timeout")
+    return UpdateReply(seq, "completed" if parameters.wait else "acknowledged")
 
 
 def _required(points: list[int | str] | None, name: str) -> list[int | str]:

@@ -10,7 +10,7 @@ from fastapi.responses import PlainTextResponse
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import choose_encoder
 
-from app.routes.collections import Shared, success
+from app.routes.collections import Shared, reply
 
 router = APIRouter(tags=["service"])
 
@@ -45,7 +45,7 @@ async def ready(request: Request, context: Shared, verbose: bool = False) -> Any
         "damaged": dict(context.database.damaged()),
         "disk_free_bytes": shutil.disk_usage(settings.data).free,
     }
-    return success(request, checks)
+    return reply(request, checks)
 
 
 @router.get("/metrics", response_class=PlainTextResponse)

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from app.context import Call
 from app.routes import points, query
-from app.schemas.points import CountBody, DeleteBody, RetrieveBody, ScrollBody, UpsertBody
+from app.schemas.points import UpsertBody
 from app.schemas.query import QueryBatchBody, QueryBody
+from app.schemas.records import CountBody, DeleteBody, RetrieveBody, ScrollBody
 
 
 class PointRoute(NamedTuple):
     """An endpoint, and the body it decodes."""
 
-    endpoint: Callable[[Call], Awaitable[bytes]]
+    endpoint: Callable[[Call], Awaitable[Any]]
     body: type | None
 
 

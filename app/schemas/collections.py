@@ -9,6 +9,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag
 
+from index import MAX_SIZE
+
 Memory = Literal["cold", "cached", "pinned"]
 Bytes = Annotated[int, Field(ge=0)]
 
@@ -114,7 +116,7 @@ QuantizationChange = Literal["Disabled"] | Quantization
 class VectorBody(Body):
     """One named vector."""
 
-    size: int = Field(ge=1, le=65_536)
+    size: int = Field(ge=1, le=MAX_SIZE)
     distance: Literal["Cosine", "Dot", "Euclid", "Manhattan"]
     hnsw_config: HnswBody | None = None
     quantization_config: Quantization | None = None

@@ -23,6 +23,13 @@ from app.schemas.collections import (
     VectorBody,
 )
 from index import (
+    DEFAULT_QUIET_ROWS,
+    DEFAULT_SEAL_ROWS,
+    MAX_EF_CONSTRUCTION,
+    MAX_M,
+    MAX_SEAL_ROWS,
+    MIN_EF_CONSTRUCTION,
+    MIN_M,
     CollectionConfig,
     Distance,
     InvalidConfig,
@@ -30,7 +37,6 @@ from index import (
     UnknownVectorName,
     VectorConfig,
 )
-from index import config as limits
 
 FLOAT_BYTES = 4
 SPACE_OPTIONS = {"encoding", "originals", "order"}  # of EngineBody; the others are about upkeep
@@ -143,10 +149,10 @@ def _graph(hnsw: HnswBody | None) -> dict[str, int]:
     """Return M and ef_construction, brought into the engine's range; M = 0 means its default."""
     chosen = {}
     if hnsw is not None and hnsw.m:
-        chosen["M"] = min(max(hnsw.m, limits.MIN_M), limits.MAX_M)
+        chosen["M"] = min(max(hnsw.m, MIN_M), MAX_M)
     if hnsw is not None and hnsw.ef_construct is not None:
         chosen["ef_construction"] = min(
-            max(hnsw.ef_construct, limits.MIN_EF_CONSTRUCTION), limits.MAX_EF_CONSTRUCTION
+            max(hnsw.ef_construct, MIN_EF_CONSTRUCTION), MAX_EF_CONSTRUCTION
         )
     return chosen
 
@@ -163,9 +169,9 @@ def _maintenance(body: CollectionBody, engine: EngineBody, size: int) -> dict[st
         chosen["dead_ratio"] = optimizers.deleted_threshold
     threshold = optimizers.indexing_threshold
     if threshold is not None:
-        rows = threshold * 1024 // (size * FLOAT_BYTES) if threshold else limits.MAX_SEAL_ROWS
-        chosen["seal_rows"] = min(max(rows, limits.DEFAULT_SEAL_ROWS), limits.MAX_SEAL_ROWS)
-        chosen["quiet_rows"] = min(max(rows, limits.DEFAULT_QUIET_ROWS), limits.MAX_SEAL_ROWS)
+        rows = threshold * 1024 // (size * FLOAT_BYTES) if threshold else MAX_SEAL_ROWS
+        chosen["seal_rows"] = min(max(rows, DEFAULT_SEAL_ROWS), MAX_SEAL_ROWS)
+        chosen["quiet_rows"] = min(max(rows, DEFAULT_QUIET_ROWS), MAX_SEAL_ROWS)
     chosen.update(engine.model_dump(exclude=SPACE_OPTIONS, exclude_none=True))
     return chosen
 

@@ -40,8 +40,3 @@ def parse_ids(raw: Sequence[int | str]) -> list[PointId]:
 def parse_path_id(text: str) -> PointId:
     """Return the id that a part of a path means. Raises InvalidId."""
     return parse_id(int(text) if text.isascii() and text.isdigit() else text)
-
-
-def format_id(point_id: PointId) -> bytes:
-    """Return an id as JSON text; UUIDs hyphenated and in lower case."""
-    return b"%d" % point_id if isinstance(point_id, int) else b'"%s"' % str(point_id).encode()

@@ -5,18 +5,24 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from index import Collection, CollectionConfig, CollectionInfo
-from index import config as limits
+from index import (
+    DEFAULT_DEAD_RATIO,
+    DEFAULT_EF_CONSTRUCTION,
+    DEFAULT_M,
+    Collection,
+    CollectionConfig,
+    CollectionInfo,
+)
 
 HNSW_DEFAULTS = {
-    "m": limits.DEFAULT_M,
-    "ef_construct": limits.DEFAULT_EF_CONSTRUCTION,
+    "m": DEFAULT_M,
+    "ef_construct": DEFAULT_EF_CONSTRUCTION,
     "full_scan_threshold": 10_000,
     "max_indexing_threads": 0,
     "on_disk": False,
 }
 OPTIMIZER_DEFAULTS = {
-    "deleted_threshold": limits.DEFAULT_DEAD_RATIO,
+    "deleted_threshold": DEFAULT_DEAD_RATIO,
     "vacuum_min_vector_number": 1_000,
     "default_segment_number": 0,
     "max_segment_size": None,

@@ -1,4 +1,4 @@
-"""Points on the wire: upserts to columns, records to JSON text.
+"""Points to write on the wire: bodies of upserts to columns.
 
 Vectors stay undecoded bytes until ``index.parse_vectors`` reads a whole column; payloads are the
 caller's own text from the request to the reply and are only checked to be JSON objects.
@@ -14,8 +14,7 @@ import msgspec
 import numpy as np
 
 from app.errors import Refusal, format_error, unsupported, wrong_input
-from app.schemas.ids import format_id, parse_ids
-from app.schemas.selectors import PayloadSelector, WithPayload, WithVector
+from app.schemas.ids import parse_ids
 from index import (
     CollectionConfig,
     DimensionMismatch,
@@ -24,11 +23,9 @@ from index import (
     NamedVectors,
     PointBatch,
     PointId,
-    Record,
     UnknownVectorName,
     Vector,
     Vectors,
-    format_vector,
     parse_vector,
     parse_vectors,
 )
@@ -63,43 +60,6 @@ class UpsertBody(msgspec.Struct, forbid_unknown_fields=True):
     update_mode: str | None = None
 
 
-class DeleteBody(msgspec.Struct, forbid_unknown_fields=True):
-    """Body of ``POST points/delete``."""
-
-    points: list[int | str] | None = None
-    filter: Any = None
-    shard_key: Any = None
-
-
-class RetrieveBody(msgspec.Struct, forbid_unknown_fields=True):
-    """Body of ``POST points``."""
-
-    ids: list[int | str]
-    with_payload: WithPayload = None
-    with_vector: WithVector = None
-    shard_key: Any = None
-
-
-class ScrollBody(msgspec.Struct, forbid_unknown_fields=True):
-    """Body of ``POST points/scroll``."""
-
-    offset: int | str | None = None
-    limit: int | None = None
-    filter: Any = None
-    order_by: Any = None
-    with_payload: WithPayload = None
-    with_vector: WithVector = None
-    shard_key: Any = None
-
-
-class CountBody(msgspec.Struct, forbid_unknown_fields=True):
-    """Body of ``POST points/count``."""
-
-    filter: Any = None
-    exact: bool | None = None
-    shard_key: Any = None
-
-
 _UPSERT = msgspec.json.Decoder(UpsertBody)
 _COLUMN = msgspec.json.Decoder(list[msgspec.Raw])
 _NAMED = msgspec.json.Decoder(dict[str, msgspec.Raw])
@@ -132,36 +92,6 @@ def decode_upsert(body: bytes, config: CollectionConfig) -> PointBatch:
         return _from_points(upsert.points, config)
     assert upsert.batch is not None
     return _from_columns(upsert.batch, config)
-
-
-def encode_records(
-    records: Iterable[Record], select: PayloadSelector, with_vectors: bool | tuple[str, ...]
-) -> bytes:
-    """Return a JSON array of records."""
-    return b"[" + b",".join([encode_record(r, select, with_vectors) for r in records]) + b"]"
-
-
-def encode_record(
-    record: Record, select: PayloadSelector, with_vectors: bool | tuple[str, ...]
-) -> bytes:
-    """Return the JSON object of one record, payload and vectors as asked."""
-    parts = [b'{"id":', format_id(record.id)]
-    if select.wanted:
-        parts += [b',"payload":', select(record.payload)]
-    if with_vectors is not False:
-        parts += [b',"vector":', format_vectors(record.vectors)]
-    parts.append(b"}")
-    return b"".join(parts)
-
-
-def format_vectors(vectors: Mapping[str, Vector] | None) -> bytes:
-    """Return a point's vectors as JSON: a lone unnamed one bare, otherwise a map by name."""
-    if not vectors:
-        return b"{}"
-    if len(vectors) == 1 and "" in vectors:
-        return format_vector(vectors[""])
-    named = (msgspec.json.encode(name) + b":" + format_vector(v) for name, v in vectors.items())
-    return b"{" + b",".join(named) + b"}"
 
 
 def _from_points(points: Sequence[PointBody], config: CollectionConfig) -> PointBatch:
@@ -240,6 +170,8 @@ def _parse_column(texts: list[bytes], ids: Sequence[PointId], size: int) -> Vect
             vector = read_vector(text)
         except InvalidInput as error:
             raise InvalidVector(f"{error} (point {point_id})") from None
+        except Refusal as error:
+            raise Refusal(error.status, f"{error.text} (point {point_id})") from None
         if len(vector) != size:
             raise DimensionMismatch(size, len(vector), f"point {point_id}")
     return parse_vectors(texts)

@@ -52,14 +52,14 @@ class PayloadSelector:
             self._include, keys = _keys(asked)
             self._tree = _tree(keys)
 
-    def __call__(self, payload: bytes | None) -> bytes:
+    def __call__(self, payload: bytes | None) -> msgspec.Raw:
         """Return the selected part of a payload's JSON text, ``{}`` for a point without one."""
         if payload is None:
-            return b"{}"
+            return msgspec.Raw(b"{}")
         if self._tree is None:
-            return payload
+            return msgspec.Raw(payload)
         cut = include if self._include else exclude
-        return _ENCODER.encode(cut(_DECODER.decode(payload), self._tree))
+        return msgspec.Raw(_ENCODER.encode(cut(_DECODER.decode(payload), self._tree)))
 
 
 def select_vectors(asked: WithVector) -> bool | tuple[str, ...]:

@@ -24,6 +24,7 @@ _METRICS = {
     Distance.EUCLID: "l2",
 }
 _SAMPLED_ROWS = 2_048  # rows whose error intervals set the segment's
+_LONGEST = 4.0  # times the median length: longer rows do not count towards the centre
 _COVERED = 0.9  # share of rows whose own interval the segment's covers
 
 
@@ -49,8 +50,8 @@ class Encoder:
 
     @classmethod
     def fit(cls, vectors: Vectors, distance: Distance, bits: int, seed: int) -> Encoder:
-        """Return an encoder around the mean of ``vectors`` (n, d) with the rotation of ``seed``."""
-        centroid = vectors.mean(axis=0, dtype=np.float64).astype(np.float32)
+        """Return an encoder around the centre of ``vectors`` (n, d), rotated by ``seed``."""
+        centroid = _centre(vectors)
         signs = draw_signs(vectors.shape[1], seed)
         unscaled = cls(distance, bits, centroid, signs, 0.0)
         step = max(1, len(vectors) // _SAMPLED_ROWS)
@@ -106,6 +107,15 @@ class Encoder:
             arrays["signs"],
             stored["error_scale"],
         )
+
+
+def _centre(vectors: Vectors) -> Vector:
+    """Mean of the rows but those over four times as long as the median: one must not move all."""
+    norm2 = np.einsum("ij,ij->i", vectors, vectors)
+    usual = norm2 <= _LONGEST**2 * np.median(norm2)
+    among = vectors if usual.all() else vectors[usual]
+    centre: Vector = among.mean(axis=0, dtype=np.float64).astype(np.float32)
+    return centre
 
 
 def _error_scale(encoder: Encoder, sample: Vectors) -> float:

@@ -84,8 +84,11 @@ def _most_numbers(text: bytes) -> int:
 
 
 def _from_base64(text: bytes) -> Vector:
+    if len(text) < 2 or not text.endswith(b'"'):
+        raise InvalidVector("Invalid vector: the string does not end")
+    inside = text[1:-1].replace(rb"\/", b"/")  # some writers of JSON escape slashes
     try:
-        raw = binascii.a2b_base64(text[1:-1], strict_mode=True)
+        raw = binascii.a2b_base64(inside, strict_mode=True)
     except binascii.Error as error:
         raise InvalidVector(
             f"Invalid vector: expected base64 of little-endian float32 values: {error}"

@@ -1,12 +1,12 @@
 // Builds an HNSW graph (arXiv 1603.09320, Algorithms 1, 3 and 4) over temporary int8 codes.
 //
-// Codes: rows centred (L2 only), rotated, scaled to [-127, 127] by their largest coordinate; an error
-// of well under a percent of a distance, far below the gaps the neighbour choice looks at, and four
-// times fewer bytes to fetch than floats. They are dropped when the graph is done.
+// Codes: rows centred (L2 only), rotated, scaled to [-127, 127] by their largest coordinate; an
+// error of well under a percent of a distance, far below the gaps the neighbour choice looks at,
+// and four times fewer bytes to fetch than floats. They are dropped when the graph is done.
 //
-// Rows enter in the caller's order, in batches of at most 2 % of the rows already there. A batch first
-// searches the graph as it stands, in parallel, then links are added grouped by target, in parallel:
-// no locks, and the graph is the same for any number of threads.
+// Rows enter in the caller's order, in batches of at most 2 % of the rows already there. A batch
+// first searches the graph as it stands, in parallel, then links are added grouped by target, in
+// parallel: no locks, and the graph is the same for any number of threads.
 //
 // Internal row numbers are insertion positions. Degree bounds: M above layer 0, 2M on it.
 #pragma once
@@ -16,8 +16,7 @@
 #include <unordered_map>
 
 #include "parallel.h"
-#include "pool.h"
-#include "scorers.h"
+#include "traverse.h"
 
 namespace palimpsest {
 
@@ -33,14 +32,20 @@ class GraphBuilder {
   // vectors (n, size); order[i] is the row inserted i-th.
   GraphBuilder(const float* vectors, size_t n, size_t size, Metric metric, const uint32_t* order,
                const BuildParameters& parameters, const std::atomic<bool>& cancelled)
-      : n_(n), padded_(padded_size(size)), stride_(padded_ + sizeof(Norms)), metric_(metric),
-        p_(parameters), cancelled_(cancelled), threads_(parameters.threads) {
+      : n_(n),
+        padded_(padded_size(size)),
+        stride_(padded_ + sizeof(Factors)),
+        metric_(metric),
+        p_(parameters),
+        cancelled_(cancelled),
+        threads_(parameters.threads) {
     draw_levels();
     encode(vectors, size, order);
     links0_.assign(n * slots(0), 0);
     degree0_.assign(n, 0);
     for (size_t i = 0; i < n; ++i) {
-      if (levels_[i] > 0) upper_start_[static_cast<uint32_t>(i)] = upper_total_, upper_total_ += levels_[i];
+      if (levels_[i] > 0)
+        upper_start_[static_cast<uint32_t>(i)] = upper_total_, upper_total_ += levels_[i];
     }
     upper_links_.assign(upper_total_ * slots(1), 0);
     upper_degree_.assign(upper_total_, 0);
@@ -57,7 +62,7 @@ class GraphBuilder {
       insert_batch(done, batch);
       done += batch;
     }
-    return true;
+    return connect_all();
   }
 
   size_t n() const { return n_; }
@@ -70,9 +75,6 @@ class GraphBuilder {
   }
 
  private:
-  struct Norms {
-    float norm2, scale;
-  };
   struct Edge {
     uint32_t target, source;
     uint8_t level;
@@ -123,14 +125,9 @@ class GraphBuilder {
   }
 
   void encode(const float* vectors, size_t size, const uint32_t* order) {
+    if (n_ == 0) return;
     std::vector<float> centre(size, 0.0f);
-    if (metric_ == Metric::l2) {
-      std::vector<double> sum(size, 0.0);
-      for (size_t i = 0; i < n_; ++i) {
-        for (size_t j = 0; j < size; ++j) sum[j] += static_cast<double>(vectors[i * size + j]);
-      }
-      for (size_t j = 0; j < size; ++j) centre[j] = static_cast<float>(sum[j] / static_cast<double>(n_));
-    }
+    if (metric_ == Metric::l2) centre = robust_mean(vectors, size);
     std::vector<float> signs(4 * padded_);
     for (size_t i = 0; i < signs.size(); ++i) signs[i] = mix(i) & 1 ? 1.0f : -1.0f;
     rows_.resize(n_ * stride_);
@@ -142,33 +139,48 @@ class GraphBuilder {
         for (size_t j = 0; j < size; ++j) r[j] = v[j] - centre[j];
         std::fill(r.begin() + static_cast<std::ptrdiff_t>(size), r.end(), 0.0f);
         k.rotate(r.data(), signs.data(), padded_);
-        const Norms norms{k.dot(r.data(), r.data(), padded_), k.max_abs(r.data(), padded_) / 127.0f};
+        const float step = k.max_abs(r.data(), padded_) / 127.0f;
+        const bool l2 = metric_ == Metric::l2;
+        const Factors f{l2 ? k.dot(r.data(), r.data(), padded_) : 0.0f, l2 ? -2.0f * step : -step};
         uint8_t* row = &rows_[i * stride_];
-        k.quantise(r.data(), padded_, norms.scale, -127, 127, reinterpret_cast<int8_t*>(row));
-        std::memcpy(row + padded_, &norms, sizeof norms);
+        k.quantise(r.data(), padded_, step, -127, 127, reinterpret_cast<int8_t*>(row));
+        std::memcpy(row + padded_, &f, sizeof f);
       }
     });
   }
 
-  Norms norms(const uint8_t* row) const {
-    Norms v;
-    std::memcpy(&v, row + padded_, sizeof v);
-    return v;
+  // Mean of the rows but those over four times as long as the median: one outlier must not move the
+  // centre of all.
+  std::vector<float> robust_mean(const float* vectors, size_t size) const {
+    std::vector<float> norms(n_);
+    for (size_t i = 0; i < n_; ++i) {
+      norms[i] = kernels().dot(vectors + i * size, vectors + i * size, size);
+    }
+    std::vector<float> sorted = norms;
+    std::nth_element(sorted.begin(), sorted.begin() + static_cast<std::ptrdiff_t>(n_ / 2),
+                     sorted.end());
+    const float longest = 16.0f * sorted[n_ / 2];
+    std::vector<double> sum(size, 0.0);
+    double counted = 0.0;
+    for (size_t i = 0; i < n_; ++i) {
+      if (norms[i] > longest) continue;
+      for (size_t j = 0; j < size; ++j) sum[j] += static_cast<double>(vectors[i * size + j]);
+      ++counted;
+    }
+    std::vector<float> mean(size);
+    for (size_t j = 0; j < size; ++j) mean[j] = static_cast<float>(sum[j] / counted);
+    return mean;
   }
+
   const uint8_t* at(uint32_t row) const { return &rows_[row * stride_]; }
 
-  // Distances of one row to n others.
+  // Distances of one row to n others: |a|^2 + |b|^2 - 2 <a, b>, or -<a, b>, with both sides int8.
   void score(uint32_t from, const uint32_t* rows, size_t n, float* out) const {
-    const uint8_t* addresses[kBatch];
-    int32_t dots[kBatch];
-    for (size_t i = 0; i < n; ++i) addresses[i] = at(rows[i]);
-    kernels().dot8(addresses, n, at(from), padded_, dots);
-    const Norms q = norms(at(from));
-    for (size_t i = 0; i < n; ++i) {
-      const Norms v = norms(addresses[i]);
-      const float product = q.scale * v.scale * static_cast<float>(dots[i]);
-      out[i] = metric_ == Metric::l2 ? q.norm2 + v.norm2 - 2.0f * product : -product;
-    }
+    Factors f;
+    std::memcpy(&f, at(from) + padded_, sizeof f);
+    const float step = metric_ == Metric::l2 ? -0.5f * f.rescale : -f.rescale;
+    kernels().score8({rows_.data(), stride_, padded_, padded_}, {at(from), f.add, step, 0.0f}, rows,
+                     n, out);
   }
 
   // Greedy walk to the closest node of a layer.
@@ -205,23 +217,20 @@ class GraphBuilder {
       size_t degree, fresh = 0;
       const uint32_t* links = neighbours(row, level, degree);
       for (size_t j = 0; j < degree; ++j) {
-        if (!s.visited.first(links[j])) continue;
-        prefetch_bytes(at(links[j]), stride_);
-        rows[fresh++] = links[j];
+        rows[fresh] = links[j];
+        fresh += s.visited.first(links[j]);
       }
+      for (size_t j = 0; j < fresh; ++j) prefetch_bytes(at(rows[j]), stride_);
       score(query, rows, fresh, distances);
-      size_t lowest = i + 1;
-      for (size_t j = 0; j < fresh; ++j) {
-        lowest = std::min(lowest, s.pool.offer(make_key(distances[j], rows[j])));
-      }
-      i = lowest;
-      if (i < s.pool.size()) __builtin_prefetch(links_of(s.pool.row(i), level));
+      i = offer_all(s.pool, rows, distances, fresh, i + 1);
+      if (i < s.pool.size()) prefetch_bytes(links_of(s.pool.row(i), level), 2 * kLine);
     }
   }
 
   // Algorithm 4: keeps a candidate when it is closer to the new row than to every one kept so far.
   // `candidates` must be sorted; at most `limit` are kept.
-  void choose(const std::vector<Candidate>& candidates, size_t limit, std::vector<uint32_t>& chosen) const {
+  void choose(const std::vector<Candidate>& candidates, size_t limit,
+              std::vector<uint32_t>& chosen) const {
     chosen.clear();
     float distances[kBatch];
     for (const Candidate& c : candidates) {
@@ -238,7 +247,8 @@ class GraphBuilder {
 
   void insert_batch(size_t from, size_t batch) {
     threads_.run(batch, 4, [&](size_t begin, size_t end, size_t thread) {
-      for (size_t i = begin; i < end; ++i) link_new(static_cast<uint32_t>(from + i), scratch_[thread]);
+      for (size_t i = begin; i < end; ++i)
+        link_new(static_cast<uint32_t>(from + i), scratch_[thread]);
     });
     std::vector<Edge> edges;
     for (BuildScratch& s : scratch_) {
@@ -248,7 +258,8 @@ class GraphBuilder {
     std::sort(edges.begin(), edges.end());
     std::vector<size_t> groups;
     for (size_t i = 0; i < edges.size(); ++i) {
-      if (i == 0 || edges[i].target != edges[i - 1].target || edges[i].level != edges[i - 1].level) {
+      if (i == 0 || edges[i].target != edges[i - 1].target ||
+          edges[i].level != edges[i - 1].level) {
         groups.push_back(i);
       }
     }
@@ -271,7 +282,8 @@ class GraphBuilder {
     for (size_t level = std::min(top, own) + 1; level-- > 0;) {
       beam(row, node, level, s);
       s.candidates.clear();
-      for (size_t i = 0; i < s.pool.size(); ++i) s.candidates.push_back({s.pool.distance(i), s.pool.row(i)});
+      for (size_t i = 0; i < s.pool.size(); ++i)
+        s.candidates.push_back({s.pool.distance(i), s.pool.row(i)});
       choose(s.candidates, p_.M, s.chosen);
       std::copy(s.chosen.begin(), s.chosen.end(), links_of(row, level));
       *degree_of(row, level) = static_cast<uint32_t>(s.chosen.size());
@@ -304,6 +316,63 @@ class GraphBuilder {
     choose(s.candidates, capacity, s.chosen);
     std::copy(s.chosen.begin(), s.chosen.end(), links);
     *degree = static_cast<uint32_t>(s.chosen.size());
+  }
+
+  // Rows that no walk from the entry meets (equal rows fill each other's links) get a link from a
+  // close row that is met; equal ones from the row attached before them, without a search each.
+  // False when cancelled.
+  bool connect_all() {
+    std::vector<bool> met(n_, false);
+    std::vector<uint32_t> queue;
+    size_t head = 0;
+    const auto meet = [&](uint32_t from) {
+      if (!met[from]) met[from] = true, queue.push_back(from);
+      for (; head < queue.size(); ++head) {
+        size_t degree;
+        const uint32_t* links = neighbours(queue[head], 0, degree);
+        for (size_t i = 0; i < degree; ++i) {
+          if (!met[links[i]]) met[links[i]] = true, queue.push_back(links[i]);
+        }
+      }
+    };
+    meet(entry_);
+    uint32_t host = entry_, attached = entry_;
+    for (uint32_t row = 0; row < n_; ++row) {
+      if (met[row]) continue;
+      if (cancelled_.load(std::memory_order_relaxed)) return false;
+      if (*degree_of(host, 0) == slots(0)) host = attached;
+      if (same_code(row, host) && *degree_of(host, 0) < slots(0)) {
+        links_of(host, 0)[(*degree_of(host, 0))++] = row;
+      } else {
+        link_from_met(row);
+        host = row;
+      }
+      attached = row;
+      meet(row);
+    }
+    return true;
+  }
+
+  bool same_code(uint32_t a, uint32_t b) const { return std::memcmp(at(a), at(b), stride_) == 0; }
+
+  void link_from_met(uint32_t row) {
+    Pool& pool = scratch_[0].pool;
+    beam(row, entry_, 0, scratch_[0]);  // from the entry: whatever it finds is met
+    for (size_t i = 0; i < pool.size(); ++i) {
+      if (*degree_of(pool.row(i), 0) < slots(0)) {
+        links_of(pool.row(i), 0)[(*degree_of(pool.row(i), 0))++] = row;
+        return;
+      }
+    }
+    uint32_t& given = links_of(pool.row(0), 0)[slots(0) - 1];
+    uint32_t* own = links_of(row, 0);
+    uint32_t* degree = degree_of(row, 0);
+    if (std::find(own, own + *degree, given) == own + *degree) {
+      if (*degree == slots(0))
+        --*degree;  // its last link; `row` was not met, so it leads nowhere new
+      own[(*degree)++] = given;
+    }
+    given = row;
   }
 
   size_t n_, padded_, stride_;

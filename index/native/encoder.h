@@ -34,12 +34,17 @@ struct PreparedQuery {
 class Encoder {
  public:
   Encoder(size_t size, int bits, Metric metric, const float* centroid, const int8_t* signs)
-      : size_(size), padded_(padded_size(size)), bits_(bits), metric_(metric),
-        centroid_(centroid, centroid + size), signs_(signs, signs + 4 * padded_) {
+      : size_(size),
+        padded_(padded_size(size)),
+        bits_(bits),
+        metric_(metric),
+        centroid_(centroid, centroid + size),
+        signs_(signs, signs + 4 * padded_) {
     if (bits != 1 && bits != 2 && bits != 4 && bits != 8) {
       throw std::invalid_argument("bits must be 1, 2, 4 or 8");
     }
-    if (metric == Metric::l1) throw std::invalid_argument("codes estimate inner products and L2 only");
+    if (metric == Metric::l1)
+      throw std::invalid_argument("codes estimate inner products and L2 only");
     centroid_norm2_ = kernels().dot(centroid_.data(), centroid_.data(), size_);
   }
 
@@ -97,7 +102,8 @@ class Encoder {
     std::memcpy(&f, row + code_bytes(), sizeof f);
     const float scale = -f.rescale / (metric_ == Metric::l2 ? 2.0f : 1.0f);
     std::vector<float> r(padded_);
-    for (size_t i = 0; i < padded_; ++i) r[i] = scale * (static_cast<float>(code_at(row, i)) + offset());
+    for (size_t i = 0; i < padded_; ++i)
+      r[i] = scale * (static_cast<float>(code_at(row, i)) + offset());
     kernels().unrotate(r.data(), signs_.data(), padded_);
     for (size_t i = 0; i < size_; ++i) out[i] = r[i] + centroid_[i];
   }
@@ -114,10 +120,14 @@ class Encoder {
   int code_at(const uint8_t* row, size_t i) const {
     const size_t block = i / kBlock, j = i % kBlock;
     switch (bits_) {
-      case 1: return (row[i / 8] >> (i % 8)) & 1;
-      case 2: return (row[block * 16 + j % 16] >> (2 * (j / 16))) & 3;
-      case 4: return (row[block * 32 + j % 32] >> (4 * (j / 32))) & 15;
-      default: return static_cast<int8_t>(row[i]);
+      case 1:
+        return (row[i / 8] >> (i % 8)) & 1;
+      case 2:
+        return (row[block * 16 + j % 16] >> (2 * (j / 16))) & 3;
+      case 4:
+        return (row[block * 32 + j % 32] >> (4 * (j / 32))) & 15;
+      default:
+        return static_cast<int8_t>(row[i]);
     }
   }
 

@@ -93,13 +93,43 @@ inline FrozenArrays freeze(const GraphBuilder& graph, const uint32_t* insertion_
     const uint32_t* links = graph.neighbours(row, 0, degree);
     for (size_t i = 0; i < degree; ++i) {
       const uint32_t to = renumbered[links[i]];
-      for (size_t b = 0; b < out.width; ++b) out.links.push_back(static_cast<uint8_t>(to >> (8 * b)));
+      for (size_t b = 0; b < out.width; ++b)
+        out.links.push_back(static_cast<uint8_t>(to >> (8 * b)));
     }
     out.offsets.push_back(total += static_cast<uint32_t>(degree));
   }
   if (out.top_level > 0) freeze_upper(graph, sequence, out);
   if (n != 0) out.entry_row = renumbered[graph.entry()];
   return out;
+}
+
+// Walks the upper layers as a search may: every node met must lie on one layer only and stand for
+// the row it stands for one layer below, so that going down ends on layer 0 and nowhere else.
+template <typename Require>
+void check_layers(const FrozenGraph& g, Require require) {
+  std::vector<uint8_t> layer(g.upper_n, 0);  // 0: not met
+  std::vector<uint32_t> met{0};
+  require(g.top_level >= 1 && g.top_level < 256, "levels");
+  layer[0] = static_cast<uint8_t>(g.top_level);
+  const auto meet = [&](uint32_t node, size_t level) {
+    require(node < g.upper_n && (layer[node] == 0 || layer[node] == level), "upper layers");
+    if (layer[node] == 0) layer[node] = static_cast<uint8_t>(level), met.push_back(node);
+  };
+  size_t head = 0;
+  for (size_t level = g.top_level; level > 0; --level) {
+    const size_t first = head;
+    for (; head < met.size(); ++head) {
+      const uint32_t node = met[head];
+      for (uint32_t i = g.upper_offsets[node]; i < g.upper_offsets[node + 1]; ++i) {
+        meet(g.upper_links[i], level);
+      }
+    }
+    for (size_t i = first, last = head; i < last; ++i) {
+      const uint32_t down = g.upper_down[met[i]], row = g.upper_rows[met[i]];
+      if (level > 1) meet(down, level - 1);
+      require(row == (level > 1 ? g.upper_rows[down] : down), "upper layers");
+    }
+  }
 }
 
 // Throws std::invalid_argument unless every number in the arrays points inside them.
@@ -116,17 +146,15 @@ inline void check_graph(const FrozenGraph& g, size_t link_bytes, size_t upper_li
     require(g.top_level == 0, "levels without nodes");
     return;
   }
-  require(g.upper_offsets[0] == 0 && g.upper_offsets[g.upper_n] == upper_link_count, "upper lengths");
+  require(g.upper_offsets[0] == 0 && g.upper_offsets[g.upper_n] == upper_link_count,
+          "upper lengths");
   for (size_t p = 0; p < g.upper_n; ++p) {
     require(g.upper_rows[p] < g.n, "upper rows");
-    require(g.upper_down[p] < std::max(g.n, g.upper_n), "upper layers");
     require(g.upper_offsets[p] <= g.upper_offsets[p + 1], "upper offsets");
   }
-  for (size_t i = 0; i < upper_link_count; ++i) require(g.upper_links[i] < g.upper_n, "upper links");
-  for (uint32_t level = static_cast<uint32_t>(g.top_level), p = 0; level > 0; --level) {
-    p = g.upper_down[p];
-    require(p < (level > 1 ? g.upper_n : g.n), "upper layers");
-  }
+  for (size_t i = 0; i < upper_link_count; ++i)
+    require(g.upper_links[i] < g.upper_n, "upper links");
+  check_layers(g, require);
 }
 
 // Rows of layer 0 that no walk from the entry meets.

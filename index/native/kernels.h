@@ -55,13 +55,14 @@ struct CodeRows {
   size_t stride, code_bytes, padded;
 };
 struct QueryTerms {
-  const void* operand;     // int8 query or bit planes, as the dot kernel takes it
-  float g, step, shift;    // estimate = (add + g) + rescale * (step * dot + shift)
+  const void* operand;   // int8 query or bit planes, as the dot kernel takes it
+  float g, step, shift;  // estimate = (add + g) + rescale * (step * dot + shift)
 };
 
-// out[i] = estimated distance of row ids[i]; the same float operations in the same order everywhere.
-using ScoreRows = void (*)(const CodeRows& codes, const QueryTerms& query, const uint32_t* ids, size_t n,
-                           float* out);
+// out[i] = estimated distance of row ids[i]; the same float operations in the same order
+// everywhere.
+using ScoreRows = void (*)(const CodeRows& codes, const QueryTerms& query, const uint32_t* ids,
+                           size_t n, float* out);
 
 // Distance of two raw rows: -<a, b>, squared L2 or L1.
 using FloatDistance = float (*)(const float* a, const void* b, size_t d);

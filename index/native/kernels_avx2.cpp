@@ -24,18 +24,22 @@ inline __m128i sum_four(const __m256i v[4]) {
   return _mm_add_epi32(_mm256_castsi256_si128(abcd), _mm256_extracti128_si256(abcd, 1));
 }
 
-// Runs `kernel` over groups of four rows, each ended by `finish(first, sums)`; the last group repeats
-// its last row.
+// Runs `kernel` over groups of four rows, each ended by `finish(first, sums)`; the last group
+// repeats its last row.
 template <typename Kernel, typename Address, typename Finish>
 inline void by_fours(size_t n, Kernel kernel, Address address, Finish finish) {
   const uint8_t* row[kRowsAtOnce];
   __m256i acc[kRowsAtOnce];
-  for (size_t r = 0; r < n; r += kRowsAtOnce) {
-    const size_t last = n - 1;
-    for (size_t i = 0; i < kRowsAtOnce; ++i) row[i] = address(r + i < last ? r + i : last);
+  size_t r = 0;
+  for (; r + kRowsAtOnce <= n; r += kRowsAtOnce) {
+    for (size_t i = 0; i < kRowsAtOnce; ++i) row[i] = address(r + i);
     kernel(row, acc);
     finish(r, row, sum_four(acc));
   }
+  if (r == n) return;
+  for (size_t i = 0; i < kRowsAtOnce; ++i) row[i] = address(r + i < n ? r + i : n - 1);
+  kernel(row, acc);
+  finish(r, row, sum_four(acc));
 }
 
 template <typename T>
@@ -57,15 +61,16 @@ inline void dot_by_fours(const uint8_t* const* rows, size_t n, int32_t* out, Ker
 }
 
 template <typename Kernel>
-inline void score_by_fours(const CodeRows& c, const QueryTerms& q, const uint32_t* ids, size_t n, float* out,
-                           Kernel kernel) {
+inline void score_by_fours(const CodeRows& c, const QueryTerms& q, const uint32_t* ids, size_t n,
+                           float* out, Kernel kernel) {
   const __m128 g = _mm_set1_ps(q.g), step = _mm_set1_ps(q.step), shift = _mm_set1_ps(q.shift);
   by_fours(
       n, kernel, [&](size_t i) { return c.rows + static_cast<size_t>(ids[i]) * c.stride; },
       [&](size_t first, const uint8_t* const* row, __m128i sums) {
         __m128 f[kRowsAtOnce];
         for (size_t i = 0; i < kRowsAtOnce; ++i) {
-          f[i] = _mm_castsi128_ps(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(row[i] + c.code_bytes)));
+          f[i] = _mm_castsi128_ps(
+              _mm_loadl_epi64(reinterpret_cast<const __m128i*>(row[i] + c.code_bytes)));
         }
         const __m128 ab = _mm_unpacklo_ps(f[0], f[1]), cd = _mm_unpacklo_ps(f[2], f[3]);
         const __m128 add = _mm_movelh_ps(ab, cd), rescale = _mm_movehl_ps(cd, ab);
@@ -77,23 +82,24 @@ inline void score_by_fours(const CodeRows& c, const QueryTerms& q, const uint32_
 
 // A pair of products of a nibble and a query byte is at most 2 * 15 * 127 = 3810, so eight pairs
 // fit a signed 16-bit lane: four blocks of two before widening.
-inline auto kernel4(const void* query, size_t padded) {
-  const int8_t* q = static_cast<const int8_t*>(query);
+template <size_t fixed>
+inline auto kernel4_of(const int8_t* q, size_t blocks) {
   return [=](const uint8_t* const* row, __m256i* acc) {
-    const size_t blocks = padded / kBlock;
     const __m256i low = _mm256_set1_epi8(15);
+    const size_t n = fixed != 0 ? fixed : blocks;
     for (size_t i = 0; i < kRowsAtOnce; ++i) acc[i] = _mm256_setzero_si256();
-    for (size_t b = 0; b < blocks;) {
-      const size_t stop = b + 4 < blocks ? b + 4 : blocks;
+#pragma GCC unroll 2
+    for (size_t start = 0; start < n; start += 4) {
       __m256i pairs[kRowsAtOnce] = {};
-      for (; b < stop; ++b) {
+#pragma GCC unroll 4
+      for (size_t b = start; b < (start + 4 < n ? start + 4 : n); ++b) {
         const __m256i q0 = load(q + b * 64), q1 = load(q + b * 64 + 32);
         for (size_t i = 0; i < kRowsAtOnce; ++i) {
           const __m256i x = load(row[i] + b * 32);
           const __m256i x0 = _mm256_and_si256(x, low);
           const __m256i x1 = _mm256_and_si256(_mm256_srli_epi16(x, 4), low);
-          pairs[i] = _mm256_add_epi16(
-              pairs[i], _mm256_add_epi16(_mm256_maddubs_epi16(x0, q0), _mm256_maddubs_epi16(x1, q1)));
+          pairs[i] = _mm256_add_epi16(pairs[i], _mm256_add_epi16(_mm256_maddubs_epi16(x0, q0),
+                                                                 _mm256_maddubs_epi16(x1, q1)));
         }
       }
       for (size_t i = 0; i < kRowsAtOnce; ++i) acc[i] = _mm256_add_epi32(acc[i], widen(pairs[i]));
@@ -117,15 +123,16 @@ inline auto kernel2(const void* query, size_t padded) {
         __m256i part[4];
         for (size_t s = 0; s < 4; ++s) {
           const __m128i lo = _mm_loadu_si128(reinterpret_cast<const __m128i*>(q0 + 16 * s));
-          const __m128i hi = both ? _mm_loadu_si128(reinterpret_cast<const __m128i*>(q0 + 64 + 16 * s))
-                                  : _mm_setzero_si128();
+          const __m128i hi =
+              both ? _mm_loadu_si128(reinterpret_cast<const __m128i*>(q0 + 64 + 16 * s))
+                   : _mm_setzero_si128();
           part[s] = _mm256_set_m128i(hi, lo);
         }
         for (size_t i = 0; i < kRowsAtOnce; ++i) {
           const uint8_t* p = row[i] + b * 16;
-          const __m256i x = both ? load(p)
-                                 : _mm256_zextsi128_si256(
-                                       _mm_loadu_si128(reinterpret_cast<const __m128i*>(p)));
+          const __m256i x =
+              both ? load(p)
+                   : _mm256_zextsi128_si256(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)));
           __m256i sum = _mm256_maddubs_epi16(_mm256_and_si256(x, low), part[0]);
           sum = _mm256_add_epi16(
               sum, _mm256_maddubs_epi16(_mm256_and_si256(_mm256_srli_epi16(x, 2), low), part[1]));
@@ -157,35 +164,103 @@ inline auto kernel8(const void* query, size_t padded) {
   };
 }
 
-// Scalar POPCNT: at these lengths it beats the byte-shuffle count.
+// Scalar POPCNT, two planes' worth a cycle: look-ups of half bytes take as many instructions at
+// these lengths. `fixed` words unroll the loop; 0 takes the number at run time.
+template <size_t fixed>
+inline int32_t dot_planes(const uint8_t* row, const uint64_t* planes, size_t words) {
+  const size_t n = fixed != 0 ? fixed : words;
+  uint64_t c0 = 0, c1 = 0, c2 = 0, c3 = 0;
+#pragma GCC unroll 24
+  for (size_t w = 0; w < n; ++w) {
+    uint64_t x;
+    std::memcpy(&x, row + 8 * w, sizeof x);
+    c0 += static_cast<uint64_t>(_mm_popcnt_u64(x & planes[w]));
+    c1 += static_cast<uint64_t>(_mm_popcnt_u64(x & planes[n + w]));
+    c2 += static_cast<uint64_t>(_mm_popcnt_u64(x & planes[2 * n + w]));
+    c3 += static_cast<uint64_t>(_mm_popcnt_u64(x & planes[3 * n + w]));
+  }
+  return static_cast<int32_t>(c0 + 2 * c1 + 4 * c2) - static_cast<int32_t>(8 * c3);
+}
+
 void dot1(const uint8_t* const* rows, size_t n, const void* query, size_t padded, int32_t* out) {
   const uint64_t* planes = static_cast<const uint64_t*>(query);
-  const size_t words = padded / 64;
+  for (size_t r = 0; r < n; ++r) out[r] = dot_planes<0>(rows[r], planes, padded / 64);
+}
+
+template <size_t fixed>
+void score_planes(const CodeRows& c, const QueryTerms& q, const uint32_t* ids, size_t n,
+                  float* out) {
+  const uint64_t* planes = static_cast<const uint64_t*>(q.operand);
   for (size_t r = 0; r < n; ++r) {
-    uint64_t c0 = 0, c1 = 0, c2 = 0, c3 = 0;
-    for (size_t w = 0; w < words; ++w) {
-      uint64_t x;
-      std::memcpy(&x, rows[r] + 8 * w, sizeof x);
-      c0 += static_cast<uint64_t>(_mm_popcnt_u64(x & planes[w]));
-      c1 += static_cast<uint64_t>(_mm_popcnt_u64(x & planes[words + w]));
-      c2 += static_cast<uint64_t>(_mm_popcnt_u64(x & planes[2 * words + w]));
-      c3 += static_cast<uint64_t>(_mm_popcnt_u64(x & planes[3 * words + w]));
-    }
-    out[r] = static_cast<int32_t>(c0 + 2 * c1 + 4 * c2) - static_cast<int32_t>(8 * c3);
+    const uint8_t* row = c.rows + static_cast<size_t>(ids[r]) * c.stride;
+    const int32_t dot = dot_planes<fixed>(row, planes, c.padded / 64);
+    Factors f;
+    std::memcpy(&f, row + c.code_bytes, sizeof f);
+    out[r] = (f.add + q.g) + f.rescale * (q.step * static_cast<float>(dot) + q.shift);
   }
 }
 
-#define PALIMPSEST_KERNEL(bits)                                                                       \
-  void dot##bits(const uint8_t* const* rows, size_t n, const void* query, size_t padded, int32_t* out) { \
-    dot_by_fours(rows, n, out, kernel##bits(query, padded));                                          \
-  }                                                                                                   \
-  void score##bits(const CodeRows& c, const QueryTerms& q, const uint32_t* ids, size_t n, float* out) {  \
-    score_by_fours(c, q, ids, n, out, kernel##bits(q.operand, c.padded));                             \
+void score1(const CodeRows& c, const QueryTerms& q, const uint32_t* ids, size_t n, float* out) {
+  switch (c.padded / 64) {
+    case 2:
+      return score_planes<2>(c, q, ids, n, out);
+    case 4:
+      return score_planes<4>(c, q, ids, n, out);
+    case 6:
+      return score_planes<6>(c, q, ids, n, out);
+    case 8:
+      return score_planes<8>(c, q, ids, n, out);
+    case 12:
+      return score_planes<12>(c, q, ids, n, out);
+    case 16:
+      return score_planes<16>(c, q, ids, n, out);
+    case 24:
+      return score_planes<24>(c, q, ids, n, out);
+    default:
+      return score_planes<0>(c, q, ids, n, out);
+  }
+}
+
+#define PALIMPSEST_KERNEL(bits)                                                           \
+  void dot##bits(const uint8_t* const* rows, size_t n, const void* query, size_t padded,  \
+                 int32_t* out) {                                                          \
+    dot_by_fours(rows, n, out, kernel##bits(query, padded));                              \
+  }                                                                                       \
+  void score##bits(const CodeRows& c, const QueryTerms& q, const uint32_t* ids, size_t n, \
+                   float* out) {                                                          \
+    score_by_fours(c, q, ids, n, out, kernel##bits(q.operand, c.padded));                 \
   }
 PALIMPSEST_KERNEL(2)
-PALIMPSEST_KERNEL(4)
 PALIMPSEST_KERNEL(8)
 #undef PALIMPSEST_KERNEL
+
+void dot4(const uint8_t* const* rows, size_t n, const void* query, size_t padded, int32_t* out) {
+  dot_by_fours(rows, n, out, kernel4_of<0>(static_cast<const int8_t*>(query), padded / kBlock));
+}
+
+// Unrolled for the usual lengths: 128, 256, 384, 512, 768, 1024 and 1536 dimensions.
+void score4(const CodeRows& c, const QueryTerms& q, const uint32_t* ids, size_t n, float* out) {
+  const int8_t* operand = static_cast<const int8_t*>(q.operand);
+  const size_t blocks = c.padded / kBlock;
+  switch (blocks) {
+    case 2:
+      return score_by_fours(c, q, ids, n, out, kernel4_of<2>(operand, blocks));
+    case 4:
+      return score_by_fours(c, q, ids, n, out, kernel4_of<4>(operand, blocks));
+    case 6:
+      return score_by_fours(c, q, ids, n, out, kernel4_of<6>(operand, blocks));
+    case 8:
+      return score_by_fours(c, q, ids, n, out, kernel4_of<8>(operand, blocks));
+    case 12:
+      return score_by_fours(c, q, ids, n, out, kernel4_of<12>(operand, blocks));
+    case 16:
+      return score_by_fours(c, q, ids, n, out, kernel4_of<16>(operand, blocks));
+    case 24:
+      return score_by_fours(c, q, ids, n, out, kernel4_of<24>(operand, blocks));
+    default:
+      return score_by_fours(c, q, ids, n, out, kernel4_of<0>(operand, blocks));
+  }
+}
 
 Kernels table() {
   Kernels k = float_kernels("avx2");
@@ -193,7 +268,7 @@ Kernels table() {
   k.dot2 = dot2;
   k.dot4 = dot4;
   k.dot8 = dot8;
-  k.score1 = score_by<dot1>;
+  k.score1 = score1;
   k.score2 = score2;
   k.score4 = score4;
   k.score8 = score8;

@@ -1,2 +1,231 @@
+// AVX-512 level (F, BW, VL, DQ, VNNI, VPOPCNTDQ): four rows at a time share each load of the query.
+//
+// VNNI multiplies unsigned codes with the signed query and adds fours of products into 32-bit lanes
+// without saturation, so nothing here can overflow before D' = 65,536. Tails are masked loads.
 #include "kernels.h"
-namespace palimpsest { const Kernels* kernels_avx512() { return nullptr; } }
+
+#if defined(__AVX512F__) && defined(__AVX512BW__) && defined(__AVX512VL__) && \
+    defined(__AVX512DQ__) && defined(__AVX512VNNI__) && defined(__AVX512VPOPCNTDQ__)
+#define PALIMPSEST_AVX512
+// GCC 12 warns of the undefined operands its own intrinsics start from (GCC bug 105593).
+#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
+#include <immintrin.h>
+#endif
+
+namespace palimpsest {
+#if defined(PALIMPSEST_AVX512)
+#include "kernels_body.h"
+
+namespace {
+
+constexpr size_t kRowsAtOnce = 4;
+
+// The first `bytes` of p (0 to 64), zeros behind.
+inline __m512i load_some(const void* p, size_t bytes) {
+  return _mm512_maskz_loadu_epi8(bytes >= 64 ? ~uint64_t{0} : (uint64_t{1} << bytes) - 1, p);
+}
+
+inline __m512i load(const void* p) { return _mm512_loadu_si512(p); }
+
+inline __m256i halve(__m512i v) {
+  return _mm256_add_epi32(_mm512_castsi512_si256(v), _mm512_extracti64x4_epi64(v, 1));
+}
+
+// Sums of the lanes of four vectors, in order.
+inline __m128i sum_four(const __m512i v[kRowsAtOnce]) {
+  const __m256i ab = _mm256_hadd_epi32(halve(v[0]), halve(v[1]));
+  const __m256i cd = _mm256_hadd_epi32(halve(v[2]), halve(v[3]));
+  const __m256i abcd = _mm256_hadd_epi32(ab, cd);
+  return _mm_add_epi32(_mm256_castsi256_si128(abcd), _mm256_extracti128_si256(abcd, 1));
+}
+
+// Runs `kernel` over groups of four rows, each ended by `finish(first, row, mask, sums)`; the last
+// group repeats its last row and `mask` leaves the repeats out.
+template <typename Kernel, typename Address, typename Finish>
+inline void by_fours(size_t n, Kernel kernel, Address address, Finish finish) {
+  const uint8_t* row[kRowsAtOnce];
+  __m512i acc[kRowsAtOnce];
+  for (size_t r = 0; r < n; r += kRowsAtOnce) {
+    const size_t count = n - r < kRowsAtOnce ? n - r : kRowsAtOnce;
+    for (size_t i = 0; i < kRowsAtOnce; ++i) row[i] = address(r + (i < count ? i : count - 1));
+    for (size_t i = 0; i < kRowsAtOnce; ++i) acc[i] = _mm512_setzero_si512();
+    kernel(row, acc);
+    finish(r, row, static_cast<__mmask8>((1u << count) - 1), sum_four(acc));
+  }
+}
+
+template <typename Kernel>
+inline void dot_by_fours(const uint8_t* const* rows, size_t n, int32_t* out, Kernel kernel) {
+  by_fours(
+      n, kernel, [&](size_t i) { return rows[i]; },
+      [&](size_t first, const uint8_t* const*, __mmask8 mask, __m128i sums) {
+        _mm_mask_storeu_epi32(out + first, mask, sums);
+      });
+}
+
+template <typename Kernel>
+inline void score_by_fours(const CodeRows& c, const QueryTerms& q, const uint32_t* ids, size_t n,
+                           float* out, Kernel kernel) {
+  const __m128 g = _mm_set1_ps(q.g), step = _mm_set1_ps(q.step), shift = _mm_set1_ps(q.shift);
+  by_fours(
+      n, kernel, [&](size_t i) { return c.rows + static_cast<size_t>(ids[i]) * c.stride; },
+      [&](size_t first, const uint8_t* const* row, __mmask8 mask, __m128i sums) {
+        __m128 f[kRowsAtOnce];
+        for (size_t i = 0; i < kRowsAtOnce; ++i) {
+          const void* factors = row[i] + c.code_bytes;
+          f[i] = _mm_castsi128_ps(_mm_loadl_epi64(static_cast<const __m128i*>(factors)));
+        }
+        const __m128 ab = _mm_unpacklo_ps(f[0], f[1]), cd = _mm_unpacklo_ps(f[2], f[3]);
+        const __m128 add = _mm_movelh_ps(ab, cd), rescale = _mm_movehl_ps(cd, ab);
+        const __m128 product = _mm_add_ps(_mm_mul_ps(step, _mm_cvtepi32_ps(sums)), shift);
+        const __m128 estimate = _mm_add_ps(_mm_add_ps(add, g), _mm_mul_ps(rescale, product));
+        _mm_mask_storeu_ps(out + first, mask, estimate);
+      });
+}
+
+// Eight words at a time; 64-bit lanes hold c0 + 2 c1 + 4 c2 - 8 c3 and only their low halves, which
+// carry the whole sum modulo 2^32, are added up.
+inline auto kernel1(const void* query, size_t padded) {
+  const uint8_t* planes = static_cast<const uint8_t*>(query);
+  return [=](const uint8_t* const* row, __m512i* acc) {
+    const size_t bytes = padded / 8;
+    for (size_t at = 0; at < bytes; at += 64) {
+      const size_t left = bytes - at;
+      __m512i plane[kQueryPlanes];
+      for (size_t p = 0; p < kQueryPlanes; ++p) {
+        plane[p] = load_some(planes + p * bytes + at, left);
+      }
+      for (size_t i = 0; i < kRowsAtOnce; ++i) {
+        const __m512i x = load_some(row[i] + at, left);
+        const auto count = [&](size_t p) {
+          return _mm512_popcnt_epi64(_mm512_and_si512(x, plane[p]));
+        };
+        const __m512i low = _mm512_add_epi64(count(0), _mm512_slli_epi64(count(1), 1));
+        const __m512i high = _mm512_sub_epi64(count(2), _mm512_slli_epi64(count(3), 1));
+        acc[i] = _mm512_add_epi64(acc[i], _mm512_add_epi64(low, _mm512_slli_epi64(high, 2)));
+      }
+    }
+    const __m512i low_halves = _mm512_set1_epi64(0xffffffff);
+    for (size_t i = 0; i < kRowsAtOnce; ++i) acc[i] = _mm512_and_si512(acc[i], low_halves);
+  };
+}
+
+// The 64 query bytes of block b, or zeros past the end.
+inline __m512i query_block(const int8_t* q, size_t b, size_t blocks) {
+  return b < blocks ? load(q + b * kBlock) : _mm512_setzero_si512();
+}
+
+// Four 16-byte blocks at a time. Bits 2s and 2s+1 hold dimensions 16s.. of each block, so the four
+// query blocks are transposed as a 4 x 4 matrix of 128-bit lanes.
+inline auto kernel2(const void* query, size_t padded) {
+  const int8_t* q = static_cast<const int8_t*>(query);
+  return [=](const uint8_t* const* row, __m512i* acc) {
+    const size_t blocks = padded / kBlock;
+    const __m512i low = _mm512_set1_epi8(3);
+    for (size_t b = 0; b < blocks; b += 4) {
+      const __m512i q0 = query_block(q, b, blocks), q1 = query_block(q, b + 1, blocks);
+      const __m512i q2 = query_block(q, b + 2, blocks), q3 = query_block(q, b + 3, blocks);
+      const __m512i a0 = _mm512_shuffle_i64x2(q0, q1, 0x44);
+      const __m512i a1 = _mm512_shuffle_i64x2(q0, q1, 0xee);
+      const __m512i b0 = _mm512_shuffle_i64x2(q2, q3, 0x44);
+      const __m512i b1 = _mm512_shuffle_i64x2(q2, q3, 0xee);
+      const __m512i part0 = _mm512_shuffle_i64x2(a0, b0, 0x88);
+      const __m512i part1 = _mm512_shuffle_i64x2(a0, b0, 0xdd);
+      const __m512i part2 = _mm512_shuffle_i64x2(a1, b1, 0x88);
+      const __m512i part3 = _mm512_shuffle_i64x2(a1, b1, 0xdd);
+      for (size_t i = 0; i < kRowsAtOnce; ++i) {
+        const __m512i x = load_some(row[i] + b * 16, (blocks - b) * 16);
+        const __m512i x1 = _mm512_srli_epi16(x, 2), x2 = _mm512_srli_epi16(x, 4);
+        const __m512i x3 = _mm512_srli_epi16(x, 6);
+        acc[i] = _mm512_dpbusd_epi32(acc[i], _mm512_and_si512(x, low), part0);
+        acc[i] = _mm512_dpbusd_epi32(acc[i], _mm512_and_si512(x1, low), part1);
+        acc[i] = _mm512_dpbusd_epi32(acc[i], _mm512_and_si512(x2, low), part2);
+        acc[i] = _mm512_dpbusd_epi32(acc[i], _mm512_and_si512(x3, low), part3);
+      }
+    }
+  };
+}
+
+// Two 32-byte blocks at a time: low nibbles meet the first halves of both query blocks.
+inline auto kernel4(const void* query, size_t padded) {
+  const int8_t* q = static_cast<const int8_t*>(query);
+  return [=](const uint8_t* const* row, __m512i* acc) {
+    const size_t blocks = padded / kBlock;
+    const __m512i low = _mm512_set1_epi8(15);
+    for (size_t b = 0; b < blocks; b += 2) {
+      const __m512i q0 = query_block(q, b, blocks), q1 = query_block(q, b + 1, blocks);
+      const __m512i first = _mm512_shuffle_i64x2(q0, q1, 0x44);
+      const __m512i second = _mm512_shuffle_i64x2(q0, q1, 0xee);
+      for (size_t i = 0; i < kRowsAtOnce; ++i) {
+        const __m512i x = load_some(row[i] + b * 32, (blocks - b) * 32);
+        const __m512i high = _mm512_and_si512(_mm512_srli_epi16(x, 4), low);
+        acc[i] = _mm512_dpbusd_epi32(acc[i], _mm512_and_si512(x, low), first);
+        acc[i] = _mm512_dpbusd_epi32(acc[i], high, second);
+      }
+    }
+  };
+}
+
+// Signed codes as unsigned ones 128 too large; 128 times the query is taken away at the end.
+inline auto kernel8(const void* query, size_t padded) {
+  const int8_t* q = static_cast<const int8_t*>(query);
+  return [=](const uint8_t* const* row, __m512i* acc) {
+    const __m512i offset = _mm512_set1_epi8(-128);
+    __m512i excess = _mm512_setzero_si512();
+    for (size_t at = 0; at < padded; at += 64) {
+      const __m512i qv = load(q + at);
+      excess = _mm512_dpbusd_epi32(excess, offset, qv);
+      for (size_t i = 0; i < kRowsAtOnce; ++i) {
+        acc[i] = _mm512_dpbusd_epi32(acc[i], _mm512_xor_si512(load(row[i] + at), offset), qv);
+      }
+    }
+    for (size_t i = 0; i < kRowsAtOnce; ++i) acc[i] = _mm512_sub_epi32(acc[i], excess);
+  };
+}
+
+#define PALIMPSEST_KERNEL(bits)                                                           \
+  void dot##bits(const uint8_t* const* rows, size_t n, const void* query, size_t padded,  \
+                 int32_t* out) {                                                          \
+    dot_by_fours(rows, n, out, kernel##bits(query, padded));                              \
+  }                                                                                       \
+  void score##bits(const CodeRows& c, const QueryTerms& q, const uint32_t* ids, size_t n, \
+                   float* out) {                                                          \
+    score_by_fours(c, q, ids, n, out, kernel##bits(q.operand, c.padded));                 \
+  }
+PALIMPSEST_KERNEL(1)
+PALIMPSEST_KERNEL(2)
+PALIMPSEST_KERNEL(4)
+PALIMPSEST_KERNEL(8)
+#undef PALIMPSEST_KERNEL
+
+Kernels table() {
+  Kernels k = float_kernels("avx512");
+  k.dot1 = dot1;
+  k.dot2 = dot2;
+  k.dot4 = dot4;
+  k.dot8 = dot8;
+  k.score1 = score1;
+  k.score2 = score2;
+  k.score4 = score4;
+  k.score8 = score8;
+  return k;
+}
+
+}  // namespace
+
+const Kernels* kernels_avx512() {
+  if (!__builtin_cpu_supports("avx512f") || !__builtin_cpu_supports("avx512bw") ||
+      !__builtin_cpu_supports("avx512vl") || !__builtin_cpu_supports("avx512dq") ||
+      !__builtin_cpu_supports("avx512vnni") || !__builtin_cpu_supports("avx512vpopcntdq") ||
+      !__builtin_cpu_supports("popcnt") || !__builtin_cpu_supports("f16c")) {
+    return nullptr;
+  }
+  static const Kernels k = table();
+  return &k;
+}
+
+#else
+const Kernels* kernels_avx512() { return nullptr; }
+#endif
+
+}  // namespace palimpsest

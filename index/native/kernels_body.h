@@ -4,7 +4,6 @@
 // order of additions is part of the format: lane i of an accumulator sums elements i mod 32, and
 // lanes are folded as in `fold`. Compile with -ffp-contract=off. Needs kernels.h.
 
-
 namespace {
 
 typedef float f8 __attribute__((vector_size(32)));
@@ -120,7 +119,8 @@ void unrotate(float* v, const float* signs, size_t padded) {
       store8(v + i + shape.half, (a - b) * shape.mixed);
     }
     hadamard(v + from, shape.m);
-    const f8 norm = shape.half == 0 ? shape.scaled : splat(1.0f / std::sqrt(static_cast<float>(shape.m)));
+    const f8 norm =
+        shape.half == 0 ? shape.scaled : splat(1.0f / std::sqrt(static_cast<float>(shape.m)));
     for (size_t i = from; i < from + shape.m; i += 8) store8(v + i, load8(v + i) * norm);
     multiply(v, signs + round * padded, padded);
   }
@@ -260,7 +260,9 @@ float l1(const float* a, const void* b, size_t d) {
       [&](size_t i) { return std::fabs(a[i] - row.one(i)); });
 }
 
-float dot(const float* a, const float* b, size_t d) { return -minus_inner_product<Float32Row>(a, b, d); }
+float dot(const float* a, const float* b, size_t d) {
+  return -minus_inner_product<Float32Row>(a, b, d);
+}
 
 // --- encoding -------------------------------------------------------------------------------
 
@@ -283,7 +285,8 @@ inline GridFit fit_grid(const float* r, size_t padded, float t, float k_max) {
 }
 
 // Step of the best uniform grid for a Gaussian coordinate of unit variance, 1..8 bits (2..8 used).
-constexpr float kGaussianStep[9] = {0, 1.596f, 0.9957f, 0.586f, 0.3352f, 0.1881f, 0.1041f, 0.0569f, 0.0308f};
+constexpr float kGaussianStep[9] = {0,       1.596f,  0.9957f, 0.586f, 0.3352f,
+                                    0.1881f, 0.1041f, 0.0569f, 0.0308f};
 
 // Scale t (grid steps per unit of r) with the largest cosine between grid point and r, over a fixed
 // ladder around the Gaussian optimum: the fast twin of the breakpoint search (2409.09913, Alg. 1).
@@ -306,10 +309,18 @@ inline float best_scale(const float* r, size_t padded, int bits, float norm) {
 inline void put_code(uint8_t* code, size_t i, int bits, unsigned x) {
   const size_t block = i / kBlock, j = i % kBlock;
   switch (bits) {
-    case 1: code[i / 8] |= static_cast<uint8_t>(x << (i % 8)); break;
-    case 2: code[block * 16 + j % 16] |= static_cast<uint8_t>(x << (2 * (j / 16))); break;
-    case 4: code[block * 32 + j % 32] |= static_cast<uint8_t>(x << (4 * (j / 32))); break;
-    default: code[i] = static_cast<uint8_t>(x - 128); break;
+    case 1:
+      code[i / 8] |= static_cast<uint8_t>(x << (i % 8));
+      break;
+    case 2:
+      code[block * 16 + j % 16] |= static_cast<uint8_t>(x << (2 * (j / 16)));
+      break;
+    case 4:
+      code[block * 32 + j % 32] |= static_cast<uint8_t>(x << (4 * (j / 32)));
+      break;
+    default:
+      code[i] = static_cast<uint8_t>(x - 128);
+      break;
   }
 }
 
@@ -331,15 +342,20 @@ Encoded encode(const float* r, size_t padded, int bits, float scale, uint8_t* co
   const float rho2 = fit.inner * fit.inner / (fit.norm2 * norm2);
   const float spread = rho2 < 1.0f ? std::sqrt((1.0f - rho2) / rho2) : 0.0f;
   const float epsilon = 1.9f;  // 2405.12497, section 3.2: interval half-width in deviations
-  return {{norm2, -scale * norm2 / fit.inner}, scale * norm * spread * epsilon / std::sqrt(d - 1.0f)};
+  return {{norm2, -scale * norm2 / fit.inner},
+          scale * norm * spread * epsilon / std::sqrt(d - 1.0f)};
 }
 
 // Scores rows one dot kernel call at a time: what a level without a fused kernel uses.
 template <DotRows dot_rows>
 void score_by(const CodeRows& c, const QueryTerms& q, const uint32_t* ids, size_t n, float* out) {
+  if (n == 0) return;
   const uint8_t* rows[kBatch];
   int32_t dots[kBatch];
-  for (size_t i = 0; i < n; ++i) rows[i] = c.rows + static_cast<size_t>(ids[i]) * c.stride;
+  size_t filled = 0;
+  do {
+    rows[filled] = c.rows + static_cast<size_t>(ids[filled]) * c.stride;
+  } while (++filled < n);
   dot_rows(rows, n, q.operand, c.padded, dots);
   for (size_t i = 0; i < n; ++i) {
     Factors f;
@@ -349,7 +365,20 @@ void score_by(const CodeRows& c, const QueryTerms& q, const uint32_t* ids, size_
 }
 
 constexpr Kernels float_kernels(const char* name) {
-  return Kernels{name, nullptr, nullptr, nullptr, nullptr, nullptr, nullptr, nullptr, nullptr, rotate, unrotate, quantise, max_abs, encode,
+  return Kernels{name,
+                 nullptr,
+                 nullptr,
+                 nullptr,
+                 nullptr,
+                 nullptr,
+                 nullptr,
+                 nullptr,
+                 nullptr,
+                 rotate,
+                 unrotate,
+                 quantise,
+                 max_abs,
+                 encode,
                  {{minus_inner_product<Float32Row>, squared_l2<Float32Row>, l1<Float32Row>},
                   {minus_inner_product<Float16Row>, squared_l2<Float16Row>, l1<Float16Row>},
                   {minus_inner_product<Int8Row>, squared_l2<Int8Row>, l1<Int8Row>}},

@@ -14,7 +14,8 @@ inline int code_at(const uint8_t* row, size_t i, int bits) {
 }
 
 template <int bits>
-void dot_rows(const uint8_t* const* rows, size_t n, const void* query, size_t padded, int32_t* out) {
+void dot_rows(const uint8_t* const* rows, size_t n, const void* query, size_t padded,
+              int32_t* out) {
   const int8_t* q = static_cast<const int8_t*>(query);
   for (size_t r = 0; r < n; ++r) {
     int32_t sum = 0;
@@ -33,7 +34,8 @@ inline int popcount64(uint64_t x) {
 #endif
 }
 
-void dot_planes(const uint8_t* const* rows, size_t n, const void* query, size_t padded, int32_t* out) {
+void dot_planes(const uint8_t* const* rows, size_t n, const void* query, size_t padded,
+                int32_t* out) {
   const uint64_t* planes = static_cast<const uint64_t*>(query);
   const size_t words = padded / 64;
   for (size_t r = 0; r < n; ++r) {

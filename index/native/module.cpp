@@ -1,7 +1,7 @@
 // The only file that knows Python: checks shapes, keeps arrays alive, releases the GIL.
 //
-// Arrays come in contiguous and typed, results go into arrays of the caller, so nothing of Python is
-// touched while the GIL is free. std::invalid_argument becomes ValueError.
+// Arrays come in contiguous and typed, results go into arrays of the caller, so nothing of Python
+// is touched while the GIL is free. std::invalid_argument becomes ValueError.
 #include <nanobind/nanobind.h>
 #include <nanobind/ndarray.h>
 #include <nanobind/stl/optional.h>
@@ -59,7 +59,8 @@ struct PyEncoder {
 
   PyEncoder(size_t size, int bits, const std::string& metric, const In1<float>& centroid,
             const In2<int8_t>& signs)
-      : encoder(checked(size, centroid, signs), bits, metric_of(metric), centroid.data(), signs.data()) {}
+      : encoder(checked(size, centroid, signs), bits, metric_of(metric), centroid.data(),
+                signs.data()) {}
 
   static size_t checked(size_t size, const In1<float>& centroid, const In2<int8_t>& signs) {
     require(size > 0 && centroid.shape(0) == size, "centroid must have `size` values");
@@ -72,7 +73,8 @@ struct PyEncoder {
               const std::optional<Out1<float>>& errors) const {
     const size_t n = vectors.shape(0);
     require(vectors.shape(1) == encoder.size(), "vectors have the wrong length");
-    require(rows.shape(0) == n && rows.shape(1) == encoder.row_bytes(), "rows have the wrong shape");
+    require(rows.shape(0) == n && rows.shape(1) == encoder.row_bytes(),
+            "rows have the wrong shape");
     require(!errors || errors->shape(0) == n, "errors have the wrong length");
     encoder.encode(vectors.data(), n, rows.data(), errors ? errors->data() : nullptr);
   }
@@ -114,10 +116,20 @@ struct PyGraph {
       : arrays(nb::make_tuple(offsets, links, upper_rows, upper_down, upper_offsets, upper_links)) {
     require(offsets.shape(0) >= 1, "offsets must have at least one value");
     const size_t upper_n = upper_rows.shape(0);
-    require(upper_down.shape(0) == upper_n && (upper_n == 0 || upper_offsets.shape(0) == upper_n + 1),
-            "graph arrays do not fit together: upper lengths");
-    graph = {offsets.shape(0) - 1, offsets.data(), links.data(), width, upper_n, top_level,
-             upper_rows.data(), upper_down.data(), upper_offsets.data(), upper_links.data(), entry_row};
+    require(
+        upper_down.shape(0) == upper_n && (upper_n == 0 || upper_offsets.shape(0) == upper_n + 1),
+        "graph arrays do not fit together: upper lengths");
+    graph = {offsets.shape(0) - 1,
+             offsets.data(),
+             links.data(),
+             width,
+             upper_n,
+             top_level,
+             upper_rows.data(),
+             upper_down.data(),
+             upper_offsets.data(),
+             upper_links.data(),
+             entry_row};
     check_graph(graph, links.shape(0), upper_links.shape(0));
   }
 };
@@ -129,12 +141,13 @@ struct PyBuild {
 
   void cancel() { cancelled.store(true); }
 
-  bool run(const In2<float>& vectors, const std::string& metric, const In1<uint32_t>& order, size_t M,
-           size_t ef_construction, uint64_t seed, size_t threads) {
+  bool run(const In2<float>& vectors, const std::string& metric, const In1<uint32_t>& order,
+           size_t M, size_t ef_construction, uint64_t seed, size_t threads) {
     const size_t n = vectors.shape(0);
     require(order.shape(0) == n, "order must name every vector");
     require(n < (size_t{1} << 31), "a segment holds fewer than 2^31 rows");
     require(M >= 2 && 2 * M <= kBatch && ef_construction >= 1, "M or ef_construction out of range");
+    require(n * 2 * M < (size_t{1} << 32), "a graph holds fewer than 2^32 links");
     for (size_t i = 0; i < n; ++i) require(order.data()[i] < n, "order points outside the vectors");
     require(metric_of(metric) != Metric::l1, "graphs are built for inner_product and l2");
     GraphBuilder builder(vectors.data(), n, vectors.shape(1), metric_of(metric), order.data(),
@@ -177,7 +190,8 @@ class PySegment {
     view_.metric = metric_of(metric);
     view_.error_scale = error_scale;
     if (encoder != nullptr) {
-      require(codes.has_value() && codes->shape(0) >= n && codes->shape(1) == encoder->encoder.row_bytes(),
+      require(codes.has_value() && codes->shape(0) >= n &&
+                  codes->shape(1) == encoder->encoder.row_bytes(),
               "codes do not fit the encoder");
       require(encoder->encoder.size() == size && encoder->encoder.metric() == view_.metric,
               "the encoder is of another space");
@@ -199,7 +213,8 @@ class PySegment {
     check(query, k, allowed, view_.n, rows, distances);
     SearchCounts counts;
     if (view_.n == 0) return {0, 0, 0, 0};
-    return give(palimpsest::search(view_, query.data(), k, std::max(ef, k), rescored, words(allowed), counts),
+    return give(palimpsest::search(view_, query.data(), k, std::max(ef, k), rescored,
+                                   words(allowed), counts),
                 counts, rows, distances);
   }
 
@@ -218,8 +233,8 @@ class PySegment {
       SearchCounts counts;
       std::vector<Candidate> hits;
       if (view_.n != 0) {
-        hits = palimpsest::search(view_, queries.data() + i * view_.size, k, std::max(ef, k), rescored,
-                                  words(allowed), counts);
+        hits = palimpsest::search(view_, queries.data() + i * view_.size, k, std::max(ef, k),
+                                  rescored, words(allowed), counts);
       }
       for (size_t j = 0; j < hits.size(); ++j) {
         rows.data()[i * k + j] = hits[j].row;
@@ -236,16 +251,18 @@ class PySegment {
     require(view_.encoder != nullptr, "this segment has no codes");
     check(query, k, allowed, n, rows, distances);
     SearchCounts counts;
-    return give(palimpsest::scan(view_, query.data(), n, k, rescored, words(allowed), counts), counts, rows,
-                distances);
+    return give(palimpsest::scan(view_, query.data(), n, k, rescored, words(allowed), counts),
+                counts, rows, distances);
   }
 
-  Counts exact(const In1<float>& query, size_t n, size_t k, const std::optional<In1<uint64_t>>& allowed,
-               const Out1<uint32_t>& rows, const Out1<float>& distances) const {
+  Counts exact(const In1<float>& query, size_t n, size_t k,
+               const std::optional<In1<uint64_t>>& allowed, const Out1<uint32_t>& rows,
+               const Out1<float>& distances) const {
     require(view_.kept.rows != nullptr, "this segment keeps no originals");
     check(query, k, allowed, n, rows, distances);
     SearchCounts counts;
-    return give(palimpsest::exact(view_, query.data(), n, k, words(allowed), counts), counts, rows, distances);
+    return give(palimpsest::exact(view_, query.data(), n, k, words(allowed), counts), counts, rows,
+                distances);
   }
 
  private:
@@ -254,18 +271,20 @@ class PySegment {
     view_.kept.rows = kept.data();
     if (kept.dtype() == nb::dtype<float>()) {
       view_.kept.type = RowType::float32;
-    } else if (kept.dtype() == nb::dlpack::dtype{static_cast<uint8_t>(nb::dlpack::dtype_code::Float), 16, 1}) {
+    } else if (kept.dtype() ==
+               nb::dlpack::dtype{static_cast<uint8_t>(nb::dlpack::dtype_code::Float), 16, 1}) {
       view_.kept.type = RowType::float16;
     } else {
-      require(kept.dtype() == nb::dtype<uint8_t>(), "kept rows must be float32, float16 or uint8 (int8 rows)");
+      require(kept.dtype() == nb::dtype<uint8_t>(),
+              "kept rows must be float32, float16 or uint8 (int8 rows)");
       view_.kept.type = RowType::int8;
     }
     const size_t expected = view_.kept.type == RowType::int8 ? view_.size + 4 : view_.size;
     require(columns == expected && kept.shape(0) >= view_.n, "kept rows have the wrong shape");
   }
 
-  void check(const In1<float>& query, size_t k, const std::optional<In1<uint64_t>>& allowed, size_t n,
-             const Out1<uint32_t>& rows, const Out1<float>& distances) const {
+  void check(const In1<float>& query, size_t k, const std::optional<In1<uint64_t>>& allowed,
+             size_t n, const Out1<uint32_t>& rows, const Out1<float>& distances) const {
     require(query.shape(0) == view_.size, "query has the wrong length");
     require(n <= view_.n, "more rows than the segment has");
     require(k >= 1 && rows.shape(0) >= k && distances.shape(0) >= k, "output shorter than k");
@@ -306,10 +325,11 @@ std::vector<std::string> levels() {
   return out;
 }
 
-void kernel_dot(const std::string& name, int bits, const In2<uint8_t>& codes, const In1<uint8_t>& query,
-                size_t padded, const Out1<int32_t>& out) {
+void kernel_dot(const std::string& name, int bits, const In2<uint8_t>& codes,
+                const In1<uint8_t>& query, size_t padded, const Out1<int32_t>& out) {
   const size_t n = codes.shape(0);
-  require(padded % kBlock == 0 && codes.shape(1) * 8 == padded * static_cast<size_t>(bits), "code length");
+  require(padded % kBlock == 0 && codes.shape(1) * 8 == padded * static_cast<size_t>(bits),
+          "code length");
   require(query.shape(0) == (bits == 1 ? kQueryPlanes * padded / 8 : padded), "query length");
   require(out.shape(0) == n, "output length");
   std::vector<const uint8_t*> rows(n);
@@ -317,24 +337,28 @@ void kernel_dot(const std::string& name, int bits, const In2<uint8_t>& codes, co
   dot_for(level(name), bits)(rows.data(), n, query.data(), padded, out.data());
 }
 
-void kernel_rotate(const std::string& name, const Out1<float>& v, const In2<float>& signs, bool inverse) {
-  require(v.shape(0) % kBlock == 0 && signs.shape(0) == 4 && signs.shape(1) == v.shape(0), "shapes");
+void kernel_rotate(const std::string& name, const Out1<float>& v, const In2<float>& signs,
+                   bool inverse) {
+  require(v.shape(0) % kBlock == 0 && signs.shape(0) == 4 && signs.shape(1) == v.shape(0),
+          "shapes");
   (inverse ? level(name).unrotate : level(name).rotate)(v.data(), signs.data(), v.shape(0));
 }
 
-std::tuple<float, float, float> kernel_encode(const std::string& name, const In1<float>& residual, int bits,
-                                              float scale, const Out1<uint8_t>& code) {
+std::tuple<float, float, float> kernel_encode(const std::string& name, const In1<float>& residual,
+                                              int bits, float scale, const Out1<uint8_t>& code) {
   require(residual.shape(0) % kBlock == 0, "residual length");
   require(code.shape(0) * 8 == residual.shape(0) * static_cast<size_t>(bits), "code length");
-  const Encoded e = level(name).encode(residual.data(), residual.shape(0), bits, scale, code.data());
+  const Encoded e =
+      level(name).encode(residual.data(), residual.shape(0), bits, scale, code.data());
   return {e.factors.add, e.factors.rescale, e.error};
 }
 
-float kernel_distance(const std::string& name, const std::string& metric, int type, const In1<float>& a,
-                      const In1<uint8_t>& b) {
+float kernel_distance(const std::string& name, const std::string& metric, int type,
+                      const In1<float>& a, const In1<uint8_t>& b) {
   require(type >= 0 && type <= 2, "row type");
   require(b.shape(0) == RawScorer::row_bytes(static_cast<RowType>(type), a.shape(0)), "row length");
-  return level(name).distance[type][static_cast<int>(metric_of(metric))](a.data(), b.data(), a.shape(0));
+  return level(name).distance[type][static_cast<int>(metric_of(metric))](a.data(), b.data(),
+                                                                         a.shape(0));
 }
 
 // --- text --------------------------------------------------------------------------------------
@@ -365,15 +389,16 @@ nb::bytes format_row(const In1<float>& values) {
 
 NB_MODULE(_native, m) {
   using namespace palimpsest;
-  kernels();  // a wrong PALIMPSEST_SIMD fails the import, not the first search
+  nb::set_leak_warnings(false);  // an open database at exit is no leak
+  kernels();                     // a wrong PALIMPSEST_SIMD fails the import, not the first search
 
   m.def("simd_level", [] { return std::string(kernels().name); });
   m.def("simd_levels", &levels);
   m.def("padded_size", &padded_size, "size"_a);
 
   nb::class_<PyEncoder>(m, "Encoder")
-      .def(nb::init<size_t, int, const std::string&, const In1<float>&, const In2<int8_t>&>(), "size"_a,
-           "bits"_a, "metric"_a, "centroid"_a, "signs"_a)
+      .def(nb::init<size_t, int, const std::string&, const In1<float>&, const In2<int8_t>&>(),
+           "size"_a, "bits"_a, "metric"_a, "centroid"_a, "signs"_a)
       .def_prop_ro("row_bytes", [](const PyEncoder& e) { return e.encoder.row_bytes(); })
       .def("encode", &PyEncoder::encode, "vectors"_a, "rows"_a, "errors"_a.none(), NoGil())
       .def("decode", &PyEncoder::decode, "rows"_a, "vectors"_a, NoGil())
@@ -381,31 +406,33 @@ NB_MODULE(_native, m) {
 
   nb::class_<PyGraph>(m, "Graph")
       .def(nb::init<const In1<uint32_t>&, const In1<uint8_t>&, size_t, size_t, uint32_t,
-                    const In1<uint32_t>&, const In1<uint32_t>&, const In1<uint32_t>&, const In1<uint32_t>&>(),
-           "offsets"_a, "links"_a, "width"_a, "top_level"_a, "entry_row"_a, "upper_rows"_a, "upper_down"_a,
-           "upper_offsets"_a, "upper_links"_a)
+                    const In1<uint32_t>&, const In1<uint32_t>&, const In1<uint32_t>&,
+                    const In1<uint32_t>&>(),
+           "offsets"_a, "links"_a, "width"_a, "top_level"_a, "entry_row"_a, "upper_rows"_a,
+           "upper_down"_a, "upper_offsets"_a, "upper_links"_a)
       .def("unreachable", [](const PyGraph& g) { return unreachable_rows(g.graph); }, NoGil());
 
   nb::class_<PyBuild>(m, "GraphBuild")
       .def(nb::init<>())
       .def("cancel", &PyBuild::cancel)
-      .def("run", &PyBuild::run, "vectors"_a, "metric"_a, "order"_a, "M"_a, "ef_construction"_a, "seed"_a,
-           "threads"_a, NoGil())
+      .def("run", &PyBuild::run, "vectors"_a, "metric"_a, "order"_a, "M"_a, "ef_construction"_a,
+           "seed"_a, "threads"_a, NoGil())
       .def("take", &PyBuild::take);
 
   nb::class_<PySegment>(m, "Segment")
-      .def(nb::init<size_t, size_t, const std::string&, const PyEncoder*, const std::optional<In2<uint8_t>>&,
-                    float, const PyGraph*, const std::optional<Kept>&>(),
-           "n"_a, "size"_a, "metric"_a, "encoder"_a.none(), "codes"_a.none(), "error_scale"_a, "graph"_a.none(),
-           "kept"_a.none(), nb::keep_alive<1, 5>(), nb::keep_alive<1, 8>())
-      .def("search", &PySegment::search, "query"_a, "k"_a, "ef"_a, "rescored"_a, "allowed"_a.none(), "rows"_a,
-           "distances"_a, NoGil())
+      .def(nb::init<size_t, size_t, const std::string&, const PyEncoder*,
+                    const std::optional<In2<uint8_t>>&, float, const PyGraph*,
+                    const std::optional<Kept>&>(),
+           "n"_a, "size"_a, "metric"_a, "encoder"_a.none(), "codes"_a.none(), "error_scale"_a,
+           "graph"_a.none(), "kept"_a.none(), nb::keep_alive<1, 5>(), nb::keep_alive<1, 8>())
+      .def("search", &PySegment::search, "query"_a, "k"_a, "ef"_a, "rescored"_a, "allowed"_a.none(),
+           "rows"_a, "distances"_a, NoGil())
       .def("search_many", &PySegment::search_many, "queries"_a, "k"_a, "ef"_a, "rescored"_a,
            "allowed"_a.none(), "rows"_a, "distances"_a, "counts"_a, NoGil())
-      .def("scan", &PySegment::scan, "query"_a, "n"_a, "k"_a, "rescored"_a, "allowed"_a.none(), "rows"_a,
-           "distances"_a, NoGil())
-      .def("exact", &PySegment::exact, "query"_a, "n"_a, "k"_a, "allowed"_a.none(), "rows"_a, "distances"_a,
-           NoGil());
+      .def("scan", &PySegment::scan, "query"_a, "n"_a, "k"_a, "rescored"_a, "allowed"_a.none(),
+           "rows"_a, "distances"_a, NoGil())
+      .def("exact", &PySegment::exact, "query"_a, "n"_a, "k"_a, "allowed"_a.none(), "rows"_a,
+           "distances"_a, NoGil());
 
   m.def("parse_floats_into", &parse_floats_into, "text"_a, "out"_a);
   m.def("parse_rows_into", &parse_rows_into, "texts"_a, "out"_a);

@@ -3,9 +3,12 @@
 
 #include <atomic>
 #include <condition_variable>
+#include <exception>
 #include <functional>
 #include <mutex>
+#include <system_error>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #if defined(__linux__)
@@ -29,10 +32,15 @@ class Threads {
 
   explicit Threads(size_t count) {
     for (size_t i = 0; i < std::max<size_t>(count, 1); ++i) {
-      threads_.emplace_back([this, i] {
-        lower_priority_of_this_thread();
-        work(i);
-      });
+      try {
+        threads_.emplace_back([this, i] {
+          lower_priority_of_this_thread();
+          work(i);
+        });
+      } catch (const std::system_error&) {  // a limit on threads: work with those there are
+        if (threads_.empty()) throw;
+        break;
+      }
     }
   }
   Threads(const Threads&) = delete;
@@ -48,7 +56,8 @@ class Threads {
 
   size_t count() const { return threads_.size(); }
 
-  // Calls loop(from, to, thread) for chunks of [0, n), each once, and waits. The loop must not throw.
+  // Calls loop(from, to, thread) for chunks of [0, n), each once, and waits. What a loop throws is
+  // thrown again here once all threads have stopped; chunks may then be left out.
   void run(size_t n, size_t chunk, const Loop& loop) {
     std::unique_lock lock(mutex_);
     loop_ = &loop;
@@ -59,6 +68,7 @@ class Threads {
     ++round_;
     wake_.notify_all();
     done_.wait(lock, [this] { return busy_ == 0; });
+    if (thrown_) std::rethrow_exception(std::exchange(thrown_, nullptr));
   }
 
  private:
@@ -72,10 +82,17 @@ class Threads {
         seen = round_;
         loop = loop_;
       }
-      for (size_t from; (from = next_.fetch_add(chunk_, std::memory_order_relaxed)) < n_;) {
-        (*loop)(from, std::min(from + chunk_, n_), thread);
+      std::exception_ptr thrown;
+      try {
+        for (size_t from; (from = next_.fetch_add(chunk_, std::memory_order_relaxed)) < n_;) {
+          (*loop)(from, std::min(from + chunk_, n_), thread);
+        }
+      } catch (...) {
+        thrown = std::current_exception();
+        next_.store(n_, std::memory_order_relaxed);
       }
       std::lock_guard lock(mutex_);
+      if (thrown && !thrown_) thrown_ = thrown;
       if (--busy_ == 0) done_.notify_one();
     }
   }
@@ -88,6 +105,7 @@ class Threads {
   size_t n_ = 0, chunk_ = 1, busy_ = 0;
   uint64_t round_ = 0;
   bool stopping_ = false;
+  std::exception_ptr thrown_;
 };
 
 }  // namespace palimpsest

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <cstring>
+#include <limits>
 #include <vector>
 
 namespace palimpsest {
@@ -59,12 +60,11 @@ class Pool {
   size_t insert(Key key) {
     if (keys_.size() <= size_ + 1) keys_.resize(2 * size_ + 64);
     Key* keys = keys_.data();
-    size_t low = 0;
-    for (size_t length = size_; length > 0;) {  // lower bound by conditional moves
-      const size_t half = length / 2;
-      const bool right = keys[low + half] < key;
-      low = right ? low + half + 1 : low;
-      length = right ? length - half - 1 : half;
+    size_t low = 0;  // lower bound without a branch on the comparison, which is a coin toss
+    for (size_t length = size_; length > 0;) {
+      const size_t half = (length + 1) / 2;
+      low += half & -static_cast<size_t>(keys[low + half - 1] < key);
+      length -= half;
     }
     size_t i = std::min(size_, capacity_ - 1);
     size_ = i + 1;

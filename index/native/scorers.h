@@ -5,7 +5,7 @@
 
 namespace palimpsest {
 
-inline constexpr size_t kLine = 64;   // bytes of a cache line
+inline constexpr size_t kLine = 64;  // bytes of a cache line
 
 inline void prefetch_bytes(const void* from, size_t bytes) {
   const char* p = static_cast<const char*>(from);
@@ -22,7 +22,11 @@ class CodeScorer {
 
   void prefetch(uint32_t row) const { prefetch_bytes(at(row), codes_.stride); }
 
-  void score(const uint32_t* rows, size_t n, float* out) const { score_(codes_, terms_, rows, n, out); }
+  void score(const uint32_t* rows, size_t n, float* out) const {
+    score_(codes_, terms_, rows, n, out);
+  }
+
+  size_t row_bytes() const { return codes_.stride; }
 
   // |rescale| of a row; times the segment's error constant and |q - c| it bounds the estimate.
   float spread(uint32_t row) const {
@@ -32,7 +36,9 @@ class CodeScorer {
   }
 
  private:
-  const uint8_t* at(uint32_t row) const { return codes_.rows + static_cast<size_t>(row) * codes_.stride; }
+  const uint8_t* at(uint32_t row) const {
+    return codes_.rows + static_cast<size_t>(row) * codes_.stride;
+  }
 
   CodeRows codes_;
   QueryTerms terms_;
@@ -45,9 +51,13 @@ enum class RowType : int { float32 = 0, float16 = 1, int8 = 2 };
 class RawScorer {
  public:
   RawScorer(const void* rows, RowType type, size_t size, Metric metric, const float* query)
-      : rows_(static_cast<const uint8_t*>(rows)), stride_(row_bytes(type, size)), size_(size),
+      : rows_(static_cast<const uint8_t*>(rows)),
+        stride_(row_bytes(type, size)),
+        size_(size),
         distance_(kernels().distance[static_cast<int>(type)][static_cast<int>(metric)]),
         query_(query) {}
+
+  size_t row_bytes() const { return stride_; }
 
   static size_t row_bytes(RowType type, size_t size) {
     return type == RowType::float32 ? 4 * size : type == RowType::float16 ? 2 * size : size + 4;

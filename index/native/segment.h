@@ -1,5 +1,5 @@
-// The three ways to search the rows of a segment: graph, exact scan over codes, exact scan over kept
-// rows; and the rescoring that ends the first two.
+// The three ways to search the rows of a segment: graph, exact scan over codes, exact scan over
+// kept rows; and the rescoring that ends the first two.
 #pragma once
 
 #include <thread>
@@ -42,11 +42,15 @@ inline std::vector<Candidate> take(const Pool& pool, size_t count) {
 }
 
 inline constexpr size_t kRescoreAhead = 8;  // kept rows asked for ahead of use
-inline constexpr size_t kMinRescored = 2;   // of k: never stop by the bound before this many k
 
-// Recomputes up to `limit` candidates (sorted by estimate) from kept rows and returns the k closest.
-// Stops early once no later candidate's lower bound can enter the k best (bound-driven rescoring,
-// RaBitQ section 4); the bound is an interval of 1.9 deviations, so this costs next to no recall.
+// The stored error is 1.9 deviations wide; stopping at 2.5 loses less than .001 of recall (text,
+// 384 dimensions: 14 rows read for the 10 best with 4-bit codes, 111 with 1-bit codes and ef =
+// 200).
+inline constexpr float kStopWidth = 2.5f / 1.9f;
+
+// Recomputes up to `limit` candidates (sorted by estimate) from kept rows and returns the k
+// closest. Stops early once no later candidate's lower bound can enter the k best (bound-driven
+// rescoring, RaBitQ section 4).
 template <typename Scorer>
 std::vector<Candidate> rescore(const Pool& pool, size_t k, size_t limit, const Scorer& scorer,
                                const RawScorer& raw, float error_per_spread, SearchCounts& counts) {
@@ -56,7 +60,7 @@ std::vector<Candidate> rescore(const Pool& pool, size_t k, size_t limit, const S
   for (size_t i = 0; i < std::min(n, kRescoreAhead); ++i) raw.prefetch(pool.row(i));
   for (size_t i = 0; i < n; ++i) {
     const uint32_t row = pool.row(i);
-    if (best.size() == k && i >= kMinRescored * k && error_per_spread > 0) {
+    if (best.size() == k && error_per_spread > 0) {
       // Estimates only grow from here, and errors vary little from row to row.
       if (pool.distance(i) - error_per_spread * scorer.spread(row) > best.back().distance) break;
     }
@@ -74,7 +78,7 @@ inline std::vector<Candidate> finish_codes(const SegmentView& v, const CodeScore
                                            const RawScorer* raw, const Pool& pool, size_t k,
                                            size_t limit, float query_norm, SearchCounts& counts) {
   if (raw == nullptr || limit == 0) return take(pool, k);
-  return rescore(pool, k, limit, scorer, *raw, v.error_scale * query_norm, counts);
+  return rescore(pool, k, limit, scorer, *raw, kStopWidth * v.error_scale * query_norm, counts);
 }
 
 // Graph search: ef candidates by estimate, `limit` of them rescored (0: none).
@@ -89,7 +93,8 @@ inline std::vector<Candidate> search(const SegmentView& v, const float* query, s
     v.encoder->prepare(query, s.query);
     const CodeScorer scorer(*v.encoder, v.codes, s.query);
     const Pool& pool = search_graph(*v.graph, scorer, ef, allowed, s, counts);
-    hits = finish_codes(v, scorer, v.kept.rows ? &raw : nullptr, pool, k, limit, s.query.norm, counts);
+    hits =
+        finish_codes(v, scorer, v.kept.rows ? &raw : nullptr, pool, k, limit, s.query.norm, counts);
   }
   finish(v.metric, hits);
   return hits;
@@ -127,13 +132,7 @@ void scan_into(size_t n, const uint64_t* allowed, const Scorer& scorer, Pool& po
   each_batch(n, allowed, [&](const uint32_t* rows, size_t count) {
     scorer.score(rows, count, distances);
     counts.scored += count;
-    Key worst = pool.worst();
-    for (size_t i = 0; i < count; ++i) {
-      const Key key = make_key(distances[i], rows[i]);
-      if (key >= worst) continue;
-      pool.insert(key);
-      worst = pool.worst();
-    }
+    offer_all(pool, rows, distances, count, 0);
   });
 }
 

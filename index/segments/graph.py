@@ -24,6 +24,7 @@ _POLL_SECONDS = 0.05
 _LID_SAMPLE = 4_096
 _LID_NEIGHBOURS = 100
 _LID_PIECE = 1_024
+_LID_SELF = 1e-3  # of the K-th distance: closer is the row itself, but for rounding
 
 
 class Graph:
@@ -35,10 +36,12 @@ class Graph:
         self.order = order
         self._scalars = {name: scalars[name] for name in _SCALARS}
         self._arrays = {name: arrays[name] for name in _ARRAYS}
-        self.native = _native.Graph(**self._arrays, **self._scalars)
+        fields: dict[str, Any] = {**self._arrays, **self._scalars}
+        self.native = _native.Graph(**fields)
 
     @property
     def nbytes(self) -> int:
+        """Bytes of its arrays."""
         return sum(array.nbytes for array in self._arrays.values())
 
     def unreachable(self) -> int:
@@ -82,9 +85,7 @@ def build(
     watcher = threading.Thread(target=_watch, args=(native, cancelled, done), daemon=True)
     watcher.start()
     try:
-        built = native.run(
-            vectors, metric, order, config.M, config.ef_construction, seed, threads
-        )
+        built = native.run(vectors, metric, order, config.M, config.ef_construction, seed, threads)
     finally:
         done.set()
         watcher.join()
@@ -130,6 +131,8 @@ def local_intrinsic_dimension(vectors: Vectors, sample: Rows) -> NDArray[np.floa
         squared = np.einsum("ij,ij->i", some, some)[:, None] + squares - 2 * (some @ among.T)
         closest = np.partition(squared, neighbours, axis=1)[:, : neighbours + 1]
         lengths = np.sqrt(np.maximum(closest, 1e-12))
-        logs = np.log(lengths / lengths.max(axis=1, keepdims=True))
-        lid[start : start + _LID_PIECE] = -1 / np.minimum(logs.mean(axis=1), -1e-6)
+        ratios = lengths / lengths.max(axis=1, keepdims=True)
+        others = ratios > _LID_SELF  # a row of the sample is not its own neighbour
+        logs = np.log(np.where(others, ratios, 1)).sum(axis=1)
+        lid[start : start + _LID_PIECE] = -others.sum(axis=1) / np.minimum(logs, -1e-6)
     return lid

@@ -40,10 +40,12 @@ class Columns:
 
     @property
     def capacity(self) -> int:
+        """Rows there is room for."""
         return len(self.slots)
 
     @property
     def nbytes(self) -> int:
+        """Bytes in memory."""
         codes = 0 if self.codes is None else self.codes.nbytes
         return self.vectors.nbytes + self.ids.nbytes + self.slots.nbytes + self.seqs.nbytes + codes
 
@@ -61,15 +63,18 @@ class Growing:
 
     @classmethod
     def empty(cls, config: VectorConfig) -> Growing:
+        """Return a part without rows."""
         columns = _columns(config, _FIRST_CAPACITY)
         return cls(config, columns, 0, Dead(), None, _searcher(config, columns, None))
 
     @property
     def live(self) -> int:
+        """Rows that are not dead."""
         return self.n - self.dead.count
 
     @property
     def last_slot(self) -> int:
+        """The highest slot; 0 when empty."""
         return int(self.columns.slots[self.n - 1]) if self.n else 0
 
     def extended(self, slots: Slots, seq: int, ids: Ids, vectors: Vectors) -> Growing:
@@ -115,6 +120,7 @@ class Growing:
         return np.where(own[rows] == slots, rows, -1)
 
     def vectors_of(self, rows: NDArray[np.intp]) -> Vectors:
+        """Return the vectors of rows, (m, d)."""
         return self.columns.vectors[rows]
 
 

@@ -25,7 +25,7 @@ from index.storage.files import Array, write_folder
 from index.storage.ids import Ids, join_ids
 from index.types import Distance, Slots, Vectors
 
-_PIECE = 4_096  # rows copied by one numpy call
+_PIECE = 1_024  # rows copied by one numpy call
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -39,6 +39,7 @@ class LiveRows:
 
     @property
     def n(self) -> int:
+        """Number of rows."""
         return len(self.slots)
 
 
@@ -53,7 +54,10 @@ class Build:
 
 
 def live_rows(parts: Sequence[tuple[Growing | Sealed, Dead]]) -> LiveRows:
-    """Copy the rows of the parts that are not dead."""
+    """Return the rows of the parts that are not dead; a whole growing part is not copied."""
+    if len(parts) == 1 and isinstance(parts[0][0], Growing) and parts[0][1].count == 0:
+        n, whole = parts[0][0].n, parts[0][0].columns
+        return LiveRows(whole.vectors[:n], whole.ids[:n], whole.slots[:n], whole.seqs[:n])
     chosen = [(part, dead.live_rows(part.n)) for part, dead in parts]
     n = sum(len(rows) for _, rows in chosen)
     vectors: Vectors | None = None

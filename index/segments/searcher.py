@@ -60,14 +60,16 @@ class Searcher:
         self.has_codes = codes is not None
         self.has_graph = graph is not None
 
-    def by_graph(self, query: Vector, k: int, ef: int, rescored: int, allowed: Words | None) -> Hits:
-        """Walk the graph keeping ``ef`` candidates; recompute ``rescored`` of them from kept rows."""
+    def by_graph(
+        self, query: Vector, k: int, ef: int, rescored: int, allowed: Words | None
+    ) -> Hits:
+        """Walk the graph for ``ef`` candidates; recompute ``rescored`` of them from kept rows."""
         rows, distances = np.empty(k, np.uint32), np.empty(k, np.float32)
         found, *counts = self._search(query, k, ef, rescored, allowed, rows, distances)
         return Hits(rows[:found], distances[:found], *counts)
 
     def by_scan(self, query: Vector, n: int, k: int, rescored: int, allowed: Words | None) -> Hits:
-        """Score the codes of the first ``n`` rows; recompute ``rescored`` of them from kept rows."""
+        """Score the codes of the first ``n`` rows; recompute ``rescored`` from kept rows."""
         rows, distances = np.empty(k, np.uint32), np.empty(k, np.float32)
         found, *counts = self._scan(query, n, k, rescored, allowed, rows, distances)
         return Hits(rows[:found], distances[:found], *counts)

@@ -110,6 +110,14 @@ def _write_all(descriptor: int, piece: bytes | memoryview) -> None:
         written += os.write(descriptor, piece[written:])
 
 
+def make_folder(folder: Path) -> None:
+    """Make a folder, and those above it, durable; it may be there already."""
+    if not folder.exists():
+        make_folder(folder.parent)
+        folder.mkdir(exist_ok=True)
+        sync_folder(folder.parent)
+
+
 def sync_folder(folder: Path) -> None:
     """Make the folder's own entries durable."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
@@ -128,6 +136,7 @@ class Folder:
     buffers: Mapping[str, mmap.mmap]
 
     def has(self, name: str) -> bool:
+        """Tell whether there is an array of the name."""
         return f"{name}.npy" in self.buffers
 
     def mapped(self, name: str) -> Array:
@@ -153,6 +162,7 @@ class Folder:
 
     @property
     def nbytes(self) -> int:
+        """Bytes of all arrays on disk."""
         return sum(len(buffer) for buffer in self.buffers.values())
 
 

@@ -1,16 +1,7 @@
-"""The SQLite file of one collection: log, payloads, ids and manifest. Nothing else decides what exists.
-
-Tables (all slots are collection-wide, ascending, never used twice):
-  settings    the format number and the collection's config
-  position    one row: last seq, next slot, number of points
-  points      id -> seq, payload and the slot of each vector name (8 bytes a name, 0 = no vector)
-  staged      vectors not sealed yet: one row per write and vector name, as arrays
-  dead        slots whose point was deleted or written again, until their rows are gone from disk
-  segments    the manifest: sealed folders, with the crc32 of their description
-  sealed      per vector name, the slot up to which staged rows have moved into segments
+"""The SQLite file of one collection: log, payloads, ids, manifest. Only it decides what exists.
 
 WAL mode with synchronous=FULL: a committed transaction has been synced. One thread writes (see
-``index.writer``); any thread reads, each on its own connection.
+``index.writer``); any thread reads, each on its own connection (``index.storage.reader``).
 """
 
 from __future__ import annotations
@@ -27,29 +18,23 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from index.errors import Damaged, PalimpsestError, StorageFull, StoreFailed, UnknownFormat
+from index.errors import Damaged
 from index.storage.ids import Ids, Key, ids_from_bytes, ids_to_bytes
+from index.storage.schema import check_format, connect, store_errors
 from index.types import Slots, Vectors
 
-FORMAT = 1
 LOOKUP = 512  # ids asked for by one statement; below SQLite's smallest limit of 999
+_PURGED_ENTRIES = 128  # staged entries looked at by one purge
+_SEALED_ENTRIES = (
+    "SELECT s.slot, length(s.value) FROM staged s JOIN sealed USING (vector)"
+    f" WHERE s.slot <= sealed.slot ORDER BY s.slot LIMIT {_PURGED_ENTRIES}"
+)
 _CHECKPOINT_PAGES = 8_000  # 32 MB of log between checkpoints
 
-_SCHEMA = """
-CREATE TABLE settings (name TEXT PRIMARY KEY, value) WITHOUT ROWID;
-CREATE TABLE position (one INTEGER PRIMARY KEY CHECK (one = 1), seq INTEGER NOT NULL,
-    slot INTEGER NOT NULL, points INTEGER NOT NULL);
-CREATE TABLE points (id PRIMARY KEY, seq INTEGER NOT NULL, slots BLOB NOT NULL, payload BLOB)
-    WITHOUT ROWID;
-CREATE TABLE staged (slot INTEGER PRIMARY KEY, vector INTEGER NOT NULL, n INTEGER NOT NULL,
-    seq INTEGER NOT NULL, crc32 INTEGER NOT NULL, ids BLOB NOT NULL, value BLOB NOT NULL);
-CREATE TABLE dead (slot INTEGER PRIMARY KEY);
-CREATE TABLE segments (name TEXT PRIMARY KEY, vector INTEGER NOT NULL, crc32 INTEGER NOT NULL);
-CREATE TABLE sealed (vector INTEGER PRIMARY KEY, slot INTEGER NOT NULL);
-INSERT INTO position VALUES (1, 0, 1, 0);
-"""
-_FIND = f"SELECT slots FROM points WHERE id IN ({','.join('?' * LOOKUP)})"
-_DAMAGE = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+_FIND = (
+    f"SELECT slots FROM (VALUES {','.join(['(?)'] * LOOKUP)}) AS wanted"
+    " CROSS JOIN points ON id = wanted.column1"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,46 +66,6 @@ class SegmentEntry:
     checksum: int
 
 
-@contextmanager
-def store_errors(path: Path) -> Iterator[None]:
-    """Turn SQLite's errors into StorageFull, Damaged or StoreFailed."""
-    try:
-        yield
-    except sqlite3.Error as error:
-        raise _translate(path, error) from error
-
-
-def _translate(path: Path, error: sqlite3.Error) -> PalimpsestError:
-    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
-    if code == sqlite3.SQLITE_FULL:
-        return StorageFull(f"No space left to write {path}: free some, the server goes on")
-    if code in _DAMAGE:
-        return Damaged(path, "a SQLite database", str(error), "file")
-    return StoreFailed(f"SQLite failed on {path}: {error}")
-
-
-def connect(path: Path) -> sqlite3.Connection:
-    """Open a connection that leaves transactions to its owner."""
-    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=30)
-    connection.execute("PRAGMA synchronous = FULL")
-    return connection
-
-
-def create_store(path: Path, config: dict[str, Any]) -> None:
-    """Create an empty store; its file is whole and synced on return."""
-    with store_errors(path):
-        connection = connect(path)
-        try:
-            connection.execute("PRAGMA journal_mode = WAL")
-            connection.executescript(_SCHEMA)
-            connection.executemany(
-                "INSERT INTO settings VALUES (?, ?)",
-                [("format", FORMAT), ("config", json.dumps(config))],
-            )
-        finally:
-            connection.close()
-
-
 class Store:
     """The writing side. Every method but ``open`` belongs to the collection's writer thread."""
 
@@ -138,13 +83,14 @@ class Store:
             try:
                 connection.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}")
                 connection.execute(f"PRAGMA journal_size_limit = {64 << 20}")
-                _check_format(path, connection)
+                check_format(path, connection)
             except BaseException:
                 connection.close()
                 raise
             return cls(path, connection)
 
     def close(self) -> None:
+        """Close the connection."""
         self._connection.close()
 
     @contextmanager
@@ -163,12 +109,15 @@ class Store:
     # What a reopened collection starts from.
 
     def config(self) -> dict[str, Any]:
+        """Return the config as JSON values."""
         return json.loads(self._one("SELECT value FROM settings WHERE name = 'config'")[0])  # type: ignore[no-any-return]
 
     def position(self) -> Position:
+        """Return where the log stands."""
         return Position(*self._one("SELECT seq, slot, points FROM position"))
 
     def segments(self) -> list[SegmentEntry]:
+        """Return the manifest, oldest entry first."""
         rows = self._connection.execute("SELECT name, vector, crc32 FROM segments ORDER BY rowid")
         return [SegmentEntry(*row) for row in rows]
 
@@ -190,7 +139,8 @@ class Store:
         for vector, first, seq, n, checksum, ids, value in rows:
             found = _staged_checksum(ids, value)
             if found != checksum:
-                raise Damaged(self.path, checksum, found, f"checksum of staged rows at slot {first}")
+                what = f"checksum of staged rows at slot {first}"
+                raise Damaged(self.path, checksum, found, what)
             values = np.frombuffer(value, dtype=np.float32).reshape(n, -1)
             yield StagedRows(vector, first, seq, ids_from_bytes(ids, n), values)
 
@@ -203,6 +153,7 @@ class Store:
     # Writes, inside a transaction.
 
     def move_to(self, position: Position) -> None:
+        """Record where the log stands."""
         self._connection.execute(
             "UPDATE position SET seq = ?, slot = ?, points = ?",
             (position.seq, position.slot, position.points),
@@ -235,9 +186,11 @@ class Store:
         )
 
     def delete_points(self, keys: Sequence[Key]) -> None:
+        """Delete points; keys without one are fine."""
         self._connection.executemany("DELETE FROM points WHERE id = ?", ((key,) for key in keys))
 
     def stage(self, rows: StagedRows) -> None:
+        """Keep rows until they are sealed."""
         ids = ids_to_bytes(rows.ids)
         value = rows.values.data.cast("B")
         self._connection.execute(
@@ -266,11 +219,13 @@ class Store:
         )
 
     def add_segment(self, entry: SegmentEntry) -> None:
+        """Add a line to the manifest."""
         self._connection.execute(
             "INSERT INTO segments VALUES (?, ?, ?)", (entry.name, entry.vector, entry.checksum)
         )
 
     def remove_segments(self, names: Sequence[str]) -> None:
+        """Remove lines from the manifest."""
         self._connection.executemany(
             "DELETE FROM segments WHERE name = ?", ((name,) for name in names)
         )
@@ -279,16 +234,24 @@ class Store:
         """Record that staged rows of the vector up to the slot are in segments, or dead."""
         self._connection.execute("INSERT OR REPLACE INTO sealed VALUES (?, ?)", (vector, slot))
 
-    def purge_staged(self, limit: int) -> bool:
-        """Delete up to ``limit`` staged entries that have been sealed; tell whether any was left."""
-        deleted = self._connection.execute(
-            "DELETE FROM staged WHERE slot IN (SELECT s.slot FROM staged s JOIN sealed USING (vector)"
-            " WHERE s.slot <= sealed.slot ORDER BY s.slot LIMIT ?)",
-            (limit,),
-        )
-        return deleted.rowcount == limit
+    def purge_staged(self, nbytes: int) -> bool:
+        """Delete sealed entries of the staged rows; tell whether more may be left.
+
+        Args:
+            nbytes: stop after about that much, so that writes need not wait long.
+        """
+        entries = self._connection.execute(_SEALED_ENTRIES).fetchall()
+        total, purged = 0, []
+        for slot, length in entries:
+            if total >= nbytes:
+                break
+            total += length
+            purged.append((slot,))
+        self._connection.executemany("DELETE FROM staged WHERE slot = ?", purged)
+        return len(purged) < len(entries) or len(entries) == _PURGED_ENTRIES
 
     def put_config(self, config: dict[str, Any]) -> None:
+        """Replace the config."""
         self._connection.execute(
             "UPDATE settings SET value = ? WHERE name = 'config'", (json.dumps(config),)
         )
@@ -296,9 +259,3 @@ class Store:
 
 def _staged_checksum(ids: bytes, value: bytes | memoryview) -> int:
     return zlib.crc32(value, zlib.crc32(ids))
-
-
-def _check_format(path: Path, connection: sqlite3.Connection) -> None:
-    row = connection.execute("SELECT value FROM settings WHERE name = 'format'").fetchone()
-    if row is None or row[0] not in range(1, FORMAT + 1):
-        raise UnknownFormat(path, row and row[0], FORMAT)

@@ -181,6 +181,15 @@ def test_head_and_trailing_slashes(http: httpx.Client, collection: str) -> None:
     assert result(http.post(f"/collections/{collection}/points/query/", json={"query": V}))
 
 
+def test_a_body_is_json_whatever_its_type(http: httpx.Client, collection: str) -> None:
+    form = {"content-type": "application/x-www-form-urlencoded"}
+    path = f"/collections/{collection}"
+    assert result(http.patch(path, content=b'{"metadata":{"a":1}}', headers=form)) is True
+    assert result(http.get(path))["config"]["metadata"] == {"a": 1}
+    body = b'{"points":[{"id":1,"vector":[1,2,3]}]}'
+    assert result(http.put(f"{path}/points", content=body, headers=form))
+
+
 def test_any_origin_is_allowed(http: httpx.Client, collection: str) -> None:
     query = f"/collections/{collection}/points/query"
     replies = [

@@ -50,7 +50,11 @@ UPSERTS: dict[str, tuple[Any, int, str]] = {
         "Format error in JSON body: JSON is malformed: invalid character (byte 29)",
     ),
     "a text for a number": (points({"id": 3, "vector": [1, "2", 3]}), 400, "point 3"),
-    "a number for a vector": (points({"id": 3, "vector": 7}), 400, "expected a vector, got 7"),
+    "a number for a vector": (
+        points({"id": 3, "vector": 7}),
+        400,
+        "expected a vector, got 7 (point 3)",
+    ),
     "no vector": (
         points({"id": 3}),
         400,
@@ -70,7 +74,7 @@ UPSERTS: dict[str, tuple[Any, int, str]] = {
     "multivector": (
         points({"id": 4, "vector": [V, V]}),
         400,
-        "Wrong input: `multivector` is not supported by this server",
+        "Wrong input: `multivector` is not supported by this server (point 4)",
     ),
     "inference": (
         points({"id": 4, "vector": {"text": "words", "model": "m"}}),
@@ -512,6 +516,8 @@ def test_an_oversized_body_is_refused_before_it_has_come(server: Server, collect
     with socket.create_connection(("127.0.0.1", server.port), timeout=30) as connection:
         head = f"PUT /collections/{collection}/points HTTP/1.1\r\nhost: x\r\n"
         connection.sendall(f"{head}content-length: 1000000000000\r\n\r\n{{".encode())
-        reply = connection.recv(65_536)
+        reply = b""
+        while b"bytes)" not in reply:
+            reply += connection.recv(65_536)
     assert reply.startswith(b"HTTP/1.1 400 ")
     assert b"(1000000000000 bytes) is larger than allowed" in reply

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -85,7 +86,7 @@ def test_base64_and_json_vectors_mean_the_same(http: httpx.Client, collection: s
     asked = {"ids": [1, 2], "with_vector": True}
     one, two = result(http.post(f"/collections/{collection}/points", json=asked))
     assert one["vector"] == two["vector"]
-    assert np.array_equal(np.float32(one["vector"]), np.float32(vector))
+    assert np.array_equal(np.array(one["vector"], "f4"), np.array(vector, "f4"))
 
 
 def test_payloads_come_back_byte_for_byte(http: httpx.Client, collection: str) -> None:
@@ -222,3 +223,28 @@ def test_a_large_upsert_is_decoded_beside_the_loop(http: httpx.Client, collectio
     broken = {"points": [*points, {"id": 5_000, "vector": [1]}]}
     assert "point 5000" in refused(http.put(path, json=broken), 400)
     assert result(http.post(f"{path}/count", json={})) == {"count": 3_000}
+
+
+def test_sealing_shows_as_yellow_with_counts(http: httpx.Client, make: Callable[..., str]) -> None:
+    n, size = 4_000, 32
+    eager = {"palimpsest": {"seal_rows": 1_000, "quiet_rows": 1, "quiet_seconds": 0}}
+    name = make(vectors={"size": size, "distance": "Euclid"}, metadata=eager)
+    rows = np.random.default_rng(3).standard_normal((n, size)).round(4).tolist()
+    put(http, name, *({"id": i, "vector": row} for i, row in enumerate(rows)))
+    states = [result(http.get(f"/collections/{name}"))]
+    deadline = time.monotonic() + 60
+    while states[-1]["status"] != "green" and time.monotonic() < deadline:
+        time.sleep(0.01)
+        states.append(result(http.get(f"/collections/{name}")))
+    yellow = [state for state in states if state["status"] == "yellow"]
+    assert yellow
+    for state in yellow:
+        assert state["progress"]["pending"] > 0 or state["progress"]["running"]
+    last = states[-1]
+    assert (last["status"], last["optimizer_status"]) == ("green", "ok")
+    assert last["indexed_vectors_count"] == last["points_count"] == n
+    assert last["segments_count"] >= 1
+    assert "progress" not in last
+    query = {"query": rows[17], "limit": 1}
+    (hit,) = result(http.post(f"/collections/{name}/points/query", json=query))["points"]
+    assert hit["id"] == 17

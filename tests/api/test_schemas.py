@@ -10,16 +10,22 @@ from uuid import UUID
 import msgspec
 import numpy as np
 import pytest
-from app.errors import Refusal, describe
-from app.schemas.collections import CollectionBody, CollectionChange
-from app.schemas.declarations import merge, to_config
-from app.schemas.ids import format_id, parse_id, parse_path_id
-from app.schemas.parameters import Parameters, parse_parameters
-from app.schemas.query import QueryBody, encode_hit, encode_result, to_query
-from app.schemas.selectors import FieldSelection, PayloadSelector, WithPayload
 from qdrant_client import models
 from qdrant_client.local.local_collection import LocalCollection
 
+from app.errors import Refusal, describe
+from app.schemas.collections import CollectionBody, CollectionChange
+from app.schemas.declarations import merge, to_config
+from app.schemas.ids import parse_id, parse_path_id
+from app.schemas.parameters import Parameters, parse_parameters
+from app.schemas.query import (
+    MARK,
+    QueryBody,
+    decode_query,
+    to_points,
+    to_query,
+)
+from app.schemas.selectors import FieldSelection, PayloadSelector, WithPayload
 from index import (
     CollectionConfig,
     CollectionExists,
@@ -49,7 +55,7 @@ HYPHENATED = "936da01f-9abd-4d9d-80c7-02af85c822a8"
     ],
 )
 def test_ids_are_read_and_written(raw: int | str, expected: bytes) -> None:
-    assert format_id(parse_id(raw)) == expected
+    assert msgspec.json.encode(parse_id(raw)) == expected
     assert parse_path_id(str(raw)) == parse_id(raw)
 
 
@@ -111,7 +117,7 @@ def test_payload_selectors_agree_with_the_reference(keys: list[str], form: str) 
         reference = models.PayloadSelectorExclude(exclude=keys)
     select = PayloadSelector(asked, default=False)
     expected = LocalCollection._process_payload(PAYLOAD, reference)
-    assert json.loads(select(json.dumps(PAYLOAD).encode())) == expected
+    assert json.loads(bytes(select(json.dumps(PAYLOAD).encode()))) == expected
 
 
 @pytest.mark.parametrize("key", ["", ".a", "a.", "a..b", "a[", "a[x]", 'a."b', "a b"])
@@ -123,7 +129,7 @@ def test_a_broken_path_is_refused(key: str) -> None:
 def test_a_selected_payload_keeps_the_digits_of_its_numbers() -> None:
     text = b'{"a":{"x":1.10,"y":123456789012345678901234567890},"b":1}'
     selected = PayloadSelector(["a"], default=True)(text)
-    assert selected == b'{"a":{"x":1.10,"y":123456789012345678901234567890}}'
+    assert bytes(selected) == b'{"a":{"x":1.10,"y":123456789012345678901234567890}}'
 
 
 def test_parameters() -> None:
@@ -174,27 +180,26 @@ def query_of(distance: Distance = Distance.DOT, **given: Any) -> Any:
     return to_query(body, CONFIGS[distance])
 
 
-def test_the_quick_path_of_hits_writes_what_the_plain_one_writes() -> None:
-    found = search_result([7, 2**64 - 1, 0], [-0.1, 0.25, 3e-8])
-    query = query_of()
-    rows = json.loads(encode_result(query, found))["points"]
-    plain = [encode_hit(query, found, i, s) for i, s in enumerate((b"0.1", b"-0.25", b"-3e-08"))]
-    assert rows == [json.loads(each) for each in plain]
-    assert rows[0] == {"id": 7, "version": 0, "score": 0.1}
+def sent(found: SearchResult) -> Any:
+    text = msgspec.json.encode(to_points(query_of(), found))
+    return json.loads(text, parse_constant=pytest.fail)["points"]
 
 
-def test_hits_with_uuids_and_no_hits() -> None:
-    one = UUID(HYPHENATED)
-    rows = json.loads(encode_result(query_of(), search_result([3, one], [0, 0])))["points"]
-    assert [row["id"] for row in rows] == [3, HYPHENATED]
-    assert json.loads(encode_result(query_of(), search_result([], []))) == {"points": []}
+def test_scores_have_the_fewest_digits() -> None:
+    found = search_result([7, 2**64 - 1, UUID(HYPHENATED)], [-0.1, 0.25, 0])
+    assert sent(found) == [
+        {"id": 7, "version": 0, "score": 0.1},
+        {"id": 2**64 - 1, "version": 1, "score": -0.25},
+        {"id": HYPHENATED, "version": 2, "score": 0.0},
+    ]
+    assert sent(search_result([], [])) == []
 
 
 @pytest.mark.parametrize("bad", [np.inf, -np.inf, np.nan])
 def test_scores_that_json_cannot_hold_stay_valid(bad: float) -> None:
-    text = encode_result(query_of(), search_result([1, 2], [bad, 0.5]))
-    scores = [row["score"] for row in json.loads(text, parse_constant=pytest.fail)["points"]]
-    assert np.isfinite(scores).all()
+    rows = sent(search_result([1, 2], [bad, 0.5]))
+    assert np.isfinite([row["score"] for row in rows]).all()
+    assert rows[1]["score"] == -0.5
 
 
 def test_a_score_threshold_turns_with_the_distance() -> None:
@@ -285,3 +290,57 @@ def test_changes_merge_into_a_declaration() -> None:
         "on_disk_payload": False,
         "metadata": {"kept": 1, "new": {"x": None}},
     }
+
+
+ARRAYS = [
+    "[1,2,3]",
+    " [ 1 , -2.5e-3 ,\n3 ] ",
+    "[]",
+    "[1,2",
+    "[1,,2]",
+    "[1,NaN,2]",
+    "[[1,2,3]]",
+    "[01,2,3]",
+]
+SHAPES = [
+    '{"query":%s}',
+    '{"limit":3,"query":%s,"with_payload":["a"]}',
+    '{"with_payload":["a"],"query":%s}',
+    '{"query":{"nearest":%s}}',
+    '{"query":{"nearest":%s,"mmr":null}}',
+    '{"query":{"nearest":%s,"other":1}}',
+    '{"query":{"recommend":%s}}',
+    '{"query":7,"prefetch":%s}',
+    '{"query":%s,"query":[4,5,6]}',
+    '{"query":[4,5,6],"query":%s}',
+    '{"using":"%s","query":[4,5,6]}',
+    '{"query":"%s"}',
+    '{"query":%s,"unknown":1}',
+    '{"query":%s} and more',
+    '{"query":%s,"with_vector":[]}',
+    "%s",
+]
+
+
+def outcome(read: Any) -> Any:
+    try:
+        query = read()
+    except Exception as error:
+        return describe(error)
+    target = query.request.query
+    return (
+        target.tolist() if isinstance(target, np.ndarray) else target,
+        query.request._replace(query=0),
+        query.similarity,
+    )
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("array", ARRAYS)
+def test_a_vector_cut_out_reads_like_one_left_in(shape: str, array: str) -> None:
+    config = CONFIGS[Distance.DOT]
+    for text in ((shape % array).encode(), (shape % array).encode() + b" " + MARK):
+        plain = outcome(
+            lambda text=text: to_query(msgspec.json.decode(text, type=QueryBody), config)
+        )
+        assert outcome(lambda text=text: decode_query(text, config)) == plain

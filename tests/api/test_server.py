@@ -10,8 +10,8 @@ from typing import Any
 
 import httpx
 import pytest
-from app.cli import main
 
+from app.cli import main
 from tests.api.replies import result
 from tests.api.served import Server, free_port
 
@@ -67,6 +67,8 @@ def test_a_taken_port_is_refused(server: Server, tmp_path: Path) -> None:
 def test_wrong_settings_are_named(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["serve", "--port", "70000"]) == 2
     assert "port" in capsys.readouterr().err
+    assert main(["serve", "--log-level", "loud"]) == 2
+    assert "log_level" in capsys.readouterr().err
 
 
 def test_settings_by_environment(tmp_path: Path) -> None:

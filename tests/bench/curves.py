@@ -45,6 +45,7 @@ EFS = (
     320,
     448,
 )
+TURN_SECONDS = 0.15  # small sets are searched several times a turn
 ENOUGH = 0.993  # no ef above the first that reaches this is tried
 
 
@@ -97,10 +98,16 @@ def race(
 
 
 def _timed(search: SearchAll, ef: int) -> tuple[NDArray[np.int64], float]:
+    """Return what was found and the seconds of the fastest pass of one turn."""
     gc.collect()
-    start = time.perf_counter()
-    found = search(ef)
-    return found, time.perf_counter() - start
+    best, begin = math.inf, time.perf_counter()
+    while True:
+        start = time.perf_counter()
+        found = search(ef)
+        end = time.perf_counter()
+        best = min(best, end - start)
+        if end - begin >= TURN_SECONDS:
+            return found, best
 
 
 def _crossing(

@@ -22,6 +22,7 @@ from index import (
     VectorConfig,
 )
 from index.config import MAX_SEAL_ROWS, Encoding
+from index.search.plan import resolve
 from tests.bench import EF_CONSTRUCTION, M
 from tests.bench.corpora import Corpus, K
 from tests.bench.curves import SearchAll
@@ -31,21 +32,20 @@ NAME = "bench"
 SEAL_SECONDS = 3_600.0
 _BATCH = 4_096
 
-ONE_SEGMENT = MaintenanceConfig(seal_rows=MAX_SEAL_ROWS, quiet_rows=1, quiet_seconds=0.2)
-NEVER_SEALED = MaintenanceConfig(seal_rows=MAX_SEAL_ROWS, quiet_rows=MAX_SEAL_ROWS)
+_SEALED_NOW = MaintenanceConfig(seal_rows=MAX_SEAL_ROWS, quiet_rows=1, quiet_seconds=0.0)
+_NEVER_SEALED = MaintenanceConfig(seal_rows=MAX_SEAL_ROWS, quiet_rows=MAX_SEAL_ROWS)
 
 
 @contextlib.contextmanager
-def filled(
-    corpus: Corpus, encoding: Encoding, maintenance: MaintenanceConfig = ONE_SEGMENT
-) -> Iterator[Collection]:
-    """Hold `corpus` as points 0, 1, ... of a collection; wait until it has settled."""
+def filled(corpus: Corpus, encoding: Encoding, *, sealed: bool = True) -> Iterator[Collection]:
+    """Hold `corpus` as points 0, 1, ... of a collection, in one segment or all growing."""
     with tempfile.TemporaryDirectory() as folder:
         database = Database.open(Path(folder), threads=THREADS)
         try:
-            collection = database.create(NAME, _config(corpus, encoding, maintenance))
+            collection = database.create(NAME, _config(corpus, encoding, _NEVER_SEALED))
             fill(collection, corpus.base)
-            if maintenance is not NEVER_SEALED:
+            if sealed:
+                collection.reconfigure(_config(corpus, encoding, _SEALED_NOW))
                 wait_sealed(collection)
             yield collection
         finally:
@@ -74,13 +74,25 @@ def wait_sealed(collection: Collection) -> None:
     raise TimeoutError(f"rows were not sealed within {SEAL_SECONDS:.0f} s")
 
 
-def search_all(collection: Collection, corpus: Corpus) -> SearchAll:
-    """Search queries one by one, each a whole `Collection.search`, as a program would."""
+def walk_all(collection: Collection, corpus: Corpus) -> SearchAll:
+    """Search the one segment's graph, one native call a query: library against library."""
+    view = collection.view.vectors[""]
+    (part,) = view.sealed
+    ids, by_graph = part.segment.ids.astype(np.int64), part.segment.searcher.by_graph
 
     def search(ef: int) -> NDArray[np.int64]:
-        return searched(collection, corpus.queries, ef)
+        plan = resolve(SearchRequest(query=corpus.queries[0], k=K, ef=ef), view.config)
+        rows = np.empty((len(corpus.queries), K), dtype=np.uint32)
+        for i, query in enumerate(corpus.queries):
+            rows[i] = by_graph(query, K, plan.ef, plan.rescored, None).rows
+        return np.asarray(ids[rows])
 
     return search
+
+
+def search_all(collection: Collection, corpus: Corpus) -> SearchAll:
+    """Search queries one by one, each a whole `Collection.search`, as a program would."""
+    return lambda ef: searched(collection, corpus.queries, ef)
 
 
 def searched(

@@ -16,7 +16,7 @@ from tests.bench.report import Result, rate, ratio
 
 TARGETS = (0.95, 0.99)
 ENCODINGS: tuple[Encoding, ...] = ("4", "1")
-_SPEED = {"4": (">= 4x", "6x"), "1": (">= 2.5x", "4x")}
+_SPEED = {"4-bit graph": (">= 4x", "6x"), "1-bit graph": (">= 2.5x", "4x")}
 _MEMORY = {"4": "<= 0.25x", "1": "<= 0.15x"}
 _INDEX_PARTS = ("codes", "links", "ids")  # codes include their factors
 
@@ -27,10 +27,14 @@ def measure(corpus: Corpus, rounds: int) -> Iterator[Result]:
     with contextlib.ExitStack() as stack:
         ours = {e: stack.enter_context(engine.filled(corpus, e)) for e in ENCODINGS}
         contenders: dict[str, SearchAll] = {"hnswlib": reference.search_all(library, corpus)}
-        contenders |= {e: engine.search_all(c, corpus) for e, c in ours.items()}
+        contenders |= {f"{e}-bit graph": engine.walk_all(c, corpus) for e, c in ours.items()}
+        whole = f"{DEFAULT_ENCODING}-bit Collection.search"
+        contenders[whole] = engine.search_all(ours[DEFAULT_ENCODING], corpus)
+        contenders["hnswlib, all in one call"] = reference.search_at_once(library, corpus)
         curves = race(contenders, corpus, rounds)
-        for encoding in ENCODINGS:
-            yield from _speeds(corpus, encoding, curves)
+        for name in contenders:
+            if name != "hnswlib":
+                yield from _speeds(corpus, name, curves)
         found = engine.searched(ours[DEFAULT_ENCODING], corpus.queries, None)
         yield Result(
             f"{corpus.name}: recall with no parameter given",
@@ -44,16 +48,15 @@ def measure(corpus: Corpus, rounds: int) -> Iterator[Result]:
         yield from _memory(corpus, ours, theirs)
 
 
-def _speeds(corpus: Corpus, encoding: str, curves: Mapping[str, Curve]) -> Iterator[Result]:
-    must, aim = _SPEED[encoding]
+def _speeds(corpus: Corpus, contender: str, curves: Mapping[str, Curve]) -> Iterator[Result]:
+    must, aim = _SPEED.get(contender, ("", ""))
     for target in TARGETS:
-        name = f"{corpus.name}: {encoding}-bit, queries/s against hnswlib"
-        ours, theirs = curves[encoding].rate_at(target), curves["hnswlib"].rate_at(target)
+        ours, theirs = curves[contender].rate_at(target), curves["hnswlib"].rate_at(target)
         if ours is None or theirs is None:
-            behind = f"{encoding}-bit" if ours is None else "hnswlib"
-            measured = f"{behind} does not get there"
+            measured = f"{contender if ours is None else 'hnswlib'} does not get there"
         else:
             measured = f"{ratio(ours, theirs)} ({rate(ours)} against {rate(theirs)})"
+        name = f"{corpus.name}: {contender}, queries/s against hnswlib"
         yield Result(name, must, aim, measured, f"{target:.2f}")
 
 

@@ -17,9 +17,11 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from index import Database, SearchRequest
 from tests.bench import load, reference, servers
 from tests.bench.corpora import Corpus, K
 from tests.bench.curves import Curve, Setting
+from tests.bench.engine import NAME
 from tests.bench.load import Load
 from tests.bench.report import Result, rate, ratio
 
@@ -28,7 +30,7 @@ _EFS = (16, 24, 32, 40, 48, 56, 72, 96, 128)
 _BATCH = 500
 _CONNECTIONS = 8
 _WRITERS = 4
-_PATH = "/collections/bench"
+_PATH = f"/collections/{NAME}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +57,9 @@ def measure(corpus: Corpus, rounds: int, seconds: float) -> Iterator[Result]:
         with servers.running(ours) as server:
             yield _ingest(server, corpus)
             yield from _queries(server, corpus, rounds, seconds)
+        opened = _opened(Path(folder), corpus)
         with servers.running(ours) as server:
-            yield _restarted(server, corpus)
+            yield _restarted(server, corpus, opened)
             yield _latency(server, corpus)
 
 
@@ -75,11 +78,13 @@ def _ingest(server: servers.Server, corpus: Corpus) -> Result:
     server.call("PUT", _PATH, {"vectors": vectors})
     bodies = points(corpus)
     requests = [load.request("PUT", f"{_PATH}/points?wait=true", body) for body in bodies]
+    _, before = reference.build(corpus)
     start = time.perf_counter()
     load.run(server.port, requests, Load(_WRITERS, count=len(requests)))
     _wait_green(server, len(corpus.base))
     ours = time.perf_counter() - start
-    _, theirs = reference.build(corpus)
+    _, after = reference.build(corpus)
+    theirs = min(before, after)
     return Result(
         f"{corpus.name}: REST ingest of {len(corpus.base):,} rows until green, "
         f"against hnswlib building on {reference.THREADS} threads",
@@ -164,15 +169,26 @@ def _answered(target: Target, corpus: Corpus, ef: int) -> NDArray[np.int64]:
     return found
 
 
-def _restarted(server: servers.Server, corpus: Corpus) -> Result:
+def _opened(folder: Path, corpus: Corpus) -> float:
+    """Seconds from opening the directory to the first answer."""
+    start = time.perf_counter()
+    database = Database.open(folder)
+    try:
+        database.get(NAME).search(SearchRequest(query=corpus.queries[0], k=K))
+        return time.perf_counter() - start
+    finally:
+        database.close()
+
+
+def _restarted(server: servers.Server, corpus: Corpus, opened: float) -> Result:
     state = server.call("GET", _PATH)["result"]
     if state["points_count"] != len(corpus.base) or state["status"] != "green":
         raise RuntimeError(f"after a restart: {state['status']}, {state['points_count']} points")
     return Result(
-        f"{corpus.name}: restart with {len(corpus.base):,} points, interpreter to ready answer",
+        f"{corpus.name}: open a collection of {len(corpus.base):,} points and search it",
         "< 1 s",
         "",
-        f"{server.started_in:.2f} s, nothing rebuilt",
+        f"{opened:.2f} s, nothing rebuilt (server: {server.started_in:.2f} s from its start)",
     )
 
 

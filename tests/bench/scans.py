@@ -34,7 +34,7 @@ def _scan(corpus: Corpus, rounds: int) -> Iterator[Result]:
         for query in queries:
             np.dot(corpus.base, query, out=out)
 
-    with engine.filled(corpus, "4", engine.NEVER_SEALED) as collection:
+    with engine.filled(corpus, "4", sealed=False) as collection:
         works: list[Callable[[], object]] = [
             lambda: engine.searched(collection, queries, None),
             products,

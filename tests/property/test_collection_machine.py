@@ -143,7 +143,9 @@ class CollectionMachine(RuleBasedStateMachine):
     def seal(self) -> None:
         self.open.upkeep.seal()
         assert self.open.upkeep.last_error is None
-        assert all(part.live == 0 for one in self.open.view.vectors.values() for part in one.growing)
+        assert all(
+            part.live == 0 for one in self.open.view.vectors.values() for part in one.growing
+        )
 
     @rule()
     def compact(self) -> None:

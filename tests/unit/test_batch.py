@@ -64,7 +64,7 @@ def test_nan_and_inf_are_refused_by_point(value: float, config: CollectionConfig
 def test_zero_is_refused_under_cosine_only() -> None:
     with pytest.raises(InvalidVector, match="point 30 is zero"):
         check_upsert(batch_of([10, 20, 30], changed(2, 0)), COSINE)
-    with pytest.raises(InvalidVector, match="query is zero"):
+    with pytest.raises(InvalidVector, match="query vector is zero"):
         check_query(np.zeros(3, dtype=np.float32), COSINE.vectors[""])
     check_upsert(batch_of([10, 20, 30], changed(2, 0)), EUCLID)
     check_query(np.zeros(3, dtype=np.float32), EUCLID.vectors[""])
@@ -87,9 +87,7 @@ def test_unknown_names_empty_and_ragged_batches_are_refused() -> None:
     with pytest.raises(InvalidInput, match="payload"):
         check_upsert(PointBatch([1, 2, 3], {"": named}, [None]), COSINE)
     with pytest.raises(InvalidVector, match="expected"):
-        check_upsert(
-            PointBatch([1, 2], {"": NamedVectors(np.arange(2), ROWS)}, [None] * 2), COSINE
-        )
+        check_upsert(PointBatch([1, 2], {"": NamedVectors(np.arange(2), ROWS)}, [None] * 2), COSINE)
     with pytest.raises(InvalidId):
         check_upsert(batch_of([1, -2, 3], ROWS), COSINE)
     with pytest.raises(InvalidId):
@@ -127,3 +125,12 @@ def test_deletions_name_each_id_once() -> None:
 def test_a_name_none_of_whose_vectors_wins_is_left_out() -> None:
     batch = PointBatch([1, 1], {"": NamedVectors(np.array([0]), ROWS[:1])}, [None] * 2)
     assert check_upsert(batch, EUCLID).columns == []
+
+
+@pytest.mark.parametrize("config", [COSINE, EUCLID])
+def test_the_callers_array_may_be_used_again(config: CollectionConfig) -> None:
+    values = ROWS.copy()
+    checked = check_upsert(batch_of([1, 2, 3], values), config)
+    before = checked.columns[0].values.copy()
+    values[:] = np.nan
+    np.testing.assert_array_equal(checked.columns[0].values, before)

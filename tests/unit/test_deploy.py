@@ -140,9 +140,9 @@ def test_health_check_is_runnable_python_that_asks_readyz(
 
 
 def test_continuous_integration_runs_check_and_test() -> None:
-    script = (ROOT / ".ci" / "run").read_text()
+    lines = (ROOT / ".ci" / "run").read_text().splitlines()
     assert os.access(ROOT / ".ci" / "run", os.X_OK)
-    assert script.splitlines()[-2:] == ["make check", "make test"]
+    assert lines.index("make check") < lines.index("make test")
     targets = re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), flags=re.MULTILINE)
     wanted = {"install", "serve", "test", "check", "bench", "asan", "wheel"}
     assert wanted <= set(targets)

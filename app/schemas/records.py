@@ -1,0 +1,105 @@
+"""Reading, deleting and counting points on the wire: bodies, and records as JSON text."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import msgspec
+
+from app.schemas.selectors import PayloadSelector, WithPayload, WithVector
+from index import PointId, Record, Vector, format_vector
+
+
+class DeleteBody(msgspec.Struct, forbid_unknown_fields=True):
+    """Body of ``POST points/delete``."""
+
+    points: list[int | str] | None = None
+    filter: Any = None
+    shard_key: Any = None
+
+
+class RetrieveBody(msgspec.Struct, forbid_unknown_fields=True):
+    """Body of ``POST points``."""
+
+    ids: list[int | str]
+    with_payload: WithPayload = None
+    with_vector: WithVector = None
+    shard_key: Any = None
+
+
+class ScrollBody(msgspec.Struct, forbid_unknown_fields=True):
+    """Body of ``POST points/scroll``."""
+
+    offset: int | str | None = None
+    limit: int | None = None
+    filter: Any = None
+    order_by: Any = None
+    with_payload: WithPayload = None
+    with_vector: WithVector = None
+    shard_key: Any = None
+
+
+class CountBody(msgspec.Struct, forbid_unknown_fields=True):
+    """Body of ``POST points/count``."""
+
+    filter: Any = None
+    exact: bool | None = None
+    shard_key: Any = None
+
+
+class RecordReply(msgspec.Struct, omit_defaults=True):
+    """A point as it is sent."""
+
+    id: PointId
+    payload: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
+    vector: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
+
+
+class ScrollReply(msgspec.Struct):
+    """A page of points, and the id to continue from."""
+
+    points: list[RecordReply]
+    next_page_offset: PointId | None
+
+
+class CountReply(msgspec.Struct):
+    """How many points there are."""
+
+    count: int
+
+
+class UpdateReply(msgspec.Struct):
+    """What became of a write."""
+
+    operation_id: int | None
+    status: str
+
+
+def to_replies(
+    records: Iterable[Record], select: PayloadSelector, with_vectors: bool | tuple[str, ...]
+) -> list[RecordReply]:
+    """Return records as they are sent, payload and vectors as asked."""
+    return [to_reply(record, select, with_vectors) for record in records]
+
+
+def to_reply(
+    record: Record, select: PayloadSelector, with_vectors: bool | tuple[str, ...]
+) -> RecordReply:
+    """Return one record as it is sent, payload and vectors as asked."""
+    reply = RecordReply(record.id)
+    if select.wanted:
+        reply.payload = select(record.payload)
+    if with_vectors is not False:
+        reply.vector = format_vectors(record.vectors)
+    return reply
+
+
+def format_vectors(vectors: Mapping[str, Vector] | None) -> msgspec.Raw:
+    """Return a point's vectors as JSON: a lone unnamed one bare, otherwise a map by name."""
+    if not vectors:
+        return msgspec.Raw(b"{}")
+    if len(vectors) == 1 and "" in vectors:
+        return msgspec.Raw(format_vector(vectors[""]))
+    named = {name: msgspec.Raw(format_vector(v)) for name, v in vectors.items()}
+    return msgspec.Raw(msgspec.json.encode(named))

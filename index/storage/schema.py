@@ -1,0 +1,91 @@
+"""The tables of a store, and connections to it.
+
+All slots are collection-wide, ascending and never used twice:
+  settings    the format number and the collection's config
+  position    one row: last seq, next slot, number of points
+  points      id -> seq, payload and the slot of each vector name (8 bytes a name, 0 = no vector)
+  staged      vectors not sealed yet: one row per write and vector name, as arrays
+  dead        slots whose point was deleted or written again, until their rows are gone from disk
+  segments    the manifest: sealed folders, with the crc32 of their description
+  sealed      per vector name, the slot up to which staged rows have moved into segments
+
+Formats: 1, the first.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from index.errors import Damaged, PalimpsestError, StorageFull, StoreFailed, UnknownFormat
+
+FORMAT = 1
+_DAMAGE = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+
+_SCHEMA = """
+CREATE TABLE settings (name TEXT PRIMARY KEY, value) WITHOUT ROWID;
+CREATE TABLE position (one INTEGER PRIMARY KEY CHECK (one = 1), seq INTEGER NOT NULL,
+    slot INTEGER NOT NULL, points INTEGER NOT NULL);
+CREATE TABLE points (id PRIMARY KEY, seq INTEGER NOT NULL, slots BLOB NOT NULL, payload BLOB)
+    WITHOUT ROWID;
+CREATE TABLE staged (slot INTEGER PRIMARY KEY, vector INTEGER NOT NULL, n INTEGER NOT NULL,
+    seq INTEGER NOT NULL, crc32 INTEGER NOT NULL, ids BLOB NOT NULL, value BLOB NOT NULL);
+CREATE TABLE dead (slot INTEGER PRIMARY KEY);
+CREATE TABLE segments (name TEXT PRIMARY KEY, vector INTEGER NOT NULL, crc32 INTEGER NOT NULL);
+CREATE TABLE sealed (vector INTEGER PRIMARY KEY, slot INTEGER NOT NULL);
+INSERT INTO position VALUES (1, 0, 1, 0);
+"""
+
+
+@contextmanager
+def store_errors(path: Path) -> Iterator[None]:
+    """Turn SQLite's errors into StorageFull, Damaged or StoreFailed."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise _translate(path, error) from error
+
+
+def _translate(path: Path, error: sqlite3.Error) -> PalimpsestError:
+    extended = getattr(error, "sqlite_errorcode", 0)
+    code = extended & 0xFF
+    if code == sqlite3.SQLITE_FULL or extended == sqlite3.SQLITE_IOERR_SHMSIZE:
+        return StorageFull(f"No space left to write {path}: free some, the server goes on")
+    if code in _DAMAGE:
+        return Damaged(path, "a SQLite database", str(error), "file")
+    name = getattr(error, "sqlite_errorname", type(error).__name__)
+    return StoreFailed(f"SQLite failed on {path}: {error} ({name})")
+
+
+def connect(path: Path) -> sqlite3.Connection:
+    """Open a connection that leaves transactions to its owner."""
+    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=30)
+    connection.execute("PRAGMA synchronous = FULL")
+    return connection
+
+
+def create_store(path: Path, config: dict[str, Any]) -> None:
+    """Create an empty store; its file is whole and synced on return."""
+    with store_errors(path):
+        connection = connect(path)
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.executescript(f"BEGIN;{_SCHEMA}")
+            connection.executemany(
+                "INSERT INTO settings VALUES (?, ?)",
+                [("format", FORMAT), ("config", json.dumps(config))],
+            )
+            connection.execute("COMMIT")
+        finally:
+            connection.close()
+
+
+def check_format(path: Path, connection: sqlite3.Connection) -> None:
+    """Raise UnknownFormat unless this release reads the store."""
+    row = connection.execute("SELECT value FROM settings WHERE name = 'format'").fetchone()
+    if row is None or row[0] not in range(1, FORMAT + 1):
+        raise UnknownFormat(path, row and row[0], FORMAT)

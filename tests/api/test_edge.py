@@ -1,0 +1,300 @@
+"""The ways through the server's outer layers: what runs where, and is done once."""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+import json
+import threading
+from collections.abc import Awaitable, Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import numpy as np
+import pytest
+from uvicorn.server import ServerState
+
+from app.cli import server_config
+from app.context import INLINE_BODY, Call
+from app.edge import Edge
+from app.main import create_app
+from app.protocol import QueryProtocol
+from app.routes import points, query
+from app.schemas.query import decode_query
+from app.settings import Settings
+from index import (
+    Collection,
+    CollectionConfig,
+    Distance,
+    NamedVectors,
+    PointBatch,
+    VectorConfig,
+    view,
+)
+from tests.api.replies import refused, result
+from tests.api.served import Server
+
+Endpoint = Callable[[Call], Awaitable[Any]]
+
+ROWS = 1_000
+MANY = b'{"query":[1,2,3],"limit":500}'  # short to search, with a reply above the gzip floor
+SERIES = (
+    'palimpsest_http_requests_total{method="POST",'
+    'route="/collections/{collection_name}/points/query",status="200"}',
+    "palimpsest_search_duration_seconds_count",
+)
+
+
+@pytest.fixture
+def edge(tmp_path: Path) -> Iterator[Edge]:
+    """A server that is not listening, with a collection "c"."""
+    app = create_app(Settings(data=tmp_path, threads=1))
+    app.context.open()
+    config = CollectionConfig(vectors={"": VectorConfig(size=3, distance=Distance.EUCLID)})
+    collection = app.context.database.create("c", config)
+    collection.upsert(batch(*range(ROWS))).result()
+    yield app
+    app.context.close()
+
+
+@pytest.fixture
+def opened(edge: Edge) -> Collection:
+    """The collection of ``edge``."""
+    return edge.context.database.get("c")
+
+
+def batch(*ids: int) -> PointBatch:
+    values = np.array([[i, i, i] for i in ids], dtype=np.float32)
+    vectors = {"": NamedVectors(np.arange(len(ids)), values)}
+    return PointBatch(ids, vectors, [b'{"a":1}'] * len(ids))
+
+
+def request(body: bytes, *headers: str) -> bytes:
+    lines = ["POST /collections/c/points/query HTTP/1.1", "host: x", *headers]
+    return "\r\n".join([*lines, f"content-length: {len(body)}", "", ""]).encode() + body
+
+
+class Timer:
+    """What a loop's ``call_later`` returns."""
+
+    armed = True
+
+    def cancel(self) -> None:
+        self.armed = False
+
+
+class Loop:
+    """An event loop that only remembers its timers."""
+
+    def __init__(self) -> None:
+        self.timers: list[Timer] = []
+
+    def call_later(self, *_: Any) -> Timer:
+        self.timers.append(Timer())
+        return self.timers[-1]
+
+
+class Transport:
+    """A connection that only remembers what was written."""
+
+    def __init__(self) -> None:
+        self.written: list[bytes] = []
+
+    def write(self, part: bytes) -> None:
+        self.written.append(part)
+
+    def get_extra_info(self, _: str) -> None:
+        return None
+
+
+def connect(edge: Edge) -> tuple[QueryProtocol, Loop, Transport]:
+    loop: Any = Loop()
+    transport: Any = Transport()
+    config = server_config(edge, edge.context.settings)
+    protocol = QueryProtocol(config, ServerState(), {}, loop)
+    protocol.connection_made(transport)
+    return protocol, loop, transport
+
+
+def test_pipelined_short_replies_leave_one_timer(edge: Edge) -> None:
+    protocol, loop, transport = connect(edge)
+    protocol.data_received(request(b'{"query":[1,2,3]}') * 3)
+    assert len(transport.written) == 3
+    assert [timer.armed for timer in loop.timers].count(True) == 1
+    assert loop.timers[-1].armed
+    protocol.data_received(request(b'{"query":[1,2,3]}')[:40])
+    assert not any(timer.armed for timer in loop.timers)
+
+
+def test_large_replies_take_the_short_way_uncompressed(edge: Edge) -> None:
+    protocol, _, transport = connect(edge)
+    protocol.data_received(request(MANY, "accept-encoding: br, gzip;q=0"))
+    (reply,) = transport.written
+    assert len(reply) > edge.context.settings.gzip_floor
+    assert len(json.loads(reply.partition(b"\r\n\r\n")[2])["result"]["points"]) == 500
+
+
+def test_compressed_replies_are_found_and_counted_once(http: httpx.Client, collection: str) -> None:
+    below = f"/collections/{collection}/points"
+    stored = [{"id": i, "vector": [i, i, i]} for i in range(ROWS)]
+    result(http.put(below, json={"points": stored}))
+
+    def counted() -> list[float]:
+        lines = http.get("/metrics").text.splitlines()
+        return [
+            float(next(line for line in lines if line.startswith(series)).rsplit(" ", 1)[1])
+            for series in SERIES
+        ]
+
+    before = counted()
+    with http.stream("POST", f"{below}/query", content=MANY) as reply:
+        raw = b"".join(reply.iter_raw())
+    assert reply.headers["content-encoding"] == "gzip"
+    assert len(json.loads(gzip.decompress(raw))["result"]["points"]) == 500
+    assert counted() == [count + 1 for count in before]
+
+
+def test_the_short_way_keeps_the_body_limit(tmp_path: Path) -> None:
+    running = Server(tmp_path, PALIMPSEST_BODY_LIMIT="1024")
+    try:
+        running.wait_until_ready()
+        create = {"vectors": {"size": 3, "distance": "Dot"}}
+        result(httpx.put(f"{running.url}/collections/c", json=create))
+        where = f"{running.url}/collections/c/points/query"
+        short = b'{"query":[1,2,3]}'
+        result(httpx.post(where, content=short.ljust(1024)))
+        text = refused(httpx.post(where, content=short.ljust(1025)), 400)
+        assert text == "JSON payload (1025 bytes) is larger than allowed (limit: 1024 bytes)."
+    finally:
+        running.process.kill()
+        running.process.wait()
+
+
+def test_large_answers_are_gathered_beside_the_event_loop(edge: Edge, opened: Collection) -> None:
+    def now(body: bytes) -> Any:
+        return query.query_now(edge.context, opened, body)
+
+    assert now(b'{"query":[1,2,3],"with_payload":true}') is not None
+    assert now(b'{"query":[1,2,3],"limit":8000,"with_payload":true}') is None
+    assert now(b'{"query":[1,2,3],"limit":8000,"with_vector":true}') is None
+
+
+READS: dict[str, tuple[Endpoint, bytes]] = {
+    "get": (points.get, b""),
+    "retrieve": (points.retrieve, b'{"ids":[1],"with_vector":true}'),
+    "scroll": (points.scroll, b'{"offset":1,"limit":1,"with_vector":true}'),
+    "query": (query.query, b'{"query":[1,1,1],"limit":1,"with_vector":true}'),
+    "query by id": (query.query, b'{"query":1,"limit":1}'),
+    "batch": (query.query_batch, b'{"searches":[{"query":[1,1,1],"limit":1,"with_vector":true}]}'),
+}
+
+
+@pytest.mark.parametrize("kind", READS)
+def test_the_event_loop_never_waits_for_a_write(
+    kind: str, edge: Edge, opened: Collection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stored, applied = threading.Event(), threading.Event()
+    apply = view.apply
+
+    def apply_late(*given: Any) -> Any:
+        stored.set()
+        applied.wait()
+        return apply(*given)
+
+    monkeypatch.setattr("index.writer.apply", apply_late)
+    written = opened.upsert(batch(1))
+    stored.wait()
+    endpoint, body = READS[kind]
+
+    async def read() -> Any:
+        reading = asyncio.ensure_future(endpoint(Call(edge.context, opened, b"", body, "1")))
+        # Only a free event loop gets to this; before it, the read could not have ended.
+        asyncio.get_running_loop().call_soon(applied.set)
+        return await reading
+
+    try:
+        assert asyncio.run(read())
+    finally:
+        applied.set()
+    written.result()
+
+
+BODIES: dict[str, tuple[Any, Endpoint, bytes]] = {
+    "_DELETE": (points, points.delete, b'{"points":[1]}'),
+    "_RETRIEVE": (points, points.retrieve, b'{"ids":[1]}'),
+    "_SCROLL": (points, points.scroll, b"{}"),
+    "_COUNT": (points, points.count, b"{}"),
+    "_BATCH": (query, query.query_batch, b'{"searches":[{"query":[1,2,3]}]}'),
+}
+
+
+@pytest.mark.parametrize("decoder", BODIES)
+def test_large_bodies_are_decoded_beside_the_event_loop(
+    decoder: str, edge: Edge, opened: Collection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    routes, endpoint, body = BODIES[decoder]
+    decode = getattr(routes, decoder).decode
+    threads: list[int] = []
+
+    class Watched:
+        def decode(self, text: bytes) -> Any:
+            threads.append(threading.get_ident())
+            return decode(text)
+
+    monkeypatch.setattr(routes, decoder, Watched())
+    for length in (INLINE_BODY, INLINE_BODY + 1):
+        call = Call(edge.context, opened, b"", body.ljust(length), "")
+        run(endpoint(call))
+    assert [each == threading.get_ident() for each in threads] == [True, False]
+
+
+def test_large_queries_are_decoded_beside_the_event_loop(
+    edge: Edge, opened: Collection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    decode = decode_query
+    threads: list[int] = []
+
+    def watched(*given: Any) -> Any:
+        threads.append(threading.get_ident())
+        return decode(*given)
+
+    monkeypatch.setattr(query, "decode_query", watched)
+    body = b'{"query":[1,2,3]}'.ljust(INLINE_BODY + 1)
+    assert run(query.query(Call(edge.context, opened, b"", body, ""))).points
+    assert threads
+    assert threading.get_ident() not in threads
+
+
+RACES: dict[str, tuple[str, Endpoint, Any]] = {
+    "upsert": ("PUT", points.upsert, {"points": [{"id": 1, "vector": [1, 2, 3]}]}),
+    "delete": ("POST", points.delete, {"points": [1]}),
+    "retrieve": ("POST", points.retrieve, {"ids": [1]}),
+    "scroll": ("POST", points.scroll, {"limit": 100}),
+    "query": ("POST", query.query, {"query": [1, 2, 3], "with_payload": True, "limit": 900}),
+}
+
+
+@pytest.mark.parametrize("kind", RACES)
+def test_a_drop_during_a_request_answers_not_found(kind: str, edge: Edge) -> None:
+    method, endpoint, body = RACES[kind]
+
+    async def endpoint_after_drop(call: Call) -> Any:
+        edge.context.database.drop("c")
+        return await endpoint(call)
+
+    racing = Edge(edge.app, edge.context, {(method, "points"): endpoint_after_drop})
+
+    async def send() -> httpx.Response:
+        transport: Any = httpx.ASGITransport(app=racing)
+        async with httpx.AsyncClient(transport=transport, base_url="http://x") as client:
+            return await client.request(method, "/collections/c/points", json=body)
+
+    assert refused(run(send()), 404) == "Not found: Collection `c` doesn't exist!"
+
+
+def run(endpoint: Awaitable[Any]) -> Any:
+    async def awaited() -> Any:
+        return await endpoint
+
+    return asyncio.run(awaited())

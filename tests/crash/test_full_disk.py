@@ -1,0 +1,138 @@
+"""A disk fills up: writes are refused with 507, reads go on, nothing that was answered is lost.
+
+The server runs on a disk whose free space the test sets (``full_disk.cpp``, preloaded).
+"""
+
+from __future__ import annotations
+
+import os
+import struct
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.crash.reading import Client, check
+from tests.crash.starter import Server, Starter
+from tests.crash.test_kill import PATH, begin, run_writers
+from tests.crash.writing import Writer
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="preloads a library")
+
+PLENTY = 1 << 40
+ROOMS = (0, 20_000, 1_000_000)  # bytes: full at once, while logging, while sealing
+MINUTE = 60
+
+
+class Disk:
+    """The folder of a server, and how many bytes its files may still grow by."""
+
+    def __init__(self, tmp_path: Path) -> None:
+        self.folder = tmp_path / "disk"
+        self._room = tmp_path / "room"
+        self._library = tmp_path / "full_disk.so"
+        source = Path(__file__).with_name("full_disk.cpp")
+        flags = ["-std=c++20", "-O1", "-shared", "-fPIC"]
+        subprocess.run(["g++", *flags, "-o", str(self._library), str(source)], check=True)
+        self.set_room(PLENTY)
+
+    def set_room(self, room: int) -> None:
+        with open(self._room, "r+b" if self._room.exists() else "wb") as file:
+            file.write(struct.pack("=q", room))
+
+    def environment(self) -> dict[str, str]:
+        return {
+            "LD_PRELOAD": f"{os.environ.get('LD_PRELOAD', '')} {self._library}",
+            "FULL_DISK_FOLDER": str(self.folder),
+            "FULL_DISK_ROOM": str(self._room),
+        }
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> Disk:
+    return Disk(tmp_path)
+
+
+@pytest.fixture
+def starter(disk: Disk) -> Iterator[Starter]:
+    running = Starter(**disk.environment())
+    yield running
+    running.close()
+
+
+def fill_up(server: Server, disk: Disk, room: int, writers: list[Writer]) -> None:
+    """Write until the disk is full; what was refused must not have been made."""
+    disk.set_room(room)
+    for thread in run_writers(server, writers):
+        thread.join()
+    for writer in writers:
+        assert writer.refused is not None
+        status, text = writer.refused
+        assert status == 507
+        assert "No space left" in text
+        writer.give_up()
+
+
+def read_all(server: Server, writers: list[Writer], rng: np.random.Generator) -> None:
+    with Client(server.port, PATH) as client:
+        check(client, writers, rng)
+
+
+def write_on(server: Server, writers: list[Writer]) -> None:
+    """Write what fits into a full disk's log, and what does not; both are answers."""
+    with Client(server.port, PATH) as client:
+        for writer in writers:
+            writer.write_some(client.connection, f"{PATH}/points", 20)
+
+
+def create_another(server: Server) -> int:
+    """Return the status of creating one more collection."""
+    space = {"vectors": {"size": 4, "distance": "Dot"}}
+    with Client(server.port, "/collections/another") as client:
+        return client.send("PUT", "", space)[0]
+
+
+def wait_until_well(server: Server) -> None:
+    """Wait for seals and compactions that failed to be made up for."""
+    deadline = time.monotonic() + MINUTE
+    with Client(server.port, PATH) as client:
+        while (described := client.result("GET", ""))["status"] != "green":
+            assert time.monotonic() < deadline, described
+            time.sleep(0.1)
+        assert described["optimizer_status"] == "ok"
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_a_full_disk(room: int, disk: Disk, starter: Starter) -> None:
+    rng = np.random.default_rng(room)
+    server = Server(starter, disk.folder)
+    server.wait_until_ready()
+    writers = begin(server, 0, rng)
+    fill_up(server, disk, room, writers)
+    read_all(server, writers, rng)
+    write_on(server, writers)
+    disk.set_room(0)
+    assert create_another(server) == 507
+    read_all(server, writers, rng)
+
+    server.kill()
+    server = Server(starter, disk.folder)
+    server.wait_until_ready()
+    read_all(server, writers, rng)
+    write_on(server, writers)
+    read_all(server, writers, rng)
+
+    disk.set_room(PLENTY)
+    with Client(server.port, PATH) as client:
+        for writer in writers:
+            writer.write_all(client.connection, f"{PATH}/points")
+            assert writer.refused is None
+    assert create_another(server) == 200
+    read_all(server, writers, rng)
+    wait_until_well(server)
+    read_all(server, writers, rng)
+    server.stop()

@@ -1,0 +1,158 @@
+"""A writing server is killed again and again, at random moments; nothing that was answered is lost.
+
+Several clients write points of two vector names while seals and compactions run all the time, and
+one creates and drops another collection. The server gets SIGKILL and is started again on the same
+directory; then every answered write is there bit for bit, a write that was cut off is there wholly
+or not at all, and counts and searches agree. Now and then the server is killed once more while it
+starts, or stopped in peace. A directory goes through many kills before the next one begins with
+other settings.
+
+``PALIMPSEST_KILLS`` sets the number of kills, ``PALIMPSEST_KILL_SEED`` the seed.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tests.crash.founding import Founder
+from tests.crash.reading import Client, check
+from tests.crash.starter import Server, Starter
+from tests.crash.writing import SIZES, Writer
+
+KILLS = int(os.environ.get("PALIMPSEST_KILLS", "200"))
+SEED = int(os.environ.get("PALIMPSEST_KILL_SEED", "1"))
+KILLS_OF_ONE_DIRECTORY = 40
+WRITERS = 3
+MEAN_WRITING, LONGEST_WRITING = 0.12, 1.0  # seconds before a kill
+LONGEST_START = 0.1
+PATH = "/collections/kept"
+UPKEEP = ("4", 2, 0.2), ("float32", 3, 0.1), ("1", 2, 0.5), ("8", 4, 0.05), ("2", 2, 0.2)
+
+
+@pytest.fixture
+def starter() -> Iterator[Starter]:
+    running = Starter()
+    yield running
+    running.close()
+
+
+def restless(number: int) -> dict[str, Any]:
+    """Return settings by which a collection seals after few rows and compacts often."""
+    encoding, tier_factor, dead_ratio = UPKEEP[number % len(UPKEEP)]
+    return {
+        "encoding": encoding,
+        "seal_rows": 64,
+        "quiet_rows": 64,
+        "quiet_seconds": 0,
+        "tier_factor": tier_factor,
+        "dead_ratio": dead_ratio,
+    }
+
+
+def begin(server: Server, number: int, rng: np.random.Generator) -> list[Writer]:
+    """Create a collection of enough points for a segment with a graph, then make it restless."""
+    writers = [Writer(n, WRITERS, rng.spawn(1)[0]) for n in range(WRITERS)]
+    kinds = zip(SIZES.items(), ("Euclid", "Dot"), strict=True)
+    vectors = {name: {"size": size, "distance": kind} for (name, size), kind in kinds}
+    with Client(server.port, PATH) as client:
+        client.ask("PUT", "", {"vectors": vectors})
+        for writer in writers:
+            writer.write_all(client.connection, f"{PATH}/points")
+        client.ask("PATCH", "", {"metadata": {"palimpsest": restless(number)}})
+    return writers
+
+
+def run_writers(server: Server, writers: Sequence[Writer]) -> list[threading.Thread]:
+    """Start the writers, each in a thread that ends when the server is gone or refuses."""
+    threads = [
+        threading.Thread(target=writer.write_until_dead, args=(server.port, f"{PATH}/points"))
+        for writer in writers
+    ]
+    for thread in threads:
+        thread.start()
+    return threads
+
+
+def write_and_kill(
+    server: Server, writers: Sequence[Writer], founder: Founder, seconds: float
+) -> None:
+    threads = run_writers(server, writers)
+    threads.append(threading.Thread(target=founder.found_until_dead, args=(server.port,)))
+    threads[-1].start()
+    time.sleep(seconds)
+    server.kill()
+    for thread in threads:
+        thread.join()
+    assert [writer.refused for writer in writers] == [None] * len(writers)
+
+
+def run_for_nothing(starter: Starter, data: Path, rng: np.random.Generator) -> None:
+    """Now and then kill a server while it starts, or stop one soon after."""
+    chance = rng.random()
+    if chance < 0.1:
+        server = Server(starter, data)
+        time.sleep(rng.uniform(0, LONGEST_START))
+        server.kill()
+    elif chance < 0.15:
+        server = Server(starter, data)
+        server.wait_until_ready()
+        time.sleep(rng.uniform(0, LONGEST_START))
+        server.stop()
+
+
+def left_behind(data: Path) -> Counter[str]:
+    """Return what the kill left: segments being written, graphs."""
+    segments = "collections/*/segments"
+    return Counter(
+        unfinished=len(list(data.glob(f"{segments}/*.tmp"))),
+        graphs=len(list(data.glob(f"{segments}/*/graph_*.npy"))),
+    )
+
+
+def survive_kills(
+    starter: Starter, data: Path, number: int, kills: int, rng: np.random.Generator
+) -> Counter[str]:
+    """Kill one directory's server many times."""
+    seen: Counter[str] = Counter()
+    writers: list[Writer] = []
+    founder = Founder()
+    for turn in range(kills + 1):
+        if turn:
+            run_for_nothing(starter, data, rng)
+        server = Server(starter, data)
+        server.wait_until_ready()
+        if turn:
+            with Client(server.port, PATH) as client:
+                made = check(client, writers, rng)
+                assert client.result("GET", "")["optimizer_status"] == "ok"
+            founder.check(server.port)
+            assert not list(data.glob("unfinished/*"))
+            seen["made"] += sum(made)
+            seen["not made"] += len(made) - sum(made)
+        else:
+            writers = begin(server, number, rng)
+        seconds = min(rng.exponential(MEAN_WRITING), LONGEST_WRITING)
+        write_and_kill(server, writers, founder, seconds)
+        seen += left_behind(data)
+    seen["answered"] = sum(writer.answered for writer in writers)
+    return seen
+
+
+def test_nothing_answered_is_lost(starter: Starter, tmp_path: Path) -> None:
+    rng = np.random.default_rng(SEED)
+    seen: Counter[str] = Counter()
+    for number, first in enumerate(range(0, KILLS, KILLS_OF_ONE_DIRECTORY)):
+        kills = min(KILLS_OF_ONE_DIRECTORY, KILLS - first)
+        seen += survive_kills(starter, tmp_path / str(number), number, kills, rng)
+    # The kills did hit writes before and after their commit, and segments being written.
+    hit = ("answered", "made", "not made", "unfinished", "graphs")
+    assert all(seen[what] for what in hit), dict(seen)

@@ -1,0 +1,60 @@
+"""Arrays that do not fit together are refused at the boundary, before native code reads them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from index import _native
+from index.encoding.planes import Encoder
+from index.types import Distance, Vectors
+from tests.native.test_segment import K, graph_of, segment_of
+
+
+@pytest.fixture
+def vectors(rng: np.random.Generator) -> Vectors:
+    return rng.standard_normal((150, 50)).astype(np.float32)
+
+
+def test_what_does_not_fit_is_refused(vectors: Vectors) -> None:
+    n, size = vectors.shape
+    encoder = Encoder.fit(vectors, Distance.DOT, 4, 6)
+    codes = encoder.encode(vectors)
+    other = Encoder.fit(vectors, Distance.EUCLID, 4, 6)
+    ip = "inner_product"
+    refused: list[tuple[tuple[Any, ...], str]] = [
+        ((n, size, ip, None, None, 0.0, None, None), "neither codes nor kept rows"),
+        ((n, size, ip, encoder.native, None, 0.0, None, None), "codes do not fit"),
+        ((n + 1, size, ip, encoder.native, codes, 0.0, None, None), "codes do not fit"),
+        ((n, size, ip, encoder.native, codes[:, :-1].copy(), 0.0, None, None), "codes do not fit"),
+        ((n, size, ip, other.native, codes, 0.0, None, None), "another space"),
+        ((n + 1, size, ip, None, None, 0.0, None, vectors), "kept rows"),
+        ((n, size + 1, ip, None, None, 0.0, None, vectors), "kept rows"),
+        ((n, size, ip, None, None, 0.0, None, vectors.astype(np.float64)), "kept rows must be"),
+        ((n, size, ip, None, None, 0.0, graph_of(vectors[:9]).native, vectors), "another number"),
+        ((n, size, "hamming", None, None, 0.0, None, vectors), "metric must be"),
+    ]
+    for arguments, says in refused:
+        with pytest.raises(ValueError, match=says):
+            _native.Segment(*arguments)
+
+
+def test_calls_that_do_not_fit_are_refused(vectors: Vectors) -> None:
+    n = len(vectors)
+    segment = segment_of(vectors, Distance.DOT)
+    rows, distances = np.empty(K, np.uint32), np.empty(K, np.float32)
+    query, few = vectors[0], np.zeros(n // 64, np.uint64)
+    refused: list[tuple[Any, tuple[Any, ...], str]] = [
+        (segment.search, (query, K, 50, 0, None, rows, distances), "no graph"),
+        (segment.scan, (query, n, K, 0, None, rows, distances), "no codes"),
+        (segment.exact, (query[:-1].copy(), n, K, None, rows, distances), "query"),
+        (segment.exact, (query, n + 1, K, None, rows, distances), "more rows"),
+        (segment.exact, (query, n, 0, None, rows, distances), "shorter than k"),
+        (segment.exact, (query, n, K + 1, None, rows, distances), "shorter than k"),
+        (segment.exact, (query, n, K, few, rows, distances), "allowed is shorter"),
+    ]
+    for call, arguments, says in refused:
+        with pytest.raises(ValueError, match=says):
+            call(*arguments)

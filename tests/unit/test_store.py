@@ -1,0 +1,124 @@
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from index.errors import CollectionNotFound, Damaged, StorageFull, UnknownFormat
+from index.storage.ids import pack_ids
+from index.storage.reader import Reader
+from index.storage.schema import connect, create_store
+from index.storage.store import Position, SegmentEntry, StagedRows, Store
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    create_store(tmp_path / "store.sqlite3", {"vectors": {}})
+    return tmp_path / "store.sqlite3"
+
+
+@pytest.fixture
+def store(path: Path) -> Iterator[Store]:
+    store = Store.open(path)
+    yield store
+    store.close()
+
+
+def staged(first: int, n: int = 3, vector: int = 0) -> StagedRows:
+    values = np.random.default_rng(first).standard_normal((n, 4), dtype=np.float32)
+    return StagedRows(vector, first, 1, pack_ids(list(range(n))), values)
+
+
+def test_a_new_store_is_empty(store: Store) -> None:
+    assert store.position() == Position(seq=0, slot=1, points=0)
+    assert store.config() == {"vectors": {}}
+    assert (store.segments(), list(store.staged()), store.sealed()) == ([], [], {})
+    assert store.dead().size == 0
+
+
+def test_points_are_found_with_their_slots(store: Store, path: Path) -> None:
+    keys = list(range(-600, 600))
+    slots = np.stack([np.arange(1, 1_201), np.zeros(1_200)], axis=1).astype(np.uint64)
+    with store.transaction():
+        store.put_points(keys, 7, slots, [b"{}"] * 1_200)
+    exist, found = store.slots_of([*keys, 5_000, b"0123456789abcdef"])
+    assert exist == 1_200
+    assert sorted(found.tolist()) == list(range(1, 1_201))
+    reader = Reader(path, "a")
+    points = reader.points([5_000, *keys], with_payload=True)
+    assert list(points) == keys
+    assert (points[599][0], points[599][1].tolist(), points[599][2]) == (7, [1_200, 0], b"{}")
+    assert reader.payloads([3, 9_999]) == {3: (7, b"{}")}
+    assert [key for key, _ in reader.page(595, 10, with_payload=False)] == list(range(595, 600))
+    reader.close()
+    with pytest.raises(CollectionNotFound):
+        Reader.points(reader, [1], with_payload=False)
+
+
+def test_a_failed_transaction_leaves_nothing(store: Store) -> None:
+    with pytest.raises(RuntimeError), store.transaction():
+        store.put_points([1], 1, np.ones((1, 1), dtype=np.uint64), [None])
+        store.bury(np.array([4], dtype=np.uint64))
+        raise RuntimeError
+    assert store.slots_of([1])[0] == 0
+    assert store.dead().size == 0
+
+
+def test_staged_rows_come_back_until_they_are_sealed(store: Store) -> None:
+    with store.transaction():
+        for first, vector in ((1, 0), (4, 1), (7, 0), (10, 0)):
+            store.stage(staged(first, vector=vector))
+        store.mark_sealed(0, 9)
+    assert [(rows.vector, rows.first) for rows in store.staged()] == [(1, 4), (0, 10)]
+    np.testing.assert_array_equal(next(store.staged()).values, staged(4).values)
+    with store.transaction():
+        assert store.purge_staged(1)  # one entry is more than that many bytes
+    assert store._one("SELECT count(*) FROM staged")[0] == 3
+    with store.transaction():
+        assert not store.purge_staged(1 << 20)
+    assert store._one("SELECT count(*) FROM staged")[0] == 2
+
+
+def test_flipped_staged_bytes_are_found(store: Store, path: Path) -> None:
+    with store.transaction():
+        store.stage(staged(1))
+    connection = connect(path)
+    connection.execute("UPDATE staged SET value = zeroblob(length(value))")
+    connection.close()
+    with pytest.raises(Damaged, match="slot 1"):
+        list(store.staged())
+
+
+def test_the_manifest_keeps_its_order(store: Store) -> None:
+    with store.transaction():
+        for name in ("c", "a", "b"):
+            store.add_segment(SegmentEntry(name, 0, 2**32 - 1))
+        store.remove_segments(["a"])
+    assert [entry.name for entry in store.segments()] == ["c", "b"]
+
+
+def test_a_full_disk_is_told_and_passes(store: Store) -> None:
+    pages = store._one("PRAGMA page_count")[0]
+    store._connection.execute(f"PRAGMA max_page_count = {pages + 2}")
+    with pytest.raises(StorageFull, match="No space left"), store.transaction():
+        store.stage(staged(1, n=10_000))
+    store._connection.execute("PRAGMA max_page_count = 1000000")
+    with store.transaction():
+        store.stage(staged(1, n=10_000))
+
+
+def test_what_is_no_store_is_refused(tmp_path: Path, path: Path) -> None:
+    with pytest.raises(Damaged, match="no file"):
+        Store.open(tmp_path / "missing")
+    (tmp_path / "text").write_bytes(b"not a database, but long enough to look at" * 50)
+    with pytest.raises(Damaged, match="text"):
+        Store.open(tmp_path / "text")
+    connection = sqlite3.connect(path)
+    connection.execute("UPDATE settings SET value = 99 WHERE name = 'format'")
+    connection.commit()
+    connection.close()
+    with pytest.raises(UnknownFormat, match="format 99"):
+        Store.open(path)

@@ -1,0 +1,241 @@
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from index import Collection, CollectionConfig, Distance, MaintenanceConfig, SearchRequest
+from index.config import VectorConfig
+from index.errors import Damaged, StorageFull
+from index.segments import graph, seal
+from index.types import Vectors
+from tests.conftest import OpenCollection, open_collection
+from tests.points import batch_of, config_of
+
+SIZE = 8
+
+
+def rows(n: int, seed: int = 0) -> Vectors:
+    return np.random.default_rng(seed).standard_normal((n, SIZE), dtype=np.float32)
+
+
+def settings(**maintenance: float) -> CollectionConfig:
+    return CollectionConfig(
+        {"": VectorConfig(SIZE, Distance.EUCLID)},
+        MaintenanceConfig(**{"quiet_rows": 1, "quiet_seconds": 0, **maintenance}),  # type: ignore[arg-type]
+    )
+
+
+def insert(collection: Collection, start: int, n: int) -> None:
+    collection.upsert(batch_of(list(range(start, start + n)), rows(n, start))).result()
+
+
+def segments(collection: Collection) -> list[int]:
+    return [part.live for part in collection.view.vectors[""].sealed]
+
+
+def folders(collection: Collection) -> int:
+    return len(os.listdir(collection.folder / "segments"))
+
+
+def test_a_seal_is_due_when_full_or_quiet(collection_of: OpenCollection) -> None:
+    busy = collection_of(settings(seal_rows=100, quiet_rows=50, quiet_seconds=1_000))
+    insert(busy, 0, 49)
+    assert busy.upkeep.seal_delay() is None
+    assert busy.state().pending == 0
+    insert(busy, 49, 1)
+    delay = busy.upkeep.seal_delay()
+    assert delay is not None and 900 < delay <= 1_000
+    assert busy.state().pending == 50
+    insert(busy, 50, 50)
+    assert busy.upkeep.seal_delay() == 0
+    busy.upkeep.seal()
+    assert (segments(busy), busy.upkeep.seal_delay(), busy.state().pending) == ([100], None, 0)
+
+
+def test_rows_that_die_during_a_seal_are_dead_in_the_segment(
+    collection_of: OpenCollection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    collection = collection_of(settings())
+    insert(collection, 0, 2_000)
+    collection.delete([1, 2]).result()
+    build = graph.build
+
+    def delete_meanwhile(*arguments: object, **options: object) -> object:
+        collection.delete(list(range(10, 20))).result()
+        insert(collection, 15, 1)
+        return build(*arguments, **options)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(seal, "build", delete_meanwhile)
+    collection.upkeep.seal()
+    (part,) = collection.view.vectors[""].sealed
+    assert (part.n, part.live, collection.view.vectors[""].live) == (1_998, 1_988, 1_989)
+    reopened = reopen(collection)
+    (part,) = reopened.view.vectors[""].sealed
+    assert (part.n, part.live, reopened.count()) == (1_998, 1_988, 1_989)
+    everything = reopened.search(SearchRequest(rows(1)[0], k=5_000, exact=True))
+    assert sorted(everything.ids) == sorted({*range(2_000)} - {1, 2, *range(10, 20)} | {15})
+    reopened.close()
+
+
+def reopen(collection: Collection) -> Collection:
+    collection.close()
+    return open_collection(collection.folder)
+
+
+def test_rows_that_die_during_a_compaction_are_dead_after_it(
+    collection_of: OpenCollection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    collection = collection_of(settings(tier_factor=2))
+    for start in (0, 1_000):
+        insert(collection, start, 1_000)
+        collection.upkeep.seal()
+    build = graph.build
+
+    def delete_meanwhile(*arguments: object, **options: object) -> object:
+        collection.delete(list(range(990, 1_010))).result()
+        return build(*arguments, **options)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(seal, "build", delete_meanwhile)
+    collection.upkeep.compact()
+    assert segments(collection) == [1_980]
+    assert folders(collection) == 1
+    reopened = reopen(collection)
+    assert segments(reopened) == [1_980]
+    reopened.close()
+
+
+def test_tiers_are_compacted_and_dead_rows_dropped(collection_of: OpenCollection) -> None:
+    collection = collection_of(settings(tier_factor=3, dead_ratio=0.25))
+    for start in range(0, 300, 100):
+        assert collection.upkeep.compact_delay() is None
+        insert(collection, start, 100)
+        collection.upkeep.seal()
+    assert segments(collection) == [100, 100, 100]
+    assert collection.state().pending == 300
+    collection.upkeep.compact()
+    assert segments(collection) == [300]
+    collection.delete(list(range(75))).result()
+    assert collection.upkeep.compact_delay() is None
+    collection.delete([75]).result()
+    assert collection.upkeep.compact_delay() == 0
+    collection.upkeep.compact()
+    (part,) = collection.view.vectors[""].sealed
+    assert (part.n, part.dead.count, folders(collection)) == (224, 0, 1)
+    assert collection.writer.store.dead().size == 0
+
+
+def test_what_is_wholly_dead_leaves_no_segment(collection_of: OpenCollection) -> None:
+    collection = collection_of(settings())
+    insert(collection, 0, 10)
+    collection.delete(list(range(10))).result()
+    collection.upkeep.seal()
+    assert (segments(collection), folders(collection)) == ([], 0)
+    insert(collection, 0, 10)
+    collection.upkeep.seal()
+    collection.delete(list(range(10))).result()
+    collection.upkeep.compact()
+    assert (segments(collection), folders(collection)) == ([], 0)
+    assert collection.writer.store.dead().size == 0
+    reopened = reopen(collection)
+    assert reopened.count() == 0
+    reopened.close()
+
+
+def test_staged_rows_are_purged(collection_of: OpenCollection) -> None:
+    collection = collection_of(settings())
+    for start in range(150):
+        insert(collection, start, 1)
+    collection.upkeep.seal()
+    assert list(collection.writer.store.staged()) == []
+    assert collection.writer.store._one("SELECT count(*) FROM staged")[0] == 0
+
+
+def test_a_full_disk_stops_writes_and_seals_but_no_reads(
+    collection_of: OpenCollection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    collection = collection_of(settings())
+    insert(collection, 0, 500)
+    connection = collection.writer.store._connection
+    pages = connection.execute("PRAGMA page_count").fetchone()[0]
+
+    def set_limit(pages: int) -> None:
+        collection.writer.call(
+            lambda: connection.execute(f"PRAGMA max_page_count = {pages}").fetchone()
+        ).result()
+
+    def fail(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    set_limit(pages)
+    with pytest.raises(StorageFull):
+        collection.upsert(batch_of(list(range(5_000)), rows(5_000))).result()
+    assert collection.count() == 500
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "fsync", fail)
+        collection.upkeep.seal()
+    assert "No space left" in (collection.upkeep.last_error or "")
+    assert (segments(collection), folders(collection)) == ([], 0)
+    delay = collection.upkeep.seal_delay()
+    assert delay is not None and delay > 1
+    assert len(collection.search(SearchRequest(rows(1)[0], k=1_000)).ids) == 500
+    assert len(collection.retrieve(list(range(500)), with_vectors=True)) == 500
+    set_limit(1_000_000)
+    insert(collection, 500, 500)
+    for part in (1, 2):  # first the part that could not be sealed, then what has come since
+        collection.upkeep.seal()
+        assert collection.upkeep.last_error is None
+        assert segments(collection) == [500] * part
+    reopened = reopen(collection)
+    assert reopened.count() == 1_000
+    reopened.close()
+
+
+def test_a_stopped_seal_changes_nothing(collection_of: OpenCollection) -> None:
+    collection = collection_of(settings())
+    insert(collection, 0, 2_000)
+    collection.upkeep.stop()
+    collection.upkeep.seal()
+    assert (segments(collection), folders(collection)) == ([], 0)
+    assert len(collection.search(SearchRequest(rows(1)[0], k=5_000)).ids) == 2_000
+    reopened = reopen(collection)
+    reopened.upkeep.seal()
+    assert segments(reopened) == [2_000]
+    reopened.close()
+
+
+@pytest.mark.parametrize("encoding", ["4", "float32"])
+def test_every_damaged_segment_file_is_found_and_named(
+    collection_of: OpenCollection, tmp_path: Path, encoding: str
+) -> None:
+    collection = collection_of(config_of(SIZE, encoding=encoding))
+    insert(collection, 0, 1_500)
+    collection.upkeep.seal()
+    collection.close()
+    (folder,) = (collection.folder / "segments").iterdir()
+    whole = tmp_path / "whole"
+    shutil.copytree(folder, whole)
+    names = sorted(os.listdir(folder))
+    assert {"segment.json", "slots.npy", "ids.npy", "kept.npy", "graph_links.npy"} <= set(names)
+    for name in names:
+        text = (whole / name).read_bytes()
+        for wrong in _damages(text):
+            if wrong is None:
+                (folder / name).unlink()
+            else:
+                (folder / name).write_bytes(wrong)
+            with pytest.raises(Damaged, match=name):
+                open_collection(collection.folder)
+        (folder / name).write_bytes(text)
+    open_collection(collection.folder).close()
+
+
+def _damages(text: bytes) -> list[bytes | None]:
+    """Return the file with one byte of each of 24 ranges flipped, cut short, grown, and gone."""
+    places = np.linspace(0, len(text) - 1, 24).astype(int).tolist()
+    flipped = [text[:i] + bytes([text[i] ^ 1]) + text[i + 1 :] for i in places]
+    return [*flipped, b"", text[:-1], text[: len(text) // 3], text + b"\0", None]

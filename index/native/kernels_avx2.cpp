@@ -3,6 +3,8 @@
 
 #if defined(__AVX2__)
 #include <immintrin.h>
+
+#include <type_traits>
 #endif
 
 namespace palimpsest {
@@ -78,6 +80,24 @@ inline void score_by_fours(const CodeRows& c, const QueryTerms& q, const uint32_
         const __m128 estimate = _mm_add_ps(_mm_add_ps(add, g), _mm_mul_ps(rescale, product));
         store_some(out, first, n, _mm_castps_si128(estimate));
       });
+}
+
+// Calls `score` with the number of 64-dimension blocks as a constant for the usual lengths (128,
+// 256, 384, 512, 768, 1024 and 1536 dimensions), so that its loops unroll, and with 0 for any
+// other.
+template <typename Score>
+inline void unrolled(size_t blocks, Score score) {
+  const auto is = [&](auto fixed) {
+    if (blocks != fixed) return false;
+    score(fixed);
+    return true;
+  };
+  using std::integral_constant;
+  const bool usual = is(integral_constant<size_t, 2>{}) || is(integral_constant<size_t, 4>{}) ||
+                     is(integral_constant<size_t, 6>{}) || is(integral_constant<size_t, 8>{}) ||
+                     is(integral_constant<size_t, 12>{}) || is(integral_constant<size_t, 16>{}) ||
+                     is(integral_constant<size_t, 24>{});
+  if (!usual) score(integral_constant<size_t, 0>{});
 }
 
 // A pair of products of a nibble and a query byte is at most 2 * 15 * 127 = 3810, so eight pairs
@@ -201,24 +221,7 @@ void score_planes(const CodeRows& c, const QueryTerms& q, const uint32_t* ids, s
 }
 
 void score1(const CodeRows& c, const QueryTerms& q, const uint32_t* ids, size_t n, float* out) {
-  switch (c.padded / 64) {
-    case 2:
-      return score_planes<2>(c, q, ids, n, out);
-    case 4:
-      return score_planes<4>(c, q, ids, n, out);
-    case 6:
-      return score_planes<6>(c, q, ids, n, out);
-    case 8:
-      return score_planes<8>(c, q, ids, n, out);
-    case 12:
-      return score_planes<12>(c, q, ids, n, out);
-    case 16:
-      return score_planes<16>(c, q, ids, n, out);
-    case 24:
-      return score_planes<24>(c, q, ids, n, out);
-    default:
-      return score_planes<0>(c, q, ids, n, out);
-  }
+  unrolled(c.padded / 64, [&](auto fixed) { score_planes<fixed>(c, q, ids, n, out); });
 }
 
 #define PALIMPSEST_KERNEL(bits)                                                           \
@@ -238,28 +241,12 @@ void dot4(const uint8_t* const* rows, size_t n, const void* query, size_t padded
   dot_by_fours(rows, n, out, kernel4_of<0>(static_cast<const int8_t*>(query), padded / kBlock));
 }
 
-// Unrolled for the usual lengths: 128, 256, 384, 512, 768, 1024 and 1536 dimensions.
 void score4(const CodeRows& c, const QueryTerms& q, const uint32_t* ids, size_t n, float* out) {
   const int8_t* operand = static_cast<const int8_t*>(q.operand);
   const size_t blocks = c.padded / kBlock;
-  switch (blocks) {
-    case 2:
-      return score_by_fours(c, q, ids, n, out, kernel4_of<2>(operand, blocks));
-    case 4:
-      return score_by_fours(c, q, ids, n, out, kernel4_of<4>(operand, blocks));
-    case 6:
-      return score_by_fours(c, q, ids, n, out, kernel4_of<6>(operand, blocks));
-    case 8:
-      return score_by_fours(c, q, ids, n, out, kernel4_of<8>(operand, blocks));
-    case 12:
-      return score_by_fours(c, q, ids, n, out, kernel4_of<12>(operand, blocks));
-    case 16:
-      return score_by_fours(c, q, ids, n, out, kernel4_of<16>(operand, blocks));
-    case 24:
-      return score_by_fours(c, q, ids, n, out, kernel4_of<24>(operand, blocks));
-    default:
-      return score_by_fours(c, q, ids, n, out, kernel4_of<0>(operand, blocks));
-  }
+  unrolled(blocks, [&](auto fixed) {
+    score_by_fours(c, q, ids, n, out, kernel4_of<fixed>(operand, blocks));
+  });
 }
 
 Kernels table() {

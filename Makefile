@@ -4,6 +4,7 @@
 #   make test     build what is missing and run the tests
 #   make check    style, types, import contracts, native formatting
 #   make bench    one table of speed beside recall (BENCH="--synthetic 100000" for more)
+#   make differential  the suites beside qdrant-client's local mode, LENGTH times as many examples
 #   make emulated the kernels this CPU lacks, on emulators, against the scalar ones
 #   make asan     the tests on a native module built with AddressSanitizer and UBSan
 #   make wheel    dist/*.whl
@@ -18,6 +19,7 @@ PORT ?= 6333
 DATA ?= ./data
 BENCH ?=
 TESTS ?=
+LENGTH ?= 20
 
 VENV := .venv
 ASAN_VENV := .venv-asan
@@ -27,10 +29,10 @@ CPP := $(filter %.cpp %.h,$(NATIVE)) $(wildcard tests/native/emulated/*.cpp test
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install serve test check format bench emulated asan wheel clean
+.PHONY: help install serve test check format bench differential emulated asan wheel clean
 
 help:
-	@sed -n '3,10s/^# *//p' Makefile
+	@sed -n '3,11s/^# *//p' Makefile
 
 install: $(VENV)/.built
 
@@ -54,6 +56,9 @@ format: $(VENV)/.dev
 
 bench: $(VENV)/.dev
 	$(VENV)/bin/python -m tests.bench --out build/bench.md $(BENCH)
+
+differential: $(VENV)/.dev
+	PALIMPSEST_DIFFERENTIAL=$(LENGTH) $(VENV)/bin/python -m pytest tests/differential
 
 emulated:
 	@tests/native/emulated/run

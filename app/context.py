@@ -12,7 +12,9 @@ from typing import TypeVar
 import msgspec
 
 from app.metrics import Metrics
+from app.rates import Rates
 from app.settings import Settings
+from app.strict import Strict, strict_of
 from index import (
     Collection,
     CollectionNotFound,
@@ -33,6 +35,7 @@ class Context:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.metrics = Metrics(settings.version)
+        self.rates = Rates()
         self.declaring = threading.Lock()  # orders changes of what collections were declared as
         self.database: Database
         self._threads: ThreadPoolExecutor
@@ -94,6 +97,10 @@ class Call(msgspec.Struct, frozen=True):
     async def decoded(self, decode: Callable[[], T]) -> T:
         """Run what decodes the body where a body of its size is decoded."""
         return await self.context.run(decode, short=self.has_small_body)
+
+    def strict(self) -> Strict | None:
+        """Return what strict mode forbids in this collection, None when it is off."""
+        return strict_of(self.collection, self.context.rates)
 
     @property
     def has_small_body(self) -> bool:

@@ -1,61 +1,180 @@
-"""The point routes in the OpenAPI document, from the same structs that decode them."""
+"""The OpenAPI document: point routes, replies in their envelope, and errors.
+
+FastAPI knows neither the point routes nor what stands in replies that are written as bytes. Both
+are described here, from the very types that decode and encode them.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import msgspec
 
 from app.routes.table import PointRoute
+from app.schemas.documents import REFERENCE, SCHEMAS, Operation, Schema, one_of, record, ref
+from app.schemas.query_documents import QUERY_SCHEMAS
 
-REFERENCE = "#/components/schemas/{name}"
-COLLECTION_NAME = {
+ERRORS = {
+    "400": "the request cannot be read, or contradicts the collection",
+    "404": "there is no such collection, point or alias",
+    "408": "the request took longer than its `timeout`",
+    "409": "the name is taken",
+    "422": "a value is outside its range",
+    "429": "the collection's strict mode lets no more requests through now",
+    "500": "the server failed; its log says why",
+    "507": "no space is left to write",
+}
+COLLECTION_NAME: Schema = {
     "name": "collection_name",
     "in": "path",
     "required": True,
-    "schema": {"type": "string"},
+    "description": "of a collection, or an alias of one",
+    "schema": {"type": "string", "minLength": 1, "maxLength": 255},
 }
-POINT_ID = {
-    "name": "id",
-    "in": "path",
-    "required": True,
-    "schema": {"anyOf": [{"type": "integer", "minimum": 0}, {"type": "string", "format": "uuid"}]},
+LAST_PARTS: dict[str, Schema] = {
+    "id": ref("PointId"),
+    "field_name": {"type": "string", "minLength": 1},
+}
+WAIT: Schema = {
+    "name": "wait",
+    "in": "query",
+    "description": "whether the status is `completed` or `acknowledged`; either way it is on disk",
+    "schema": {"type": "boolean", "default": False},
+}
+TIMEOUT: Schema = {
+    "name": "timeout",
+    "in": "query",
+    "description": "whole seconds",
+    "schema": {"type": "integer", "minimum": 1, "maximum": 10**9 - 1},
+}
+ORDERING: Schema = {
+    "name": "ordering",
+    "in": "query",
+    "description": "of no effect on a single node",
+    "schema": {"enum": ["weak", "medium", "strong"]},
+}
+CONSISTENCY: Schema = {
+    "name": "consistency",
+    "in": "query",
+    "description": "of no effect on a single node",
+    "schema": one_of(
+        {"type": "integer", "minimum": 0, "maximum": 10**9 - 1},
+        {"enum": ["majority", "quorum", "all"]},
+    ),
+}
+PARAMETERS: Mapping[str, tuple[Schema, ...]] = {
+    "none": (),
+    "timeout": (TIMEOUT,),
+    "read": (CONSISTENCY, TIMEOUT),
+    "write": (WAIT, ORDERING, TIMEOUT),
 }
 
 
-def describe_point_routes(
-    document: dict[str, Any], routes: Mapping[tuple[str, str], PointRoute]
+def describe(
+    document: dict[str, Any],
+    point_routes: Mapping[tuple[str, str], PointRoute],
+    operations: Mapping[str, Operation],
 ) -> dict[str, Any]:
-    """Return ``document`` with an operation and the body schemas of every point route added."""
-    bodies = [route.body for route in routes.values() if route.body is not None]
-    _, components = msgspec.json.schema_components(bodies, schema_hook=_any, ref_template=REFERENCE)
-    document.setdefault("components", {}).setdefault("schemas", {}).update(components)
-    for (method, suffix), route in routes.items():
+    """Return FastAPI's document with everything added that it does not know.
+
+    Args:
+        document: as FastAPI generates it.
+        point_routes: by method and path below a collection.
+        operations: by operation id, FastAPI's own routes that reply in the envelope.
+    """
+    bodies = [route.body for route in point_routes.values() if route.body is not None]
+    results = [route.reply for route in point_routes.values()]
+    results += [operation.reply for operation in operations.values()]
+    described, components = msgspec.json.schema_components(
+        [*bodies, *results], schema_hook=_any, ref_template=REFERENCE
+    )
+    schemas = document.setdefault("components", {}).setdefault("schemas", {})
+    for some in (components, SCHEMAS, QUERY_SCHEMAS, {"Failure": _FAILURE}):
+        _add(schemas, some)
+    schema_of = dict(zip(map(repr, [*bodies, *results]), described, strict=True))
+    for operation in _operations(document):
+        known = operations.get(operation["operationId"])
+        if known is not None:
+            operation["responses"]["200"] = _success(schema_of[repr(known.reply)])
+            operation.setdefault("parameters", []).extend(PARAMETERS[known.parameters])
+        if "422" in operation["responses"] or known is not None:
+            operation["responses"].update(_failures())
+    for (method, suffix), route in point_routes.items():
         path = f"/collections/{{collection_name}}/{suffix}"
-        document["paths"].setdefault(path, {})[method.lower()] = _operation(path, route)
+        operation = _operation(path, route, schema_of)
+        document["paths"].setdefault(path, {})[method.lower()] = operation
+    for unused in ("HTTPValidationError", "ValidationError"):
+        schemas.pop(unused, None)
     return document
 
 
-def _operation(path: str, route: PointRoute) -> dict[str, Any]:
+def _add(schemas: dict[str, Schema], more: Mapping[str, Schema]) -> None:
+    """Add schemas. Raises ValueError when one of the same name says something else."""
+    for name, schema in more.items():
+        if schemas.setdefault(name, schema) != schema:
+            raise ValueError(f"two different schemas are called {name!r}: rename one of the types")
+
+
+def _operations(document: Mapping[str, Any]) -> Iterable[dict[str, Any]]:
+    for methods in document["paths"].values():
+        yield from methods.values()
+
+
+def _operation(path: str, route: PointRoute, schema_of: Mapping[str, Schema]) -> dict[str, Any]:
     text = (route.endpoint.__doc__ or "").strip()
     operation: dict[str, Any] = {
         "tags": ["points"],
         "summary": text.split("\n", 1)[0],
         "description": text,
         "operationId": f"{route.endpoint.__name__}_points",
-        "parameters": [COLLECTION_NAME, *([POINT_ID] if "{id}" in path else [])],
-        "responses": {"200": {"description": "`result`, `status` and `time`"}},
+        "parameters": [COLLECTION_NAME, *_last_part(path), *PARAMETERS[route.kind]],
+        "responses": {"200": _success(schema_of[repr(route.reply)]), **_failures()},
     }
     if route.body is not None:
-        schema = {"$ref": REFERENCE.format(name=route.body.__name__)}
-        operation["requestBody"] = {
-            "required": True,
-            "content": {"application/json": {"schema": schema}},
-        }
+        content = {"application/json": {"schema": schema_of[repr(route.body)]}}
+        operation["requestBody"] = {"required": True, "content": content}
     return operation
 
 
-def _any(kind: type) -> dict[str, Any]:
+def _last_part(path: str) -> list[Schema]:
+    """Return the parameter at the end of a path, where there is one."""
+    return [
+        {"name": name, "in": "path", "required": True, "schema": schema}
+        for name, schema in LAST_PARTS.items()
+        if path.endswith(f"{{{name}}}")
+    ]
+
+
+def _success(result: Schema) -> dict[str, Any]:
+    envelope = {
+        "type": "object",
+        "properties": {
+            "result": result,
+            "status": {"const": "ok"},
+            "time": {"type": "number", "description": "seconds"},
+        },
+        "required": ["result", "status", "time"],
+    }
+    return {"description": "done", "content": {"application/json": {"schema": envelope}}}
+
+
+def _failures() -> dict[str, Any]:
+    content = {"application/json": {"schema": ref("Failure")}}
+    return {code: {"description": text, "content": content} for code, text in ERRORS.items()}
+
+
+_FAILURE: Schema = {
+    "type": "object",
+    "description": "`error` says what failed, what was expected and what to do",
+    "properties": {
+        "status": record(("error",), error={"type": "string"}),
+        "time": {"type": "number", "description": "seconds"},
+    },
+    "required": ["status", "time"],
+}
+
+
+def _any(kind: type) -> Schema:
     """Describe what is passed on undecoded: any JSON value."""
     return {}

@@ -8,8 +8,9 @@ FastAPI with its body already read, so that the limit holds everywhere.
 from __future__ import annotations
 
 import asyncio
+import re
 import zlib
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from time import perf_counter
 from typing import Any, NamedTuple
 
@@ -42,6 +43,7 @@ INLINE_GZIP = 256 * 1024  # bytes; larger replies are compressed beside the even
 GZIP_LEVEL = 1  # higher levels take several times longer for a few percent on JSON numbers
 FINISHED = "palimpsest.reply"  # where a scope carries a reply that is only to be sent
 GZIP_WINDOW = 16 + zlib.MAX_WBITS
+NEVER = re.compile(rb"q\s*=\s*0(\.0*)?")  # the weight of an encoding that is not accepted
 
 
 class Disconnected(Exception):
@@ -54,7 +56,7 @@ class Found(NamedTuple):
     endpoint: Endpoint
     route: str  # its template
     name: str  # of the collection
-    tail: str  # the point's id, where the route has one
+    tail: str  # what stands for the open last part of the template
 
 
 class Edge:
@@ -70,6 +72,12 @@ class Edge:
         self._routes = {
             (method, suffix): (endpoint, f"{PREFIX}{{collection_name}}/{suffix}")
             for (method, suffix), endpoint in routes.items()
+        }
+        # by the part before the one that the template leaves open
+        self._open_routes = {
+            (method, suffix.partition("/")[0]): found
+            for (method, suffix), found in self._routes.items()
+            if suffix.endswith("}")
         }
         for (method, _), (_, template) in self._routes.items():
             context.metrics.expect(method, template)
@@ -130,8 +138,9 @@ class Edge:
         if suffix.endswith("/"):
             return self._find(method, path.rstrip("/"))
         first, _, tail = suffix.partition("/")
-        found = self._routes.get((method, first + "/{id}"))
-        if found is not None and tail and "/" not in tail:
+        found = self._open_routes.get((method, first))
+        # A point id holds no slash; the path of a payload field may, in quotes.
+        if found is not None and tail and ("/" not in tail or first == "index"):
             return Found(*found, name, tail)
         return None
 
@@ -141,6 +150,7 @@ class Edge:
         """Answer a point route; return the status."""
         context = self.context
         status = 200
+        extra = OPEN
         try:
             body = await read_body(scope, receive, self._body_limit)
             reply = scope.get(FINISHED)
@@ -153,7 +163,7 @@ class Edge:
         except Exception as error:
             status, text = describe(error)
             reply = failure(text, started)
-        extra = OPEN
+            extra = [*OPEN, *headers_of(error)]
         if len(reply) >= self._gzip_floor and accepts_gzip(scope):
             reply = await compress(reply)
             extra = OPEN_GZIP
@@ -251,6 +261,12 @@ async def send_reply(send: Send, status: int, reply: bytes, extra: Headers) -> N
     await send({"type": "http.response.body", "body": reply})
 
 
+def headers_of(error: Exception) -> Headers:
+    """Return the headers that the reply to an error carries."""
+    given: Mapping[str, str] = getattr(error, "headers", None) or {}
+    return [(name.encode(), value.encode()) for name, value in given.items()]
+
+
 def header(scope: Scope, name: bytes) -> bytes | None:
     """Return the first value of a header; names are in lower case."""
     for key, value in scope["headers"]:
@@ -265,7 +281,7 @@ def accepts_gzip(scope: Scope) -> bool:
     for part in (header(scope, b"accept-encoding") or b"").lower().split(b","):
         coding, _, weight = part.partition(b";")
         if coding.strip() in (b"gzip", b"*"):
-            return weight.replace(b" ", b"").rstrip(b"0").rstrip(b".") != b"q="
+            return NEVER.fullmatch(weight.strip()) is None
     return False
 
 

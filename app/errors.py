@@ -8,6 +8,7 @@ match on them.
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
 
@@ -59,10 +60,11 @@ RANGE_ERRORS = frozenset(
 class Refusal(Exception):
     """A request answered with ``status`` and ``text`` before the engine is asked."""
 
-    def __init__(self, status: int, text: str) -> None:
+    def __init__(self, status: int, text: str, headers: Mapping[str, str] | None = None) -> None:
         super().__init__(text)
         self.status = status
         self.text = text
+        self.headers = headers or {}
 
 
 def format_error(text: str) -> Refusal:

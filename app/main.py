@@ -13,11 +13,11 @@ from starlette.exceptions import HTTPException
 from starlette.middleware.gzip import GZipMiddleware
 
 from app.context import Context
-from app.documentation import describe_point_routes
+from app.documentation import describe
 from app.edge import GZIP_LEVEL, Edge
 from app.errors import Refusal, answer
 from app.metrics import build_registry
-from app.routes import collections, service, unsupported
+from app.routes import aliases, cluster, collections, service, unsupported, vectors
 from app.routes.table import POINT_ROUTES
 from app.settings import Settings
 from index import PalimpsestError
@@ -41,16 +41,18 @@ def create_app(settings: Settings) -> Edge:
         title=settings.title,
         version=settings.version,
         lifespan=lifespan,
+        docs_url=None,  # see ``app.routes.service``
+        redoc_url=None,
         redirect_slashes=False,
+        generate_unique_id_function=lambda route: route.name,
     )
     app.state.context = context
     app.state.registry = build_registry(
         context.metrics, context.collections, lambda: context.database.damaged()
     )
-    # The aliases path must stand before "/collections/{collection_name}".
-    app.include_router(unsupported.router)
-    app.include_router(collections.router)
-    app.include_router(service.router)
+    # Fixed paths stand before those with open parts.
+    for each in (aliases, service, cluster, collections, vectors, unsupported):
+        app.include_router(each.router)
     for kind in (PalimpsestError, Refusal, RequestValidationError, HTTPException, Exception):
         app.add_exception_handler(kind, answer)
     app.add_middleware(GZipMiddleware, minimum_size=settings.gzip_floor, compresslevel=GZIP_LEVEL)
@@ -59,12 +61,17 @@ def create_app(settings: Settings) -> Edge:
 
 
 def _document(app: FastAPI) -> None:
-    """Add the point routes, which FastAPI does not know, to the OpenAPI document."""
+    """Add what FastAPI does not know to the OpenAPI document."""
     generate = app.openapi
+    operations = {
+        name: operation
+        for each in (aliases, service, cluster, collections, vectors)
+        for name, operation in each.REPLIES.items()
+    }
 
     def openapi() -> dict[str, Any]:
         if app.openapi_schema is None:
-            app.openapi_schema = describe_point_routes(generate(), POINT_ROUTES)
+            app.openapi_schema = describe(generate(), POINT_ROUTES, operations)
         return app.openapi_schema
 
     app.openapi = openapi  # type: ignore[method-assign]

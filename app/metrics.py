@@ -3,7 +3,7 @@
 Counts are plain numbers, changed only in the event loop's thread, so observing takes no lock and a
 query pays about a microsecond for all of it. Gauges of collections are read at scrape from their
 published state. Label values come from closed sets: route templates, methods, status codes, stages,
-and the collections that exist.
+and the collections, vectors and payload indexes that exist.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import accumulate
 from time import perf_counter
+from typing import NamedTuple
 
 from prometheus_client import (
     CollectorRegistry,
@@ -28,7 +29,7 @@ from prometheus_client.core import (
 )
 from prometheus_client.registry import Collector
 
-from index import Collection, CollectionInfo, SearchStats
+from index import Collection, CollectionInfo, CollectionSizes, SearchStats
 
 # Seconds. Finer at the low end than the usual defaults: a search takes tens of microseconds.
 BOUNDS = (
@@ -82,6 +83,13 @@ class Metrics(Collector):
         if tally is None:
             tally = self._requests[key] = Tally()
         tally.add(seconds)
+
+    def replies(self) -> Iterator[tuple[str, str, int, int, float]]:
+        """Yield method, route, status, count and seconds of the requests answered so far."""
+        for (method, route, status), tally in list(self._requests.items()):
+            count = sum(tally.counts)
+            if count:
+                yield method, route, status, count, tally.total
 
     def search(self, stats: SearchStats, seconds: float) -> None:
         """Count one search."""
@@ -163,6 +171,7 @@ class CollectionGauges(Collector):
         states = list(_states(self._collections()))
         yield from _whole(states)
         yield from _per_vector(states)
+        yield from _per_field(states)
         yield GaugeMetricFamily(
             "palimpsest_damaged", "Files that cannot be read.", value=len(self._damaged())
         )
@@ -186,35 +195,41 @@ def build_registry(
     return registry
 
 
-def _states(collections: Iterable[Collection]) -> Iterator[tuple[str, CollectionInfo]]:
+class _State(NamedTuple):
+    name: str
+    info: CollectionInfo
+    sizes: CollectionSizes
+
+
+def _states(collections: Iterable[Collection]) -> Iterator[_State]:
     for each in collections:
         try:
-            yield each.name, each.state()
+            yield _State(each.name, each.state(), each.sizes())
         except FileNotFoundError:
             continue  # dropped meanwhile
 
 
-def _whole(states: Sequence[tuple[str, CollectionInfo]]) -> Iterator[Metric]:
+def _whole(states: Sequence[_State]) -> Iterator[Metric]:
     points = GaugeMetricFamily("palimpsest_points", "Points stored.", labels=["collection"])
     pending = GaugeMetricFamily(
         "palimpsest_index_pending_points", "Rows waiting to be indexed.", labels=["collection"]
     )
     disk = GaugeMetricFamily("palimpsest_disk_bytes", "Bytes on disk.", labels=["collection"])
-    for name, info in states:
+    for name, info, sizes in states:
         points.add_metric([name], info.points)
         pending.add_metric([name], info.pending)
-        disk.add_metric([name], info.disk_bytes)
+        disk.add_metric([name], sizes.disk)
     yield from (points, pending, disk)
 
 
-def _per_vector(states: Sequence[tuple[str, CollectionInfo]]) -> Iterator[Metric]:
+def _per_vector(states: Sequence[_State]) -> Iterator[Metric]:
     labels = ["collection", "vector"]
     rows = GaugeMetricFamily("palimpsest_rows", "Vectors by state.", labels=[*labels, "state"])
     segments = GaugeMetricFamily("palimpsest_segments", "Sealed segments.", labels=labels)
     memory = GaugeMetricFamily(
         "palimpsest_memory_used_bytes", "Resident bytes.", labels=[*labels, "component"]
     )
-    for name, info in states:
+    for name, info, _ in states:
         for vector, held in info.vectors.items():
             rows.add_metric([name, vector, "indexed"], held.indexed)
             rows.add_metric([name, vector, "growing"], held.growing)
@@ -223,3 +238,18 @@ def _per_vector(states: Sequence[tuple[str, CollectionInfo]]) -> Iterator[Metric
             for component, size in held.bytes_by_component.items():
                 memory.add_metric([name, vector, component], size)
     yield from (rows, segments, memory)
+
+
+def _per_field(states: Sequence[_State]) -> Iterator[Metric]:
+    labels = ["collection", "field"]
+    points = GaugeMetricFamily(
+        "palimpsest_payload_index_points", "Points with a value in a payload index.", labels=labels
+    )
+    memory = GaugeMetricFamily(
+        "palimpsest_payload_index_bytes", "Resident bytes of a payload index.", labels=labels
+    )
+    for name, info, sizes in states:
+        for field, held in info.fields.items():
+            points.add_metric([name, field], held.points)
+            memory.add_metric([name, field], sizes.fields.get(field, 0))
+    yield from (points, memory)

@@ -10,6 +10,8 @@ read for the final k only.
 
 from __future__ import annotations
 
+from index.aliases import AliasChange, CreateAlias, DeleteAlias, RenameAlias
+from index.batch import NamedSparse, PointBatch, Selection
 from index.collection import Collection
 from index.config import (
     DEFAULT_DEAD_RATIO,
@@ -27,11 +29,13 @@ from index.config import (
     MIN_M,
     CollectionConfig,
     MaintenanceConfig,
+    SparseConfig,
     VectorConfig,
 )
-from index.database import Database
+from index.database import Database, check_vector_name
 from index.encoding.text import format_vector, parse_vector, parse_vectors
 from index.errors import (
+    AliasNotFound,
     CollectionExists,
     CollectionNotFound,
     Damaged,
@@ -51,23 +55,144 @@ from index.errors import (
     UnknownVectorName,
     Unsupported,
 )
+from index.filters.expression import (
+    EACH,
+    Condition,
+    DatetimeRange,
+    Filter,
+    Geo,
+    GeoBox,
+    GeoPolygon,
+    GeoRadius,
+    HasId,
+    HasVector,
+    IsEmpty,
+    IsNull,
+    Match,
+    MatchExcept,
+    MatchText,
+    MinShould,
+    Nested,
+    Path,
+    Range,
+    Slice,
+    ValuesCount,
+)
+from index.filters.paths import format_path, parse_path
+from index.filters.values import parse_datetime
+from index.payload.config import FieldIndex
 from index.points import NotYetApplied, at_once
+from index.query import request as queries
+from index.query import terms
+from index.query.execute import Answer, answer
+from index.query.facets import count_values
+from index.query.groups import Group, answer_groups
+from index.query.matrix import MatrixRequest, Neighbours, neighbours
+from index.query.request import GroupRequest, OrderBy, Prefetch, QueryRequest, levels_of
+from index.query.scored import farthest, is_similarity
+from index.reading import Reading
+from index.search.plan import SearchRequest
+from index.sparse.rows import SparseRows, checked_rows
 from index.types import (
     CollectionInfo,
+    CollectionSizes,
     Distance,
+    Distances,
+    FieldInfo,
     NamedVectors,
-    PointBatch,
     PointId,
     Record,
-    SearchRequest,
     SearchResult,
     SearchStats,
+    SparseVector,
     Vector,
     VectorInfo,
     Vectors,
 )
 
 __all__ = [
+    "Condition",
+    "DatetimeRange",
+    "EACH",
+    "Geo",
+    "GeoBox",
+    "GeoPolygon",
+    "GeoRadius",
+    "HasId",
+    "HasVector",
+    "IsEmpty",
+    "IsNull",
+    "Match",
+    "MatchExcept",
+    "MatchText",
+    "MinShould",
+    "Nested",
+    "Range",
+    "Slice",
+    "ValuesCount",
+    "AliasChange",
+    "CreateAlias",
+    "DeleteAlias",
+    "RenameAlias",
+    "AliasNotFound",
+    "check_vector_name",
+    "checked_rows",
+    "Condition",
+    "MinShould",
+    "Nested",
+    "Slice",
+    "HasVector",
+    "HasId",
+    "IsNull",
+    "IsEmpty",
+    "ValuesCount",
+    "GeoPolygon",
+    "GeoRadius",
+    "GeoBox",
+    "DatetimeRange",
+    "Range",
+    "MatchText",
+    "MatchExcept",
+    "Match",
+    "Geo",
+    "EACH",
+    "checked_rows",
+    "check_vector_name",
+    "AliasChange",
+    "RenameAlias",
+    "DeleteAlias",
+    "CreateAlias",
+    "Distances",
+    "parse_datetime",
+    "format_path",
+    "parse_path",
+    "Path",
+    "queries",
+    "terms",
+    "Answer",
+    "answer",
+    "count_values",
+    "Group",
+    "answer_groups",
+    "MatrixRequest",
+    "Neighbours",
+    "neighbours",
+    "GroupRequest",
+    "OrderBy",
+    "Prefetch",
+    "QueryRequest",
+    "levels_of",
+    "farthest",
+    "is_similarity",
+    "Reading",
+    "Selection",
+    "SparseRows",
+    "SparseConfig",
+    "FieldIndex",
+    "Filter",
+    "FieldInfo",
+    "SparseVector",
+    "NamedSparse",
     "DEFAULT_DEAD_RATIO",
     "DEFAULT_EF_CONSTRUCTION",
     "DEFAULT_M",
@@ -85,6 +210,7 @@ __all__ = [
     "CollectionConfig",
     "CollectionExists",
     "CollectionInfo",
+    "CollectionSizes",
     "CollectionNotFound",
     "Damaged",
     "Database",

@@ -64,6 +64,28 @@ class GraphBuild:
     ) -> bool: ...
     def take(self) -> dict[str, Any]: ...
 
+def roaring_of(flags: NDArray[np.bool_]) -> bytes: ...
+def spread_bitmap(serialised: bytes, words: NDArray[np.uint64]) -> None: ...
+
+class Among:
+    """Rows of a part whose points are among those of ``points``, bits by number.
+
+    The last word of ``points`` is zero. ``row_of`` (rows by number from ``base`` on, a multiple of
+    64) spares testing every row.
+    """
+
+    def __init__(
+        self,
+        n: int,
+        numbers: NDArray[np.uint32],
+        points: NDArray[np.uint64],
+        live: NDArray[np.uint64] | None,
+        row_of: NDArray[np.uint32] | None,
+        base: int,
+    ) -> None: ...
+    def rows(self, out: NDArray[np.uint32]) -> int: ...
+    def estimate(self, tested: int) -> int: ...
+
 class Segment:
     """Hits go into ``rows`` and ``distances``; calls answer (hits, visited, scored, rescored)."""
 
@@ -118,6 +140,85 @@ class Segment:
         rows: NDArray[np.uint32],
         distances: NDArray[np.float32],
     ) -> tuple[int, int, int, int]: ...
+    def search_among(
+        self,
+        query: NDArray[np.float32],
+        k: int,
+        ef: int,
+        rescored: int,
+        among: Among,
+        two_hops: bool,
+        most_scored: int,
+        frontier: int,
+        least_share: float,
+        rows: NDArray[np.uint32],
+        distances: NDArray[np.float32],
+    ) -> tuple[int, int, int, int]: ...
+    def scan_among(
+        self,
+        query: NDArray[np.float32],
+        k: int,
+        rescored: int,
+        among: Among,
+        rows: NDArray[np.uint32],
+        distances: NDArray[np.float32],
+    ) -> tuple[int, int, int, int]: ...
+    def exact_among(
+        self,
+        query: NDArray[np.float32],
+        k: int,
+        among: Among,
+        rows: NDArray[np.uint32],
+        distances: NDArray[np.float32],
+    ) -> tuple[int, int, int, int]: ...
+    def score(
+        self,
+        queries: NDArray[np.float32],
+        rows: NDArray[np.uint32],
+        by_codes: bool,
+        out: NDArray[np.float32],
+    ) -> None: ...
+
+def invert_rows(
+    indptr: NDArray[np.int64],
+    first_row: int,
+    indices: NDArray[np.uint32],
+    values: NDArray[np.float32],
+) -> tuple[NDArray[np.uint32], NDArray[np.int64], NDArray[np.uint32], NDArray[np.float32]]:
+    """Return terms (t,), where the postings of each start (t + 1,), their rows and values."""
+
+class Postings:
+    """Lists of postings are given by ``starts`` and ``stops``, one pair per term of a query."""
+
+    def __init__(
+        self, rows: NDArray[np.uint32], values: NDArray[np.float32], first: int, last: int
+    ) -> None: ...
+    def best(
+        self,
+        starts: NDArray[np.int64],
+        stops: NDArray[np.int64],
+        weights: NDArray[np.float32],
+        k: int,
+        alive: NDArray[np.uint64] | None,
+        numbers: NDArray[np.uint32] | None,
+        chosen: NDArray[np.uint8] | None,
+    ) -> tuple[NDArray[np.uint32], NDArray[np.float32], int]: ...
+    def sums(
+        self,
+        starts: NDArray[np.int64],
+        stops: NDArray[np.int64],
+        weights: NDArray[np.float32],
+        out: NDArray[np.float32],
+    ) -> None: ...
+    def counts(
+        self,
+        starts: NDArray[np.int64],
+        stops: NDArray[np.int64],
+        alive: NDArray[np.uint64] | None,
+        numbers: NDArray[np.uint32] | None,
+        chosen: NDArray[np.uint8] | None,
+        out: NDArray[np.int64],
+    ) -> None: ...
 
 def parse_floats_into(text: bytes, out: NDArray[np.float32]) -> int: ...
 def parse_rows_into(texts: list[bytes], out: NDArray[np.float32]) -> tuple[int, int]: ...

@@ -7,50 +7,54 @@ for nobody.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import pathlib
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
-from contextlib import ExitStack, suppress
-from dataclasses import replace
-from itertools import compress
-from pathlib import Path
-from time import perf_counter
+from contextlib import ExitStack
 
-import numpy as np
-
-from index.batch import check_deletion, check_query, check_upsert
-from index.config import CollectionConfig
-from index.errors import InvalidConfig, InvalidVector, PointNotFound, UnknownVectorName
-from index.points import PointReader, wait_for_write
-from index.recover import recover
-from index.search.dense import search_parts
-from index.search.merge import Merged, merge
-from index.search.plan import resolve
-from index.state import estimate_seconds, vector_state
+from index.batch import (
+    PointBatch,
+    Selection,
+    UpdateMode,
+    check_upsert,
+    check_vector_update,
+    check_whose,
+)
+from index.config import CollectionConfig, SparseConfig, VectorConfig
+from index.declaring import Declare, add_vector, drop_vector, reconfigure
+from index.errors import InvalidConfig
+from index.fields import Fields
+from index.filters.expression import Filter, Path
+from index.filters.paths import format_path, parse_path
+from index.payload.config import FieldIndex
+from index.payload.edits import delete_keys, merge, merge_at
+from index.payload.evaluate import estimate
+from index.points import PointReader
+from index.reading import Reading, Selector
+from index.recover import FIELDS, SEGMENTS, STORE, recover
+from index.search.plan import SearchRequest
+from index.searching import Searches
+from index.state import collection_sizes, collection_state, estimate_seconds
+from index.storage.files import remove_folder
 from index.storage.ids import check_ids, key_of, keys_of
 from index.types import (
     CollectionInfo,
-    PointBatch,
+    CollectionSizes,
     PointId,
     Record,
-    SearchRequest,
     SearchResult,
-    SearchStats,
-    Vector,
 )
 from index.upkeep import Upkeep
 from index.view import View
 from index.writer import Writer
-
-STORE = "store.sqlite3"
-SEGMENTS = "segments"
-_REPEATS = (4, 0.0005)  # searches repeated since a hit was written meanwhile, and seconds between
+from index.writes import Deletion, PayloadEdit, VectorDeletion
 
 
 class Collection:
     """One open collection. Made by ``Database``."""
 
     def __init__(
-        self, name: str, folder: Path, *, threads: int, changed: Callable[[], None]
+        self, name: str, folder: pathlib.Path, *, threads: int, changed: Callable[[], None]
     ) -> None:
         """Open the files. Raises Damaged or UnknownFormat.
 
@@ -62,33 +66,40 @@ class Collection:
         """
         self.name = name
         self.folder = folder
-        store, config, view = recover(folder / STORE, folder / SEGMENTS)
-        self._config = config
-        self._names = list(config.vectors)
-        self.writer = Writer(name, store, view, self._names, changed)
-        self._points = PointReader(name, folder / STORE, self._names, lambda: self.writer.view)
-        self.upkeep = Upkeep(folder / SEGMENTS, self.writer, lambda: self._config, threads)
+        opened, unbuilt = recover(folder)
+        self._points = PointReader(
+            name, folder / STORE, lambda: self.writer.config, lambda: self.writer.view
+        )
+        self.writer = Writer(name, opened, lambda filter: self.selector().select(filter), changed)
+        self._searches = Searches(self.writer, self._points)
+        self.fields = Fields(folder / FIELDS, self.writer)
+        self.upkeep = Upkeep(folder / SEGMENTS, self.writer, self.fields, threads)
+        self.fields.resume(unbuilt)
 
-    def close(self) -> None:
+    def close(self, *, dropped: bool = False) -> None:
         """Stop upkeep, finish queued writes and reads under way, and close the files.
 
-        From then on writes and reads of the files raise CollectionNotFound.
+        From then on writes and reads of the files raise CollectionNotFound. What only makes the
+        next open quick is not written when the collection is ``dropped``.
         """
         with ExitStack() as last_first:  # goes on when one of them fails
             last_first.callback(self.writer.store.close)
             last_first.callback(self._points.close)
             last_first.callback(self.writer.close)
+            last_first.callback(self.fields.stop if dropped else self.fields.close)
             last_first.callback(self.upkeep.stop)
 
     @property
     def config(self) -> CollectionConfig:
         """The current settings."""
-        return self._config
+        return self.writer.config
 
     @property
     def view(self) -> View:
         """What a search that starts now reads."""
         return self.writer.view
+
+    # Declarations.
 
     def reconfigure(self, config: CollectionConfig) -> None:
         """Change encodings, graph parameters, upkeep or the declared description.
@@ -98,48 +109,130 @@ class Collection:
         Raises:
             InvalidConfig: vector names, sizes or distances differ.
         """
-        before = {name: (v.size, v.distance) for name, v in self._config.vectors.items()}
-        after = {name: (v.size, v.distance) for name, v in config.vectors.items()}
-        if before != after:
-            raise InvalidConfig(f"vectors: expected the same sizes and distances, got {after}")
-        # A vector's number is its place in the stored config.
-        vectors = {name: config.vectors[name] for name in self._names}
-        config = replace(config, vectors=vectors)
-        self.writer.call(lambda: self._reconfigure(config)).result()
+        reconfigure(self.writer, config)
 
-    def _reconfigure(self, config: CollectionConfig) -> None:
-        vectors = {
-            name: replace(old, config=config.vectors[name])
-            for name, old in self.view.vectors.items()
-        }
-        view = replace(self.view, vectors=vectors)
-        with self.writer.store.transaction():
-            self.writer.store.put_config(config.to_json())
-        self._config = config  # nothing from the commit on can fail
-        self.writer.publish(view)
+    def add_vector(self, name: str, vector: VectorConfig | SparseConfig, declared: Declare) -> None:
+        """Declare a further vector name, which no point has a vector of yet.
 
-    # Writes.
+        Args:
+            name: not declared before.
+            vector: its space.
+            declared: gives the description of the collection that goes with it, from the old one.
 
-    def upsert(self, batch: PointBatch) -> Future[int]:
+        Raises:
+            InvalidConfig: the name is declared already.
+        """
+        add_vector(self.writer, name, vector, declared)
+
+    def drop_vector(self, name: str, declared: Declare) -> None:
+        """Forget a vector name and every vector of it; points and payloads stay.
+
+        Args:
+            name: declared.
+            declared: gives the description of the collection that goes with it, from the old one.
+
+        Raises:
+            UnknownVectorName: it is not declared.
+        """
+        for segment in drop_vector(self.writer, name, declared):
+            remove_folder(self.folder / SEGMENTS / segment)
+        self.upkeep.forget(name)
+
+    # Writes. Each gives a future of the write's seq, done once it is synced and searchable.
+
+    def upsert(
+        self, batch: PointBatch, *, mode: UpdateMode = "upsert", condition: Filter | None = None
+    ) -> Future[int]:
         """Insert or replace whole points.
 
-        Returns:
-            A future of the write's seq, done once the points are synced and searchable.
+        Args:
+            batch: the points.
+            mode: ``insert_only`` leaves points that exist alone, ``update_only`` inserts none.
+            condition: what a point that exists must pass to be replaced.
 
         Raises:
             InvalidInput: one of its subclasses, at once; nothing of the batch is written.
         """
-        return self.writer.write(check_upsert(batch, self._config))
+        return self.writer.write(check_upsert(batch, self.config, mode, condition))
 
-    def delete(self, ids: Sequence[PointId]) -> Future[int]:
+    def update_vectors(self, batch: PointBatch, *, condition: Filter | None = None) -> Future[int]:
+        """Insert or replace vectors of points that exist; payloads are left alone.
+
+        Raises:
+            InvalidInput: one of its subclasses, at once; nothing of the batch is written.
+            PointNotFound: by the future: a point is missing; the others are written.
+        """
+        return self.writer.write(check_vector_update(batch, self.config, condition))
+
+    def delete(self, whose: Selection) -> Future[int]:
         """Delete points; ids without a point are fine. Raises InvalidId at once."""
-        return self.writer.write(check_deletion(ids))
+        return self.writer.write(Deletion(check_whose(whose)))
+
+    def delete_vectors(self, whose: Selection, names: Sequence[str]) -> Future[int]:
+        """Delete the vectors of some names.
+
+        Raises:
+            UnknownVectorName: at once.
+            PointNotFound: by the future: a point is missing; the others are written.
+        """
+        config = self.config
+        numbers = {name: config.number(name) for name in names}
+        return self.writer.write(VectorDeletion(check_whose(whose), numbers))
+
+    def set_payload(self, whose: Selection, payload: bytes, at: Path = ()) -> Future[int]:
+        """Set keys of payloads, or of the object at a path in them; other keys stay.
+
+        Raises:
+            InvalidInput: one of its subclasses, at once.
+            PointNotFound: by the future: a point is missing; the others are written.
+        """
+
+        def edit(old: bytes | None) -> bytes | None:
+            return merge_at(old, at, payload) if at else merge(old, payload)
+
+        return self.writer.write(PayloadEdit(check_whose(whose), edit))
+
+    def overwrite_payload(self, whose: Selection, payload: bytes) -> Future[int]:
+        """Replace payloads. Raises as ``set_payload``."""
+        return self.writer.write(PayloadEdit(check_whose(whose), lambda _: payload))
+
+    def delete_payload(self, whose: Selection, paths: Sequence[Path]) -> Future[int]:
+        """Delete what is at paths of payloads. Raises as ``set_payload``."""
+        return self.writer.write(
+            PayloadEdit(check_whose(whose), lambda payload: delete_keys(payload, paths))
+        )
+
+    def clear_payload(self, whose: Selection) -> Future[int]:
+        """Delete payloads. Raises as ``set_payload``."""
+        return self.writer.write(PayloadEdit(check_whose(whose), lambda _: None))
+
+    # Payload indexes.
+
+    def create_index(self, key: str, index: FieldIndex) -> Future[int]:
+        """Index the payload values at a path; the future is done once the index answers."""
+        return self.fields.create(_path_text(key), index)
+
+    def drop_index(self, key: str) -> Future[int]:
+        """Forget an index; one that is not there is fine."""
+        return self.fields.drop(_path_text(key))
 
     # Reads.
 
-    def count(self) -> int:
-        """Return the number of points."""
-        return self.view.points
+    def selector(self) -> Selector:
+        """Return what filters are evaluated over now."""
+        return Selector(self.view, self.writer.indexes, self._points)
+
+    def reading(self) -> Reading:
+        """Return the state a request that starts now reads."""
+        return Reading(self.view, self.config, self._points, self.writer.indexes)
+
+    def count(self, filter: Filter | None = None, *, exact: bool = True) -> int:
+        """Return how many points pass; if not ``exact``, roughly where that saves time."""
+        if filter is None:
+            return self.view.points
+        if not exact:
+            return estimate(filter, self.selector())[1]
+        return len(self.selector().select(filter))
 
     def retrieve(
         self,
@@ -157,11 +250,12 @@ class Collection:
         self,
         start: PointId | None,
         limit: int,
+        filter: Filter | None = None,
         *,
         with_payload: bool = True,
         with_vectors: bool | tuple[str, ...] = False,
     ) -> tuple[list[Record], PointId | None]:
-        """Return up to ``limit`` points from id ``start`` on, and the id to go on from."""
+        """Return up to ``limit`` points that pass, from id ``start`` on, and where to go on."""
         if limit < 1:
             raise InvalidConfig(f"limit: expected at least 1, got {limit}")
         first = None
@@ -169,7 +263,12 @@ class Collection:
             check_ids([start])
             first = key_of(start)
         wanted = self._points.wanted(with_vectors)
-        records = self._points.page(first, limit + 1, wanted, with_payload=with_payload)
+        if filter is None:
+            records = self._points.page(first, limit + 1, wanted, with_payload=with_payload)
+        else:
+            records = self._points.page_among(
+                self.selector().select(filter), first, limit + 1, wanted, with_payload=with_payload
+            )
         return records[:limit], records[limit].id if len(records) > limit else None
 
     def search(self, request: SearchRequest) -> SearchResult:
@@ -179,121 +278,32 @@ class Collection:
             InvalidInput: one of its subclasses: the vector or a parameter is wrong.
             PointNotFound: the query is the id of no point.
         """
-        return self._search(self.view, request)
-
-    def _search(self, view: View, request: SearchRequest) -> SearchResult:
-        if not (request.with_payload or request.with_vectors):
-            merged, stats = self._closest(view, request)
-            return SearchResult(*merged, None, None, stats)
-        repeats, pause = _REPEATS
-        for _ in range(repeats):
-            merged, stats = self._closest(view, request)
-            result = self._attach(merged, request, stats)
-            if len(result.ids) == len(merged.ids):
-                break
-            if view is self.view:
-                wait_for_write(self.folder / STORE, pause)  # the store is ahead of the view
-            view = self.view
-        return result
-
-    def _closest(self, view: View, request: SearchRequest) -> tuple[Merged, SearchStats]:
-        started = perf_counter()
-        vectors = view.vectors.get(request.vector_name)
-        if vectors is None:
-            raise UnknownVectorName(request.vector_name, self._names)
-        query, itself = request.query, None
-        if not isinstance(query, np.ndarray):
-            itself = query
-            query = self._vector_of(itself, request.vector_name)
-        plan = resolve(request, vectors.config, without=0 if itself is None else 1)
-        query = check_query(query, vectors.config)
-        stats = SearchStats(seconds={"plan": perf_counter() - started})
-        found = search_parts(vectors, query, plan, stats)
-        merging = perf_counter()
-        merged = merge(found, plan.fetch)
-        if itself is not None:
-            merged = _without(merged, itself)
-        stop = plan.offset + plan.k
-        if plan.max_distance is not None:
-            limit = np.float32(plan.max_distance)
-            stop = min(stop, int(np.searchsorted(merged.distances, limit, side="right")))
-        merged = merged.cut(plan.offset, max(stop, plan.offset))
-        stats.seconds["merge"] = perf_counter() - merging
-        return merged, stats
+        return self._searches.search(self.view, request)
 
     def search_batch(self, requests: Sequence[SearchRequest]) -> list[SearchResult]:
         """Return the answer to each request, all from one view."""
         view = self.view
-        return [self._search(view, request) for request in requests]
+        return [self._searches.search(view, request) for request in requests]
 
     def cost(self, request: SearchRequest) -> float:
         """Return roughly how many seconds the search will take."""
         vectors = self.view.vectors.get(request.vector_name)
-        return 0.0 if vectors is None else estimate_seconds(vectors, request)
+        return 0.0 if vectors is None else estimate_seconds(vectors, request, self.writer.indexes)
 
     def state(self) -> CollectionInfo:
         """Return counts, sizes and the state of background work."""
-        view = self.view
-        segments = [part.segment for one in view.vectors.values() for part in one.sealed]
-        stored = sum(segment.disk_bytes for segment in segments)
-        for file in (STORE, f"{STORE}-wal"):
-            with suppress(FileNotFoundError):
-                stored += (self.folder / file).stat().st_size
-        return CollectionInfo(
-            points=view.points,
-            seq=view.seq,
-            pending=self.upkeep.pending(),
-            running=self.upkeep.running(),
-            last_error=self.upkeep.last_error,
-            vectors={name: vector_state(one) for name, one in view.vectors.items()},
-            disk_bytes=stored,
-        )
+        return collection_state(self.folder, self.writer, self.upkeep)
 
-    def _vector_of(self, one: PointId, name: str) -> Vector:
-        check_ids([one])
-        records = self._points.records(keys_of([one]), [name], with_payload=False)
-        if not records:
-            raise PointNotFound(one)
-        vector = (records[0].vectors or {}).get(name)
-        if vector is None:
-            raise InvalidVector(f"Point {one} has no vector {name!r} to search with")
-        return vector
+    def sizes(self) -> CollectionSizes:
+        """Return what a collection takes of disk and memory; looks at every file of an index."""
+        return collection_sizes(self.folder, self.writer, self.fields)
 
-    def _attach(self, merged: Merged, request: SearchRequest, stats: SearchStats) -> SearchResult:
-        """Add payloads and vectors; points written or deleted since the search drop out."""
-        started = perf_counter()
-        keys = keys_of(merged.ids)
-        payloads = vectors = None
-        if request.with_vectors:
-            wanted = self._points.wanted(request.with_vectors)
-            records = self._points.records(keys, wanted, with_payload=request.with_payload)
-            found = {key_of(record.id): record for record in records}
-            same = [
-                (one := found.get(key)) is not None and one.seq == seq
-                for key, seq in zip(keys, merged.seqs, strict=True)
-            ]
-            merged, keys = merged.only(same), list(compress(keys, same))
-            vectors = [found[key].vectors or {} for key in keys]
-            if request.with_payload:
-                payloads = [found[key].payload for key in keys]
-        else:
-            stored = self._points.payloads(keys)
-            same = [
-                (row := stored.get(key)) is not None and row[0] == seq
-                for key, seq in zip(keys, merged.seqs, strict=True)
-            ]
-            merged = merged.only(same)
-            payloads = [stored[key][1] for key in compress(keys, same)]
-        stats.seconds["payload"] = perf_counter() - started
-        return SearchResult(*merged, payloads, vectors, stats)
+    @property
+    def payload_indexes(self) -> Mapping[str, FieldIndex]:
+        """The payload indexes that answer, by key."""
+        return self.writer.indexes.fields
 
 
-def _without(merged: Merged, one: PointId) -> Merged:
-    if one not in merged.ids:
-        return merged
-    place = merged.ids.index(one)
-    return Merged(
-        [*merged.ids[:place], *merged.ids[place + 1 :]],
-        [*merged.seqs[:place], *merged.seqs[place + 1 :]],
-        np.delete(merged.distances, place),
-    )
+def _path_text(key: str) -> str:
+    """Return the one text of a path, which may be written in several ways."""
+    return format_path(parse_path(key))

@@ -10,11 +10,12 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, TypeAlias, get_args
 
-from index.errors import InvalidConfig
+from index.errors import InvalidConfig, UnknownVectorName
 from index.types import Distance
 
 Encoding: TypeAlias = Literal["float32", "8", "4", "2", "1"]
 Originals: TypeAlias = Literal["float32", "float16", "int8", "none"]
+Modifier: TypeAlias = Literal["none", "idf"]
 Order: TypeAlias = Literal["shuffle", "lid_desc"]
 
 MAX_SIZE = 65_536
@@ -74,6 +75,19 @@ class VectorConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class SparseConfig:
+    """One sparse vector name, always compared by dot product. Raises InvalidConfig.
+
+    ``modifier`` idf: a query's values are multiplied by how rare their dimensions are.
+    """
+
+    modifier: Modifier = "none"
+
+    def __post_init__(self) -> None:
+        _require_one_of(get_args(Modifier), "modifier", self.modifier)
+
+
+@dataclass(frozen=True, slots=True)
 class MaintenanceConfig:
     """When rows are sealed and segments compacted. Raises InvalidConfig."""
 
@@ -101,16 +115,35 @@ class CollectionConfig:
     """A collection's vectors by name ("" is the unnamed one) and its upkeep.
 
     ``declared`` is the caller's own description of the collection, kept and given back as it is.
+    ``columns`` are the vector names by their number in stored points; None stands for one that was
+    dropped, whose number is not used again.
     """
 
-    vectors: Mapping[str, VectorConfig]
+    vectors: Mapping[str, VectorConfig | SparseConfig]
     maintenance: MaintenanceConfig = field(default_factory=MaintenanceConfig)
     declared: Mapping[str, Any] = field(default_factory=dict)
+    columns: tuple[str | None, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not self.columns:
+            object.__setattr__(self, "columns", tuple(self.vectors))
+
+    @property
+    def dense(self) -> dict[str, VectorConfig]:
+        """The vector names that are not sparse."""
+        return {n: v for n, v in self.vectors.items() if isinstance(v, VectorConfig)}
+
+    def number(self, name: str) -> int:
+        """Return the column of a vector name. Raises UnknownVectorName."""
+        if name not in self.vectors:
+            raise UnknownVectorName(name, list(self.vectors))
+        return self.columns.index(name)
 
     def to_json(self) -> dict[str, Any]:
         """Return the settings as they are stored."""
         return {
-            "vectors": {name: asdict(v) for name, v in self.vectors.items()},
+            "vectors": {name: _to_json(v) for name, v in self.vectors.items()},
+            "columns": list(self.columns),
             "maintenance": asdict(self.maintenance),
             "declared": dict(self.declared),
         }
@@ -119,10 +152,19 @@ class CollectionConfig:
     def from_json(cls, stored: Mapping[str, Any]) -> CollectionConfig:
         """Return stored settings."""
         return cls(
-            vectors={
-                name: VectorConfig(**{**v, "distance": Distance(v["distance"])})
-                for name, v in stored["vectors"].items()
-            },
+            vectors={name: _from_json(v) for name, v in stored["vectors"].items()},
             maintenance=MaintenanceConfig(**stored["maintenance"]),
             declared=stored["declared"],
+            columns=tuple(stored.get("columns", ())),  # absent before names could be dropped
         )
+
+
+def _to_json(vector: VectorConfig | SparseConfig) -> dict[str, Any]:
+    kind = {"sparse": True} if isinstance(vector, SparseConfig) else {}
+    return {**kind, **asdict(vector)}
+
+
+def _from_json(stored: Mapping[str, Any]) -> VectorConfig | SparseConfig:
+    if stored.get("sparse"):
+        return SparseConfig(stored["modifier"])
+    return VectorConfig(**{**stored, "distance": Distance(stored["distance"])})

@@ -1,31 +1,36 @@
 """A data directory of named collections, served by one process at a time.
 
-``lock`` is held while the directory is open, ``collections/<name>/`` is one folder each, and
-``unfinished/`` holds collections being created or dropped; it is emptied on open.
+``lock`` is held while the directory is open, ``collections/<name>/`` is one folder each,
+``aliases.json`` says what else they are called, and ``unfinished/`` holds collections being created
+or dropped; it is emptied on open.
 """
 
 from __future__ import annotations
 
 import fcntl
+import logging
 import os
 import threading
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import IO
 
+from index.aliases import AliasChange, Aliases, CreateAlias, RenameAlias
 from index.background import Background
-from index.collection import SEGMENTS, STORE, Collection
+from index.collection import Collection
 from index.config import CollectionConfig
 from index.errors import (
     CollectionExists,
     CollectionNotFound,
     DirectoryLocked,
     InvalidConfig,
+    InvalidInput,
     StorageError,
     StoreFailed,
 )
+from index.recover import SEGMENTS, STORE
 from index.storage.files import (
     disk_errors,
     make_folder,
@@ -36,7 +41,8 @@ from index.storage.files import (
 from index.storage.schema import create_store
 from index.upkeep import Upkeep
 
-MAX_COLLECTION_NAME, MAX_VECTOR_NAME = 255, 200  # bytes of UTF-8
+_log = logging.getLogger(__name__)
+MAX_COLLECTION_NAME, MAX_VECTOR_NAME = 255, 200  # bytes of UTF-8; aliases as collections
 _BANNED = frozenset('<>:"/\\|?*\0\x1f')
 
 
@@ -45,9 +51,10 @@ class Database:
 
     def __init__(self, path: Path, lock: IO[bytes], threads: int) -> None:
         self._path = path
+        self._aliases = Aliases(path, os.listdir(path / "collections"))
         self._held = lock
         self._threads = threads
-        self._change = threading.Lock()  # orders create, drop and close
+        self._change = threading.Lock()  # orders create, drop, changes of aliases and close
         self._open: dict[str, Collection] = {}
         self._broken: dict[str, StorageError] = {}
         self._closed = False
@@ -65,12 +72,18 @@ class Database:
 
         Raises:
             DirectoryLocked: another process has it open.
+            Damaged: the file of aliases cannot be read.
         """
         path = Path(path)
         with disk_errors(f"open {path}"):
             for folder in (path, path / "collections", path / "unfinished"):
                 make_folder(folder)
-            database = cls(path, _lock(path), threads or os.cpu_count() or 1)
+            lock = _lock(path)
+            try:
+                database = cls(path, lock, threads or os.cpu_count() or 1)
+            except BaseException:
+                lock.close()
+                raise
             remove_unlisted(path / "unfinished", set())
             names = sorted(os.listdir(path / "collections"))
         for name in names:
@@ -105,13 +118,16 @@ class Database:
         return {name: str(error) for name, error in self._broken.copy().items()}
 
     def get(self, name: str) -> Collection:
-        """Return an open collection.
+        """Return an open collection by its name or an alias.
 
         Raises:
             CollectionNotFound: there is none of that name.
             StorageError: it could not be opened; the error says why.
         """
         collection = self._open.get(name)
+        if collection is None and name in self._aliases.mapping:
+            name = self._aliases.mapping.get(name, name)
+            collection = self._open.get(name)
         if collection is not None:
             return collection
         broken = self._broken.get(name)
@@ -122,40 +138,69 @@ class Database:
 
         Raises:
             CollectionExists: the name is taken.
-            InvalidConfig: the name, or the name of a vector, cannot be used.
+            InvalidInput: the name is an alias; InvalidConfig: it, or the name of a vector, cannot
+                be used.
         """
         check_name(name, "collection", MAX_COLLECTION_NAME)
         for vector in config.vectors:
             if vector:
-                check_name(vector, "vector", MAX_VECTOR_NAME)
+                check_vector_name(vector)
         with self._change:
             self._require_open()
             if name in self._open or name in self._broken:
                 raise CollectionExists(name)
+            if name in self._aliases.mapping:
+                raise InvalidInput(
+                    f"Wrong input: Can't create collection with name {name}. Alias with the same "
+                    "name already exists: delete the alias, or choose another name"
+                )
             with disk_errors(f"create collection {name!r}"):
                 self._create_folder(name, config)
             self._open_one(name)
         return self.get(name)
 
+    def aliases(self) -> Mapping[str, str]:
+        """Return the collection that each alias means."""
+        return dict(sorted(self._aliases.mapping.items()))
+
+    def change_aliases(self, changes: Sequence[AliasChange]) -> None:
+        """Carry out all changes, one after the other, or none; they are on disk on return.
+
+        Raises:
+            CollectionNotFound: an alias is to mean a collection that does not exist.
+            CollectionExists: an alias is the name of a collection.
+            AliasNotFound: there is no alias to rename.
+            InvalidConfig: an alias cannot be used as a name.
+        """
+        for change in changes:
+            if isinstance(change, CreateAlias):
+                check_name(change.alias, "alias", MAX_COLLECTION_NAME)
+            elif isinstance(change, RenameAlias):
+                check_name(change.new, "alias", MAX_COLLECTION_NAME)
+        with self._change:
+            self._require_open()
+            self._aliases.change(changes, self.names())
+
     def drop(self, name: str) -> bool:
-        """Delete a collection and all it holds; tell whether there was one."""
+        """Delete a collection, all it holds and its aliases; tell whether there was one."""
+        gone = self._path / "unfinished" / uuid.uuid4().hex
         with self._change:
             self._require_open()
             collection = self._open.pop(name, None)
             if collection is None and self._broken.pop(name, None) is None:
                 return False
-            gone = self._path / "unfinished" / uuid.uuid4().hex
             with disk_errors(f"drop collection {name!r}"):
                 try:
                     if collection is not None:
-                        collection.close()
+                        collection.close(dropped=True)
                     os.rename(self._folder(name), gone)
                 except BaseException:
                     self._open_one(name)  # all of it is still there
                     raise
                 sync_folder(gone.parent)
                 sync_folder(self._path / "collections")
-            remove_folder(gone)
+                remove_folder(gone)  # first of all: a full disk has no room for a list of aliases
+                self._aliases.forget(name)
         return True
 
     def _create_folder(self, name: str, config: CollectionConfig) -> None:
@@ -178,6 +223,9 @@ class Database:
             )
         except StorageError as error:
             self._broken[name] = _fresh(error)
+        except Exception as error:  # one collection must not keep the others from being served
+            _log.exception("Collection %r could not be opened", name)
+            self._broken[name] = StoreFailed(f"Collection {name!r} could not be opened: {error!r}")
 
     def _folder(self, name: str) -> Path:
         return self._path / "collections" / name
@@ -203,6 +251,11 @@ def check_name(name: str, what: str, limit: int) -> None:
         raise InvalidConfig(f"{what} name {name!r}: expected valid Unicode") from None
     if length > limit:
         raise InvalidConfig(f"{what} name: expected at most {limit} bytes, got {length}")
+
+
+def check_vector_name(name: str) -> None:
+    """Raise InvalidConfig for the name of a vector that cannot be used."""
+    check_name(name, "vector", MAX_VECTOR_NAME)
 
 
 def _fresh(error: StorageError) -> StorageError:

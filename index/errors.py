@@ -9,6 +9,7 @@ PalimpsestError
 │   ├── InvalidConfig       a collection, index or search parameter out of range or contradictory
 │   └── Unsupported         a known request this engine does not carry out
 ├── NotFound
+│   ├── AliasNotFound
 │   ├── CollectionNotFound
 │   └── PointNotFound
 ├── CollectionExists
@@ -89,6 +90,14 @@ class CollectionNotFound(NotFound):
         self.name = name
 
 
+class AliasNotFound(NotFound):
+    """No alias of that name."""
+
+    def __init__(self, alias: str) -> None:
+        super().__init__(f"Not found: Alias {alias} does not exists!")
+        self.alias = alias
+
+
 class PointNotFound(NotFound):
     """No point of that id."""
 
@@ -120,10 +129,17 @@ class StoreFailed(StorageError):
 class Damaged(StorageError):
     """A file's length or checksum is not what was recorded when it was written."""
 
-    def __init__(self, path: Path, expected: object, received: object, what: str) -> None:
+    def __init__(
+        self,
+        path: Path,
+        expected: object,
+        received: object,
+        what: str,
+        otherwise: str = "delete the collection",
+    ) -> None:
         super().__init__(
             f"{path} is damaged: {what} expected {expected}, found {received}; "
-            "restore the file from a backup, or delete the collection"
+            f"restore the file from a backup, or {otherwise}"
         )
         self.path = path
 

@@ -9,11 +9,13 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
+from pyroaring import BitMap
 
+from index.config import CollectionConfig, SparseConfig
 from index.errors import StorageError, StoreFailed, UnknownVectorName
-from index.storage.ids import Key, id_of_key
+from index.storage.ids import Key, id_of_key, keys_of
 from index.storage.reader import Reader, StoredPoint
-from index.types import Record, Vector
+from index.types import Numbers, PointId, Record, Slots, SparseVector, Vector, Vectors
 from index.view import VectorView, View
 
 _LAG = (0.0005, 2_000)  # seconds between looks, and looks, while a stored write is being applied
@@ -45,10 +47,14 @@ class PointReader:
     """Reads of one collection, from any thread."""
 
     def __init__(
-        self, collection: str, store: Path, names: Sequence[str], view: Callable[[], View]
+        self,
+        collection: str,
+        store: Path,
+        config: Callable[[], CollectionConfig],
+        view: Callable[[], View],
     ) -> None:
         self._store = store
-        self._names = names
+        self._config = config
         self._view = view
         self._reader = Reader(store, collection)
 
@@ -56,17 +62,40 @@ class PointReader:
         """Close the connections of every thread."""
         self._reader.close()
 
-    def payloads(self, keys: Sequence[Key]) -> dict[Key, tuple[int, bytes | None]]:
-        """Return seq and payload of the points that exist, in the order of ``keys``."""
-        return self._reader.payloads(keys)
+    def stored(
+        self, numbers: Sequence[int], *, with_payload: bool
+    ) -> dict[int, tuple[Key, StoredPoint]]:
+        """Return the points that exist, by number."""
+        return self._reader.by_number(numbers, with_payload=with_payload)
+
+    def held(
+        self, numbers: Sequence[int], *, with_payload: bool
+    ) -> dict[int, tuple[bytes, bytes | None]]:
+        """Return stored slots and payloads of the points that exist, by number."""
+        return self._reader.held(numbers, with_payload=with_payload)
+
+    def payloads(self, numbers: Numbers) -> Iterator[list[tuple[int, bytes | None]]]:
+        """Yield numbers and payloads of the points that exist, in pieces; numbers ascending."""
+        return self._reader.payloads_of(numbers)
+
+    def numbers_of(self, ids: Sequence[PointId]) -> list[int | None]:
+        """Return the number of each id, None where there is no such point."""
+        keys = keys_of(ids)
+        found = self._reader.numbers(keys)
+        return [found.get(key) for key in keys]
+
+    def ids_of(self, numbers: Sequence[int]) -> dict[int, PointId]:
+        """Return the ids of the points that exist."""
+        return {n: id_of_key(key) for n, key in self._reader.ids(numbers).items()}
 
     def wanted(self, with_vectors: bool | tuple[str, ...]) -> Sequence[str]:
         """Return the vector names asked for. Raises UnknownVectorName."""
+        names = self._config().vectors
         if isinstance(with_vectors, bool):
-            return self._names if with_vectors else ()
+            return list(names) if with_vectors else ()
         for name in with_vectors:
-            if name not in self._names:
-                raise UnknownVectorName(name, list(self._names))
+            if name not in names:
+                raise UnknownVectorName(name, list(names))
         return with_vectors
 
     def records(
@@ -80,6 +109,20 @@ class PointReader:
 
         return self._with_vectors(read, wanted)
 
+    def numbered(
+        self, numbers: Sequence[int], wanted: Sequence[str], *, with_payload: bool
+    ) -> list[Record | None]:
+        """Return the points of the numbers with the wanted vectors, None where there is none."""
+        there: list[int] = []
+
+        def read() -> list[tuple[Key, StoredPoint]]:
+            found = self._reader.by_number(numbers, with_payload=with_payload)
+            there[:] = [number for number in numbers if number in found]
+            return [found[number] for number in there]
+
+        records = dict(zip(there, self._with_vectors(read, wanted), strict=True))
+        return [records.get(number) for number in numbers]
+
     def page(
         self, start: Key | None, limit: int, wanted: Sequence[str], *, with_payload: bool
     ) -> list[Record]:
@@ -89,6 +132,27 @@ class PointReader:
             return self._reader.page(start, limit, with_payload=with_payload)
 
         return self._with_vectors(read, wanted)
+
+    def first_among(self, allowed: BitMap, limit: int) -> list[int]:
+        """Return the numbers of the first ``limit`` points of ``allowed`` in id order."""
+        return self._reader.page_among(allowed, None, limit)
+
+    def page_among(
+        self,
+        allowed: BitMap,
+        start: Key | None,
+        limit: int,
+        wanted: Sequence[str],
+        *,
+        with_payload: bool,
+    ) -> list[Record]:
+        """Return as ``page`` does, but only points of ``allowed``."""
+        while True:
+            numbers = self._reader.page_among(allowed, start, limit)
+            found = self.numbered(numbers, wanted, with_payload=with_payload)
+            records = [record for record in found if record is not None]
+            if len(records) == len(numbers):  # else some were deleted in between: look for others
+                return records
 
     def _with_vectors(
         self, read: Callable[[], list[tuple[Key, StoredPoint]]], wanted: Sequence[str]
@@ -101,7 +165,7 @@ class PointReader:
         pause, looks = _LAG
         for _ in range(looks):
             points = read()
-            vectors = _vectors_of(points, self._view().vectors, self._names, wanted)
+            vectors = _vectors_of(points, self._view().vectors, self._config(), wanted)
             if vectors is not None:
                 return [
                     Record(id_of_key(key), seq, payload, vectors[place] if wanted else None)
@@ -114,20 +178,39 @@ class PointReader:
 def _vectors_of(
     points: Sequence[tuple[Key, StoredPoint]],
     views: Mapping[str, VectorView],
-    names: Sequence[str],
+    config: CollectionConfig,
     wanted: Sequence[str],
-) -> list[dict[str, Vector]] | None:
+) -> list[dict[str, Vector | SparseVector]] | None:
     """Return each point's vectors by name; None when a row is not in the view."""
-    vectors: list[dict[str, Vector]] = [{} for _ in points]
+    vectors: list[dict[str, Vector | SparseVector]] = [{} for _ in points]
     if not points or not wanted:
         return vectors
-    slots = np.stack([stored[1] for _, stored in points])
     for name in wanted:
-        column = slots[:, names.index(name)]
+        if name not in views or name not in config.vectors:  # dropped meanwhile
+            continue
+        column = slots_in(points, config.number(name))
         having = np.flatnonzero(column)
-        rows, complete = views[name].vectors_of(column[having])
-        if not complete:
+        rows = _rows_of(views[name], column[having])
+        if rows is None:
             return None
         for place, row in zip(having.tolist(), rows, strict=True):
             vectors[place][name] = row
     return vectors
+
+
+def slots_in(points: Sequence[tuple[Key, StoredPoint]], column: int) -> Slots:
+    """Return each point's slot in one column, 0 where it has no vector there."""
+    slots = (stored[1] for _, stored in points)
+    return np.array([one[column] if column < len(one) else 0 for one in slots], dtype=np.uint64)
+
+
+def _rows_of(
+    view: VectorView, slots: Slots
+) -> Sequence[Vector] | Vectors | Sequence[SparseVector] | None:
+    """Return the vectors of slots; None when one is not in the view."""
+    if isinstance(view.config, SparseConfig):
+        sparse = view.sparse_of(slots)
+        found = [one for one in sparse if one is not None]
+        return found if len(found) == len(sparse) else None
+    rows, complete = view.vectors_of(slots)
+    return rows if complete else None

@@ -1,47 +1,62 @@
 """Opens a collection's files and brings back the view they stand for.
 
 Segments are opened and checked, then staged rows and dead slots go through the same ``apply`` as
-live writes. What a crash left half done is finished: folders the manifest does not name are
-deleted, staged rows that have been sealed are purged.
+live writes; payload indexes are read from their folders, and points touched since are indexed
+anew. What a crash left half done is finished: folders the manifest does not name are deleted,
+staged rows that have been sealed are purged.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+from pyroaring import BitMap
 
-from index.config import CollectionConfig
+from index.config import CollectionConfig, SparseConfig, VectorConfig
 from index.errors import Damaged, InvalidConfig, StorageFull
+from index.filters.bitmaps import from_numbers
+from index.loading import load_fields
 from index.segments.dead import Dead
-from index.segments.growing import Growing
 from index.segments.sealed import Sealed
-from index.storage.files import disk_errors, remove_unlisted
+from index.sparse.rows import SparseRows
+from index.sparse.sealed import SparseSealed
+from index.storage.entries import StagedRows
+from index.storage.fields import FieldEntry
+from index.storage.files import disk_errors, make_folder, remove_unlisted
+from index.storage.ids import Ids, keys_of, unpack_ids
 from index.storage.schema import store_errors
-from index.storage.store import StagedRows, Store
-from index.types import Slots
-from index.view import Changes, NewRows, SealedPart, VectorView, View, apply
+from index.storage.store import Store
+from index.types import Numbers, Slots, Vectors
+from index.view import AnySealed, Changes, NewRows, SealedPart, VectorView, View, apply
+from index.writer import Opened
 
+STORE = "store.sqlite3"
+SEGMENTS = "segments"
+FIELDS = "fields"
 _PURGED_BYTES = 4 << 20  # staged rows deleted by one transaction
 
 
-def recover(store_path: Path, segments: Path) -> tuple[Store, CollectionConfig, View]:
-    """Open a collection.
+def recover(folder: Path) -> tuple[Opened, list[FieldEntry]]:
+    """Open a collection; also return the payload indexes that have still to be built.
 
     Raises:
         Damaged: a file is not what was written; names it.
         UnknownFormat: a newer release wrote it.
     """
-    store = Store.open(store_path)
+    store = Store.open(folder / STORE)
     try:
-        with store_errors(store_path):
+        with store_errors(store.path):
             config = _config(store)
-            view = _recover(store, segments, config)
+            view = _recover(store, folder / SEGMENTS, config)
+            indexes, unbuilt = load_fields(store, folder / FIELDS)
+            _tidy_fields(store, folder / FIELDS)
     except BaseException:
         store.close()
         raise
-    return store, config, view
+    return Opened(store, config, view, indexes), unbuilt
 
 
 def _config(store: Store) -> CollectionConfig:
@@ -52,20 +67,31 @@ def _config(store: Store) -> CollectionConfig:
 
 
 def _recover(store: Store, segments: Path, config: CollectionConfig) -> View:
-    names = list(config.vectors)
     position, dead = store.position(), store.dead()
-    rows = [_new_rows(staged, names) for staged in store.staged()]
-    view = apply(
-        _sealed_view(store, segments, config, names),
-        Changes(position.seq, position.points, rows, dead),
-    )
+    rows = [_new_rows(staged, config) for staged in store.staged()]
+    view = apply(_sealed_view(store, segments, config), Changes(position.seq, BitMap(), rows, dead))
     _tidy(store, segments, _nowhere(view, dead))
-    return view
+    return replace(view, live=_live(store, view, position.points))
 
 
-def _new_rows(staged: StagedRows, names: Sequence[str]) -> NewRows:
-    slots = np.arange(staged.first, staged.first + len(staged.values), dtype=np.uint64)
-    return NewRows(names[staged.vector], slots, staged.seq, staged.ids, staged.values)
+def _new_rows(staged: StagedRows, config: CollectionConfig) -> NewRows:
+    name = config.columns[staged.vector]
+    assert name is not None  # rows of a dropped name are deleted with it
+    n = len(staged.numbers)
+    slots = np.arange(staged.first, staged.first + n, dtype=np.uint64)
+    values: Vectors | SparseRows
+    if isinstance(config.vectors[name], SparseConfig):
+        values = SparseRows.from_bytes(staged.value, n)
+    else:
+        values = np.frombuffer(staged.value, dtype=np.float32).reshape(n, -1)
+    return NewRows(name, slots, staged.seq, staged.ids, staged.numbers, values)
+
+
+def _live(store: Store, view: View, points: int) -> BitMap:
+    """Return the numbers of all points: those with vectors, if there are no others."""
+    with_vectors = [numbers for one in view.vectors.values() for numbers in one.numbers()]
+    live = BitMap.union(BitMap(), *map(from_numbers, with_vectors))
+    return live if len(live) == points else from_numbers(store.numbers())
 
 
 def _nowhere(view: View, slots: Slots) -> Slots:
@@ -92,21 +118,44 @@ def _tidy(store: Store, segments: Path, nowhere: Slots) -> None:
         pass  # useless rows stay until there is room to delete them
 
 
+def _tidy_fields(store: Store, fields: Path) -> None:
+    with disk_errors(f"list {fields}"):
+        make_folder(fields)
+        remove_unlisted(fields, {e.folder for e in store.fields.entries() if e.folder is not None})
+
+
 def purge_some(store: Store) -> bool:
     """Delete some staged rows that are in segments; tell whether more may be left."""
     with store.transaction():
         return store.purge_staged(_PURGED_BYTES)
 
 
-def _sealed_view(
-    store: Store, segments: Path, config: CollectionConfig, names: Sequence[str]
-) -> View:
-    parts: dict[str, list[SealedPart]] = {name: [] for name in names}
+def _sealed_view(store: Store, segments: Path, config: CollectionConfig) -> View:
+    def numbers_of(ids: Ids) -> Numbers:
+        keys = keys_of(unpack_ids(ids))
+        found = store.find(keys, with_payload=False)
+        numbers = [held.number if (held := found.get(key)) else 0 for key in keys]
+        return np.array(numbers, dtype=np.uint32)
+
+    vectors = {name: VectorView.empty(one) for name, one in config.vectors.items()}
     for entry in store.segments():
-        segment = Sealed.open(segments / entry.name, entry.checksum)
-        parts[names[entry.vector]].append(SealedPart(segment, Dead()))
-    vectors = {
-        name: VectorView(config.vectors[name], tuple(parts[name]), (Growing.empty(vector),))
-        for name, vector in config.vectors.items()
-    }
-    return View(0, 0, vectors)
+        name = config.columns[entry.vector]
+        assert name is not None
+        segment = open_segment(
+            config.vectors[name], segments / entry.name, entry.checksum, numbers_of
+        )
+        old = vectors[name]
+        vectors[name] = replace(old, sealed=(*old.sealed, SealedPart(segment, Dead())))
+    return View(0, BitMap(), vectors)
+
+
+def open_segment(
+    config: VectorConfig | SparseConfig,
+    folder: Path,
+    checksum: int,
+    numbers_of: Callable[[Ids], Numbers] | None = None,
+) -> AnySealed:
+    """Open a segment of the kind of its vector name. Raises Damaged or UnknownFormat."""
+    if isinstance(config, SparseConfig):
+        return SparseSealed.open(folder, checksum)
+    return Sealed.open(folder, checksum, numbers_of)

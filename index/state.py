@@ -2,11 +2,24 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
+from contextlib import suppress
+from pathlib import Path
 
-from index.search.plan import DEFAULT_EF
-from index.types import SearchRequest, VectorInfo
+from index.config import SparseConfig
+from index.fields import Fields
+from index.filters.expression import DatetimeRange, Match, Range
+from index.filters.walk import conditions_of
+from index.payload.indexes import PayloadIndexes
+from index.recover import STORE
+from index.search.plan import SearchRequest, resolve
+from index.segments.growing import Growing
+from index.segments.sealed import Sealed
+from index.types import CollectionInfo, CollectionSizes, FieldInfo, VectorInfo
+from index.upkeep import Upkeep
 from index.view import VectorView
+from index.writer import Writer
 
 # Rough seconds on one core; per dimension where rows are read.
 _BASE = 20e-6
@@ -14,10 +27,50 @@ _PER_VISIT = 0.15e-9
 _PER_CODE = 0.03e-9
 _PER_FLOAT = 0.15e-9
 _SCORED_PER_EF = 20
+_PER_SPARSE_ROW = 10e-9
+_PER_CONDITION = 20e-6
+_PER_FLAG = 1e-9  # of a point, by one condition
+_FILTERED = 3.0  # a filtered search, by one without a filter
+_QUICK = (Match, Range, DatetimeRange)  # conditions that an index answers whole
 _PER_HIT = 1e-6  # merged, named and written
 _PER_PAYLOAD = 2.5e-6
 _PER_VECTOR = 5e-6
 _PER_NUMBER = 0.05e-6  # of a vector that is read and written
+
+
+def collection_state(folder: Path, writer: Writer, upkeep: Upkeep) -> CollectionInfo:
+    """Return counts, sizes and the state of background work."""
+    view, indexes = writer.view, writer.indexes
+    points = indexes.points
+    fields = {
+        key: FieldInfo(index.declared, points.get(key, 0)) for key, index in indexes.fields.items()
+    }
+    return CollectionInfo(
+        points=view.points,
+        seq=view.seq,
+        pending=upkeep.pending(),
+        running=upkeep.running(),
+        last_error=upkeep.last_error,
+        vectors={name: vector_state(one) for name, one in view.vectors.items()},
+        fields=fields,
+        store_bytes=_store_bytes(folder),
+    )
+
+
+def collection_sizes(folder: Path, writer: Writer, fields: Fields) -> CollectionSizes:
+    """Return what a collection takes of disk and memory; looks at every file of an index."""
+    vectors = writer.view.vectors.values()
+    sealed = sum(part.segment.disk_bytes for one in vectors for part in one.sealed)
+    disk = sealed + _store_bytes(folder) + fields.disk_bytes()
+    return CollectionSizes(disk, writer.indexes.nbytes)
+
+
+def _store_bytes(folder: Path) -> int:
+    stored = 0
+    for file in (STORE, f"{STORE}-wal"):
+        with suppress(FileNotFoundError):
+            stored += (folder / file).stat().st_size
+    return stored
 
 
 def vector_state(vectors: VectorView) -> VectorInfo:
@@ -25,6 +78,8 @@ def vector_state(vectors: VectorView) -> VectorInfo:
     resident: Counter[str] = Counter()
     for part in vectors.sealed:
         resident.update(part.segment.bytes_by_component)
+        if isinstance(part.segment, Sealed):
+            resident["ids"] += part.segment.searcher.nbytes
     resident["growing"] = sum(part.columns.nbytes for part in vectors.growing)
     indexed = sum(part.live for part in vectors.sealed)
     growing = sum(part.live for part in vectors.growing)
@@ -38,20 +93,37 @@ def vector_state(vectors: VectorView) -> VectorInfo:
     )
 
 
-def estimate_seconds(vectors: VectorView, request: SearchRequest) -> float:
+def estimate_seconds(vectors: VectorView, request: SearchRequest, indexes: PayloadIndexes) -> float:
     """Return roughly how long a search takes, its hits read and written."""
+    if request.filter is None:
+        return _search_seconds(vectors, request)
+    conditions = 0
+    for base, condition in conditions_of(request.filter):
+        if base or not isinstance(condition, _QUICK) or not indexes.has(condition.path):
+            return math.inf  # payloads may have to be read
+        conditions += 1
+    filtering = conditions * (_PER_CONDITION + vectors.live * _PER_FLAG)
+    return filtering + _FILTERED * _search_seconds(vectors, request)
+
+
+def _search_seconds(vectors: VectorView, request: SearchRequest) -> float:
+    if isinstance(vectors.config, SparseConfig):
+        return _BASE + vectors.live * _PER_SPARSE_ROW
+    plan = resolve(request, vectors.config)
     size = vectors.config.size
     exact = request.exact or request.ignore_codes
     seconds = _BASE
     rows = 0
     for part in vectors.sealed:
         rows += part.n
+        assert isinstance(part.segment, Sealed)
         if part.segment.searcher.has_graph and not exact:
-            ef = max(request.ef or DEFAULT_EF[vectors.config.encoding], request.k + request.offset)
-            seconds += min(part.n, ef * _SCORED_PER_EF) * size * _PER_VISIT
+            seconds += min(part.n, plan.ef * _SCORED_PER_EF) * size * _PER_VISIT
+            seconds += min(part.n, plan.rescored) * size * _PER_FLOAT
         else:
             seconds += part.n * size * _PER_FLOAT
     for growing in vectors.growing:
+        assert isinstance(growing, Growing)
         rows += growing.n
         exactly = exact or growing.encoder is None
         seconds += growing.n * size * (_PER_FLOAT if exactly else _PER_CODE)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 from uuid import UUID
 
 import numpy as np
@@ -22,6 +22,7 @@ Vectors: TypeAlias = NDArray[np.float32]  # (n, d)
 Codes: TypeAlias = NDArray[np.uint8]  # (n, row bytes): code bytes, then the row's two factors
 Slots: TypeAlias = NDArray[np.uint64]  # (n,) collection-wide numbers of stored rows
 Rows: TypeAlias = NDArray[np.uint32]  # (n,) positions inside one segment
+Numbers: TypeAlias = NDArray[np.uint32]  # (n,) dense collection-wide numbers of points
 Distances: TypeAlias = NDArray[np.float32]  # (k,)
 Words: TypeAlias = NDArray[np.uint64]  # bit i of word i // 64 stands for row i
 
@@ -33,6 +34,14 @@ class Distance(StrEnum):
     DOT = "dot"
     EUCLID = "euclid"
     MANHATTAN = "manhattan"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SparseVector:
+    """The dimensions (m,) uint32 that are not zero, ascending, and their values (m,) float32."""
+
+    indices: NDArray[np.uint32]
+    values: NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,43 +57,13 @@ class NamedVectors:
 
 
 @dataclass(frozen=True, slots=True)
-class PointBatch:
-    """Points to write, column by column. A payload is the text of a JSON object, or None."""
-
-    ids: Sequence[PointId]
-    vectors: Mapping[str, NamedVectors]
-    payloads: Sequence[bytes | None]
-
-
-@dataclass(frozen=True, slots=True)
 class Record:
     """A stored point as the user sees it; ``vectors`` only when asked for."""
 
     id: PointId
     seq: int
     payload: bytes | None = None
-    vectors: Mapping[str, Vector] | None = None
-
-
-class SearchRequest(NamedTuple):
-    """What a caller asks; None means "the default", resolved once by ``config.resolve``.
-
-    ``query`` is a vector (d,) or the id of a stored point, which is then left out of the answer.
-    ``max_distance`` is inclusive.
-    """
-
-    query: Vector | PointId
-    vector_name: str = ""
-    k: int = 10
-    offset: int = 0
-    ef: int | None = None
-    exact: bool = False
-    rescore: bool | None = None
-    oversampling: float | None = None
-    ignore_codes: bool = False
-    max_distance: float | None = None
-    with_payload: bool = False
-    with_vectors: bool | tuple[str, ...] = False
+    vectors: Mapping[str, Vector | SparseVector] | None = None
 
 
 @dataclass(slots=True)
@@ -105,7 +84,7 @@ class SearchResult(NamedTuple):
     seqs: Sequence[int]
     distances: Distances
     payloads: Sequence[bytes | None] | None
-    vectors: Sequence[Mapping[str, Vector]] | None
+    vectors: Sequence[Mapping[str, Vector | SparseVector]] | None
     stats: SearchStats
 
 
@@ -122,6 +101,14 @@ class VectorInfo:
 
 
 @dataclass(frozen=True, slots=True)
+class FieldInfo:
+    """One payload index: as declared, and how many points have a value in it."""
+
+    declared: Mapping[str, Any]
+    points: int
+
+
+@dataclass(frozen=True, slots=True)
 class CollectionInfo:
     """State of a collection as of one view."""
 
@@ -131,4 +118,13 @@ class CollectionInfo:
     running: Sequence[str]  # texts of the running background work
     last_error: str | None  # text of the last failed background work, until one succeeds
     vectors: Mapping[str, VectorInfo]
-    disk_bytes: int
+    fields: Mapping[str, FieldInfo]
+    store_bytes: int  # on disk: payloads, ids and the log
+
+
+@dataclass(frozen=True, slots=True)
+class CollectionSizes:
+    """What takes a look at files and indexes to tell, in bytes."""
+
+    disk: int
+    fields: Mapping[str, int]  # resident, by payload index

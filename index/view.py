@@ -8,24 +8,33 @@ growing rows and dead slots back, so a change applied twice must leave what it l
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
+from pyroaring import BitMap
 
-from index.config import VectorConfig
+from index.config import SparseConfig, VectorConfig
 from index.segments.dead import Dead
 from index.segments.growing import Growing
 from index.segments.sealed import Sealed
+from index.sparse.growing import SparseGrowing
+from index.sparse.rows import SparseRows
+from index.sparse.sealed import SparseSealed
 from index.storage.ids import Ids
-from index.types import Slots, Vectors
+from index.types import Numbers, Slots, SparseVector, Vectors
+
+AnySealed: TypeAlias = Sealed | SparseSealed
+AnyGrowing: TypeAlias = Growing | SparseGrowing
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SealedPart:
     """A segment and which of its rows are dead."""
 
-    segment: Sealed
+    segment: AnySealed
     dead: Dead
 
     @property
@@ -38,6 +47,11 @@ class SealedPart:
         """Rows that are not dead."""
         return self.segment.n - self.dead.count
 
+    @property
+    def numbers(self) -> Numbers:
+        """The numbers of the rows' points (n,)."""
+        return self.segment.numbers
+
     def without(self, slots: Slots) -> SealedPart:
         """Return the part with the rows of ``slots`` dead; slots that are elsewhere are ignored."""
         rows = self.segment.find(slots)
@@ -49,38 +63,75 @@ class SealedPart:
 class VectorView:
     """The parts of one vector name. Only the last of ``growing`` still grows."""
 
-    config: VectorConfig
+    config: VectorConfig | SparseConfig
     sealed: tuple[SealedPart, ...]
-    growing: tuple[Growing, ...]
+    growing: tuple[AnyGrowing, ...]
+
+    @classmethod
+    def empty(cls, config: VectorConfig | SparseConfig) -> VectorView:
+        """Return the view of a vector name without rows."""
+        return cls(config, (), (_growing(config),))
 
     @property
     def live(self) -> int:
         """Rows that are not dead."""
         return sum(part.live for part in self.sealed) + sum(part.live for part in self.growing)
 
+    def numbers(self) -> Iterator[Numbers]:
+        """Yield the numbers of the points that have a vector of this name, part by part."""
+        for part in self.sealed:
+            yield part.numbers[part.dead.live_rows(part.n)]
+        for growing in self.growing:
+            yield growing.columns.numbers[growing.dead.live_rows(growing.n)]
+
+    def find(self, slots: Slots) -> Iterator[tuple[NDArray[np.intp], AnySealed | AnyGrowing]]:
+        """Yield each part that has some of the slots, with a row for each slot or -1."""
+        left = len(slots)
+        for source in (*self.growing, *(part.segment for part in self.sealed)):
+            if left == 0:
+                return
+            rows = source.find(slots)
+            here = int(np.count_nonzero(rows >= 0))
+            if here:
+                left -= here
+                yield rows, source
+
     def vectors_of(self, slots: Slots) -> tuple[Vectors, bool]:
-        """Return the vectors of slots (m, d), and whether every slot was found."""
+        """Return the dense vectors of slots (m, d), and whether every slot was found."""
+        assert isinstance(self.config, VectorConfig)
         found = np.zeros(len(slots), dtype=bool)
         vectors = np.empty((len(slots), self.config.size), dtype=np.float32)
-        sources: list[Sealed | Growing] = [*self.growing, *(part.segment for part in self.sealed)]
-        for source in sources:
-            if found.all():
-                break
-            rows = source.find(slots)
+        for rows, source in self.find(slots):
+            assert isinstance(source, (Growing, Sealed))
             here = rows >= 0
-            if here.any():
-                vectors[here] = source.vectors_of(rows[here])
-                found |= here
+            vectors[here] = source.vectors_of(rows[here])
+            found |= here
         return vectors, bool(found.all())
+
+    def sparse_of(self, slots: Slots) -> list[SparseVector | None]:
+        """Return the sparse vector of each slot, None where the slot is in no part."""
+        vectors: list[SparseVector | None] = [None] * len(slots)
+        for rows, source in self.find(slots):
+            assert isinstance(source, (SparseGrowing, SparseSealed))
+            here = np.flatnonzero(rows >= 0)
+            some = source.rows_of(rows[here])
+            for row, place in enumerate(here.tolist()):
+                vectors[place] = some.vector(row)
+        return vectors
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class View:
-    """All vector names, the number of points and the last seq applied."""
+    """All vector names, the numbers of all points and the last seq applied."""
 
     seq: int
-    points: int
+    live: BitMap
     vectors: Mapping[str, VectorView]
+
+    @property
+    def points(self) -> int:
+        """How many points there are."""
+        return len(self.live)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -91,7 +142,8 @@ class NewRows:
     slots: Slots
     seq: int
     ids: Ids
-    values: Vectors
+    numbers: Numbers
+    values: Vectors | SparseRows
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -99,7 +151,7 @@ class Changes:
     """What a committed transaction did."""
 
     seq: int
-    points: int
+    live: BitMap
     rows: Sequence[NewRows]
     dead: Slots
 
@@ -109,7 +161,7 @@ def apply(view: View, changes: Changes) -> View:
     vectors = dict(view.vectors)
     for rows in changes.rows:
         old = vectors[rows.name]
-        growing = old.growing[-1].extended(rows.slots, rows.seq, rows.ids, rows.values)
+        growing = _extended(old.growing[-1], rows)
         vectors[rows.name] = replace(old, growing=(*old.growing[:-1], growing))
     if changes.dead.size:
         for name, old in vectors.items():
@@ -118,20 +170,41 @@ def apply(view: View, changes: Changes) -> View:
                 sealed=tuple(part.without(changes.dead) for part in old.sealed),
                 growing=tuple(part.without(changes.dead) for part in old.growing),
             )
-    return View(max(view.seq, changes.seq), changes.points, vectors)
+    return View(max(view.seq, changes.seq), changes.live, vectors)
+
+
+def _extended(part: AnyGrowing, rows: NewRows) -> AnyGrowing:
+    if isinstance(part, SparseGrowing):
+        assert isinstance(rows.values, SparseRows)
+        return part.extended(rows.slots, rows.seq, rows.ids, rows.numbers, rows.values)
+    assert isinstance(rows.values, np.ndarray)
+    return part.extended(rows.slots, rows.seq, rows.ids, rows.numbers, rows.values)
+
+
+def _growing(config: VectorConfig | SparseConfig) -> AnyGrowing:
+    if isinstance(config, SparseConfig):
+        return SparseGrowing.empty(config)
+    return Growing.empty(config)
 
 
 def frozen(view: View, name: str) -> View:
     """Return the view with new rows of the name going to a new growing part."""
     old = view.vectors[name]
-    grown = replace(old, growing=(*old.growing, Growing.empty(old.config)))
+    grown = replace(old, growing=(*old.growing, _growing(old.config)))
     return replace(view, vectors={**view.vectors, name: grown})
 
 
+def has_parts(vectors: VectorView, parts: Sequence[AnySealed | AnyGrowing]) -> bool:
+    """Tell whether all parts are, or were with fewer dead rows, of this vector name."""
+    own = {id(part.segment) for part in vectors.sealed}
+    own |= {id(part.columns) for part in vectors.growing}
+    return all(id(_identity(part)) in own for part in parts)
+
+
 def replaced(
-    view: View, name: str, gone: Sequence[Sealed | Growing], segment: Sealed | None
+    view: View, name: str, gone: Sequence[AnySealed | AnyGrowing], segment: AnySealed | None
 ) -> View:
-    """Return the view with a segment in place of the parts it was made from.
+    """Return the view with a segment in place of the parts it was made from (see ``has_parts``).
 
     Rows that died since the parts were read are dead in the segment. A growing part is told by its
     arrays, for the value itself changes whenever one of its rows dies.
@@ -151,8 +224,8 @@ def replaced(
     return replace(view, vectors=vectors)
 
 
-def _identity(part: Sealed | Growing) -> object:
-    return part.columns if isinstance(part, Growing) else part
+def _identity(part: AnySealed | AnyGrowing) -> object:
+    return part.columns if isinstance(part, (Growing, SparseGrowing)) else part
 
 
 def _dead_slots(slots: Slots, n: int, dead: Dead) -> Slots:

@@ -2,9 +2,13 @@
 
 Requests wait in a queue; the thread takes as many as are there, writes them in one transaction
 (one sync), applies them to the view, publishes it and answers. A request that was answered is
-synced and searchable. If the transaction fails, nothing of it stays and every request in it
-gets the error. Background work changes the collection the same way: as a job in the queue, run
-between two transactions. So nothing here needs a lock.
+synced and searchable. A write that cannot be carried out fails alone; if the transaction fails,
+nothing of it stays and every request in it gets the error. Background work changes the collection
+the same way: as a job in the queue, run between two transactions. So nothing here needs a lock.
+
+A write that depends on a filter is a transaction of its own, so that its filter sees every write
+before it. Payload indexes follow a commit before its view is published: a search in between finds
+points by what they hold now, which is stored already.
 """
 
 from __future__ import annotations
@@ -12,22 +16,38 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from queue import Empty, SimpleQueue
 from typing import Any, TypeAlias, TypeVar
 
-import numpy as np
+from pyroaring import BitMap
 
-from index.batch import Deletion, Upsert
-from index.errors import CollectionNotFound, StoreFailed
-from index.storage.store import Position, StagedRows, Store
-from index.types import Slots
-from index.view import Changes, NewRows, View, apply
+from index.batch import Upsert, VectorUpdate
+from index.config import CollectionConfig
+from index.errors import CollectionNotFound, InvalidInput, PointNotFound, StoreFailed
+from index.filters.expression import Filter, HasId
+from index.numbering import Numbering
+from index.payload.indexes import PayloadIndexes
+from index.storage.ids import id_of_key
+from index.storage.store import Store
+from index.view import View, apply
+from index.writes import Group, PayloadChanges, Write, filter_of, size_of
 
-Write: TypeAlias = Upsert | Deletion
 Answer = TypeVar("Answer")
+Outcome: TypeAlias = int | InvalidInput | PointNotFound  # a write's seq, or why it failed alone
 
 GROUP_POINTS = 8_192  # points in one transaction, so that a waiting request is not kept long
+_FOLLOWED = 256  # points indexed while filters wait
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Opened:
+    """The files of a collection, opened."""
+
+    store: Store
+    config: CollectionConfig
+    view: View
+    indexes: PayloadIndexes
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -42,38 +62,31 @@ class _Job:
     future: Future[Any]
 
 
-@dataclass(slots=True)
-class _Group:
-    """What one transaction has written so far."""
-
-    position: Position
-    rows: list[NewRows] = field(default_factory=list)
-    dead: list[Slots] = field(default_factory=list)
-
-    def changes(self) -> Changes:
-        dead = np.concatenate([np.empty(0, dtype=np.uint64), *self.dead])
-        return Changes(self.position.seq, self.position.points, self.rows, dead)
-
-
 class Writer:
-    """Owns the store's writing side and the published view.
+    """Owns the store's writing side, the payload indexes and the published view.
 
-    ``view`` may be read by any thread. ``publish`` may be called by jobs only.
+    ``view`` may be read by any thread. ``publish`` and ``declare`` may be called by jobs only.
+    ``touched`` counts the points whose payload changed since the oldest folder of a field.
+    ``select`` gives the numbers a filter means; it is called by the writer's thread.
     """
 
     def __init__(
         self,
         collection: str,
-        store: Store,
-        view: View,
-        names: Sequence[str],
+        opened: Opened,
+        select: Callable[[Filter], BitMap],
         changed: Callable[[], None],
     ) -> None:
         self._collection = collection
-        self.view = view
-        self.store = store
-        self._numbers = {name: number for number, name in enumerate(names)}
+        self.store, self.view, self.indexes = opened.store, opened.view, opened.indexes
+        store = opened.store
+        self._numbering = Numbering(opened.view.live)
+        self.touched = sum(
+            len(numbers) for _, numbers in store.fields.touched()
+        )  # not in folders yet
+        self._select = select
         self._changed = changed
+        self.declare(opened.config)
         self._position = store.position()
         self._queue: SimpleQueue[_Request | _Job | None] = SimpleQueue()
         self._closed = False
@@ -93,6 +106,11 @@ class Writer:
         future: Future[Answer] = Future()
         self._submit(_Job(job, future))
         return future
+
+    def declare(self, config: CollectionConfig) -> None:
+        """Take over the vector names of a stored config."""
+        self.config = config
+        self._columns = {name: config.number(name) for name in config.vectors}
 
     def publish(self, view: View) -> None:
         """Make a view the current one."""
@@ -116,7 +134,7 @@ class Writer:
 
     def _run(self) -> None:
         while (item := self._queue.get()) is not None:
-            after: _Job | _End | None = None
+            after: _Job | _Request | _End | None = None
             if isinstance(item, _Job):
                 _answer(item.future, item.run)
             else:
@@ -124,13 +142,17 @@ class Writer:
                 self._carry_out(group)
             if isinstance(after, _Job):
                 _answer(after.future, after.run)
+            elif isinstance(after, _Request):
+                self._carry_out([after])
             self._changed()
             if isinstance(after, _End):
                 return
 
-    def _gather(self, first: _Request) -> tuple[list[_Request], _Job | _End | None]:
+    def _gather(self, first: _Request) -> tuple[list[_Request], _Job | _Request | _End | None]:
         """Take the requests that wait; also return the item that ended them, if one did."""
-        group, points = [first], len(first.write.keys)
+        group, points = [first], size_of(first.write)
+        if filter_of(first.write) is not None:
+            return group, None
         while points < GROUP_POINTS:
             try:
                 item = self._queue.get_nowait()
@@ -138,40 +160,68 @@ class Writer:
                 break
             if item is None:
                 return group, _End()
-            if isinstance(item, _Job):
+            if isinstance(item, _Job) or filter_of(item.write) is not None:
                 return group, item
             group.append(item)
-            points += len(item.write.keys)
+            points += size_of(item.write)
         return group, None
 
     def _carry_out(self, requests: list[_Request]) -> None:
         try:
-            seqs = self._commit([request.write for request in requests])
+            outcomes = self._commit([request.write for request in requests])
         except Exception as error:
             for request in requests:
                 request.future.set_exception(error)
             return
-        for request, seq in zip(requests, seqs, strict=True):
-            request.future.set_result(seq)
+        for request, outcome in zip(requests, outcomes, strict=True):
+            if isinstance(outcome, int):
+                request.future.set_result(outcome)
+            else:
+                request.future.set_exception(outcome)
 
-    def _commit(self, writes: Sequence[Write]) -> list[int]:
+    def _commit(self, writes: Sequence[Write]) -> list[Outcome]:
         if self._refused is not None:
             raise StoreFailed(self._refused)
-        group = _Group(self._position)
-        seqs = []
+        meant = [self._meant_by(write) for write in writes]
+        draft = self._numbering.begin()
+        group = Group(
+            self.store,
+            self._columns,
+            len(self.config.columns),
+            bool(self.indexes),
+            self._position,
+            draft,
+        )
         with self.store.transaction():
-            for write in writes:
-                self._put(group, write)
-                seqs.append(group.position.seq)
-            self.store.move_to(group.position)
+            outcomes = [_put(group, *each) for each in zip(writes, meant, strict=True)]
+            changes = group.finish()
         self._position = group.position
+        self._numbering.commit(draft)
         try:
-            self.view = apply(self.view, group.changes())
+            self._follow(group.payloads)
+            self.view = apply(self.view, changes)
         except BaseException as error:
             # Stored but not searchable: any answer now would be wrong. Reopening applies it.
             self._refuse(error)
             raise
-        return seqs
+        return outcomes
+
+    def _meant_by(self, write: Write) -> BitMap | None:
+        """Return the numbers a write's filter means; of a batch only those of its points."""
+        condition = filter_of(write)
+        if condition is None:
+            return None
+        if isinstance(write, (Upsert, VectorUpdate)):
+            ids = frozenset(map(id_of_key, write.keys))
+            condition = Filter(must=(HasId(ids), condition))
+        return self._select(condition)
+
+    def _follow(self, changes: Sequence[PayloadChanges]) -> None:
+        for one in changes:
+            self.touched += len(one.numbers)
+            for start in range(0, len(one.numbers), _FOLLOWED):
+                some = slice(start, start + _FOLLOWED)
+                self.indexes.replace(one.numbers[some], one.before[some], one.after[some])
 
     def _refuse(self, error: BaseException) -> None:
         with self._lock:
@@ -180,33 +230,13 @@ class Writer:
                 "restart the server, which applies it"
             )
 
-    def _put(self, group: _Group, write: Write) -> None:
-        at = group.position
-        exist, dead = self.store.slots_of(write.keys)
-        if dead.size:
-            self.store.bury(dead)
-            group.dead.append(dead)
-        if isinstance(write, Deletion):
-            self.store.delete_points(write.keys)
-            group.position = Position(at.seq + 1, at.slot, at.points - exist)
-        else:
-            slot = self._put_points(group, write)
-            group.position = Position(at.seq + 1, slot, at.points + len(write.keys) - exist)
 
-    def _put_points(self, group: _Group, write: Upsert) -> int:
-        """Store points and stage their vectors; return the next free slot."""
-        seq, slot = group.position.seq + 1, group.position.slot
-        slots = np.zeros((len(write.keys), len(self._numbers)), dtype=np.uint64)
-        for column in write.columns:
-            n, number = len(column.positions), self._numbers[column.name]
-            new = np.arange(slot, slot + n, dtype=np.uint64)
-            slots[column.positions, number] = new
-            ids = write.ids if n == len(write.keys) else write.ids[column.positions]
-            self.store.stage(StagedRows(number, slot, seq, ids, column.values))
-            group.rows.append(NewRows(column.name, new, seq, ids, column.values))
-            slot += n
-        self.store.put_points(write.keys, seq, slots, write.payloads)
-        return slot
+def _put(group: Group, write: Write, meant: BitMap | None) -> Outcome:
+    try:
+        group.put(write, meant)
+    except (InvalidInput, PointNotFound) as error:  # the other writes are carried out
+        return error
+    return group.seq
 
 
 class _End:

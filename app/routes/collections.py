@@ -5,19 +5,50 @@ What touches the disk runs in FastAPI's threads; what reads published state runs
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, TypedDict
 
-from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi import APIRouter, Depends, Request, Response
 
+from app.bodies import JsonRoute
 from app.context import Context
 from app.envelope import success
+from app.schemas.changes import merge
 from app.schemas.collections import CollectionBody, CollectionChange
-from app.schemas.declarations import merge, to_config
-from app.schemas.information import describe_collection
+from app.schemas.declarations import to_config
+from app.schemas.documents import Operation
+from app.schemas.information import CollectionReply, describe_collection
 from app.schemas.parameters import parse_parameters
 from index import CollectionNotFound, StorageError
 
-router = APIRouter(prefix="/collections", tags=["collections"])
+router = APIRouter(prefix="/collections", tags=["collections"], route_class=JsonRoute)
+
+
+class NameReply(TypedDict):
+    """One collection."""
+
+    name: str
+
+
+class NamesReply(TypedDict):
+    """All collections, by name."""
+
+    collections: list[NameReply]
+
+
+class ExistsReply(TypedDict):
+    """Whether there is such a collection."""
+
+    exists: bool
+
+
+REPLIES: dict[str, Operation] = {
+    "list_collections": Operation(NamesReply),
+    "get_collection": Operation(CollectionReply),
+    "collection_exists": Operation(ExistsReply),
+    "create_collection": Operation(bool, "timeout"),
+    "update_collection": Operation(bool, "timeout"),
+    "delete_collection": Operation(bool, "timeout"),
+}
 
 
 def shared(request: Request) -> Context:
@@ -26,10 +57,7 @@ def shared(request: Request) -> Context:
     return context
 
 
-def check_parameters(
-    request: Request,
-    timeout: Annotated[str | None, Query(description="whole seconds, 1 or more")] = None,
-) -> None:
+def check_parameters(request: Request) -> None:
     """Refuse a query string that cannot be read."""
     parse_parameters(request.scope["query_string"])
 
@@ -64,16 +92,21 @@ async def get_collection(request: Request, context: Shared, collection_name: str
 
 @router.get("/{collection_name}/exists")
 async def collection_exists(request: Request, context: Shared, collection_name: str) -> Response:
-    """Tell whether a collection exists."""
-    return reply(request, {"exists": collection_name in context.database.names()})
+    """Tell whether a collection exists, by its name or an alias."""
+    database = context.database
+    exists = collection_name in database.names() or collection_name in database.aliases()
+    return reply(request, {"exists": exists})
 
 
 @router.put("/{collection_name}", dependencies=[Checked])
 def create_collection(
-    request: Request, context: Shared, collection_name: str, body: CollectionBody
+    request: Request,
+    context: Shared,
+    collection_name: str,
+    body: CollectionBody | None = None,
 ) -> Response:
     """Create a collection."""
-    context.database.create(collection_name, to_config(body))
+    context.database.create(collection_name, to_config(body or CollectionBody()))
     return reply(request, True)
 
 
@@ -89,7 +122,8 @@ def update_collection(
     if body is not None:
         with context.declaring:
             try:
-                collection.reconfigure(to_config(merge(collection.config.declared, body)))
+                merged = merge(collection.config.declared, body)
+                collection.reconfigure(to_config(merged))
             except StorageError:
                 context.refuse_dropped(collection)
                 raise
@@ -98,7 +132,7 @@ def update_collection(
 
 @router.delete("/{collection_name}", dependencies=[Checked])
 def delete_collection(request: Request, context: Shared, collection_name: str) -> Response:
-    """Delete a collection and its files; false when there was none."""
+    """Delete a collection, its files and its aliases; false when there was none."""
     try:
         return reply(request, context.database.drop(collection_name))
     except CollectionNotFound:

@@ -1,71 +1,49 @@
-"""Points of one collection: write, delete, read by id, scroll, count."""
+"""Reading the points of one collection: by id, in order, how many."""
 
 from __future__ import annotations
 
-import asyncio
-from concurrent.futures import Future
+from collections.abc import Callable
 
 import msgspec
 
 from app.context import Call
-from app.errors import out_of_range, unsupported
+from app.errors import out_of_range, wrong_input
+from app.routes.readings import repeated
+from app.schemas.filters import decode_filter
 from app.schemas.ids import parse_id, parse_ids, parse_path_id
+from app.schemas.kinds import to_order
 from app.schemas.parameters import parse_parameters
-from app.schemas.points import decode_upsert, refuse_clauses
+from app.schemas.points import refuse_clauses
 from app.schemas.records import (
     CountBody,
     CountReply,
-    DeleteBody,
     RecordReply,
     RetrieveBody,
     ScrollBody,
     ScrollReply,
-    UpdateReply,
     to_replies,
     to_reply,
 )
 from app.schemas.selectors import PayloadSelector, select_vectors
-from index import PointId, PointNotFound
+from app.schemas.vectors import ABSENT
+from index import (
+    Collection,
+    Filter,
+    PointId,
+    PointNotFound,
+    Prefetch,
+    QueryRequest,
+    answer,
+)
 
 INLINE_POINTS = 32  # more records than these are read beside the event loop
 DEFAULT_SCROLL = 10
 MAX_SCROLL = 2**31 - 1
 
-_DELETE = msgspec.json.Decoder(DeleteBody)
 _RETRIEVE = msgspec.json.Decoder(RetrieveBody)
 _SCROLL = msgspec.json.Decoder(ScrollBody)
 _COUNT = msgspec.json.Decoder(CountBody)
 _EVERYTHING = PayloadSelector(None, default=True)
-
-
-async def upsert(call: Call) -> UpdateReply:
-    """Insert points, or replace those whose id exists."""
-    parse_parameters(call.query_string)
-
-    def begin() -> tuple[int, Future[int]]:
-        batch = decode_upsert(call.body, call.collection.config)
-        return len(batch.ids), call.collection.upsert(batch)
-
-    points, written = await call.decoded(begin)
-    result = await _outcome(call, written)
-    call.context.metrics.points_written += points
-    return result
-
-
-async def delete(call: Call) -> UpdateReply:
-    """Delete points by id; missing ones are no error."""
-    parse_parameters(call.query_string)
-
-    def begin() -> tuple[int, Future[int]]:
-        body = _DELETE.decode(call.body)
-        refuse_clauses(body, "filter", "shard_key")
-        ids = parse_ids(_required(body.points, "points"))
-        return len(ids), call.collection.delete(ids)
-
-    points, written = await call.decoded(begin)
-    result = await _outcome(call, written)
-    call.context.metrics.points_deleted += points
-    return result
 
 
 async def retrieve(call: Call) -> list[RecordReply]:
@@ -78,6 +56,7 @@ async def retrieve(call: Call) -> list[RecordReply]:
         return body, parse_ids(body.ids)
 
     body, ids = await call.decoded(decode)
+    _check(call, timeout)
     select = PayloadSelector(body.with_payload, default=True)
     vectors = select_vectors(body.with_vector)
 
@@ -91,6 +70,7 @@ async def retrieve(call: Call) -> list[RecordReply]:
 async def get(call: Call) -> RecordReply:
     """Return one point with payload and vectors."""
     point_id = parse_path_id(call.tail)
+    _check(call, parse_parameters(call.query_string).timeout)
 
     def read() -> RecordReply:
         records = call.collection.retrieve([point_id], with_payload=True, with_vectors=True)
@@ -102,51 +82,120 @@ async def get(call: Call) -> RecordReply:
 
 
 async def scroll(call: Call) -> ScrollReply:
-    """Return points in the order of their ids, and the id to continue from."""
+    """Return points in the order of their ids, and the id to continue from.
+
+    With `order_by` they come in the order of a payload value that has an integer, float or
+    datetime index; a point stands once per value it has, and there is no offset.
+    """
     timeout = parse_parameters(call.query_string).timeout
-    body = await call.decoded(lambda: _SCROLL.decode(call.body))
-    refuse_clauses(body, "filter", "order_by", "shard_key")
-    limit = DEFAULT_SCROLL if body.limit is None else body.limit
-    if not 1 <= limit <= MAX_SCROLL:
-        bound = "1 or larger" if limit < 1 else f"{MAX_SCROLL} or smaller"
-        raise out_of_range("limit", f"value {limit} invalid, must be {bound}")
+
+    def decode() -> tuple[ScrollBody, Filter | None]:
+        body = _SCROLL.decode(call.body)
+        refuse_clauses(body, "shard_key")
+        return body, _filter(body.filter)
+
+    body, condition = await call.decoded(decode)
+    limit = _limit(body.limit)
+    _check(call, timeout, limit=limit, condition=condition)
     start = None if body.offset is None else parse_id(body.offset)
+    read = (
+        _by_id(call.collection, body, condition, start, limit)
+        if body.order_by is None
+        else _by_value(call, body, condition, limit)
+    )
+    short = limit <= INLINE_POINTS and condition is None and body.order_by is None
+    return await call.context.run(read, short=short, timeout=timeout)
+
+
+async def count(call: Call) -> CountReply:
+    """Return how many points there are, or pass a filter.
+
+    With `exact` false the number of those that pass a filter may be an estimate.
+    """
+    timeout = parse_parameters(call.query_string).timeout
+
+    def decode() -> tuple[CountBody, Filter | None]:
+        body = _COUNT.decode(call.body)
+        refuse_clauses(body, "shard_key")
+        return body, _filter(body.filter)
+
+    body, condition = await call.decoded(decode)
+    _check(call, timeout, condition=condition)
+
+    def read() -> CountReply:
+        return CountReply(call.collection.count(condition, exact=body.exact is not False))
+
+    return await call.context.run(read, short=condition is None, timeout=timeout)
+
+
+def _by_id(
+    collection: Collection,
+    body: ScrollBody,
+    condition: Filter | None,
+    start: PointId | None,
+    limit: int,
+) -> Callable[[], ScrollReply]:
     select = PayloadSelector(body.with_payload, default=True)
     vectors = select_vectors(body.with_vector)
 
     def read() -> ScrollReply:
-        records, following = call.collection.scroll(
-            start, limit, with_payload=select.wanted, with_vectors=vectors
+        records, following = collection.scroll(
+            start, limit, filter=condition, with_payload=select.wanted, with_vectors=vectors
         )
         return ScrollReply(to_replies(records, select, vectors), following)
 
-    return await call.context.run(read, short=limit <= INLINE_POINTS, timeout=timeout)
+    return read
 
 
-async def count(call: Call) -> CountReply:
-    """Return how many points there are; always exact."""
-    parse_parameters(call.query_string)
-    body = await call.decoded(lambda: _COUNT.decode(call.body))
-    refuse_clauses(body, "filter", "shard_key")
-    return CountReply(call.collection.count())
+def _by_value(
+    call: Call, body: ScrollBody, condition: Filter | None, limit: int
+) -> Callable[[], ScrollReply]:
+    if body.offset is not None:
+        raise wrong_input(
+            "Cannot use an `offset` when using `order_by`. The alternative for paging is to use "
+            "`order_by.start_from` and a filter to exclude the IDs that you've already seen for "
+            "the `order_by.start_from` value"
+        )
+    assert body.order_by is not None
+    root = Prefetch(query=to_order(body.order_by), filter=condition, limit=limit)
+    select = PayloadSelector(body.with_payload, default=True)
+    vectors = select_vectors(body.with_vector)
+    request = QueryRequest(root, with_payload=select.wanted, with_vectors=vectors)
+
+    def read() -> ScrollReply:
+        _, found = repeated(
+            call.context,
+            call.collection,
+            lambda states: answer(states.own, request, states),
+            lambda found: found.whole,
+        )
+        rows = to_replies(found.records, select, vectors)
+        for row, value in zip(rows, found.order_values or (), strict=True):
+            row.order_value = value
+        return ScrollReply(rows, None)
+
+    return read
 
 
-async def _outcome(call: Call, written: Future[int]) -> UpdateReply:
-    """Wait until a write is on disk and searchable, and say so.
-
-    Without ``wait`` the same is only called "acknowledged": an acknowledged write is never lost.
-    """
-    parameters = parse_parameters(call.query_string)
-    waiting = asyncio.wrap_future(written)
-    try:
-        seq = await asyncio.wait_for(asyncio.shield(waiting), parameters.timeout)
-    except TimeoutError:
-        waiting.add_done_callback(lambda late: late.exception())  # nobody waits for it now
-        return UpdateReply(None, "wait_timeout")
-    return UpdateReply(seq, "completed" if parameters.wait else "acknowledged")
+def _limit(asked: int | None) -> int:
+    limit = DEFAULT_SCROLL if asked is None else asked
+    if not 1 <= limit <= MAX_SCROLL:
+        bound = "1 or larger" if limit < 1 else f"{MAX_SCROLL} or smaller"
+        raise out_of_range("limit", f"value {limit} invalid, must be {bound}")
+    return limit
 
 
-def _required(points: list[int | str] | None, name: str) -> list[int | str]:
-    if points is None:
-        raise unsupported(f"a body without `{name}`")
-    return points
+def _filter(raw: msgspec.Raw) -> Filter | None:
+    return None if bytes(raw) in ABSENT else decode_filter(raw)
+
+
+def _check(
+    call: Call,
+    timeout: int | None,
+    *,
+    limit: int | None = None,
+    condition: Filter | None = None,
+) -> None:
+    strict = call.strict()
+    if strict is not None:
+        strict.read(limit=limit, timeout=timeout, filters=(condition,))

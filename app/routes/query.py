@@ -1,35 +1,50 @@
-"""Searches of one collection.
+"""Queries of one collection: plain searches, trees, batches and groups of them.
 
 A search that the engine expects to be short runs in the event loop: handing it to a thread and back
-costs about as much as the search itself.
+costs about as much as the search itself. Trees run beside it.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from time import perf_counter
 
 import msgspec
 import numpy as np
 
 from app.context import Call, Context
+from app.routes.readings import repeated
+from app.schemas.hits import GroupsReply, PointGroup, ScoredPoints, to_hits, to_points
+from app.schemas.ids import id_of_group
 from app.schemas.parameters import parse_parameters
-from app.schemas.query import (
-    Query,
-    QueryBatchBody,
-    ScoredPoints,
-    decode_query,
-    to_points,
-    to_query,
+from app.schemas.query import Asked, Query, Tree, decode_query, to_query
+from app.schemas.records import RecordReply, to_reply
+from app.schemas.searches import GroupsBody, QueryBatchBody, WithLookupBody
+from app.schemas.selectors import PayloadSelector, select_vectors
+from app.schemas.trees import to_groups
+from app.strict import Strict, strict_of
+from index import (
+    Collection,
+    Group,
+    GroupRequest,
+    NotYetApplied,
+    Prefetch,
+    SearchRequest,
+    SearchStats,
+    answer,
+    answer_groups,
+    at_once,
+    levels_of,
 )
-from index import Collection, NotYetApplied, SearchRequest, SearchStats, at_once
 
 INLINE_SECONDS = 0.001  # expected; above it a search runs beside the event loop
 
 _BATCH = msgspec.json.Decoder(QueryBatchBody)
+_GROUPS = msgspec.json.Decoder(GroupsBody)
 
 
 async def query(call: Call) -> ScoredPoints:
-    """Return the points nearest to a vector, or to a stored point."""
+    """Return the points that a query ranks best."""
     timeout = parse_parameters(call.query_string).timeout
     if call.has_small_body:
         found = query_now(call.context, call.collection, call.body)
@@ -38,9 +53,10 @@ async def query(call: Call) -> ScoredPoints:
 
     def search() -> tuple[SearchStats, float, ScoredPoints]:
         asked = decode_query(call.body, call.collection.config)
+        _check(call.strict(), [asked], timeout)
         started = perf_counter()
-        result = call.collection.search(asked.request)
-        return result.stats, perf_counter() - started, to_points(asked, result)
+        stats, points = _run(call.context, call.collection, asked)
+        return stats, perf_counter() - started, points
 
     stats, seconds, points = await call.context.in_thread(search, timeout)
     call.context.metrics.search(stats, seconds)
@@ -49,8 +65,10 @@ async def query(call: Call) -> ScoredPoints:
 
 def query_now(context: Context, collection: Collection, body: bytes) -> ScoredPoints | None:
     """Return the answer to a query that is expected to be short, None for any other."""
+    if strict_of(collection, context.rates) is not None:
+        return None
     asked = decode_query(body, collection.config)
-    if collection.cost(asked.request) > INLINE_SECONDS:
+    if isinstance(asked, Tree) or collection.cost(asked.request) > INLINE_SECONDS:
         return None
     started = perf_counter()
     if _reads_store(asked.request):
@@ -62,33 +80,150 @@ def query_now(context: Context, collection: Collection, body: bytes) -> ScoredPo
     else:
         result = collection.search(asked.request)
     context.metrics.search(result.stats, perf_counter() - started)
-    return to_points(asked, result)
+    return to_points(result, asked.select, asked.request.with_vectors, asked.similarity)
 
 
 def _reads_store(request: SearchRequest) -> bool:
     """Tell whether a search may have to wait for a write that is being applied."""
     attaches = bool(request.with_payload or request.with_vectors)
-    return attaches or not isinstance(request.query, np.ndarray)
+    by_id = not isinstance(request.query, np.ndarray)
+    return attaches or by_id or request.filter is not None
 
 
 async def query_batch(call: Call) -> list[ScoredPoints]:
-    """Answer several queries on one state of the collection."""
+    """Answer several queries, plain ones on one state of the collection."""
     timeout = parse_parameters(call.query_string).timeout
     config = call.collection.config
 
-    def decode() -> list[Query]:
+    def decode() -> list[Asked]:
         return [to_query(each, config) for each in _BATCH.decode(call.body).searches]
 
     asked = await call.decoded(decode)
-    requests = [each.request for each in asked]
+    strict = call.strict()
+    if strict is not None:
+        strict.search_batch(len(asked))
+        _check(strict, asked, timeout)
 
-    def search() -> tuple[list[SearchStats], list[ScoredPoints]]:
-        results = call.collection.search_batch(requests)
-        points = [to_points(*pair) for pair in zip(asked, results, strict=True)]
-        return [result.stats for result in results], points
+    def search() -> list[tuple[SearchStats, ScoredPoints]]:
+        return _run_batch(call.context, call.collection, asked)
 
-    short = sum(map(call.collection.cost, requests)) <= INLINE_SECONDS
-    every, points = await call.context.run(search, short=short, timeout=timeout)
-    for stats in every:
+    short = _cost(call.collection, asked) <= INLINE_SECONDS
+    replies = await call.context.run(search, short=short, timeout=timeout)
+    for stats, _ in replies:
         call.context.metrics.search(stats, sum(stats.seconds.values()))
-    return points
+    return [points for _, points in replies]
+
+
+def _cost(collection: Collection, asked: Sequence[Asked]) -> float:
+    """Return roughly how many seconds a batch will take."""
+    return sum(
+        collection.cost(each.request) if isinstance(each, Query) else INLINE_SECONDS + 1
+        for each in asked
+    )
+
+
+async def query_groups(call: Call) -> GroupsReply:
+    """Return the best points of each group, grouped by a payload value."""
+    timeout = parse_parameters(call.query_string).timeout
+
+    def search() -> GroupsReply:
+        body = _GROUPS.decode(call.body)
+        request, select = to_groups(body)
+        strict = call.strict()
+        if strict is not None:
+            strict.group_by(request.path)
+            _check_tree(strict, request.root, request.root.limit * request.size, timeout)
+        groups = _groups(call, request)
+        lookups = _lookups(call.context, body.with_lookup, [group.key for group in groups])
+        vectors = request.with_vectors
+        return GroupsReply(
+            [
+                PointGroup(to_hits(hits, select, vectors), key, lookups.get(key))
+                for key, hits in groups
+            ]
+        )
+
+    return await call.context.in_thread(search, timeout)
+
+
+def _run(
+    context: Context, collection: Collection, asked: Asked
+) -> tuple[SearchStats, ScoredPoints]:
+    vectors = asked.request.with_vectors
+    if isinstance(asked, Query):
+        result = collection.search(asked.request)
+        return result.stats, to_points(result, asked.select, vectors, asked.similarity)
+    request = asked.request
+    readings, found = repeated(
+        context,
+        collection,
+        lambda readings: answer(readings.own, request, readings),
+        lambda found: found.whole,
+    )
+    return readings.own.stats, ScoredPoints(to_hits(found, asked.select, vectors))
+
+
+def _run_batch(
+    context: Context, collection: Collection, asked: Sequence[Asked]
+) -> list[tuple[SearchStats, ScoredPoints]]:
+    plain = [each.request for each in asked if isinstance(each, Query)]
+    results = iter(collection.search_batch(plain))
+    replies = []
+    for each in asked:
+        if isinstance(each, Query):
+            result = next(results)
+            points = to_points(result, each.select, each.request.with_vectors, each.similarity)
+            replies.append((result.stats, points))
+        else:
+            replies.append(_run(context, collection, each))
+    return replies
+
+
+def _groups(call: Call, request: GroupRequest) -> list[Group]:
+    _, groups = repeated(
+        call.context,
+        call.collection,
+        lambda readings: answer_groups(readings.own, request, readings),
+        lambda groups: all(group.hits.whole for group in groups),
+    )
+    return groups
+
+
+def _lookups(
+    context: Context, asked: str | WithLookupBody | None, keys: Sequence[int | str]
+) -> dict[int | str, RecordReply]:
+    """Return the points of another collection whose ids are groups, by group."""
+    if asked is None:
+        return {}
+    body = WithLookupBody(asked) if isinstance(asked, str) else asked
+    collection = context.database.get(body.collection)
+    select = PayloadSelector(body.with_payload, default=True)
+    vectors = select_vectors(body.with_vectors)
+    ids = {key: one for key in keys if (one := id_of_group(key)) is not None}
+    records = collection.retrieve(
+        list(ids.values()), with_payload=select.wanted, with_vectors=vectors
+    )
+    found = {record.id: to_reply(record, select, vectors) for record in records}
+    return {key: found[one] for key, one in ids.items() if one in found}
+
+
+def _check(strict: Strict | None, asked: Sequence[Asked], timeout: int | None) -> None:
+    """Raise Refusal for what exceeds a collection's limits."""
+    if strict is None:
+        return
+    for each in asked:
+        request = each.request
+        if isinstance(request, SearchRequest):
+            strict.search(ef=request.ef, exact=request.exact, oversampling=request.oversampling)
+            strict.read(limit=request.k, timeout=timeout, filters=(request.filter,))
+        else:
+            _check_tree(strict, request.root, request.root.limit, timeout)
+
+
+def _check_tree(strict: Strict, root: Prefetch, limit: int, timeout: int | None) -> None:
+    levels = list(levels_of(root))
+    filters = tuple(level.filter for level in levels)
+    for level in levels:
+        params = level.params
+        strict.search(ef=params.ef, exact=params.exact, oversampling=params.oversampling)
+    strict.read(limit=limit, timeout=timeout, filters=filters)

@@ -6,16 +6,33 @@ import shutil
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
-from fastapi.responses import PlainTextResponse
+from fastapi.openapi.docs import get_swagger_ui_html
+from fastapi.responses import HTMLResponse, PlainTextResponse
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import choose_encoder
 
 from app.routes.collections import Shared, reply
+from app.schemas.documents import Operation
+from app.telemetry import TelemetryReply, describe_server
 
 router = APIRouter(tags=["service"])
 
+DOCS_PLACE = b'<div id="swagger-ui">'
+DOCS_NOTE = (
+    b"<p>This page needs Swagger UI from cdn.jsdelivr.net, which this browser has not reached. "
+    b'The document itself is at <a href="/openapi.json">/openapi.json</a>.</p>'
+)
 PASSED = "healthz check passed"
 READY = "all shards are ready"
+JSON_TOO: dict[int | str, dict[str, Any]] = {
+    200: {"content": {"application/json": {"schema": {"type": "object"}}}}
+}
+
+REPLIES: dict[str, Operation] = {
+    "telemetry": Operation(TelemetryReply),
+    "get_issues": Operation(dict[str, list[str]]),
+    "clear_issues": Operation(bool),
+}
 
 
 @router.get("/")
@@ -24,14 +41,24 @@ async def root(context: Shared) -> dict[str, str]:
     return {"title": context.settings.title, "version": context.settings.version}
 
 
-@router.get("/healthz", response_class=PlainTextResponse)
-@router.get("/livez", response_class=PlainTextResponse)
+@router.get("/docs", include_in_schema=False)
+async def docs(request: Request, context: Shared) -> HTMLResponse:
+    """Show the OpenAPI document; what shows it comes from the Internet, without which a note stays.
+
+    Swagger UI replaces the note as soon as it is loaded.
+    """
+    page = get_swagger_ui_html(openapi_url=request.app.openapi_url, title=context.settings.title)
+    return HTMLResponse(bytes(page.body).replace(DOCS_PLACE, DOCS_PLACE + DOCS_NOTE))
+
+
+@router.get("/healthz", response_class=PlainTextResponse, operation_id="healthz")
+@router.get("/livez", response_class=PlainTextResponse, operation_id="livez")
 async def live() -> str:
     """Tell that the server answers; touches nothing."""
     return PASSED
 
 
-@router.get("/readyz", response_class=PlainTextResponse)
+@router.get("/readyz", response_class=PlainTextResponse, responses=JSON_TOO)
 async def ready(request: Request, context: Shared, verbose: bool = False) -> Any:
     """Tell that every collection is open; with ``verbose`` what was checked.
 
@@ -54,3 +81,21 @@ def metrics(request: Request) -> Response:
     registry: CollectorRegistry = request.app.state.registry
     encode, content_type = choose_encoder(request.headers.get("accept", ""))
     return Response(encode(registry), headers={"content-type": content_type})
+
+
+@router.get("/telemetry")
+def telemetry(request: Request, context: Shared) -> Response:
+    """Return what is running, what it holds, and how long its replies took."""
+    return reply(request, describe_server(context))
+
+
+@router.get("/issues")
+async def get_issues(request: Request) -> Response:
+    """List what was found wrong with how the server is used: nothing is looked for."""
+    return reply(request, {"issues": []})
+
+
+@router.delete("/issues")
+async def clear_issues(request: Request) -> Response:
+    """Forget what was found wrong."""
+    return reply(request, True)

@@ -1,31 +1,77 @@
-"""The point routes: method and path below a collection, endpoint, body."""
+"""The point routes: method and path below a collection, endpoint, parameters, body and reply."""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from app.context import Call
-from app.routes import points, query
+from app.routes import analysis, indexes, points, query, updates
+from app.routes.indexes import IndexBody
+from app.schemas.analysis import FacetBody, FacetReply, MatrixBody, OffsetsReply, PairsReply
+from app.schemas.hits import GroupsReply, ScoredPoints
 from app.schemas.points import UpsertBody
-from app.schemas.query import QueryBatchBody, QueryBody
-from app.schemas.records import CountBody, DeleteBody, RetrieveBody, ScrollBody
+from app.schemas.records import (
+    CountBody,
+    CountReply,
+    RecordReply,
+    RetrieveBody,
+    ScrollBody,
+    ScrollReply,
+    UpdateReply,
+)
+from app.schemas.searches import GroupsBody, QueryBatchBody, QueryBody
+from app.schemas.updates import (
+    DeletePayloadBody,
+    DeleteVectorsBody,
+    OperationsBody,
+    SelectionBody,
+    SetPayloadBody,
+    UpdateVectorsBody,
+)
 
 
 class PointRoute(NamedTuple):
-    """An endpoint, and the body it decodes."""
+    """An endpoint: the body it decodes, its result, and whether it reads or writes."""
 
     endpoint: Callable[[Call], Awaitable[Any]]
     body: type | None
+    reply: Any
+    kind: Literal["read", "write"]
+
+
+def _read(endpoint: Callable[[Call], Awaitable[Any]], body: type | None, reply: Any) -> PointRoute:
+    return PointRoute(endpoint, body, reply, "read")
+
+
+def _write(
+    endpoint: Callable[[Call], Awaitable[Any]], body: type | None, reply: Any = UpdateReply
+) -> PointRoute:
+    return PointRoute(endpoint, body, reply, "write")
 
 
 POINT_ROUTES: dict[tuple[str, str], PointRoute] = {
-    ("PUT", "points"): PointRoute(points.upsert, UpsertBody),
-    ("POST", "points"): PointRoute(points.retrieve, RetrieveBody),
-    ("GET", "points/{id}"): PointRoute(points.get, None),
-    ("POST", "points/delete"): PointRoute(points.delete, DeleteBody),
-    ("POST", "points/scroll"): PointRoute(points.scroll, ScrollBody),
-    ("POST", "points/count"): PointRoute(points.count, CountBody),
-    ("POST", "points/query"): PointRoute(query.query, QueryBody),
-    ("POST", "points/query/batch"): PointRoute(query.query_batch, QueryBatchBody),
+    ("PUT", "points"): _write(updates.upsert, UpsertBody),
+    ("POST", "points"): _read(points.retrieve, RetrieveBody, list[RecordReply]),
+    ("GET", "points/{id}"): _read(points.get, None, RecordReply),
+    ("POST", "points/delete"): _write(updates.delete, SelectionBody),
+    ("POST", "points/scroll"): _read(points.scroll, ScrollBody, ScrollReply),
+    ("POST", "points/count"): _read(points.count, CountBody, CountReply),
+    ("POST", "points/query"): _read(query.query, QueryBody, ScoredPoints),
+    ("POST", "points/query/batch"): _read(query.query_batch, QueryBatchBody, list[ScoredPoints]),
+    ("POST", "points/query/groups"): _read(query.query_groups, GroupsBody, GroupsReply),
+    ("POST", "facet"): _read(analysis.facet, FacetBody, FacetReply),
+    ("POST", "points/search/matrix/pairs"): _read(analysis.matrix_pairs, MatrixBody, PairsReply),
+    ("POST", "points/search/matrix/offsets"): _read(
+        analysis.matrix_offsets, MatrixBody, OffsetsReply
+    ),
+    ("POST", "points/payload"): _write(updates.set_payload, SetPayloadBody),
+    ("PUT", "points/payload"): _write(updates.overwrite_payload, SetPayloadBody),
+    ("POST", "points/payload/delete"): _write(updates.delete_payload, DeletePayloadBody),
+    ("POST", "points/payload/clear"): _write(updates.clear_payload, SelectionBody),
+    ("PUT", "points/vectors"): _write(updates.update_vectors, UpdateVectorsBody),
+    ("POST", "points/vectors/delete"): _write(updates.delete_vectors, DeleteVectorsBody),
+    ("POST", "points/batch"): _write(updates.batch, OperationsBody, list[UpdateReply]),
+    ("PUT", "index"): _write(indexes.create_index, IndexBody),
+    ("DELETE", "index/{field_name}"): _write(indexes.drop_index, None),
 }

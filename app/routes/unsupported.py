@@ -1,4 +1,8 @@
-"""Endpoints of Qdrant's API that this server does not carry out: 501, naming the endpoint."""
+"""Endpoints of Qdrant's API that this server does not carry out: 501, naming the endpoint.
+
+Those of a cluster are refused with 405, as Qdrant's server does on a single node. Methods that a
+point route does not have are refused with 405 as well, naming those it has.
+"""
 
 from __future__ import annotations
 
@@ -7,52 +11,77 @@ from http import HTTPStatus
 from fastapi import APIRouter, Request
 
 from app.errors import Refusal
+from app.routes.table import POINT_ROUTES
 
 router = APIRouter(include_in_schema=False)
 
 COLLECTION = "/collections/{collection_name}"
+POINTS = f"{COLLECTION}/points"
+SHARD = f"{COLLECTION}/shards/{{shard_id}}"
 ENDPOINTS: tuple[tuple[str, tuple[str, ...]], ...] = (
-    (f"{COLLECTION}/points/query/groups", ("POST",)),
-    (f"{COLLECTION}/points/batch", ("POST",)),
-    (f"{COLLECTION}/points/payload", ("POST", "PUT")),
-    (f"{COLLECTION}/points/payload/delete", ("POST",)),
-    (f"{COLLECTION}/points/payload/clear", ("POST",)),
-    (f"{COLLECTION}/points/vectors", ("PUT",)),
-    (f"{COLLECTION}/points/vectors/delete", ("POST",)),
-    (f"{COLLECTION}/points/search", ("POST",)),
-    (f"{COLLECTION}/points/search/batch", ("POST",)),
-    (f"{COLLECTION}/points/search/groups", ("POST",)),
-    (f"{COLLECTION}/points/search/matrix/pairs", ("POST",)),
-    (f"{COLLECTION}/points/search/matrix/offsets", ("POST",)),
-    (f"{COLLECTION}/points/recommend", ("POST",)),
-    (f"{COLLECTION}/points/discover", ("POST",)),
-    (f"{COLLECTION}/facet", ("POST",)),
-    (f"{COLLECTION}/index", ("PUT",)),
-    (f"{COLLECTION}/index/{{field_name}}", ("DELETE",)),
-    (f"{COLLECTION}/vectors/{{vector_name}}", ("PUT", "DELETE")),
-    (f"{COLLECTION}/aliases", ("GET",)),
+    (f"{POINTS}/search", ("POST",)),
+    (f"{POINTS}/search/batch", ("POST",)),
+    (f"{POINTS}/search/groups", ("POST",)),
+    (f"{POINTS}/recommend", ("POST",)),
+    (f"{POINTS}/recommend/batch", ("POST",)),
+    (f"{POINTS}/recommend/groups", ("POST",)),
+    (f"{POINTS}/discover", ("POST",)),
+    (f"{POINTS}/discover/batch", ("POST",)),
     (f"{COLLECTION}/snapshots", ("GET", "POST")),
-    (f"{COLLECTION}/cluster", ("GET", "POST")),
-    (f"{COLLECTION}/shards", ("GET", "PUT")),
-    (f"{COLLECTION}/optimizations", ("GET",)),
-    ("/collections/aliases", ("POST",)),
-    ("/aliases", ("GET",)),
+    (f"{COLLECTION}/snapshots/recover", ("PUT",)),
+    (f"{COLLECTION}/snapshots/upload", ("POST",)),
+    (f"{COLLECTION}/snapshots/{{snapshot_name}}", ("GET", "DELETE")),
     ("/snapshots", ("GET", "POST")),
-    ("/telemetry", ("GET",)),
-    ("/cluster", ("GET",)),
-    ("/issues", ("GET", "DELETE")),
+    ("/snapshots/{snapshot_name}", ("GET", "DELETE")),
     ("/quotas", ("GET", "PUT")),
+)
+CLUSTER_ENDPOINTS: tuple[tuple[str, tuple[str, ...]], ...] = (
+    ("/cluster/telemetry", ("GET",)),
+    ("/cluster/recover", ("POST",)),
+    ("/cluster/peer/{peer_id}", ("DELETE",)),
+    (f"{COLLECTION}/cluster", ("POST",)),
+    (f"{COLLECTION}/shards", ("PUT",)),
+    (f"{COLLECTION}/shards/delete", ("POST",)),
+    (f"{SHARD}/snapshots", ("GET", "POST")),
+    (f"{SHARD}/snapshots/recover", ("PUT",)),
+    (f"{SHARD}/snapshots/upload", ("POST",)),
+    (f"{SHARD}/snapshots/{{snapshot_name}}", ("GET", "DELETE")),
+    (f"{SHARD}/snapshot", ("GET",)),
 )
 
 
 async def refuse(request: Request) -> None:
     """Answer 501, naming the endpoint."""
-    template = request.scope["route"].path
     raise Refusal(
         HTTPStatus.NOT_IMPLEMENTED,
-        f"Not implemented: `{request.method} {template}` is not supported by this server",
+        f"Not implemented: `{_name(request)}` is not supported by this server",
     )
 
 
-for path, methods in ENDPOINTS:
-    router.add_api_route(path, refuse, methods=list(methods))
+async def refuse_cluster(request: Request) -> None:
+    """Answer 405, naming the endpoint."""
+    raise Refusal(
+        HTTPStatus.METHOD_NOT_ALLOWED,
+        f"Distributed mode is not enabled: `{_name(request)}` needs it, this server is a "
+        "single node",
+        {"allow": ""},
+    )
+
+
+def _name(request: Request) -> str:
+    return f"{request.method} {request.scope['route'].path}"
+
+
+def _add_routes() -> None:
+    for path, methods in ENDPOINTS:
+        router.add_api_route(path, refuse, methods=list(methods))
+    for path, methods in CLUSTER_ENDPOINTS:
+        router.add_api_route(path, refuse_cluster, methods=list(methods))
+    methods_of: dict[str, list[str]] = {}
+    for method, suffix in POINT_ROUTES:
+        methods_of.setdefault(suffix, []).append(method)
+    for suffix, known in methods_of.items():  # reached by other methods only
+        router.add_api_route(f"{COLLECTION}/{suffix}", refuse, methods=known)
+
+
+_add_routes()

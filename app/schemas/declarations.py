@@ -1,4 +1,4 @@
-"""What a declared collection means to the engine, and how changes merge into a declaration.
+"""What a declared collection means to the engine.
 
 Qdrant's quantization settings map onto codes of equal or better size; a collection that asks for
 none gets the engine's default. Placement hints (on_disk, memory, always_ram, wal_config) are kept
@@ -12,16 +12,9 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from app.errors import out_of_range, unsupported
-from app.schemas.collections import (
-    CollectionBody,
-    CollectionChange,
-    Declaration,
-    EngineBody,
-    HnswBody,
-    OptimizersBody,
-    VectorBody,
-)
+from app.errors import out_of_range, unsupported, wrong_input
+from app.schemas.collections import CollectionBody, CollectionChange, EngineBody, OptimizersBody
+from app.schemas.spaces import DenseName, HnswBody, SparseName, VectorBody
 from index import (
     DEFAULT_QUIET_ROWS,
     DEFAULT_SEAL_ROWS,
@@ -34,7 +27,7 @@ from index import (
     Distance,
     InvalidConfig,
     MaintenanceConfig,
-    UnknownVectorName,
+    SparseConfig,
     VectorConfig,
 )
 
@@ -58,18 +51,35 @@ def to_config(body: CollectionBody) -> CollectionConfig:
     """Return the engine's configuration of a declared collection. Raises Refusal."""
     _refuse_unsupported(body)
     engine = _engine_options(body.metadata or {})
-    named = body.vectors if isinstance(body.vectors, dict) else {"": body.vectors}
+    named = _dense(body)
+    sparse = {
+        name: SparseConfig(each.modifier or "none")
+        for name, each in (body.sparse_vectors or {}).items()
+    }
     try:
-        vectors = {
-            name: _vector_config(vector, body, engine)
-            for name, vector in named.items()
-            if vector is not None
-        }
-        sizes = [v.size for v in vectors.values()]
+        dense = {name: _vector_config(vector, body, engine) for name, vector in named.items()}
+        sizes = [v.size for v in dense.values()]
         maintenance = MaintenanceConfig(**_maintenance(body, engine, max(sizes, default=1)))
     except InvalidConfig as error:
         raise out_of_range("collection", str(error)) from None
-    return CollectionConfig(vectors, maintenance, declared=to_json(body))
+    return CollectionConfig({**dense, **sparse}, maintenance, declared=to_json(body))
+
+
+def to_vector(
+    body: DenseName | SparseName, config: CollectionConfig
+) -> VectorConfig | SparseConfig:
+    """Return the configuration of a vector name to add to a collection. Raises Refusal."""
+    if isinstance(body, SparseName):
+        return SparseConfig(body.sparse.modifier or "none")
+    if body.dense.multivector_config is not None:
+        raise unsupported("multivector_config")
+    whole = CollectionBody.model_validate(_without_vectors(config.declared))
+    given = body.dense.model_dump(exclude_none=True)
+    vector = VectorBody.model_validate(given)
+    try:
+        return _vector_config(vector, whole, _engine_options(whole.metadata or {}))
+    except InvalidConfig as error:
+        raise out_of_range("dense", str(error)) from None
 
 
 def to_json(body: CollectionBody | CollectionChange) -> dict[str, Any]:
@@ -81,36 +91,29 @@ def to_json(body: CollectionBody | CollectionChange) -> dict[str, Any]:
     }
 
 
-def merge(declared: Mapping[str, Any], change: CollectionChange) -> Declaration:
-    """Return a declaration with the given parts of ``change`` in place of the old ones.
+def _dense(body: CollectionBody) -> dict[str, VectorBody]:
+    """Return the declared dense vectors by name."""
+    if body.vectors is None:
+        return {}
+    return body.vectors if isinstance(body.vectors, dict) else {"": body.vectors}
 
-    Nulls leave what is there, but in ``metadata`` a null deletes its key.
-    """
-    asked = to_json(change)
-    params = asked.pop("params", {})
-    metadata = asked.pop("metadata", {})
-    vectors = asked.pop("vectors", {})
-    merged = _overlay(declared, asked)
-    merged = _overlay(merged, params)
-    if metadata:
-        kept = {**declared.get("metadata", {}), **metadata}
-        merged["metadata"] = {key: value for key, value in kept.items() if value is not None}
-    if vectors:
-        merged["vectors"] = _merge_vectors(declared.get("vectors") or {}, vectors)
-    return Declaration.model_validate(merged)
+
+def _without_vectors(declared: Mapping[str, Any]) -> dict[str, Any]:
+    fields = CollectionBody.model_fields.keys() - {"vectors", "sparse_vectors"}
+    return {name: value for name, value in declared.items() if name in fields}
 
 
 def _refuse_unsupported(body: CollectionBody) -> None:
-    if body.sparse_vectors:
-        raise unsupported("sparse_vectors")
     if body.sharding_method == "custom":
         raise unsupported("sharding_method: custom")
-    if (body.strict_mode_config or {}).get("enabled"):
-        raise unsupported("strict_mode_config.enabled")
-    named = body.vectors if isinstance(body.vectors, dict) else {"": body.vectors}
-    for vector in named.values():
-        if vector is not None and vector.multivector_config is not None:
-            raise unsupported("multivector_config")
+    dense, sparse = _dense(body), body.sparse_vectors or {}
+    if any(vector.multivector_config is not None for vector in dense.values()):
+        raise unsupported("multivector_config")
+    if "" in sparse:
+        raise wrong_input("Sparse vector name cannot be empty")
+    twice = sorted(dense.keys() & sparse.keys())
+    if twice:
+        raise wrong_input(f"Vector {twice[0]!r} is declared both dense and sparse: choose one")
 
 
 def _engine_options(metadata: Mapping[str, Any]) -> EngineBody:
@@ -174,27 +177,3 @@ def _maintenance(body: CollectionBody, engine: EngineBody, size: int) -> dict[st
         chosen["quiet_rows"] = min(max(rows, DEFAULT_QUIET_ROWS), MAX_SEAL_ROWS)
     chosen.update(engine.model_dump(exclude=SPACE_OPTIONS, exclude_none=True))
     return chosen
-
-
-def _merge_vectors(declared: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
-    one = "distance" in declared and not isinstance(declared["distance"], dict)
-    named: dict[str, Any] = {"": declared} if one else dict(declared)
-    for name, change in changes.items():
-        if name not in named:
-            raise UnknownVectorName(name, list(named))
-        named[name] = _overlay(named[name], change)
-    merged: dict[str, Any] = named[""] if one else named
-    return merged
-
-
-def _overlay(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
-    """Return ``below`` with the values of ``above``, objects merged; nulls change nothing."""
-    merged = dict(below)
-    for key, value in above.items():
-        if value == "Disabled":
-            merged.pop(key, None)
-        elif isinstance(value, dict) and key != "quantization_config":
-            merged[key] = _overlay(merged.get(key) or {}, value)
-        elif value is not None:
-            merged[key] = value
-    return merged

@@ -39,4 +39,14 @@ def parse_ids(raw: Sequence[int | str]) -> list[PointId]:
 
 def parse_path_id(text: str) -> PointId:
     """Return the id that a part of a path means. Raises InvalidId."""
-    return parse_id(int(text) if text.isascii() and text.isdigit() else text)
+    # `int` refuses to read thousands of digits; all ids are shorter.
+    is_number = text.isascii() and text.isdigit() and len(text) <= len(str(MAX_ID))
+    return parse_id(int(text) if is_number else text)
+
+
+def id_of_group(key: int | str) -> PointId | None:
+    """Return the id that a payload value means, None when it is none."""
+    try:
+        return parse_id(key)
+    except InvalidId:
+        return None

@@ -1,9 +1,12 @@
-"""``GET /collections/{name}``: state and configuration as Qdrant's clients read them."""
+"""``GET /collections/{name}``: state and configuration as Qdrant's clients read them.
+
+Everything comes from published state: clients ask on every query, so no row is read.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NotRequired, TypedDict
 
 from index import (
     DEFAULT_DEAD_RATIO,
@@ -12,6 +15,7 @@ from index import (
     Collection,
     CollectionConfig,
     CollectionInfo,
+    FieldInfo,
 )
 
 HNSW_DEFAULTS = {
@@ -39,6 +43,7 @@ PARAMS_DEFAULTS = {
     "on_disk_payload": True,
 }
 OPTIONAL_PARAMS = (
+    "sparse_vectors",
     "sharding_method",
     "read_fan_out_factor",
     "read_fan_out_delay_ms",
@@ -47,18 +52,71 @@ OPTIONAL_PARAMS = (
 )
 
 
-def describe_collection(collection: Collection) -> dict[str, Any]:
-    """Return the result of ``GET /collections/{name}``; reads no rows."""
+class PayloadIndexReply(TypedDict):
+    """One payload index: its type, the parameters it was declared with, and its points."""
+
+    data_type: str
+    params: NotRequired[dict[str, Any]]
+    points: int
+
+
+class OptimizerError(TypedDict):
+    """Why the last background work failed."""
+
+    error: str
+
+
+class UpdateQueueReply(TypedDict):
+    """Writes that were acknowledged and are not searchable yet: always none."""
+
+    length: int
+
+
+class ConfigReply(TypedDict):
+    """What was declared, and defaults for the rest."""
+
+    params: dict[str, Any]
+    hnsw_config: dict[str, Any]
+    optimizer_config: dict[str, Any]
+    wal_config: dict[str, Any]
+    quantization_config: dict[str, Any] | None
+    strict_mode_config: NotRequired[dict[str, Any]]
+    metadata: NotRequired[dict[str, Any]]
+
+
+class ProgressReply(TypedDict):
+    """Rows waiting for background work, and what runs."""
+
+    pending: int
+    running: list[str]
+
+
+class CollectionReply(TypedDict):
+    """State and configuration of a collection."""
+
+    status: str
+    optimizer_status: str | OptimizerError
+    indexed_vectors_count: int
+    points_count: int
+    segments_count: int
+    config: ConfigReply
+    payload_schema: dict[str, PayloadIndexReply]
+    update_queue: UpdateQueueReply
+    progress: NotRequired[ProgressReply]
+
+
+def describe_collection(collection: Collection) -> CollectionReply:
+    """Return the result of ``GET /collections/{name}``."""
     info = collection.state()
     working = info.pending > 0 or bool(info.running)
-    described = {
+    described: CollectionReply = {
         "status": _status(info, working),
         "optimizer_status": {"error": info.last_error} if info.last_error else "ok",
         "indexed_vectors_count": sum(v.indexed for v in info.vectors.values()),
         "points_count": info.points,
         "segments_count": sum(v.segments for v in info.vectors.values()),
         "config": describe_config(collection.config),
-        "payload_schema": {},
+        "payload_schema": {key: _payload_index(field) for key, field in info.fields.items()},
         "update_queue": {"length": 0},
     }
     if working:
@@ -66,22 +124,30 @@ def describe_collection(collection: Collection) -> dict[str, Any]:
     return described
 
 
-def describe_config(config: CollectionConfig) -> dict[str, Any]:
-    """Return a collection's configuration: what was declared, and defaults for the rest."""
+def describe_config(config: CollectionConfig) -> ConfigReply:
+    """Return a collection's configuration."""
     declared = config.declared
     params: dict[str, Any] = {"vectors": declared.get("vectors", {})}
     params.update({key: declared.get(key, value) for key, value in PARAMS_DEFAULTS.items()})
     params.update({key: declared[key] for key in OPTIONAL_PARAMS if key in declared})
-    described: dict[str, Any] = {
+    described: ConfigReply = {
         "params": params,
         "hnsw_config": _filled(HNSW_DEFAULTS, declared.get("hnsw_config")),
-        "optimizer_config": _filled(OPTIMIZER_DEFAULTS, declared.get("optimizers_config")),
+        "optimizer_config": _optimizers(declared.get("optimizers_config")),
         "wal_config": _filled(WAL_DEFAULTS, declared.get("wal_config")),
         "quantization_config": declared.get("quantization_config"),
     }
-    for key in ("strict_mode_config", "metadata"):
-        if key in declared:
-            described[key] = declared[key]
+    if "strict_mode_config" in declared:
+        described["strict_mode_config"] = declared["strict_mode_config"]
+    if "metadata" in declared:
+        described["metadata"] = declared["metadata"]
+    return described
+
+
+def _payload_index(field: FieldInfo) -> PayloadIndexReply:
+    described: PayloadIndexReply = {"data_type": field.declared["type"], "points": field.points}
+    if field.declared.keys() - {"type"}:  # it was declared by more than a type's name
+        described["params"] = dict(field.declared)
     return described
 
 
@@ -89,6 +155,13 @@ def _status(info: CollectionInfo, working: bool) -> str:
     if working:
         return "yellow"
     return "red" if info.last_error else "green"
+
+
+def _optimizers(given: Mapping[str, Any] | None) -> dict[str, Any]:
+    described = _filled(OPTIMIZER_DEFAULTS, given)
+    if described["max_optimization_threads"] == "auto":  # sent as "auto", read as null
+        described["max_optimization_threads"] = None
+    return described
 
 
 def _filled(defaults: Mapping[str, Any], given: Mapping[str, Any] | None) -> dict[str, Any]:

@@ -1,53 +1,41 @@
-"""Points to write on the wire: bodies of upserts to columns.
+"""Points to write on the wire: bodies of upserts and vector updates to columns.
 
-Vectors stay undecoded bytes until ``index.parse_vectors`` reads a whole column; payloads are the
-caller's own text from the request to the reply and are only checked to be JSON objects.
+Vectors stay undecoded bytes until a whole column is read (``app.schemas.vectors``); payloads are
+the caller's own text from the request to the reply; they are only checked to be objects that can be
+read again.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from http import HTTPStatus
-from typing import Any
+from collections.abc import Iterable, Sequence
+from typing import Any, Literal, TypeAlias
 
 import msgspec
-import numpy as np
 
-from app.errors import Refusal, format_error, unsupported, wrong_input
+from app.errors import format_error, unsupported, wrong_input
+from app.schemas.documents import AnyFilter, AnyPayload, AnyVector, AnyVectors
 from app.schemas.ids import parse_ids
-from index import (
-    CollectionConfig,
-    DimensionMismatch,
-    InvalidInput,
-    InvalidVector,
-    NamedVectors,
-    PointBatch,
-    PointId,
-    UnknownVectorName,
-    Vector,
-    Vectors,
-    parse_vector,
-    parse_vectors,
-)
+from app.schemas.nesting import MAX_NESTING, TOO_DEEP, is_deeper
+from app.schemas.vectors import ABSENT, SPARSE, parse_columns
+from index import CollectionConfig, PointBatch, PointId
 
-ABSENT = (b"", b"null")  # texts of a Raw field that was not sent, or sent as null
-WHITESPACE = b" \t\r\n"
+UpdateMode: TypeAlias = Literal["upsert", "insert_only", "update_only"]
 
 
 class PointBody(msgspec.Struct, forbid_unknown_fields=True):
     """One point of the ``points`` form."""
 
     id: int | str
-    vector: msgspec.Raw
-    payload: msgspec.Raw = msgspec.field(default_factory=msgspec.Raw)
+    vector: AnyVector
+    payload: AnyPayload = msgspec.field(default_factory=msgspec.Raw)
 
 
 class BatchBody(msgspec.Struct, forbid_unknown_fields=True):
     """The column-wise ``batch`` form."""
 
     ids: list[int | str]
-    vectors: msgspec.Raw
-    payloads: list[msgspec.Raw] | None = None
+    vectors: AnyVectors
+    payloads: list[AnyPayload] | None = None
 
 
 class UpsertBody(msgspec.Struct, forbid_unknown_fields=True):
@@ -56,14 +44,15 @@ class UpsertBody(msgspec.Struct, forbid_unknown_fields=True):
     points: list[PointBody] | None = None
     batch: BatchBody | None = None
     shard_key: Any = None
-    update_filter: Any = None
-    update_mode: str | None = None
+    update_filter: AnyFilter = msgspec.field(default_factory=msgspec.Raw)
+    update_mode: UpdateMode | None = None
 
 
-_UPSERT = msgspec.json.Decoder(UpsertBody)
-_COLUMN = msgspec.json.Decoder(list[msgspec.Raw])
-_NAMED = msgspec.json.Decoder(dict[str, msgspec.Raw])
-_NAMED_COLUMNS = msgspec.json.Decoder(dict[str, list[msgspec.Raw]])
+class PointVectorsBody(msgspec.Struct, forbid_unknown_fields=True):
+    """New vectors of one point."""
+
+    id: int | str
+    vector: AnyVector
 
 
 def refuse_clauses(body: Any, *names: str) -> None:
@@ -73,19 +62,14 @@ def refuse_clauses(body: Any, *names: str) -> None:
             raise unsupported(name)
 
 
-def decode_upsert(body: bytes, config: CollectionConfig) -> PointBatch:
+def to_batch(upsert: UpsertBody, config: CollectionConfig) -> PointBatch:
     """Return the points of an upsert, column by column.
 
     Raises:
         Refusal: the body does not have the shape of an upsert.
         InvalidInput: a vector or an id cannot be read; the text names the point.
     """
-    if not body.isascii():
-        _require_utf8(body)  # payloads are passed on undecoded
-    upsert = _UPSERT.decode(body)
-    refuse_clauses(upsert, "shard_key", "update_filter")
-    if upsert.update_mode not in (None, "upsert"):
-        raise unsupported(f"update_mode: {upsert.update_mode}")
+    refuse_clauses(upsert, "shard_key")
     if (upsert.points is None) == (upsert.batch is None):
         raise format_error("expected either `points` or `batch`")
     if upsert.points is not None:
@@ -94,22 +78,70 @@ def decode_upsert(body: bytes, config: CollectionConfig) -> PointBatch:
     return _from_columns(upsert.batch, config)
 
 
+def to_vectors(points: Sequence[PointVectorsBody], config: CollectionConfig) -> PointBatch:
+    """Return new vectors of points, column by column. Raises as ``to_batch`` does."""
+    ids = _require_ids([p.id for p in points])
+    columns = _columns([bytes(p.vector) for p in points])
+    return PointBatch(ids, parse_columns(columns, ids, config), [None] * len(ids))
+
+
+def require_utf8(body: bytes) -> None:
+    """Refuse a body that is not UTF-8; payloads are passed on undecoded."""
+    if body.isascii():
+        return
+    try:
+        body.decode()
+    except UnicodeDecodeError as error:
+        raise format_error(f"not UTF-8 at byte {error.start}") from None
+
+
+def read_payload(text: bytes, whose: object = None, above: int = 0) -> bytes | None:
+    """Return the text of a payload, None when there is none.
+
+    Args:
+        text: as it was sent; empty when it was not.
+        whose: the id of its point, for errors; None when it is that of several points.
+        above: how many levels of the stored payload will stand above it.
+
+    Raises:
+        Refusal: it is no object, or holds what could be stored but not read again.
+    """
+    if text in ABSENT:
+        return None
+    if text[:1] != b"{":
+        raise format_error(f"payload: expected an object{_point(whose)}")
+    try:
+        fields = _PAYLOAD.decode(text)
+    except msgspec.MsgspecError as error:
+        raise format_error(f"payload: {error}{_point(whose)}") from None
+    limit = MAX_NESTING - above
+    # Few payloads hold so many brackets: counting them is quicker than walking through the values.
+    if text.count(b"{") + text.count(b"[") > limit and is_deeper(fields, limit):
+        raise format_error(f"payload: {TOO_DEEP}{_point(whose)}")
+    return text
+
+
 def _from_points(points: Sequence[PointBody], config: CollectionConfig) -> PointBatch:
     ids = _require_ids([p.id for p in points])
-    texts = [bytes(p.vector) for p in points]
+    columns = _columns([bytes(p.vector) for p in points])
+    payloads = [read_payload(bytes(p.payload), p.id) for p in points]
+    return PointBatch(ids, parse_columns(columns, ids, config), payloads)
+
+
+def _columns(texts: Iterable[bytes]) -> dict[str, tuple[list[int], list[bytes]]]:
+    """Return places and texts by vector name."""
     columns: dict[str, tuple[list[int], list[bytes]]] = {}
-    for position, text in enumerate(texts):
+    for place, text in enumerate(texts):
         if text[:1] == b"{":
-            for name, vector in _named_vectors(text, ids[position]):
+            for name, vector in _named(text).items():
                 at, column = columns.setdefault(name, ([], []))
-                at.append(position)
-                column.append(vector)
+                at.append(place)
+                column.append(bytes(vector))
         else:
             at, column = columns.setdefault("", ([], []))
-            at.append(position)
+            at.append(place)
             column.append(text)
-    payloads = [_payload(bytes(p.payload), p.id) for p in points]
-    return PointBatch(ids, _parse_columns(columns, ids, config), payloads)
+    return columns
 
 
 def _from_columns(batch: BatchBody, config: CollectionConfig) -> PointBatch:
@@ -126,74 +158,26 @@ def _from_columns(batch: BatchBody, config: CollectionConfig) -> PointBatch:
     payloads: Sequence[bytes | None] = [None] * len(ids)
     if batch.payloads is not None:
         _require_length("payloads", len(batch.payloads), len(ids))
-        payloads = [_payload(bytes(p), each) for p, each in zip(batch.payloads, ids, strict=True)]
+        payloads = [
+            read_payload(bytes(p), each) for p, each in zip(batch.payloads, ids, strict=True)
+        ]
     everywhere = list(range(len(ids)))
     placed = {
         name: (everywhere, [bytes(vector) for vector in column]) for name, column in columns.items()
     }
-    return PointBatch(ids, _parse_columns(placed, ids, config), payloads)
+    return PointBatch(ids, parse_columns(placed, ids, config), payloads)
 
 
-def _named_vectors(text: bytes, point_id: PointId) -> Iterable[tuple[str, bytes]]:
+def _named(text: bytes) -> dict[str, msgspec.Raw]:
+    """Return vectors by name; an unnamed sparse vector, which cannot be, is one named ""."""
     named = _NAMED.decode(text)
-    if {"indices", "values"} == named.keys():
-        raise unsupported(f"sparse vector (point {point_id})")
-    return [(name, bytes(raw)) for name, raw in named.items()]
+    if named.keys() == SPARSE:
+        return {"": msgspec.Raw(text)}
+    return named
 
 
-def _parse_columns(
-    columns: Mapping[str, tuple[list[int], list[bytes]]],
-    ids: Sequence[PointId],
-    config: CollectionConfig,
-) -> dict[str, NamedVectors]:
-    parsed = {}
-    for name, (positions, texts) in columns.items():
-        declared = config.vectors.get(name)
-        if declared is None:
-            error = UnknownVectorName(name, list(config.vectors))
-            raise Refusal(HTTPStatus.BAD_REQUEST, f"{error} (point {ids[positions[0]]})")
-        values = _parse_column(texts, [ids[p] for p in positions], declared.size)
-        parsed[name] = NamedVectors(np.array(positions, dtype=np.int64), values)
-    return parsed
-
-
-def _parse_column(texts: list[bytes], ids: Sequence[PointId], size: int) -> Vectors:
-    """Parse one column at once; when that fails, one by one to name the point at fault."""
-    try:
-        values = parse_vectors(texts)
-        if values.shape[1] == size:
-            return values
-    except InvalidInput:
-        pass
-    for text, point_id in zip(texts, ids, strict=True):
-        try:
-            vector = read_vector(text)
-        except InvalidInput as error:
-            raise InvalidVector(f"{error} (point {point_id})") from None
-        except Refusal as error:
-            raise Refusal(error.status, f"{error.text} (point {point_id})") from None
-        if len(vector) != size:
-            raise DimensionMismatch(size, len(vector), f"point {point_id}")
-    return parse_vectors(texts)
-
-
-def read_vector(text: bytes) -> Vector:
-    """Return the one dense vector a JSON text holds; other kinds of vectors are refused."""
-    if text[:1] == b"{":
-        raise unsupported("sparse vector or inference object")
-    if text[:1] == b"[" and text[1:].lstrip(WHITESPACE)[:1] in (b"[", b"{"):
-        raise unsupported("multivector")
-    if text[:1] not in (b"[", b'"'):
-        raise format_error(f"expected a vector, got {text[:40].decode(errors='replace')}")
-    return parse_vector(text)
-
-
-def _payload(text: bytes, point_id: object) -> bytes | None:
-    if text[:1] == b"{":
-        return text
-    if text in ABSENT:
-        return None
-    raise format_error(f"payload: expected an object (point {point_id})")
+def _point(whose: object) -> str:
+    return "" if whose is None else f" (point {whose})"
 
 
 def _require_ids(raw: Sequence[int | str]) -> list[PointId]:
@@ -207,8 +191,7 @@ def _require_length(what: str, received: int, expected: int) -> None:
         raise wrong_input(f"{what}: expected {expected}, one per id, got {received}")
 
 
-def _require_utf8(body: bytes) -> None:
-    try:
-        body.decode()
-    except UnicodeDecodeError as error:
-        raise format_error(f"not UTF-8 at byte {error.start}") from None
+_PAYLOAD = msgspec.json.Decoder(dict[str, Any])
+_COLUMN = msgspec.json.Decoder(list[msgspec.Raw])
+_NAMED = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_NAMED_COLUMNS = msgspec.json.Decoder(dict[str, list[msgspec.Raw]])

@@ -1,22 +1,18 @@
-"""Reading, deleting and counting points on the wire: bodies, and records as JSON text."""
+"""Reading and counting points on the wire: bodies, and records as JSON text."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
 import msgspec
 
+from app.schemas.documents import AnyFilter, AnyPayload, AnyVector
+from app.schemas.kinds import OrderByInput
 from app.schemas.selectors import PayloadSelector, WithPayload, WithVector
-from index import PointId, Record, Vector, format_vector
+from index import PointId, Record, SparseVector, Vector, format_vector
 
-
-class DeleteBody(msgspec.Struct, forbid_unknown_fields=True):
-    """Body of ``POST points/delete``."""
-
-    points: list[int | str] | None = None
-    filter: Any = None
-    shard_key: Any = None
+UpdateStatus: TypeAlias = Literal["acknowledged", "completed", "wait_timeout"]
 
 
 class RetrieveBody(msgspec.Struct, forbid_unknown_fields=True):
@@ -33,8 +29,8 @@ class ScrollBody(msgspec.Struct, forbid_unknown_fields=True):
 
     offset: int | str | None = None
     limit: int | None = None
-    filter: Any = None
-    order_by: Any = None
+    filter: AnyFilter = msgspec.field(default_factory=msgspec.Raw)
+    order_by: str | OrderByInput | None = None
     with_payload: WithPayload = None
     with_vector: WithVector = None
     shard_key: Any = None
@@ -43,7 +39,7 @@ class ScrollBody(msgspec.Struct, forbid_unknown_fields=True):
 class CountBody(msgspec.Struct, forbid_unknown_fields=True):
     """Body of ``POST points/count``."""
 
-    filter: Any = None
+    filter: AnyFilter = msgspec.field(default_factory=msgspec.Raw)
     exact: bool | None = None
     shard_key: Any = None
 
@@ -52,8 +48,9 @@ class RecordReply(msgspec.Struct, omit_defaults=True):
     """A point as it is sent."""
 
     id: PointId
-    payload: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
-    vector: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
+    payload: AnyPayload | msgspec.UnsetType = msgspec.UNSET
+    vector: AnyVector | msgspec.UnsetType = msgspec.UNSET
+    order_value: int | float | msgspec.UnsetType = msgspec.UNSET
 
 
 class ScrollReply(msgspec.Struct):
@@ -73,7 +70,7 @@ class UpdateReply(msgspec.Struct):
     """What became of a write."""
 
     operation_id: int | None
-    status: str
+    status: UpdateStatus
 
 
 def to_replies(
@@ -95,11 +92,18 @@ def to_reply(
     return reply
 
 
-def format_vectors(vectors: Mapping[str, Vector] | None) -> msgspec.Raw:
+def format_vectors(vectors: Mapping[str, Vector | SparseVector] | None) -> msgspec.Raw:
     """Return a point's vectors as JSON: a lone unnamed one bare, otherwise a map by name."""
     if not vectors:
         return msgspec.Raw(b"{}")
     if len(vectors) == 1 and "" in vectors:
-        return msgspec.Raw(format_vector(vectors[""]))
-    named = {name: msgspec.Raw(format_vector(v)) for name, v in vectors.items()}
-    return msgspec.Raw(msgspec.json.encode(named))
+        return _format(vectors[""])
+    return msgspec.Raw(msgspec.json.encode({name: _format(v) for name, v in vectors.items()}))
+
+
+def _format(vector: Vector | SparseVector) -> msgspec.Raw:
+    if isinstance(vector, SparseVector):
+        indices = msgspec.json.encode(vector.indices.tolist())
+        values = format_vector(vector.values)
+        return msgspec.Raw(b'{"indices":%b,"values":%b}' % (indices, values))
+    return msgspec.Raw(format_vector(vector))

@@ -7,7 +7,6 @@ to the elements of a list, ``a[0]`` selects none.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any, TypeAlias
@@ -15,14 +14,13 @@ from typing import Any, TypeAlias
 import msgspec
 
 from app.errors import format_error
+from index import EACH, parse_path
 
-Tree: TypeAlias = dict[str | int | None, Any]  # a key, an index or None for "[]"; True: all below
+Tree: TypeAlias = dict[Any, Any]  # by the next step of a path; True: all below
 
 # Decimal keeps a number's digits as they were written.
 _DECODER = msgspec.json.Decoder(float_hook=Decimal)
 _ENCODER = msgspec.json.Encoder(decimal_format="number")
-
-_PART = re.compile(r'(?:"(?P<quoted>[^"]*)"|(?P<key>[\w-]+))(?P<brackets>(?:\[\d*\])*)')
 
 
 class FieldSelection(msgspec.Struct, forbid_unknown_fields=True):
@@ -78,7 +76,7 @@ def include(value: Any, tree: Tree) -> Any:
             if key in tree
         }
     if isinstance(value, list):
-        below = tree.get(None)
+        below = tree.get(EACH)
         if below is None:
             return []
         return value if below is True else [include(item, below) for item in value]
@@ -94,7 +92,7 @@ def exclude(value: Any, tree: Tree) -> Any:
             if tree.get(key) is not True
         }
     if isinstance(value, list):
-        below = tree.get(None)
+        below = tree.get(EACH)
         if below is None:
             return value
         return [] if below is True else [exclude(item, below) for item in value]
@@ -112,7 +110,7 @@ def _keys(asked: list[str] | FieldSelection) -> tuple[bool, list[str]]:
 def _tree(keys: Sequence[str]) -> Tree:
     tree: Tree = {}
     for key in keys:
-        *parents, last = _parse_path(key)
+        *parents, last = parse_path(key)
         node: Any = tree
         for part in parents:
             node = node.setdefault(part, {})
@@ -121,20 +119,3 @@ def _tree(keys: Sequence[str]) -> Tree:
         else:
             node[last] = True
     return tree
-
-
-def _parse_path(path: str) -> list[str | int | None]:
-    parts: list[str | int | None] = []
-    position = 0
-    while found := _PART.match(path, position):
-        quoted = found["quoted"]
-        parts.append(found["key"] if quoted is None else quoted)
-        for index in re.findall(r"\[(\d*)\]", found["brackets"]):
-            parts.append(int(index) if index else None)
-        position = found.end()
-        if position == len(path):
-            return parts
-        if path[position] != ".":
-            break
-        position += 1
-    raise format_error(f"with_payload: {path!r} is not a JSON path")

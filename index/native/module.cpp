@@ -14,7 +14,9 @@
 #include <string>
 
 #include "freeze.h"
+#include "roaring.h"
 #include "segment.h"
+#include "sparse.h"
 #include "text.h"
 
 namespace nb = nanobind;
@@ -175,6 +177,67 @@ struct PyBuild {
   }
 };
 
+// --- allowed rows ----------------------------------------------------------------------------
+
+// Sets the bits of a serialised roaring bitmap in zeroed words.
+void spread_bitmap(const nb::bytes& serialised, const Out1<uint64_t>& words) {
+  RoaringReader(static_cast<const uint8_t*>(serialised.data()), serialised.size(), words.data(),
+                words.shape(0))
+      .spread();
+}
+
+// The serialised roaring bitmap of the places of true flags.
+nb::bytes roaring_of(
+    const nb::ndarray<const bool, nb::ndim<1>, nb::c_contig, nb::device::cpu>& flags) {
+  std::string bitmap;
+  {
+    const nb::gil_scoped_release release;
+    bitmap = RoaringWriter().write(reinterpret_cast<const uint8_t*>(flags.data()), flags.shape(0));
+  }
+  return nb::bytes(bitmap.data(), bitmap.size());
+}
+
+class PyAmong {
+ public:
+  PyAmong(size_t n, const In1<uint32_t>& numbers, const In1<uint64_t>& points,
+          const std::optional<In1<uint64_t>>& live, const std::optional<In1<uint32_t>>& row_of,
+          size_t base)
+      : arrays_(nb::make_tuple(numbers, points, live, row_of)) {
+    require(numbers.shape(0) >= n, "numbers are fewer than the rows");
+    require(points.shape(0) >= 1 && points(points.shape(0) - 1) == 0,
+            "the last word of points must be zero");
+    require(!live || live->shape(0) * 64 >= n, "live is shorter than the rows");
+    require(base % 64 == 0, "base must be a multiple of 64");
+    among.n = n;
+    among.numbers = numbers.data();
+    among.points = points.data();
+    among.last_word = points.shape(0) - 1;
+    among.live = live ? live->data() : nullptr;
+    if (row_of) {
+      among.row_of = row_of->data();
+      among.base = base;
+      among.span = row_of->shape(0);
+    }
+  }
+
+  // Writes the allowed rows and returns their number.
+  size_t rows(const Out1<uint32_t>& out) const {
+    const size_t room = out.shape(0);
+    size_t found = 0;
+    among.each([&](uint32_t row) {
+      if (found < room) out.data()[found] = row;
+      ++found;
+    });
+    require(found <= room, "output shorter than the allowed rows");
+    return found;
+  }
+
+  Among among;
+
+ private:
+  nb::object arrays_;  // keeps the arrays alive
+};
+
 // --- segment ---------------------------------------------------------------------------------
 
 using Counts = std::tuple<size_t, uint64_t, uint64_t, uint64_t>;  // hits, visited, scored, rescored
@@ -251,8 +314,9 @@ class PySegment {
     require(view_.encoder != nullptr, "this segment has no codes");
     check(query, k, allowed, n, rows, distances);
     SearchCounts counts;
-    return give(palimpsest::scan(view_, query.data(), n, k, rescored, words(allowed), counts),
-                counts, rows, distances);
+    const FirstRows first{n, words(allowed)};
+    return give(palimpsest::scan(view_, query.data(), first, k, rescored, counts), counts, rows,
+                distances);
   }
 
   Counts exact(const In1<float>& query, size_t n, size_t k,
@@ -261,8 +325,59 @@ class PySegment {
     require(view_.kept.rows != nullptr, "this segment keeps no originals");
     check(query, k, allowed, n, rows, distances);
     SearchCounts counts;
-    return give(palimpsest::exact(view_, query.data(), n, k, words(allowed), counts), counts, rows,
-                distances);
+    const FirstRows first{n, words(allowed)};
+    return give(palimpsest::exact(view_, query.data(), first, k, counts), counts, rows, distances);
+  }
+
+  // As search, scan and exact, for the rows `among` allows. (0, 0, 0, 0) where a walk gave up.
+  Counts search_among(const In1<float>& query, size_t k, size_t ef, size_t rescored,
+                      const PyAmong& among, bool two_hops, size_t most_scored, size_t frontier,
+                      float least_share, const Out1<uint32_t>& rows,
+                      const Out1<float>& distances) const {
+    require(view_.graph != nullptr, "this segment has no graph");
+    check_among(query, k, among, rows, distances);
+    require(among.among.n == view_.n, "a graph walk needs all rows");
+    require(frontier >= 1, "frontier must be at least 1");
+    if (view_.n == 0) return {0, 0, 0, 0};
+    SearchCounts counts;
+    const Walk walk{std::max(ef, k), most_scored, frontier, two_hops, least_share};
+    const auto hits =
+        palimpsest::search_among(view_, query.data(), k, rescored, among.among, walk, counts);
+    if (!hits) return {0, counts.visited, counts.scored, 0};
+    return give(*hits, counts, rows, distances);
+  }
+
+  Counts scan_among(const In1<float>& query, size_t k, size_t rescored, const PyAmong& among,
+                    const Out1<uint32_t>& rows, const Out1<float>& distances) const {
+    require(view_.encoder != nullptr, "this segment has no codes");
+    check_among(query, k, among, rows, distances);
+    SearchCounts counts;
+    return give(palimpsest::scan(view_, query.data(), AmongRows{among.among}, k, rescored, counts),
+                counts, rows, distances);
+  }
+
+  Counts exact_among(const In1<float>& query, size_t k, const PyAmong& among,
+                     const Out1<uint32_t>& rows, const Out1<float>& distances) const {
+    require(view_.kept.rows != nullptr, "this segment keeps no originals");
+    check_among(query, k, among, rows, distances);
+    SearchCounts counts;
+    return give(palimpsest::exact(view_, query.data(), AmongRows{among.among}, k, counts), counts,
+                rows, distances);
+  }
+
+  // Distances (q, m) of queries (q, size) to rows (m): estimated by code, or from kept rows.
+  void score(const In2<float>& queries, const In1<uint32_t>& rows, bool by_codes,
+             const Out2<float>& out) const {
+    const size_t q = queries.shape(0), m = rows.shape(0);
+    require(queries.shape(1) == view_.size, "queries have the wrong length");
+    require(by_codes ? view_.encoder != nullptr : view_.kept.rows != nullptr,
+            "this segment has no such rows");
+    require(out.shape(0) == q && out.shape(1) == m, "output has the wrong shape");
+    for (size_t i = 0; i < m; ++i) require(rows(i) < view_.n, "a row is outside the segment");
+    for (size_t i = 0; i < q; ++i) {
+      score_rows(view_, queries.data() + i * view_.size, rows.data(), m, by_codes,
+                 out.data() + i * m);
+    }
   }
 
  private:
@@ -291,6 +406,11 @@ class PySegment {
     require(!allowed || allowed->shape(0) * 64 >= n, "allowed is shorter than the rows");
   }
 
+  void check_among(const In1<float>& query, size_t k, const PyAmong& among,
+                   const Out1<uint32_t>& rows, const Out1<float>& distances) const {
+    check(query, k, std::nullopt, among.among.n, rows, distances);
+  }
+
   static const uint64_t* words(const std::optional<In1<uint64_t>>& allowed) {
     return allowed ? allowed->data() : nullptr;
   }
@@ -307,6 +427,109 @@ class PySegment {
   SegmentView view_;
   std::optional<In2<uint8_t>> codes_;  // with kept_, the arrays the view points into
   std::optional<Kept> kept_;
+};
+
+// --- sparse rows --------------------------------------------------------------------------------
+
+nb::tuple invert_rows(const In1<int64_t>& indptr, uint32_t first_row, const In1<uint32_t>& indices,
+                      const In1<float>& values) {
+  require(indptr.shape(0) >= 1, "indptr must have at least one value");
+  const size_t n = indptr.shape(0) - 1;
+  for (size_t i = 0; i < n; ++i) require(indptr(i) <= indptr(i + 1), "indptr must not fall");
+  require(indptr(0) >= 0 && static_cast<size_t>(indptr(n)) <= indices.shape(0) &&
+              indices.shape(0) == values.shape(0),
+          "indptr points outside the entries");
+  Postings made;
+  {
+    const nb::gil_scoped_release release;
+    made = invert(indptr.data(), n, first_row, indices.data(), values.data());
+  }
+  return nb::make_tuple(to_numpy(std::move(made.terms)), to_numpy(std::move(made.starts)),
+                        to_numpy(std::move(made.rows)), to_numpy(std::move(made.values)));
+}
+
+// Postings of the rows from `first` up to `last`; the arrays stay alive as long as this.
+class PyPostings {
+ public:
+  PyPostings(const In1<uint32_t>& rows, const In1<float>& values, uint32_t first, uint32_t last)
+      : rows_(rows), values_(values), first_(first), last_(last) {
+    require(rows.shape(0) == values.shape(0), "there must be one value per posting");
+    require(first <= last, "the last row must not come before the first");
+  }
+
+  // (rows, scores, postings read): the k best, and all rows as good as the last of them.
+  nb::tuple best(const In1<int64_t>& starts, const In1<int64_t>& stops, const In1<float>& weights,
+                 size_t k, const std::optional<In1<uint64_t>>& alive,
+                 const std::optional<In1<uint32_t>>& numbers,
+                 const std::optional<In1<uint8_t>>& chosen) const {
+    const Lists asked = lists(starts, stops, &weights);
+    const RowFilter passes = filter(alive, numbers, chosen);
+    require(k >= 1, "k must be at least 1");
+    std::vector<uint32_t> rows;
+    std::vector<float> scores;
+    uint64_t read = 0;
+    {
+      const nb::gil_scoped_release release;
+      for (const Scored& one : best_rows(asked, first_, last_, k, passes, read)) {
+        rows.push_back(one.row);
+        scores.push_back(one.score);
+      }
+    }
+    return nb::make_tuple(to_numpy(std::move(rows)), to_numpy(std::move(scores)), read);
+  }
+
+  void sums(const In1<int64_t>& starts, const In1<int64_t>& stops, const In1<float>& weights,
+            const Out1<float>& out) const {
+    require(out.shape(0) == last_ - first_, "output length");
+    all_sums(lists(starts, stops, &weights), first_, last_, out.data());
+  }
+
+  void counts(const In1<int64_t>& starts, const In1<int64_t>& stops,
+              const std::optional<In1<uint64_t>>& alive,
+              const std::optional<In1<uint32_t>>& numbers,
+              const std::optional<In1<uint8_t>>& chosen, const Out1<int64_t>& out) const {
+    require(out.shape(0) == starts.shape(0), "output length");
+    count_rows(lists(starts, stops, nullptr), first_, last_, filter(alive, numbers, chosen),
+               out.data());
+  }
+
+ private:
+  Lists lists(const In1<int64_t>& starts, const In1<int64_t>& stops,
+              const In1<float>* weights) const {
+    const size_t terms = starts.shape(0);
+    require(stops.shape(0) == terms && (weights == nullptr || weights->shape(0) == terms),
+            "there must be one stop and one weight per start");
+    for (size_t t = 0; t < terms; ++t) {
+      require(starts(t) >= 0 && starts(t) <= stops(t) &&
+                  static_cast<size_t>(stops(t)) <= rows_.shape(0),
+              "a list lies outside the postings");
+    }
+    return {rows_.data(),
+            values_.data(),
+            starts.data(),
+            stops.data(),
+            weights == nullptr ? nullptr : weights->data(),
+            terms};
+  }
+
+  RowFilter filter(const std::optional<In1<uint64_t>>& alive,
+                   const std::optional<In1<uint32_t>>& numbers,
+                   const std::optional<In1<uint8_t>>& chosen) const {
+    require(!alive || alive->shape(0) * 64 >= last_, "alive is shorter than the rows");
+    require(!chosen || (numbers && numbers->shape(0) >= last_), "numbers are fewer than the rows");
+    RowFilter passes;
+    if (alive) passes.alive = alive->data();
+    if (chosen) {
+      passes.numbers = numbers->data();
+      passes.chosen = chosen->data();
+      passes.chosen_size = chosen->shape(0);
+    }
+    return passes;
+  }
+
+  In1<uint32_t> rows_;
+  In1<float> values_;
+  size_t first_, last_;
 };
 
 // --- kernels by level, for the tests -----------------------------------------------------------
@@ -419,6 +642,19 @@ NB_MODULE(_native, m) {
            "seed"_a, "threads"_a, NoGil())
       .def("take", &PyBuild::take);
 
+  m.def("roaring_of", &roaring_of, "flags"_a);
+  m.def("spread_bitmap", &spread_bitmap, "serialised"_a, "words"_a);
+  nb::class_<PyAmong>(m, "Among")
+      .def(nb::init<size_t, const In1<uint32_t>&, const In1<uint64_t>&,
+                    const std::optional<In1<uint64_t>>&, const std::optional<In1<uint32_t>>&,
+                    size_t>(),
+           "n"_a, "numbers"_a, "points"_a, "live"_a.none(), "row_of"_a.none(), "base"_a)
+      .def("rows", &PyAmong::rows, "out"_a, NoGil())
+      .def(
+          "estimate",
+          [](const PyAmong& among, size_t tested) { return among.among.estimate(tested); },
+          "tested"_a);
+
   nb::class_<PySegment>(m, "Segment")
       .def(nb::init<size_t, size_t, const std::string&, const PyEncoder*,
                     const std::optional<In2<uint8_t>>&, float, const PyGraph*,
@@ -432,7 +668,25 @@ NB_MODULE(_native, m) {
       .def("scan", &PySegment::scan, "query"_a, "n"_a, "k"_a, "rescored"_a, "allowed"_a.none(),
            "rows"_a, "distances"_a, NoGil())
       .def("exact", &PySegment::exact, "query"_a, "n"_a, "k"_a, "allowed"_a.none(), "rows"_a,
-           "distances"_a, NoGil());
+           "distances"_a, NoGil())
+      .def("search_among", &PySegment::search_among, "query"_a, "k"_a, "ef"_a, "rescored"_a,
+           "among"_a, "two_hops"_a, "most_scored"_a, "frontier"_a, "least_share"_a, "rows"_a,
+           "distances"_a, NoGil())
+      .def("scan_among", &PySegment::scan_among, "query"_a, "k"_a, "rescored"_a, "among"_a,
+           "rows"_a, "distances"_a, NoGil())
+      .def("exact_among", &PySegment::exact_among, "query"_a, "k"_a, "among"_a, "rows"_a,
+           "distances"_a, NoGil())
+      .def("score", &PySegment::score, "queries"_a, "rows"_a, "by_codes"_a, "out"_a, NoGil());
+
+  m.def("invert_rows", &invert_rows, "indptr"_a, "first_row"_a, "indices"_a, "values"_a);
+  nb::class_<PyPostings>(m, "Postings")
+      .def(nb::init<const In1<uint32_t>&, const In1<float>&, uint32_t, uint32_t>(), "rows"_a,
+           "values"_a, "first"_a, "last"_a, nb::keep_alive<1, 2>(), nb::keep_alive<1, 3>())
+      .def("best", &PyPostings::best, "starts"_a, "stops"_a, "weights"_a, "k"_a, "alive"_a.none(),
+           "numbers"_a.none(), "chosen"_a.none())
+      .def("sums", &PyPostings::sums, "starts"_a, "stops"_a, "weights"_a, "out"_a, NoGil())
+      .def("counts", &PyPostings::counts, "starts"_a, "stops"_a, "alive"_a.none(),
+           "numbers"_a.none(), "chosen"_a.none(), "out"_a, NoGil());
 
   m.def("parse_floats_into", &parse_floats_into, "text"_a, "out"_a);
   m.def("parse_rows_into", &parse_rows_into, "texts"_a, "out"_a);

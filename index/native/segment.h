@@ -1,10 +1,12 @@
 // The three ways to search the rows of a segment: graph, exact scan over codes, exact scan over
-// kept rows; and the rescoring that ends the first two.
+// kept rows; and the rescoring that ends the first two. Each takes the rows that may be returned as
+// bits by row, or as `Among`.
 #pragma once
 
+#include <optional>
 #include <thread>
 
-#include "traverse.h"
+#include "filtered.h"
 
 namespace palimpsest {
 
@@ -82,22 +84,46 @@ inline std::vector<Candidate> finish_codes(const SegmentView& v, const CodeScore
 }
 
 // Graph search: ef candidates by estimate, `limit` of them rescored (0: none).
-inline std::vector<Candidate> search(const SegmentView& v, const float* query, size_t k, size_t ef,
-                                     size_t limit, const uint64_t* allowed, SearchCounts& counts) {
+// `walk` leaves candidates in the pool it returns; null when it gave up.
+template <typename WalkGraph>
+std::optional<std::vector<Candidate>> search_by(const SegmentView& v, const float* query, size_t k,
+                                                size_t limit, SearchCounts& counts,
+                                                WalkGraph walk) {
   Scratch& s = scratch();
   const RawScorer raw(v.kept.rows, v.kept.type, v.size, v.metric, query);
   std::vector<Candidate> hits;
   if (v.encoder == nullptr) {
-    hits = take(search_graph(*v.graph, raw, ef, allowed, s, counts), k);
+    const Pool* pool = walk(raw, s);
+    if (pool == nullptr) return std::nullopt;
+    hits = take(*pool, k);
   } else {
     v.encoder->prepare(query, s.query);
     const CodeScorer scorer(*v.encoder, v.codes, s.query);
-    const Pool& pool = search_graph(*v.graph, scorer, ef, allowed, s, counts);
-    hits =
-        finish_codes(v, scorer, v.kept.rows ? &raw : nullptr, pool, k, limit, s.query.norm, counts);
+    const Pool* pool = walk(scorer, s);
+    if (pool == nullptr) return std::nullopt;
+    const RawScorer* rescored = v.kept.rows != nullptr ? &raw : nullptr;
+    hits = finish_codes(v, scorer, rescored, *pool, k, limit, s.query.norm, counts);
   }
   finish(v.metric, hits);
   return hits;
+}
+
+inline std::vector<Candidate> search(const SegmentView& v, const float* query, size_t k, size_t ef,
+                                     size_t limit, const uint64_t* allowed, SearchCounts& counts) {
+  return *search_by(v, query, k, limit, counts, [&](const auto& scorer, Scratch& s) {
+    return &search_graph(*v.graph, scorer, ef, allowed, s, counts);
+  });
+}
+
+// Nothing when the walk gave up.
+inline std::optional<std::vector<Candidate>> search_among(const SegmentView& v, const float* query,
+                                                          size_t k, size_t limit,
+                                                          const Among& among, const Walk& walk,
+                                                          SearchCounts& counts) {
+  return search_by(v, query, k, limit, counts, [&](const auto& scorer, Scratch& s) {
+    const bool ended = walk_allowed(*v.graph, scorer, among, walk, s, counts);
+    return ended ? &s.allowed_pool : nullptr;
+  });
 }
 
 // Every allowed row in order, in batches; `visit` gets rows and their number.
@@ -125,42 +151,91 @@ void each_batch(size_t n, const uint64_t* allowed, Visit visit) {
   if (filled != 0) visit(rows, filled);
 }
 
-template <typename Scorer>
-void scan_into(size_t n, const uint64_t* allowed, const Scorer& scorer, Pool& pool,
-               SearchCounts& counts) {
+// The first n rows less those whose bit is not set.
+struct FirstRows {
+  size_t n;
+  const uint64_t* allowed;
+
+  template <typename Scorer, typename Visit>
+  void each(const Scorer&, Visit visit) const {
+    each_batch(n, allowed, visit);
+  }
+};
+
+struct AmongRows {
+  const Among& among;
+
+  template <typename Scorer, typename Visit>
+  void each(const Scorer& scorer, Visit visit) const {
+    each_batch(among, [&](uint32_t row) { scorer.prefetch(row); }, visit);
+  }
+};
+
+template <typename Rows, typename Scorer>
+void scan_into(const Rows& rows, const Scorer& scorer, Pool& pool, SearchCounts& counts) {
   float distances[kBatch];
-  each_batch(n, allowed, [&](const uint32_t* rows, size_t count) {
-    scorer.score(rows, count, distances);
+  rows.each(scorer, [&](const uint32_t* some, size_t count) {
+    scorer.score(some, count, distances);
     counts.scored += count;
-    offer_all(pool, rows, distances, count, 0);
+    offer_all(pool, some, distances, count, 0);
   });
 }
 
-// Exact scan over codes of the first n rows, `limit` candidates rescored (0: none).
-inline std::vector<Candidate> scan(const SegmentView& v, const float* query, size_t n, size_t k,
-                                   size_t limit, const uint64_t* allowed, SearchCounts& counts) {
+// Exact scan over codes of some rows, `limit` candidates rescored (0: none).
+template <typename Rows>
+std::vector<Candidate> scan(const SegmentView& v, const float* query, const Rows& rows, size_t k,
+                            size_t limit, SearchCounts& counts) {
   Scratch& s = scratch();
   const RawScorer raw(v.kept.rows, v.kept.type, v.size, v.metric, query);
   v.encoder->prepare(query, s.query);
   const CodeScorer scorer(*v.encoder, v.codes, s.query);
   s.pool.reset(std::max(k, limit));
-  scan_into(n, allowed, scorer, s.pool, counts);
+  scan_into(rows, scorer, s.pool, counts);
   std::vector<Candidate> hits =
       finish_codes(v, scorer, v.kept.rows ? &raw : nullptr, s.pool, k, limit, s.query.norm, counts);
   finish(v.metric, hits);
   return hits;
 }
 
-// Exact scan over the first n kept rows.
-inline std::vector<Candidate> exact(const SegmentView& v, const float* query, size_t n, size_t k,
-                                    const uint64_t* allowed, SearchCounts& counts) {
+// Exact scan over some kept rows.
+template <typename Rows>
+std::vector<Candidate> exact(const SegmentView& v, const float* query, const Rows& rows, size_t k,
+                             SearchCounts& counts) {
   Scratch& s = scratch();
   const RawScorer raw(v.kept.rows, v.kept.type, v.size, v.metric, query);
   s.pool.reset(k);
-  scan_into(n, allowed, raw, s.pool, counts);
+  scan_into(rows, raw, s.pool, counts);
   std::vector<Candidate> hits = take(s.pool, k);
   finish(v.metric, hits);
   return hits;
+}
+
+inline constexpr size_t kScoredAhead = 16;  // of rows far apart, asked for ahead of use
+
+// Distances of one query to m rows in any order; under L2 as lengths.
+template <typename Scorer>
+void score_into(const Scorer& scorer, Metric metric, const uint32_t* rows, size_t m, float* out) {
+  for (size_t i = 0; i < std::min(m, kScoredAhead); ++i) scorer.prefetch(rows[i]);
+  for (size_t from = 0; from < m; from += kScoredAhead) {
+    const size_t next = from + kScoredAhead;
+    for (size_t i = next; i < std::min(m, next + kScoredAhead); ++i) scorer.prefetch(rows[i]);
+    scorer.score(rows + from, std::min(kScoredAhead, m - from), out + from);
+  }
+  if (metric != Metric::l2) return;
+  for (size_t i = 0; i < m; ++i) out[i] = std::sqrt(std::max(out[i], 0.0f));
+}
+
+// The same from codes where `by_codes`, else from kept rows.
+inline void score_rows(const SegmentView& v, const float* query, const uint32_t* rows, size_t m,
+                       bool by_codes, float* out) {
+  if (by_codes) {
+    Scratch& s = scratch();
+    v.encoder->prepare(query, s.query);
+    score_into(CodeScorer(*v.encoder, v.codes, s.query), v.metric, rows, m, out);
+  } else {
+    score_into(RawScorer(v.kept.rows, v.kept.type, v.size, v.metric, query), v.metric, rows, m,
+               out);
+  }
 }
 
 }  // namespace palimpsest

@@ -11,7 +11,8 @@
 //
 // Deviations from the paper, each for speed: neighbours are collected and prefetched before they
 // are scored in one batch; the candidate queue and the result list are one sorted pool (two when
-// rows are filtered out); the visited set is a byte array kept by the thread.
+// rows are filtered out); the visited set is a byte array kept by the thread. Walks where only some
+// rows are allowed stand in filtered.h.
 #pragma once
 
 #include "pool.h"
@@ -63,7 +64,7 @@ struct SearchCounts {
 // What a search needs besides the segment; one per thread, reused.
 struct Scratch {
   Pool pool, allowed_pool;
-  VisitedRows visited;
+  VisitedRows visited, bridged;
   PreparedQuery query;
 };
 
@@ -187,58 +188,6 @@ void beam(const FrozenGraph& graph, const Scorer& scorer, uint32_t entry, Scratc
       prefetch_links(graph, s.pool.row(i));
     }
   }
-}
-
-// Layer 0 with a bitmap of rows that may be returned: all rows lead the way, allowed ones count.
-// Stops when ef allowed rows are closer than every row left to expand.
-template <typename Scorer>
-void beam_filtered(const FrozenGraph& graph, const Scorer& scorer, uint32_t entry,
-                   const uint64_t* allowed, size_t ef, Scratch& s, SearchCounts& counts) {
-  uint32_t rows[kBatch];
-  float distances[kBatch];
-  s.visited.reset(graph.n);
-  s.allowed_pool.reset(ef);
-  s.pool.reset(graph.n);  // bounded by the number of rows; grows only as rows are met
-  const auto meet = [&](float distance, uint32_t row) {
-    const Key key = make_key(distance, row);
-    if (key >= s.allowed_pool.worst()) return s.pool.size();
-    if (test_bit(allowed, row)) s.allowed_pool.insert(key);
-    return s.pool.insert(key);
-  };
-  s.visited.first(entry);
-  scorer.score(&entry, 1, distances);
-  ++counts.scored;
-  meet(distances[0], entry);
-  for (size_t at = 0; at < s.pool.size();) {
-    if (s.pool.expanded(at)) {
-      ++at;
-      continue;
-    }
-    if (s.pool.key(at) > s.allowed_pool.worst()) break;
-    const uint32_t row = s.pool.row(at);
-    s.pool.mark_expanded(at);
-    const size_t n = collect_unvisited(graph, scorer, row, s.visited, rows);
-    scorer.score(rows, n, distances);
-    ++counts.visited;
-    counts.scored += n;
-    size_t lowest = at + 1;
-    for (size_t i = 0; i < n; ++i) lowest = std::min(lowest, meet(distances[i], rows[i]));
-    at = lowest;
-  }
-}
-
-// Leaves the closest rows in the pool it returns.
-template <typename Scorer>
-Pool& search_graph(const FrozenGraph& graph, const Scorer& scorer, size_t ef,
-                   const uint64_t* allowed, Scratch& s, SearchCounts& counts) {
-  const uint32_t entry = descend(graph, scorer, counts);
-  if (allowed == nullptr) {
-    s.pool.reset(ef);
-    beam(graph, scorer, entry, s, counts);
-    return s.pool;
-  }
-  beam_filtered(graph, scorer, entry, allowed, ef, s, counts);
-  return s.allowed_pool;
 }
 
 }  // namespace palimpsest

@@ -4,21 +4,40 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import compress
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from index.segments.searcher import Hits
 from index.storage.ids import Ids, unpack_ids
-from index.types import Distances, PointId
+from index.types import Distances, Numbers, PointId, Slots
+
+
+class RowColumns(Protocol):
+    """What is known of each row of a part."""
+
+    @property
+    def ids(self) -> Ids:
+        """Of the rows' points."""
+
+    @property
+    def seqs(self) -> NDArray[np.uint64]:
+        """Of the writes that brought the rows."""
+
+    @property
+    def numbers(self) -> Numbers:
+        """Of the rows' points."""
+
+    @property
+    def slots(self) -> Slots:
+        """Of the rows."""
 
 
 class PartHits(NamedTuple):
     """Rows found in one part, and the part's columns they index."""
 
-    ids: Ids
-    seqs: NDArray[np.uint64]
+    columns: RowColumns
     hits: Hits
 
 
@@ -28,44 +47,78 @@ class Merged(NamedTuple):
     ids: Sequence[PointId]
     seqs: Sequence[int]
     distances: Distances
+    numbers: Numbers
+    slots: Sequence[int]
 
     def cut(self, start: int, stop: int) -> Merged:
         """Return the points from place ``start`` up to ``stop``."""
-        return Merged(self.ids[start:stop], self.seqs[start:stop], self.distances[start:stop])
+        return Merged(*(column[start:stop] for column in self))  # type: ignore[arg-type]
 
     def only(self, kept: Sequence[bool]) -> Merged:
         """Return the points where ``kept`` is true."""
         if all(kept):
             return self
+        flags = np.array(kept, dtype=bool)
         return Merged(
             list(compress(self.ids, kept)),
             list(compress(self.seqs, kept)),
-            self.distances[np.array(kept, dtype=bool)],
+            self.distances[flags],
+            self.numbers[flags],
+            list(compress(self.slots, kept)),
         )
+
+    def without(self, number: int) -> Merged:
+        """Return the other points."""
+        return self.only((self.numbers != number).tolist())
 
 
 def merge(found: Sequence[PartHits], count: int) -> Merged:
     """Return the ``count`` closest of all parts."""
-    if len(found) == 1:
-        packed, numbers, (rows, distances, *_) = found[0]
-        places = rows.astype(np.intp)
-        return _by_id_where_equal(unpack_ids(packed[places]), numbers[places].tolist(), distances)
-    if not found:
-        return Merged([], [], np.empty(0, dtype=np.float32))
-    distances = np.concatenate([part.hits.distances for part in found])
-    ids = [one for part in found for one in unpack_ids(part.ids[part.hits.rows])]
-    seqs = [seq for part in found for seq in part.seqs[part.hits.rows].tolist()]
+    parts = [_of_part(*part) for part in found]
+    if len(parts) == 1:
+        return _by_id_where_equal(parts[0])
+    if not parts:
+        return Merged([], [], np.empty(0, np.float32), np.empty(0, np.uint32), [])
+    distances = np.concatenate([part.distances for part in parts])
     order = np.argsort(distances, kind="stable")
-    merged = _by_id_where_equal([ids[i] for i in order], [seqs[i] for i in order], distances[order])
-    return merged.cut(0, count)
+    joined = Merged(
+        [one for part in parts for one in part.ids],
+        [seq for part in parts for seq in part.seqs],
+        distances,
+        np.concatenate([part.numbers for part in parts]),
+        [slot for part in parts for slot in part.slots],
+    )
+    return _by_id_where_equal(_taken(joined, order)).cut(0, count)
 
 
-def _by_id_where_equal(ids: list[PointId], seqs: list[int], distances: Distances) -> Merged:
-    if len(set(distances.tolist())) < len(ids):
-        keys = zip(distances.tolist(), map(_order_of, ids), range(len(ids)), strict=True)
-        order = [place for _, _, place in sorted(keys)]
-        ids, seqs, distances = [ids[i] for i in order], [seqs[i] for i in order], distances[order]
-    return Merged(ids, seqs, distances)
+def _of_part(columns: RowColumns, hits: Hits) -> Merged:
+    rows = hits.rows.astype(np.intp)
+    return Merged(
+        unpack_ids(columns.ids[rows]),
+        columns.seqs[rows].tolist(),
+        hits.distances,
+        columns.numbers[rows],
+        columns.slots[rows].tolist(),
+    )
+
+
+def _taken(merged: Merged, order: NDArray[np.intp]) -> Merged:
+    places = order.tolist()
+    return Merged(
+        [merged.ids[i] for i in places],
+        [merged.seqs[i] for i in places],
+        merged.distances[order],
+        merged.numbers[order],
+        [merged.slots[i] for i in places],
+    )
+
+
+def _by_id_where_equal(merged: Merged) -> Merged:
+    distances = merged.distances.tolist()
+    if len(set(distances)) == len(distances):
+        return merged
+    keys = zip(distances, map(_order_of, merged.ids), range(len(distances)), strict=True)
+    return _taken(merged, np.array([place for _, _, place in sorted(keys)], dtype=np.intp))
 
 
 def _order_of(one: PointId) -> tuple[bool, int]:

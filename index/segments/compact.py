@@ -10,13 +10,15 @@ import math
 from collections import defaultdict
 from collections.abc import Sequence
 
-from index.config import MaintenanceConfig, VectorConfig
-from index.segments.sealed import is_outdated
+from index.config import MaintenanceConfig, SparseConfig, VectorConfig
+from index.segments.sealed import Sealed, is_outdated
 from index.view import SealedPart
 
 
 def to_compact(
-    parts: Sequence[SealedPart], config: VectorConfig, maintenance: MaintenanceConfig
+    parts: Sequence[SealedPart],
+    config: VectorConfig | SparseConfig,
+    maintenance: MaintenanceConfig,
 ) -> list[SealedPart]:
     """Return the segments the next compaction takes, oldest first; empty when none is due."""
     tiers: dict[int, list[SealedPart]] = defaultdict(list)
@@ -27,7 +29,14 @@ def to_compact(
     for tier in sorted(tiers):
         if len(tiers[tier]) >= maintenance.tier_factor:
             return tiers[tier][: maintenance.tier_factor]
-    return [part for part in parts if is_outdated(part.segment, config)][:1]
+    return [part for part in parts if _is_outdated(part, config)][:1]
+
+
+def _is_outdated(part: SealedPart, config: VectorConfig | SparseConfig) -> bool:
+    """Tell whether a segment was written under other settings than are wanted now."""
+    if isinstance(config, SparseConfig) or not isinstance(part.segment, Sealed):
+        return False  # a sparse segment is written one way only
+    return is_outdated(part.segment, config)
 
 
 def _tier(live: int, factor: int) -> int:

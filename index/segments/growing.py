@@ -19,7 +19,7 @@ from index.encoding.planes import Encoder
 from index.segments.dead import Dead
 from index.segments.searcher import Searcher
 from index.storage.ids import Ids, widen_ids
-from index.types import Codes, Distance, Slots, Vectors
+from index.types import Codes, Distance, Numbers, Slots, Vectors
 
 CODED_ROWS = 1_024
 CODE_BITS = 4
@@ -35,6 +35,7 @@ class Columns:
     vectors: Vectors
     ids: Ids
     slots: Slots
+    numbers: Numbers
     seqs: NDArray[np.uint64]
     codes: Codes | None
 
@@ -46,8 +47,8 @@ class Columns:
     @property
     def nbytes(self) -> int:
         """Bytes in memory."""
-        codes = 0 if self.codes is None else self.codes.nbytes
-        return self.vectors.nbytes + self.ids.nbytes + self.slots.nbytes + self.seqs.nbytes + codes
+        columns = (self.vectors, self.ids, self.slots, self.numbers, self.seqs, self.codes)
+        return sum(column.nbytes for column in columns if column is not None)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -77,10 +78,13 @@ class Growing:
         """The highest slot; 0 when empty."""
         return int(self.columns.slots[self.n - 1]) if self.n else 0
 
-    def extended(self, slots: Slots, seq: int, ids: Ids, vectors: Vectors) -> Growing:
+    def extended(
+        self, slots: Slots, seq: int, ids: Ids, numbers: Numbers, vectors: Vectors
+    ) -> Growing:
         """Return the part with rows appended; rows it already has are left out."""
         fresh = int(np.searchsorted(slots, self.last_slot, side="right"))
-        slots, ids, vectors = slots[fresh:], ids[fresh:], vectors[fresh:]
+        slots, ids = slots[fresh:], ids[fresh:]
+        numbers, vectors = numbers[fresh:], vectors[fresh:]
         n = self.n + len(slots)
         columns, encoder = self.columns, self.encoder
         if n > columns.capacity:
@@ -90,6 +94,7 @@ class Growing:
         columns.vectors[self.n : n] = vectors
         columns.ids[self.n : n] = ids
         columns.slots[self.n : n] = slots
+        columns.numbers[self.n : n] = numbers
         columns.seqs[self.n : n] = seq
         if encoder is None and n >= CODED_ROWS and _is_coded(self.config):
             encoder = Encoder.fit(
@@ -133,6 +138,7 @@ def _columns(config: VectorConfig, capacity: int) -> Columns:
         vectors=np.empty((capacity, config.size), dtype=np.float32),
         ids=np.empty(capacity, dtype=np.uint64),
         slots=np.empty(capacity, dtype=np.uint64),
+        numbers=np.empty(capacity, dtype=np.uint32),
         seqs=np.empty(capacity, dtype=np.uint64),
         codes=None,
     )
@@ -150,6 +156,7 @@ def _grown(config: VectorConfig, old: Columns, n: int, needed: int) -> Columns:
         vectors=grown(old.vectors),
         ids=grown(old.ids),
         slots=grown(old.slots),
+        numbers=grown(old.numbers),
         seqs=grown(old.seqs),
         codes=None if old.codes is None else grown(old.codes),
     )

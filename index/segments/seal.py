@@ -23,7 +23,7 @@ from index.segments.originals import Kept, keep
 from index.segments.sealed import GRAPH_ROWS, Sealed, describe
 from index.storage.files import Array, write_folder
 from index.storage.ids import Ids, join_ids
-from index.types import Distance, Slots, Vectors
+from index.types import Distance, Numbers, Slots, Vectors
 
 _PIECE = 1_024  # rows copied by one numpy call
 
@@ -35,6 +35,7 @@ class LiveRows:
     vectors: Vectors
     ids: Ids
     slots: Slots
+    numbers: Numbers
     seqs: NDArray[np.uint64]
 
     @property
@@ -57,7 +58,9 @@ def live_rows(parts: Sequence[tuple[Growing | Sealed, Dead]]) -> LiveRows:
     """Return the rows of the parts that are not dead; a whole growing part is not copied."""
     if len(parts) == 1 and isinstance(parts[0][0], Growing) and parts[0][1].count == 0:
         n, whole = parts[0][0].n, parts[0][0].columns
-        return LiveRows(whole.vectors[:n], whole.ids[:n], whole.slots[:n], whole.seqs[:n])
+        return LiveRows(
+            whole.vectors[:n], whole.ids[:n], whole.slots[:n], whole.numbers[:n], whole.seqs[:n]
+        )
     chosen = [(part, dead.live_rows(part.n)) for part, dead in parts]
     n = sum(len(rows) for _, rows in chosen)
     vectors: Vectors | None = None
@@ -74,6 +77,7 @@ def live_rows(parts: Sequence[tuple[Growing | Sealed, Dead]]) -> LiveRows:
         vectors=np.empty((0, 0), dtype=np.float32) if vectors is None else vectors,
         ids=join_ids([column.ids[rows] for column, rows in columns]),
         slots=np.concatenate([column.slots[rows] for column, rows in columns]),
+        numbers=np.concatenate([column.numbers[rows] for column, rows in columns]),
         seqs=np.concatenate([column.seqs[rows] for column, rows in columns]),
     )
 
@@ -99,6 +103,7 @@ def write_segment(folder: Path, rows: LiveRows, to: Build) -> int | None:
     arrays: dict[str, Array] = {
         "slots": ordered.slots,
         "by_slot": np.argsort(ordered.slots).astype(np.uint32),
+        "numbers": ordered.numbers,
         "seqs": ordered.seqs,
         "ids": ordered.ids,
     }
@@ -119,7 +124,9 @@ def _reordered(rows: LiveRows, order: NDArray[np.uint32]) -> LiveRows:
     for first in range(0, rows.n, _PIECE):
         piece = order[first : first + _PIECE]
         np.take(rows.vectors, piece, axis=0, out=vectors[first : first + _PIECE], mode="clip")
-    return LiveRows(vectors, rows.ids[order], rows.slots[order], rows.seqs[order])
+    return LiveRows(
+        vectors, rows.ids[order], rows.slots[order], rows.numbers[order], rows.seqs[order]
+    )
 
 
 def _add_codes(arrays: dict[str, Array], vectors: Vectors, to: Build) -> dict[str, Any] | None:

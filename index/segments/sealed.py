@@ -1,15 +1,15 @@
 """A segment on disk: rows of one vector name that never change.
 
 Files: ``slots`` (n,) u64, ``by_slot`` (n,) u32 (rows in ascending slot order), ``seqs`` (n,) u64,
-``ids``, ``kept`` (see ``originals``; absent where originals are not kept), ``codes`` (n, row bytes)
-u8 with ``encoder_*`` arrays, and ``graph_*`` arrays. Codes, graph and ids are read into memory;
-the rest stays mapped. Segments of fewer than ``GRAPH_ROWS`` rows, and all under manhattan
-distance, have no graph.
+``numbers`` (n,) u32 of the rows' points (not in format 1), ``ids``, ``kept`` (see ``originals``;
+absent where originals are not kept), ``codes`` (n, row bytes) u8 with ``encoder_*`` arrays, and
+``graph_*`` arrays. Codes, graph, ids and numbers are read into memory; the rest stays mapped.
+Segments of fewer than ``GRAPH_ROWS`` rows, and all under manhattan distance, have no graph.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,12 +19,13 @@ from numpy.typing import NDArray
 
 from index.config import VectorConfig
 from index.encoding.planes import Encoder
+from index.errors import Damaged
 from index.segments.graph import Graph
 from index.segments.originals import Kept, restore
 from index.segments.searcher import Searcher
 from index.storage.files import Array, Folder, open_folder
 from index.storage.ids import Ids
-from index.types import Codes, Distance, Slots, Vectors
+from index.types import Codes, Distance, Numbers, Slots, Vectors
 
 GRAPH_ROWS = 1_024
 _CHOICES = ("encoding", "originals", "M", "ef_construction", "order")
@@ -39,6 +40,7 @@ class Sealed:
     slots: Slots
     by_slot: NDArray[np.uint32]
     seqs: NDArray[np.uint64]
+    numbers: Numbers
     ids: Ids
     kept: Kept | None
     codes: Codes | None
@@ -49,11 +51,24 @@ class Sealed:
     disk_bytes: int
 
     @classmethod
-    def open(cls, folder: Path, checksum: int) -> Sealed:
-        """Open and check a segment. Raises Damaged or UnknownFormat."""
+    def open(
+        cls, folder: Path, checksum: int, numbers_of: Callable[[Ids], Numbers] | None = None
+    ) -> Sealed:
+        """Open and check a segment.
+
+        Args:
+            folder: where it is.
+            checksum: crc32 of its description.
+            numbers_of: gives the numbers of a segment of format 1, whose dead rows may get any.
+
+        Raises:
+            Damaged: a file is not what was written.
+            UnknownFormat: a newer release wrote it.
+        """
         files = open_folder(folder, checksum)
         described = files.description
         ids = files.loaded("ids")
+        numbers = _numbers(files, ids, numbers_of)
         kept = files.mapped("kept") if files.has("kept") else None
         codes = files.loaded("codes") if files.has("codes") else None
         encoder = graph = None
@@ -69,6 +84,7 @@ class Sealed:
             slots=files.mapped("slots"),
             by_slot=files.mapped("by_slot"),
             seqs=files.mapped("seqs"),
+            numbers=numbers,
             ids=ids,
             kept=kept,
             codes=codes,
@@ -94,6 +110,14 @@ class Sealed:
         return vectors
 
 
+def _numbers(files: Folder, ids: Ids, numbers_of: Callable[[Ids], Numbers] | None) -> Numbers:
+    if files.has("numbers"):
+        return files.loaded("numbers")
+    if numbers_of is None:
+        raise Damaged(files.path, "numbers of its points", "none", "array")
+    return numbers_of(ids)
+
+
 def _prefixed(files: Folder, prefix: str) -> dict[str, Array]:
     names = [name.removesuffix(".npy") for name in files.buffers]
     return {name[len(prefix) :]: files.loaded(name) for name in names if name.startswith(prefix)}
@@ -105,7 +129,7 @@ def _bytes_by_component(
     return {
         "codes": 0 if codes is None else codes.nbytes,
         "links": sum(array.nbytes for array in _lengths(files, "graph_")),
-        "ids": ids.nbytes,
+        "ids": ids.nbytes + 4 * len(ids),  # and the points' numbers
         "originals_mapped": 0 if kept is None else kept.nbytes,
     }
 

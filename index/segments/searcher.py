@@ -1,4 +1,8 @@
-"""The native search over one part's rows: by graph, by scan of the codes, by exact scan."""
+"""The native search over one part's rows: by graph, by scan of the codes, by exact scan.
+
+Which rows may be found is said by bits per row (``allowed``), or by an ``Among`` that tests the
+points of rows.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +14,7 @@ from index import _native
 from index.encoding.planes import Encoder
 from index.segments.graph import Graph
 from index.segments.originals import Kept
-from index.types import Codes, Distance, Distances, Rows, Vector, Words
+from index.types import Codes, Distance, Distances, Numbers, Rows, Vector, Vectors, Words
 
 _METRICS = {
     Distance.COSINE: "inner_product",
@@ -18,6 +22,10 @@ _METRICS = {
     Distance.EUCLID: "l2",
     Distance.MANHATTAN: "l1",
 }
+
+
+_NO_ROW = np.uint32(2**32 - 1)
+_MOST_SPREAD = 4  # places per row in the array of rows by number
 
 
 class Hits(NamedTuple):
@@ -30,10 +38,29 @@ class Hits(NamedTuple):
     rescored: int
 
 
+class Walk(NamedTuple):
+    """A walk over the graph where only some rows are allowed (``index/native/filtered.h``)."""
+
+    ef: int
+    two_hops: bool
+    most_scored: int  # rows, after which the wide walk gives up
+    frontier: int  # rows the wide walk keeps for expansion
+    least_share: float  # of the rows around the entry: where fewer are allowed it gives up
+
+
 class Searcher:
     """Arrays of one part bound to the native code, which keeps them alive."""
 
-    __slots__ = ("_exact", "_scan", "_search", "has_codes", "has_graph")
+    __slots__ = (
+        "_exact",
+        "_native",
+        "_rows_by_number",
+        "_scan",
+        "_search",
+        "has_codes",
+        "has_graph",
+        "has_kept",
+    )
 
     def __init__(
         self,
@@ -56,9 +83,19 @@ class Searcher:
             graph=None if graph is None else graph.native,
             kept=kept,
         )
+        self._native = native
         self._search, self._scan, self._exact = native.search, native.scan, native.exact
+        self._rows_by_number: tuple[Rows | None, int] | None = None
         self.has_codes = codes is not None
         self.has_graph = graph is not None
+        self.has_kept = kept is not None
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of what searches have made of the arrays: rows by number."""
+        if self._rows_by_number is None or self._rows_by_number[0] is None:
+            return 0
+        return self._rows_by_number[0].nbytes
 
     def by_graph(
         self, query: Vector, k: int, ef: int, rescored: int, allowed: Words | None
@@ -79,3 +116,72 @@ class Searcher:
         rows, distances = np.empty(k, np.uint32), np.empty(k, np.float32)
         found, *counts = self._exact(query, n, k, allowed, rows, distances)
         return Hits(rows[:found], distances[:found], *counts)
+
+    def walk_among(
+        self, query: Vector, k: int, rescored: int, among: _native.Among, walk: Walk
+    ) -> Hits:
+        """Walk the graph for rows that are allowed; without hits where the walk gave up."""
+        rows, distances = np.empty(k, np.uint32), np.empty(k, np.float32)
+        found, *counts = self._native.search_among(
+            query,
+            k,
+            walk.ef,
+            min(rescored, walk.ef),
+            among,
+            walk.two_hops,
+            walk.most_scored,
+            walk.frontier,
+            walk.least_share,
+            rows,
+            distances,
+        )
+        return Hits(rows[:found], distances[:found], *counts)
+
+    def scan_among(self, query: Vector, k: int, rescored: int, among: _native.Among) -> Hits:
+        """Score the codes of the allowed rows; recompute ``rescored`` from kept rows."""
+        rows, distances = np.empty(k, np.uint32), np.empty(k, np.float32)
+        found, *counts = self._native.scan_among(query, k, rescored, among, rows, distances)
+        return Hits(rows[:found], distances[:found], *counts)
+
+    def exact_among(self, query: Vector, k: int, among: _native.Among) -> Hits:
+        """Compare the allowed kept rows."""
+        rows, distances = np.empty(k, np.uint32), np.empty(k, np.float32)
+        found, *counts = self._native.exact_among(query, k, among, rows, distances)
+        return Hits(rows[:found], distances[:found], *counts)
+
+    def score(self, queries: Vectors, rows: Rows, *, by_codes: bool) -> Distances:
+        """Return distances (q, m) of queries to rows: by code estimated, by kept row true."""
+        distances = np.empty((len(queries), len(rows)), dtype=np.float32)
+        self._native.score(queries, rows, by_codes, distances)
+        return distances
+
+    def rows_by_number(self, numbers: Numbers, live: Words | None) -> tuple[Rows | None, int]:
+        """Return the row of point ``base + i`` at place i, and ``base``; made once for a part.
+
+        None where the numbers lie so far apart that the array would cost more than it saves.
+
+        Args:
+            numbers: of the part's rows (n,), no two rows of one point alive.
+            live: bits of the rows that are not dead, None for all. Dead ones give way to those
+                alive, but stay where there is none: to an older view they are alive.
+        """
+        if self._rows_by_number is None:
+            self._rows_by_number = _rows_by_number(numbers, live)
+        return self._rows_by_number
+
+
+def _rows_by_number(numbers: Numbers, live: Words | None) -> tuple[Rows | None, int]:
+    if not len(numbers):
+        return None, 0
+    base = int(numbers.min()) // 64 * 64  # the native code looks at words of the bitmap
+    span = int(numbers.max()) - base + 1
+    if span > _MOST_SPREAD * len(numbers):
+        return None, 0
+    rows = np.arange(len(numbers), dtype=np.uint32)
+    by_number = np.full(span, _NO_ROW, dtype=np.uint32)
+    by_number[numbers - np.uint32(base)] = rows
+    if live is not None:
+        flags = np.unpackbits(live.view(np.uint8), count=len(numbers), bitorder="little")
+        rows = rows[flags.view(bool)]
+        by_number[numbers[rows] - np.uint32(base)] = rows
+    return by_number, base

@@ -7,7 +7,7 @@ itself are synced before it is renamed and its parent synced, so a name without 
 folder is whole. Every byte is checked when a folder is opened: length first, then checksum, then
 the contents are parsed.
 
-Formats: 1, the first.
+Formats: 1, the first; 2, segments carry the numbers of their points.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from numpy.typing import NDArray
 
 from index.errors import Damaged, StorageFull, StoreFailed, UnknownFormat
 
-FORMAT = 1
+FORMAT = 2
 DESCRIPTION = "segment.json"
 _WRITE_BYTES = 4 << 20  # one write call; keeps the time without a sign of life short
 _FULL = (errno.ENOSPC, errno.EDQUOT)

@@ -9,7 +9,7 @@ come first, by value, then UUIDs: the order of ``scroll``.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import TypeAlias
+from typing import Any, TypeAlias
 from uuid import UUID
 
 import numpy as np
@@ -103,6 +103,11 @@ def keys_of(ids: Iterable[PointId]) -> list[Key]:
 def key_of(one: PointId) -> Key:
     """Return the SQLite key of one checked id."""
     return one - _SIGN if isinstance(one, int) else one.bytes
+
+
+def order_of(key: Key) -> tuple[bool, Any]:
+    """Return what keys are compared by in Python: as SQLite does, integers before UUIDs."""
+    return isinstance(key, bytes), key
 
 
 def id_of_key(key: Key) -> PointId:

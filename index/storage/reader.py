@@ -10,16 +10,20 @@ from pathlib import Path
 from typing import TypeAlias
 
 import numpy as np
+from pyroaring import BitMap
 
 from index.errors import CollectionNotFound
-from index.storage.ids import Key
+from index.storage.ids import Key, order_of
 from index.storage.schema import connect, store_errors
 from index.storage.store import LOOKUP
-from index.types import Slots
+from index.types import Numbers, Slots
 
 StoredPoint: TypeAlias = tuple[int, Slots, bytes | None]  # seq, slot per vector name, payload
 
 _COLUMNS = {True: "id, seq, slots, payload", False: "id, seq, slots"}
+_STRETCH = "SELECT number, payload FROM points WHERE number BETWEEN ? AND ?"
+_PATIENCE = 64  # ids walked past per wanted point
+_READ_THROUGH = 4  # stored points per wanted one
 _SIZES = (1, 4, 10, 32, 128, LOOKUP)  # few statement texts, so that each stays compiled
 
 
@@ -67,6 +71,67 @@ class Reader:
                     found[key] = seq, payload
         return found
 
+    def numbers(self, keys: Sequence[Key]) -> dict[Key, int]:
+        """Return the numbers of the stored points among ``keys``."""
+        found: dict[Key, int] = {}
+        with self._reading() as connection:
+            for start in range(0, len(keys), LOOKUP):
+                some = list(keys[start : start + LOOKUP])
+                found.update(_look_up(connection, "id, number", some).fetchall())
+        return found
+
+    def held(
+        self, numbers: Sequence[int], *, with_payload: bool
+    ) -> dict[int, tuple[bytes, bytes | None]]:
+        """Return stored slots (see ``slot_in``) and payloads by number: the quickest read."""
+        columns = "number, slots, payload" if with_payload else "number, slots, NULL"
+        found: dict[int, tuple[bytes, bytes | None]] = {}
+        with self._reading() as connection:
+            for start in range(0, len(numbers), LOOKUP):
+                some = numbers[start : start + LOOKUP]
+                for number, slots, payload in _look_up(connection, columns, some, by="number"):
+                    found[number] = slots, payload
+        return found
+
+    def by_number(
+        self, numbers: Sequence[int], *, with_payload: bool
+    ) -> dict[int, tuple[Key, StoredPoint]]:
+        """Return the stored points of the numbers."""
+        found: dict[int, tuple[Key, StoredPoint]] = {}
+        columns = f"number, {_COLUMNS[with_payload]}"
+        with self._reading() as connection:
+            for start in range(0, len(numbers), LOOKUP):
+                some = list(numbers[start : start + LOOKUP])
+                for row in _look_up(connection, columns, some, by="number"):
+                    found[row[0]] = row[1], _stored_point(row[1:])
+        return found
+
+    def ids(self, numbers: Sequence[int]) -> dict[int, Key]:
+        """Return the ids of the stored points of the numbers."""
+        found: dict[int, Key] = {}
+        with self._reading() as connection:
+            for start in range(0, len(numbers), LOOKUP):
+                some = list(numbers[start : start + LOOKUP])
+                found.update(_look_up(connection, "number, id", some, by="number").fetchall())
+        return found
+
+    def payloads_of(self, numbers: Numbers) -> Iterator[list[tuple[int, bytes | None]]]:
+        """Yield numbers and payloads of stored points, in pieces; ``numbers`` ascending.
+
+        Where most points of a stretch are wanted the stretch is read through.
+        """
+        for start in range(0, len(numbers), LOOKUP):
+            yield self._payloads(numbers[start : start + LOOKUP].tolist())
+
+    def _payloads(self, numbers: list[int]) -> list[tuple[int, bytes | None]]:
+        # No generator: one that is never finished would count as a read under way for ever.
+        with self._reading() as connection:
+            if numbers[-1] - numbers[0] >= _READ_THROUGH * len(numbers):
+                return _look_up(connection, "number, payload", numbers, by="number").fetchall()
+            rows = connection.execute(_STRETCH, (numbers[0], numbers[-1])).fetchall()
+        wanted = set(numbers)
+        return [row for row in rows if row[0] in wanted]
+
     def page(
         self, start: Key | None, limit: int, *, with_payload: bool
     ) -> list[tuple[Key, StoredPoint]]:
@@ -77,6 +142,31 @@ class Reader:
         with self._reading() as connection:
             rows = connection.execute(statement, arguments).fetchall()
         return [(row[0], _stored_point(row)) for row in rows]
+
+    def page_among(self, allowed: BitMap, start: Key | None, limit: int) -> list[int]:
+        """Return the numbers of the first ``limit`` points of ``allowed`` from id ``start`` on.
+
+        Walks the ids in order where that soon meets enough points, and else looks up and sorts the
+        ids of all that are allowed.
+        """
+        where = "" if start is None else "WHERE id >= ?"
+        first = [] if start is None else [start]
+        found: list[int] = []
+        with self._reading() as connection:
+            rows = connection.execute(f"SELECT number FROM points {where} ORDER BY id", first)
+            patience = limit * _PATIENCE + len(allowed)
+            while patience > 0 and len(found) < limit:
+                some = rows.fetchmany(LOOKUP)
+                if not some:
+                    return found
+                found += [row[0] for row in some if row[0] in allowed]
+                patience -= len(some)
+        if len(found) >= limit:
+            return found[:limit]
+        keyed = [(key, n) for n, key in self.ids(list(allowed)).items()]
+        ranked = sorted((order_of(key), n) for key, n in keyed)
+        least = order_of(-(1 << 63) if start is None else start)
+        return [n for order, n in ranked if order >= least][:limit]
 
     @contextmanager
     def _reading(self) -> Iterator[sqlite3.Connection]:
@@ -104,14 +194,21 @@ class Reader:
         return connection
 
 
-def _look_up(connection: sqlite3.Connection, columns: str, keys: list[Key]) -> sqlite3.Cursor:
+def slot_in(slots: bytes, column: int) -> int:
+    """Return the slot of one column of stored slots, 0 where there is none."""
+    return int.from_bytes(slots[8 * column : 8 * column + 8], "little")
+
+
+def _look_up(
+    connection: sqlite3.Connection, columns: str, keys: Sequence[Key], by: str = "id"
+) -> sqlite3.Cursor:
     # Joined with the wanted ids in their order, which takes half the time of `id IN (...)`.
     size = next(size for size in _SIZES if size >= len(keys))
     statement = (
         f"SELECT {columns} FROM (VALUES {','.join(['(?)'] * size)}) AS wanted"
-        " CROSS JOIN points ON id = wanted.column1"
+        f" CROSS JOIN points ON {by} = wanted.column1"
     )
-    return connection.execute(statement, keys + [None] * (size - len(keys)))
+    return connection.execute(statement, [*keys, *[None] * (size - len(keys))])
 
 
 def _stored_point(

@@ -1,15 +1,20 @@
 """The tables of a store, and connections to it.
 
-All slots are collection-wide, ascending and never used twice:
+All slots are collection-wide, ascending and never used twice; numbers are those of points:
   settings    the format number and the collection's config
   position    one row: last seq, next slot, number of points
-  points      id -> seq, payload and the slot of each vector name (8 bytes a name, 0 = no vector)
+  points      number, id, seq, payload and the slot of each vector name (8 bytes a name, 0 or
+              missing at the end = no vector)
   staged      vectors not sealed yet: one row per write and vector name, as arrays
   dead        slots whose point was deleted or written again, until their rows are gone from disk
   segments    the manifest: sealed folders, with the crc32 of their description
   sealed      per vector name, the slot up to which staged rows have moved into segments
 
-Formats: 1, the first.
+  fields      payload indexes: how each is declared, and the folder it was last written to
+  touched     numbers whose payload was changed by the write of a seq, since the oldest folder
+
+Formats: 1, the first; 2, points are numbered and payload fields indexed. A store of an older format
+is brought to the newest when it is opened (``index.storage.migrate``).
 """
 
 from __future__ import annotations
@@ -23,21 +28,27 @@ from typing import Any
 
 from index.errors import Damaged, PalimpsestError, StorageFull, StoreFailed, UnknownFormat
 
-FORMAT = 1
+FORMAT = 2
 _DAMAGE = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
 _SCHEMA = """
 CREATE TABLE settings (name TEXT PRIMARY KEY, value) WITHOUT ROWID;
 CREATE TABLE position (one INTEGER PRIMARY KEY CHECK (one = 1), seq INTEGER NOT NULL,
     slot INTEGER NOT NULL, points INTEGER NOT NULL);
-CREATE TABLE points (id PRIMARY KEY, seq INTEGER NOT NULL, slots BLOB NOT NULL, payload BLOB)
-    WITHOUT ROWID;
 CREATE TABLE staged (slot INTEGER PRIMARY KEY, vector INTEGER NOT NULL, n INTEGER NOT NULL,
-    seq INTEGER NOT NULL, crc32 INTEGER NOT NULL, ids BLOB NOT NULL, value BLOB NOT NULL);
+    seq INTEGER NOT NULL, crc32 INTEGER NOT NULL, ids BLOB NOT NULL, value BLOB NOT NULL,
+    numbers BLOB NOT NULL);
 CREATE TABLE dead (slot INTEGER PRIMARY KEY);
 CREATE TABLE segments (name TEXT PRIMARY KEY, vector INTEGER NOT NULL, crc32 INTEGER NOT NULL);
 CREATE TABLE sealed (vector INTEGER PRIMARY KEY, slot INTEGER NOT NULL);
 INSERT INTO position VALUES (1, 0, 1, 0);
+"""
+POINTS_AND_FIELDS = """
+CREATE TABLE points (number INTEGER PRIMARY KEY, id NOT NULL UNIQUE, seq INTEGER NOT NULL,
+    slots BLOB NOT NULL, payload BLOB);
+CREATE TABLE fields (key TEXT PRIMARY KEY, declared TEXT NOT NULL, folder TEXT, crc32 INTEGER,
+    seq INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE touched (seq INTEGER NOT NULL, numbers BLOB NOT NULL);
 """
 
 
@@ -74,7 +85,7 @@ def create_store(path: Path, config: dict[str, Any]) -> None:
         connection = connect(path)
         try:
             connection.execute("PRAGMA journal_mode = WAL")
-            connection.executescript(f"BEGIN;{_SCHEMA}")
+            connection.executescript(f"BEGIN;{_SCHEMA}{POINTS_AND_FIELDS}")
             connection.executemany(
                 "INSERT INTO settings VALUES (?, ?)",
                 [("format", FORMAT), ("config", json.dumps(config))],

@@ -11,7 +11,6 @@ import sqlite3
 import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +18,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from index.errors import Damaged
-from index.storage.ids import Ids, Key, ids_from_bytes, ids_to_bytes
+from index.storage.entries import Held, Position, SegmentEntry, StagedRows
+from index.storage.fields import FieldTable
+from index.storage.ids import Key, ids_from_bytes, ids_to_bytes
+from index.storage.migrate import migrate
 from index.storage.schema import check_format, connect, store_errors
-from index.types import Slots, Vectors
+from index.types import Numbers, Slots
 
 LOOKUP = 512  # ids asked for by one statement; below SQLite's smallest limit of 999
 _PURGED_ENTRIES = 128  # staged entries looked at by one purge
@@ -32,38 +34,9 @@ _SEALED_ENTRIES = (
 _CHECKPOINT_PAGES = 8_000  # 32 MB of log between checkpoints
 
 _FIND = (
-    f"SELECT slots FROM (VALUES {','.join(['(?)'] * LOOKUP)}) AS wanted"
-    " CROSS JOIN points ON id = wanted.column1"
+    f"SELECT id, number, slots, {{payload}} FROM (VALUES {','.join(['(?)'] * LOOKUP)}) AS wanted"
+    " CROSS JOIN points ON {column} = wanted.column1"
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Position:
-    """Where the log stands: last seq, next slot, number of points."""
-
-    seq: int
-    slot: int
-    points: int
-
-
-@dataclass(frozen=True, slots=True)
-class StagedRows:
-    """Rows of one write and one vector name; their slots are ``first`` and up."""
-
-    vector: int
-    first: int
-    seq: int
-    ids: Ids
-    values: Vectors  # (n, d)
-
-
-@dataclass(frozen=True, slots=True)
-class SegmentEntry:
-    """One line of the manifest."""
-
-    name: str
-    vector: int
-    checksum: int
 
 
 class Store:
@@ -71,6 +44,7 @@ class Store:
 
     def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
         self.path = path
+        self.fields = FieldTable(connection)
         self._connection = connection
 
     @classmethod
@@ -84,6 +58,7 @@ class Store:
                 connection.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}")
                 connection.execute(f"PRAGMA journal_size_limit = {64 << 20}")
                 check_format(path, connection)
+                migrate(connection)
             except BaseException:
                 connection.close()
                 raise
@@ -133,16 +108,21 @@ class Store:
     def staged(self) -> Iterator[StagedRows]:
         """Yield staged rows in the order they were written. Raises Damaged."""
         rows = self._connection.execute(
-            "SELECT s.vector, s.slot, s.seq, s.n, s.crc32, s.ids, s.value FROM staged s"
+            "SELECT s.vector, s.slot, s.seq, s.n, s.crc32, s.ids, s.value, s.numbers FROM staged s"
             " LEFT JOIN sealed USING (vector) WHERE s.slot > ifnull(sealed.slot, 0) ORDER BY s.slot"
         )
-        for vector, first, seq, n, checksum, ids, value in rows:
+        for vector, first, seq, n, checksum, ids, value, numbers in rows:
             found = _staged_checksum(ids, value)
             if found != checksum:
                 what = f"checksum of staged rows at slot {first}"
                 raise Damaged(self.path, checksum, found, what)
-            values = np.frombuffer(value, dtype=np.float32).reshape(n, -1)
-            yield StagedRows(vector, first, seq, ids_from_bytes(ids, n), values)
+            own = np.frombuffer(numbers, dtype=np.uint32)
+            yield StagedRows(vector, first, seq, ids_from_bytes(ids, n), own, value)
+
+    def numbers(self) -> Numbers:
+        """Return the numbers of all points (n,), in no order; reads an index, not the points."""
+        rows = self._connection.execute("SELECT number FROM points")
+        return np.fromiter((row[0] for row in rows), dtype=np.uint32)
 
     def _one(self, statement: str) -> Any:
         row = self._connection.execute(statement).fetchone()
@@ -159,50 +139,79 @@ class Store:
             (position.seq, position.slot, position.points),
         )
 
-    def slots_of(self, keys: Sequence[Key]) -> tuple[int, Slots]:
-        """Return how many of the points exist, and the slots of all their vectors."""
-        found: list[bytes] = []
-        for start in range(0, len(keys), LOOKUP):
-            some = list(keys[start : start + LOOKUP])
-            some += [None] * (LOOKUP - len(some))  # type: ignore[list-item]
-            found += [row[0] for row in self._connection.execute(_FIND, some)]
-        slots = np.frombuffer(b"".join(found), dtype="<u8")
-        return len(found), slots[slots != 0]
+    def find(self, keys: Sequence[Key], *, with_payload: bool) -> dict[Key, Held]:
+        """Return the stored points among ``keys``."""
+        return self._find("id", keys, with_payload)
 
-    def put_points(
+    def find_numbers(self, numbers: Sequence[int], *, with_payload: bool) -> dict[Key, Held]:
+        """Return the stored points of the numbers, by key."""
+        return self._find("number", numbers, with_payload)
+
+    def _find(self, column: str, wanted: Sequence[Key], with_payload: bool) -> dict[Key, Held]:
+        statement = _FIND.format(column=column, payload="payload" if with_payload else "NULL")
+        found: dict[Key, Held] = {}
+        for start in range(0, len(wanted), LOOKUP):
+            some = list(wanted[start : start + LOOKUP])
+            some += [None] * (LOOKUP - len(some))  # type: ignore[list-item]
+            for key, number, slots, payload in self._connection.execute(statement, some):
+                found[key] = Held(number, np.frombuffer(slots, dtype="<u8"), payload)
+        return found
+
+    def insert_points(
         self,
+        numbers: Sequence[int],
         keys: Sequence[Key],
         seq: int,
         slots: NDArray[np.uint64],
         payloads: Sequence[bytes | None],
     ) -> None:
-        """Insert or replace points; ``slots`` is (n, vector names)."""
-        width = slots.shape[1] * 8
-        text = slots.astype("<u8").tobytes()
-        cells = [text[place * width : (place + 1) * width] for place in range(len(keys))]
+        """Insert points, or replace those of the same number; ``slots`` is (n, vector names)."""
         self._connection.executemany(
-            "INSERT OR REPLACE INTO points VALUES (?, ?, ?, ?)",
-            zip(keys, [seq] * len(keys), cells, payloads, strict=True),
+            "INSERT OR REPLACE INTO points VALUES (?, ?, ?, ?, ?)",
+            zip(numbers, keys, [seq] * len(keys), _cells(slots), payloads, strict=True),
         )
 
-    def delete_points(self, keys: Sequence[Key]) -> None:
-        """Delete points; keys without one are fine."""
-        self._connection.executemany("DELETE FROM points WHERE id = ?", ((key,) for key in keys))
+    def put_slots(self, numbers: Sequence[int], seq: int, slots: NDArray[np.uint64]) -> None:
+        """Replace the slots of points; ``slots`` is (n, vector names)."""
+        self._connection.executemany(
+            "UPDATE points SET seq = ?, slots = ? WHERE number = ?",
+            zip([seq] * len(numbers), _cells(slots), numbers, strict=True),
+        )
+
+    def put_payloads(
+        self, numbers: Sequence[int], seq: int, payloads: Sequence[bytes | None]
+    ) -> None:
+        """Replace the payloads of points."""
+        self._connection.executemany(
+            "UPDATE points SET seq = ?, payload = ? WHERE number = ?",
+            zip([seq] * len(numbers), payloads, numbers, strict=True),
+        )
+
+    def delete_points(self, numbers: Sequence[int]) -> None:
+        """Delete points."""
+        self._connection.executemany(
+            "DELETE FROM points WHERE number = ?", ((number,) for number in numbers)
+        )
+
+    def remove_vector(self, vector: int) -> None:
+        """Forget the segments and staged rows of a vector name."""
+        self._connection.execute("DELETE FROM segments WHERE vector = ?", (vector,))
+        self._connection.execute("DELETE FROM staged WHERE vector = ?", (vector,))
 
     def stage(self, rows: StagedRows) -> None:
         """Keep rows until they are sealed."""
         ids = ids_to_bytes(rows.ids)
-        value = rows.values.data.cast("B")
         self._connection.execute(
-            "INSERT INTO staged VALUES (?, ?, ?, ?, ?, ?, ?)",
+            "INSERT INTO staged VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
             (
                 rows.first,
                 rows.vector,
-                len(rows.values),
+                len(rows.numbers),
                 rows.seq,
-                _staged_checksum(ids, value),
+                _staged_checksum(ids, rows.value),
                 ids,
-                value,
+                rows.value,
+                rows.numbers.tobytes(),
             ),
         )
 
@@ -255,6 +264,12 @@ class Store:
         self._connection.execute(
             "UPDATE settings SET value = ? WHERE name = 'config'", (json.dumps(config),)
         )
+
+
+def _cells(slots: NDArray[np.uint64]) -> list[bytes]:
+    width = slots.shape[1] * 8
+    text = slots.astype("<u8").tobytes()
+    return [text[place * width : (place + 1) * width] for place in range(len(slots))]
 
 
 def _staged_checksum(ids: bytes, value: bytes | memoryview) -> int:

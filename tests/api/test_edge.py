@@ -20,7 +20,7 @@ from app.context import INLINE_BODY, Call
 from app.edge import Edge
 from app.main import create_app
 from app.protocol import QueryProtocol
-from app.routes import points, query
+from app.routes import points, query, updates
 from app.schemas.query import decode_query
 from app.settings import Settings
 from index import (
@@ -221,7 +221,7 @@ def test_the_event_loop_never_waits_for_a_write(
 
 
 BODIES: dict[str, tuple[Any, Endpoint, bytes]] = {
-    "_DELETE": (points, points.delete, b'{"points":[1]}'),
+    "_SELECTION": (updates, updates.delete, b'{"points":[1]}'),
     "_RETRIEVE": (points, points.retrieve, b'{"ids":[1]}'),
     "_SCROLL": (points, points.scroll, b"{}"),
     "_COUNT": (points, points.count, b"{}"),
@@ -267,8 +267,8 @@ def test_large_queries_are_decoded_beside_the_event_loop(
 
 
 RACES: dict[str, tuple[str, Endpoint, Any]] = {
-    "upsert": ("PUT", points.upsert, {"points": [{"id": 1, "vector": [1, 2, 3]}]}),
-    "delete": ("POST", points.delete, {"points": [1]}),
+    "upsert": ("PUT", updates.upsert, {"points": [{"id": 1, "vector": [1, 2, 3]}]}),
+    "delete": ("POST", updates.delete, {"points": [1]}),
     "retrieve": ("POST", points.retrieve, {"ids": [1]}),
     "scroll": ("POST", points.scroll, {"limit": 100}),
     "query": ("POST", query.query, {"query": [1, 2, 3], "with_payload": True, "limit": 900}),

@@ -66,11 +66,6 @@ UPSERTS: dict[str, tuple[Any, int, str]] = {
         400,
         "Vector dimension error: expected dim: 3, got 2 (point 4)",
     ),
-    "sparse": (
-        points({"id": 4, "vector": {"indices": [1], "values": [0.5]}}),
-        400,
-        "Wrong input: `sparse vector (point 4)` is not supported by this server",
-    ),
     "multivector": (
         points({"id": 4, "vector": [V, V]}),
         400,
@@ -80,6 +75,16 @@ UPSERTS: dict[str, tuple[Any, int, str]] = {
         points({"id": 4, "vector": {"text": "words", "model": "m"}}),
         400,
         "Not existing vector name error: text (declared: '')",
+    ),
+    "sparse for a dense name": (
+        points({"id": 4, "vector": {"": {"indices": [1], "values": [0.5]}}}),
+        400,
+        "Wrong input: Conversion between sparse and regular vectors failed (point 4)",
+    ),
+    "sparse without a name": (
+        points({"id": 4, "vector": {"indices": [1], "values": [0.5]}}),
+        400,
+        "Wrong input: Conversion between sparse and regular vectors failed (point 4)",
     ),
     "no points": (points(), 400, "Wrong input: Empty update request: no points given"),
     "negative id": (
@@ -173,15 +178,15 @@ UPSERTS: dict[str, tuple[Any, int, str]] = {
         400,
         "Wrong input: `shard_key` is not supported by this server",
     ),
-    "update filter": (
-        {**points(ONE), "update_filter": {"must": []}},
+    "unknown update mode": (
+        {**points(ONE), "update_mode": "replace"},
         400,
-        "Wrong input: `update_filter` is not supported by this server",
+        "Format error in JSON body: Invalid enum value 'replace' - at `$.update_mode`",
     ),
-    "update mode": (
-        {**points(ONE), "update_mode": "insert_only"},
-        400,
-        "Wrong input: `update_mode: insert_only` is not supported by this server",
+    "broken update filter": (
+        {**points(ONE), "update_filter": {"must": [{"key": "a"}]}},
+        422,
+        "Validation error in JSON body: [filter.must[0]: At least one field condition",
     ),
 }
 
@@ -248,36 +253,8 @@ QUERIES: dict[str, tuple[Any, int, str]] = {
     "no such point": ({"query": 404}, 404, "Not found: Point with id 404 does not exists!"),
     "id of another text": ({"query": "seven"}, 400, "neither a UUID nor a base64 float32 vector"),
     "negative id": ({"query": -1}, 400, "Invalid point id -1"),
-    "no query": ({}, 400, "`query` is missing"),
     "multivector": ({"query": [V]}, 400, "`multivector` is not supported"),
-    "sparse": (
-        {"query": {"indices": [1], "values": [1.0]}},
-        400,
-        "`query.indices` is not supported",
-    ),
-    "recommend": ({"query": {"recommend": {"positive": [1]}}}, 400, "`query.recommend` is not"),
-    "fusion": ({"query": {"fusion": "rrf"}}, 400, "`query.fusion` is not supported"),
-    "order by": ({"query": {"order_by": "a"}}, 400, "`query.order_by` is not supported"),
-    "diversity": ({"query": {"nearest": V, "mmr": {}}}, 400, "`query.mmr` is not supported"),
-    "inference": (
-        {"query": {"nearest": {"text": "a", "model": "m"}}},
-        400,
-        "`query.nearest with text, model` is not supported",
-    ),
-    "filter": (
-        {"query": V, "filter": {"must": []}},
-        400,
-        "Wrong input: `filter` is not supported by this server",
-    ),
-    "prefetch": ({"query": V, "prefetch": []}, 400, "`prefetch` is not supported"),
-    "lookup": ({"query": 1, "lookup_from": {"collection": "x"}}, 400, "`lookup_from` is not"),
     "shard key": ({"query": V, "shard_key": "a"}, 400, "`shard_key` is not supported"),
-    "indexed only": (
-        {"query": V, "params": {"indexed_only": True}},
-        400,
-        "`params.indexed_only` is not supported",
-    ),
-    "acorn": ({"query": V, "params": {"acorn": {"enable": True}}}, 400, "`params.acorn` is not"),
     "unknown param": (
         {"query": V, "params": {"ef": 10}},
         400,
@@ -291,7 +268,7 @@ QUERIES: dict[str, tuple[Any, int, str]] = {
         "must be 1.0 or larger]",
     ),
     "unknown vector name": ({"query": V, "with_vector": ["x"]}, 400, "vector name error: x"),
-    "selector": ({"query": V, "with_payload": {"include": ["a", "b["]}}, 400, "not a JSON path"),
+    "selector": ({"query": V, "with_payload": {"include": ["a", "b["]}}, 400, "Invalid path 'b['"),
     "selectors": ({"query": V, "with_payload": {}}, 400, "either `include` or `exclude`"),
     "unknown field": (
         {"query": V, "top": 3},
@@ -314,16 +291,102 @@ def test_a_bad_query(case: str, http: httpx.Client, collection: str) -> None:
 
 # Bodies of the other point routes.
 OTHERS: dict[str, tuple[str, Any, int, str]] = {
-    "delete by filter": ("points/delete", {"filter": {"must": []}}, 400, "`filter` is not"),
-    "delete nothing": ("points/delete", {}, 400, "`points`"),
+    "delete nothing": ("points/delete", {}, 400, "expected either `points` or `filter`"),
+    "delete no ids": ("points/delete", {"points": []}, 400, "Empty update request"),
+    "delete both ways": (
+        "points/delete",
+        {"points": [1], "filter": {}},
+        400,
+        "expected either `points` or `filter`",
+    ),
     "delete a bad id": ("points/delete", {"points": ["x"]}, 400, "Invalid point id 'x'"),
     "retrieve a bad id": ("points", {"ids": [-2]}, 400, "Invalid point id -2"),
     "retrieve no list": ("points", {"ids": 1}, 400, "Expected `array`, got `int` - at `$.ids`"),
     "scroll 0": ("points/scroll", {"limit": 0}, 422, "[limit: value 0 invalid, must be 1 or"),
-    "scroll filter": ("points/scroll", {"filter": {}}, 400, "`filter` is not supported"),
-    "scroll order": ("points/scroll", {"order_by": "a"}, 400, "`order_by` is not supported"),
     "scroll a bad id": ("points/scroll", {"offset": "x"}, 400, "Invalid point id 'x'"),
-    "count filter": ("points/count", {"filter": {}}, 400, "`filter` is not supported"),
+    "scroll a bad filter": ("points/scroll", {"filter": {"most": []}}, 400, "Format error in"),
+    "scroll by an unindexed value": (
+        "points/scroll",
+        {"order_by": "a.b"},
+        400,
+        "No range index for `order_by` key: `a.b`. Please create one to use `order_by`",
+    ),
+    "scroll from an id by value": (
+        "points/scroll",
+        {"order_by": "a", "offset": 1},
+        400,
+        "Cannot use an `offset` when using `order_by`",
+    ),
+    "scroll in no direction": (
+        "points/scroll",
+        {"order_by": {"key": "a", "direction": "up"}},
+        400,
+        "Invalid enum value 'up'",
+    ),
+    "scroll from a text": (
+        "points/scroll",
+        {"order_by": {"key": "a", "start_from": "soon"}},
+        400,
+        "order_by.start_from: expected a number or a date, got 'soon'",
+    ),
+    "scroll by no path": ("points/scroll", {"order_by": "a["}, 400, "Invalid path 'a['"),
+    "count a bad filter": ("points/count", {"filter": []}, 400, "Format error in JSON body"),
+    "set no payload": (
+        "points/payload",
+        {"points": [1]},
+        400,
+        "Object missing required field `payload`",
+    ),
+    "set a payload of another kind": (
+        "points/payload",
+        {"points": [1], "payload": [1]},
+        400,
+        "payload: expected an object",
+    ),
+    "set a payload at no path": (
+        "points/payload",
+        {"points": [1], "payload": {}, "key": "a..b"},
+        400,
+        "Invalid path 'a..b'",
+    ),
+    "set nobody's payload": (
+        "points/payload",
+        {"payload": {}},
+        400,
+        "expected either `points` or `filter`",
+    ),
+    "delete no path": (
+        "points/payload/delete",
+        {"points": [1], "keys": ["a["]},
+        400,
+        "Invalid path 'a['",
+    ),
+    "clear nobody's payload": ("points/payload/clear", {}, 400, "either `points` or `filter`"),
+    "delete no vectors": (
+        "points/vectors/delete",
+        {"points": [1], "vector": []},
+        422,
+        "[vector: must specify vector names to delete]",
+    ),
+    "delete unknown vectors": (
+        "points/vectors/delete",
+        {"points": [1], "vector": ["x"]},
+        400,
+        "Not existing vector name error: x",
+    ),
+    "an operation of no kind": (
+        "points/batch",
+        {"operations": [{}]},
+        400,
+        "operations[0]: expected exactly one of upsert, delete,",
+    ),
+    "an operation of two kinds": (
+        "points/batch",
+        {"operations": [{"delete": {"points": [1]}, "clear_payload": {"points": [1]}}]},
+        400,
+        "operations[0]: expected exactly one of",
+    ),
+    "a shard key": ("points/delete", {"points": [1], "shard_key": "a"}, 400, "`shard_key` is not"),
 }
 
 
@@ -388,7 +451,18 @@ CREATIONS: dict[str, tuple[Any, int, str]] = {
     "another unknown field": ({"vector": {}}, 400, "unknown field `vector`"),
     "broken JSON": (b'{"vectors"', 400, "Format error in JSON body: "),
     "another shape": ([], 400, "Format error in JSON body: "),
-    "sparse": ({"sparse_vectors": {"s": {}}}, 400, "`sparse_vectors` is not supported"),
+    "unnamed sparse": ({"sparse_vectors": {"": {}}}, 400, "Sparse vector name cannot be empty"),
+    "dense and sparse": (
+        {"vectors": {"a": {"size": 3, "distance": "Dot"}}, "sparse_vectors": {"a": {}}},
+        400,
+        "Vector 'a' is declared both dense and sparse",
+    ),
+    "unknown modifier": (
+        {"sparse_vectors": {"a": {"modifier": "bm25"}}},
+        400,
+        "sparse_vectors.a.modifier: Input should be 'none' or 'idf'",
+    ),
+    "sparse vector name": ({"sparse_vectors": {"a:b": {}}}, 422, "a:b"),
     "multivector": (
         {
             "vectors": {
@@ -402,9 +476,14 @@ CREATIONS: dict[str, tuple[Any, int, str]] = {
     ),
     "sharding": ({"sharding_method": "custom"}, 400, "`sharding_method: custom` is not"),
     "strict mode": (
-        {"strict_mode_config": {"enabled": True}},
+        {"strict_mode_config": {"max_query_limit": 0}},
+        422,
+        "[strict_mode_config.max_query_limit: Input should be greater than or equal to 1",
+    ),
+    "unknown limit": (
+        {"strict_mode_config": {"max_everything": 1}},
         400,
-        "`strict_mode_config.enabled` is not supported",
+        "unknown field `strict_mode_config.max_everything`",
     ),
     "quantization": ({"quantization_config": {"foo": {}}}, 400, "quantization_config: expected"),
     "vector name": ({"vectors": {"a/b": {"size": 3, "distance": "Dot"}}}, 422, "a/b"),
@@ -485,11 +564,16 @@ def test_unknown_paths_methods_and_endpoints(http: httpx.Client, collection: str
     reply = http.put("/collections")
     assert refused(reply, 405) == "Method Not Allowed: PUT /collections"
     assert reply.headers["allow"] == "GET"
-    text = refused(http.post(f"/collections/{collection}/points/query/groups", json={}), 501)
+    reply = http.get(f"/collections/{collection}/points")
+    assert refused(reply, 405) == f"Method Not Allowed: GET /collections/{collection}/points"
+    assert sorted(reply.headers["allow"].split(", ")) == ["POST", "PUT"]
+    text = refused(http.post(f"/collections/{collection}/snapshots"), 501)
     assert text == (
-        "Not implemented: `POST /collections/{collection_name}/points/query/groups` "
+        "Not implemented: `POST /collections/{collection_name}/snapshots` "
         "is not supported by this server"
     )
+    text = refused(http.put(f"/collections/{collection}/shards", json={}), 405)
+    assert text.startswith("Distributed mode is not enabled")
 
 
 def test_an_oversized_body(http: httpx.Client, collection: str) -> None:

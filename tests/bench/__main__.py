@@ -9,11 +9,12 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from tests.bench import corpora, graphs, rest, scans
+from tests.bench import corpora, filtered, graphs, payload, rest, scans, scroll, sparse
 from tests.bench.corpora import Corpus
 from tests.bench.report import Result, table
 
-PARTS = ("graphs", "scans", "rest")
+PARTS = ("graphs", "scans", "filtered", "payload", "scroll", "sparse", "rest")
+_TEXTS = ("payload", "scroll")  # parts that read the texts themselves
 _DEFAULT_VECTORS = Path("../shared/data")
 
 
@@ -62,7 +63,7 @@ def _plan(arguments: argparse.Namespace) -> Iterator[tuple[Corpus, list[str]]]:
         return
     if not arguments.vectors.is_dir():
         print(f"no folder {arguments.vectors}: synthetic rows instead", file=sys.stderr)
-        yield corpora.synthetic(48_000), list(only)
+        yield corpora.synthetic(48_000), [p for p in only if p not in _TEXTS]
         return
     yield corpora.text(arguments.vectors), list(only)
     if "graphs" in only:
@@ -74,6 +75,12 @@ def _measure(part: str, corpus: Corpus, arguments: argparse.Namespace) -> Iterat
     parts: dict[str, Callable[[], Iterator[Result]]] = {
         "graphs": lambda: graphs.measure(corpus, rounds),
         "scans": lambda: scans.measure(corpus, rounds),
+        "filtered": lambda: filtered.measure(
+            corpus, rounds, arguments.vectors if arguments.vectors.is_dir() else None
+        ),
+        "payload": lambda: payload.measure(arguments.vectors, rounds),
+        "scroll": lambda: scroll.measure(arguments.vectors, rounds),
+        "sparse": lambda: sparse.measure(arguments.vectors, rounds),
         "rest": lambda: rest.measure(corpus, rounds, arguments.seconds),
     }
     return parts[part]()

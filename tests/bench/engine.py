@@ -23,6 +23,7 @@ from index import (
 )
 from index.config import MAX_SEAL_ROWS, Encoding
 from index.search.plan import resolve
+from index.segments.sealed import Sealed
 from tests.bench import EF_CONSTRUCTION, M
 from tests.bench.corpora import Corpus, K
 from tests.bench.curves import SearchAll
@@ -78,6 +79,7 @@ def walk_all(collection: Collection, corpus: Corpus) -> SearchAll:
     """Search the one segment's graph, one native call a query: library against library."""
     view = collection.view.vectors[""]
     (part,) = view.sealed
+    assert isinstance(part.segment, Sealed)
     ids, by_graph = part.segment.ids.astype(np.int64), part.segment.searcher.by_graph
 
     def search(ef: int) -> NDArray[np.int64]:

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from tests.crash.writing import Id, Points, Stored, Writer
+from tests.crash.writing import LARGEST, Id, Points, Stored, Writer, number_of
 
 PAGE = 1_000
 PAGES = 100  # far more than there are
@@ -114,7 +114,7 @@ def check(client: Client, writers: Iterable[Writer], rng: np.random.Generator) -
             made.append(own == wholly)
         writer.settle(own)
     assert not left, f"points nobody wrote: {sorted(map(str, left))}"
-    check_counts(client, found)
+    check_counts(client, found, rng)
     check_searches(client, found, rng)
     return made
 
@@ -129,9 +129,17 @@ def differences(found: Points, expected: Points) -> str:
     return ", ".join(f"{len(ids)} {kind} {ids[:3]}" for kind, ids in kinds.items())
 
 
-def check_counts(client: Client, found: Points) -> None:
+def check_counts(client: Client, found: Points, rng: np.random.Generator) -> None:
     assert client.result("POST", "/points/count", {"exact": True})["count"] == len(found)
     assert client.result("GET", "")["points_count"] == len(found)
+    least = int(rng.integers(LARGEST))  # through the index of "n", where there is one
+    filter = {"must": [{"key": "n", "range": {"gte": least}}]}
+    larger = {one for one, point in found.items() if number_of(point) >= least}
+    body = {"filter": filter, "exact": True}
+    assert client.result("POST", "/points/count", body)["count"] == len(larger)
+    body = {"filter": filter, "limit": len(found) + 10, "with_payload": False}
+    page = client.result("POST", "/points/scroll", body)
+    assert {point["id"] for point in page["points"]} == larger
 
 
 def check_searches(client: Client, found: Points, rng: np.random.Generator) -> None:

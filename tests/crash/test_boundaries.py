@@ -10,16 +10,18 @@ or not at all, and searches must agree with the points.
 
 from __future__ import annotations
 
+import json
 import multiprocessing
 import os
 import shutil
 import sqlite3
 import tempfile
+import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from itertools import repeat
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import pytest
@@ -28,17 +30,22 @@ from index import (
     Collection,
     CollectionConfig,
     Distance,
+    FieldIndex,
+    Filter,
     MaintenanceConfig,
     Record,
     SearchRequest,
     VectorConfig,
 )
+from index.filters.expression import Range
 from index.types import Vectors
 from tests.conftest import open_collection
 from tests.points import batch_of
 
 SIZE = 4
 STEPS = 11  # the script's writes
+INDEXED_AT, SAVED_AT = 4, 7
+Payload: TypeAlias = dict[str, int]
 SYSTEM_CALLS = ("mkdir", "write", "fsync", "rename", "unlink", "rmdir")
 
 
@@ -56,24 +63,41 @@ def is_deletion(step: int) -> bool:
     return step % 4 == 3
 
 
-def expected_after(steps: int) -> dict[int, tuple[bytes, bytes]]:
+def is_edit(step: int) -> bool:
+    return step % 4 == 2
+
+
+def written_since(step: int) -> Filter:
+    return Filter(must=(Range(("step",), gte=step),))
+
+
+def expected_after(steps: int) -> dict[int, tuple[Payload, bytes]]:
     """Return payload and vector bytes of each point once the first ``steps`` writes are in."""
-    points: dict[int, tuple[bytes, bytes]] = {}
+    points: dict[int, tuple[Payload, bytes]] = {}
     for step in range(steps):
         ids = step_ids(step)
-        if is_deletion(step):
+        if is_edit(step):
+            for one, (payload, vector) in points.items():
+                if payload["step"] >= step - 1:
+                    points[one] = (payload | {"edited": step}, vector)
+        elif is_deletion(step):
             for one in ids[::2]:
                 points.pop(one, None)
         else:
             for one, row in zip(ids, rows_of(step, len(ids)), strict=True):
-                points[one] = (b'{"step":%d}' % step, row.tobytes())
+                points[one] = ({"step": step}, row.tobytes())
     return points
 
 
 def run_script(collection: Collection, answered: Callable[[int], None]) -> None:
     for step in range(STEPS):
         ids = step_ids(step)
-        if is_deletion(step):
+        if step == INDEXED_AT:
+            collection.create_index("step", FieldIndex.from_declared("integer")).result()
+        if is_edit(step):
+            edit = b'{"edited":%d}' % step
+            collection.set_payload(written_since(step - 1), edit).result()
+        elif is_deletion(step):
             collection.delete(ids[::2]).result()
         else:
             payloads = [b'{"step":%d}' % step] * len(ids)
@@ -83,6 +107,8 @@ def run_script(collection: Collection, answered: Callable[[int], None]) -> None:
             collection.upkeep.seal()
         while collection.upkeep.compact_delay() == 0:
             collection.upkeep.compact()
+        if step == SAVED_AT:
+            collection.fields.save()
 
 
 class Boundaries:
@@ -157,8 +183,8 @@ def folder() -> Iterator[Path]:
         yield Path(name)
 
 
-def stored(collection: Collection) -> dict[int, tuple[bytes, bytes]]:
-    points: dict[int, tuple[bytes, bytes]] = {}
+def stored(collection: Collection) -> dict[int, tuple[Payload, bytes]]:
+    points: dict[int, tuple[Payload, bytes]] = {}
     start: Any = None
     while True:
         records, start = collection.scroll(start, 100, with_vectors=True)
@@ -167,9 +193,23 @@ def stored(collection: Collection) -> dict[int, tuple[bytes, bytes]]:
             return points
 
 
-def as_stored(record: Record) -> tuple[int, tuple[bytes, bytes]]:
+def as_stored(record: Record) -> tuple[int, tuple[Payload, bytes]]:
     assert isinstance(record.id, int) and record.payload is not None and record.vectors is not None
-    return record.id, (record.payload, record.vectors[""].tobytes())
+    vector = record.vectors[""]
+    assert isinstance(vector, np.ndarray)
+    return record.id, (json.loads(record.payload), vector.tobytes())
+
+
+def check_index(collection: Collection, found: dict[int, tuple[Payload, bytes]]) -> None:
+    """Require the index, if it is declared, to be built and to agree with the payloads."""
+    for thread in threading.enumerate():
+        if thread.name == "fields":
+            thread.join()
+    declared = {entry.key for entry in collection.writer.store.fields.entries()}
+    assert set(collection.writer.indexes.fields) == declared
+    for step in range(STEPS):
+        newer = sum(payload["step"] >= step for payload, _ in found.values())
+        assert collection.count(written_since(step)) == newer
 
 
 def dead_rows(collection: Collection) -> int:
@@ -185,6 +225,7 @@ def check(folder: Path, answered: int) -> None:
         # The write that was being made may be in or not.
         assert found in (expected_after(answered), expected_after(min(answered + 1, STEPS)))
         assert collection.count() == len(found)
+        check_index(collection, found)
         assert collection.writer.store.dead().size == dead_rows(collection)
         query = np.zeros(SIZE, dtype=np.float32)
         if found:

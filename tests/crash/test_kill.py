@@ -1,11 +1,11 @@
 """A writing server is killed again and again, at random moments; nothing that was answered is lost.
 
-Several clients write points of two vector names while seals and compactions run all the time, and
-one creates and drops another collection. The server gets SIGKILL and is started again on the same
-directory; then every answered write is there bit for bit, a write that was cut off is there wholly
-or not at all, and counts and searches agree. Now and then the server is killed once more while it
-starts, or stopped in peace. A directory goes through many kills before the next one begins with
-other settings.
+Several clients write points of two vector names, edit payloads and delete by an indexed filter,
+while seals and compactions run all the time, and one creates and drops another collection. The
+server gets SIGKILL and is started again on the same directory; then every answered write is there
+bit for bit, a write that was cut off is there wholly or not at all, and counts, filters and
+searches agree. Now and then the server is killed once more while it starts, or stopped in peace. A
+directory goes through many kills before the next one begins with other settings.
 
 ``PALIMPSEST_KILLS`` sets the number of kills, ``PALIMPSEST_KILL_SEED`` the seed.
 """
@@ -67,6 +67,7 @@ def begin(server: Server, number: int, rng: np.random.Generator) -> list[Writer]
         client.ask("PUT", "", {"vectors": vectors})
         for writer in writers:
             writer.write_all(client.connection, f"{PATH}/points")
+        client.ask("PUT", "/index?wait=true", {"field_name": "n", "field_schema": "integer"})
         client.ask("PATCH", "", {"metadata": {"palimpsest": restless(number)}})
     return writers
 

@@ -20,6 +20,7 @@ from index.types import Vector
 
 SIZES = {"a": 8, "b": 5}
 OWNED = 600  # ids of one writer; most of them are points at any time
+LARGEST = 1 << 40  # of the number "n" in payloads
 MOST_WRITES = 10_000  # by one writer to one server, which is dead long before
 
 Id: TypeAlias = int | str
@@ -87,11 +88,15 @@ class Writer:
         size = 200 if kind < 0.05 else int(self.rng.integers(1, 30))
         # With repetitions: a point may be written twice by one upsert, and the last counts.
         ids = [self.ids[place] for place in self.rng.integers(OWNED, size=size)]
-        if kind < 0.75:
+        if kind < 0.65:
             self._upsert(connection, path, ids)
-        else:
+        elif kind < 0.8:
+            self._overwrite(connection, path, [one for one in ids if one in self.points])
+        elif kind < 0.9:
             body = json.dumps({"points": ids}).encode()
             self._send(connection, "POST", f"{path}/delete", body, dict.fromkeys(ids))
+        else:
+            self._delete_some(connection, path, ids)
 
     def _upsert(self, connection: http.client.HTTPConnection, path: str, ids: Sequence[Id]) -> None:
         written = [(one, *made_up(self.rng)) for one in ids]
@@ -102,6 +107,27 @@ class Writer:
             for one, payload, vectors in written
         }
         self._send(connection, "PUT", path, body, stored)
+
+    def _overwrite(
+        self, connection: http.client.HTTPConnection, path: str, ids: Sequence[Id]
+    ) -> None:
+        """Replace the payloads of points that exist; their vectors stay."""
+        payload, _ = made_up(self.rng)
+        if not ids or payload is None:
+            return
+        body = b'{"points":%b,"payload":%b}' % (json.dumps(ids).encode(), payload)
+        stored: Points = {one: (payload, self.points[one][1]) for one in ids}
+        self._send(connection, "PUT", f"{path}/payload", body, stored)
+
+    def _delete_some(
+        self, connection: http.client.HTTPConnection, path: str, ids: Sequence[Id]
+    ) -> None:
+        """Delete those of the points that pass a filter on the payload."""
+        least = int(self.rng.integers(LARGEST))
+        chosen = [one for one in ids if one in self.points and number_of(self.points[one]) >= least]
+        conditions = [{"has_id": ids}, {"key": "n", "range": {"gte": least}}]
+        body = json.dumps({"filter": {"must": conditions}}).encode()
+        self._send(connection, "POST", f"{path}/delete", body, dict.fromkeys(chosen))
 
     def _send(
         self,
@@ -124,6 +150,12 @@ class Writer:
         self.answered += 1
 
 
+def number_of(stored: Stored) -> int:
+    """Return the number "n" of a point, -1 for one without payload."""
+    payload = stored[0]
+    return -1 if payload is None else int(json.loads(payload)["n"])
+
+
 def after(points: Points, changes: dict[Id, Stored | None]) -> Points:
     """Return the points with changes made; None deletes."""
     merged: dict[Id, Stored | None] = {**points, **changes}
@@ -143,7 +175,7 @@ def made_up(rng: np.random.Generator) -> tuple[bytes | None, dict[str, Vector]]:
     if rng.random() < 0.1:
         return None, vectors
     text = '{ "n":%d,"x" : 1.50, "text": "\\u00e9 é 文", "deep":{"list":[1,[],{}]},"fill":"%s"}'
-    number, length = rng.integers(1 << 40), rng.integers(200)
+    number, length = rng.integers(LARGEST), rng.integers(200)
     return (text % (number, "y" * length)).encode(), vectors
 
 

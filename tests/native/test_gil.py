@@ -41,6 +41,12 @@ def calls() -> dict[str, Call]:
     few = encoder.encode(ordered)
     flat = _native.Segment(N, SIZE, "l2", encoder.native, codes, 0.0, None, vectors)
     walked = _native.Segment(2_000, SIZE, "l2", encoder.native, few, 0.0, graph.native, ordered)
+    numbers, every = np.arange(N, dtype=np.uint32), np.full(N // 64 + 2, 2**64 - 1, np.uint64)
+    every[-1] = 0
+    among = _native.Among(N, numbers, every, None, None, 0)
+    among_walked = _native.Among(2_000, numbers, every, None, None, 0)
+    wide, past = (False, 2_000, 2_001, 0.0), (True, 2_000, 2_001, 0.0)
+    all_rows, scores = np.empty(N, np.uint32), np.empty((1, N), np.float32)
     q, many = vectors[0], vectors[:300]
     out = np.empty(K, np.uint32), np.empty(K, np.float32)
     table = np.empty((300, K), np.uint32), np.empty((300, K), np.float32)
@@ -53,6 +59,12 @@ def calls() -> dict[str, Call]:
         "search_many": lambda: walked.search_many(many, K, 50, 10, None, *table, counts),
         "scan": lambda: flat.scan(q, N, K, N, None, *out),
         "exact": lambda: flat.exact(q, N, K, None, *out),
+        "scan_among": lambda: flat.scan_among(q, K, N, among, *out),
+        "exact_among": lambda: flat.exact_among(q, K, among, *out),
+        "wide": lambda: walked.search_among(q, K, 2_000, 2_000, among_walked, *wide, *out),
+        "two_hops": lambda: walked.search_among(q, K, 1_900, 1_900, among_walked, *past, *out),
+        "rows": lambda: among.rows(all_rows),
+        "score": lambda: flat.score(vectors[:1], numbers, False, scores),
         "encode": lambda: encoder.native.encode(vectors, encoded, errors),
         "decode": lambda: encoder.native.decode(codes, decoded),
         "estimate": lambda: encoder.native.estimate(q, codes, distances),
@@ -96,7 +108,22 @@ def overlaps(first: Call, second: Call) -> bool:
 @pytest.mark.usefixtures("no_forced_switches")
 @pytest.mark.parametrize(
     "name",
-    ["search", "search_many", "scan", "exact", "encode", "decode", "estimate", "build"],
+    [
+        "search",
+        "search_many",
+        "scan",
+        "exact",
+        "scan_among",
+        "exact_among",
+        "wide",
+        "two_hops",
+        "rows",
+        "score",
+        "encode",
+        "decode",
+        "estimate",
+        "build",
+    ],
 )
 def test_another_thread_runs_meanwhile(calls: dict[str, Call], name: str) -> None:
     """Python code runs between the start and the end of one call; a long enough one shows it."""

@@ -1,14 +1,21 @@
-"""A collection does what a dict with exact search does, through seals, kills and reopens."""
+"""A collection does what a dict with exact search does, through seals, kills and reopens.
+
+Points have payloads too; filters choose whose points are written, searched, counted and scrolled,
+with payload indexes that come and go.
+"""
 
 from __future__ import annotations
 
+import pathlib
 import shutil
 import tempfile
-from pathlib import Path
+from collections.abc import Callable
+from concurrent.futures import Future
 from typing import Any
 from uuid import UUID
 
 import numpy as np
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
@@ -24,17 +31,45 @@ from index import (
     SearchRequest,
     VectorConfig,
 )
+from index.errors import PointNotFound
+from index.filters.expression import Path
+from index.payload.config import FieldIndex
 from index.storage.ids import key_of
 from index.types import Vector, Vectors
 from tests.conftest import open_collection
 from tests.oracle import distances, normalise
+from tests.property.payload_model import (
+    CASES,
+    COMBINED,
+    KEYS,
+    KINDS,
+    PATCHES,
+    PAYLOADS,
+    PLACES,
+    Payload,
+    Point,
+    Whose,
+    cut,
+    patched,
+    read,
+    text_of,
+)
 
 SIZE = 5
 NAMES = ("", "text")
 IDS: list[PointId] = [*range(12), 2**64 - 1, *(UUID(int=n) for n in range(8))]
 BULK = 1_100  # enough for the growing rows to be coded and for a segment to have a graph
 
-Stored = tuple[int, bytes | None, dict[str, Vector]]  # seq, payload, vectors
+Stored = tuple[int, Payload, dict[str, Vector]]  # seq, payload, vectors
+
+Edit = Callable[[Payload], Payload]
+
+filters = st.builds(
+    lambda combine, one, other: combine(one, other),
+    st.sampled_from(COMBINED),
+    st.sampled_from(CASES),
+    st.sampled_from(CASES),
+)
 
 
 class CollectionMachine(RuleBasedStateMachine):
@@ -42,7 +77,7 @@ class CollectionMachine(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.folder = Path(tempfile.mkdtemp(prefix="palimpsest-"))
+        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="palimpsest-"))
         self.copies = 0
         self.seq = 0
         self.model: dict[PointId, Stored] = {}
@@ -82,18 +117,19 @@ class CollectionMachine(RuleBasedStateMachine):
 
     @rule(ids=st.lists(st.sampled_from(IDS), min_size=1, max_size=6), drawn=st.data())
     def upsert(self, ids: list[PointId], drawn: st.DataObject) -> None:
-        payloads = [drawn.draw(st.sampled_from([None, b"{}", b'{"a":1}'])) for _ in ids]
+        payloads = [drawn.draw(st.sampled_from(PAYLOADS)) for _ in ids]
         named, kept = {}, {}
         for name in NAMES:
             having = [i for i in range(len(ids)) if drawn.draw(st.booleans())]
             values = self._vectors(len(having))
             named[name] = NamedVectors(np.array(having, dtype=np.int64), values)
             kept[name] = dict(zip(having, self._kept(values), strict=True)) if having else {}
-        seq = self.open.upsert(PointBatch(ids, named, payloads)).result()
+        texts = [text_of(payload) for payload in payloads]
+        seq = self.open.upsert(PointBatch(ids, named, texts)).result()
         self._advance(seq)
         for place, one in enumerate(ids):
             vectors = {name: kept[name][place] for name in NAMES if place in kept[name]}
-            self.model[one] = (seq, payloads[place], vectors)
+            self.model[one] = (seq, payloads[place] or {}, vectors)
 
     @rule(start=st.integers(0, 2_000))
     def upsert_many(self, start: int) -> None:
@@ -103,7 +139,7 @@ class CollectionMachine(RuleBasedStateMachine):
         seq = self.open.upsert(PointBatch(ids, named, [None] * BULK)).result()
         self._advance(seq)
         for one, vector in zip(ids, self._kept(values), strict=True):
-            self.model[one] = (seq, None, {"": vector})
+            self.model[one] = (seq, {}, {"": vector})
 
     @rule(ids=st.lists(st.sampled_from(IDS), max_size=6))
     def delete(self, ids: list[PointId]) -> None:
@@ -129,13 +165,101 @@ class CollectionMachine(RuleBasedStateMachine):
         ]
         futures.append(self.open.delete(ids[:1]))
         for i, one in enumerate(ids):
-            self.model[one] = (futures[i].result(), None, {"": self._kept(values)[i]})
+            self.model[one] = (futures[i].result(), {}, {"": self._kept(values)[i]})
         self.model.pop(ids[0], None)
         self._advance(futures[0].result(), last=futures[-1].result())
 
     def _advance(self, first: int, last: int | None = None) -> None:
         assert first == self.seq + 1
         self.seq = first if last is None else last
+
+    # Payloads, and writes to the points that a filter chooses.
+
+    def _chosen(self, whose: Whose) -> list[PointId]:
+        return [one for one in self.model if whose.holds(self._point(one))]
+
+    def _point(self, one: PointId) -> Point:
+        _, payload, vectors = self.model[one]
+        return Point(one, payload, vectors.keys())
+
+    def _edit(self, future: Future[int], ids: list[PointId], edit: Edit) -> None:
+        seq = future.result()
+        self._advance(seq)
+        for one in ids:
+            _, payload, vectors = self.model[one]
+            self.model[one] = (seq, edit(payload), vectors)
+
+    @rule(whose=filters, patch=st.sampled_from(PATCHES), at=st.sampled_from(PLACES))
+    def set_payload(self, whose: Whose, patch: Payload, at: Path) -> None:
+        future = self.open.set_payload(whose.filter, text_of(patch) or b"", at)
+        self._edit(future, self._chosen(whose), lambda payload: patched(payload, patch, at))
+
+    @rule(
+        ids=st.lists(st.sampled_from(IDS), min_size=1, max_size=4), patch=st.sampled_from(PATCHES)
+    )
+    def set_payload_of_ids(self, ids: list[PointId], patch: Payload) -> None:
+        """Points that are missing are named by an error, and the others are written."""
+        future = self.open.set_payload(ids, text_of(patch) or b"")
+        there = [one for one in dict.fromkeys(ids) if one in self.model]
+        if len(there) < len({*ids}):
+            with pytest.raises(PointNotFound):
+                future.result()
+            future = Future()
+            future.set_result(self.seq + 1)
+        self._edit(future, there, lambda payload: patched(payload, patch, ()))
+
+    @rule(whose=filters, new=st.sampled_from(PAYLOADS))
+    def overwrite_payload(self, whose: Whose, new: Payload | None) -> None:
+        future = self.open.overwrite_payload(whose.filter, text_of(new or {}) or b"")
+        self._edit(future, self._chosen(whose), lambda _: new or {})
+
+    @rule(whose=filters, path=st.sampled_from(KEYS))
+    def delete_payload(self, whose: Whose, path: Path) -> None:
+        future = self.open.delete_payload(whose.filter, [path])
+        self._edit(future, self._chosen(whose), lambda payload: cut(payload, path))
+
+    @rule(whose=filters)
+    def clear_payload(self, whose: Whose) -> None:
+        self._edit(self.open.clear_payload(whose.filter), self._chosen(whose), lambda _: {})
+
+    @rule(whose=filters)
+    def delete_chosen(self, whose: Whose) -> None:
+        chosen = self._chosen(whose)
+        self._advance(self.open.delete(whose.filter).result())
+        for one in chosen:
+            del self.model[one]
+
+    @rule(whose=filters, mode=st.sampled_from(["upsert", "insert_only", "update_only"]))
+    def upsert_conditionally(self, whose: Whose, mode: Any) -> None:
+        ids, values = IDS[:4], self._vectors(4)
+        batch = PointBatch(ids, {"": NamedVectors(np.arange(4), values)}, [b'{"n":1}'] * 4)
+        seq = self.open.upsert(batch, mode=mode, condition=whose.filter).result()
+        self._advance(seq)
+        for one, vector in zip(ids, self._kept(values), strict=True):
+            there = one in self.model
+            replaced = there and mode != "insert_only" and whose.holds(self._point(one))
+            if replaced or (not there and mode != "update_only"):
+                self.model[one] = (seq, {"n": 1}, {"": vector})
+
+    @rule(whose=filters, name=st.sampled_from(NAMES))
+    def delete_vectors(self, whose: Whose, name: str) -> None:
+        chosen = self._chosen(whose)
+        seq = self.open.delete_vectors(whose.filter, [name]).result()
+        self._advance(seq)
+        for one in chosen:
+            _, payload, vectors = self.model[one]
+            kept = {other: vector for other, vector in vectors.items() if other != name}
+            self.model[one] = (seq, payload, kept)
+
+    @rule(key=st.sampled_from(sorted(KINDS)))
+    def create_index(self, key: str) -> None:
+        self.open.create_index(key, FieldIndex.from_declared(KINDS[key])).result()
+        assert key in self.open.state().fields
+
+    @rule(key=st.sampled_from(sorted(KINDS)))
+    def drop_index(self, key: str) -> None:
+        self.open.drop_index(key).result()
+        assert key not in self.open.state().fields
 
     # Upkeep, kills and reopens change nothing.
 
@@ -220,7 +344,7 @@ class CollectionMachine(RuleBasedStateMachine):
         self, one: PointId, seq: int, payload: bytes | None, vectors: dict[str, Vector]
     ) -> None:
         expected_seq, expected_payload, expected = self.model[one]
-        assert (seq, payload) == (expected_seq, expected_payload)
+        assert (seq, read(payload)) == (expected_seq, expected_payload)
         assert vectors.keys() == expected.keys()
         for name, vector in vectors.items():
             np.testing.assert_allclose(vector, expected[name], rtol=2e-6, atol=1e-7)
@@ -233,7 +357,10 @@ class CollectionMachine(RuleBasedStateMachine):
         having = [one for one, (_, _, vectors) in self.model.items() if name in vectors]
         assert len(answer.ids) == len(set(answer.ids)) == max(0, min(k, len(having) - offset))
         assert set(answer.ids) <= set(having)
-        assert list(answer.seqs) == [self.model[one][0] for one in answer.ids]
+        # of the vectors' write, which an edit of the payload leaves behind
+        assert all(
+            seq <= self.model[one][0] for one, seq in zip(answer.ids, answer.seqs, strict=True)
+        )
         if len(answer.ids):
             rows = np.stack([self.model[one][2][name] for one in having])
             truth = distances(query[None, :], rows, self.distance)[0]
@@ -243,6 +370,26 @@ class CollectionMachine(RuleBasedStateMachine):
             np.testing.assert_allclose(
                 answer.distances, [own[one] for one in answer.ids], rtol=1e-4, atol=1e-5
             )
+
+    @precondition(lambda self: self.collection is not None)
+    @rule(whose=filters, limit=st.integers(1, 9))
+    def choose(self, whose: Whose, limit: int) -> None:
+        chosen = sorted(self._chosen(whose), key=lambda one: (isinstance(one, UUID), _number(one)))
+        assert self.open.count(whose.filter) == len(chosen)
+        records, start = self.open.scroll(None, limit, whose.filter)
+        assert [record.id for record in records] == chosen[:limit]
+        assert start == (chosen[limit] if len(chosen) > limit else None)
+
+    @precondition(lambda self: self.collection is not None)
+    @rule(whose=filters, name=st.sampled_from(NAMES), k=st.integers(1, 30), exact=st.booleans())
+    def search_among(self, whose: Whose, name: str, k: int, exact: bool) -> None:
+        """As many results come back as there are, whatever the filter."""
+        request = SearchRequest(self._vectors(1)[0], name, k=k, exact=exact, filter=whose.filter)
+        answer = self.open.search(request)
+        having = {one for one in self._chosen(whose) if name in self.model[one][2]}
+        assert len(answer.ids) == len(set(answer.ids)) == min(k, len(having))
+        assert set(answer.ids) <= having
+        assert (np.diff(answer.distances) >= 0).all()
 
     @precondition(lambda self: self.collection is not None)
     @rule(name=st.sampled_from(NAMES), k=st.integers(1, 10))

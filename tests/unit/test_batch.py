@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from index import CollectionConfig, Distance, NamedVectors, PointBatch, VectorConfig
-from index.batch import check_deletion, check_query, check_upsert
+from index.batch import check_query, check_upsert, check_whose
 from index.errors import (
     DimensionMismatch,
     InvalidId,
@@ -91,7 +91,7 @@ def test_unknown_names_empty_and_ragged_batches_are_refused() -> None:
     with pytest.raises(InvalidId):
         check_upsert(batch_of([1, -2, 3], ROWS), COSINE)
     with pytest.raises(InvalidId):
-        check_deletion([1, -2])
+        check_whose([1, -2])
 
 
 def test_of_equal_ids_the_last_wins() -> None:
@@ -119,7 +119,7 @@ def test_of_equal_ids_vectors_of_the_earlier_are_dropped() -> None:
 
 
 def test_deletions_name_each_id_once() -> None:
-    assert len(check_deletion([4, 4, UUID(int=4)]).keys) == 2
+    assert len(check_whose([4, 4, UUID(int=4)])) == 2
 
 
 def test_a_name_none_of_whose_vectors_wins_is_left_out() -> None:

@@ -4,11 +4,13 @@ import multiprocessing
 import os
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from index import (
+    Collection,
     CollectionConfig,
     CollectionInfo,
     Database,
@@ -16,6 +18,7 @@ from index import (
     MaintenanceConfig,
     SearchRequest,
 )
+from index import database as database_module
 from index.config import VectorConfig
 from index.errors import (
     CollectionExists,
@@ -184,3 +187,24 @@ def test_closing_during_a_seal_is_quick_and_loses_nothing(tmp_path: Path) -> Non
     with Database.open(tmp_path) as database:
         assert database.get("a").count() == 20_000
         assert database.get("a").state().vectors[""].points == 20_000
+
+
+def test_an_unforeseen_failure_of_one_collection_leaves_the_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Database.open(tmp_path, threads=1) as database:
+        for name in ("good", "odd"):
+            database.create(name, CollectionConfig({}))
+    plain = database_module.Collection
+
+    def fail_one(name: str, *rest: Any, **options: Any) -> Collection:
+        if name == "odd":
+            raise ZeroDivisionError("odd indeed")
+        return plain(name, *rest, **options)
+
+    monkeypatch.setattr(database_module, "Collection", fail_one)
+    with Database.open(tmp_path, threads=1) as database:
+        assert database.get("good").count() == 0
+        assert "odd indeed" in database.damaged()["odd"]
+        with pytest.raises(StoreFailed, match="odd indeed"):
+            database.get("odd")

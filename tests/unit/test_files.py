@@ -63,10 +63,10 @@ def test_shorter_longer_and_missing_files_are_found(tmp_path: Path, name: str) -
 
 
 def test_a_newer_format_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(files, "FORMAT", 2)
+    monkeypatch.setattr(files, "FORMAT", 3)
     checksum = write_folder(tmp_path / "a", {}, {})
-    monkeypatch.setattr(files, "FORMAT", 1)
-    with pytest.raises(UnknownFormat, match="format 2"):
+    monkeypatch.setattr(files, "FORMAT", 2)
+    with pytest.raises(UnknownFormat, match="format 3"):
         open_folder(tmp_path / "a", checksum)
 
 

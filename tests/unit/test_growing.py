@@ -19,7 +19,8 @@ def rows(n: int, seed: int = 0) -> Vectors:
 
 def grow(part: Growing, ids: list[PointId], first: int, seed: int = 0) -> Growing:
     slots = np.arange(first, first + len(ids), dtype=np.uint64)
-    return part.extended(slots, first, pack_ids(ids), rows(len(ids), seed))
+    numbers = slots.astype(np.uint32)
+    return part.extended(slots, first, pack_ids(ids), numbers, rows(len(ids), seed))
 
 
 @pytest.fixture

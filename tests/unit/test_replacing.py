@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,9 +18,8 @@ from index import (
     SearchRequest,
     VectorConfig,
 )
-from index import upkeep as upkeep_module
+from index import replacing as replacing_module
 from index.segments.sealed import Sealed
-from index.storage.ids import Key
 from index.types import Vectors
 from index.upkeep import Upkeep
 from tests.conftest import OpenCollection, open_collection
@@ -46,7 +46,7 @@ def test_a_view_that_cannot_be_made_changes_no_manifest(
     collection: Collection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as patched:
-        patched.setattr(upkeep_module, "replaced", fail)
+        patched.setattr(replacing_module, "replaced", fail)
         collection.upkeep.seal()
     assert "no" in (collection.upkeep.last_error or "")
     assert collection.writer.store.segments() == []
@@ -104,19 +104,18 @@ def test_a_hit_written_during_a_search_is_found_anew(
     collection: Collection, monkeypatch: pytest.MonkeyPatch, with_vectors: bool
 ) -> None:
     query = rows(100)[7]
-    read = "records" if with_vectors else "payloads"
-    plain = getattr(collection._points, read)
+    plain = collection._points.held
     calls = 0
 
-    def write_meanwhile(keys: Sequence[Key], *rest: object, **options: object) -> object:
+    def write_meanwhile(numbers: Sequence[int], **options: Any) -> object:
         nonlocal calls
         calls += 1
         if calls == 1:
             collection.upsert(batch_of([7], query[None] + 100, [b"new"])).result()
             collection.delete([8]).result()
-        return plain(keys, *rest, **options)
+        return plain(numbers, **options)
 
-    monkeypatch.setattr(collection._points, read, write_meanwhile)
+    monkeypatch.setattr(collection._points, "held", write_meanwhile)
     request = SearchRequest(query, k=100, with_payload=True, with_vectors=with_vectors)
     result = collection.search(request)
     assert calls == 2

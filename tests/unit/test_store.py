@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import sqlite3
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -8,10 +9,11 @@ import numpy as np
 import pytest
 
 from index.errors import CollectionNotFound, Damaged, StorageFull, UnknownFormat
+from index.storage.entries import Position, SegmentEntry, StagedRows
 from index.storage.ids import pack_ids
 from index.storage.reader import Reader
 from index.storage.schema import connect, create_store
-from index.storage.store import Position, SegmentEntry, StagedRows, Store
+from index.storage.store import Store
 
 
 @pytest.fixture
@@ -28,8 +30,9 @@ def store(path: Path) -> Iterator[Store]:
 
 
 def staged(first: int, n: int = 3, vector: int = 0) -> StagedRows:
-    values = np.random.default_rng(first).standard_normal((n, 4), dtype=np.float32)
-    return StagedRows(vector, first, 1, pack_ids(list(range(n))), values)
+    value = np.random.default_rng(first).standard_normal((n, 4), dtype=np.float32).tobytes()
+    numbers = np.arange(n, dtype=np.uint32) + 7
+    return StagedRows(vector, first, 1, pack_ids(list(range(n))), numbers, value)
 
 
 def test_a_new_store_is_empty(store: Store) -> None:
@@ -43,15 +46,21 @@ def test_points_are_found_with_their_slots(store: Store, path: Path) -> None:
     keys = list(range(-600, 600))
     slots = np.stack([np.arange(1, 1_201), np.zeros(1_200)], axis=1).astype(np.uint64)
     with store.transaction():
-        store.put_points(keys, 7, slots, [b"{}"] * 1_200)
-    exist, found = store.slots_of([*keys, 5_000, b"0123456789abcdef"])
-    assert exist == 1_200
-    assert sorted(found.tolist()) == list(range(1, 1_201))
+        store.insert_points(range(1_200), keys, 7, slots, [b"{}"] * 1_200)
+    found = store.find([*keys, 5_000, b"0123456789abcdef"], with_payload=True)
+    assert list(found) == keys
+    assert [held.number for held in found.values()] == list(range(1_200))
+    assert [held.slots.tolist() for held in found.values()] == slots.tolist()
+    assert found[3].payload == b"{}"
+    assert store.find_numbers([1_199, 5_000], with_payload=False).keys() == {599}
+    assert sorted(store.numbers().tolist()) == list(range(1_200))
     reader = Reader(path, "a")
     points = reader.points([5_000, *keys], with_payload=True)
     assert list(points) == keys
     assert (points[599][0], points[599][1].tolist(), points[599][2]) == (7, [1_200, 0], b"{}")
-    assert reader.payloads([3, 9_999]) == {3: (7, b"{}")}
+    assert reader.by_number([603, 9_999], with_payload=True)[603][0] == 3
+    assert reader.ids([603, 9_999]) == {603: 3}
+    assert reader.numbers([3, 9_999]) == {3: 603}
     assert [key for key, _ in reader.page(595, 10, with_payload=False)] == list(range(595, 600))
     reader.close()
     with pytest.raises(CollectionNotFound):
@@ -60,10 +69,10 @@ def test_points_are_found_with_their_slots(store: Store, path: Path) -> None:
 
 def test_a_failed_transaction_leaves_nothing(store: Store) -> None:
     with pytest.raises(RuntimeError), store.transaction():
-        store.put_points([1], 1, np.ones((1, 1), dtype=np.uint64), [None])
+        store.insert_points([0], [1], 1, np.ones((1, 1), dtype=np.uint64), [None])
         store.bury(np.array([4], dtype=np.uint64))
         raise RuntimeError
-    assert store.slots_of([1])[0] == 0
+    assert store.find([1], with_payload=False) == {}
     assert store.dead().size == 0
 
 
@@ -73,7 +82,9 @@ def test_staged_rows_come_back_until_they_are_sealed(store: Store) -> None:
             store.stage(staged(first, vector=vector))
         store.mark_sealed(0, 9)
     assert [(rows.vector, rows.first) for rows in store.staged()] == [(1, 4), (0, 10)]
-    np.testing.assert_array_equal(next(store.staged()).values, staged(4).values)
+    first = next(store.staged())
+    assert first.value == staged(4).value
+    np.testing.assert_array_equal(first.numbers, staged(4).numbers)
     with store.transaction():
         assert store.purge_staged(1)  # one entry is more than that many bytes
     assert store._one("SELECT count(*) FROM staged")[0] == 3
@@ -122,3 +133,20 @@ def test_what_is_no_store_is_refused(tmp_path: Path, path: Path) -> None:
     connection.close()
     with pytest.raises(UnknownFormat, match="format 99"):
         Store.open(path)
+
+
+def test_pages_that_nobody_reads_to_the_end_do_not_keep_a_store_open(
+    store: Store, path: Path
+) -> None:
+    slots = np.zeros((1_200, 1), dtype=np.uint64)
+    with store.transaction():
+        store.insert_points(range(1_200), list(range(1_200)), 1, slots, [b"{}"] * 1_200)
+    reader = Reader(path, "a")
+    pages = reader.payloads_of(np.arange(1_200, dtype=np.uint32))
+    assert len(next(pages)) == 512
+    closing = threading.Thread(target=reader.close, daemon=True)
+    closing.start()
+    closing.join(10)
+    assert not closing.is_alive()
+    with pytest.raises(CollectionNotFound):
+        next(pages)

@@ -4,6 +4,7 @@ import errno
 import os
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ import pytest
 from index import Collection, CollectionConfig, Distance, MaintenanceConfig, SearchRequest
 from index.config import VectorConfig
 from index.errors import Damaged, StorageFull
+from index.replacing import Replacing
 from index.segments import graph, seal
 from index.types import Vectors
 from tests.conftest import OpenCollection, open_collection
@@ -239,3 +241,51 @@ def _damages(text: bytes) -> list[bytes | None]:
     places = np.linspace(0, len(text) - 1, 24).astype(int).tolist()
     flipped = [text[:i] + bytes([text[i] ^ 1]) + text[i + 1 :] for i in places]
     return [*flipped, b"", text[:-1], text[: len(text) // 3], text + b"\0", None]
+
+
+@pytest.mark.parametrize("size", [None, SIZE, SIZE + 1])
+@pytest.mark.parametrize("kind", ["seal", "compact"])
+def test_what_is_made_of_a_name_dropped_meanwhile_is_thrown_away(
+    collection_of: OpenCollection, monkeypatch: pytest.MonkeyPatch, kind: str, size: int | None
+) -> None:
+    collection = collection_of(settings(tier_factor=2))
+    for start in (0, 100):
+        insert(collection, start, 100)
+        if kind == "compact" or start == 0:
+            collection.upkeep.seal()
+    plain = Replacing._write
+
+    def drop_first(self: Replacing, *arguments: Any) -> int | None:
+        collection.drop_vector("", dict)
+        if size is not None:
+            collection.add_vector("", VectorConfig(size, Distance.EUCLID), dict)
+        return plain(self, *arguments)
+
+    monkeypatch.setattr(Replacing, "_write", drop_first)
+    getattr(collection.upkeep, kind)()
+    monkeypatch.undo()
+    assert collection.upkeep.last_error is None
+    assert folders(collection) == 0
+    assert collection.writer.store.segments() == []
+    assert all(one.live == 0 for one in collection.view.vectors.values())
+    collection.close()
+    opened = open_collection(collection.folder)
+    assert opened.count() == 200
+    opened.close()
+
+
+def test_the_failures_of_a_dropped_name_are_forgotten(
+    collection_of: OpenCollection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    collection = collection_of(settings())
+    insert(collection, 0, 10)
+
+    def fail(*_: object) -> None:
+        raise StorageFull("No space left")
+
+    monkeypatch.setattr(Replacing, "_write", fail)
+    collection.upkeep.seal()
+    assert collection.upkeep.last_error is not None
+    collection.drop_vector("", dict)
+    assert collection.upkeep.last_error is None
+    assert collection.state().pending == 0

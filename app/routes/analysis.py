@@ -1,0 +1,70 @@
+"""What is in a collection at large: counts of payload values, distances among sampled points."""
+
+from __future__ import annotations
+
+import msgspec
+
+from app.context import Call
+from app.routes.readings import repeated
+from app.schemas.analysis import (
+    FacetBody,
+    FacetHit,
+    FacetReply,
+    MatrixBody,
+    OffsetsReply,
+    PairsReply,
+    to_facet,
+    to_matrix,
+    to_offsets,
+    to_pairs,
+)
+from app.schemas.parameters import parse_parameters
+from index import Neighbours, count_values, neighbours
+
+_FACET = msgspec.json.Decoder(FacetBody)
+_MATRIX = msgspec.json.Decoder(MatrixBody)
+
+
+async def facet(call: Call) -> FacetReply:
+    """Count the points that have each value of a payload key; always exactly."""
+    timeout = parse_parameters(call.query_string).timeout
+
+    def count() -> FacetReply:
+        asked = to_facet(_FACET.decode(call.body))
+        strict = call.strict()
+        if strict is not None:
+            strict.read(limit=asked.limit, timeout=timeout, filters=(asked.filter,))
+        reading = call.collection.reading()
+        counts = count_values(reading, asked.path, asked.filter, asked.limit)
+        return FacetReply([FacetHit(value, points) for value, points in counts])
+
+    return await call.context.in_thread(count, timeout)
+
+
+async def matrix_pairs(call: Call) -> PairsReply:
+    """Return the closest sampled points of every sampled point, as pairs."""
+    return to_pairs(await _matrix(call))
+
+
+async def matrix_offsets(call: Call) -> OffsetsReply:
+    """Return the closest sampled points of every sampled point, as coordinates."""
+    return to_offsets(await _matrix(call))
+
+
+async def _matrix(call: Call) -> Neighbours:
+    timeout = parse_parameters(call.query_string).timeout
+
+    def search() -> Neighbours:
+        request = to_matrix(_MATRIX.decode(call.body))
+        strict = call.strict()
+        if strict is not None:
+            strict.read(limit=request.sample, timeout=timeout, filters=(request.filter,))
+        _, found = repeated(
+            call.context,
+            call.collection,
+            lambda readings: neighbours(readings.own, request),
+            lambda found: True,
+        )
+        return found
+
+    return await call.context.in_thread(search, timeout)

@@ -1,0 +1,59 @@
+"""The states of collections that one request reads."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from time import sleep
+from typing import TypeVar
+
+from app.context import Context
+from index import Collection, NotYetApplied, Reading
+
+T = TypeVar("T")
+
+# A point deleted while a query runs drops out of its answer: tries, and seconds between them.
+_REPEATS = (4, 0.0005)
+_LOOKS = 1_000  # tries while points are replaced that a query has to read
+
+
+class Readings:
+    """One state per collection, taken when it is first asked for; called by name."""
+
+    def __init__(self, context: Context, collection: Collection) -> None:
+        self._context = context
+        self.own = collection.reading()
+        self._taken = {id(collection): self.own}
+
+    def __call__(self, name: str) -> Reading:
+        """Return the state of the collection of a name. Raises CollectionNotFound."""
+        collection = self._context.database.get(name)
+        reading = self._taken.get(id(collection))
+        if reading is None:
+            reading = self._taken[id(collection)] = collection.reading()
+        return reading
+
+
+def repeated(
+    context: Context,
+    collection: Collection,
+    read: Callable[[Readings], T],
+    is_whole: Callable[[T], bool],
+) -> tuple[Readings, T]:
+    """Return what ``read`` makes of the newest states, tried again while points drop out of it.
+
+    Raises:
+        NotYetApplied: points it has to read were replaced every time.
+    """
+    repeats, pause = _REPEATS
+    for look in range(1, _LOOKS + 1):
+        readings = Readings(context, collection)
+        try:
+            found = read(readings)
+        except NotYetApplied:
+            if look == _LOOKS:
+                raise
+        else:
+            if look >= repeats or is_whole(found):
+                return readings, found
+        sleep(pause)
+    raise AssertionError("the last look returns or raises")

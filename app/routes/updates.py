@@ -1,0 +1,161 @@
+"""Writes to the points of one collection: whole points, payloads, vectors, several at once.
+
+Every write is decoded and checked first, then queued; the reply waits until it is on disk and
+searchable. Without ``wait`` the same is only called "acknowledged": such a write is never lost.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from typing import TypeVar
+
+import msgspec
+
+from app.context import Call
+from app.schemas.parameters import Parameters, parse_parameters
+from app.schemas.points import UpsertBody, require_utf8
+from app.schemas.records import UpdateReply
+from app.schemas.updates import (
+    DeletePayloadBody,
+    DeleteVectorsBody,
+    OperationsBody,
+    SelectionBody,
+    SetPayloadBody,
+    Update,
+    UpdateVectorsBody,
+    to_clearing,
+    to_deletion,
+    to_overwriting,
+    to_payload,
+    to_payload_deletion,
+    to_updates,
+    to_upsert,
+    to_vector_deletion,
+    to_vector_update,
+)
+from index import CollectionConfig
+
+Body = TypeVar("Body")
+
+_UPSERT = msgspec.json.Decoder(UpsertBody)
+_SELECTION = msgspec.json.Decoder(SelectionBody)
+_SET_PAYLOAD = msgspec.json.Decoder(SetPayloadBody)
+_DELETE_PAYLOAD = msgspec.json.Decoder(DeletePayloadBody)
+_UPDATE_VECTORS = msgspec.json.Decoder(UpdateVectorsBody)
+_DELETE_VECTORS = msgspec.json.Decoder(DeleteVectorsBody)
+_OPERATIONS = msgspec.json.Decoder(OperationsBody)
+
+
+async def upsert(call: Call) -> UpdateReply:
+    """Insert points, or replace those whose id exists.
+
+    `update_mode` leaves out points that exist (`insert_only`) or do not (`update_only`);
+    `update_filter` leaves points that exist and do not pass it as they are.
+    """
+    return await _write(call, lambda text: _UPSERT.decode(text), to_upsert)
+
+
+async def delete(call: Call) -> UpdateReply:
+    """Delete points by id or by a filter; missing ones are no error."""
+    return await _write(call, lambda text: _SELECTION.decode(text), to_deletion)
+
+
+async def set_payload(call: Call) -> UpdateReply:
+    """Set the given fields of payloads and keep the others; `key` names a place inside them."""
+    return await _write(call, lambda text: _SET_PAYLOAD.decode(text), to_payload)
+
+
+async def overwrite_payload(call: Call) -> UpdateReply:
+    """Replace whole payloads."""
+    return await _write(call, lambda text: _SET_PAYLOAD.decode(text), to_overwriting)
+
+
+async def delete_payload(call: Call) -> UpdateReply:
+    """Delete the fields of payloads that the given paths name."""
+    return await _write(call, lambda text: _DELETE_PAYLOAD.decode(text), to_payload_deletion)
+
+
+async def clear_payload(call: Call) -> UpdateReply:
+    """Delete all fields of payloads."""
+    return await _write(call, lambda text: _SELECTION.decode(text), to_clearing)
+
+
+async def update_vectors(call: Call) -> UpdateReply:
+    """Replace the given vectors of points that exist and keep the others."""
+    return await _write(call, lambda text: _UPDATE_VECTORS.decode(text), to_vector_update)
+
+
+async def delete_vectors(call: Call) -> UpdateReply:
+    """Delete vectors by name from points."""
+    return await _write(call, lambda text: _DELETE_VECTORS.decode(text), to_vector_deletion)
+
+
+async def batch(call: Call) -> list[UpdateReply]:
+    """Carry out several writes in order.
+
+    All are checked before the first begins. When one fails later, for instance because a point it
+    names is missing, those before it stay and those after it are not carried out.
+    """
+    parameters = parse_parameters(call.query_string)
+
+    def decode() -> list[Update]:
+        require_utf8(call.body)
+        updates = to_updates(_OPERATIONS.decode(call.body), call.collection.config)
+        _check(call, updates, parameters)
+        return updates
+
+    replies = []
+    for update in await call.decoded(decode):
+
+        def begin(update: Update = update) -> Future[int]:
+            return update.begin(call.collection)
+
+        written = await call.decoded(begin)
+        replies.append(await outcome(written, parameters))
+        _count(call, update)
+    return replies
+
+
+async def outcome(written: Future[int], parameters: Parameters) -> UpdateReply:
+    """Wait until a write is on disk and searchable, and say so."""
+    waiting = asyncio.wrap_future(written)
+    try:
+        seq = await asyncio.wait_for(asyncio.shield(waiting), parameters.timeout)
+    except TimeoutError:
+        waiting.add_done_callback(lambda late: late.exception())  # nobody waits for it now
+        return UpdateReply(None, "wait_timeout")
+    return UpdateReply(seq, "completed" if parameters.wait else "acknowledged")
+
+
+async def _write(
+    call: Call,
+    decode: Callable[[bytes], Body],
+    to_update: Callable[[Body, CollectionConfig], Update],
+) -> UpdateReply:
+    parameters = parse_parameters(call.query_string)
+
+    def begin() -> tuple[Update, Future[int]]:
+        require_utf8(call.body)
+        update = to_update(decode(call.body), call.collection.config)
+        _check(call, [update], parameters)
+        return update, update.begin(call.collection)
+
+    update, written = await call.decoded(begin)
+    reply = await outcome(written, parameters)
+    _count(call, update)
+    return reply
+
+
+def _check(call: Call, updates: Sequence[Update], parameters: Parameters) -> None:
+    strict = call.strict()
+    if strict is not None:
+        strict.write(updates, parameters.timeout)
+
+
+def _count(call: Call, update: Update) -> None:
+    if update.upserts and update.batch is not None:
+        call.context.metrics.points_written += len(update.batch.ids)
+    elif update.deletes:
+        call.context.metrics.points_deleted += update.selected

@@ -1,0 +1,98 @@
+"""Vector names of a collection, added and dropped at run time."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import APIRouter, Request, Response
+
+from app.bodies import JsonRoute
+from app.errors import wrong_input
+from app.routes.collections import Checked, Shared, reply
+from app.schemas.changes import is_one, with_name, without_name
+from app.schemas.declarations import to_vector
+from app.schemas.documents import Operation
+from app.schemas.parameters import parse_parameters
+from app.schemas.records import UpdateReply
+from app.schemas.spaces import VectorName
+from index import (
+    Collection,
+    SparseConfig,
+    StorageError,
+    UnknownVectorName,
+    VectorConfig,
+    check_vector_name,
+)
+
+router = APIRouter(
+    prefix="/collections/{collection_name}/vectors", tags=["collections"], route_class=JsonRoute
+)
+
+REPLIES: dict[str, Operation] = {
+    "add_vector_name": Operation(UpdateReply, "write"),
+    "drop_vector_name": Operation(UpdateReply, "write"),
+}
+
+
+@router.put("/{vector_name}", dependencies=[Checked])
+def add_vector_name(
+    request: Request, context: Shared, collection_name: str, vector_name: str, body: VectorName
+) -> Response:
+    """Declare a further vector name; points get such vectors by later writes.
+
+    The same declaration again changes nothing; a different one is refused.
+    """
+    collection = context.database.get(collection_name)
+    check_vector_name(vector_name)
+    with context.declaring:
+        vector = to_vector(body, collection.config)
+        held = collection.config.vectors.get(vector_name)
+        if held is None:
+            try:
+                collection.add_vector(
+                    vector_name, vector, lambda old: with_name(old, vector_name, body)
+                )
+            except StorageError:
+                context.refuse_dropped(collection)
+                raise
+        elif _space(held) != _space(vector):
+            raise wrong_input(
+                f"Vector {vector_name} already exists with a different configuration: "
+                "drop it first, or choose another name"
+            )
+    return _done(request, collection)
+
+
+@router.delete("/{vector_name}", dependencies=[Checked])
+def drop_vector_name(
+    request: Request, context: Shared, collection_name: str, vector_name: str
+) -> Response:
+    """Forget a vector name and every vector of it; points and payloads stay."""
+    collection = context.database.get(collection_name)
+    with context.declaring:
+        if not vector_name and is_one(collection.config.declared.get("vectors") or {}):
+            raise wrong_input(
+                "Cannot delete the unnamed vector when it is the only dense vector in the "
+                "collection"
+            )
+        try:
+            collection.drop_vector(vector_name, lambda old: without_name(old, vector_name))
+        except UnknownVectorName:
+            pass  # dropped before
+        except StorageError:
+            context.refuse_dropped(collection)
+            raise
+    return _done(request, collection)
+
+
+def _space(vector: VectorConfig | SparseConfig) -> tuple[Any, ...]:
+    """Return what makes two declarations of a name different."""
+    if isinstance(vector, SparseConfig):
+        return (vector.modifier,)
+    return vector.size, vector.distance, vector.originals
+
+
+def _done(request: Request, collection: Collection) -> Response:
+    wait = parse_parameters(request.scope["query_string"]).wait
+    status = UpdateReply(collection.state().seq, "completed" if wait else "acknowledged")
+    return reply(request, status)

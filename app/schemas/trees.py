@@ -1,0 +1,86 @@
+"""Queries on the wire: bodies to the trees of ``index.queries``. Prefetches nest."""
+
+from __future__ import annotations
+
+import msgspec
+
+from app.errors import format_error, wrong_input
+from app.schemas.kinds import to_kind
+from app.schemas.searches import (
+    GroupsBody,
+    LevelBody,
+    QueryBody,
+    between,
+    limit_of,
+    offset_of,
+    to_filter,
+    to_lookup,
+    to_params,
+)
+from app.schemas.selectors import PayloadSelector, select_vectors
+from app.schemas.vectors import ABSENT
+from index import MAX_K, parse_path, queries
+
+MAX_DEPTH = 32  # of prefetches in prefetches
+MAX_PREFETCHES = 1_000  # of one request
+
+_LEVEL = msgspec.json.Decoder(LevelBody)
+_LEVELS = msgspec.json.Decoder(list[LevelBody])
+
+
+def to_tree(body: QueryBody) -> tuple[queries.QueryRequest, PayloadSelector]:
+    """Return the tree a body asks for, and how payloads are cut.
+
+    Raises:
+        Refusal: a clause is unsupported, out of range, or of the wrong shape.
+        InvalidInput: a vector, an id or a path cannot be read.
+    """
+    select = PayloadSelector(body.with_payload, default=False)
+    root = _level(body, limit_of(body), _Budget())
+    vectors = select_vectors(body.with_vector)
+    return queries.QueryRequest(root, offset_of(body), select.wanted, vectors), select
+
+
+def to_groups(body: GroupsBody) -> tuple[queries.GroupRequest, PayloadSelector]:
+    """Return the grouped tree a body asks for, and how payloads are cut; raises as ``to_tree``."""
+    select = PayloadSelector(body.with_payload, default=False)
+    size = between("group_size", body.group_size, 1, MAX_K, queries.DEFAULT_GROUP_SIZE)
+    root = _level(body, limit_of(body), _Budget())
+    path, vectors = parse_path(body.group_by), select_vectors(body.with_vector)
+    return queries.GroupRequest(root, path, size, select.wanted, vectors), select
+
+
+class _Budget:
+    """How many prefetches one request may still hold."""
+
+    def __init__(self) -> None:
+        self.left = MAX_PREFETCHES
+
+    def take(self, levels: int) -> None:
+        """Raises Refusal when a request holds too many."""
+        self.left -= levels
+        if self.left < 0:
+            raise wrong_input(f"prefetch: expected at most {MAX_PREFETCHES} in one request")
+
+
+def _level(body: LevelBody, limit: int, budget: _Budget, depth: int = 0) -> queries.Prefetch:
+    if depth > MAX_DEPTH:
+        raise format_error(f"prefetch: nested too deeply, expected at most {MAX_DEPTH} levels")
+    below = _prefetches(bytes(body.prefetch))
+    budget.take(len(below))
+    return queries.Prefetch(
+        query=to_kind(bytes(body.query)),
+        using=body.using or "",
+        filter=to_filter(body.filter),
+        params=to_params(body.params),
+        threshold=body.score_threshold,
+        limit=limit,
+        lookup=to_lookup(body.lookup_from),
+        prefetches=tuple(_level(each, limit_of(each), budget, depth + 1) for each in below),
+    )
+
+
+def _prefetches(text: bytes) -> list[LevelBody]:
+    if text in ABSENT:
+        return []
+    return [_LEVEL.decode(text)] if text[:1] == b"{" else _LEVELS.decode(text)

@@ -1,0 +1,177 @@
+"""Vectors on the wire: one column at a time, dense ones undecoded until the whole column is read.
+
+A dense vector is a list of numbers or base64 of float32; a sparse one is an object of ``indices``
+and ``values``. Which of the two a name takes is declared.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from http import HTTPStatus
+from itertools import chain
+from typing import Annotated, TypeAlias
+
+import msgspec
+import numpy as np
+
+from app.errors import Refusal, format_error, out_of_range, unsupported, wrong_input
+from index import (
+    CollectionConfig,
+    DimensionMismatch,
+    InvalidInput,
+    InvalidVector,
+    NamedSparse,
+    NamedVectors,
+    PointId,
+    SparseConfig,
+    SparseRows,
+    SparseVector,
+    UnknownVectorName,
+    Vector,
+    Vectors,
+    checked_rows,
+    parse_vector,
+    parse_vectors,
+)
+
+ABSENT = (b"", b"null")  # texts of a Raw field that was not sent, or sent as null
+WHITESPACE = b" \t\r\n"
+SPARSE = {"indices", "values"}  # the fields of a sparse vector
+
+Columns: TypeAlias = Mapping[str, tuple[list[int], list[bytes]]]  # name -> positions, texts
+Index: TypeAlias = Annotated[int, msgspec.Meta(ge=0, le=2**32 - 1)]
+
+
+class SparseBody(msgspec.Struct, forbid_unknown_fields=True):
+    """Dimensions that are not zero, in any order, and their values."""
+
+    indices: list[Index]
+    values: list[float]
+
+
+_SPARSE = msgspec.json.Decoder(SparseBody)
+_SPARSE_COLUMN = msgspec.json.Decoder(list[SparseBody])
+
+
+def parse_columns(
+    columns: Columns, ids: Sequence[PointId], config: CollectionConfig
+) -> dict[str, NamedVectors | NamedSparse]:
+    """Return the vectors of a batch by name.
+
+    Args:
+        columns: per name the places in the batch, ascending, and the texts of the vectors.
+        ids: of the points of the batch, to be named in errors.
+        config: what the names are declared as.
+
+    Raises:
+        Refusal: a vector is of another kind than declared.
+        InvalidInput: a vector cannot be read; the text names the point.
+    """
+    parsed: dict[str, NamedVectors | NamedSparse] = {}
+    for name, (positions, texts) in columns.items():
+        of = ids if len(positions) == len(ids) else [ids[p] for p in positions]
+        places = np.array(positions, dtype=np.int64)
+        declared = config.vectors.get(name)
+        if declared is None:
+            error = UnknownVectorName(name, list(config.vectors))
+            raise Refusal(HTTPStatus.BAD_REQUEST, f"{error} (point {of[0]})")
+        if isinstance(declared, SparseConfig):
+            parsed[name] = NamedSparse(places, _parse_sparse(texts, of))
+        else:
+            parsed[name] = NamedVectors(places, _parse_dense(texts, of, declared.size))
+    return parsed
+
+
+def read_vector(text: bytes) -> Vector:
+    """Return the one dense vector a JSON text holds; other kinds of vectors are refused."""
+    if text[:1] == b"{":
+        raise _wrong_kind(text)
+    if text[:1] == b"[" and text[1:].lstrip(WHITESPACE)[:1] in (b"[", b"{"):
+        raise unsupported("multivector")
+    if text[:1] not in (b"[", b'"'):
+        raise format_error(f"expected a vector, got {text[:40].decode(errors='replace')}")
+    return parse_vector(text)
+
+
+def read_sparse(text: bytes) -> SparseVector:
+    """Return the one sparse vector a JSON text holds; other kinds of vectors are refused."""
+    if text[:1] != b"{":
+        raise wrong_input("Conversion between sparse and regular vectors failed")
+    return _rows([_SPARSE.decode(text)]).vector(0)
+
+
+def _wrong_kind(text: bytes) -> Refusal:
+    fields = msgspec.json.decode(text, type=dict[str, msgspec.Raw]).keys()
+    if fields == SPARSE:
+        return wrong_input("Conversion between sparse and regular vectors failed")
+    return unsupported(f"inference object or vector with the fields {', '.join(fields)}")
+
+
+def _parse_dense(texts: list[bytes], ids: Sequence[PointId], size: int) -> Vectors:
+    """Parse one column at once; when that fails, one by one to name the point at fault."""
+    try:
+        values = parse_vectors(texts)
+        if values.shape[1] == size:
+            return values
+    except InvalidInput:
+        pass
+
+    def check(text: bytes, point_id: PointId) -> None:
+        length = len(read_vector(text))
+        if length != size:
+            raise DimensionMismatch(size, length, f"point {point_id}")
+
+    _find_fault(texts, ids, check)
+    return parse_vectors(texts)
+
+
+def _parse_sparse(texts: list[bytes], ids: Sequence[PointId]) -> SparseRows:
+    """Parse one column at once; when that fails, one by one to name the point at fault."""
+    try:
+        bodies = _SPARSE_COLUMN.decode(b"[" + b",".join(texts) + b"]")
+        return _rows(bodies)
+    except (msgspec.MsgspecError, Refusal):
+        pass
+
+    def check(text: bytes, _: PointId) -> None:
+        read_sparse(text)
+
+    _find_fault(texts, ids, check)
+    return _rows([_SPARSE.decode(text) for text in texts])
+
+
+def _find_fault(
+    texts: Sequence[bytes], ids: Sequence[PointId], check: Callable[[bytes, PointId], None]
+) -> None:
+    """Raise what ``check`` raises for the first text at fault, with its point named."""
+    for text, point_id in zip(texts, ids, strict=True):
+        try:
+            check(text, point_id)
+        except DimensionMismatch:
+            raise
+        except InvalidInput as error:
+            raise InvalidVector(f"{error} (point {point_id})") from None
+        except msgspec.MsgspecError as error:
+            raise format_error(f"{error} (point {point_id})") from None
+        except Refusal as error:
+            raise Refusal(error.status, f"{error.text} (point {point_id})") from None
+
+
+def _rows(vectors: Sequence[SparseBody]) -> SparseRows:
+    """Return sparse vectors as rows, the indices of each ascending. Raises Refusal."""
+    lengths = np.array([len(vector.indices) for vector in vectors], dtype=np.int64)
+    if any(len(vector.indices) != len(vector.values) for vector in vectors):
+        raise out_of_range("vector.values", "must be the same length as indices")
+    indptr = np.zeros(len(vectors) + 1, dtype=np.int64)
+    np.cumsum(lengths, out=indptr[1:])
+    total = int(indptr[-1])
+    indices = np.fromiter(chain.from_iterable(v.indices for v in vectors), np.uint32, total)
+    values = np.fromiter(chain.from_iterable(v.values for v in vectors), np.float64, total)
+    with np.errstate(over="ignore"):  # what overflows becomes Inf, which is refused
+        rows = SparseRows(indptr, indices, values.astype(np.float32))
+    try:
+        return checked_rows(rows, str)
+    except InvalidVector:
+        finite = np.isfinite(rows.values).all()
+        reason = "must be unique" if finite else "must be finite as float32"
+        raise out_of_range(f"vector.{'indices' if finite else 'values'}", reason) from None

@@ -1,0 +1,256 @@
+"""Strict mode: what a collection's owner forbids.
+
+Limits are part of a collection's declaration and are looked up per request; a collection without
+strict mode pays for two dictionary look-ups. Texts follow Qdrant's, which clients show to people.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from http import HTTPStatus
+from typing import NamedTuple, Protocol
+
+import msgspec
+
+from app.errors import Refusal
+from app.rates import Rates
+from app.strict_filters import check_sizes, leaves, refusal, require_indexes
+from index import (
+    Collection,
+    FieldIndex,
+    Filter,
+    NamedSparse,
+    Path,
+    PointBatch,
+    VectorConfig,
+    format_path,
+)
+
+FLOAT_BYTES = 4
+MEGABYTE = 1024 * 1024
+
+
+class SparseLimit(msgspec.Struct, frozen=True):
+    """Limit of one sparse vector name."""
+
+    max_length: int | None = None
+
+
+class Limits(msgspec.Struct, frozen=True):
+    """What is limited; None where nothing is. Rates are per minute."""
+
+    max_query_limit: int | None = None
+    max_timeout: int | None = None
+    unindexed_filtering_retrieve: bool | None = None
+    unindexed_filtering_update: bool | None = None
+    search_max_hnsw_ef: int | None = None
+    search_allow_exact: bool | None = None
+    search_max_oversampling: float | None = None
+    upsert_max_batchsize: int | None = None
+    search_max_batchsize: int | None = None
+    max_collection_vector_size_bytes: int | None = None
+    max_collection_payload_size_bytes: int | None = None
+    max_points_count: int | None = None
+    read_rate_limit: int | None = None
+    write_rate_limit: int | None = None
+    filter_max_conditions: int | None = None
+    condition_max_size: int | None = None
+    sparse_config: dict[str, SparseLimit] | None = None
+    max_payload_index_count: int | None = None
+    max_resident_memory_percent: int | None = None
+
+
+class Write(Protocol):
+    """What is looked at of a write: see ``app.schemas.updates.Update``."""
+
+    @property
+    def batch(self) -> PointBatch | None: ...  # noqa: D102
+    @property
+    def selected(self) -> int: ...  # noqa: D102
+    @property
+    def filter(self) -> Filter | None: ...  # noqa: D102
+    @property
+    def upserts(self) -> bool: ...  # noqa: D102
+    @property
+    def writes_payload(self) -> bool: ...  # noqa: D102
+
+
+class Strict(NamedTuple):
+    """The limits of one collection; every method raises Refusal for what exceeds them."""
+
+    limits: Limits
+    collection: Collection
+    rates: Rates
+
+    def read(
+        self,
+        *,
+        cost: int = 1,
+        limit: int | None = None,
+        timeout: int | None = None,
+        filters: tuple[Filter | None, ...] = (),
+    ) -> None:
+        """Check what all reads have in common. Call it once per request, after other checks."""
+        _within("limit", limit, self.limits.max_query_limit)
+        _within("timeout", timeout, self.limits.max_timeout)
+        for each in filters:
+            self._check_filter(each, self.limits.unindexed_filtering_retrieve)
+        self._take("Read", cost, self.limits.read_rate_limit)
+
+    def search_batch(self, searches: int) -> None:
+        """Check how many searches one request holds."""
+        _within("search batch size", searches, self.limits.search_max_batchsize)
+
+    def search(self, *, ef: int | None, exact: bool, oversampling: float | None) -> None:
+        """Check the parameters of one search."""
+        _within("oversampling", oversampling, self.limits.search_max_oversampling)
+        _within("hnsw_ef", ef, self.limits.search_max_hnsw_ef)
+        if exact and self.limits.search_allow_exact is False:
+            raise refusal("Exact search disabled!", "Set exact=false.")
+
+    def group_by(self, path: Path) -> None:
+        """Check that groups are formed by an indexed field that knows exact matches."""
+        if self.limits.unindexed_filtering_retrieve is not False:
+            return
+        index = self._indexes().get(format_path(path))
+        if index is None or index.kind not in ("keyword", "integer", "uuid", "bool"):
+            found = "Index required but not" if index is None else f"Index of type {index.kind!r}"
+            raise refusal(
+                f'{found} found for "{format_path(path)}"',
+                "Create an index supporting `match` for this key.",
+            )
+
+    def write(self, updates: Sequence[Write], timeout: int | None = None) -> None:
+        """Check the writes of one request. Call it once per request."""
+        _within("timeout", timeout, self.limits.max_timeout)
+        for each in updates:
+            self._check_write(each)
+        cost = sum(max(1, _points_of(each)) for each in updates)
+        self._take("Write", cost, self.limits.write_rate_limit)
+
+    def new_index(self, key: str) -> None:
+        """Check that one more payload index is allowed."""
+        limit = self.limits.max_payload_index_count
+        held = self._indexes()
+        if limit is not None and key not in held and len(held) >= limit:
+            raise refusal(
+                f"Collection already has the maximum number of payload indexes ({limit})",
+                "Delete an index that is not needed.",
+            )
+
+    def _take(self, kind: str, cost: int, rate: int | None) -> None:
+        """Count a request that passed all other checks: what is refused costs nothing."""
+        if rate is not None and cost:
+            self.rates.take(self.collection.name, kind, cost, rate)
+
+    def _check_write(self, update: Write) -> None:
+        if not update.upserts:  # the condition of an upsert is about points it names by id
+            self._check_filter(update.filter, self.limits.unindexed_filtering_update)
+        if update.batch is not None:
+            name = "upsert limit" if update.upserts else "update limit"
+            _within(name, _points_of(update), self.limits.upsert_max_batchsize)
+            self._check_sparse(update.batch)
+        if update.batch is not None or update.writes_payload:
+            self._check_room(update)
+
+    def _check_filter(self, condition: Filter | None, unindexed: bool | None) -> None:
+        """Check a filter's size, and that its fields are indexed when ``unindexed`` is False."""
+        if condition is None:
+            return
+        held = list(leaves(condition))
+        check_sizes(held, self.limits.filter_max_conditions, self.limits.condition_max_size)
+        if unindexed is False:
+            require_indexes(held, self._indexes())
+
+    def _indexes(self) -> dict[str, FieldIndex]:
+        return dict(self.collection.payload_indexes)
+
+    def _check_sparse(self, batch: PointBatch) -> None:
+        for name, limit in (self.limits.sparse_config or {}).items():
+            vectors = batch.vectors.get(name)
+            if limit.max_length is None or not isinstance(vectors, NamedSparse):
+                continue
+            longest = int(vectors.rows.lengths.max(initial=0))
+            if longest > limit.max_length:
+                raise _bad_request(
+                    f"Sparse vector '{name}' has a limit of {limit.max_length} indices, "
+                    f"but {longest} were provided!"
+                )
+
+    def _check_room(self, update: Write) -> None:
+        """Check that the collection, and this process, may still grow."""
+        limits = self.limits
+        if update.batch is not None:
+            _require_room(
+                "vector storage", self._vector_bytes, limits.max_collection_vector_size_bytes
+            )
+        if update.writes_payload:
+            _require_room(
+                "payload storage", self._payload_bytes, limits.max_collection_payload_size_bytes
+            )
+        most = limits.max_points_count
+        if update.upserts and most is not None and self.collection.count() >= most:
+            raise _bad_request(f"Max points count limit of {most} reached!")
+        _check_memory(limits.max_resident_memory_percent)
+
+    def _vector_bytes(self) -> int:
+        """Return what all vectors hold: floats of dense ones, all parts of sparse ones."""
+        declared = self.collection.config.vectors
+        total = 0
+        for name, held in self.collection.state().vectors.items():
+            config = declared.get(name)
+            if isinstance(config, VectorConfig):
+                total += held.points * config.size * FLOAT_BYTES
+            else:
+                total += sum(held.bytes_by_component.values())
+        return total
+
+    def _payload_bytes(self) -> int:
+        """Return the size of the file that holds the payloads."""
+        return self.collection.state().store_bytes
+
+
+def strict_of(collection: Collection, rates: Rates) -> Strict | None:
+    """Return a collection's limits, None when strict mode is off."""
+    declared = collection.config.declared.get("strict_mode_config")
+    if not declared or not declared.get("enabled"):
+        return None
+    return Strict(msgspec.convert(declared, Limits), collection, rates)
+
+
+def _points_of(update: Write) -> int:
+    """Return how many points a write names."""
+    return update.selected if update.batch is None else len(update.batch.ids)
+
+
+def _require_room(what: str, held: Callable[[], int], limit: int | None) -> None:
+    if limit is not None and held() >= limit:
+        raise _bad_request(f"Max {what} size limit of {limit / MEGABYTE}MB reached!")
+
+
+def _within(name: str, value: float | None, limit: float | None) -> None:
+    if value is not None and limit is not None and value > limit:
+        raise refusal(
+            f'Limit exceeded {value} > {limit} for "{name}"',
+            f'Reduce the "{name}" parameter to or below {limit}.',
+        )
+
+
+def _check_memory(limit: int | None) -> None:
+    """Refuse when this process holds more than ``limit`` percent of the machine's memory."""
+    if limit is None:
+        return
+    with open("/proc/self/statm", "rb") as file:
+        resident = int(file.read().split()[1])
+    used = 100 * resident // os.sysconf("SC_PHYS_PAGES")
+    if used >= limit:
+        raise refusal(
+            f"Resident memory usage is at {used}% of total memory, exceeding the configured limit "
+            f"of {limit}%",
+            "Delete points, drop collections or raise `max_resident_memory_percent`.",
+        )
+
+
+def _bad_request(text: str) -> Refusal:
+    return Refusal(HTTPStatus.BAD_REQUEST, f"Bad request: {text}")

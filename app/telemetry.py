@@ -1,0 +1,112 @@
+"""``GET /telemetry``: the server in numbers, as Qdrant's clients read them."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any, TypedDict
+from uuid import uuid4
+
+from app.context import Context
+from app.schemas.information import OptimizerError, describe_config
+from index import Collection
+
+MICROSECONDS = 1_000_000
+
+_ID = str(uuid4())
+_STARTED = datetime.now(UTC).isoformat()
+
+
+class AppReply(TypedDict):
+    """What runs, and since when."""
+
+    name: str
+    version: str
+    startup: str
+
+
+class AggregateReply(TypedDict):
+    """One collection."""
+
+    vectors: int
+    optimizers_status: str | OptimizerError
+    params: dict[str, Any]
+
+
+class CollectionsReply(TypedDict):
+    """All collections."""
+
+    number_of_collections: int
+    collections: list[AggregateReply]
+
+
+class ClusterModeReply(TypedDict):
+    """Whether this server is one of several: it is not."""
+
+    enabled: bool
+
+
+class DurationsReply(TypedDict):
+    """Replies of one route with one status."""
+
+    count: int
+    avg_duration_micros: float
+    total_duration_micros: int
+
+
+class ResponsesReply(TypedDict):
+    """Durations by method and route, then by status."""
+
+    responses: dict[str, dict[str, DurationsReply]]
+
+
+class RequestsReply(TypedDict):
+    """Replies by protocol."""
+
+    rest: ResponsesReply
+    grpc: ResponsesReply
+
+
+class TelemetryReply(TypedDict):
+    """The whole server."""
+
+    id: str
+    app: AppReply
+    collections: CollectionsReply
+    cluster: ClusterModeReply
+    requests: RequestsReply
+
+
+def describe_server(context: Context) -> TelemetryReply:
+    """Return the result of ``GET /telemetry``; reads no rows."""
+    settings = context.settings
+    return {
+        "id": _ID,
+        "app": {"name": settings.title, "version": settings.version, "startup": _STARTED},
+        "collections": {
+            "number_of_collections": len(context.database.names()),
+            "collections": [_describe(each) for each in context.collections()],
+        },
+        "cluster": {"enabled": False},
+        "requests": {"rest": {"responses": _durations(context)}, "grpc": {"responses": {}}},
+    }
+
+
+def _describe(collection: Collection) -> AggregateReply:
+    info = collection.state()
+    return {
+        "vectors": sum(held.points for held in info.vectors.values()),
+        "optimizers_status": {"error": info.last_error} if info.last_error else "ok",
+        "params": describe_config(collection.config)["params"],
+    }
+
+
+def _durations(context: Context) -> dict[str, dict[str, DurationsReply]]:
+    found: dict[str, dict[str, DurationsReply]] = {}
+    for method, route, status, count, seconds in context.metrics.replies():
+        micros = seconds * MICROSECONDS
+        found.setdefault(f"{method} {route}", {})[str(status)] = {
+            "count": count,
+            "avg_duration_micros": micros / count,
+            "total_duration_micros": round(micros),
+        }
+    return found

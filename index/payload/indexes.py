@@ -1,0 +1,279 @@
+"""The payload indexes of a collection: kept by its writer, read by searches.
+
+One lock is held for short: by a reader per condition, by a writer per ``_CHUNK`` points. A reader
+may see a write that its view does not hold yet, or the other way round; what it gets is cut with
+its own live points.
+
+``replace`` bears being told of a point a second time, and of a payload that is newer than the one
+it is told was there before: a field built from stored pages meanwhile has seen it already.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from pyroaring import BitMap
+
+from index.errors import InvalidInput
+from index.filters.decoding import Decode, key_decoder
+from index.filters.expression import Field, Path
+from index.filters.paths import parse_path
+from index.filters.tokens import Tokenizer
+from index.filters.values import stored_at
+from index.payload.candidates import Candidates
+from index.payload.config import FieldIndex
+from index.payload.field import IndexedField
+from index.payload.lookup import Lookup
+from index.payload.ordered import Ordered
+from index.payload.postings import Arrays, Value
+from index.payload.texts import Texts
+
+ARRAYS_FORMAT = 1  # of what `to_arrays` returns
+_CHUNK = 256  # points per hold of the lock: about 6 ms with a text index
+
+
+class OrderColumn(NamedTuple):
+    """The values of a field in the order of points: one row per value, so several per array.
+
+    ``numbers`` (m,) uint32, ``values`` (m,) int64 or float64; moments are microseconds since 1970.
+    """
+
+    numbers: NDArray[np.uint32]
+    values: NDArray[np.int64] | NDArray[np.float64]
+
+
+class Building:
+    """A field that does not answer yet; made by ``PayloadIndexes.begin``."""
+
+    def __init__(self, key: str, config: FieldIndex, lock: threading.Lock) -> None:
+        self.key = key
+        self.path = parse_path(key)
+        self.field = IndexedField(config)
+        self.known = BitMap()  # points that are in, or that a write has touched
+        self._lock = lock
+
+    def add(self, numbers: Sequence[int], payloads: Sequence[bytes | None]) -> None:
+        """Add stored points; those touched by a write since the beginning are left as they are."""
+        decode = key_decoder({str(self.path[0])})
+        for places in _chunks(range(len(numbers))):
+            with self._lock:
+                new = [place for place in places if numbers[place] not in self.known]
+                added = [int(numbers[place]) for place in new]
+                found = [decode(payloads[place]) for place in new]
+                self.field.add(added, _stored(found, self.path))
+                self.known.update(added)
+
+
+class PayloadIndexes:
+    """All payload indexes of one collection; a key is the text of a path."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._keys: dict[str, Path] = {}  # as they were declared
+        self._fields: dict[Path, IndexedField] = {}
+        self._building: list[Building] = []
+        self._decode: Decode = key_decoder(())
+
+    def __len__(self) -> int:
+        return len(self._fields) + len(self._building)
+
+    @property
+    def fields(self) -> Mapping[str, FieldIndex]:
+        """The fields that answer, by key."""
+        return {key: field.config for key, field in self._each()}
+
+    @property
+    def points(self) -> Mapping[str, int]:
+        """How many points have a value of the index's kind, by path."""
+        return {key: field.points for key, field in self._each()}
+
+    @property
+    def nbytes(self) -> Mapping[str, int]:
+        """Resident bytes by path."""
+        with self._lock:
+            return {key: field.nbytes for key, field in self._each()}
+
+    @property
+    def tokenizers(self) -> Mapping[Path, Tokenizer]:
+        """The tokenizers of text fields, for ``compile_filter``."""
+        return {
+            path: part.tokenizer
+            for path, field in self._fields.items()
+            for part in field.parts.values()
+            if isinstance(part, Texts)
+        }
+
+    def replace(
+        self,
+        numbers: Sequence[int],
+        before: Sequence[bytes | None],
+        after: Sequence[bytes | None],
+    ) -> None:
+        """Follow a write: points with their payloads before and after it, each number once.
+
+        A new point, and one without payload, has None before; a deleted one has None after.
+        """
+        changed = [place for place in range(len(numbers)) if before[place] != after[place]]
+        for places in _chunks(changed):
+            olds = [(int(numbers[place]), before[place]) for place in places]
+            news = [(int(numbers[place]), after[place]) for place in places]
+            with self._lock:
+                self._change(olds, news)
+
+    def discard(self, numbers: BitMap) -> None:
+        """Forget points, whatever their payloads were: one pass over all indexes."""
+        with self._lock:
+            for field in self._fields.values():
+                field.discard(numbers)
+            for building in self._building:
+                building.field.discard(numbers)
+                building.known |= numbers
+
+    def has(self, path: Path) -> bool:
+        """Tell whether a field answers at the path."""
+        return path in self._fields
+
+    def candidates(self, condition: Field, live: BitMap) -> Candidates | None:
+        """Return which points match a condition, None when no index says anything on it.
+
+        The sets may hold points that are not live.
+        """
+        field = self._fields.get(condition.path)
+        if field is None:
+            return None
+        with self._lock:
+            return field.candidates(condition, live)
+
+    def order_column(self, path: Path, allowed: BitMap | None = None) -> OrderColumn | None:
+        """Return the values to order by, unsorted; None when no index of the path has an order."""
+        field = self._fields.get(path)
+        for part in field.parts.values() if field else ():
+            if isinstance(part, Ordered):
+                with self._lock:
+                    return OrderColumn(*part.column.pairs(allowed))
+        return None
+
+    def value_counts(self, path: Path, allowed: BitMap) -> list[tuple[Value, int]] | None:
+        """Return values and the number of allowed points that hold each.
+
+        None when no index of exact matches has the path, when it does not know all values of the
+        allowed points, or when it would take longer than to read their payloads.
+        """
+        field = self._fields.get(path)
+        part = next(iter(field.parts.values())) if field is not None else None
+        if field is None or not isinstance(part, Lookup):
+            return None
+        with self._lock:
+            if field.presence.others.intersect(allowed):
+                return None
+            return part.postings.counts(allowed) if len(part) <= 10 * len(allowed) else None
+
+    def begin(self, key: str, config: FieldIndex) -> Building:
+        """Start a field: it follows writes from now on, and takes stored points by ``add``."""
+        building = Building(key, config, self._lock)
+        with self._lock:
+            self._building.append(building)
+            self._choose_keys()
+        return building
+
+    def finish(self, building: Building) -> None:
+        """Let a field answer, in place of one of the same path if there is one."""
+        with self._lock:
+            self._building.remove(building)
+            self._put(building.key, building.field)
+
+    def cancel(self, building: Building) -> None:
+        """Give a field up that was begun."""
+        with self._lock:
+            self._building.remove(building)
+            self._choose_keys()
+
+    def drop(self, key: str) -> None:
+        """Remove a field; nothing happens if there is none."""
+        path = parse_path(key)
+        with self._lock:
+            self._keys = {each: at for each, at in self._keys.items() if at != path}
+            self._fields = {at: field for at, field in self._fields.items() if at != path}
+            self._choose_keys()
+
+    def dump(self, key: str) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
+        """Return copies of the contents of a field, and what else ``load`` checks, fit for JSON.
+
+        Raises:
+            InvalidInput: there is no such field.
+        """
+        with self._lock:
+            field = self._fields.get(parse_path(key))
+            if field is None:
+                raise InvalidInput(f"No payload index of {key!r}: nothing to store")
+            return dict(field.to_arrays()), {"format": ARRAYS_FORMAT}
+
+    def load(
+        self, key: str, config: FieldIndex, arrays: Arrays, description: Mapping[str, Any]
+    ) -> None:
+        """Add a field with the contents that ``dump`` returned.
+
+        Raises:
+            InvalidInput: the contents are of another format.
+        """
+        if description["format"] != ARRAYS_FORMAT:
+            raise InvalidInput(
+                f"The payload index of {key!r} has format {description['format']}, this release "
+                f"reads {ARRAYS_FORMAT}: drop the index and create it again"
+            )
+        field = IndexedField(config)
+        field.load(arrays)
+        with self._lock:
+            self._put(key, field)
+
+    def _put(self, key: str, field: IndexedField) -> None:
+        path = parse_path(key)
+        # readers hold no lock while they look a field up: the dicts are replaced, never changed
+        self._keys = {each: at for each, at in self._keys.items() if at != path} | {key: path}
+        self._fields = {**self._fields, path: field}
+        self._choose_keys()
+
+    def _each(self) -> list[tuple[str, IndexedField]]:
+        keys, fields = self._keys, self._fields
+        return [(key, fields[path]) for key, path in keys.items() if path in fields]
+
+    def _choose_keys(self) -> None:
+        paths = [*self._fields, *(building.path for building in self._building)]
+        self._decode = key_decoder({str(path[0]) for path in paths})
+
+    def _change(
+        self, olds: list[tuple[int, bytes | None]], news: list[tuple[int, bytes | None]]
+    ) -> None:
+        gone = [number for number, payload in olds if payload is not None]
+        old = [self._decode(payload) for _, payload in olds if payload is not None]
+        added = [number for number, payload in news if payload is not None]
+        new = [self._decode(payload) for _, payload in news if payload is not None]
+        for building in self._building:
+            building.known.update([number for number, _ in news])
+        for path, field in (
+            *self._fields.items(),
+            *((building.path, building.field) for building in self._building),
+        ):
+            if gone:
+                field.remove(gone, _stored(old, path))
+            if added:
+                field.add(added, _stored(new, path))
+
+
+def _stored(payloads: list[dict[str, Any]], path: Path) -> list[list[Any]]:
+    if len(path) > 1:
+        return [stored_at(payload, path) for payload in payloads]
+    key = path[0]
+    return [[payload[key]] if key in payload else [] for payload in payloads]
+
+
+def _chunks(places: Sequence[int]) -> Iterator[Sequence[int]]:
+    for start in range(0, len(places), _CHUNK):
+        if start:
+            time.sleep(0)  # lets a reader that waits for the lock have it
+        yield places[start : start + _CHUNK]

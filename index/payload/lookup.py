@@ -1,0 +1,72 @@
+"""Exact matches: strings, integers, booleans, UUIDs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from pyroaring import BitMap
+
+from index.filters.expression import Field, Match, MatchText
+from index.payload.candidates import Answer
+from index.payload.postings import Arrays, Postings, grouped
+from index.payload.values import Read, read_text
+
+
+class Lookup:
+    """Exact matches of the values that ``read`` knows."""
+
+    def __init__(self, read: Read) -> None:
+        self._read = read
+        self.postings = Postings()
+
+    def __len__(self) -> int:
+        return len(self.postings)
+
+    @property
+    def nbytes(self) -> int:
+        """Resident bytes."""
+        return self.postings.nbytes
+
+    def add(self, numbers: Sequence[int], values: Sequence[Sequence[Any]]) -> None:
+        """Add points to the sets of their values."""
+        for value, group in grouped(numbers, values).items():
+            self.postings.add(value, group)
+
+    def remove(self, numbers: Sequence[int], values: Sequence[Sequence[Any]]) -> None:
+        """Take points out of the sets of their values."""
+        remove = self.postings.remove
+        for number, each in zip(numbers, values, strict=True):
+            for value in each:
+                remove(value, number)
+
+    def discard(self, numbers: BitMap) -> None:
+        """Take points out of all sets."""
+        self.postings.discard(numbers)
+
+    def answer(self, condition: Field) -> Answer | None:
+        """Answer matches, and characters of texts by looking at every distinct one."""
+        if isinstance(condition, Match):
+            known = [value for each in condition.values if (value := self._read(each)) is not None]
+            is_open = len(known) < len(condition.values)
+            return Answer(self.postings.union(known), BitMap(), is_open)
+        if isinstance(condition, MatchText) and self._read is read_text:
+            return self._with_characters(condition)
+        return None
+
+    def to_arrays(self) -> Arrays:
+        """Return the sets by value."""
+        return self.postings.to_arrays()
+
+    def load(self, arrays: Arrays) -> None:
+        """Take the sets over."""
+        self.postings = Postings.from_arrays(arrays)
+
+    def _with_characters(self, condition: MatchText) -> Answer | None:
+        if condition.how == "prefix":
+            found = self.postings.starting_with(condition.text)
+        elif condition.how == "substring":
+            found = [each for each in map(str, self.postings.values()) if condition.text in each]
+        else:
+            return None
+        return Answer(self.postings.union(found), BitMap(), True)

@@ -1,0 +1,47 @@
+"""The parts payload indexes are made of: each holds one kind of values in one structure.
+
+- ``lookup``: exact matches. ``ordered``: bounds and order. ``places``: points on the globe.
+  ``texts``: tokens.
+
+A part receives values that are of its kind already, at least one per point, and forgets points by
+the same values. What it knows nothing of it answers with None.
+
+Not locked: the caller lets one thread in at a time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+from pyroaring import BitMap
+
+from index.filters.expression import Field
+from index.payload.candidates import Answer
+from index.payload.postings import Arrays
+
+
+class Part(Protocol):
+    """One structure of an index."""
+
+    @property
+    def nbytes(self) -> int:
+        """Resident bytes."""
+
+    def add(self, numbers: Sequence[int], values: Sequence[Sequence[Any]]) -> None:
+        """Set the values of points that have none here."""
+
+    def remove(self, numbers: Sequence[int], values: Sequence[Sequence[Any]]) -> None:
+        """Forget the values of points."""
+
+    def discard(self, numbers: BitMap) -> None:
+        """Forget points, whatever their values."""
+
+    def answer(self, condition: Field) -> Answer | None:
+        """Return which points match, None where this part cannot tell."""
+
+    def to_arrays(self) -> Arrays:
+        """Return what ``load`` reads."""
+
+    def load(self, arrays: Arrays) -> None:
+        """Take the contents over that ``to_arrays`` returned."""

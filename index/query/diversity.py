@@ -1,0 +1,72 @@
+"""Maximal marginal relevance (Carbonell, Goldstein 1998): relevant points unlike those chosen.
+
+Each step takes the candidate with the largest ``(1 - diversity) * relevance - diversity * s``,
+where s is its greatest similarity to a point already taken. The order among exact ties is the
+reference's: the last of the equal ones, in a list where the last fills the place of one taken.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from index.types import SparseVector
+
+
+def diverse(
+    relevance: NDArray[np.float64],
+    similar_to: Callable[[int], NDArray[np.float64]],
+    diversity: float,
+    count: int,
+) -> list[int]:
+    """Return the places of up to ``count`` candidates, in the order they are taken.
+
+    Args:
+        relevance: similarity of each candidate (m,) to the query.
+        similar_to: returns the similarity (m,) of all candidates to the one at a place.
+        diversity: 0 to 1.
+        count: how many to take.
+    """
+    waiting = np.arange(len(relevance))
+    taken: list[int] = []
+    closest = np.full(len(relevance), -np.inf)
+    worth = relevance
+    while len(waiting) and len(taken) < count:
+        at = _last_best(worth[waiting])
+        chosen = int(waiting[at])
+        if np.isneginf(worth[chosen]):
+            break
+        waiting[at] = waiting[-1]
+        waiting = waiting[:-1]
+        taken.append(chosen)
+        closest = np.maximum(closest, similar_to(chosen))
+        worth = (1.0 - diversity) * relevance - diversity * closest
+    return taken
+
+
+def _last_best(values: NDArray[np.float64]) -> int:
+    return len(values) - 1 - int(values[::-1].argmax())
+
+
+class SparseRows:
+    """Sparse candidates laid out for dot products with one of them at a time."""
+
+    def __init__(self, rows: Sequence[SparseVector]) -> None:
+        self._n = len(rows)
+        indices = np.concatenate([np.empty(0, np.uint32), *(row.indices for row in rows)])
+        values = np.concatenate([np.empty(0, np.float32), *(row.values for row in rows)])
+        self._values = values.astype(np.float64)
+        self._row = np.repeat(np.arange(self._n), [len(row.indices) for row in rows])
+        self._terms, self._term = np.unique(indices, return_inverse=True)
+
+    def dot(self, other: SparseVector) -> NDArray[np.float64]:
+        """Return the dot product (m,) of every row with ``other``."""
+        weights = np.zeros(len(self._terms) + 1)
+        places = np.searchsorted(self._terms, other.indices)
+        known = places < len(self._terms)
+        known[known] = self._terms[places[known]] == other.indices[known]
+        weights[places[known]] = other.values[known]
+        products = self._values * weights[self._term]
+        return np.bincount(self._row, products, self._n).astype(np.float64)

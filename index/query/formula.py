@@ -1,0 +1,87 @@
+"""Formulas: the points that prefetches found, scored anew by a term and ranked."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cache
+
+import msgspec
+import numpy as np
+from pyroaring import BitMap
+
+from index.filters.expression import Filter, HasVector
+from index.filters.matching import Facts
+from index.query.compiled import Known, Row, compile_term, refuse_infinite
+from index.query.request import Formula
+from index.query.scored import Scored, nothing
+from index.query.source import Source
+from index.types import Numbers
+
+
+def rank(source: Source, formula: Formula, found: Sequence[Scored], count: int) -> Scored:
+    """Return the ``count`` best of the points found, by the formula's score.
+
+    Raises:
+        InvalidInput: a point has no finite score; the text names the term.
+    """
+    evaluate = compile_term(formula.term, Known(formula.defaults, source.tokenizers))
+    named = dict.fromkeys(n for ranking in found for n in ranking.numbers.tolist())
+    facts = _facts(source, np.array([*named], dtype=np.uint32))
+    numbers = [number for number in named if number in facts]
+    if not numbers:
+        return nothing()
+    columns = [
+        dict(zip(ranking.numbers.tolist(), ranking.scores.tolist(), strict=True))
+        for ranking in found
+    ]
+    array = np.array(numbers, dtype=np.uint32)
+    scores = np.empty(len(numbers))
+    for place, number in enumerate(numbers):
+        row = Row(facts[number], [column.get(number) for column in columns])
+        scores[place] = _to_float32(evaluate(row))
+    order = np.argsort(-scores, kind="stable")[:count]
+    return Scored(array[order], scores[order])
+
+
+def _to_float32(score: float) -> float:
+    with np.errstate(over="ignore"):
+        rounded = float(np.float32(score))
+    if not math.isfinite(rounded):
+        refuse_infinite(f"{score} as f32")
+    return rounded
+
+
+@dataclass(frozen=True, slots=True)
+class _Names:
+    """The names of a point's vectors; which points have one is found once it is asked for."""
+
+    number: int
+    having: Callable[[str], BitMap | None]
+
+    def __contains__(self, name: object) -> bool:
+        points = self.having(str(name))
+        return points is None or self.number in points
+
+
+def _facts(source: Source, numbers: Numbers) -> dict[int, Facts]:
+    """Return what conditions and values may ask of each point that is still there."""
+    if not len(numbers):
+        return {}
+
+    @cache
+    def having(name: str) -> BitMap | None:
+        return source.allowed(Filter(must=(HasVector(name),)))
+
+    payloads = source.payloads(numbers)
+    ids = source.ids_of(numbers)  # read last: a point that is there had its payload too
+    return {
+        number: Facts(
+            ids[number],
+            {} if payload is None else msgspec.json.decode(payload),
+            _Names(number, having),
+        )
+        for number, payload in zip(numbers.tolist(), payloads, strict=True)
+        if number in ids
+    }

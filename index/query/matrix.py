@@ -1,0 +1,99 @@
+"""Distances among a random sample of points: the closest others of each."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from pyroaring import BitMap
+
+from index.config import VectorConfig
+from index.filters.bitmaps import from_numbers
+from index.filters.expression import Filter
+from index.query.ordered import sample
+from index.query.request import SearchParams
+from index.query.scope import Scope
+from index.query.scored import Scored, is_similarity, nothing
+from index.query.source import Source
+from index.query.targets import config_of
+from index.types import Numbers, PointId
+
+DEFAULT_SAMPLE = 10
+DEFAULT_NEIGHBOURS = 3
+_BLOCK = 256  # rows of distances held at a time
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class MatrixRequest:
+    """How many of the points that pass to sample, and how many neighbours of each to return."""
+
+    using: str = ""
+    filter: Filter | None = None
+    sample: int = DEFAULT_SAMPLE
+    limit: int = DEFAULT_NEIGHBOURS
+
+
+class Neighbours(NamedTuple):
+    """Sampled points in the order of their ids; of each the places and scores of its closest."""
+
+    ids: Sequence[PointId]
+    places: Sequence[Sequence[int]]
+    scores: Sequence[Sequence[float]]
+
+
+def neighbours(source: Source, request: MatrixRequest) -> Neighbours:
+    """Return the closest sampled points of every sampled point; nothing for a sample of one.
+
+    Raises:
+        UnknownVectorName: the name is not declared.
+    """
+    config = config_of(source, request.using)
+    scope = Scope(request.filter).having(request.using)
+    chosen = sample(source, scope, request.sample).numbers
+    ordered = source.first(from_numbers(chosen), len(chosen))
+    ids = source.ids_of(ordered)
+    numbers = np.array([n for n in ordered.tolist() if n in ids], dtype=np.uint32)
+    if len(numbers) < 2:
+        return Neighbours([], [], [])
+    if isinstance(config, VectorConfig):
+        found = _dense(source, request, numbers)
+    else:
+        found = _sparse(source, request, numbers)
+    places = [one.numbers.tolist() for one in found]
+    return Neighbours(
+        [ids[number] for number in numbers.tolist()], places, [one.scores.tolist() for one in found]
+    )
+
+
+def _dense(source: Source, request: MatrixRequest, numbers: Numbers) -> list[Scored]:
+    """Return places and scores of the closest of each, from whole rows of distances."""
+    vectors, _ = source.vectors(request.using, numbers)
+    similarity = is_similarity(source.vector_names[request.using])
+    found = []
+    for start in range(0, len(numbers), _BLOCK):
+        block = source.rescore(request.using, vectors[start : start + _BLOCK], numbers)
+        for row, distances in enumerate(block, start):
+            order = np.argsort(distances, kind="stable")
+            order = order[order != row][: request.limit]
+            scores = 0 - distances[order] if similarity else distances[order]
+            found.append(Scored(order.astype(np.uint32), scores.astype(np.float64)))
+    return found
+
+
+def _sparse(source: Source, request: MatrixRequest, numbers: Numbers) -> list[Scored]:
+    place_of = {number: place for place, number in enumerate(numbers.tolist())}
+    everyone = from_numbers(numbers)
+    found = []
+    for number, vector in zip(place_of, source.sparse(request.using, numbers), strict=True):
+        if vector is None:  # replaced since it was chosen
+            found.append(nothing())
+            continue
+        others = everyone - BitMap([number])
+        near = source.nearest(
+            request.using, vector, k=request.limit, request=SearchParams(), allowed=others
+        )
+        places = np.array([place_of[one] for one in near.numbers.tolist()], dtype=np.uint32)
+        found.append(Scored(places, 0 - near.distances.astype(np.float64)))
+    return found

@@ -1,0 +1,104 @@
+"""Levels that find the points nearest to one vector, and those of them unlike each other (mmr)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import cast
+
+import numpy as np
+from numpy.typing import NDArray
+from pyroaring import BitMap
+
+from index.config import MAX_K, SparseConfig
+from index.errors import InvalidConfig
+from index.query.diversity import SparseRows, diverse
+from index.query.examples import similarities
+from index.query.request import MAX_MMR_CANDIDATES, Mmr, Nearest, Prefetch
+from index.query.scope import Scope
+from index.query.scored import Scored, farthest, is_similarity, nothing
+from index.query.source import Source
+from index.query.targets import Point
+from index.types import Distance, Numbers, SparseVector, Vector, Vectors
+
+
+def nearest(source: Source, node: Prefetch, point: Point, scope: Scope, count: int) -> Scored:
+    """Return the ``count`` points closest to a vector."""
+    similarity = is_similarity(source.vector_names[node.using])
+    allowed, skipped = scope.allowed(source), scope.without
+    if allowed is not None:
+        allowed, skipped = allowed - skipped, BitMap()
+    k = min(count, len(source.live if allowed is None else allowed))
+    if not k:
+        return nothing()
+    if k > MAX_K:
+        raise InvalidConfig(f"limit and offset: expected at most {MAX_K} together, got {count}")
+    if skipped and k + len(skipped) > MAX_K:
+        allowed, skipped = source.live - skipped, BitMap()
+    ranked = source.nearest(
+        node.using,
+        point,
+        k=k + len(skipped),  # cheaper than a bitmap of all other points
+        request=node.params,
+        allowed=allowed,
+        max_distance=farthest(node.threshold, similarity),
+        corpus=source.allowed(node.params.idf_corpus),
+    )
+    scores = (0 - ranked.distances if similarity else ranked.distances).astype(np.float64)
+    found = Scored(ranked.numbers, scores)
+    if skipped:
+        kept = [at for at, number in enumerate(found.numbers.tolist()) if number not in skipped]
+        found = Scored(found.numbers[kept], scores[kept])
+    return found.cut(0, count)
+
+
+def diverse_nearest(
+    source: Source, node: Prefetch, query: Nearest, scope: Scope, offset: int
+) -> Scored:
+    """Return nearest points unlike each other, after the first ``offset`` of them."""
+    mmr, point = cast(Mmr, query.mmr), cast(Point, query.target)
+    candidates = node.limit if mmr.candidates is None else mmr.candidates
+    candidates = min(candidates, len(source.live))
+    if candidates > MAX_MMR_CANDIDATES:
+        raise InvalidConfig(
+            f"mmr: expected at most {MAX_MMR_CANDIDATES} candidates, which are as many as the "
+            f"limit unless candidates_limit is given, got {candidates}"
+        )
+    found = nearest(source, node, point, scope, candidates)
+    if not len(found):
+        return found
+    relevance, similar_to, there = _closeness(source, node.using, point, found.numbers)
+    places = there[diverse(relevance, similar_to, mmr.diversity, node.limit + offset)]
+    return Scored(found.numbers[places], found.scores[places]).cut(offset)
+
+
+def _closeness(
+    source: Source, name: str, point: Point, numbers: Numbers
+) -> tuple[NDArray[np.float64], Callable[[int], NDArray[np.float64]], NDArray[np.intp]]:
+    """Return the similarity (m,) of points to the query, to the one at a place, and the points.
+
+    The points are places in ``numbers``; those deleted meanwhile are left out.
+    """
+    config = source.vector_names[name]
+    if isinstance(config, SparseConfig):
+        sparse = source.sparse(name, numbers)
+        rows = [row for row in sparse if row is not None]
+        there = np.flatnonzero([row is not None for row in sparse])
+        laid_out = SparseRows(rows)
+        return laid_out.dot(cast(SparseVector, point)), lambda at: laid_out.dot(rows[at]), there
+    dense, has = source.vectors(name, numbers)
+    vectors, there = dense[has], np.flatnonzero(has)
+    to_query = source.rescore(name, cast(Vector, point)[None, :], numbers[there])[0]
+    relevance = similarities(to_query, config.distance).astype(np.float64)
+    return relevance, lambda at: _similar(vectors, vectors[at], config.distance), there
+
+
+def _similar(vectors: Vectors, one: Vector, distance: Distance) -> NDArray[np.float64]:
+    """Return the similarity (m,) of stored vectors to one of them."""
+    found: NDArray[np.float64]
+    if distance is Distance.EUCLID:
+        found = -np.square(vectors - one).sum(axis=1, dtype=np.float64)
+    elif distance is Distance.MANHATTAN:
+        found = -np.abs(vectors - one).sum(axis=1, dtype=np.float64)
+    else:
+        found = (vectors @ one).astype(np.float64)
+    return found

@@ -1,0 +1,117 @@
+"""What queries read: one consistent state of a collection, by numbers of points.
+
+``index.reading.Reading`` is it; tests have a plain twin.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from pyroaring import BitMap
+
+from index.config import SparseConfig, VectorConfig
+from index.filters.expression import Filter, Path
+from index.filters.tokens import Tokenizer
+from index.payload.indexes import OrderColumn
+from index.query.request import SearchParams
+from index.types import Distances, Numbers, PointId, Record, SparseVector, Vector, Vectors
+
+
+class Ranked(Protocol):
+    """The closest points, closest first; ties by id."""
+
+    @property
+    def numbers(self) -> Numbers:
+        """The points (k,)."""
+        ...
+
+    @property
+    def distances(self) -> Distances:
+        """Their distances (k,), ascending."""
+        ...
+
+
+class Source(Protocol):
+    """One state of one collection."""
+
+    @property
+    def live(self) -> BitMap:
+        """The numbers of all points; not to be changed."""
+
+    @property
+    def vector_names(self) -> Mapping[str, VectorConfig | SparseConfig]:
+        """The declared vectors by name."""
+
+    @property
+    def tokenizers(self) -> Mapping[Path, Tokenizer]:
+        """How text fields cut their texts, by path."""
+
+    def allowed(self, filter: Filter | None) -> BitMap | None:
+        """Return the points that pass a filter, None for all; not to be changed."""
+
+    def nearest(
+        self,
+        name: str,
+        query: Vector | SparseVector,
+        *,
+        k: int,
+        request: SearchParams,
+        allowed: BitMap | None,
+        max_distance: float | None = None,
+        corpus: BitMap | None = None,
+    ) -> Ranked:
+        """Return the ``k`` points closest to a query as the user gave it.
+
+        Under a sparse name only points that share a dimension with the query are results, and idf
+        counts the points of ``corpus``, None for all.
+        """
+
+    def vectors(self, name: str, numbers: Numbers) -> tuple[Vectors, NDArray[np.bool_]]:
+        """Return dense vectors (m, d) and which points have one."""
+
+    def sparse(self, name: str, numbers: Numbers) -> list[SparseVector | None]:
+        """Return sparse vectors, None for points without one."""
+
+    def score_all(
+        self, name: str, targets: Vectors, allowed: BitMap | None
+    ) -> Iterable[tuple[Numbers, NDArray[np.float32], bool]]:
+        """Return all points with a dense vector, distances (E, m), whether exact, in blocks."""
+
+    def score_sparse(
+        self,
+        name: str,
+        targets: Sequence[SparseVector],
+        allowed: BitMap | None,
+        *,
+        corpus: BitMap | None = None,
+    ) -> Iterable[tuple[Numbers, NDArray[np.float32]]]:
+        """Return all points with a sparse vector, and their exact distances (E, m), in blocks.
+
+        They are 0 where no dimension is shared; idf counts the points of ``corpus``, None for all.
+        """
+
+    def rescore(self, name: str, targets: Vectors, numbers: Numbers) -> NDArray[np.float32]:
+        """Return the exact distances (E, m) of the dense vectors of some points."""
+
+    def numbers_of(self, ids: Sequence[PointId]) -> list[int | None]:
+        """Return the number of each id, None where there is no such point."""
+
+    def first(self, points: BitMap, limit: int) -> Numbers:
+        """Return the first ``limit`` of some points in the order of their ids."""
+
+    def ids_of(self, numbers: Numbers) -> dict[int, PointId]:
+        """Return the ids by number, of the points that exist."""
+
+    def payloads(self, numbers: Numbers) -> list[bytes | None]:
+        """Return the payload of each number, None where there is none."""
+
+    def records(
+        self, numbers: Numbers, *, with_payload: bool, with_vectors: bool | tuple[str, ...]
+    ) -> list[Record | None]:
+        """Return each point as the user sees it, None for one that is gone meanwhile."""
+
+    def order_column(self, path: Path, allowed: BitMap | None) -> OrderColumn | None:
+        """Return the values that some points are ordered by, None without a range index."""

@@ -1,0 +1,155 @@
+"""The targets of a query as vectors: those given by id are read from a collection."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import TypeAlias
+from uuid import UUID
+
+import numpy as np
+from pyroaring import BitMap
+
+from index.config import SparseConfig, VectorConfig
+from index.errors import (
+    DimensionMismatch,
+    InvalidVector,
+    PointNotFound,
+    UnknownVectorName,
+)
+from index.query.request import (
+    Context,
+    Discover,
+    Feedback,
+    Nearest,
+    Pair,
+    Prefetch,
+    Query,
+    Recommend,
+    Target,
+)
+from index.query.source import Source
+from index.types import PointId, SparseVector, Vector
+
+Point: TypeAlias = Vector | SparseVector  # where a target lies
+WITH_TARGETS = (Nearest, Recommend, Discover, Context, Feedback)
+
+
+def resolve(
+    node: Prefetch, source: Source, elsewhere: Callable[[str], Source]
+) -> tuple[Query | None, BitMap]:
+    """Return a level's query with vectors for all targets, and the points that are examples.
+
+    Args:
+        node: the level.
+        source: the collection that is searched.
+        elsewhere: returns other collections by name, and ``source`` itself by its own.
+
+    Raises:
+        UnknownVectorName: a name is not declared.
+        PointNotFound: a target is the id of no point.
+        InvalidVector: that point lacks the vector, or a target is of the other kind.
+        DimensionMismatch: a vector is not as long as declared.
+    """
+    query = node.query
+    if not isinstance(query, WITH_TARGETS):
+        return query, BitMap()
+    config = config_of(source, node.using)
+    there, name = source, node.using
+    if node.lookup is not None:
+        there = elsewhere(node.lookup.collection)
+        name = node.using if node.lookup.vector is None else node.lookup.vector
+    ids = [one for one in targets_of(query) if isinstance(one, int | UUID)]
+    numbers, found = _read(there, name, ids)
+
+    def to_point(target: Target) -> Point:
+        point = found[target] if isinstance(target, int | UUID) else target
+        _check(point, config, node.using)
+        return point
+
+    return _replaced(query, to_point), BitMap(numbers) if there is source else BitMap()
+
+
+def config_of(source: Source, name: str) -> VectorConfig | SparseConfig:
+    """Return what is declared of a vector name. Raises UnknownVectorName."""
+    config = source.vector_names.get(name)
+    if config is None:
+        raise UnknownVectorName(name, list(source.vector_names))
+    return config
+
+
+def targets_of(query: Query) -> list[Target]:
+    """Return all targets of a query."""
+    targets: list[Target] = []
+
+    def collect(target: Target) -> Target:
+        targets.append(target)
+        return target
+
+    _replaced(query, collect)
+    return targets
+
+
+def _replaced(query: Query, to_point: Callable[[Target], Target]) -> Query:
+    match query:
+        case Nearest():
+            return replace(query, target=to_point(query.target))
+        case Recommend():
+            positive, negative = map(to_point, query.positive), map(to_point, query.negative)
+            return replace(query, positive=tuple(positive), negative=tuple(negative))
+        case Discover():
+            return replace(
+                query,
+                target=to_point(query.target),
+                context=_pairs(query.context, to_point),
+            )
+        case Context():
+            return replace(query, pairs=_pairs(query.pairs, to_point))
+        case Feedback():
+            examples = tuple((to_point(target), score) for target, score in query.examples)
+            return replace(query, target=to_point(query.target), examples=examples)
+    return query
+
+
+def _pairs(pairs: Sequence[Pair], to_point: Callable[[Target], Target]) -> tuple[Pair, ...]:
+    return tuple(Pair(to_point(pair.positive), to_point(pair.negative)) for pair in pairs)
+
+
+def _read(
+    source: Source, name: str, ids: Sequence[PointId]
+) -> tuple[list[int], Mapping[PointId, Point]]:
+    """Return the numbers of points, and their vectors of a name by id."""
+    if not ids:
+        return [], {}
+    config = config_of(source, name)
+    numbers: list[int] = []
+    for one, number in zip(ids, source.numbers_of(ids), strict=True):
+        if number is None:
+            raise PointNotFound(one)
+        numbers.append(number)
+    places = np.array(numbers, dtype=np.uint32)
+    found: Sequence[Point | None]
+    if isinstance(config, SparseConfig):
+        found = source.sparse(name, places)
+    else:
+        rows, has = source.vectors(name, places)
+        found = [row if held else None for row, held in zip(rows, has.tolist(), strict=True)]
+    vectors: dict[PointId, Point] = {}
+    for one, vector in zip(ids, found, strict=True):
+        if vector is None:
+            raise InvalidVector(f"Point {one} has no vector {name!r} to search with")
+        vectors[one] = vector
+    return numbers, vectors
+
+
+def _check(point: Point, config: VectorConfig | SparseConfig, name: str) -> None:
+    sparse = isinstance(point, SparseVector)
+    if sparse != isinstance(config, SparseConfig):
+        kinds = ("sparse", "dense") if sparse else ("dense", "sparse")
+        raise InvalidVector(
+            "Wrong input: Conversion between sparse and regular vectors failed: "
+            f"got a {kinds[0]} vector, but {name!r} is declared {kinds[1]}"
+        )
+    if isinstance(config, VectorConfig) and not isinstance(point, SparseVector):
+        if len(point) != config.size:
+            raise DimensionMismatch(config.size, len(point))

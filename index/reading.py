@@ -1,0 +1,297 @@
+"""One consistent state of a collection, read by the numbers of its points.
+
+A reading holds one view; filters are evaluated once each. Payloads and ids come from the store,
+which may be ahead of the view by what was written since: points deleted meanwhile are missing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from pyroaring import BitMap
+
+from index.batch import check_query
+from index.config import CollectionConfig, SparseConfig, VectorConfig
+from index.errors import InvalidVector, UnknownVectorName
+from index.filters.bitmaps import from_numbers, to_numbers
+from index.filters.expression import Filter, Path
+from index.filters.tokens import Tokenizer
+from index.payload.evaluate import evaluate
+from index.payload.indexes import OrderColumn, PayloadIndexes
+from index.points import NotYetApplied, PointReader, slots_in
+from index.search.closest import closest
+from index.search.every import exact_distances, score_rows
+from index.search.merge import Merged
+from index.search.plan import SearchRequest
+from index.search.sparse import score_sparse
+from index.sparse.rows import check_sparse
+from index.storage.ids import check_ids
+from index.types import (
+    Numbers,
+    PointId,
+    Record,
+    SearchStats,
+    Slots,
+    SparseVector,
+    Vector,
+    Vectors,
+)
+from index.view import VectorView, View
+
+EVERYTHING = Filter()
+
+
+class Params(Protocol):
+    """How a search is carried out, as in ``SearchRequest``; None means the default."""
+
+    @property
+    def ef(self) -> int | None:
+        """Candidates a graph walk keeps."""
+
+    @property
+    def exact(self) -> bool:
+        """Whether all vectors are compared."""
+
+    @property
+    def rescore(self) -> bool | None:
+        """Whether candidates are compared again by their originals."""
+
+    @property
+    def oversampling(self) -> float | None:
+        """Candidates rescored per result."""
+
+    @property
+    def ignore_codes(self) -> bool:
+        """Whether originals alone are compared."""
+
+
+class Selector:
+    """What filters are evaluated over: the points of one view."""
+
+    def __init__(self, view: View, indexes: PayloadIndexes, points: PointReader) -> None:
+        self.view = view
+        self.live = view.live
+        self.indexes = indexes
+        self._points = points
+
+    def select(self, filter: Filter) -> BitMap:
+        """Return the points that pass."""
+        return evaluate(filter, self)
+
+    def payloads(self, numbers: BitMap) -> Iterator[tuple[int, bytes | None]]:
+        """Yield numbers and payloads, ascending."""
+        for some in self._points.payloads(to_numbers(numbers)):
+            yield from some
+
+    def numbers_of(self, ids: Iterable[PointId]) -> BitMap:
+        """Return the numbers of the ids that exist."""
+        return BitMap([n for n in self._points.numbers_of(list(ids)) if n is not None])
+
+    def having(self, name: str) -> BitMap:
+        """Return the points with a vector of the name."""
+        vectors = self.view.vectors.get(name)
+        if vectors is None:
+            return BitMap()
+        return from_numbers(np.concatenate([*vectors.numbers()]))
+
+    def ids(self, numbers: BitMap) -> Iterator[tuple[int, PointId]]:
+        """Yield numbers and ids."""
+        yield from self._points.ids_of(list(numbers)).items()
+
+
+class Reading:
+    """Made by ``Collection.reading``; used by one thread, for one request."""
+
+    def __init__(
+        self,
+        view: View,
+        config: CollectionConfig,
+        points: PointReader,
+        indexes: PayloadIndexes,
+    ) -> None:
+        self.view = view
+        self.live = view.live
+        self.config = config
+        self.indexes = indexes
+        self.stats = SearchStats()
+        self._points = points
+        self._selector = Selector(view, indexes, points)
+        self._selected: dict[int, tuple[Filter, BitMap]] = {}
+
+    @property
+    def vector_names(self) -> Mapping[str, VectorConfig | SparseConfig]:
+        """The declared vectors by name."""
+        return self.config.vectors
+
+    @property
+    def tokenizers(self) -> Mapping[Path, Tokenizer]:
+        """How text fields cut their texts, by path."""
+        return self.indexes.tokenizers
+
+    @property
+    def selector(self) -> Selector:
+        """What filters are evaluated over."""
+        return self._selector
+
+    def allowed(self, filter: Filter | None) -> BitMap | None:
+        """Return the points that pass a filter, None for all."""
+        if filter is None or filter == EVERYTHING:
+            return None
+        known = self._selected.get(id(filter))
+        if known is None:
+            known = self._selected[id(filter)] = filter, self._selector.select(filter)
+        return known[1]
+
+    # Searches.
+
+    def nearest(
+        self,
+        name: str,
+        query: Vector | SparseVector,
+        *,
+        k: int,
+        request: Params,
+        allowed: BitMap | None,
+        max_distance: float | None = None,
+        corpus: BitMap | None = None,
+    ) -> Merged:
+        """Return the ``k`` points closest to a query as the user gave it.
+
+        Args:
+            name: of the vectors.
+            query: dense or sparse, as the name is.
+            k: how many points.
+            request: how to search.
+            allowed: the points that may be found, None for all.
+            max_distance: points farther away are left out.
+            corpus: the points that idf is counted over, None for all.
+
+        Raises:
+            InvalidInput: one of its subclasses: the name, the query or a parameter is wrong.
+        """
+        asked = SearchRequest(
+            query,
+            name,
+            k,
+            ef=request.ef,
+            exact=request.exact,
+            rescore=request.rescore,
+            oversampling=request.oversampling,
+            ignore_codes=request.ignore_codes,
+            max_distance=max_distance,
+        )
+        return closest(self._view_of(name), asked, allowed, self.stats, corpus=corpus)
+
+    def score_all(
+        self, name: str, targets: Vectors, allowed: BitMap | None
+    ) -> Iterator[tuple[Numbers, NDArray[np.float32], bool]]:
+        """Return blocks of the points with a dense vector, distances (E, m), whether exact."""
+        vectors = self._dense_view(name)
+        queries = self._checked(vectors, targets)
+        return score_rows(vectors, queries, allowed)
+
+    def score_sparse(
+        self,
+        name: str,
+        targets: Sequence[SparseVector],
+        allowed: BitMap | None,
+        *,
+        corpus: BitMap | None = None,
+    ) -> Iterator[tuple[Numbers, NDArray[np.float32]]]:
+        """Return blocks of the points with a sparse vector and their exact distances (E, m).
+
+        They are 0 where no dimension is shared; idf is counted over the corpus, None for all.
+        """
+        vectors = self._view_of(name)
+        if not isinstance(vectors.config, SparseConfig):
+            raise InvalidVector(f"Vector {name!r} is dense, expected the name of a sparse one")
+        queries = [check_sparse(target.indices, target.values) for target in targets]
+        return score_sparse(vectors, queries, allowed, corpus=corpus)
+
+    def rescore(self, name: str, targets: Vectors, numbers: Numbers) -> NDArray[np.float32]:
+        """Return exact distances (E, m) of the dense vectors of some points."""
+        vectors = self._dense_view(name)
+        return exact_distances(vectors, self._checked(vectors, targets), numbers)
+
+    # Points.
+
+    def vectors(self, name: str, numbers: Numbers) -> tuple[Vectors, NDArray[np.bool_]]:
+        """Return dense vectors (m, d), and which points have one.
+
+        Raises:
+            NotYetApplied: a point was replaced since; a newer reading has it.
+        """
+        vectors = self._dense_view(name)
+        slots = self._slots(name, numbers)
+        has = slots != 0
+        assert isinstance(vectors.config, VectorConfig)
+        found = np.zeros((len(numbers), vectors.config.size), dtype=np.float32)
+        found[has], complete = vectors.vectors_of(slots[has])
+        if not complete:
+            raise NotYetApplied("points were replaced since the reading was taken, take another")
+        return found, has
+
+    def sparse(self, name: str, numbers: Numbers) -> list[SparseVector | None]:
+        """Return sparse vectors, None for points without one. Raises as ``vectors`` does."""
+        slots = self._slots(name, numbers)
+        found = self._view_of(name).sparse_of(slots[slots != 0])
+        if any(vector is None for vector in found):
+            raise NotYetApplied("points were replaced since the reading was taken, take another")
+        own = iter(found)
+        return [next(own) if slot else None for slot in slots]
+
+    def numbers_of(self, ids: Sequence[PointId]) -> list[int | None]:
+        """Return the number of each id, None where there is no such point. Raises InvalidId."""
+        check_ids(ids)
+        return self._points.numbers_of(ids)
+
+    def ids_of(self, numbers: Numbers) -> dict[int, PointId]:
+        """Return the ids of the points that exist."""
+        return self._points.ids_of(numbers.tolist())
+
+    def payloads(self, numbers: Numbers) -> list[bytes | None]:
+        """Return the payload of each number, None where there is none."""
+        found = self._points.stored(numbers.tolist(), with_payload=True)
+        return [found[n][1][2] if n in found else None for n in numbers.tolist()]
+
+    def records(
+        self, numbers: Numbers, *, with_payload: bool, with_vectors: bool | tuple[str, ...]
+    ) -> list[Record | None]:
+        """Return each point as the user sees it, None for one that is gone meanwhile."""
+        wanted = self._points.wanted(with_vectors)
+        return self._points.numbered(numbers.tolist(), wanted, with_payload=with_payload)
+
+    def first(self, points: BitMap, limit: int) -> Numbers:
+        """Return the first ``limit`` of some points in the order of their ids."""
+        return np.array(self._points.first_among(points, limit), dtype=np.uint32)
+
+    def order_column(self, path: Path, allowed: BitMap | None) -> OrderColumn | None:
+        """Return the values that some points are ordered by, None without a range index."""
+        return self.indexes.order_column(path, allowed)
+
+    def _slots(self, name: str, numbers: Numbers) -> Slots:
+        """Return the slot of each point, 0 where it has no vector of the name or is gone."""
+        found = self._points.stored(numbers.tolist(), with_payload=False)
+        there = [n for n in numbers.tolist() if n in found]
+        own = slots_in([found[n] for n in there], self.config.number(name)).tolist()
+        slot_of = dict(zip(there, own, strict=True))
+        return np.array([slot_of.get(n, 0) for n in numbers.tolist()], dtype=np.uint64)
+
+    def _view_of(self, name: str) -> VectorView:
+        vectors = self.view.vectors.get(name)
+        if vectors is None:
+            raise UnknownVectorName(name, list(self.config.vectors))
+        return vectors
+
+    def _dense_view(self, name: str) -> VectorView:
+        vectors = self._view_of(name)
+        if isinstance(vectors.config, SparseConfig):
+            raise InvalidVector(f"Vector {name!r} is sparse, expected the name of a dense one")
+        return vectors
+
+    def _checked(self, vectors: VectorView, targets: Vectors) -> Vectors:
+        assert isinstance(vectors.config, VectorConfig)
+        return np.stack([check_query(target, vectors.config) for target in targets])

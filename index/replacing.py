@@ -1,0 +1,138 @@
+"""Puts a segment in the place of the parts it was made from.
+
+Writing it takes long and happens beside the writer; putting it in place is a short job of the
+writer. What was made of a vector name that was dropped meanwhile is thrown away.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from index.config import SparseConfig, VectorConfig
+from index.errors import StorageFull
+from index.recover import open_segment
+from index.segments.dead import Dead
+from index.segments.growing import Growing
+from index.segments.seal import Build, live_rows, write_segment
+from index.segments.sealed import Sealed
+from index.sparse.growing import SparseGrowing
+from index.sparse.seal import live_sparse_rows, write_sparse
+from index.sparse.sealed import SparseSealed
+from index.storage.entries import SegmentEntry
+from index.storage.files import remove_folder
+from index.types import Slots
+from index.view import AnyGrowing, AnySealed, SealedPart, has_parts, replaced
+from index.writer import Writer
+
+_UNBURIED = 4_096  # dead slots forgotten by one transaction
+
+
+class Replacing:
+    """Of one collection; ``cancelled`` is asked now and then, and ends the work early."""
+
+    def __init__(
+        self, segments: Path, writer: Writer, threads: int, cancelled: Callable[[], bool]
+    ) -> None:
+        self._segments = segments
+        self._writer = writer
+        self._threads = threads
+        self._cancelled = cancelled
+
+    def replace(
+        self, name: str, parts: Sequence[AnyGrowing | SealedPart], seals: int | None
+    ) -> bool:
+        """Write a segment of the parts' live rows and put it in their place.
+
+        Returns:
+            False when stopped, or when the name was dropped: then nothing has changed.
+        """
+        sources = [part.segment if isinstance(part, SealedPart) else part for part in parts]
+        vectors = self._writer.view.vectors.get(name)
+        if vectors is None or not has_parts(vectors, sources):
+            return False
+        checksum, segment, folder = None, None, self._segments / uuid.uuid4().hex
+        try:
+            if any(part.live for part in parts):
+                dead = [part.dead for part in parts]
+                some = list(zip(sources, dead, strict=True))
+                checksum = self._write(folder, vectors.config, some)
+                if checksum is None:
+                    return False
+                segment = open_segment(vectors.config, folder, checksum)
+            publishing = self._writer.call(
+                lambda: self._publish(name, sources, segment, checksum, seals)
+            )
+        except BaseException:
+            remove_folder(folder)
+            raise
+        try:
+            published = publishing.result()
+        except StorageFull:  # after other failures the manifest may name the folder
+            remove_folder(folder)
+            raise
+        if published:
+            self._forget_dead(parts)
+        else:
+            remove_folder(folder)
+        return published
+
+    def _write(
+        self,
+        folder: Path,
+        config: VectorConfig | SparseConfig,
+        parts: Sequence[tuple[AnySealed | AnyGrowing, Dead]],
+    ) -> int | None:
+        """Write the live rows of parts as a segment; return its checksum, None if stopped."""
+        if isinstance(config, SparseConfig):
+            sparse = [(p, d) for p, d in parts if isinstance(p, (SparseGrowing, SparseSealed))]
+            return write_sparse(folder, live_sparse_rows(sparse), self._cancelled)
+        rows = live_rows([(p, d) for p, d in parts if isinstance(p, (Growing, Sealed))])
+        build = Build(config, int(rows.slots.min()), self._threads, self._cancelled)
+        return write_segment(folder, rows, build)
+
+    def _publish(
+        self,
+        name: str,
+        gone: Sequence[AnyGrowing | AnySealed],
+        segment: AnySealed | None,
+        checksum: int | None,
+        seals: int | None,
+    ) -> bool:
+        """Replace parts by a segment, in the manifest and in the view; a job.
+
+        Returns:
+            False when the name was dropped meanwhile, even if it was added again.
+        """
+        store, vectors = self._writer.store, self._writer.view.vectors.get(name)
+        if vectors is None or not has_parts(vectors, gone):
+            return False
+        number = self._writer.config.number(name)
+        view = replaced(self._writer.view, name, gone, segment)
+        with store.transaction():
+            if segment is not None and checksum is not None:
+                store.add_segment(SegmentEntry(segment.name, number, checksum))
+            if seals is not None:
+                store.mark_sealed(number, seals)
+            store.remove_segments(
+                [part.name for part in gone if isinstance(part, (Sealed, SparseSealed))]
+            )
+        self._writer.publish(view)  # nothing from the commit on can fail
+        return True
+
+    def _forget_dead(self, parts: Sequence[AnyGrowing | SealedPart]) -> None:
+        """Forget the dead slots whose rows were left out; until then they are merely useless."""
+        for part in parts:
+            whole = part.segment if isinstance(part, SealedPart) else part.columns
+            slots = whole.slots
+            dead = slots[part.dead.dead_rows(part.n)]
+            for start in range(0, len(dead), _UNBURIED):
+                some = dead[start : start + _UNBURIED]
+                self._writer.call(lambda some=some: self._unbury(some)).result()  # type: ignore[misc]
+
+    def _unbury(self, slots: Slots) -> None:
+        with self._writer.store.transaction():
+            self._writer.store.unbury(np.asarray(slots))

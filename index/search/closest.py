@@ -1,0 +1,68 @@
+"""The closest points of one vector name: search every part, merge, cut."""
+
+from __future__ import annotations
+
+from time import perf_counter
+from uuid import UUID
+
+import numpy as np
+from pyroaring import BitMap
+
+from index.batch import check_query
+from index.config import VectorConfig
+from index.errors import InvalidVector
+from index.search.dense import search_parts
+from index.search.merge import Merged, merge
+from index.search.plan import SearchRequest, resolve
+from index.search.sparse import search_sparse
+from index.sparse.rows import check_sparse
+from index.types import SearchStats, SparseVector
+from index.view import VectorView
+
+
+def closest(
+    vectors: VectorView,
+    request: SearchRequest,
+    allowed: BitMap | None,
+    stats: SearchStats,
+    *,
+    without: int | None = None,
+    corpus: BitMap | None = None,
+) -> Merged:
+    """Return the points closest to the request's vector.
+
+    Args:
+        vectors: the parts of the name.
+        request: its query is a vector, dense or sparse as the name is.
+        allowed: numbers of the points that may be found, None for all.
+        stats: what was done is added to it.
+        without: the number of a point that is left out.
+        corpus: numbers of the points that idf counts, None for all.
+
+    Raises:
+        InvalidInput: one of its subclasses: the vector or a parameter is wrong.
+    """
+    started = perf_counter()
+    plan = resolve(request, vectors.config, without=0 if without is None else 1)
+    if isinstance(vectors.config, VectorConfig):
+        assert not isinstance(request.query, (int, UUID))  # the caller has read its vector
+        query = check_query(request.query, vectors.config)
+        stats.seconds["plan"] = perf_counter() - started
+        found = search_parts(vectors, query, plan, stats, allowed)
+    else:
+        if not isinstance(request.query, SparseVector):
+            raise InvalidVector("The query vector is dense, expected a sparse one for this name")
+        stats.seconds["plan"] = perf_counter() - started
+        sparse = check_sparse(request.query.indices, request.query.values)
+        found = search_sparse(vectors, sparse, plan.fetch, allowed, stats, corpus=corpus)
+    merging = perf_counter()
+    merged = merge(found, plan.fetch)
+    if without is not None:
+        merged = merged.without(without)
+    stop = plan.offset + plan.k
+    if plan.max_distance is not None:
+        limit = np.float32(plan.max_distance)
+        stop = min(stop, int(np.searchsorted(merged.distances, limit, side="right")))
+    merged = merged.cut(plan.offset, max(stop, plan.offset))
+    stats.seconds["merge"] = perf_counter() - merging
+    return merged

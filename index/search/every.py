@@ -1,0 +1,101 @@
+"""Distances of several queries to every allowed point, for what ranks points by many examples.
+
+Codes give estimates quickly; kept rows give the distances themselves, for few rows or for the ones
+that matter. Both are distances as everywhere: smaller is closer, lengths under euclid.
+
+Many examples and many points make a large table, so it comes in blocks of points.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+from pyroaring import BitMap
+
+from index.filters.bitmaps import from_numbers
+from index.search.allowed import Allowed, rows_of
+from index.segments.growing import Growing
+from index.segments.sealed import Sealed
+from index.segments.searcher import Searcher
+from index.types import Numbers, Rows, Vectors
+from index.view import VectorView
+
+Table: TypeAlias = NDArray[np.float32]  # (number of queries, m)
+
+# Kept rows of a part read at once without codes: 15 MB at 384 dimensions.
+_FEW_ROWS = 10_000
+# Distances of a block, 32 MB, and its points at least; what judges them makes copies of it.
+_BLOCK, _LEAST_BLOCK = 2**23, 64
+
+
+def blocks(queries: int, points: int) -> Iterator[slice]:
+    """Yield the slices of points whose distances to some queries are held at a time."""
+    step = max(_BLOCK // max(queries, 1), _LEAST_BLOCK)
+    yield from (slice(start, start + step) for start in range(0, points, step))
+
+
+def score_rows(
+    vectors: VectorView, queries: Vectors, points: BitMap | None
+) -> Iterator[tuple[Numbers, Table, bool]]:
+    """Yield blocks of the points with a vector, each query's distances, whether they are exact.
+
+    Estimates come from codes where a part has many allowed rows, and where it keeps no originals.
+
+    Args:
+        vectors: of a dense vector name.
+        queries: (E, d), C-contiguous, as the rows are (normalised under cosine).
+        points: numbers of the points that count, None for all.
+
+    Yields:
+        Numbers (m,) in no order that means anything, distances (E, m) and the flag.
+    """
+    for searcher, own, rows in _parts(vectors, points):
+        by_codes = searcher.has_codes and (len(rows) > _FEW_ROWS or not searcher.has_kept)
+        for block in blocks(len(queries), len(rows)):
+            some = rows[block]
+            yield own[some], searcher.score(queries, some, by_codes=by_codes), not by_codes
+
+
+def exact_distances(vectors: VectorView, queries: Vectors, numbers: Numbers) -> Table:
+    """Return distances (E, m) of each query to each point; infinite where it has no vector.
+
+    They are computed from kept rows; from codes in parts that keep no originals.
+
+    Args:
+        vectors: of a dense vector name.
+        queries: (E, d), C-contiguous, as the rows are (normalised under cosine).
+        numbers: of the points (m,), in any order.
+    """
+    distances = np.full((len(queries), len(numbers)), np.inf, dtype=np.float32)
+    if not len(numbers):
+        return distances
+    wanted, place = np.unique(numbers, return_inverse=True)
+    found = np.full((len(queries), len(wanted)), np.inf, dtype=np.float32)
+    for searcher, own, rows in _parts(vectors, from_numbers(wanted)):
+        columns = np.searchsorted(wanted, own[rows])
+        found[:, columns] = searcher.score(queries, rows, by_codes=not searcher.has_kept)
+    return found[:, place]
+
+
+def _parts(vectors: VectorView, points: BitMap | None) -> Iterator[tuple[Searcher, Numbers, Rows]]:
+    """Yield each part's searcher, the numbers of its rows, and its allowed rows if it has any."""
+    allowed = None if points is None else Allowed(points)
+    for part in vectors.sealed:
+        assert isinstance(part.segment, Sealed)
+        if allowed is None:
+            rows = part.dead.live_rows(part.n).astype(np.uint32)
+        else:
+            rows = rows_of(allowed.in_sealed(part), min(part.live, allowed.count))
+        if len(rows):
+            yield part.segment.searcher, part.segment.numbers, rows
+    for growing in vectors.growing:
+        assert isinstance(growing, Growing)
+        if allowed is None:
+            rows = growing.dead.live_rows(growing.n).astype(np.uint32)
+        else:
+            rows = rows_of(allowed.in_growing(growing), min(growing.live, allowed.count))
+        if len(rows):
+            yield growing.searcher, growing.columns.numbers, rows

@@ -1,0 +1,5 @@
+"""Sparse vectors: an exact inverted index over growing rows and write-once segments.
+
+A row is a list of dimensions with their values, and a query meets only the rows that share a
+dimension with it. The names mirror ``index.segments``, so that a view holds either kind.
+"""

@@ -1,0 +1,96 @@
+"""A segment of sparse rows on disk that never change.
+
+Files: ``slots`` (n,) u64, ``by_slot`` (n,) u32 (rows in ascending slot order), ``seqs`` (n,) u64,
+``numbers`` (n,) u32, ``ids``; the rows as they were given: ``indptr`` (n + 1,) i64, ``indices`` u32
+and ``values`` f32; and ``postings_*``, the same entries by dimension. Postings, ids and numbers are
+read into memory; the rest stays mapped.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from index.errors import Damaged
+from index.sparse.postings import Postings
+from index.sparse.rows import SparseRows
+from index.storage.files import Folder, open_folder
+from index.storage.ids import Ids
+from index.types import Numbers, Slots
+
+KIND = "sparse"
+_PREFIX = "postings_"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SparseSealed:
+    """An opened segment; ``rows`` are mapped."""
+
+    name: str
+    n: int
+    slots: Slots
+    by_slot: NDArray[np.uint32]
+    seqs: NDArray[np.uint64]
+    numbers: Numbers
+    ids: Ids
+    rows: SparseRows
+    postings: Postings
+    description: Mapping[str, Any]
+    bytes_by_component: Mapping[str, int]
+    disk_bytes: int
+
+    @classmethod
+    def open(cls, folder: Path, checksum: int) -> SparseSealed:
+        """Open and check a segment. Raises Damaged or UnknownFormat."""
+        files = open_folder(folder, checksum)
+        kind = files.description.get("kind")
+        if kind != KIND:
+            raise Damaged(folder, KIND, kind, "kind of rows")
+        ids, numbers = files.loaded("ids"), files.loaded("numbers")
+        rows = SparseRows(*(files.mapped(name) for name in ("indptr", "indices", "values")))
+        postings = Postings.from_arrays(_postings(files), len(ids))
+        return cls(
+            name=folder.name,
+            n=len(ids),
+            slots=files.mapped("slots"),
+            by_slot=files.mapped("by_slot"),
+            seqs=files.mapped("seqs"),
+            numbers=numbers,
+            ids=ids,
+            rows=rows,
+            postings=postings,
+            description=files.description,
+            bytes_by_component={
+                "postings": postings.nbytes,
+                "ids": ids.nbytes + numbers.nbytes,
+                "originals_mapped": rows.nbytes,
+            },
+            disk_bytes=files.nbytes,
+        )
+
+    def find(self, slots: Slots) -> NDArray[np.intp]:
+        """Return the row of each slot, -1 where it is not here."""
+        places = np.searchsorted(self.slots, slots, sorter=self.by_slot)
+        rows = self.by_slot[np.minimum(places, self.n - 1)].astype(np.intp)
+        return np.where(self.slots[rows] == slots, rows, -1)
+
+    def rows_of(self, rows: NDArray[np.integer[Any]]) -> SparseRows:
+        """Return some rows, in the order asked for."""
+        return self.rows.take(rows)
+
+
+def postings_files(postings: Postings) -> dict[str, NDArray[Any]]:
+    """Return the arrays of posting lists under their names in a folder."""
+    return {_PREFIX + name: array for name, array in postings.arrays().items()}
+
+
+def _postings(files: Folder) -> dict[str, NDArray[Any]]:
+    names = [name.removesuffix(".npy") for name in files.buffers]
+    return {
+        name.removeprefix(_PREFIX): files.loaded(name) for name in names if name.startswith(_PREFIX)
+    }

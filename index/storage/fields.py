@@ -1,0 +1,59 @@
+"""The store's tables of payload indexes: what is declared, what is on disk, what changed since."""
+
+from __future__ import annotations
+
+import sqlite3
+from dataclasses import dataclass
+
+import numpy as np
+
+from index.types import Numbers
+
+
+@dataclass(frozen=True, slots=True)
+class FieldEntry:
+    """A payload index: as declared, and the folder that holds it as of ``seq``, if any."""
+
+    key: str
+    declared: str
+    folder: str | None
+    checksum: int | None
+    seq: int
+
+
+class FieldTable:
+    """Part of ``Store``: its methods belong to the writer thread, writes inside a transaction."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+
+    def entries(self) -> list[FieldEntry]:
+        """Return the payload indexes, in the order of their keys."""
+        rows = self._connection.execute(
+            "SELECT key, declared, folder, crc32, seq FROM fields ORDER BY key"
+        )
+        return [FieldEntry(*row) for row in rows]
+
+    def touched(self) -> list[tuple[int, Numbers]]:
+        """Return seqs, and the numbers of the points whose payload they changed."""
+        rows = self._connection.execute("SELECT seq, numbers FROM touched ORDER BY seq")
+        return [(seq, np.frombuffer(numbers, dtype=np.uint32)) for seq, numbers in rows]
+
+    def touch(self, seq: int, numbers: Numbers) -> None:
+        """Record whose payload a write changed."""
+        self._connection.execute("INSERT INTO touched VALUES (?, ?)", (seq, numbers.tobytes()))
+
+    def forget_touched(self, seq: int) -> None:
+        """Forget what writes up to the seq touched."""
+        self._connection.execute("DELETE FROM touched WHERE seq <= ?", (seq,))
+
+    def put(self, entry: FieldEntry) -> None:
+        """Declare a payload index, or name the folder it was written to."""
+        self._connection.execute(
+            "INSERT OR REPLACE INTO fields VALUES (?, ?, ?, ?, ?)",
+            (entry.key, entry.declared, entry.folder, entry.checksum, entry.seq),
+        )
+
+    def remove(self, key: str) -> None:
+        """Forget a payload index."""
+        self._connection.execute("DELETE FROM fields WHERE key = ?", (key,))

@@ -1,0 +1,287 @@
+"""What each kind of write does to the store, and to the view once it is committed.
+
+A write is checked before it gets here. Whose points it is about is settled inside the transaction:
+by key, or by the numbers a filter meant just before. A write to points that do not exist changes
+those that do, and then fails naming the first that was missing, as Qdrant's server does. Only a
+write that changes nothing fails otherwise: the others of its transaction are carried out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+from pyroaring import BitMap
+
+from index.batch import Column, Upsert, VectorUpdate
+from index.errors import InvalidInput, PointNotFound, UnknownVectorName
+from index.filters.expression import Filter
+from index.numbering import Draft, as_numbers
+from index.storage.entries import Held, Position, StagedRows
+from index.storage.ids import Key, id_of_key
+from index.storage.store import Store
+from index.types import Slots
+from index.view import Changes, NewRows
+
+Keys: TypeAlias = Sequence[Key]
+Edit: TypeAlias = Callable[[bytes | None], bytes | None]  # a payload to the one in its place
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Deletion:
+    """Delete the points that exist."""
+
+    whose: Keys | Filter
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PayloadEdit:
+    """Replace payloads by what ``edit`` makes of them."""
+
+    whose: Keys | Filter
+    edit: Edit
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class VectorDeletion:
+    """Delete the vectors of some names, each with its number, from points."""
+
+    whose: Keys | Filter
+    names: Mapping[str, int]
+
+
+Write: TypeAlias = Upsert | VectorUpdate | Deletion | PayloadEdit | VectorDeletion
+
+
+def filter_of(write: Write) -> Filter | None:
+    """Return the filter a write depends on, for which it must see all writes before it."""
+    if isinstance(write, (Upsert, VectorUpdate)):
+        return write.condition
+    return write.whose if isinstance(write.whose, Filter) else None
+
+
+def _names_of(write: Write) -> Mapping[str, int]:
+    """Return the vector names a write is about, and their numbers when it was checked."""
+    if isinstance(write, (Upsert, VectorUpdate)):
+        return {column.name: column.number for column in write.columns}
+    return write.names if isinstance(write, VectorDeletion) else {}
+
+
+def size_of(write: Write) -> int:
+    """Return how many points a write is about, 1 where a filter says so."""
+    if isinstance(write, (Upsert, VectorUpdate)):
+        return len(write.keys)
+    return 1 if isinstance(write.whose, Filter) else len(write.whose)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PayloadChanges:
+    """Payloads before and after one write, None where there was none or no point."""
+
+    numbers: Sequence[int]
+    before: Sequence[bytes | None]
+    after: Sequence[bytes | None]
+
+
+@dataclass(slots=True)
+class Group:
+    """What one transaction has written so far.
+
+    ``columns`` is the number of each vector name in stored points, of ``width`` in all. Payloads
+    are followed only where some field is ``indexed``.
+    """
+
+    store: Store
+    columns: Mapping[str, int]
+    width: int
+    indexed: bool
+    position: Position
+    draft: Draft
+    rows: list[NewRows] = field(default_factory=list)
+    dead: list[Slots] = field(default_factory=list)
+    payloads: list[PayloadChanges] = field(default_factory=list)
+
+    def finish(self) -> Changes:
+        """Record where the log stands now; return what the view has to follow."""
+        at = self.position
+        self.position = Position(at.seq, at.slot, len(self.draft.live))
+        self.store.move_to(self.position)
+        dead = np.concatenate([np.empty(0, dtype=np.uint64), *self.dead])
+        return Changes(self.position.seq, self.draft.live, self.rows, dead)
+
+    def put(self, write: Write, meant: BitMap | None) -> None:
+        """Carry out one write.
+
+        Args:
+            write: the write.
+            meant: the numbers its filter means, None when it has none.
+
+        Raises:
+            UnknownVectorName: a name was dropped while the write waited; nothing is written.
+            InvalidInput: a payload cannot be edited; nothing is written.
+            PointNotFound: a point is missing; the others are written.
+        """
+        dropped = _names_of(write).items() - self.columns.items()
+        if dropped:
+            raise UnknownVectorName(min(dropped)[0], list(self.columns))
+        at = self.position
+        self.position = Position(at.seq + 1, at.slot, at.points)
+        match write:
+            case Upsert():
+                self._upsert(write, meant)
+            case VectorUpdate():
+                self._update_vectors(write, meant)
+            case Deletion():
+                self._delete(self._held(write.whose, meant, with_payload=self.indexed))
+            case PayloadEdit():
+                held = self._held(write.whose, meant, with_payload=True)
+                self._edit(held, write.edit)
+                _require_all(write.whose, held)
+            case VectorDeletion():
+                held = self._held(write.whose, meant, with_payload=False)
+                self._delete_vectors(held, [*write.names.values()])
+                _require_all(write.whose, held)
+
+    @property
+    def seq(self) -> int:
+        """Of the write being carried out, or the last one."""
+        return self.position.seq
+
+    def _held(
+        self, whose: Keys | Filter, meant: BitMap | None, *, with_payload: bool
+    ) -> dict[Key, Held]:
+        if isinstance(whose, Filter):
+            assert meant is not None
+            return self.store.find_numbers(list(meant), with_payload=with_payload)
+        return self.store.find(whose, with_payload=with_payload)
+
+    # Points.
+
+    def _upsert(self, write: Upsert, meant: BitMap | None) -> None:
+        held = self.store.find(write.keys, with_payload=self.indexed)
+        if write.mode != "upsert" or meant is not None:
+            kept = [
+                place
+                for place, key in enumerate(write.keys)
+                if _is_admitted(held.get(key), write.mode, meant)
+            ]
+            write = write.only(np.array(kept, dtype=np.int64))
+            if not kept:
+                return
+        self._bury([one.slots for key in write.keys if (one := held.get(key)) is not None])
+        fresh = iter(self.draft.take(sum(key not in held for key in write.keys)))
+        numbers = [one.number if (one := held.get(key)) else next(fresh) for key in write.keys]
+        slots = np.zeros((len(write.keys), self.width), dtype=np.uint64)
+        self._stage(write, np.array(numbers, dtype=np.uint32), slots)
+        self.store.insert_points(numbers, write.keys, self.seq, slots, write.payloads)
+        before = [one.payload if (one := held.get(key)) else None for key in write.keys]
+        self._follow(numbers, before, write.payloads)
+
+    def _delete(self, held: Mapping[Key, Held]) -> None:
+        numbers = [one.number for one in held.values()]
+        self._bury([one.slots for one in held.values()])
+        self.store.delete_points(numbers)
+        self.draft.give_back(numbers)
+        self._follow(numbers, [one.payload for one in held.values()], [None] * len(numbers))
+
+    # Payloads.
+
+    def _edit(self, held: Mapping[Key, Held], edit: Edit) -> None:
+        numbers = [one.number for one in held.values()]
+        before = [one.payload for one in held.values()]
+        try:
+            after = [edit(payload) for payload in before]
+        except RecursionError:
+            raise InvalidInput("A payload would be nested too deeply: it is left alone") from None
+        self.store.put_payloads(numbers, self.seq, after)
+        self._follow(numbers, before, after)
+
+    def _follow(
+        self,
+        numbers: Sequence[int],
+        before: Sequence[bytes | None],
+        after: Sequence[bytes | None],
+    ) -> None:
+        if self.indexed and numbers:
+            self.store.fields.touch(self.seq, as_numbers(numbers))
+            self.payloads.append(PayloadChanges(numbers, before, after))
+
+    # Vectors.
+
+    def _update_vectors(self, write: VectorUpdate, meant: BitMap | None) -> None:
+        held = self.store.find(write.keys, with_payload=False)
+        places = [
+            place
+            for place, key in enumerate(write.keys)
+            if (one := held.get(key)) and (meant is None or one.number in meant)
+        ]
+        if places:
+            keys = [write.keys[place] for place in places]
+            chosen = Upsert(write.ids, write.keys, [None] * len(write.keys), write.columns).only(
+                np.array(places, dtype=np.int64)
+            )
+            old = self._slots([held[key] for key in keys])
+            slots = old.copy()
+            numbers = [held[key].number for key in keys]
+            self._stage(chosen, as_numbers(numbers), slots)
+            self._bury([old[old != slots]])
+            self.store.put_slots(numbers, self.seq, slots)
+        _require_all(write.keys, held)
+
+    def _delete_vectors(self, held: Mapping[Key, Held], columns: Sequence[int]) -> None:
+        slots = self._slots([*held.values()])
+        self._bury([slots[:, columns].ravel()])
+        slots[:, columns] = 0
+        self.store.put_slots([one.number for one in held.values()], self.seq, slots)
+
+    def _slots(self, held: Sequence[Held]) -> NDArray[np.uint64]:
+        """Return the slots of points (n, width); names added since they were stored are 0."""
+        slots = np.zeros((len(held), self.width), dtype=np.uint64)
+        for row, one in zip(slots, held, strict=True):
+            row[: len(one.slots)] = one.slots
+        return slots
+
+    def _stage(self, write: Upsert, numbers: NDArray[np.uint32], slots: NDArray[np.uint64]) -> None:
+        """Keep the vectors of a write; note in ``slots`` where."""
+        for column in write.columns:
+            rows = self._new_rows(column, write, numbers)
+            slots[column.positions, column.number] = rows.slots
+            first = int(rows.slots[0])
+            staged = StagedRows(
+                column.number, first, self.seq, rows.ids, rows.numbers, column.to_bytes()
+            )
+            self.store.stage(staged)
+            self.rows.append(rows)
+            self.position = Position(self.seq, first + len(rows.slots), self.position.points)
+
+    def _new_rows(self, column: Column, write: Upsert, numbers: NDArray[np.uint32]) -> NewRows:
+        n, slot = len(column.positions), self.position.slot
+        slots = np.arange(slot, slot + n, dtype=np.uint64)
+        whole = n == len(write.keys)
+        ids = write.ids if whole else write.ids[column.positions]
+        own = numbers if whole else numbers[column.positions]
+        return NewRows(column.name, slots, self.seq, ids, own, column.values)
+
+    def _bury(self, slots: Sequence[Slots]) -> None:
+        dead = np.concatenate([np.empty(0, dtype=np.uint64), *slots])
+        dead = dead[dead != 0]
+        if dead.size:
+            self.store.bury(dead)
+            self.dead.append(dead)
+
+
+def _is_admitted(held: Held | None, mode: str, meant: BitMap | None) -> bool:
+    if held is None:
+        return mode != "update_only"
+    return mode != "insert_only" and (meant is None or held.number in meant)
+
+
+def _require_all(whose: Keys | Filter, held: Mapping[Key, Held]) -> None:
+    if isinstance(whose, Filter):
+        return
+    for key in whose:
+        if key not in held:
+            raise PointNotFound(id_of_key(key))

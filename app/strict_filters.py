@@ -9,7 +9,6 @@ from typing import TypeAlias
 from app.errors import Refusal
 from app.schemas.ids import is_uuid
 from index import (
-    EACH,
     Condition,
     DatetimeRange,
     FieldIndex,
@@ -22,11 +21,11 @@ from index import (
     Match,
     MatchExcept,
     MatchText,
-    MinShould,
     Nested,
     Path,
     Range,
     Slice,
+    conditions_of,
     format_path,
 )
 
@@ -35,19 +34,13 @@ Leaf: TypeAlias = tuple[Path, Condition]  # the whole path, () for a condition o
 ANY_KIND = frozenset(("keyword", "integer", "float", "bool", "datetime", "uuid", "geo", "text"))
 
 
-def leaves(condition: Condition, above: Path = ()) -> Iterator[Leaf]:
-    """Yield every condition that is no filter."""
-    if isinstance(condition, Nested):
-        yield from leaves(condition.filter, (*above, *condition.path, EACH))
-    elif isinstance(condition, Filter):
-        for clause in (condition.must, condition.should, condition.must_not, condition.min_should):
-            inside = clause.conditions if isinstance(clause, MinShould) else clause
-            for each in inside or ():
-                yield from leaves(each, above)
-    elif isinstance(condition, (HasId, HasVector, Slice)):
-        yield (), condition
-    else:
-        yield (*above, *condition.path), condition
+def leaves(filter: Filter) -> Iterator[Leaf]:
+    """Yield every condition that is no filter, in the order of the clauses."""
+    for base, condition in conditions_of(filter):
+        if isinstance(condition, (HasId, HasVector, Slice)):
+            yield (), condition
+        elif not isinstance(condition, Nested):
+            yield (*base, *condition.path), condition
 
 
 def check_sizes(held: list[Leaf], most: int | None, largest: int | None) -> None:

@@ -80,6 +80,7 @@ from index.filters.expression import (
 )
 from index.filters.paths import format_path, parse_path
 from index.filters.values import parse_datetime
+from index.filters.walk import conditions_of
 from index.payload.config import FieldIndex
 from index.points import NotYetApplied, at_once
 from index.query import request as queries
@@ -164,6 +165,7 @@ __all__ = [
     "CreateAlias",
     "Distances",
     "parse_datetime",
+    "conditions_of",
     "format_path",
     "parse_path",
     "Path",

@@ -54,42 +54,42 @@ async def upsert(call: Call) -> UpdateReply:
     `update_mode` leaves out points that exist (`insert_only`) or do not (`update_only`);
     `update_filter` leaves points that exist and do not pass it as they are.
     """
-    return await _write(call, lambda text: _UPSERT.decode(text), to_upsert)
+    return await _write(call, _UPSERT.decode, to_upsert)
 
 
 async def delete(call: Call) -> UpdateReply:
     """Delete points by id or by a filter; missing ones are no error."""
-    return await _write(call, lambda text: _SELECTION.decode(text), to_deletion)
+    return await _write(call, _SELECTION.decode, to_deletion)
 
 
 async def set_payload(call: Call) -> UpdateReply:
     """Set the given fields of payloads and keep the others; `key` names a place inside them."""
-    return await _write(call, lambda text: _SET_PAYLOAD.decode(text), to_payload)
+    return await _write(call, _SET_PAYLOAD.decode, to_payload)
 
 
 async def overwrite_payload(call: Call) -> UpdateReply:
     """Replace whole payloads."""
-    return await _write(call, lambda text: _SET_PAYLOAD.decode(text), to_overwriting)
+    return await _write(call, _SET_PAYLOAD.decode, to_overwriting)
 
 
 async def delete_payload(call: Call) -> UpdateReply:
     """Delete the fields of payloads that the given paths name."""
-    return await _write(call, lambda text: _DELETE_PAYLOAD.decode(text), to_payload_deletion)
+    return await _write(call, _DELETE_PAYLOAD.decode, to_payload_deletion)
 
 
 async def clear_payload(call: Call) -> UpdateReply:
     """Delete all fields of payloads."""
-    return await _write(call, lambda text: _SELECTION.decode(text), to_clearing)
+    return await _write(call, _SELECTION.decode, to_clearing)
 
 
 async def update_vectors(call: Call) -> UpdateReply:
     """Replace the given vectors of points that exist and keep the others."""
-    return await _write(call, lambda text: _UPDATE_VECTORS.decode(text), to_vector_update)
+    return await _write(call, _UPDATE_VECTORS.decode, to_vector_update)
 
 
 async def delete_vectors(call: Call) -> UpdateReply:
     """Delete vectors by name from points."""
-    return await _write(call, lambda text: _DELETE_VECTORS.decode(text), to_vector_deletion)
+    return await _write(call, _DELETE_VECTORS.decode, to_vector_deletion)
 
 
 async def batch(call: Call) -> list[UpdateReply]:

@@ -14,7 +14,7 @@ import msgspec
 
 from app.errors import format_error, wrong_input
 from app.schemas.documents import ref
-from app.schemas.filters import decode_filter
+from app.schemas.filters import decode_condition
 from index import Path, parse_datetime, parse_path, queries, terms
 
 Body = TypeVar("Body")
@@ -96,7 +96,7 @@ def _term(value: Any, depth: int) -> terms.Term:
         read = _FUNCTIONS.get(name)
         if read is not None:
             return read(name, operands, depth + 1)
-    return terms.Holds(decode_filter({"must": [value]}))
+    return terms.Holds(decode_condition(value, "formula"))
 
 
 def _float(value: float) -> float:

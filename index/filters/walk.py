@@ -31,13 +31,14 @@ def clauses_of(filter: Filter) -> Iterator[Condition]:
 def conditions_of(filter: Filter) -> Iterator[tuple[Path, Single]]:
     """Yield every condition that is no filter itself, with the path its own path starts from.
 
-    The path is empty but inside nested filters, which are yielded before their conditions.
+    The order is that of the clauses. The path is empty but inside nested filters, which are yielded
+    before their conditions.
     """
     waiting: list[tuple[Path, Condition]] = [((), filter)]
     while waiting:
         base, condition = waiting.pop()
         if isinstance(condition, Filter):
-            waiting.extend((base, each) for each in clauses_of(condition))
+            waiting.extend((base, each) for each in reversed([*clauses_of(condition)]))
             continue
         yield base, condition
         if isinstance(condition, Nested):

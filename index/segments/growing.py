@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from index.config import VectorConfig
 from index.encoding.planes import Encoder
 from index.segments.dead import Dead
+from index.segments.finding import find_ascending
 from index.segments.searcher import Searcher
 from index.storage.ids import Ids, widen_ids
 from index.types import Codes, Distance, Numbers, Slots, Vectors
@@ -118,11 +119,7 @@ class Growing:
 
     def find(self, slots: Slots) -> NDArray[np.intp]:
         """Return the row of each slot, -1 where it is not here."""
-        own = self.columns.slots[: self.n]
-        if self.n == 0:
-            return np.full(len(slots), -1, dtype=np.intp)
-        rows = np.minimum(np.searchsorted(own, slots), self.n - 1)
-        return np.where(own[rows] == slots, rows, -1)
+        return find_ascending(self.columns.slots[: self.n], slots)
 
     def vectors_of(self, rows: NDArray[np.intp]) -> Vectors:
         """Return the vectors of rows, (m, d)."""

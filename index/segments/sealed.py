@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from index.config import VectorConfig
 from index.encoding.planes import Encoder
 from index.errors import Damaged
+from index.segments.finding import find_sorted
 from index.segments.graph import Graph
 from index.segments.originals import Kept, restore
 from index.segments.searcher import Searcher
@@ -97,9 +98,7 @@ class Sealed:
 
     def find(self, slots: Slots) -> NDArray[np.intp]:
         """Return the row of each slot, -1 where it is not here."""
-        places = np.searchsorted(self.slots, slots, sorter=self.by_slot)
-        rows = self.by_slot[np.minimum(places, self.n - 1)].astype(np.intp)
-        return np.where(self.slots[rows] == slots, rows, -1)
+        return find_sorted(self.slots, self.by_slot, slots)
 
     def vectors_of(self, rows: NDArray[np.intp]) -> Vectors:
         """Return vectors as they are kept; decoded from the codes where no original is."""

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from index.config import SparseConfig
 from index.segments.dead import Dead
+from index.segments.finding import find_ascending
 from index.sparse.postings import Postings
 from index.sparse.rows import SparseRows
 from index.storage.ids import Ids, widen_ids
@@ -112,11 +113,7 @@ class SparseGrowing:
 
     def find(self, slots: Slots) -> NDArray[np.intp]:
         """Return the row of each slot, -1 where it is not here."""
-        own = self.columns.slots[: self.n]
-        if self.n == 0:
-            return np.full(len(slots), -1, dtype=np.intp)
-        rows = np.minimum(np.searchsorted(own, slots), self.n - 1)
-        return np.where(own[rows] == slots, rows, -1)
+        return find_ascending(self.columns.slots[: self.n], slots)
 
     def rows_of(self, rows: NDArray[np.integer[Any]]) -> SparseRows:
         """Return some rows, in the order asked for."""

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from index.errors import Damaged
+from index.segments.finding import find_sorted
 from index.sparse.postings import Postings
 from index.sparse.rows import SparseRows
 from index.storage.files import Folder, open_folder
@@ -75,9 +76,7 @@ class SparseSealed:
 
     def find(self, slots: Slots) -> NDArray[np.intp]:
         """Return the row of each slot, -1 where it is not here."""
-        places = np.searchsorted(self.slots, slots, sorter=self.by_slot)
-        rows = self.by_slot[np.minimum(places, self.n - 1)].astype(np.intp)
-        return np.where(self.slots[rows] == slots, rows, -1)
+        return find_sorted(self.slots, self.by_slot, slots)
 
     def rows_of(self, rows: NDArray[np.integer[Any]]) -> SparseRows:
         """Return some rows, in the order asked for."""

@@ -1,6 +1,7 @@
 # Everything starts from a bare clone with python3 (>= 3.11, with its headers), make and g++.
 #
 #   make serve    build what is missing and serve on 127.0.0.1:6333, kept in ./data
+#   make demo     watch a collection change its embedding model, on a free port
 #   make test     build what is missing and run the tests
 #   make check    style, types, import contracts, native formatting
 #   make bench    one table of speed beside recall (BENCH="--synthetic 100000" for more)
@@ -18,6 +19,7 @@ HOST ?= 127.0.0.1
 PORT ?= 6333
 DATA ?= ./data
 BENCH ?=
+DEMO ?=
 TESTS ?=
 LENGTH ?= 20
 
@@ -29,15 +31,19 @@ CPP := $(filter %.cpp %.h,$(NATIVE)) $(wildcard tests/native/emulated/*.cpp test
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install serve test check format bench differential emulated asan wheel clean
+.PHONY: help install serve demo test check format bench differential emulated asan wheel clean
 
 help:
-	@sed -n '3,11s/^# *//p' Makefile
+	@sed -n '3,12s/^# *//p' Makefile
 
 install: $(VENV)/.built
 
 serve: $(VENV)/.built
 	$(VENV)/bin/palimpsest serve --host $(HOST) --port $(PORT) --data $(DATA)
+
+demo: $(VENV)/.built
+	$(VENV)/bin/pip install --quiet --group demo
+	$(VENV)/bin/palimpsest demo $(DEMO)
 
 test: $(VENV)/.dev
 	$(VENV)/bin/python -m pytest $(TESTS)

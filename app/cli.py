@@ -1,4 +1,4 @@
-"""The ``palimpsest`` command: ``palimpsest serve``."""
+"""The ``palimpsest`` command: ``palimpsest serve`` and ``palimpsest demo``."""
 
 from __future__ import annotations
 
@@ -7,12 +7,15 @@ import logging
 import signal
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import uvicorn
 from pydantic import ValidationError
 
+from app.demo import DEFAULT_PASSAGES, MIN_PASSAGES, DemoError, Options, run
 from app.edge import Edge
 from app.main import create_app
 from app.protocol import QueryProtocol
@@ -20,13 +23,15 @@ from app.settings import Settings
 from index import StorageError
 
 GRACE_SECONDS = 10  # for running requests, once asked to stop
+INTERRUPTED = 128 + signal.SIGINT  # status, as shells have it
 IDLE_SECONDS = 75  # until a kept connection is closed: longer than clients keep theirs
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return the exit status."""
     given = vars(_parser().parse_args(arguments))
-    given.pop("command")
+    if given.pop("command") == "demo":
+        return demonstrate(Options(**given))
     if given["log_level"] is not None:
         given["log_level"] = given["log_level"].upper()
     try:
@@ -56,6 +61,18 @@ def serve(settings: Settings) -> int:
     signal.signal(signal.SIGINT, _leave)
     server.run()
     return 0 if server.started else 1
+
+
+def demonstrate(options: Options) -> int:
+    """Tell the story of an upgrade, printing it; the server it starts ends with it."""
+    try:
+        run(replace(options, block=_block()), partial(print, flush=True))
+    except DemoError as error:
+        print(f"palimpsest: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    return 0
 
 
 def server_config(app: Edge, settings: Settings) -> uvicorn.Config:
@@ -95,7 +112,42 @@ def _parser() -> argparse.ArgumentParser:
     serving.add_argument("--data", type=Path, help="data directory (./data)")
     serving.add_argument("--threads", type=int, help="for index builds (the cores)")
     serving.add_argument("--log-level", help="DEBUG, INFO, WARNING or ERROR (INFO)")
+    _add_demo(commands.add_parser("demo", help="watch a collection change its embedding model"))
     return parser
+
+
+def _add_demo(parser: argparse.ArgumentParser) -> None:
+    parser.description = (
+        "Index docstrings of Python's standard library with one small embedding model, upgrade "
+        "the collection to another, and show what that does to its answers. Needs no network."
+    )
+    parser.add_argument("--port", type=int, help="port of 127.0.0.1 to listen on (a free one)")
+    parser.add_argument("--data", type=Path, help="data directory (a temporary one)")
+    parser.add_argument(
+        "--passages", type=_passages, default=DEFAULT_PASSAGES, help="docstrings at most (6000)"
+    )
+    parser.add_argument(
+        "--exit",
+        dest="leave",
+        action="store_true",
+        help="end after the story, do not go on serving",
+    )
+
+
+def _block() -> str:
+    """Return what bars are drawn with: not every terminal has more than ASCII."""
+    try:
+        "█".encode(sys.stdout.encoding)
+    except (LookupError, UnicodeEncodeError):
+        return "#"
+    return "█"
+
+
+def _passages(text: str) -> int:
+    number = int(text)
+    if number < MIN_PASSAGES:
+        raise argparse.ArgumentTypeError(f"expected at least {MIN_PASSAGES}, got {number}")
+    return number
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ from typing import TypeVar
 
 import msgspec
 
+from app.knobs import PLAIN, Knobs
 from app.metrics import Metrics
 from app.rates import Rates
 from app.settings import Settings
@@ -39,6 +40,7 @@ class Context:
         self.declaring = threading.Lock()  # orders changes of what collections were declared as
         self.database: Database
         self._threads: ThreadPoolExecutor
+        self._long: ThreadPoolExecutor  # of one thread, for what takes seconds
 
     def open(self) -> None:
         """Open the data directory, once. Raises DirectoryLocked when another server holds it."""
@@ -48,15 +50,31 @@ class Context:
         self._threads = ThreadPoolExecutor(
             self.settings.threads or os.cpu_count(), thread_name_prefix="request"
         )
+        self._long = ThreadPoolExecutor(1, thread_name_prefix="long")
 
     def close(self) -> None:
-        """Finish running requests' work, then close the database."""
+        """Finish running requests' work, then close the database, which ends long work."""
         self._threads.shutdown()
+        self._long.shutdown(wait=False, cancel_futures=True)
         self.database.close()
+        self._long.shutdown()
 
     async def in_thread(self, work: Callable[[], T], timeout: float | None = None) -> T:
         """Run blocking work beside the event loop. Raises TimeoutError; the work then runs on."""
-        running = asyncio.get_running_loop().run_in_executor(self._threads, work)
+        return await self._run_in(self._threads, work, timeout)
+
+    async def at_length(self, work: Callable[[], T], timeout: float | None = None) -> T:
+        """Run work of seconds after other such work, where it keeps no search from a thread.
+
+        Raises:
+            TimeoutError: the work then runs on if it has begun.
+        """
+        return await self._run_in(self._long, work, timeout)
+
+    async def _run_in(
+        self, threads: ThreadPoolExecutor, work: Callable[[], T], timeout: float | None
+    ) -> T:
+        running = asyncio.get_running_loop().run_in_executor(threads, work)
         if timeout is None:
             return await running
         return await asyncio.wait_for(running, timeout)
@@ -93,6 +111,7 @@ class Call(msgspec.Struct, frozen=True):
     query_string: bytes
     body: bytes
     tail: str  # the last part of the path, where the route has one
+    knobs: Knobs = PLAIN
 
     async def decoded(self, decode: Callable[[], T]) -> T:
         """Run what decodes the body where a body of its size is decoded."""

@@ -12,14 +12,24 @@ from typing import Any
 import msgspec
 
 from app.routes.table import PointRoute
-from app.schemas.documents import REFERENCE, SCHEMAS, Operation, Schema, one_of, record, ref
+from app.schemas.documents import (
+    REFERENCE,
+    SCHEMAS,
+    Operation,
+    Schema,
+    array,
+    one_of,
+    record,
+    ref,
+)
+from app.schemas.explanations import Explanation
 from app.schemas.query_documents import QUERY_SCHEMAS
 
 ERRORS = {
     "400": "the request cannot be read, or contradicts the collection",
-    "404": "there is no such collection, point or alias",
+    "404": "there is no such collection, point, alias, version or adapter",
     "408": "the request took longer than its `timeout`",
-    "409": "the name is taken",
+    "409": "the name is taken, or a change of versions would lose points or quality",
     "422": "a value is outside its range",
     "429": "the collection's strict mode lets no more requests through now",
     "500": "the server failed; its log says why",
@@ -29,7 +39,7 @@ COLLECTION_NAME: Schema = {
     "name": "collection_name",
     "in": "path",
     "required": True,
-    "description": "of a collection, or an alias of one",
+    "description": "of a collection, or an alias of one; `name@version` is one version of it",
     "schema": {"type": "string", "minLength": 1, "maxLength": 255},
 }
 LAST_PARTS: dict[str, Schema] = {
@@ -63,10 +73,24 @@ CONSISTENCY: Schema = {
         {"enum": ["majority", "quorum", "all"]},
     ),
 }
+BRIDGE: Schema = {
+    "name": "x-palimpsest-bridge",
+    "in": "header",
+    "description": "whether points of other versions are found through adapters: where there is "
+    "one, not at all, or else the request is refused",
+    "schema": {"enum": ["on", "off", "require"], "default": "on"},
+}
+EXPLAIN: Schema = {
+    "name": "x-palimpsest-explain",
+    "in": "header",
+    "description": "whether the reply also tells what was searched, and how long each stage took",
+    "schema": {"type": "boolean", "default": False},
+}
 PARAMETERS: Mapping[str, tuple[Schema, ...]] = {
     "none": (),
     "timeout": (TIMEOUT,),
     "read": (CONSISTENCY, TIMEOUT),
+    "search": (CONSISTENCY, TIMEOUT, BRIDGE, EXPLAIN),
     "write": (WAIT, ORDERING, TIMEOUT),
 }
 
@@ -87,12 +111,12 @@ def describe(
     results = [route.reply for route in point_routes.values()]
     results += [operation.reply for operation in operations.values()]
     described, components = msgspec.json.schema_components(
-        [*bodies, *results], schema_hook=_any, ref_template=REFERENCE
+        [*bodies, *results, Explanation], schema_hook=_any, ref_template=REFERENCE
     )
     schemas = document.setdefault("components", {}).setdefault("schemas", {})
     for some in (components, SCHEMAS, QUERY_SCHEMAS, {"Failure": _FAILURE}):
         _add(schemas, some)
-    schema_of = dict(zip(map(repr, [*bodies, *results]), described, strict=True))
+    schema_of = dict(zip(map(repr, [*bodies, *results]), described[:-1], strict=True))
     for operation in _operations(document):
         known = operations.get(operation["operationId"])
         if known is not None:
@@ -124,17 +148,34 @@ def _operations(document: Mapping[str, Any]) -> Iterable[dict[str, Any]]:
 def _operation(path: str, route: PointRoute, schema_of: Mapping[str, Schema]) -> dict[str, Any]:
     text = (route.endpoint.__doc__ or "").strip()
     operation: dict[str, Any] = {
-        "tags": ["points"],
+        "tags": [route.tag],
         "summary": text.split("\n", 1)[0],
         "description": text,
-        "operationId": f"{route.endpoint.__name__}_points",
+        "operationId": _name(route),
         "parameters": [COLLECTION_NAME, *_last_part(path), *PARAMETERS[route.kind]],
-        "responses": {"200": _success(schema_of[repr(route.reply)]), **_failures()},
+        "responses": {"200": _answer(route, schema_of), **_failures()},
     }
     if route.body is not None:
         content = {"application/json": {"schema": schema_of[repr(route.body)]}}
         operation["requestBody"] = {"required": True, "content": content}
     return operation
+
+
+def _name(route: PointRoute) -> str:
+    name = route.endpoint.__name__
+    return f"{name}_points" if route.tag == "points" else name
+
+
+def _answer(route: PointRoute, schema_of: Mapping[str, Schema]) -> dict[str, Any]:
+    """Return what a point route replies; a search may also explain itself."""
+    reply = _success(schema_of[repr(route.reply)])
+    if route.kind == "search":
+        envelope = reply["content"]["application/json"]["schema"]
+        envelope["properties"]["explain"] = {
+            "description": "of a batch one per search, when asked for by x-palimpsest-explain",
+            **one_of(ref("Explanation"), array(ref("Explanation"))),
+        }
+    return reply
 
 
 def _last_part(path: str) -> list[Schema]:

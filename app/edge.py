@@ -17,8 +17,9 @@ from typing import Any, NamedTuple
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.context import Call, Context
-from app.envelope import failure, success
+from app.envelope import answered, failure, success
 from app.errors import describe, too_large
+from app.knobs import read_knobs
 from app.routes.query import query_now
 from index import StorageError
 
@@ -155,9 +156,10 @@ class Edge:
             body = await read_body(scope, receive, self._body_limit)
             reply = scope.get(FINISHED)
             if reply is None:
+                knobs = read_knobs(scope["headers"])
                 collection = context.database.get(found.name)
-                call = Call(context, collection, scope["query_string"], body, found.tail)
-                reply = success(await self._result(found, call), started)
+                call = Call(context, collection, scope["query_string"], body, found.tail, knobs)
+                reply = answered(await self._result(found, call), started)
         except Disconnected:
             raise
         except Exception as error:

@@ -26,6 +26,7 @@ from index import (
     NotFound,
     StorageError,
     StorageFull,
+    VersionConflict,
 )
 
 log = logging.getLogger("palimpsest")
@@ -34,11 +35,18 @@ log = logging.getLogger("palimpsest")
 STATUS: tuple[tuple[type[Exception], int], ...] = (
     (NotFound, HTTPStatus.NOT_FOUND),
     (CollectionExists, HTTPStatus.CONFLICT),
+    (VersionConflict, HTTPStatus.CONFLICT),
     (InvalidConfig, HTTPStatus.UNPROCESSABLE_ENTITY),
     (InvalidInput, HTTPStatus.BAD_REQUEST),
     (StorageFull, HTTPStatus.INSUFFICIENT_STORAGE),
     (StorageError, HTTPStatus.INTERNAL_SERVER_ERROR),
 )
+
+# What readers of bodies raise beside their own errors.
+UNREADABLE: Mapping[type[Exception], str] = {
+    RecursionError: "nested too deeply",
+    UnicodeDecodeError: "a text is not UTF-8",
+}
 
 # pydantic's error types that mean "well-formed but out of range"
 RANGE_ERRORS = frozenset(
@@ -120,8 +128,9 @@ def describe(error: Exception) -> tuple[int, str]:
         return error.status_code, str(error.detail)
     if isinstance(error, TimeoutError):
         return HTTPStatus.REQUEST_TIMEOUT, "Timeout: the request took longer than its `timeout`"
-    if isinstance(error, RecursionError):
-        return HTTPStatus.BAD_REQUEST, "Format error in JSON body: nested too deeply"
+    if type(error) in UNREADABLE:
+        reason = UNREADABLE[type(error)]
+        return HTTPStatus.BAD_REQUEST, f"Format error in JSON body: {reason}"
     log.error("request failed", exc_info=error)
     return HTTPStatus.INTERNAL_SERVER_ERROR, f"Service internal error: {type(error).__name__}"
 
@@ -139,19 +148,25 @@ async def answer(request: Request, error: Exception) -> Response:
 def _describe_validation(problems: Any) -> tuple[int, str]:
     """Word pydantic's findings: 422 when all of them are about ranges, 400 otherwise."""
     shape = [p for p in problems if p["type"] not in RANGE_ERRORS]
+    where = "query parameters" if problems[0]["loc"][0] == "query" else "JSON body"
     if not shape:
         reasons = "; ".join(f"{_place(p)}: {p['msg']}, got {p['input']!r}" for p in problems)
-        return HTTPStatus.UNPROCESSABLE_ENTITY, f"Validation error in JSON body: [{reasons}]"
-    first = shape[0]
-    if first["type"] == "json_invalid":
-        return HTTPStatus.BAD_REQUEST, f"Format error in JSON body: {first['ctx']['error']}"
-    if first["type"] == "extra_forbidden":
-        text = f"unknown field `{_place(first)}`"
-        return HTTPStatus.BAD_REQUEST, f"Format error in JSON body: {text}"
-    return HTTPStatus.BAD_REQUEST, f"Format error in JSON body: {_place(first)}: {first['msg']}"
+        return HTTPStatus.UNPROCESSABLE_ENTITY, f"Validation error in {where}: [{reasons}]"
+    what = "Deserialize" if where == "query parameters" else "Format"
+    return HTTPStatus.BAD_REQUEST, f"{what} error in {where}: {_reason(shape[0])}"
+
+
+def _reason(problem: Any) -> str:
+    if problem["type"] == "json_invalid":
+        reason: str = problem["ctx"]["error"]
+        return reason
+    if problem["type"] == "extra_forbidden":
+        return f"unknown field `{_place(problem)}`"
+    return f"{_place(problem)}: {problem['msg']}"
 
 
 def _place(problem: Any) -> str:
     """Return the dotted place of a problem, without the tags of unions ("<one>")."""
-    parts = [str(part) for part in problem["loc"] if part != "body"]
+    first, *loc = problem["loc"]
+    parts = [str(part) for part in (loc if first in ("body", "query") else problem["loc"])]
     return ".".join(part for part in parts if not part.startswith("<")) or "body"

@@ -17,10 +17,22 @@ from app.documentation import describe
 from app.edge import GZIP_LEVEL, Edge
 from app.errors import Refusal, answer
 from app.metrics import build_registry
-from app.routes import aliases, cluster, collections, service, unsupported, vectors
+from app.routes import (
+    adapters,
+    aliases,
+    backfill,
+    cluster,
+    collections,
+    service,
+    unsupported,
+    vectors,
+    versions,
+)
 from app.routes.table import POINT_ROUTES
 from app.settings import Settings
 from index import PalimpsestError
+
+DOCUMENTED = (aliases, service, cluster, collections, vectors, versions, adapters, backfill)
 
 
 def create_app(settings: Settings) -> Edge:
@@ -51,7 +63,7 @@ def create_app(settings: Settings) -> Edge:
         context.metrics, context.collections, lambda: context.database.damaged()
     )
     # Fixed paths stand before those with open parts.
-    for each in (aliases, service, cluster, collections, vectors, unsupported):
+    for each in (*DOCUMENTED, unsupported):
         app.include_router(each.router)
     for kind in (PalimpsestError, Refusal, RequestValidationError, HTTPException, Exception):
         app.add_exception_handler(kind, answer)
@@ -64,9 +76,7 @@ def _document(app: FastAPI) -> None:
     """Add what FastAPI does not know to the OpenAPI document."""
     generate = app.openapi
     operations = {
-        name: operation
-        for each in (aliases, service, cluster, collections, vectors)
-        for name, operation in each.REPLIES.items()
+        name: operation for each in DOCUMENTED for name, operation in each.REPLIES.items()
     }
 
     def openapi() -> dict[str, Any]:

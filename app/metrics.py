@@ -29,7 +29,15 @@ from prometheus_client.core import (
 )
 from prometheus_client.registry import Collector
 
-from index import Collection, CollectionInfo, CollectionSizes, SearchStats
+from app.version_metrics import Bridges, adapter_gauges, version_gauges
+from index import (
+    AdapterInfo,
+    Collection,
+    CollectionInfo,
+    CollectionSizes,
+    SearchStats,
+    VersionInfo,
+)
 
 # Seconds. Finer at the low end than the usual defaults: a search takes tens of microseconds.
 BOUNDS = (
@@ -67,6 +75,7 @@ class Metrics(Collector):
         self.in_flight = 0
         self.points_written = 0
         self.points_deleted = 0
+        self.bridges = Bridges()
         self._requests: dict[tuple[str, str, int], Tally] = {}
         self._searches = Tally()
         self._stages = {stage: Tally() for stage in STAGES}
@@ -91,8 +100,10 @@ class Metrics(Collector):
             if count:
                 yield method, route, status, count, tally.total
 
-    def search(self, stats: SearchStats, seconds: float) -> None:
+    def search(self, stats: SearchStats, seconds: float, collection: Collection) -> None:
         """Count one search."""
+        if stats.versions:
+            self.bridges.searched(collection.folder.name, stats.versions)
         self._searches.add(seconds)
         self._visited += stats.visited
         self._scored += stats.scored
@@ -109,6 +120,7 @@ class Metrics(Collector):
         )
         yield from self._collect_requests()
         yield from self._collect_searches()
+        yield from self.bridges.collect()
         for name, text, value in (
             ("palimpsest_upserts", "Points written.", self.points_written),
             ("palimpsest_deletes", "Points asked to be deleted.", self.points_deleted),
@@ -172,6 +184,8 @@ class CollectionGauges(Collector):
         yield from _whole(states)
         yield from _per_vector(states)
         yield from _per_field(states)
+        yield from version_gauges((one.name, one.versions) for one in states)
+        yield from adapter_gauges((one.name, one.adapters) for one in states)
         yield GaugeMetricFamily(
             "palimpsest_damaged", "Files that cannot be read.", value=len(self._damaged())
         )
@@ -199,12 +213,14 @@ class _State(NamedTuple):
     name: str
     info: CollectionInfo
     sizes: CollectionSizes
+    versions: Sequence[VersionInfo]
+    adapters: Sequence[AdapterInfo]
 
 
 def _states(collections: Iterable[Collection]) -> Iterator[_State]:
     for each in collections:
         try:
-            yield _State(each.name, each.state(), each.sizes())
+            yield _State(each.name, each.state(), each.sizes(), each.versions(), each.adapters())
         except FileNotFoundError:
             continue  # dropped meanwhile
 
@@ -215,7 +231,7 @@ def _whole(states: Sequence[_State]) -> Iterator[Metric]:
         "palimpsest_index_pending_points", "Rows waiting to be indexed.", labels=["collection"]
     )
     disk = GaugeMetricFamily("palimpsest_disk_bytes", "Bytes on disk.", labels=["collection"])
-    for name, info, sizes in states:
+    for name, info, sizes, *_ in states:
         points.add_metric([name], info.points)
         pending.add_metric([name], info.pending)
         disk.add_metric([name], sizes.disk)
@@ -229,7 +245,7 @@ def _per_vector(states: Sequence[_State]) -> Iterator[Metric]:
     memory = GaugeMetricFamily(
         "palimpsest_memory_used_bytes", "Resident bytes.", labels=[*labels, "component"]
     )
-    for name, info, _ in states:
+    for name, info, *_ in states:
         for vector, held in info.vectors.items():
             rows.add_metric([name, vector, "indexed"], held.indexed)
             rows.add_metric([name, vector, "growing"], held.growing)
@@ -248,7 +264,7 @@ def _per_field(states: Sequence[_State]) -> Iterator[Metric]:
     memory = GaugeMetricFamily(
         "palimpsest_payload_index_bytes", "Resident bytes of a payload index.", labels=labels
     )
-    for name, info, sizes in states:
+    for name, info, sizes, *_ in states:
         for field, held in info.fields.items():
             points.add_metric([name, field], held.points)
             memory.add_metric([name, field], sizes.fields.get(field, 0))

@@ -142,7 +142,8 @@ class Strict(NamedTuple):
     def _take(self, kind: str, cost: int, rate: int | None) -> None:
         """Count a request that passed all other checks: what is refused costs nothing."""
         if rate is not None and cost:
-            self.rates.take(self.collection.name, kind, cost, rate)
+            whole = self.collection.folder.name  # the same for every version of it
+            self.rates.take(whole, kind, cost, rate)
 
     def _check_write(self, update: Write) -> None:
         if not update.upserts:  # the condition of an upsert is about points it names by id

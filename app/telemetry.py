@@ -7,7 +7,7 @@ from typing import Any, TypedDict
 from uuid import uuid4
 
 from app.context import Context
-from app.schemas.information import OptimizerError, describe_config
+from app.schemas.information import OptimizerError, describe_config, shown_vectors
 from index import Collection
 
 MICROSECONDS = 1_000_000
@@ -94,7 +94,7 @@ def describe_server(context: Context) -> TelemetryReply:
 def _describe(collection: Collection) -> AggregateReply:
     info = collection.state()
     return {
-        "vectors": sum(held.points for held in info.vectors.values()),
+        "vectors": sum(held.points for held in shown_vectors(collection, info)),
         "optimizers_status": {"error": info.last_error} if info.last_error else "ok",
         "params": describe_config(collection.config)["params"],
     }

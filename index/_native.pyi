@@ -87,7 +87,10 @@ class Among:
     def estimate(self, tested: int) -> int: ...
 
 class Segment:
-    """Hits go into ``rows`` and ``distances``; calls answer (hits, visited, scored, rescored)."""
+    """Hits go into ``rows`` and ``distances``; calls answer (hits, visited, scored, rescored).
+
+    With ``factors``, one per row or more, a row's distance is (distance - shift) * factor.
+    """
 
     def __init__(
         self,
@@ -109,6 +112,8 @@ class Segment:
         allowed: NDArray[np.uint64] | None,
         rows: NDArray[np.uint32],
         distances: NDArray[np.float32],
+        factors: NDArray[np.float32] | None = None,
+        shift: float = 0.0,
     ) -> tuple[int, int, int, int]: ...
     def search_many(
         self,
@@ -130,6 +135,8 @@ class Segment:
         allowed: NDArray[np.uint64] | None,
         rows: NDArray[np.uint32],
         distances: NDArray[np.float32],
+        factors: NDArray[np.float32] | None = None,
+        shift: float = 0.0,
     ) -> tuple[int, int, int, int]: ...
     def exact(
         self,
@@ -139,6 +146,8 @@ class Segment:
         allowed: NDArray[np.uint64] | None,
         rows: NDArray[np.uint32],
         distances: NDArray[np.float32],
+        factors: NDArray[np.float32] | None = None,
+        shift: float = 0.0,
     ) -> tuple[int, int, int, int]: ...
     def search_among(
         self,
@@ -153,6 +162,8 @@ class Segment:
         least_share: float,
         rows: NDArray[np.uint32],
         distances: NDArray[np.float32],
+        factors: NDArray[np.float32] | None = None,
+        shift: float = 0.0,
     ) -> tuple[int, int, int, int]: ...
     def scan_among(
         self,
@@ -162,6 +173,8 @@ class Segment:
         among: Among,
         rows: NDArray[np.uint32],
         distances: NDArray[np.float32],
+        factors: NDArray[np.float32] | None = None,
+        shift: float = 0.0,
     ) -> tuple[int, int, int, int]: ...
     def exact_among(
         self,
@@ -170,6 +183,8 @@ class Segment:
         among: Among,
         rows: NDArray[np.uint32],
         distances: NDArray[np.float32],
+        factors: NDArray[np.float32] | None = None,
+        shift: float = 0.0,
     ) -> tuple[int, int, int, int]: ...
     def score(
         self,

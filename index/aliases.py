@@ -18,11 +18,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
 
+from index.collection_config import AT
 from index.errors import (
     AliasNotFound,
     CollectionExists,
     CollectionNotFound,
     Damaged,
+    InvalidInput,
     StorageFull,
     UnknownFormat,
 )
@@ -84,6 +86,7 @@ class Aliases:
 
         Raises:
             CollectionNotFound: an alias is to mean a collection that does not exist.
+            InvalidInput: an alias is to mean one version of a collection.
             CollectionExists: an alias is the name of a collection.
             AliasNotFound: there is no alias to rename.
         """
@@ -118,6 +121,13 @@ def _apply(mapping: dict[str, str], change: AliasChange, collections: set[str]) 
         mapping[new] = mapping.pop(change.old)
     else:
         if change.collection not in collections:
+            whole, at, version = change.collection.rpartition(AT)
+            if at and whole in {*collections, *mapping}:
+                raise InvalidInput(
+                    f"{change.collection!r} is version {version!r} of {whole!r}, and an alias is "
+                    f"of a whole collection: let it mean {mapping.get(whole, whole)!r} and ask for "
+                    f"'{change.alias}{AT}{version}'"
+                )
             raise CollectionNotFound(change.collection)
         mapping[new] = change.collection
 

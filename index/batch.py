@@ -10,7 +10,8 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from index.config import CollectionConfig, SparseConfig, VectorConfig
+from index.collection_config import CollectionConfig, describe_sizes
+from index.config import SparseConfig, VectorConfig
 from index.errors import DimensionMismatch, InvalidInput, InvalidVector, UnknownVectorName
 from index.filters.expression import Filter
 from index.sparse.rows import SparseRows, checked_rows
@@ -217,10 +218,15 @@ def _check_column(
     ids: Sequence[PointId],
     declared: CollectionConfig,
 ) -> Column:
-    config = declared.vectors.get(name)
+    config = declared.find(name)
     if config is None:
         raise UnknownVectorName(name, list(declared.vectors))
     number = declared.number(name)
+    if number in declared.mapped_numbers:
+        raise InvalidInput(
+            f"Vectors of {name!r} are mapped from those of another version and cannot be written: "
+            "write vectors of a version that a model made, or consolidate again"
+        )
     if isinstance(config, SparseConfig) or isinstance(vectors, NamedSparse):
         if isinstance(config, SparseConfig) and isinstance(vectors, NamedSparse):
             rows = _check_rows(name, vectors, ids)
@@ -233,7 +239,8 @@ def _check_column(
             f"Vectors of {name!r}: expected ({len(positions)}, {config.size}), got {values.shape}"
         )
     if values.shape[1] != config.size:
-        where = f"point {ids[positions[0]]}"
+        hint = describe_sizes(name, declared.every_name)
+        where = f"point {ids[positions[0]]}" + (f"; {hint}" if hint else "")
         raise DimensionMismatch(config.size, values.shape[1], where)
     values = np.ascontiguousarray(values, dtype=np.float32)
     values = _check_values(values, config, lambda row: f"point {ids[positions[row]]}")

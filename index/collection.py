@@ -7,11 +7,13 @@ for nobody.
 
 from __future__ import annotations
 
+import copy
 import pathlib
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import ExitStack
 
+from index.backfilling import Backfill
 from index.batch import (
     PointBatch,
     Selection,
@@ -20,37 +22,46 @@ from index.batch import (
     check_vector_update,
     check_whose,
 )
-from index.config import CollectionConfig, SparseConfig, VectorConfig
+from index.collection_config import AT, CollectionConfig
+from index.config import SparseConfig, VectorConfig
 from index.declaring import Declare, add_vector, drop_vector, reconfigure
+from index.demand import Demand
 from index.errors import InvalidConfig
 from index.fields import Fields
 from index.filters.expression import Filter, Path
 from index.filters.paths import format_path, parse_path
+from index.filters.walk import with_names
+from index.fitting import Fitting
 from index.payload.config import FieldIndex
 from index.payload.edits import delete_keys, merge, merge_at
 from index.payload.evaluate import estimate
 from index.points import PointReader
 from index.reading import Reading, Selector
-from index.recover import FIELDS, SEGMENTS, STORE, recover
+from index.recover import ADAPTERS, FIELDS, SEGMENTS, STORE, recover
 from index.search.plan import SearchRequest
 from index.searching import Searches
+from index.shown import Shown
 from index.state import collection_sizes, collection_state, estimate_seconds
-from index.storage.files import remove_folder
-from index.storage.ids import check_ids, key_of, keys_of
+from index.storage.ids import Key, check_ids, key_of, keys_of
+from index.storage.reader import Reader
 from index.types import (
+    BridgeMode,
     CollectionInfo,
     CollectionSizes,
     PointId,
     Record,
     SearchResult,
+    SearchStats,
 )
-from index.upkeep import Upkeep
+from index.upkeep import Upkeep, Versions
+from index.versioning import Versioning
+from index.versions.registry import shown
 from index.view import View
 from index.writer import Writer
 from index.writes import Deletion, PayloadEdit, VectorDeletion
 
 
-class Collection:
+class Collection(Versioning):
     """One open collection. Made by ``Database``."""
 
     def __init__(
@@ -66,14 +77,23 @@ class Collection:
         """
         self.name = name
         self.folder = folder
+        self.version: str | None = None
         opened, unbuilt = recover(folder)
-        self._points = PointReader(
-            name, folder / STORE, lambda: self.writer.config, lambda: self.writer.view
-        )
+        self._reader = Reader(folder / STORE, name)
         self.writer = Writer(name, opened, lambda filter: self.selector().select(filter), changed)
-        self._searches = Searches(self.writer, self._points)
+        self._show(None)
+        self._virtual: dict[str, Collection] = {}
         self.fields = Fields(folder / FIELDS, self.writer)
-        self.upkeep = Upkeep(folder / SEGMENTS, self.writer, self.fields, threads)
+        self.demand = Demand(self.writer)
+        self._backfill = Backfill(self.writer, self._points, self.demand)
+        self.fitting = Fitting(folder / ADAPTERS, self.writer, self._points)
+        self.upkeep = Upkeep(
+            folder / SEGMENTS,
+            self.writer,
+            self.fields,
+            Versions(self.fitting, self.demand),
+            threads,
+        )
         self.fields.resume(unbuilt)
 
     def close(self, *, dropped: bool = False) -> None:
@@ -84,20 +104,44 @@ class Collection:
         """
         with ExitStack() as last_first:  # goes on when one of them fails
             last_first.callback(self.writer.store.close)
-            last_first.callback(self._points.close)
+            last_first.callback(self._reader.close)
             last_first.callback(self.writer.close)
             last_first.callback(self.fields.stop if dropped else self.fields.close)
+            if not dropped:
+                last_first.callback(self.demand.close)
             last_first.callback(self.upkeep.stop)
+
+    def _show(self, version: str | None) -> None:
+        self._shown = Shown(self.writer, version)
+        self._points = PointReader(self._reader, self._shown)
+        self._searches = Searches(self._shown, self._points)
+
+    def showing(self, version: str) -> Collection:
+        """Return the virtual collection in which bare vector names mean a version.
+
+        It holds the same points. Its declarations are those of this one, which alone changes them.
+
+        Raises:
+            VersionNotFound: no vector name has the version.
+        """
+        shown(self.writer.config, version)
+        virtual = self._virtual.get(version)
+        if virtual is None:
+            virtual = copy.copy(self)
+            virtual.name, virtual.version = f"{self.name}{AT}{version}", version
+            virtual._show(version)
+            self._virtual[version] = virtual
+        return virtual
 
     @property
     def config(self) -> CollectionConfig:
         """The current settings."""
-        return self.writer.config
+        return self._shown.config
 
     @property
     def view(self) -> View:
         """What a search that starts now reads."""
-        return self.writer.view
+        return self._shown.view
 
     # Declarations.
 
@@ -109,6 +153,7 @@ class Collection:
         Raises:
             InvalidConfig: vector names, sizes or distances differ.
         """
+        self._require_real()
         reconfigure(self.writer, config)
 
     def add_vector(self, name: str, vector: VectorConfig | SparseConfig, declared: Declare) -> None:
@@ -122,6 +167,7 @@ class Collection:
         Raises:
             InvalidConfig: the name is declared already.
         """
+        self._require_real()
         add_vector(self.writer, name, vector, declared)
 
     def drop_vector(self, name: str, declared: Declare) -> None:
@@ -134,8 +180,8 @@ class Collection:
         Raises:
             UnknownVectorName: it is not declared.
         """
-        for segment in drop_vector(self.writer, name, declared):
-            remove_folder(self.folder / SEGMENTS / segment)
+        self._require_real()
+        self._remove(drop_vector(self.writer, name, declared))
         self.upkeep.forget(name)
 
     # Writes. Each gives a future of the write's seq, done once it is synced and searchable.
@@ -153,6 +199,7 @@ class Collection:
         Raises:
             InvalidInput: one of its subclasses, at once; nothing of the batch is written.
         """
+        condition = None if condition is None else self._meant(condition)
         return self.writer.write(check_upsert(batch, self.config, mode, condition))
 
     def update_vectors(self, batch: PointBatch, *, condition: Filter | None = None) -> Future[int]:
@@ -162,22 +209,42 @@ class Collection:
             InvalidInput: one of its subclasses, at once; nothing of the batch is written.
             PointNotFound: by the future: a point is missing; the others are written.
         """
+        condition = None if condition is None else self._meant(condition)
         return self.writer.write(check_vector_update(batch, self.config, condition))
+
+    def _whose(self, whose: Selection) -> Sequence[Key] | Filter:
+        """Return whose points a write is about, under names that stay true until it is done."""
+        checked = check_whose(whose)
+        return self._meant(checked) if isinstance(checked, Filter) else checked
+
+    def _meant(self, filter: Filter) -> Filter:
+        """Return a filter as the real collection evaluates it, whichever version is active then."""
+        return with_names(filter, self.config.with_version)
 
     def delete(self, whose: Selection) -> Future[int]:
         """Delete points; ids without a point are fine. Raises InvalidId at once."""
-        return self.writer.write(Deletion(check_whose(whose)))
+        return self.writer.write(Deletion(self._whose(whose)))
 
     def delete_vectors(self, whose: Selection, names: Sequence[str]) -> Future[int]:
-        """Delete the vectors of some names.
+        """Delete the vectors of some names; those of all versions unless one is named.
+
+        In the virtual collection of a version the bare name is that version's alone.
 
         Raises:
             UnknownVectorName: at once.
             PointNotFound: by the future: a point is missing; the others are written.
         """
+        numbers = {name: number for one in names for name, number in self._versions_of(one)}
+        return self.writer.write(VectorDeletion(self._whose(whose), numbers))
+
+    def _versions_of(self, name: str) -> list[tuple[str, int]]:
+        """Return the columns a deleted vector is in: all versions of a bare name."""
         config = self.config
-        numbers = {name: config.number(name) for name in names}
-        return self.writer.write(VectorDeletion(check_whose(whose), numbers))
+        versions = [one for one in config.versions if one.vector == name]
+        if any(one.version == self.version for one in versions):
+            versions = []
+        names = [config.column_of(one) for one in versions] or [name]
+        return [(one, config.number(one)) for one in names]
 
     def set_payload(self, whose: Selection, payload: bytes, at: Path = ()) -> Future[int]:
         """Set keys of payloads, or of the object at a path in them; other keys stay.
@@ -190,21 +257,21 @@ class Collection:
         def edit(old: bytes | None) -> bytes | None:
             return merge_at(old, at, payload) if at else merge(old, payload)
 
-        return self.writer.write(PayloadEdit(check_whose(whose), edit))
+        return self.writer.write(PayloadEdit(self._whose(whose), edit))
 
     def overwrite_payload(self, whose: Selection, payload: bytes) -> Future[int]:
         """Replace payloads. Raises as ``set_payload``."""
-        return self.writer.write(PayloadEdit(check_whose(whose), lambda _: payload))
+        return self.writer.write(PayloadEdit(self._whose(whose), lambda _: payload))
 
     def delete_payload(self, whose: Selection, paths: Sequence[Path]) -> Future[int]:
         """Delete what is at paths of payloads. Raises as ``set_payload``."""
         return self.writer.write(
-            PayloadEdit(check_whose(whose), lambda payload: delete_keys(payload, paths))
+            PayloadEdit(self._whose(whose), lambda payload: delete_keys(payload, paths))
         )
 
     def clear_payload(self, whose: Selection) -> Future[int]:
         """Delete payloads. Raises as ``set_payload``."""
-        return self.writer.write(PayloadEdit(check_whose(whose), lambda _: None))
+        return self.writer.write(PayloadEdit(self._whose(whose), lambda _: None))
 
     # Payload indexes.
 
@@ -222,9 +289,12 @@ class Collection:
         """Return what filters are evaluated over now."""
         return Selector(self.view, self.writer.indexes, self._points)
 
-    def reading(self) -> Reading:
-        """Return the state a request that starts now reads."""
-        return Reading(self.view, self.config, self._points, self.writer.indexes)
+    def reading(self, bridge: BridgeMode = "on") -> Reading:
+        """Return the state a request that starts now reads, over bridges or without."""
+        view = self.view
+        return Reading(
+            view, view.config, self._points, self.writer.indexes, bridge, self.demand.note
+        )
 
     def count(self, filter: Filter | None = None, *, exact: bool = True) -> int:
         """Return how many points pass; if not ``exact``, roughly where that saves time."""
@@ -278,21 +348,31 @@ class Collection:
             InvalidInput: one of its subclasses: the vector or a parameter is wrong.
             PointNotFound: the query is the id of no point.
         """
-        return self._searches.search(self.view, request)
+        result = self._searches.search(self.view, request)
+        self._note(result.stats)
+        return result
 
     def search_batch(self, requests: Sequence[SearchRequest]) -> list[SearchResult]:
         """Return the answer to each request, all from one view."""
         view = self.view
-        return [self._searches.search(view, request) for request in requests]
+        results = [self._searches.search(view, request) for request in requests]
+        for result in results:
+            self._note(result.stats)
+        return results
+
+    def _note(self, stats: SearchStats) -> None:
+        """Count the points that a search found by adapters."""
+        for column, numbers in stats.bridged:
+            self.demand.note(column, numbers)
 
     def cost(self, request: SearchRequest) -> float:
         """Return roughly how many seconds the search will take."""
-        vectors = self.view.vectors.get(request.vector_name)
+        vectors = self.view.find(request.vector_name)
         return 0.0 if vectors is None else estimate_seconds(vectors, request, self.writer.indexes)
 
     def state(self) -> CollectionInfo:
         """Return counts, sizes and the state of background work."""
-        return collection_state(self.folder, self.writer, self.upkeep)
+        return collection_state(self.folder, self.view, self.writer.indexes, self.upkeep)
 
     def sizes(self) -> CollectionSizes:
         """Return what a collection takes of disk and memory; looks at every file of an index."""

@@ -1,16 +1,15 @@
-"""Collection settings, their limits, and the plan a search runs by.
+"""How the vectors of a name are kept, when they are sealed and compacted, and the limits of both.
 
-Every default is resolved here, once: ``VectorConfig`` when a collection is created, ``SearchPlan``
-when a search arrives. What changes the meaning of stored bytes is also written into each segment.
+Every default is resolved here, once, when a collection is created. What changes the meaning of
+stored bytes is also written into each segment.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
-from typing import Any, Literal, TypeAlias, get_args
+from dataclasses import dataclass
+from typing import Literal, TypeAlias, get_args
 
-from index.errors import InvalidConfig, UnknownVectorName
+from index.errors import InvalidConfig
 from index.types import Distance
 
 Encoding: TypeAlias = Literal["float32", "8", "4", "2", "1"]
@@ -108,63 +107,3 @@ class MaintenanceConfig:
         _require(self.quiet_seconds >= 0, "quiet_seconds", "at least 0", self.quiet_seconds)
         _require(2 <= self.tier_factor <= 64, "tier_factor", "2 to 64", self.tier_factor)
         _require(0 < self.dead_ratio <= 1, "dead_ratio", "above 0, at most 1", self.dead_ratio)
-
-
-@dataclass(frozen=True, slots=True)
-class CollectionConfig:
-    """A collection's vectors by name ("" is the unnamed one) and its upkeep.
-
-    ``declared`` is the caller's own description of the collection, kept and given back as it is.
-    ``columns`` are the vector names by their number in stored points; None stands for one that was
-    dropped, whose number is not used again.
-    """
-
-    vectors: Mapping[str, VectorConfig | SparseConfig]
-    maintenance: MaintenanceConfig = field(default_factory=MaintenanceConfig)
-    declared: Mapping[str, Any] = field(default_factory=dict)
-    columns: tuple[str | None, ...] = ()
-
-    def __post_init__(self) -> None:
-        if not self.columns:
-            object.__setattr__(self, "columns", tuple(self.vectors))
-
-    @property
-    def dense(self) -> dict[str, VectorConfig]:
-        """The vector names that are not sparse."""
-        return {n: v for n, v in self.vectors.items() if isinstance(v, VectorConfig)}
-
-    def number(self, name: str) -> int:
-        """Return the column of a vector name. Raises UnknownVectorName."""
-        if name not in self.vectors:
-            raise UnknownVectorName(name, list(self.vectors))
-        return self.columns.index(name)
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the settings as they are stored."""
-        return {
-            "vectors": {name: _to_json(v) for name, v in self.vectors.items()},
-            "columns": list(self.columns),
-            "maintenance": asdict(self.maintenance),
-            "declared": dict(self.declared),
-        }
-
-    @classmethod
-    def from_json(cls, stored: Mapping[str, Any]) -> CollectionConfig:
-        """Return stored settings."""
-        return cls(
-            vectors={name: _from_json(v) for name, v in stored["vectors"].items()},
-            maintenance=MaintenanceConfig(**stored["maintenance"]),
-            declared=stored["declared"],
-            columns=tuple(stored.get("columns", ())),  # absent before names could be dropped
-        )
-
-
-def _to_json(vector: VectorConfig | SparseConfig) -> dict[str, Any]:
-    kind = {"sparse": True} if isinstance(vector, SparseConfig) else {}
-    return {**kind, **asdict(vector)}
-
-
-def _from_json(stored: Mapping[str, Any]) -> VectorConfig | SparseConfig:
-    if stored.get("sparse"):
-        return SparseConfig(stored["modifier"])
-    return VectorConfig(**{**stored, "distance": Distance(stored["distance"])})

@@ -20,7 +20,7 @@ from typing import IO
 from index.aliases import AliasChange, Aliases, CreateAlias, RenameAlias
 from index.background import Background
 from index.collection import Collection
-from index.config import CollectionConfig
+from index.collection_config import AT, CollectionConfig
 from index.errors import (
     CollectionExists,
     CollectionNotFound,
@@ -44,6 +44,7 @@ from index.upkeep import Upkeep
 _log = logging.getLogger(__name__)
 MAX_COLLECTION_NAME, MAX_VECTOR_NAME = 255, 200  # bytes of UTF-8; aliases as collections
 _BANNED = frozenset('<>:"/\\|?*\0\x1f')
+_VERSIONED = f"{AT!r} stands before the name of a version and is not allowed"
 
 
 class Database:
@@ -118,10 +119,13 @@ class Database:
         return {name: str(error) for name, error in self._broken.copy().items()}
 
     def get(self, name: str) -> Collection:
-        """Return an open collection by its name or an alias.
+        """Return an open collection by its name or an alias, or one version of it.
+
+        ``name@version`` is the virtual collection in which bare vector names mean the version.
 
         Raises:
             CollectionNotFound: there is none of that name.
+            VersionNotFound: there is, but no such version.
             StorageError: it could not be opened; the error says why.
         """
         collection = self._open.get(name)
@@ -131,6 +135,14 @@ class Database:
         if collection is not None:
             return collection
         broken = self._broken.get(name)
+        whole, at, version = name.rpartition(AT)
+        if at and broken is None:
+            try:
+                collection = self.get(whole)
+            except CollectionNotFound:
+                raise CollectionNotFound(name) from None
+            if collection.version is None:  # a version has no versions
+                return collection.showing(version)
         raise CollectionNotFound(name) if broken is None else _fresh(broken)
 
     def create(self, name: str, config: CollectionConfig) -> Collection:
@@ -182,7 +194,18 @@ class Database:
             self._aliases.change(changes, self.names())
 
     def drop(self, name: str) -> bool:
-        """Delete a collection, all it holds and its aliases; tell whether there was one."""
+        """Delete a collection, all it holds and its aliases; tell whether there was one.
+
+        Raises:
+            InvalidInput: the name is that of a version of a collection.
+        """
+        if AT in name and name not in self.names():
+            whole, _, version = name.rpartition(AT)
+            if whole in self.names():
+                raise InvalidInput(
+                    f"{name!r} is version {version!r} of collection {whole!r}: drop it with "
+                    f"DELETE /collections/{whole}/versions/{version}"
+                )
         gone = self._path / "unfinished" / uuid.uuid4().hex
         with self._change:
             self._require_open()
@@ -245,6 +268,8 @@ def check_name(name: str, what: str, limit: int) -> None:
     banned = sorted(_BANNED & set(name))
     if banned:
         raise InvalidConfig(f"{what} name {name!r}: the character {banned[0]!r} is not allowed")
+    if AT in name:
+        raise InvalidConfig(f"{what} name {name!r}: {_VERSIONED}")
     try:
         length = len(name.encode())
     except UnicodeEncodeError:

@@ -4,24 +4,41 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
-from index.config import CollectionConfig, SparseConfig, VectorConfig
-from index.errors import InvalidConfig, UnknownVectorName
+from index.collection_config import CollectionConfig
+from index.config import SparseConfig, VectorConfig
+from index.errors import InvalidConfig, InvalidInput, UnknownVectorName
 from index.view import VectorView
 from index.writer import Writer
 
 Declare: TypeAlias = Callable[[Mapping[str, Any]], Mapping[str, Any]]
 
 
+class Leftovers(NamedTuple):
+    """Names of folders that are of no use any more."""
+
+    segments: list[str]
+    adapters: list[str]
+
+
 def reconfigure(writer: Writer, config: CollectionConfig) -> None:
-    """Change everything but vector names, sizes and distances. Raises InvalidConfig."""
+    """Change everything but vector names, sizes, distances and versions. Raises InvalidConfig."""
 
     def change() -> None:
-        before, after = _spaces(writer.config), _spaces(config)
+        old = writer.config
+        versions = old.vectors.keys() - set(old.names)
+        vectors = {name: one for name, one in config.vectors.items() if name not in versions}
+        before, after = _spaces({name: old.vectors[name] for name in old.names}), _spaces(vectors)
         if before != after:
             raise InvalidConfig(f"vectors: expected the same sizes and distances, got {after}")
-        _put(writer, replace(config, columns=writer.config.columns))
+        changed = replace(
+            old,
+            vectors={**old.vectors, **vectors},
+            maintenance=config.maintenance,
+            declared=config.declared,
+        )
+        put_config(writer, changed)
 
     writer.call(change).result()
 
@@ -33,7 +50,7 @@ def add_vector(
 
     def add() -> None:
         config = writer.config
-        if name in config.vectors:
+        if config.find(name) is not None:
             raise InvalidConfig(f"Vector {name!r} is declared already")
         changed = replace(
             config,
@@ -41,53 +58,87 @@ def add_vector(
             columns=(*config.columns, name),
             declared=declared(config.declared),
         )
-        _put(writer, changed)
+        put_config(writer, changed)
 
     writer.call(add).result()
 
 
-def drop_vector(writer: Writer, name: str, declared: Declare) -> list[str]:
-    """Forget a vector name; return its segments, whose folders are of no use any more.
+def drop_vector(writer: Writer, name: str, declared: Declare) -> Leftovers:
+    """Forget a vector name, all versions of it; return what is left of them on disk.
 
     Raises:
         UnknownVectorName: it is not declared.
+        InvalidInput: it is a version of a vector name.
     """
 
-    def drop() -> list[str]:
+    def drop() -> Leftovers:
         config = writer.config
-        if name not in config.vectors:
-            raise UnknownVectorName(name, list(config.vectors))
-        segments = [part.segment.name for part in writer.view.vectors[name].sealed]
+        if name not in config.names:
+            if config.find(name) is not None:
+                raise InvalidInput(
+                    f"{name!r} is a version of a vector: drop it with DELETE "
+                    "/collections/{collection_name}/versions/{version}"
+                )
+            raise UnknownVectorName(name, config.names)
+        gone = {name, *(config.column_of(one) for one in config.versions if one.vector == name)}
         changed = replace(
             config,
-            vectors={other: one for other, one in config.vectors.items() if other != name},
-            columns=tuple(None if column == name else column for column in config.columns),
+            vectors={other: one for other, one in config.vectors.items() if other not in gone},
+            columns=tuple(None if column in gone else column for column in config.columns),
+            versions=tuple(one for one in config.versions if one.vector != name),
             declared=declared(config.declared),
         )
-        _put(writer, changed)
-        return segments
+        return put_config(writer, changed)
 
     return writer.call(drop).result()
 
 
-def _put(writer: Writer, config: CollectionConfig) -> None:
-    """Store a config and go on with it; a job."""
-    old = writer.view.vectors
-    vectors = {
-        name: replace(old[name], config=one) if name in old else VectorView.empty(one)
-        for name, one in config.vectors.items()
-    }
-    gone = [writer.config.number(name) for name in old if name not in config.vectors]
+def put_config(writer: Writer, config: CollectionConfig) -> Leftovers:
+    """Store a config and go on with it; a job.
+
+    A vector is told by its number, so its key may have changed; what of the store belongs to
+    numbers that are gone is deleted.
+
+    Returns:
+        The folders that nothing refers to any more.
+    """
+    old, view = writer.config, writer.view
+    gone = [
+        number
+        for number, name in enumerate(old.columns)
+        if name is not None and config.columns[number] is None
+    ]
+    vectors = {}
+    for number, name in enumerate(config.columns):
+        if name is not None:
+            was = old.columns[number] if number < len(old.columns) else None
+            one = config.vectors[name]
+            vectors[name] = (
+                VectorView.empty(one) if was is None else replace(view.vectors[was], config=one)
+            )
+    segments = [
+        part.segment.name
+        for number in gone
+        for part in view.vectors[old.columns[number] or ""].sealed
+    ]
+    adapters = [
+        entry.folder
+        for entry in writer.store.adapters.entries()
+        if {entry.rows, entry.queries} & set(gone)
+    ]
     with writer.store.transaction():
         for number in gone:
             writer.store.remove_vector(number)
         writer.store.put_config(config.to_json())
-    writer.declare(config)  # nothing from the commit on can fail
-    writer.publish(replace(writer.view, vectors=vectors))
+    # nothing from the commit on can fail
+    kept = {pair: one for pair, one in writer.fitted.items() if not set(pair) & set(gone)}
+    writer.declare(config, kept)
+    writer.publish(replace(view, vectors=vectors))
+    return Leftovers(segments, adapters)
 
 
-def _spaces(config: CollectionConfig) -> dict[str, object]:
+def _spaces(vectors: Mapping[str, VectorConfig | SparseConfig]) -> dict[str, object]:
     return {
         name: (v.size, v.distance) if isinstance(v, VectorConfig) else "sparse"
-        for name, v in config.vectors.items()
+        for name, v in vectors.items()
     }

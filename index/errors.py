@@ -7,12 +7,17 @@ PalimpsestError
 │   ├── InvalidVector       NaN, Inf, a zero vector under cosine, a ragged or empty batch
 │   ├── InvalidId           neither an unsigned 64-bit integer nor a UUID
 │   ├── InvalidConfig       a collection, index or search parameter out of range or contradictory
+│   ├── InvalidPairs        too few, unequal or degenerate pairs to fit an adapter on
+│   ├── MissingAdapter      points of one version cannot be found by queries of another
 │   └── Unsupported         a known request this engine does not carry out
 ├── NotFound
+│   ├── AdapterNotFound
 │   ├── AliasNotFound
 │   ├── CollectionNotFound
-│   └── PointNotFound
+│   ├── PointNotFound
+│   └── VersionNotFound
 ├── CollectionExists
+├── VersionConflict         a change of versions that would lose points, quality or a declaration
 └── StorageError            the disk said no, or no longer says what was written
     ├── StorageFull         no space: writes are refused, reads go on
     ├── StoreFailed         SQLite or the file system failed; the write was not acknowledged
@@ -25,6 +30,7 @@ Each text says what failed, what was expected, what was received and what to do.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 
@@ -74,6 +80,24 @@ class InvalidConfig(InvalidInput):
     """A collection, index or search parameter is out of range or contradicts another."""
 
 
+class InvalidPairs(InvalidInput):
+    """Pairs of vectors that no adapter can be fitted on: too few, unequal, or degenerate."""
+
+
+class MissingAdapter(InvalidInput):
+    """Points that hold only one version were to be found by queries of another."""
+
+    def __init__(self, vector: str, rows: str, queries: str) -> None:
+        super().__init__(
+            f"Points that hold only version {rows!r} of vector {vector!r} cannot be found by "
+            f"queries of version {queries!r}: fit an adapter with POST "
+            f'/collections/{{collection_name}}/adapters {{"vector": "{vector}", "rows": "{rows}", '
+            f'"queries": "{queries}"}}, or search without them by the header '
+            "x-palimpsest-bridge: off"
+        )
+        self.vector, self.rows, self.queries = vector, rows, queries
+
+
 class Unsupported(InvalidInput):
     """A known request that this engine does not carry out."""
 
@@ -104,6 +128,29 @@ class PointNotFound(NotFound):
     def __init__(self, point_id: object) -> None:
         super().__init__(f"Not found: Point with id {point_id} does not exists!")
         self.point_id = point_id
+
+
+class VersionNotFound(NotFound):
+    """No version of that name."""
+
+    def __init__(self, version: str, known: Iterable[str]) -> None:
+        names = ", ".join(repr(one) for one in sorted(known)) or "none"
+        super().__init__(f"Not found: Version {version!r} is not declared (declared: {names})")
+        self.version = version
+
+
+class AdapterNotFound(NotFound):
+    """No adapter between two versions."""
+
+    def __init__(self, rows: str, queries: str) -> None:
+        super().__init__(
+            f"Not found: There is no adapter from rows of version {rows!r} to queries of "
+            f"{queries!r}: fit one with POST /collections/{{collection_name}}/adapters"
+        )
+
+
+class VersionConflict(PalimpsestError):
+    """A change of versions that would lose points, quality or a declaration; nothing changed."""
 
 
 class CollectionExists(PalimpsestError):

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 from pyroaring import BitMap
 
-from index.config import CollectionConfig, SparseConfig
+from index.config import SparseConfig
 from index.errors import StorageError, StoreFailed, UnknownVectorName
+from index.shown import Shown
 from index.storage.ids import Key, id_of_key, keys_of
 from index.storage.reader import Reader, StoredPoint
 from index.types import Numbers, PointId, Record, Slots, SparseVector, Vector, Vectors
@@ -46,21 +47,10 @@ def wait_for_write(store: Path, seconds: float) -> None:
 class PointReader:
     """Reads of one collection, from any thread."""
 
-    def __init__(
-        self,
-        collection: str,
-        store: Path,
-        config: Callable[[], CollectionConfig],
-        view: Callable[[], View],
-    ) -> None:
-        self._store = store
-        self._config = config
-        self._view = view
-        self._reader = Reader(store, collection)
-
-    def close(self) -> None:
-        """Close the connections of every thread."""
-        self._reader.close()
+    def __init__(self, reader: Reader, shown: Shown) -> None:
+        self.store = reader.path
+        self._shown = shown
+        self._reader = reader
 
     def stored(
         self, numbers: Sequence[int], *, with_payload: bool
@@ -73,6 +63,14 @@ class PointReader:
     ) -> dict[int, tuple[bytes, bytes | None]]:
         """Return stored slots and payloads of the points that exist, by number."""
         return self._reader.held(numbers, with_payload=with_payload)
+
+    def slots_of(self, numbers: Numbers, column: int) -> Slots:
+        """Return the slot of each point in a column, 0 where it has none or is gone."""
+        found = self.stored(numbers.tolist(), with_payload=False)
+        there = [n for n in numbers.tolist() if n in found]
+        own = slots_in([found[n] for n in there], column).tolist()
+        slot_of = dict(zip(there, own, strict=True))
+        return np.array([slot_of.get(n, 0) for n in numbers.tolist()], dtype=np.uint64)
 
     def payloads(self, numbers: Numbers) -> Iterator[list[tuple[int, bytes | None]]]:
         """Yield numbers and payloads of the points that exist, in pieces; numbers ascending."""
@@ -90,12 +88,12 @@ class PointReader:
 
     def wanted(self, with_vectors: bool | tuple[str, ...]) -> Sequence[str]:
         """Return the vector names asked for. Raises UnknownVectorName."""
-        names = self._config().vectors
+        config = self._shown.config
         if isinstance(with_vectors, bool):
-            return list(names) if with_vectors else ()
+            return config.names if with_vectors else ()
         for name in with_vectors:
-            if name not in names:
-                raise UnknownVectorName(name, list(names))
+            if config.find(name) is None:
+                raise UnknownVectorName(name, list(config.vectors))
         return with_vectors
 
     def records(
@@ -165,32 +163,30 @@ class PointReader:
         pause, looks = _LAG
         for _ in range(looks):
             points = read()
-            vectors = _vectors_of(points, self._view().vectors, self._config(), wanted)
+            vectors = _vectors_of(points, self._shown.view, wanted)
             if vectors is not None:
                 return [
                     Record(id_of_key(key), seq, payload, vectors[place] if wanted else None)
                     for place, (key, (seq, _, payload)) in enumerate(points)
                 ]
-            wait_for_write(self._store, pause)
-        raise StoreFailed(f"{self._store}: vectors of stored points are in no segment")
+            wait_for_write(self.store, pause)
+        raise StoreFailed(f"{self.store}: vectors of stored points are in no segment")
 
 
 def _vectors_of(
-    points: Sequence[tuple[Key, StoredPoint]],
-    views: Mapping[str, VectorView],
-    config: CollectionConfig,
-    wanted: Sequence[str],
+    points: Sequence[tuple[Key, StoredPoint]], view: View, wanted: Sequence[str]
 ) -> list[dict[str, Vector | SparseVector]] | None:
     """Return each point's vectors by name; None when a row is not in the view."""
     vectors: list[dict[str, Vector | SparseVector]] = [{} for _ in points]
     if not points or not wanted:
         return vectors
     for name in wanted:
-        if name not in views or name not in config.vectors:  # dropped meanwhile
+        own = view.find(name)
+        if own is None:  # dropped meanwhile
             continue
-        column = slots_in(points, config.number(name))
+        column = slots_in(points, view.config.number(name))
         having = np.flatnonzero(column)
-        rows = _rows_of(views[name], column[having])
+        rows = _rows_of(own, column[having])
         if rows is None:
             return None
         for place, row in zip(having.tolist(), rows, strict=True):

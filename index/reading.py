@@ -6,7 +6,7 @@ which may be ahead of the view by what was written since: points deleted meanwhi
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Protocol
 
 import numpy as np
@@ -14,22 +14,25 @@ from numpy.typing import NDArray
 from pyroaring import BitMap
 
 from index.batch import check_query
-from index.config import CollectionConfig, SparseConfig, VectorConfig
+from index.bridging import closest_of_all
+from index.by_versions import Scene, closest_by_versions, leading_version
+from index.collection_config import CollectionConfig
+from index.config import SparseConfig, VectorConfig
 from index.errors import InvalidVector, UnknownVectorName
 from index.filters.bitmaps import from_numbers, to_numbers
 from index.filters.expression import Filter, Path
 from index.filters.tokens import Tokenizer
+from index.mapping import exact_of_all_versions, mapped_vectors, score_all_versions
 from index.payload.evaluate import evaluate
 from index.payload.indexes import OrderColumn, PayloadIndexes
-from index.points import NotYetApplied, PointReader, slots_in
-from index.search.closest import closest
-from index.search.every import exact_distances, score_rows
+from index.points import NotYetApplied, PointReader
 from index.search.merge import Merged
 from index.search.plan import SearchRequest
 from index.search.sparse import score_sparse
 from index.sparse.rows import check_sparse
 from index.storage.ids import check_ids
 from index.types import (
+    BridgeMode,
     Numbers,
     PointId,
     Record,
@@ -38,6 +41,7 @@ from index.types import (
     SparseVector,
     Vector,
     Vectors,
+    VersionedQuery,
 )
 from index.view import VectorView, View
 
@@ -92,7 +96,7 @@ class Selector:
 
     def having(self, name: str) -> BitMap:
         """Return the points with a vector of the name."""
-        vectors = self.view.vectors.get(name)
+        vectors = self.view.find(name)
         if vectors is None:
             return BitMap()
         return from_numbers(np.concatenate([*vectors.numbers()]))
@@ -111,8 +115,12 @@ class Reading:
         config: CollectionConfig,
         points: PointReader,
         indexes: PayloadIndexes,
+        bridge: BridgeMode = "on",
+        noted: Callable[[int, Numbers], None] | None = None,
     ) -> None:
         self.view = view
+        self.bridge = bridge
+        self._noted = noted
         self.live = view.live
         self.config = config
         self.indexes = indexes
@@ -123,8 +131,8 @@ class Reading:
 
     @property
     def vector_names(self) -> Mapping[str, VectorConfig | SparseConfig]:
-        """The declared vectors by name."""
-        return self.config.vectors
+        """The declared vectors by name, and by what else they are called."""
+        return self.config.every_name
 
     @property
     def tokenizers(self) -> Mapping[Path, Tokenizer]:
@@ -150,7 +158,7 @@ class Reading:
     def nearest(
         self,
         name: str,
-        query: Vector | SparseVector,
+        query: Vector | SparseVector | VersionedQuery,
         *,
         k: int,
         request: Params,
@@ -162,7 +170,7 @@ class Reading:
 
         Args:
             name: of the vectors.
-            query: dense or sparse, as the name is.
+            query: dense or sparse, as the name is, or one vector for each of several versions.
             k: how many points.
             request: how to search.
             allowed: the points that may be found, None for all.
@@ -182,8 +190,24 @@ class Reading:
             oversampling=request.oversampling,
             ignore_codes=request.ignore_codes,
             max_distance=max_distance,
+            bridge=self.bridge,
         )
-        return closest(self._view_of(name), asked, allowed, self.stats, corpus=corpus)
+        stats = SearchStats()
+        if isinstance(query, VersionedQuery):
+            scene = Scene(self.view, self.config, self._points.numbers_of)
+            found = closest_by_versions(scene, asked, query, allowed, stats)
+        else:
+            found = closest_of_all(self.view, asked, allowed, stats, corpus=corpus)
+        if self._noted is not None:
+            for column, numbers in stats.bridged:
+                self._noted(column, numbers)
+        self.stats.add(stats)
+        return found
+
+    def leading(self, name: str, query: VersionedQuery) -> VectorConfig:
+        """Return the space that a query in several versions is answered in."""
+        config = self.config
+        return config.dense[config.column_of(leading_version(config, name, query))]
 
     def score_all(
         self, name: str, targets: Vectors, allowed: BitMap | None
@@ -191,7 +215,7 @@ class Reading:
         """Return blocks of the points with a dense vector, distances (E, m), whether exact."""
         vectors = self._dense_view(name)
         queries = self._checked(vectors, targets)
-        return score_rows(vectors, queries, allowed)
+        return score_all_versions(self.view, name, queries, allowed, self.bridge)
 
     def score_sparse(
         self,
@@ -214,12 +238,15 @@ class Reading:
     def rescore(self, name: str, targets: Vectors, numbers: Numbers) -> NDArray[np.float32]:
         """Return exact distances (E, m) of the dense vectors of some points."""
         vectors = self._dense_view(name)
-        return exact_distances(vectors, self._checked(vectors, targets), numbers)
+        queries = self._checked(vectors, targets)
+        return exact_of_all_versions(self.view, name, queries, numbers, self.bridge)
 
     # Points.
 
     def vectors(self, name: str, numbers: Numbers) -> tuple[Vectors, NDArray[np.bool_]]:
         """Return dense vectors (m, d), and which points have one.
+
+        That of a point which holds another version only is mapped from it.
 
         Raises:
             NotYetApplied: a point was replaced since; a newer reading has it.
@@ -232,6 +259,11 @@ class Reading:
         found[has], complete = vectors.vectors_of(slots[has])
         if not complete:
             raise NotYetApplied("points were replaced since the reading was taken, take another")
+        missing = np.flatnonzero(~has)
+        for places, mapped in mapped_vectors(
+            self.view, name, numbers[missing], self._points.slots_of, self.bridge
+        ):
+            found[missing[places]], has[missing[places]] = mapped, True
         return found, has
 
     def sparse(self, name: str, numbers: Numbers) -> list[SparseVector | None]:
@@ -274,14 +306,10 @@ class Reading:
 
     def _slots(self, name: str, numbers: Numbers) -> Slots:
         """Return the slot of each point, 0 where it has no vector of the name or is gone."""
-        found = self._points.stored(numbers.tolist(), with_payload=False)
-        there = [n for n in numbers.tolist() if n in found]
-        own = slots_in([found[n] for n in there], self.config.number(name)).tolist()
-        slot_of = dict(zip(there, own, strict=True))
-        return np.array([slot_of.get(n, 0) for n in numbers.tolist()], dtype=np.uint64)
+        return self._points.slots_of(numbers, self.config.number(name))
 
     def _view_of(self, name: str) -> VectorView:
-        vectors = self.view.vectors.get(name)
+        vectors = self.view.find(name)
         if vectors is None:
             raise UnknownVectorName(name, list(self.config.vectors))
         return vectors

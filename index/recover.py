@@ -8,14 +8,17 @@ staged rows that have been sealed are purged.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import logging
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 from pyroaring import BitMap
 
-from index.config import CollectionConfig, SparseConfig, VectorConfig
+from index.changes import Changes, NewRows, apply
+from index.collection_config import CollectionConfig
+from index.config import SparseConfig, VectorConfig
 from index.errors import Damaged, InvalidConfig, StorageFull
 from index.filters.bitmaps import from_numbers
 from index.loading import load_fields
@@ -30,12 +33,15 @@ from index.storage.ids import Ids, keys_of, unpack_ids
 from index.storage.schema import store_errors
 from index.storage.store import Store
 from index.types import Numbers, Slots, Vectors
-from index.view import AnySealed, Changes, NewRows, SealedPart, VectorView, View, apply
+from index.versions.fitted import Fitted
+from index.view import AnySealed, SealedPart, VectorView, View
 from index.writer import Opened
 
 STORE = "store.sqlite3"
 SEGMENTS = "segments"
 FIELDS = "fields"
+ADAPTERS = "adapters"
+_log = logging.getLogger(__name__)
 _PURGED_BYTES = 4 << 20  # staged rows deleted by one transaction
 
 
@@ -52,11 +58,13 @@ def recover(folder: Path) -> tuple[Opened, list[FieldEntry]]:
             config = _config(store)
             view = _recover(store, folder / SEGMENTS, config)
             indexes, unbuilt = load_fields(store, folder / FIELDS)
-            _tidy_fields(store, folder / FIELDS)
+            fitted, damaged = _adapters(store, folder / ADAPTERS)
+            _tidy_folders(folder / FIELDS, (one.folder for one in store.fields.entries()))
+            _tidy_folders(folder / ADAPTERS, (one.folder for one in store.adapters.entries()))
     except BaseException:
         store.close()
         raise
-    return Opened(store, config, view, indexes), unbuilt
+    return Opened(store, config, view, indexes, fitted, damaged), unbuilt
 
 
 def _config(store: Store) -> CollectionConfig:
@@ -118,10 +126,29 @@ def _tidy(store: Store, segments: Path, nowhere: Slots) -> None:
         pass  # useless rows stay until there is room to delete them
 
 
-def _tidy_fields(store: Store, fields: Path) -> None:
-    with disk_errors(f"list {fields}"):
-        make_folder(fields)
-        remove_unlisted(fields, {e.folder for e in store.fields.entries() if e.folder is not None})
+def _tidy_folders(parent: Path, listed: Iterable[str | None]) -> None:
+    with disk_errors(f"list {parent}"):
+        make_folder(parent)
+        remove_unlisted(parent, {folder for folder in listed if folder is not None})
+
+
+def _adapters(
+    store: Store, folder: Path
+) -> tuple[dict[tuple[int, int], Fitted], dict[tuple[int, int], str]]:
+    """Open the adapters, by the columns of their rows and queries; also what is wrong with others.
+
+    An adapter can be fitted again, so one that is damaged does not keep the points from being read:
+    searches that need it are refused.
+    """
+    fitted, damaged = {}, {}
+    for entry in store.adapters.entries():
+        try:
+            opened = Fitted.open(folder / entry.folder, entry.checksum)
+            fitted[entry.rows, entry.queries] = opened
+        except Damaged as error:
+            _log.error("An adapter cannot be used, fit it again: %s", error)
+            damaged[entry.rows, entry.queries] = str(error)
+    return fitted, damaged
 
 
 def purge_some(store: Store) -> bool:
@@ -146,7 +173,7 @@ def _sealed_view(store: Store, segments: Path, config: CollectionConfig) -> View
         )
         old = vectors[name]
         vectors[name] = replace(old, sealed=(*old.sealed, SealedPart(segment, Dead())))
-    return View(0, BitMap(), vectors)
+    return View(0, BitMap(), vectors, config)
 
 
 def open_segment(

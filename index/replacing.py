@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
+from index.changes import has_parts, replaced
 from index.config import SparseConfig, VectorConfig
 from index.errors import StorageFull
 from index.recover import open_segment
@@ -25,7 +26,7 @@ from index.sparse.sealed import SparseSealed
 from index.storage.entries import SegmentEntry
 from index.storage.files import remove_folder
 from index.types import Slots
-from index.view import AnyGrowing, AnySealed, SealedPart, has_parts, replaced
+from index.view import AnyGrowing, AnySealed, SealedPart, View
 from index.writer import Writer
 
 _UNBURIED = 4_096  # dead slots forgotten by one transaction
@@ -63,9 +64,8 @@ class Replacing:
                 if checksum is None:
                     return False
                 segment = open_segment(vectors.config, folder, checksum)
-            publishing = self._writer.call(
-                lambda: self._publish(name, sources, segment, checksum, seals)
-            )
+                self._prepare(sources, segment)
+            publishing = self._writer.call(lambda: self._publish(sources, segment, checksum, seals))
         except BaseException:
             remove_folder(folder)
             raise
@@ -94,9 +94,18 @@ class Replacing:
         build = Build(config, int(rows.slots.min()), self._threads, self._cancelled)
         return write_segment(folder, rows, build)
 
+    def _prepare(self, gone: Sequence[AnyGrowing | AnySealed], segment: AnySealed) -> None:
+        """Compute the factors of new rows before a search needs them."""
+        view, fitted = self._writer.view, self._writer.fitted
+        name = _name_of(view, gone)
+        if name is not None and isinstance(segment, Sealed):
+            number = view.config.number(name)
+            for (rows, _), one in fitted.items():
+                if rows == number and one.adapter.scales_rows:
+                    one.factors.of(segment.name, segment, segment.n)
+
     def _publish(
         self,
-        name: str,
         gone: Sequence[AnyGrowing | AnySealed],
         segment: AnySealed | None,
         checksum: int | None,
@@ -107,8 +116,8 @@ class Replacing:
         Returns:
             False when the name was dropped meanwhile, even if it was added again.
         """
-        store, vectors = self._writer.store, self._writer.view.vectors.get(name)
-        if vectors is None or not has_parts(vectors, gone):
+        store, name = self._writer.store, _name_of(self._writer.view, gone)
+        if name is None:
             return False
         number = self._writer.config.number(name)
         view = replaced(self._writer.view, name, gone, segment)
@@ -136,3 +145,8 @@ class Replacing:
     def _unbury(self, slots: Slots) -> None:
         with self._writer.store.transaction():
             self._writer.store.unbury(np.asarray(slots))
+
+
+def _name_of(view: View, parts: Sequence[AnyGrowing | AnySealed]) -> str | None:
+    """Return the vector name of parts; a version's may have changed since they were read."""
+    return next((name for name, own in view.vectors.items() if has_parts(own, parts)), None)

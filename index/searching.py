@@ -2,30 +2,52 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import compress
 from time import perf_counter
 from uuid import UUID
 
-from index.errors import InvalidVector, PointNotFound, UnknownVectorName
-from index.points import PointReader, wait_for_write
+import numpy as np
+
+from index.bridging import closest_of_all
+from index.by_versions import Scene, closest_by_versions
+from index.collection_config import CollectionConfig, describe_sizes
+from index.config import VectorConfig
+from index.errors import (
+    DimensionMismatch,
+    InvalidVector,
+    PointNotFound,
+    StoreFailed,
+    UnknownVectorName,
+)
+from index.mapping import mapped_vectors
+from index.points import NotYetApplied, PointReader, wait_for_write
 from index.reading import Selector
-from index.search.closest import closest
 from index.search.merge import Merged
 from index.search.plan import SearchRequest
+from index.shown import Shown
 from index.storage.ids import check_ids, keys_of
 from index.storage.reader import slot_in
-from index.types import PointId, SearchResult, SearchStats, SparseVector, Vector
+from index.types import (
+    BridgeMode,
+    PointId,
+    SearchResult,
+    SearchStats,
+    SparseVector,
+    Vector,
+    VersionedQuery,
+)
 from index.view import View
-from index.writer import Writer
 
 _REPEATS = (4, 0.0005)  # searches repeated since a hit was written meanwhile, and seconds between
+_LOOKS = (2_000, 0.0005)  # for the vector of a point while a write to it is being applied
 
 
 class Searches:
     """Used by any thread."""
 
-    def __init__(self, writer: Writer, points: PointReader) -> None:
-        self._writer = writer
+    def __init__(self, shown: Shown, points: PointReader) -> None:
+        self._shown = shown
         self._points = points
 
     def search(self, view: View, request: SearchRequest) -> SearchResult:
@@ -44,47 +66,81 @@ class Searches:
             result = self._attach(merged, request, stats)
             if len(result.ids) == len(merged.ids):
                 break
-            if view is self._writer.view:
-                wait_for_write(self._writer.store.path, pause)  # the store is ahead of the view
-            view = self._writer.view
+            if view is self._shown.view:
+                wait_for_write(self._points.store, pause)  # the store is ahead of the view
+            view = self._shown.view
         return result
 
     def _closest(self, view: View, request: SearchRequest) -> tuple[Merged, SearchStats]:
-        name = request.vector_name
-        vectors = view.vectors.get(name)
-        if vectors is None:
-            raise UnknownVectorName(name, list(view.vectors))
         stats = SearchStats()
         allowed = without = None
         if request.filter is not None:
             started = perf_counter()
-            allowed = Selector(view, self._writer.indexes, self._points).select(request.filter)
+            allowed = Selector(view, self._shown.indexes, self._points).select(request.filter)
             stats.seconds["filter"] = perf_counter() - started
+        if isinstance(request.query, VersionedQuery):
+            scene = Scene(view, view.config, self._points.numbers_of)
+            return closest_by_versions(scene, request, request.query, allowed, stats), stats
         if isinstance(request.query, (int, UUID)):
-            without, query = self._vector_of(request.query, name)
+            without, query = self._vector_of(view, request.query, request)
             request = request._replace(query=query)
-        return closest(vectors, request, allowed, stats, without=without), stats
+        if view.bridges:
+            _check_size(view.config, request)
+        return closest_of_all(view, request, allowed, stats, without=without), stats
 
-    def _vector_of(self, one: PointId, name: str) -> tuple[int, Vector | SparseVector]:
-        """Return the number of a point and its vector of a name."""
+    def _vector_of(
+        self, view: View, one: PointId, request: SearchRequest
+    ) -> tuple[int, Vector | SparseVector]:
+        """Return the number of a point and its vector of a name, mapped if it has others only."""
+        name = request.vector_name
+        if view.find(name) is None:
+            raise UnknownVectorName(name, list(view.vectors))
         check_ids([one])
         number = self._points.numbers_of([one])[0]
-        records = self._points.records(keys_of([one]), [name], with_payload=False)
-        if not records or number is None:
+        if number is None:
             raise PointNotFound(one)
-        vector = (records[0].vectors or {}).get(name)
+        own = view.config.with_version(name)  # what is read later may be under other names
+        records = self._points.records(keys_of([one]), [own], with_payload=False)
+        if not records:
+            raise PointNotFound(one)
+        vector = (records[0].vectors or {}).get(own)
+        if vector is None:
+            vector = self._mapped(view, own, number, request.bridge)
         if vector is None:
             raise InvalidVector(f"Point {one} has no vector {name!r} to search with")
         return number, vector
+
+    def _mapped(self, view: View, name: str, number: int, mode: BridgeMode) -> Vector | None:
+        """Return the vector of a point mapped from another version, None if it has none."""
+        numbers = np.array([number], dtype=np.uint32)
+        looks, pause = _LOOKS
+        for _ in range(looks):
+            try:
+                found = mapped_vectors(view, name, numbers, self._points.slots_of, mode)
+                return next((mapped[0] for _, mapped in found), None)
+            except NotYetApplied:
+                wait_for_write(self._points.store, pause)
+                view = self._shown.view
+        raise StoreFailed(f"{self._points.store}: vectors of stored points are in no segment")
+
+    def _columns(self, request: SearchRequest) -> Sequence[int]:
+        """Return the columns of the vectors that a search may have found."""
+        config = self._shown.config
+        own = config.number(request.vector_name)
+        return (own, *config.other_versions.get(own, ()))
 
     def _attach(self, merged: Merged, request: SearchRequest, stats: SearchStats) -> SearchResult:
         """Add payloads and vectors; points written or deleted since the search drop out."""
         started = perf_counter()
         numbers = merged.numbers.tolist()
         stored = self._points.held(numbers, with_payload=request.with_payload)
-        column = self._writer.config.number(request.vector_name)
+        own, *others = self._columns(request)
         same = [
-            (one := stored.get(number)) is not None and slot_in(one[0], column) == slot
+            (one := stored.get(number)) is not None
+            and (
+                slot_in(one[0], own) == slot
+                or (bool(others) and any(slot_in(one[0], other) == slot for other in others))
+            )
             for number, slot in zip(numbers, merged.slots, strict=True)
         ]
         merged = merged.only(same)
@@ -101,3 +157,12 @@ class Searches:
                 payloads = list(compress(payloads, there))
         stats.seconds["payload"] = perf_counter() - started
         return SearchResult(merged.ids, merged.seqs, merged.distances, payloads, vectors, stats)
+
+
+def _check_size(config: CollectionConfig, request: SearchRequest) -> None:
+    """Raise DimensionMismatch that tells of the versions, where there are several."""
+    declared, query = config.find(request.vector_name), request.query
+    if isinstance(declared, VectorConfig) and isinstance(query, np.ndarray):
+        if query.shape != (declared.size,):
+            hint = describe_sizes(request.vector_name, config.every_name)
+            raise DimensionMismatch(declared.size, query.size, hint)

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
+from pyroaring import BitMap
+
+from index.collection_config import CollectionConfig
 from index.config import SparseConfig
 from index.fields import Fields
 from index.filters.expression import DatetimeRange, Match, Range
@@ -16,9 +21,15 @@ from index.recover import STORE
 from index.search.plan import SearchRequest, resolve
 from index.segments.growing import Growing
 from index.segments.sealed import Sealed
-from index.types import CollectionInfo, CollectionSizes, FieldInfo, VectorInfo
+from index.types import (
+    CollectionInfo,
+    CollectionSizes,
+    FieldInfo,
+    VectorInfo,
+    VersionInfo,
+)
 from index.upkeep import Upkeep
-from index.view import VectorView
+from index.view import VectorView, View
 from index.writer import Writer
 
 # Rough seconds on one core; per dimension where rows are read.
@@ -38,9 +49,10 @@ _PER_VECTOR = 5e-6
 _PER_NUMBER = 0.05e-6  # of a vector that is read and written
 
 
-def collection_state(folder: Path, writer: Writer, upkeep: Upkeep) -> CollectionInfo:
+def collection_state(
+    folder: Path, view: View, indexes: PayloadIndexes, upkeep: Upkeep
+) -> CollectionInfo:
     """Return counts, sizes and the state of background work."""
-    view, indexes = writer.view, writer.indexes
     points = indexes.points
     fields = {
         key: FieldInfo(index.declared, points.get(key, 0)) for key, index in indexes.fields.items()
@@ -51,10 +63,24 @@ def collection_state(folder: Path, writer: Writer, upkeep: Upkeep) -> Collection
         pending=upkeep.pending(),
         running=upkeep.running(),
         last_error=upkeep.last_error,
-        vectors={name: vector_state(one) for name, one in view.vectors.items()},
+        vectors=_vector_states(view),
         fields=fields,
         store_bytes=_store_bytes(folder),
     )
+
+
+def _vector_states(view: View) -> dict[str, VectorInfo]:
+    """Return the states of all vectors, with the factors that adapters keep of their rows."""
+    states = {name: vector_state(one) for name, one in view.vectors.items()}
+    for bridges in view.bridges.values():
+        for bridge in bridges:
+            if bridge.fitted is not None:
+                state = states[bridge.column]
+                kept = sum(factors.nbytes for factors in bridge.fitted.of_rows)
+                held = state.bytes_by_component.get("factors", 0) + kept
+                sizes = {**state.bytes_by_component, "factors": held}
+                states[bridge.column] = replace(state, bytes_by_component=sizes)
+    return states
 
 
 def collection_sizes(folder: Path, writer: Writer, fields: Fields) -> CollectionSizes:
@@ -91,6 +117,37 @@ def vector_state(vectors: VectorView) -> VectorInfo:
         segments=len(vectors.sealed),
         bytes_by_component=dict(resident),
     )
+
+
+def version_states(view: View) -> list[VersionInfo]:
+    """Return the versions of all dense vectors, in the order they were declared."""
+    config = view.config
+    names = [name for name in config.names if name in config.dense]
+    return [info for name in names for info in _versions_of(view, config, name)]
+
+
+def _versions_of(view: View, config: CollectionConfig, name: str) -> Iterator[VersionInfo]:
+    versions = config.versions_of(name)
+    held = {one.version: view.vectors[config.column_of(one)].held for one in versions}
+    corpus = len(BitMap.union(BitMap(), *held.values()))
+    for one in versions:
+        space = config.dense[config.column_of(one)]
+        points = len(held[one.version])
+        sizes = vector_state(view.vectors[config.column_of(one)]).bytes_by_component
+        resident = sum(n for what, n in sizes.items() if what != "originals_mapped")
+        yield VersionInfo(
+            vector=name,
+            version=one.version,
+            model=one.model,
+            size=space.size,
+            distance=space.distance,
+            encoding=space.encoding,
+            state=one.state,
+            points=points,
+            coverage=points / corpus if corpus else 1.0,
+            bytes_per_vector=resident / points if points else 0.0,
+            mapped_from=None if one.mapped is None else one.mapped[0],
+        )
 
 
 def estimate_seconds(vectors: VectorView, request: SearchRequest, indexes: PayloadIndexes) -> float:

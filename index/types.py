@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, Literal, NamedTuple, TypeAlias
 from uuid import UUID
 
 import numpy as np
@@ -25,6 +25,9 @@ Rows: TypeAlias = NDArray[np.uint32]  # (n,) positions inside one segment
 Numbers: TypeAlias = NDArray[np.uint32]  # (n,) dense collection-wide numbers of points
 Distances: TypeAlias = NDArray[np.float32]  # (k,)
 Words: TypeAlias = NDArray[np.uint64]  # bit i of word i // 64 stands for row i
+
+
+BridgeMode: TypeAlias = Literal["on", "off", "require"]
 
 
 class Distance(StrEnum):
@@ -42,6 +45,20 @@ class SparseVector:
 
     indices: NDArray[np.uint32]
     values: NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class VersionedQuery:
+    """One query in several versions of a vector name, by version: each row is scored in its own.
+
+    With ``rescore_version``, which is one of them, the best ``rescore_limit`` points are scored
+    again by their vectors in that version, where they have one or it is ``supplied``.
+    """
+
+    vectors: Mapping[str, Vector]
+    rescore_version: str | None = None
+    rescore_limit: int = 200
+    supplied: Mapping[PointId, Vector] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,15 +83,48 @@ class Record:
     vectors: Mapping[str, Vector | SparseVector] | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class VersionStats:
+    """What one search did with the rows of one version.
+
+    ``adapter`` is the kind of the adapter that led to them and ``merge`` how its scores were made
+    comparable, both None for rows of the query's own version; ``searched`` counts the points that
+    could be found, ``hits`` those that were.
+    """
+
+    version: str
+    adapter: str | None
+    merge: str | None
+    searched: int
+    hits: int
+
+
 @dataclass(slots=True)
 class SearchStats:
-    """What one search did: counts, and seconds per stage."""
+    """What one search did: counts, and seconds per stage.
+
+    ``versions`` are those searched together, none where only one was; ``bridged`` are the numbers
+    of the points found by adapters, best first, more than are hits.
+    """
 
     visited: int = 0  # graph nodes expanded
     scored: int = 0  # codes (or raw rows, in exact search) compared with the query
     rescored: int = 0  # candidates recomputed from originals
     segments: int = 0
     seconds: dict[str, float] = field(default_factory=dict)  # plan, scan, traverse, merge, payload
+    versions: list[VersionStats] = field(default_factory=list)
+    bridged: list[tuple[int, Numbers]] = field(default_factory=list)  # by column of the query
+
+    def add(self, other: SearchStats) -> None:
+        """Add what a part of the same search did."""
+        self.visited += other.visited
+        self.scored += other.scored
+        self.rescored += other.rescored
+        self.segments += other.segments
+        for stage, seconds in other.seconds.items():
+            self.seconds[stage] = self.seconds.get(stage, 0.0) + seconds
+        self.versions += other.versions
+        self.bridged += other.bridged
 
 
 class SearchResult(NamedTuple):
@@ -97,7 +147,7 @@ class VectorInfo:
     growing: int
     dead: int
     segments: int
-    bytes_by_component: Mapping[str, int]  # codes, links, ids, growing, originals_mapped
+    bytes_by_component: Mapping[str, int]  # codes, links, ids, growing, factors, originals_mapped
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,3 +178,23 @@ class CollectionSizes:
 
     disk: int
     fields: Mapping[str, int]  # resident, by payload index
+
+
+@dataclass(frozen=True, slots=True)
+class VersionInfo:
+    """One version of a vector name, and how many of its points hold it.
+
+    ``coverage`` is their share of the points that hold any version of the vector.
+    """
+
+    vector: str
+    version: str
+    model: str | None
+    size: int
+    distance: Distance
+    encoding: str
+    state: str
+    points: int
+    coverage: float
+    bytes_per_vector: float
+    mapped_from: str | None

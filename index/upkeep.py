@@ -16,17 +16,43 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from index.changes import frozen
+from index.demand import Demand
 from index.errors import PalimpsestError
 from index.fields import Fields
+from index.fitting import Fitting
 from index.recover import purge_some
 from index.replacing import Replacing
 from index.segments.compact import to_compact
 from index.storage.files import remove_folder
-from index.view import AnyGrowing, SealedPart, frozen
+from index.view import AnyGrowing, SealedPart
 from index.writer import Writer
 
+_COUNT_SECONDS = 30.0  # between looks at what searches were counted
 _RETRY_SECONDS = 10.0  # after a failure, a full disk for example
 _log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Versions:
+    """What of a collection's versions is tended in the background."""
+
+    fitting: Fitting
+    demand: Demand
+
+    def is_due(self) -> bool:
+        """Tell whether there is something to do."""
+        fitting = self.fitting
+        return fitting.unwarmed() or fitting.due() is not None or self.demand.is_due()
+
+    def tend(self) -> None:
+        """Make adapters ready for new rows, write demand, fit again where pairs have doubled."""
+        self.fitting.warm()
+        if self.demand.is_due():
+            self.demand.save()
+        request = self.fitting.due()
+        if request is not None:
+            self.fitting.fit(request)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,11 +69,13 @@ class Upkeep:
         segments: Path,
         writer: Writer,
         fields: Fields,
+        versions: Versions,
         threads: int,
     ) -> None:
         self._segments = segments
         self._writer = writer
         self._fields = fields
+        self._versions = versions
         self._stopped = threading.Event()
         self._replacing = Replacing(segments, writer, threads, self._stopped.is_set)
         self._running: dict[str, tuple[str, int]] = {}  # by kind: text, rows of segments inside
@@ -58,6 +86,7 @@ class Upkeep:
     def stop(self) -> None:
         """End running work soon; nothing is lost by it."""
         self._stopped.set()
+        self._versions.fitting.stop()
 
     def forget(self, name: str) -> None:
         """Forget the failures of a vector name that was dropped."""
@@ -67,7 +96,8 @@ class Upkeep:
     @property
     def last_error(self) -> str | None:
         """The text of the last failure of what has not succeeded since."""
-        failures = [*self._failures.copy().values()]
+        known = {*self._writer.view.vectors, "", "\0"}  # a version may have another name by now
+        failures = [one for (_, name), one in self._failures.copy().items() if name in known]
         return failures[-1].text if failures else None
 
     def failed(self, kind: str, name: str, text: str) -> None:
@@ -106,6 +136,10 @@ class Upkeep:
         delays = [self._retry_delay("compact", names)] if names else []
         if self._fields.is_due():
             delays.append(self._retry_delay("save", [""]))
+        if self._versions.is_due():
+            delays.append(self._retry_delay("fit", [""]))
+        elif self._writer.view.bridges:
+            delays.append(_COUNT_SECONDS)  # searches are counted without waking anyone
         return min(delays, default=None)
 
     def pending(self) -> int:
@@ -163,7 +197,7 @@ class Upkeep:
     def compact(self, *, at_once: bool = True) -> None:
         """Carry out the next compaction of every vector name that has one due.
 
-        Payload indexes are written to fresh folders when that is due.
+        Payload indexes are written to fresh folders, and adapters fitted again, when that is due.
 
         Args:
             at_once: also try again what failed moments ago.
@@ -171,6 +205,9 @@ class Upkeep:
         if self._fields.is_due() and (at_once or not self._retry_delay("save", [""])):
             with _Attempt(self, "save", "", "writing payload indexes", 0):
                 self._fields.save()
+        if self._versions.is_due() and (at_once or not self._retry_delay("fit", [""])):
+            with _Attempt(self, "fit", "", "tending versions (adapters, demand)", 0):
+                self._versions.tend()
         for name, parts in self._to_compact().items():
             if not at_once and self._retry_delay("compact", [name]):
                 continue
@@ -194,12 +231,15 @@ class Upkeep:
         """Stop the growing part from growing, unless one has been stopped before; a job.
 
         Returns:
-            The oldest growing part; None when the name was dropped meanwhile.
+            The oldest growing part; None when the name was dropped meanwhile, or means a version
+            without growing rows by now.
         """
         vectors = self._writer.view.vectors.get(name)
-        if vectors is not None and len(vectors.growing) == 1:
+        if vectors is None or not vectors.growing[0].n:
+            return None
+        if len(vectors.growing) == 1:
             self._writer.publish(frozen(self._writer.view, name))
-        return None if vectors is None else vectors.growing[0]
+        return vectors.growing[0]
 
 
 class _Attempt:

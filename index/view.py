@@ -1,30 +1,29 @@
 """What one search reads: every part of every vector name, at one log position.
 
-A view never changes. The writer thread makes the next one from it, with ``apply`` for committed
-writes, with ``frozen`` and ``replaced`` for seals and compactions, and publishes it by one
-assignment; a search keeps the one it took. ``apply`` is also how a reopened collection gets its
-growing rows and dead slots back, so a change applied twice must leave what it left the first time.
+A view never changes. The writer thread makes the next one from it (``index.changes``) and publishes
+it by one assignment; a search keeps the one it took.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 from pyroaring import BitMap
 
+from index.collection_config import CollectionConfig
 from index.config import SparseConfig, VectorConfig
+from index.filters.bitmaps import from_numbers, to_flags
 from index.segments.dead import Dead
 from index.segments.growing import Growing
 from index.segments.sealed import Sealed
 from index.sparse.growing import SparseGrowing
-from index.sparse.rows import SparseRows
 from index.sparse.sealed import SparseSealed
-from index.storage.ids import Ids
 from index.types import Numbers, Slots, SparseVector, Vectors
+from index.versions.bridge import Bridge
 
 AnySealed: TypeAlias = Sealed | SparseSealed
 AnyGrowing: TypeAlias = Growing | SparseGrowing
@@ -36,6 +35,7 @@ class SealedPart:
 
     segment: AnySealed
     dead: Dead
+    _held: list[BitMap] = field(default_factory=list, init=False, repr=False)
 
     @property
     def n(self) -> int:
@@ -52,11 +52,28 @@ class SealedPart:
         """The numbers of the rows' points (n,)."""
         return self.segment.numbers
 
+    @property
+    def held(self) -> BitMap:
+        """The numbers of the points whose rows are not dead; not to be changed."""
+        if not self._held:
+            self._held.append(from_numbers(self.numbers[self.dead.live_rows(self.n)]))
+        return self._held[0]
+
+    def only(self, flags: NDArray[np.bool_]) -> SealedPart:
+        """Return the part with the rows of points that are not flagged dead."""
+        return replace(self, dead=self.dead.only(_flagged(flags, self.numbers)))
+
     def without(self, slots: Slots) -> SealedPart:
         """Return the part with the rows of ``slots`` dead; slots that are elsewhere are ignored."""
         rows = self.segment.find(slots)
-        dead = self.dead.with_rows(rows[rows >= 0], self.segment.n)
-        return self if dead is self.dead else replace(self, dead=dead)
+        rows = rows[rows >= 0]
+        dead = self.dead.with_rows(rows, self.segment.n)
+        if dead is self.dead:
+            return self
+        part = replace(self, dead=dead)
+        if self._held:  # a segment holds each point once, so the others stay as they were
+            part._held.append(self._held[0] - from_numbers(self.numbers[rows]))
+        return part
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -66,16 +83,46 @@ class VectorView:
     config: VectorConfig | SparseConfig
     sealed: tuple[SealedPart, ...]
     growing: tuple[AnyGrowing, ...]
+    _held: list[BitMap] = field(default_factory=list, init=False, repr=False)
+    _only: list[tuple[BitMap, VectorView]] = field(default_factory=list, init=False, repr=False)
 
     @classmethod
     def empty(cls, config: VectorConfig | SparseConfig) -> VectorView:
         """Return the view of a vector name without rows."""
-        return cls(config, (), (_growing(config),))
+        return cls(config, (), (growing_of(config),))
 
     @property
     def live(self) -> int:
         """Rows that are not dead."""
         return sum(part.live for part in self.sealed) + sum(part.live for part in self.growing)
+
+    @property
+    def held(self) -> BitMap:
+        """The numbers of the points that have a vector of this name; not to be changed."""
+        if not self._held:
+            growing = (
+                from_numbers(part.columns.numbers[part.dead.live_rows(part.n)])
+                for part in self.growing
+            )
+            self._held.append(BitMap.union(BitMap(), *(p.held for p in self.sealed), *growing))
+        return self._held[0]
+
+    def only(self, points: BitMap) -> VectorView:
+        """Return the parts with the rows of other points dead; the last one asked for is kept.
+
+        A scan passes over dead rows more quickly than it looks up rows that are allowed.
+        """
+        known = self._only[0] if self._only else None
+        if known is None or known[0] is not points:
+            flags = to_flags(points, points.max() + 1 if points else 0)
+            sealed = tuple(part.only(flags) for part in self.sealed)
+            growing = tuple(
+                replace(part, dead=part.dead.only(_flagged(flags, part.columns.numbers[: part.n])))
+                for part in self.growing
+            )
+            known = points, VectorView(self.config, sealed, growing)
+            self._only[:] = [known]
+        return known[1]
 
     def numbers(self) -> Iterator[Numbers]:
         """Yield the numbers of the points that have a vector of this name, part by part."""
@@ -120,113 +167,100 @@ class VectorView:
         return vectors
 
 
+def _flagged(flags: NDArray[np.bool_], numbers: Numbers) -> NDArray[np.bool_]:
+    """Return which numbers (n,) are flagged; those past the flags are not."""
+    known = numbers < len(flags)
+    known[known] = flags[numbers[known]]
+    return known
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class View:
-    """All vector names, the numbers of all points and the last seq applied."""
+    """All vector names, the numbers of all points and the last seq applied.
+
+    ``config`` says what the names mean, here and nowhere else: an activation changes both at once.
+    ``bridges`` are, by the name whose queries they serve, the other versions of the same vector, in
+    the order they are searched.
+    """
 
     seq: int
     live: BitMap
     vectors: Mapping[str, VectorView]
+    config: CollectionConfig
+    bridges: Mapping[str, tuple[Bridge, ...]] = field(default_factory=dict)
+    _bridged: dict[tuple[str, ...], BitMap] = field(default_factory=dict, init=False, repr=False)
 
     @property
     def points(self) -> int:
         """How many points there are."""
         return len(self.live)
 
+    def column(self, name: str) -> str:
+        """Return the vector name itself for an alias of one."""
+        return name if name in self.vectors else self.config.aliases.get(name, name)
 
-@dataclass(frozen=True, slots=True, eq=False)
-class NewRows:
-    """Rows of one write and one vector name; ``slots`` ascending."""
+    def find(self, name: str) -> VectorView | None:
+        """Return the parts of a vector name, or of an alias of one."""
+        return self.vectors.get(self.column(name))
 
-    name: str
-    slots: Slots
-    seq: int
-    ids: Ids
-    numbers: Numbers
-    values: Vectors | SparseRows
+    def numbered(self, number: int) -> VectorView | None:
+        """Return the parts of a column, None when it was dropped, or declared since."""
+        columns = self.config.columns
+        name = columns[number] if number < len(columns) else None
+        return None if name is None else self.vectors[name]
+
+    def bridges_of(self, name: str) -> tuple[Bridge, ...]:
+        """Return the bridges that serve queries of a vector name, or of an alias of one."""
+        return self.bridges.get(self.column(name), ())
+
+    def bridged(
+        self, name: str, bridges: Sequence[Bridge] | None = None
+    ) -> Iterator[tuple[Bridge, BitMap]]:
+        """Yield bridges and the points found through them, which are found no other way.
+
+        A point belongs to its vector of the name itself if it has one, else to the first bridge
+        whose rows hold it; so it is found once.
+
+        Args:
+            name: of the vectors, or an alias.
+            bridges: of the name, in the order they are searched; None for all in their own order.
+        """
+        above: tuple[str, ...] = (self.column(name),)
+        for bridge in self.bridges_of(name) if bridges is None else bridges:
+            yield bridge, self._only_in(bridge.column, above)
+            above = (*above, bridge.column)
+
+    def _only_in(self, column: str, above: tuple[str, ...]) -> BitMap:
+        """Return the points that have a vector of a name and of none ``above``."""
+        key = (column, *above)
+        if key not in self._bridged:
+            points = self.vectors[column].held
+            for other in above:
+                held = self.vectors[other].held
+                points = points - held if points.intersect(held) else points
+            self._bridged[key] = points
+        return self._bridged[key]
+
+    def rekeyed(self, config: CollectionConfig) -> View:
+        """Return the view under the names that a config gives its versions."""
+        keys = self.config.keys_in(config)
+
+        def key(name: str) -> str:
+            return keys.get(name, name)
+
+        return replace(
+            self,
+            vectors={key(name): one for name, one in self.vectors.items()},
+            bridges={
+                key(name): tuple(replace(one, column=key(one.column)) for one in bridges)
+                for name, bridges in self.bridges.items()
+            },
+            config=config,
+        )
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Changes:
-    """What a committed transaction did."""
-
-    seq: int
-    live: BitMap
-    rows: Sequence[NewRows]
-    dead: Slots
-
-
-def apply(view: View, changes: Changes) -> View:
-    """Return the view after the changes; applying them again changes nothing."""
-    vectors = dict(view.vectors)
-    for rows in changes.rows:
-        old = vectors[rows.name]
-        growing = _extended(old.growing[-1], rows)
-        vectors[rows.name] = replace(old, growing=(*old.growing[:-1], growing))
-    if changes.dead.size:
-        for name, old in vectors.items():
-            vectors[name] = replace(
-                old,
-                sealed=tuple(part.without(changes.dead) for part in old.sealed),
-                growing=tuple(part.without(changes.dead) for part in old.growing),
-            )
-    return View(max(view.seq, changes.seq), changes.live, vectors)
-
-
-def _extended(part: AnyGrowing, rows: NewRows) -> AnyGrowing:
-    if isinstance(part, SparseGrowing):
-        assert isinstance(rows.values, SparseRows)
-        return part.extended(rows.slots, rows.seq, rows.ids, rows.numbers, rows.values)
-    assert isinstance(rows.values, np.ndarray)
-    return part.extended(rows.slots, rows.seq, rows.ids, rows.numbers, rows.values)
-
-
-def _growing(config: VectorConfig | SparseConfig) -> AnyGrowing:
+def growing_of(config: VectorConfig | SparseConfig) -> AnyGrowing:
+    """Return an empty growing part of a vector name."""
     if isinstance(config, SparseConfig):
         return SparseGrowing.empty(config)
     return Growing.empty(config)
-
-
-def frozen(view: View, name: str) -> View:
-    """Return the view with new rows of the name going to a new growing part."""
-    old = view.vectors[name]
-    grown = replace(old, growing=(*old.growing, _growing(old.config)))
-    return replace(view, vectors={**view.vectors, name: grown})
-
-
-def has_parts(vectors: VectorView, parts: Sequence[AnySealed | AnyGrowing]) -> bool:
-    """Tell whether all parts are, or were with fewer dead rows, of this vector name."""
-    own = {id(part.segment) for part in vectors.sealed}
-    own |= {id(part.columns) for part in vectors.growing}
-    return all(id(_identity(part)) in own for part in parts)
-
-
-def replaced(
-    view: View, name: str, gone: Sequence[AnySealed | AnyGrowing], segment: AnySealed | None
-) -> View:
-    """Return the view with a segment in place of the parts it was made from (see ``has_parts``).
-
-    Rows that died since the parts were read are dead in the segment. A growing part is told by its
-    arrays, for the value itself changes whenever one of its rows dies.
-    """
-    old = view.vectors[name]
-    marks = {id(_identity(part)) for part in gone}
-    sealed = tuple(part for part in old.sealed if id(part.segment) not in marks)
-    growing = tuple(part for part in old.growing if id(part.columns) not in marks)
-    if segment is not None:
-        dead = [
-            *(_dead_slots(p.segment.slots, p.n, p.dead) for p in old.sealed if p not in sealed),
-            *(_dead_slots(p.columns.slots, p.n, p.dead) for p in old.growing if p not in growing),
-        ]
-        part = SealedPart(segment, Dead()).without(np.concatenate(dead))
-        sealed = (*sealed, part)
-    vectors = {**view.vectors, name: replace(old, sealed=sealed, growing=growing)}
-    return replace(view, vectors=vectors)
-
-
-def _identity(part: AnySealed | AnyGrowing) -> object:
-    return part.columns if isinstance(part, (Growing, SparseGrowing)) else part
-
-
-def _dead_slots(slots: Slots, n: int, dead: Dead) -> Slots:
-    return slots[dead.dead_rows(n)]

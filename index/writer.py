@@ -14,23 +14,25 @@ points by what they hold now, which is stored already.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from queue import Empty, SimpleQueue
 from typing import Any, TypeAlias, TypeVar
 
 from pyroaring import BitMap
 
 from index.batch import Upsert, VectorUpdate
-from index.config import CollectionConfig
+from index.changes import apply
+from index.collection_config import CollectionConfig
 from index.errors import CollectionNotFound, InvalidInput, PointNotFound, StoreFailed
 from index.filters.expression import Filter, HasId
 from index.numbering import Numbering
 from index.payload.indexes import PayloadIndexes
 from index.storage.ids import id_of_key
 from index.storage.store import Store
-from index.view import View, apply
+from index.versions.registry import FittedByColumns, bridges_of
+from index.view import View
 from index.writes import Group, PayloadChanges, Write, filter_of, size_of
 
 Answer = TypeVar("Answer")
@@ -48,6 +50,8 @@ class Opened:
     config: CollectionConfig
     view: View
     indexes: PayloadIndexes
+    fitted: FittedByColumns
+    damaged: Mapping[tuple[int, int], str]  # adapters that cannot be read, and why
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -65,7 +69,9 @@ class _Job:
 class Writer:
     """Owns the store's writing side, the payload indexes and the published view.
 
-    ``view`` may be read by any thread. ``publish`` and ``declare`` may be called by jobs only.
+    ``view`` may be read by any thread, and says what its names mean; ``config`` may be ahead of it.
+    ``publish`` and ``declare`` may be called by jobs only.
+    ``damaged`` are the adapters that could not be read when the files were opened, and why.
     ``touched`` counts the points whose payload changed since the oldest folder of a field.
     ``select`` gives the numbers a filter means; it is called by the writer's thread.
     """
@@ -78,15 +84,17 @@ class Writer:
         changed: Callable[[], None],
     ) -> None:
         self._collection = collection
-        self.store, self.view, self.indexes = opened.store, opened.view, opened.indexes
+        self.store, self.indexes = opened.store, opened.indexes
         store = opened.store
+        self.damaged = opened.damaged
         self._numbering = Numbering(opened.view.live)
         self.touched = sum(
             len(numbers) for _, numbers in store.fields.touched()
         )  # not in folders yet
         self._select = select
         self._changed = changed
-        self.declare(opened.config)
+        self.declare(opened.config, opened.fitted)
+        self.publish(opened.view)
         self._position = store.position()
         self._queue: SimpleQueue[_Request | _Job | None] = SimpleQueue()
         self._closed = False
@@ -107,14 +115,26 @@ class Writer:
         self._submit(_Job(job, future))
         return future
 
-    def declare(self, config: CollectionConfig) -> None:
-        """Take over the vector names of a stored config."""
-        self.config = config
-        self._columns = {name: config.number(name) for name in config.vectors}
+    def write_now(self, write: Write) -> int:
+        """Carry out a write inside a job; return its seq.
+
+        Raises:
+            InvalidInput: one of its subclasses, or PointNotFound: as by ``write``.
+        """
+        outcome = self._commit([write])[0]
+        if not isinstance(outcome, int):
+            raise outcome
+        return outcome
+
+    def declare(self, config: CollectionConfig, fitted: FittedByColumns) -> None:
+        """Take over a stored config and the adapters between its versions."""
+        self.config, self.fitted = config, fitted
+        self._names = {n: name for n, name in enumerate(config.columns) if name is not None}
+        self._versions, self._mapped = config.other_versions, config.mapped_columns
 
     def publish(self, view: View) -> None:
-        """Make a view the current one."""
-        self.view = view
+        """Make a view the current one, with the bridges between the versions as they are now."""
+        self.view = replace(view, config=self.config, bridges=bridges_of(self.config, self.fitted))
 
     def close(self) -> None:
         """Finish what is queued, refuse what comes later, and wait for the thread."""
@@ -186,7 +206,9 @@ class Writer:
         draft = self._numbering.begin()
         group = Group(
             self.store,
-            self._columns,
+            self._names,
+            self._versions,
+            self._mapped,
             len(self.config.columns),
             bool(self.indexes),
             self._position,

@@ -17,14 +17,15 @@ from numpy.typing import NDArray
 from pyroaring import BitMap
 
 from index.batch import Column, Upsert, VectorUpdate
+from index.changes import Changes, NewRows
 from index.errors import InvalidInput, PointNotFound, UnknownVectorName
 from index.filters.expression import Filter
 from index.numbering import Draft, as_numbers
+from index.payload.edits import is_same
 from index.storage.entries import Held, Position, StagedRows
 from index.storage.ids import Key, id_of_key
 from index.storage.store import Store
 from index.types import Slots
-from index.view import Changes, NewRows
 
 Keys: TypeAlias = Sequence[Key]
 Edit: TypeAlias = Callable[[bytes | None], bytes | None]  # a payload to the one in its place
@@ -90,12 +91,16 @@ class PayloadChanges:
 class Group:
     """What one transaction has written so far.
 
-    ``columns`` is the number of each vector name in stored points, of ``width`` in all. Payloads
-    are followed only where some field is ``indexed``.
+    ``names`` are the vector names by their numbers in stored points, of ``width`` in all, and
+    ``versions`` the numbers of the same vector's other versions by those of each; those ``mapped``
+    from a version are of no use once it is written anew or deleted. Payloads are followed only
+    where some field is ``indexed``.
     """
 
     store: Store
-    columns: Mapping[str, int]
+    names: Mapping[int, str]
+    versions: Mapping[int, Sequence[int]]
+    mapped: Mapping[int, Sequence[int]]
     width: int
     indexed: bool
     position: Position
@@ -124,9 +129,9 @@ class Group:
             InvalidInput: a payload cannot be edited; nothing is written.
             PointNotFound: a point is missing; the others are written.
         """
-        dropped = _names_of(write).items() - self.columns.items()
-        if dropped:
-            raise UnknownVectorName(min(dropped)[0], list(self.columns))
+        for name, number in _names_of(write).items():
+            if number not in self.names:
+                raise UnknownVectorName(name, list(self.names.values()))
         at = self.position
         self.position = Position(at.seq + 1, at.slot, at.points)
         match write:
@@ -161,7 +166,8 @@ class Group:
     # Points.
 
     def _upsert(self, write: Upsert, meant: BitMap | None) -> None:
-        held = self.store.find(write.keys, with_payload=self.indexed)
+        versioned = any(column.number in self.versions for column in write.columns)
+        held = self.store.find(write.keys, with_payload=self.indexed or versioned)
         if write.mode != "upsert" or meant is not None:
             kept = [
                 place
@@ -171,11 +177,13 @@ class Group:
             write = write.only(np.array(kept, dtype=np.int64))
             if not kept:
                 return
-        self._bury([one.slots for key in write.keys if (one := held.get(key)) is not None])
         fresh = iter(self.draft.take(sum(key not in held for key in write.keys)))
         numbers = [one.number if (one := held.get(key)) else next(fresh) for key in write.keys]
-        slots = np.zeros((len(write.keys), self.width), dtype=np.uint64)
+        slots = self._kept_versions(write, held) if versioned else self._no_slots(len(write.keys))
         self._stage(write, np.array(numbers, dtype=np.uint32), slots)
+        there = [place for place, key in enumerate(write.keys) if key in held]
+        old = self._slots([held[write.keys[place]] for place in there])
+        self._bury([old[old != slots[there]]])
         self.store.insert_points(numbers, write.keys, self.seq, slots, write.payloads)
         before = [one.payload if (one := held.get(key)) else None for key in write.keys]
         self._follow(numbers, before, write.payloads)
@@ -226,6 +234,7 @@ class Group:
             old = self._slots([held[key] for key in keys])
             slots = old.copy()
             numbers = [held[key].number for key in keys]
+            self._without_mapped(chosen.columns, slots)
             self._stage(chosen, as_numbers(numbers), slots)
             self._bury([old[old != slots]])
             self.store.put_slots(numbers, self.seq, slots)
@@ -233,13 +242,41 @@ class Group:
 
     def _delete_vectors(self, held: Mapping[Key, Held], columns: Sequence[int]) -> None:
         slots = self._slots([*held.values()])
-        self._bury([slots[:, columns].ravel()])
-        slots[:, columns] = 0
+        mapped = [other for column in columns for other in self.mapped.get(column, ())]
+        gone = [*{*columns, *mapped}]
+        self._bury([slots[:, gone].ravel()])
+        slots[:, gone] = 0
         self.store.put_slots([one.number for one in held.values()], self.seq, slots)
+
+    def _kept_versions(self, write: Upsert, held: Mapping[Key, Held]) -> NDArray[np.uint64]:
+        """Return the slots (n, width) that points keep though they are written anew.
+
+        One that comes with the payload it has was embedded again, by another model perhaps: its
+        vectors of other versions still describe it. With another payload, or none, they may not.
+        """
+        slots = self._no_slots(len(write.keys))
+        for column in write.columns:
+            others = self.versions.get(column.number, ())
+            for place in column.positions.tolist() if others else ():
+                one, payload = held.get(write.keys[place]), write.payloads[place]
+                if one is not None and is_same(one.payload, payload):
+                    for other in others:
+                        slots[place, other] = one.slots[other] if other < len(one.slots) else 0
+        self._without_mapped(write.columns, slots)
+        return slots
+
+    def _without_mapped(self, columns: Sequence[Column], slots: NDArray[np.uint64]) -> None:
+        """Take away the slots of vectors mapped from ones that are written anew."""
+        for column in columns:
+            for mapped in self.mapped.get(column.number, ()):
+                slots[column.positions, mapped] = 0
+
+    def _no_slots(self, points: int) -> NDArray[np.uint64]:
+        return np.zeros((points, self.width), dtype=np.uint64)
 
     def _slots(self, held: Sequence[Held]) -> NDArray[np.uint64]:
         """Return the slots of points (n, width); names added since they were stored are 0."""
-        slots = np.zeros((len(held), self.width), dtype=np.uint64)
+        slots = self._no_slots(len(held))
         for row, one in zip(slots, held, strict=True):
             row[: len(one.slots)] = one.slots
         return slots
@@ -263,7 +300,8 @@ class Group:
         whole = n == len(write.keys)
         ids = write.ids if whole else write.ids[column.positions]
         own = numbers if whole else numbers[column.positions]
-        return NewRows(column.name, slots, self.seq, ids, own, column.values)
+        name = self.names[column.number]  # it may have changed since the write was checked
+        return NewRows(name, slots, self.seq, ids, own, column.values)
 
     def _bury(self, slots: Sequence[Slots]) -> None:
         dead = np.concatenate([np.empty(0, dtype=np.uint64), *slots])

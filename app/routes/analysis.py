@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from time import perf_counter
+
 import msgspec
 
 from app.context import Call
+from app.envelope import Explained
 from app.routes.readings import repeated
 from app.schemas.analysis import (
     FacetBody,
@@ -18,27 +21,31 @@ from app.schemas.analysis import (
     to_offsets,
     to_pairs,
 )
+from app.schemas.explanations import explain
 from app.schemas.parameters import parse_parameters
-from index import Neighbours, count_values, neighbours
+from index import Neighbours, SearchStats, count_values, neighbours
 
 _FACET = msgspec.json.Decoder(FacetBody)
 _MATRIX = msgspec.json.Decoder(MatrixBody)
 
 
-async def facet(call: Call) -> FacetReply:
+async def facet(call: Call) -> FacetReply | Explained:
     """Count the points that have each value of a payload key; always exactly."""
     timeout = parse_parameters(call.query_string).timeout
 
-    def count() -> FacetReply:
+    def count() -> tuple[SearchStats, FacetReply]:
         asked = to_facet(_FACET.decode(call.body))
         strict = call.strict()
         if strict is not None:
             strict.read(limit=asked.limit, timeout=timeout, filters=(asked.filter,))
-        reading = call.collection.reading()
+        reading = call.collection.reading(call.knobs.bridge)
+        started = perf_counter()
         counts = count_values(reading, asked.path, asked.filter, asked.limit)
-        return FacetReply([FacetHit(value, points) for value, points in counts])
+        reading.stats.seconds["count"] = perf_counter() - started
+        return reading.stats, FacetReply([FacetHit(value, points) for value, points in counts])
 
-    return await call.context.in_thread(count, timeout)
+    stats, found = await call.context.in_thread(count, timeout)
+    return Explained(found, explain(stats)) if call.knobs.explain else found
 
 
 async def matrix_pairs(call: Call) -> PairsReply:
@@ -64,6 +71,7 @@ async def _matrix(call: Call) -> Neighbours:
             call.collection,
             lambda readings: neighbours(readings.own, request),
             lambda found: True,
+            call.knobs.bridge,
         )
         return found
 

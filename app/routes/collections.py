@@ -12,13 +12,13 @@ from fastapi import APIRouter, Depends, Request, Response
 from app.bodies import JsonRoute
 from app.context import Context
 from app.envelope import success
-from app.schemas.changes import merge
+from app.schemas.changes import carried, merge
 from app.schemas.collections import CollectionBody, CollectionChange
 from app.schemas.declarations import to_config
 from app.schemas.documents import Operation
 from app.schemas.information import CollectionReply, describe_collection
-from app.schemas.parameters import parse_parameters
-from index import CollectionNotFound, StorageError
+from app.schemas.parameters import check_own_parameters, parse_parameters, refuse_repeated
+from index import CollectionNotFound, NotFound, StorageError
 
 router = APIRouter(prefix="/collections", tags=["collections"], route_class=JsonRoute)
 
@@ -62,8 +62,20 @@ def check_parameters(request: Request) -> None:
     parse_parameters(request.scope["query_string"])
 
 
+def check_own(request: Request) -> None:
+    """Refuse a query string of which something would be ignored."""
+    check_own_parameters(request.scope["query_string"])
+
+
+def check_repeated(request: Request) -> None:
+    """Refuse a query string that gives a parameter twice."""
+    refuse_repeated([name for name, _ in request.query_params.multi_items()])
+
+
 Shared = Annotated[Context, Depends(shared)]
 Checked = Depends(check_parameters)
+CheckedWhole = Depends(check_own)
+CheckedOnce = Depends(check_repeated)
 
 
 def reply(request: Request, result: Any) -> Response:
@@ -92,10 +104,14 @@ async def get_collection(request: Request, context: Shared, collection_name: str
 
 @router.get("/{collection_name}/exists")
 async def collection_exists(request: Request, context: Shared, collection_name: str) -> Response:
-    """Tell whether a collection exists, by its name or an alias."""
-    database = context.database
-    exists = collection_name in database.names() or collection_name in database.aliases()
-    return reply(request, {"exists": exists})
+    """Tell whether a collection exists, by its name, an alias, or as `collection@version`."""
+    try:
+        context.database.get(collection_name)
+    except NotFound:
+        return reply(request, {"exists": False})
+    except StorageError:  # damaged: it is there all the same
+        pass
+    return reply(request, {"exists": True})
 
 
 @router.put("/{collection_name}", dependencies=[Checked])
@@ -122,8 +138,10 @@ def update_collection(
     if body is not None:
         with context.declaring:
             try:
-                merged = merge(collection.config.declared, body)
-                collection.reconfigure(to_config(merged))
+                held = collection.config
+                before = to_config(merge(held.declared, CollectionChange()))
+                after = to_config(merge(held.declared, body))
+                collection.reconfigure(carried(held, before, after))
             except StorageError:
                 context.refuse_dropped(collection)
                 raise

@@ -13,7 +13,9 @@ import msgspec
 import numpy as np
 
 from app.context import Call, Context
+from app.envelope import Explained
 from app.routes.readings import repeated
+from app.schemas.explanations import explain
 from app.schemas.hits import GroupsReply, PointGroup, ScoredPoints, to_hits, to_points
 from app.schemas.ids import id_of_group
 from app.schemas.parameters import parse_parameters
@@ -24,6 +26,7 @@ from app.schemas.selectors import PayloadSelector, select_vectors
 from app.schemas.trees import to_groups
 from app.strict import Strict, strict_of
 from index import (
+    BridgeMode,
     Collection,
     Group,
     GroupRequest,
@@ -43,11 +46,12 @@ _BATCH = msgspec.json.Decoder(QueryBatchBody)
 _GROUPS = msgspec.json.Decoder(GroupsBody)
 
 
-async def query(call: Call) -> ScoredPoints:
+async def query(call: Call) -> ScoredPoints | Explained:
     """Return the points that a query ranks best."""
     timeout = parse_parameters(call.query_string).timeout
-    if call.has_small_body:
-        found = query_now(call.context, call.collection, call.body)
+    knobs = call.knobs
+    if call.has_small_body and not knobs.explain:
+        found = query_now(call.context, call.collection, call.body, knobs.bridge)
         if found is not None:
             return found
 
@@ -55,32 +59,39 @@ async def query(call: Call) -> ScoredPoints:
         asked = decode_query(call.body, call.collection.config)
         _check(call.strict(), [asked], timeout)
         started = perf_counter()
-        stats, points = _run(call.context, call.collection, asked)
+        stats, points = _run(call.context, call.collection, asked, knobs.bridge)
         return stats, perf_counter() - started, points
 
     stats, seconds, points = await call.context.in_thread(search, timeout)
-    call.context.metrics.search(stats, seconds)
-    return points
+    call.context.metrics.search(stats, seconds, call.collection)
+    return Explained(points, explain(stats)) if knobs.explain else points
 
 
-def query_now(context: Context, collection: Collection, body: bytes) -> ScoredPoints | None:
+def query_now(
+    context: Context, collection: Collection, body: bytes, bridge: BridgeMode = "on"
+) -> ScoredPoints | None:
     """Return the answer to a query that is expected to be short, None for any other."""
     if strict_of(collection, context.rates) is not None:
         return None
     asked = decode_query(body, collection.config)
     if isinstance(asked, Tree) or collection.cost(asked.request) > INLINE_SECONDS:
         return None
+    request = _bridging(asked.request, bridge)
     started = perf_counter()
-    if _reads_store(asked.request):
+    if _reads_store(request):
         try:
             with at_once():
-                result = collection.search(asked.request)
+                result = collection.search(request)
         except NotYetApplied:
             return None
     else:
-        result = collection.search(asked.request)
-    context.metrics.search(result.stats, perf_counter() - started)
-    return to_points(result, asked.select, asked.request.with_vectors, asked.similarity)
+        result = collection.search(request)
+    context.metrics.search(result.stats, perf_counter() - started, collection)
+    return to_points(result, asked.select, request.with_vectors, asked.similarity)
+
+
+def _bridging(request: SearchRequest, bridge: BridgeMode) -> SearchRequest:
+    return request if bridge == "on" else request._replace(bridge=bridge)
 
 
 def _reads_store(request: SearchRequest) -> bool:
@@ -90,7 +101,7 @@ def _reads_store(request: SearchRequest) -> bool:
     return attaches or by_id or request.filter is not None
 
 
-async def query_batch(call: Call) -> list[ScoredPoints]:
+async def query_batch(call: Call) -> list[ScoredPoints] | Explained:
     """Answer several queries, plain ones on one state of the collection."""
     timeout = parse_parameters(call.query_string).timeout
     config = call.collection.config
@@ -105,13 +116,16 @@ async def query_batch(call: Call) -> list[ScoredPoints]:
         _check(strict, asked, timeout)
 
     def search() -> list[tuple[SearchStats, ScoredPoints]]:
-        return _run_batch(call.context, call.collection, asked)
+        return _run_batch(call.context, call.collection, asked, call.knobs.bridge)
 
     short = _cost(call.collection, asked) <= INLINE_SECONDS
     replies = await call.context.run(search, short=short, timeout=timeout)
     for stats, _ in replies:
-        call.context.metrics.search(stats, sum(stats.seconds.values()))
-    return [points for _, points in replies]
+        call.context.metrics.search(stats, sum(stats.seconds.values()), call.collection)
+    found = [points for _, points in replies]
+    if call.knobs.explain:
+        return Explained(found, [explain(stats) for stats, _ in replies])
+    return found
 
 
 def _cost(collection: Collection, asked: Sequence[Asked]) -> float:
@@ -122,36 +136,38 @@ def _cost(collection: Collection, asked: Sequence[Asked]) -> float:
     )
 
 
-async def query_groups(call: Call) -> GroupsReply:
+async def query_groups(call: Call) -> GroupsReply | Explained:
     """Return the best points of each group, grouped by a payload value."""
     timeout = parse_parameters(call.query_string).timeout
 
-    def search() -> GroupsReply:
+    def search() -> tuple[SearchStats, GroupsReply]:
         body = _GROUPS.decode(call.body)
         request, select = to_groups(body)
         strict = call.strict()
         if strict is not None:
             strict.group_by(request.path)
             _check_tree(strict, request.root, request.root.limit * request.size, timeout)
-        groups = _groups(call, request)
+        stats, groups = _groups(call, request)
         lookups = _lookups(call.context, body.with_lookup, [group.key for group in groups])
         vectors = request.with_vectors
-        return GroupsReply(
+        return stats, GroupsReply(
             [
                 PointGroup(to_hits(hits, select, vectors), key, lookups.get(key))
                 for key, hits in groups
             ]
         )
 
-    return await call.context.in_thread(search, timeout)
+    stats, found = await call.context.in_thread(search, timeout)
+    call.context.metrics.bridges.searched(call.collection.folder.name, stats.versions)
+    return Explained(found, explain(stats)) if call.knobs.explain else found
 
 
 def _run(
-    context: Context, collection: Collection, asked: Asked
+    context: Context, collection: Collection, asked: Asked, bridge: BridgeMode
 ) -> tuple[SearchStats, ScoredPoints]:
     vectors = asked.request.with_vectors
     if isinstance(asked, Query):
-        result = collection.search(asked.request)
+        result = collection.search(_bridging(asked.request, bridge))
         return result.stats, to_points(result, asked.select, vectors, asked.similarity)
     request = asked.request
     readings, found = repeated(
@@ -159,14 +175,15 @@ def _run(
         collection,
         lambda readings: answer(readings.own, request, readings),
         lambda found: found.whole,
+        bridge,
     )
     return readings.own.stats, ScoredPoints(to_hits(found, asked.select, vectors))
 
 
 def _run_batch(
-    context: Context, collection: Collection, asked: Sequence[Asked]
+    context: Context, collection: Collection, asked: Sequence[Asked], bridge: BridgeMode
 ) -> list[tuple[SearchStats, ScoredPoints]]:
-    plain = [each.request for each in asked if isinstance(each, Query)]
+    plain = [_bridging(each.request, bridge) for each in asked if isinstance(each, Query)]
     results = iter(collection.search_batch(plain))
     replies = []
     for each in asked:
@@ -175,18 +192,19 @@ def _run_batch(
             points = to_points(result, each.select, each.request.with_vectors, each.similarity)
             replies.append((result.stats, points))
         else:
-            replies.append(_run(context, collection, each))
+            replies.append(_run(context, collection, each, bridge))
     return replies
 
 
-def _groups(call: Call, request: GroupRequest) -> list[Group]:
-    _, groups = repeated(
+def _groups(call: Call, request: GroupRequest) -> tuple[SearchStats, list[Group]]:
+    readings, groups = repeated(
         call.context,
         call.collection,
         lambda readings: answer_groups(readings.own, request, readings),
         lambda groups: all(group.hits.whole for group in groups),
+        call.knobs.bridge,
     )
-    return groups
+    return readings.own.stats, groups
 
 
 def _lookups(

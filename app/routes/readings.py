@@ -7,7 +7,7 @@ from time import sleep
 from typing import TypeVar
 
 from app.context import Context
-from index import Collection, NotYetApplied, Reading
+from index import BridgeMode, Collection, NotYetApplied, Reading
 
 T = TypeVar("T")
 
@@ -19,9 +19,10 @@ _LOOKS = 1_000  # tries while points are replaced that a query has to read
 class Readings:
     """One state per collection, taken when it is first asked for; called by name."""
 
-    def __init__(self, context: Context, collection: Collection) -> None:
+    def __init__(self, context: Context, collection: Collection, bridge: BridgeMode = "on") -> None:
         self._context = context
-        self.own = collection.reading()
+        self._bridge = bridge
+        self.own = collection.reading(bridge)
         self._taken = {id(collection): self.own}
 
     def __call__(self, name: str) -> Reading:
@@ -29,7 +30,7 @@ class Readings:
         collection = self._context.database.get(name)
         reading = self._taken.get(id(collection))
         if reading is None:
-            reading = self._taken[id(collection)] = collection.reading()
+            reading = self._taken[id(collection)] = collection.reading(self._bridge)
         return reading
 
 
@@ -38,6 +39,7 @@ def repeated(
     collection: Collection,
     read: Callable[[Readings], T],
     is_whole: Callable[[T], bool],
+    bridge: BridgeMode = "on",
 ) -> tuple[Readings, T]:
     """Return what ``read`` makes of the newest states, tried again while points drop out of it.
 
@@ -46,7 +48,7 @@ def repeated(
     """
     repeats, pause = _REPEATS
     for look in range(1, _LOOKS + 1):
-        readings = Readings(context, collection)
+        readings = Readings(context, collection, bridge)
         try:
             found = read(readings)
         except NotYetApplied:

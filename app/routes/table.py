@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 from app.context import Call
-from app.routes import analysis, indexes, points, query, updates
+from app.routes import adapters, analysis, indexes, points, query, updates
 from app.routes.indexes import IndexBody
+from app.schemas.adapters import AdapterBody, AdapterReply, CompareBody
 from app.schemas.analysis import FacetBody, FacetReply, MatrixBody, OffsetsReply, PairsReply
+from app.schemas.documents import ParameterKind
 from app.schemas.hits import GroupsReply, ScoredPoints
 from app.schemas.points import UpsertBody
 from app.schemas.records import (
@@ -32,16 +34,27 @@ from app.schemas.updates import (
 
 
 class PointRoute(NamedTuple):
-    """An endpoint: the body it decodes, its result, and whether it reads or writes."""
+    """An endpoint: the body it decodes, its result, its parameters, and what it is about."""
 
     endpoint: Callable[[Call], Awaitable[Any]]
     body: type | None
     reply: Any
-    kind: Literal["read", "write"]
+    kind: ParameterKind
+    tag: str = "points"
 
 
 def _read(endpoint: Callable[[Call], Awaitable[Any]], body: type | None, reply: Any) -> PointRoute:
     return PointRoute(endpoint, body, reply, "read")
+
+
+def _search(
+    endpoint: Callable[[Call], Awaitable[Any]], body: type | None, reply: Any
+) -> PointRoute:
+    return PointRoute(endpoint, body, reply, "search")
+
+
+def _long(endpoint: Callable[[Call], Awaitable[Any]], body: type | None, reply: Any) -> PointRoute:
+    return PointRoute(endpoint, body, reply, "timeout", "versions")
 
 
 def _write(
@@ -57,10 +70,10 @@ POINT_ROUTES: dict[tuple[str, str], PointRoute] = {
     ("POST", "points/delete"): _write(updates.delete, SelectionBody),
     ("POST", "points/scroll"): _read(points.scroll, ScrollBody, ScrollReply),
     ("POST", "points/count"): _read(points.count, CountBody, CountReply),
-    ("POST", "points/query"): _read(query.query, QueryBody, ScoredPoints),
-    ("POST", "points/query/batch"): _read(query.query_batch, QueryBatchBody, list[ScoredPoints]),
-    ("POST", "points/query/groups"): _read(query.query_groups, GroupsBody, GroupsReply),
-    ("POST", "facet"): _read(analysis.facet, FacetBody, FacetReply),
+    ("POST", "points/query"): _search(query.query, QueryBody, ScoredPoints),
+    ("POST", "points/query/batch"): _search(query.query_batch, QueryBatchBody, list[ScoredPoints]),
+    ("POST", "points/query/groups"): _search(query.query_groups, GroupsBody, GroupsReply),
+    ("POST", "facet"): _search(analysis.facet, FacetBody, FacetReply),
     ("POST", "points/search/matrix/pairs"): _read(analysis.matrix_pairs, MatrixBody, PairsReply),
     ("POST", "points/search/matrix/offsets"): _read(
         analysis.matrix_offsets, MatrixBody, OffsetsReply
@@ -74,4 +87,6 @@ POINT_ROUTES: dict[tuple[str, str], PointRoute] = {
     ("POST", "points/batch"): _write(updates.batch, OperationsBody, list[UpdateReply]),
     ("PUT", "index"): _write(indexes.create_index, IndexBody),
     ("DELETE", "index/{field_name}"): _write(indexes.drop_index, None),
+    ("POST", "adapters"): _long(adapters.fit_adapter, AdapterBody, AdapterReply),
+    ("POST", "compare"): _long(adapters.compare_versions, CompareBody, dict[str, Any]),
 }

@@ -7,14 +7,16 @@ the same transaction.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import fields, replace
 from typing import Any, TypeAlias
 
 from app.errors import wrong_input
 from app.schemas.collections import CollectionChange, Declaration
 from app.schemas.declarations import to_json
 from app.schemas.spaces import Body, DenseName, SparseName
-from index import UnknownVectorName
+from index import CollectionConfig, SparseConfig, UnknownVectorName, VectorConfig
 
+AnySpace: TypeAlias = VectorConfig | SparseConfig
 Declared: TypeAlias = dict[str, Any]
 
 
@@ -65,6 +67,36 @@ def merge(declared: Mapping[str, Any], change: CollectionChange) -> Declaration:
     if sparse:
         merged["sparse_vectors"] = _merge_sparse(declared.get("sparse_vectors") or {}, sparse)
     return Declaration.model_validate(merged)
+
+
+def carried(
+    held: CollectionConfig, before: CollectionConfig, after: CollectionConfig
+) -> CollectionConfig:
+    """Return the settings after a change, with all that it does not change as it is held.
+
+    Descriptions leave out what a version was declared with beyond them, such as its encoding.
+
+    Args:
+        held: the settings in force.
+        before: what the description meant before the change.
+        after: what it means now.
+    """
+    vectors = {
+        name: _carried(held.vectors[name], before.vectors[name], one)
+        for name, one in after.vectors.items()
+    }
+    return replace(after, vectors=vectors)
+
+
+def _carried(held: AnySpace, before: AnySpace, after: AnySpace) -> AnySpace:
+    if not (isinstance(held, VectorConfig) and isinstance(after, VectorConfig)):
+        return after
+    changed = {
+        each.name: getattr(after, each.name)
+        for each in fields(after)
+        if getattr(after, each.name) != getattr(before, each.name)
+    }
+    return replace(held, **changed)
 
 
 def _dense_of(declared: Mapping[str, Any]) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from pydantic import ValidationError
 
 from app.errors import out_of_range, unsupported, wrong_input
 from app.schemas.collections import CollectionBody, CollectionChange, EngineBody, OptimizersBody
-from app.schemas.spaces import DenseName, HnswBody, SparseName, VectorBody
+from app.schemas.spaces import DenseName, HnswBody, Quantization, SparseName, VectorBody
 from index import (
     DEFAULT_QUIET_ROWS,
     DEFAULT_SEAL_ROWS,
@@ -73,13 +73,36 @@ def to_vector(
         return SparseConfig(body.sparse.modifier or "none")
     if body.dense.multivector_config is not None:
         raise unsupported("multivector_config")
+    vector = VectorBody.model_validate(body.dense.model_dump(exclude_none=True))
+    return to_space(vector, config)
+
+
+def to_space(
+    vector: VectorBody, config: CollectionConfig, encoding: str | None = None
+) -> VectorConfig:
+    """Return the configuration of a further dense vector of a collection.
+
+    Args:
+        vector: as it is described.
+        config: of the collection, whose own defaults hold for what is not described.
+        encoding: how rows are encoded whatever else says.
+
+    Raises:
+        Refusal: 422 for what the engine cannot have.
+    """
     whole = CollectionBody.model_validate(_without_vectors(config.declared))
-    given = body.dense.model_dump(exclude_none=True)
-    vector = VectorBody.model_validate(given)
+    engine = _engine_options(whole.metadata or {})
+    if encoding is not None:
+        engine = engine.model_copy(update={"encoding": encoding})
     try:
-        return _vector_config(vector, whole, _engine_options(whole.metadata or {}))
+        return _vector_config(vector, whole, engine)
     except InvalidConfig as error:
         raise out_of_range("dense", str(error)) from None
+
+
+def encoding_of(quantization: Quantization) -> str:
+    """Return the engine's encoding that Qdrant's settings map onto."""
+    return _encoding(quantization)["encoding"]
 
 
 def to_json(body: CollectionBody | CollectionChange) -> dict[str, Any]:

@@ -16,11 +16,14 @@ REFERENCE = "#/components/schemas/{name}"
 MAX_DEPTH = 32  # of filters in filters; deeper ones are refused
 
 
+ParameterKind: TypeAlias = Literal["none", "timeout", "read", "search", "write"]
+
+
 class Operation(NamedTuple):
     """What the document says of an operation: its result, and its kind of parameters."""
 
     reply: Any
-    parameters: Literal["none", "timeout", "read", "write"] = "none"
+    parameters: ParameterKind = "none"
 
 
 def ref(name: str) -> Schema:
@@ -48,6 +51,7 @@ def record(required: tuple[str, ...] = (), /, **properties: Schema) -> Schema:
     }
 
 
+AnyDense: TypeAlias = Annotated[msgspec.Raw, msgspec.Meta(extra_json_schema=ref("DenseVector"))]
 AnyVector: TypeAlias = Annotated[msgspec.Raw, msgspec.Meta(extra_json_schema=ref("PointVectors"))]
 AnyVectors: TypeAlias = Annotated[msgspec.Raw, msgspec.Meta(extra_json_schema=ref("VectorColumns"))]
 AnyPayload: TypeAlias = Annotated[
@@ -122,6 +126,7 @@ SCHEMAS: dict[str, Schema] = {
         {"type": "string", "format": "uuid"},
     ),
     "Payload": {"type": "object"},
+    "DenseVector": one_of(_DENSE, _BASE64),
     "SparseVector": record(
         ("indices", "values"),
         indices=array({"type": "integer", "minimum": 0, "maximum": 2**32 - 1}, uniqueItems=True),

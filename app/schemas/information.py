@@ -16,6 +16,7 @@ from index import (
     CollectionConfig,
     CollectionInfo,
     FieldInfo,
+    VectorInfo,
 )
 
 HNSW_DEFAULTS = {
@@ -108,13 +109,14 @@ class CollectionReply(TypedDict):
 def describe_collection(collection: Collection) -> CollectionReply:
     """Return the result of ``GET /collections/{name}``."""
     info = collection.state()
+    shown = shown_vectors(collection, info)
     working = info.pending > 0 or bool(info.running)
     described: CollectionReply = {
         "status": _status(info, working),
         "optimizer_status": {"error": info.last_error} if info.last_error else "ok",
-        "indexed_vectors_count": sum(v.indexed for v in info.vectors.values()),
+        "indexed_vectors_count": sum(v.indexed for v in shown),
         "points_count": info.points,
-        "segments_count": sum(v.segments for v in info.vectors.values()),
+        "segments_count": sum(v.segments for v in shown),
         "config": describe_config(collection.config),
         "payload_schema": {key: _payload_index(field) for key, field in info.fields.items()},
         "update_queue": {"length": 0},
@@ -122,6 +124,15 @@ def describe_collection(collection: Collection) -> CollectionReply:
     if working:
         described["progress"] = {"pending": info.pending, "running": list(info.running)}
     return described
+
+
+def shown_vectors(collection: Collection, info: CollectionInfo) -> list[VectorInfo]:
+    """Return the vectors under bare names: those of other versions are not counted.
+
+    So what a client sees that knows nothing of versions does not change by one being declared.
+    """
+    names = collection.config.names
+    return [info.vectors[name] for name in names if name in info.vectors]
 
 
 def describe_config(config: CollectionConfig) -> ConfigReply:

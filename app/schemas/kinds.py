@@ -12,6 +12,7 @@ from app.schemas.formulas import AnyExpression, to_formula
 from app.schemas.searches import between
 from app.schemas.targets import AnyTarget, to_target
 from app.schemas.vectors import ABSENT, SPARSE
+from app.schemas.versioned import VersionsBody, to_versions
 from index import parse_datetime, parse_path, queries
 
 
@@ -268,4 +269,8 @@ _KINDS: Mapping[str, tuple[msgspec.json.Decoder[Any], Callable[[Any], queries.Qu
     ),
     "sample": (msgspec.json.Decoder(SampleBody), lambda body: queries.Sample()),
     "relevance_feedback": (msgspec.json.Decoder(FeedbackBody), _feedback),
+    "versions": (
+        msgspec.json.Decoder(VersionsBody),
+        lambda body: queries.Nearest(to_versions(body)),
+    ),
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import lru_cache
 from urllib.parse import parse_qsl
 
@@ -11,6 +12,7 @@ from app.errors import out_of_range, parameter_error
 
 ORDERINGS = ("weak", "medium", "strong")
 CONSISTENCIES = ("majority", "quorum", "all")
+SHARED = ("wait", "timeout", "ordering", "consistency")
 
 
 class Parameters(msgspec.Struct, frozen=True):
@@ -38,6 +40,32 @@ def parse_parameters(query_string: bytes) -> Parameters:
                 f"{', '.join(CONSISTENCIES)}, got {consistency!r}"
             )
     return Parameters(wait=_wait(given.get("wait")), timeout=_timeout(given.get("timeout")))
+
+
+def check_own_parameters(query_string: bytes) -> None:
+    """Refuse what a query string of our own surface would ask in vain.
+
+    Qdrant's clients send what they like to Qdrant's endpoints; here a parameter that is not read
+    is a mistake, `vector` beside a body for instance.
+
+    Raises:
+        Refusal: a parameter is unknown or given twice, or cannot be read.
+    """
+    names = [name for name, _ in parse_qsl(query_string.decode("latin-1"), keep_blank_values=True)]
+    for name in names:
+        if name not in SHARED:
+            raise parameter_error(
+                f"unknown field `{name}`: expected {', '.join(SHARED)}; the rest is in the body"
+            )
+    refuse_repeated(names)
+    parse_parameters(query_string)
+
+
+def refuse_repeated(names: Sequence[str]) -> None:
+    """Raise Refusal for a parameter that is given twice."""
+    for name in names:
+        if names.count(name) > 1:
+            raise parameter_error(f"{name}: given {names.count(name)} times, expected once")
 
 
 def _wait(text: str | None) -> bool:

@@ -122,7 +122,7 @@ def _to_search(body: QueryBody, config: CollectionConfig, target: queries.Target
     if body.shard_key is not None:
         refuse_clauses(body, "shard_key")
     name = body.using or ""
-    declared = config.vectors.get(name)
+    declared = config.find(name)
     if declared is None:
         raise UnknownVectorName(name, list(config.vectors))
     _check_kind(target, name, isinstance(declared, SparseConfig))

@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from app.schemas import formulas, kinds, searches
+from app.schemas import formulas, kinds, searches, versioned
 from app.schemas.documents import REFERENCE, Schema, array, one_of, record, ref
 
 _NUMBER: Schema = {"type": "number"}
@@ -23,6 +23,7 @@ _KINDS = (
     kinds.FormulaBody,
     kinds.SampleBody,
     kinds.FeedbackBody,
+    versioned.VersionsBody,
 )
 _OPERANDS = (formulas.DivBody, formulas.PowBody, formulas.GeoDistanceBody, formulas.DecayBody)
 

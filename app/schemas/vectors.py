@@ -6,7 +6,7 @@ and ``values``. Which of the two a name takes is declared.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from http import HTTPStatus
 from itertools import chain
 from typing import Annotated, TypeAlias
@@ -28,6 +28,7 @@ from index import (
     SparseVector,
     UnknownVectorName,
     Vector,
+    VectorConfig,
     Vectors,
     checked_rows,
     parse_vector,
@@ -64,21 +65,24 @@ def parse_columns(
         config: what the names are declared as.
 
     Raises:
-        Refusal: a vector is of another kind than declared.
+        Refusal: a vector is of another kind than declared, or one is given twice, by its bare name
+            and by its version.
         InvalidInput: a vector cannot be read; the text names the point.
     """
+    if any(config.aliases.get(name) in columns for name in columns):
+        raise _named_twice(columns, config)
     parsed: dict[str, NamedVectors | NamedSparse] = {}
     for name, (positions, texts) in columns.items():
         of = ids if len(positions) == len(ids) else [ids[p] for p in positions]
         places = np.array(positions, dtype=np.int64)
-        declared = config.vectors.get(name)
+        declared = config.find(name)
         if declared is None:
             error = UnknownVectorName(name, list(config.vectors))
             raise Refusal(HTTPStatus.BAD_REQUEST, f"{error} (point {of[0]})")
         if isinstance(declared, SparseConfig):
             parsed[name] = NamedSparse(places, _parse_sparse(texts, of))
         else:
-            parsed[name] = NamedVectors(places, _parse_dense(texts, of, declared.size))
+            parsed[name] = NamedVectors(places, _parse_dense(texts, of, name, config))
     return parsed
 
 
@@ -100,6 +104,26 @@ def read_sparse(text: bytes) -> SparseVector:
     return _rows([_SPARSE.decode(text)]).vector(0)
 
 
+def _named_twice(names: Iterable[str], config: CollectionConfig) -> Refusal:
+    alias = next(name for name in names if name in config.aliases)
+    return wrong_input(
+        f"vectors {config.aliases[alias]!r} and {alias!r} are the same one: give it under one name"
+    )
+
+
+def _sizes(name: str, config: CollectionConfig) -> str:
+    """Return the sizes of a vector's versions, of which one may have been meant; "" for one."""
+    vector = config.aliases.get(name, name)
+    if vector not in config.names:
+        vector = vector.rpartition("@")[0]
+    versions = config.versions_of(vector)
+    if len(versions) == 1:
+        return ""
+    spaces = ((f"{vector}@{v.version}", config.dense[config.column_of(v)]) for v in versions)
+    listed = ", ".join(f"{name!r} has {space.size}" for name, space in spaces)
+    return f"; of the versions {listed} dimensions: name the one it is meant for"
+
+
 def _wrong_kind(text: bytes) -> Refusal:
     fields = msgspec.json.decode(text, type=dict[str, msgspec.Raw]).keys()
     if fields == SPARSE:
@@ -107,8 +131,13 @@ def _wrong_kind(text: bytes) -> Refusal:
     return unsupported(f"inference object or vector with the fields {', '.join(fields)}")
 
 
-def _parse_dense(texts: list[bytes], ids: Sequence[PointId], size: int) -> Vectors:
+def _parse_dense(
+    texts: list[bytes], ids: Sequence[PointId], name: str, config: CollectionConfig
+) -> Vectors:
     """Parse one column at once; when that fails, one by one to name the point at fault."""
+    declared = config.find(name)
+    assert isinstance(declared, VectorConfig)
+    size = declared.size
     try:
         values = parse_vectors(texts)
         if values.shape[1] == size:
@@ -119,7 +148,8 @@ def _parse_dense(texts: list[bytes], ids: Sequence[PointId], size: int) -> Vecto
     def check(text: bytes, point_id: PointId) -> None:
         length = len(read_vector(text))
         if length != size:
-            raise DimensionMismatch(size, length, f"point {point_id}")
+            where = f"point {point_id}{_sizes(name, config)}"
+            raise DimensionMismatch(size, length, where)
 
     _find_fault(texts, ids, check)
     return parse_vectors(texts)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import TypeAlias
 
 from index.filters.expression import (
@@ -61,3 +62,27 @@ def keys_of(filter: Filter) -> set[str]:
         for base, condition in conditions_of(filter)
         if not base and not isinstance(condition, HasId | HasVector | Slice)
     }
+
+
+def with_names(filter: Filter, name_of: Callable[[str], str]) -> Filter:
+    """Return the filter with the names of vectors replaced."""
+    if not any(isinstance(condition, HasVector) for _, condition in conditions_of(filter)):
+        return filter
+
+    def renamed(condition: Condition) -> Condition:
+        if isinstance(condition, HasVector):
+            return HasVector(name_of(condition.name))
+        if isinstance(condition, Nested):
+            return replace(condition, filter=with_names(condition.filter, name_of))
+        return with_names(condition, name_of) if isinstance(condition, Filter) else condition
+
+    def all_of(clause: tuple[Condition, ...] | None) -> tuple[Condition, ...] | None:
+        return None if clause is None else tuple(map(renamed, clause))
+
+    some = filter.min_should
+    return Filter(
+        must=all_of(filter.must),
+        should=all_of(filter.should),
+        must_not=all_of(filter.must_not),
+        min_should=some and replace(some, conditions=tuple(map(renamed, some.conditions))),
+    )

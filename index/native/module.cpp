@@ -34,6 +34,7 @@ using Out1 = nb::ndarray<T, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
 template <typename T>
 using Out2 = nb::ndarray<T, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
 using Kept = nb::ndarray<nb::ro, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
+using GivenFactors = std::optional<nb::ndarray<nb::ro, nb::device::cpu>>;
 using NoGil = nb::call_guard<nb::gil_scoped_release>;
 
 void require(bool ok, const std::string& what) {
@@ -271,14 +272,16 @@ class PySegment {
 
   Counts search(const In1<float>& query, size_t k, size_t ef, size_t rescored,
                 const std::optional<In1<uint64_t>>& allowed, const Out1<uint32_t>& rows,
-                const Out1<float>& distances) const {
+                const Out1<float>& distances, const GivenFactors& factors, float shift) const {
     require(view_.graph != nullptr, "this segment has no graph");
     check(query, k, allowed, view_.n, rows, distances);
     SearchCounts counts;
-    if (view_.n == 0) return {0, 0, 0, 0};
-    return give(palimpsest::search(view_, query.data(), k, std::max(ef, k), rescored,
-                                   words(allowed), counts),
-                counts, rows, distances);
+    return scaled_by(factors, shift, view_.n, [&](const auto& scale) -> Counts {
+      if (view_.n == 0) return {0, 0, 0, 0};
+      return give(palimpsest::search(view_, query.data(), k, std::max(ef, k), rescored,
+                                     words(allowed), scale, counts),
+                  counts, rows, distances);
+    });
   }
 
   // Many queries in one call: rows and distances (q, k), counts (q, 4) as `search` answers them.
@@ -297,7 +300,7 @@ class PySegment {
       std::vector<Candidate> hits;
       if (view_.n != 0) {
         hits = palimpsest::search(view_, queries.data() + i * view_.size, k, std::max(ef, k),
-                                  rescored, words(allowed), counts);
+                                  rescored, words(allowed), Unscaled{}, counts);
       }
       for (size_t j = 0; j < hits.size(); ++j) {
         rows.data()[i * k + j] = hits[j].row;
@@ -310,30 +313,35 @@ class PySegment {
 
   Counts scan(const In1<float>& query, size_t n, size_t k, size_t rescored,
               const std::optional<In1<uint64_t>>& allowed, const Out1<uint32_t>& rows,
-              const Out1<float>& distances) const {
+              const Out1<float>& distances, const GivenFactors& factors, float shift) const {
     require(view_.encoder != nullptr, "this segment has no codes");
     check(query, k, allowed, n, rows, distances);
     SearchCounts counts;
     const FirstRows first{n, words(allowed)};
-    return give(palimpsest::scan(view_, query.data(), first, k, rescored, counts), counts, rows,
-                distances);
+    return scaled_by(factors, shift, n, [&](const auto& scale) {
+      return give(palimpsest::scan(view_, query.data(), first, k, rescored, scale, counts), counts,
+                  rows, distances);
+    });
   }
 
   Counts exact(const In1<float>& query, size_t n, size_t k,
                const std::optional<In1<uint64_t>>& allowed, const Out1<uint32_t>& rows,
-               const Out1<float>& distances) const {
+               const Out1<float>& distances, const GivenFactors& factors, float shift) const {
     require(view_.kept.rows != nullptr, "this segment keeps no originals");
     check(query, k, allowed, n, rows, distances);
     SearchCounts counts;
     const FirstRows first{n, words(allowed)};
-    return give(palimpsest::exact(view_, query.data(), first, k, counts), counts, rows, distances);
+    return scaled_by(factors, shift, n, [&](const auto& scale) {
+      return give(palimpsest::exact(view_, query.data(), first, k, scale, counts), counts, rows,
+                  distances);
+    });
   }
 
   // As search, scan and exact, for the rows `among` allows. (0, 0, 0, 0) where a walk gave up.
   Counts search_among(const In1<float>& query, size_t k, size_t ef, size_t rescored,
                       const PyAmong& among, bool two_hops, size_t most_scored, size_t frontier,
-                      float least_share, const Out1<uint32_t>& rows,
-                      const Out1<float>& distances) const {
+                      float least_share, const Out1<uint32_t>& rows, const Out1<float>& distances,
+                      const GivenFactors& factors, float shift) const {
     require(view_.graph != nullptr, "this segment has no graph");
     check_among(query, k, among, rows, distances);
     require(among.among.n == view_.n, "a graph walk needs all rows");
@@ -341,28 +349,38 @@ class PySegment {
     if (view_.n == 0) return {0, 0, 0, 0};
     SearchCounts counts;
     const Walk walk{std::max(ef, k), most_scored, frontier, two_hops, least_share};
-    const auto hits =
-        palimpsest::search_among(view_, query.data(), k, rescored, among.among, walk, counts);
-    if (!hits) return {0, counts.visited, counts.scored, 0};
-    return give(*hits, counts, rows, distances);
+    return scaled_by(factors, shift, view_.n, [&](const auto& scale) -> Counts {
+      const auto hits = palimpsest::search_among(view_, query.data(), k, rescored, among.among,
+                                                 walk, scale, counts);
+      if (!hits) return {0, counts.visited, counts.scored, 0};
+      return give(*hits, counts, rows, distances);
+    });
   }
 
   Counts scan_among(const In1<float>& query, size_t k, size_t rescored, const PyAmong& among,
-                    const Out1<uint32_t>& rows, const Out1<float>& distances) const {
+                    const Out1<uint32_t>& rows, const Out1<float>& distances,
+                    const GivenFactors& factors, float shift) const {
     require(view_.encoder != nullptr, "this segment has no codes");
     check_among(query, k, among, rows, distances);
     SearchCounts counts;
-    return give(palimpsest::scan(view_, query.data(), AmongRows{among.among}, k, rescored, counts),
-                counts, rows, distances);
+    const AmongRows some{among.among};
+    return scaled_by(factors, shift, among.among.n, [&](const auto& scale) {
+      return give(palimpsest::scan(view_, query.data(), some, k, rescored, scale, counts), counts,
+                  rows, distances);
+    });
   }
 
   Counts exact_among(const In1<float>& query, size_t k, const PyAmong& among,
-                     const Out1<uint32_t>& rows, const Out1<float>& distances) const {
+                     const Out1<uint32_t>& rows, const Out1<float>& distances,
+                     const GivenFactors& factors, float shift) const {
     require(view_.kept.rows != nullptr, "this segment keeps no originals");
     check_among(query, k, among, rows, distances);
     SearchCounts counts;
-    return give(palimpsest::exact(view_, query.data(), AmongRows{among.among}, k, counts), counts,
-                rows, distances);
+    const AmongRows some{among.among};
+    return scaled_by(factors, shift, among.among.n, [&](const auto& scale) {
+      return give(palimpsest::exact(view_, query.data(), some, k, scale, counts), counts, rows,
+                  distances);
+    });
   }
 
   // Distances (q, m) of queries (q, size) to rows (m): estimated by code, or from kept rows.
@@ -409,6 +427,22 @@ class PySegment {
   void check_among(const In1<float>& query, size_t k, const PyAmong& among,
                    const Out1<uint32_t>& rows, const Out1<float>& distances) const {
     check(query, k, std::nullopt, among.among.n, rows, distances);
+  }
+
+  // Calls `search` with Unscaled, or with the Scaling that factors of n rows and the shift make.
+  template <typename Search>
+  Counts scaled_by(const GivenFactors& factors, float shift, size_t n, Search search) const {
+    if (!factors) {
+      require(shift == 0, "a shift needs factors");
+      return search(Unscaled{});
+    }
+    require(view_.metric == Metric::inner_product, "only inner products are scaled");
+    require(std::isfinite(shift), "shift must be finite");
+    require(factors->dtype() == nb::dtype<float>() && factors->ndim() == 1 &&
+                (factors->shape(0) <= 1 || factors->stride(0) == 1),
+            "factors must be one contiguous row of float32");
+    require(factors->shape(0) >= n, "factors are fewer than the rows");
+    return search(Scaling{static_cast<const float*>(factors->data()), shift});
   }
 
   static const uint64_t* words(const std::optional<In1<uint64_t>>& allowed) {
@@ -662,20 +696,20 @@ NB_MODULE(_native, m) {
            "n"_a, "size"_a, "metric"_a, "encoder"_a.none(), "codes"_a.none(), "error_scale"_a,
            "graph"_a.none(), "kept"_a.none(), nb::keep_alive<1, 5>(), nb::keep_alive<1, 8>())
       .def("search", &PySegment::search, "query"_a, "k"_a, "ef"_a, "rescored"_a, "allowed"_a.none(),
-           "rows"_a, "distances"_a, NoGil())
+           "rows"_a, "distances"_a, "factors"_a.none() = nb::none(), "shift"_a = 0.0f, NoGil())
       .def("search_many", &PySegment::search_many, "queries"_a, "k"_a, "ef"_a, "rescored"_a,
            "allowed"_a.none(), "rows"_a, "distances"_a, "counts"_a, NoGil())
       .def("scan", &PySegment::scan, "query"_a, "n"_a, "k"_a, "rescored"_a, "allowed"_a.none(),
-           "rows"_a, "distances"_a, NoGil())
+           "rows"_a, "distances"_a, "factors"_a.none() = nb::none(), "shift"_a = 0.0f, NoGil())
       .def("exact", &PySegment::exact, "query"_a, "n"_a, "k"_a, "allowed"_a.none(), "rows"_a,
-           "distances"_a, NoGil())
+           "distances"_a, "factors"_a.none() = nb::none(), "shift"_a = 0.0f, NoGil())
       .def("search_among", &PySegment::search_among, "query"_a, "k"_a, "ef"_a, "rescored"_a,
            "among"_a, "two_hops"_a, "most_scored"_a, "frontier"_a, "least_share"_a, "rows"_a,
-           "distances"_a, NoGil())
+           "distances"_a, "factors"_a.none() = nb::none(), "shift"_a = 0.0f, NoGil())
       .def("scan_among", &PySegment::scan_among, "query"_a, "k"_a, "rescored"_a, "among"_a,
-           "rows"_a, "distances"_a, NoGil())
+           "rows"_a, "distances"_a, "factors"_a.none() = nb::none(), "shift"_a = 0.0f, NoGil())
       .def("exact_among", &PySegment::exact_among, "query"_a, "k"_a, "among"_a, "rows"_a,
-           "distances"_a, NoGil())
+           "distances"_a, "factors"_a.none() = nb::none(), "shift"_a = 0.0f, NoGil())
       .def("score", &PySegment::score, "queries"_a, "rows"_a, "by_codes"_a, "out"_a, NoGil());
 
   m.def("invert_rows", &invert_rows, "indptr"_a, "first_row"_a, "indices"_a, "values"_a);

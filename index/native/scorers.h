@@ -80,4 +80,55 @@ class RawScorer {
   const float* query_;
 };
 
+// Distances of another scorer, each less `shift` and times the factor of its row: what makes a
+// distance to a mapped query one in the query's own space. Factors are positive.
+template <typename Scorer>
+class Scaled {
+ public:
+  Scaled(const Scorer& plain, const float* factors, float shift)
+      : plain_(plain), factors_(factors), shift_(shift) {}
+
+  size_t row_bytes() const { return plain_.row_bytes(); }
+
+  void prefetch(uint32_t row) const {
+    __builtin_prefetch(factors_ + row);
+    plain_.prefetch(row);
+  }
+
+  void score(const uint32_t* rows, size_t n, float* out) const {
+    plain_.score(rows, n, out);
+    for (size_t i = 0; i < n; ++i) out[i] = (out[i] - shift_) * factors_[rows[i]];
+  }
+
+  float one(uint32_t row) const { return (plain_.one(row) - shift_) * factors_[row]; }
+
+  // Of the estimate that is scaled: its error is to be multiplied by the row's factor too.
+  float spread(uint32_t row) const { return plain_.spread(row); }
+
+  float factor(uint32_t row) const { return factors_[row]; }
+
+ private:
+  Scorer plain_;
+  const float* factors_;
+  float shift_;
+};
+
+// What a search makes of its scorers: leaves them as they are, or scales them.
+struct Unscaled {
+  template <typename Scorer>
+  Scorer operator()(const Scorer& scorer) const {
+    return scorer;
+  }
+};
+
+struct Scaling {
+  const float* factors;  // one per row
+  float shift;
+
+  template <typename Scorer>
+  Scaled<Scorer> operator()(const Scorer& scorer) const {
+    return {scorer, factors, shift};
+  }
+};
+
 }  // namespace palimpsest

@@ -1,6 +1,7 @@
 // The three ways to search the rows of a segment: graph, exact scan over codes, exact scan over
 // kept rows; and the rescoring that ends the first two. Each takes the rows that may be returned as
-// bits by row, or as `Among`.
+// bits by row, or as `Among`, and `scale` (Unscaled or Scaling) for the distances: codes and kept
+// rows alike.
 #pragma once
 
 #include <optional>
@@ -50,21 +51,36 @@ inline constexpr size_t kRescoreAhead = 8;  // kept rows asked for ahead of use
 // 200).
 inline constexpr float kStopWidth = 2.5f / 1.9f;
 
+// The largest factor that scales the errors of the first n candidates.
+template <typename Scorer>
+float largest_factor(const Scorer&, const Pool&, size_t) {
+  return 1.0f;
+}
+
+template <typename Scorer>
+float largest_factor(const Scaled<Scorer>& scorer, const Pool& pool, size_t n) {
+  float largest = 0.0f;
+  for (size_t i = 0; i < n; ++i) largest = std::max(largest, scorer.factor(pool.row(i)));
+  return largest;
+}
+
 // Recomputes up to `limit` candidates (sorted by estimate) from kept rows and returns the k
 // closest. Stops early once no later candidate's lower bound can enter the k best (bound-driven
 // rescoring, RaBitQ section 4).
-template <typename Scorer>
+template <typename Scorer, typename Raw>
 std::vector<Candidate> rescore(const Pool& pool, size_t k, size_t limit, const Scorer& scorer,
-                               const RawScorer& raw, float error_per_spread, SearchCounts& counts) {
+                               const Raw& raw, float error_per_spread, SearchCounts& counts) {
   const size_t n = std::min(limit, pool.size());
   std::vector<Candidate> best;
   best.reserve(k + 1);
   for (size_t i = 0; i < std::min(n, kRescoreAhead); ++i) raw.prefetch(pool.row(i));
+  const float factor = largest_factor(scorer, pool, n);
   for (size_t i = 0; i < n; ++i) {
     const uint32_t row = pool.row(i);
     if (best.size() == k && error_per_spread > 0) {
-      // Estimates only grow from here, and errors vary little from row to row.
-      if (pool.distance(i) - error_per_spread * scorer.spread(row) > best.back().distance) break;
+      // Estimates only grow from here, and errors vary little from row to row but for the factors.
+      const float error = error_per_spread * scorer.spread(row) * factor;
+      if (pool.distance(i) - error > best.back().distance) break;
     }
     if (i + kRescoreAhead < n) raw.prefetch(pool.row(i + kRescoreAhead));
     const Candidate c{raw.one(row), row};
@@ -76,21 +92,22 @@ std::vector<Candidate> rescore(const Pool& pool, size_t k, size_t limit, const S
   return best;
 }
 
-inline std::vector<Candidate> finish_codes(const SegmentView& v, const CodeScorer& scorer,
-                                           const RawScorer* raw, const Pool& pool, size_t k,
-                                           size_t limit, float query_norm, SearchCounts& counts) {
+template <typename Scorer, typename Raw>
+std::vector<Candidate> finish_codes(const SegmentView& v, const Scorer& scorer, const Raw* raw,
+                                    const Pool& pool, size_t k, size_t limit, float query_norm,
+                                    SearchCounts& counts) {
   if (raw == nullptr || limit == 0) return take(pool, k);
   return rescore(pool, k, limit, scorer, *raw, kStopWidth * v.error_scale * query_norm, counts);
 }
 
 // Graph search: ef candidates by estimate, `limit` of them rescored (0: none).
 // `walk` leaves candidates in the pool it returns; null when it gave up.
-template <typename WalkGraph>
+template <typename Scale, typename WalkGraph>
 std::optional<std::vector<Candidate>> search_by(const SegmentView& v, const float* query, size_t k,
-                                                size_t limit, SearchCounts& counts,
-                                                WalkGraph walk) {
+                                                size_t limit, const Scale& scale,
+                                                SearchCounts& counts, WalkGraph walk) {
   Scratch& s = scratch();
-  const RawScorer raw(v.kept.rows, v.kept.type, v.size, v.metric, query);
+  const auto raw = scale(RawScorer(v.kept.rows, v.kept.type, v.size, v.metric, query));
   std::vector<Candidate> hits;
   if (v.encoder == nullptr) {
     const Pool* pool = walk(raw, s);
@@ -98,29 +115,32 @@ std::optional<std::vector<Candidate>> search_by(const SegmentView& v, const floa
     hits = take(*pool, k);
   } else {
     v.encoder->prepare(query, s.query);
-    const CodeScorer scorer(*v.encoder, v.codes, s.query);
+    const auto scorer = scale(CodeScorer(*v.encoder, v.codes, s.query));
     const Pool* pool = walk(scorer, s);
     if (pool == nullptr) return std::nullopt;
-    const RawScorer* rescored = v.kept.rows != nullptr ? &raw : nullptr;
+    const auto* rescored = v.kept.rows != nullptr ? &raw : nullptr;
     hits = finish_codes(v, scorer, rescored, *pool, k, limit, s.query.norm, counts);
   }
   finish(v.metric, hits);
   return hits;
 }
 
-inline std::vector<Candidate> search(const SegmentView& v, const float* query, size_t k, size_t ef,
-                                     size_t limit, const uint64_t* allowed, SearchCounts& counts) {
-  return *search_by(v, query, k, limit, counts, [&](const auto& scorer, Scratch& s) {
+template <typename Scale>
+std::vector<Candidate> search(const SegmentView& v, const float* query, size_t k, size_t ef,
+                              size_t limit, const uint64_t* allowed, const Scale& scale,
+                              SearchCounts& counts) {
+  return *search_by(v, query, k, limit, scale, counts, [&](const auto& scorer, Scratch& s) {
     return &search_graph(*v.graph, scorer, ef, allowed, s, counts);
   });
 }
 
 // Nothing when the walk gave up.
-inline std::optional<std::vector<Candidate>> search_among(const SegmentView& v, const float* query,
-                                                          size_t k, size_t limit,
-                                                          const Among& among, const Walk& walk,
-                                                          SearchCounts& counts) {
-  return search_by(v, query, k, limit, counts, [&](const auto& scorer, Scratch& s) {
+template <typename Scale>
+std::optional<std::vector<Candidate>> search_among(const SegmentView& v, const float* query,
+                                                   size_t k, size_t limit, const Among& among,
+                                                   const Walk& walk, const Scale& scale,
+                                                   SearchCounts& counts) {
+  return search_by(v, query, k, limit, scale, counts, [&](const auto& scorer, Scratch& s) {
     const bool ended = walk_allowed(*v.graph, scorer, among, walk, s, counts);
     return ended ? &s.allowed_pool : nullptr;
   });
@@ -182,13 +202,13 @@ void scan_into(const Rows& rows, const Scorer& scorer, Pool& pool, SearchCounts&
 }
 
 // Exact scan over codes of some rows, `limit` candidates rescored (0: none).
-template <typename Rows>
+template <typename Rows, typename Scale>
 std::vector<Candidate> scan(const SegmentView& v, const float* query, const Rows& rows, size_t k,
-                            size_t limit, SearchCounts& counts) {
+                            size_t limit, const Scale& scale, SearchCounts& counts) {
   Scratch& s = scratch();
-  const RawScorer raw(v.kept.rows, v.kept.type, v.size, v.metric, query);
+  const auto raw = scale(RawScorer(v.kept.rows, v.kept.type, v.size, v.metric, query));
   v.encoder->prepare(query, s.query);
-  const CodeScorer scorer(*v.encoder, v.codes, s.query);
+  const auto scorer = scale(CodeScorer(*v.encoder, v.codes, s.query));
   s.pool.reset(std::max(k, limit));
   scan_into(rows, scorer, s.pool, counts);
   std::vector<Candidate> hits =
@@ -198,11 +218,11 @@ std::vector<Candidate> scan(const SegmentView& v, const float* query, const Rows
 }
 
 // Exact scan over some kept rows.
-template <typename Rows>
+template <typename Rows, typename Scale>
 std::vector<Candidate> exact(const SegmentView& v, const float* query, const Rows& rows, size_t k,
-                             SearchCounts& counts) {
+                             const Scale& scale, SearchCounts& counts) {
   Scratch& s = scratch();
-  const RawScorer raw(v.kept.rows, v.kept.type, v.size, v.metric, query);
+  const auto raw = scale(RawScorer(v.kept.rows, v.kept.type, v.size, v.metric, query));
   s.pool.reset(k);
   scan_into(rows, raw, s.pool, counts);
   std::vector<Candidate> hits = take(s.pool, k);

@@ -7,7 +7,7 @@ that numbers keep their digits. A payload that has nothing in it is None.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import msgspec
 
@@ -18,6 +18,7 @@ Items: TypeAlias = list[msgspec.Raw]
 
 _FIELDS = msgspec.json.Decoder(Fields)
 _ITEMS = msgspec.json.Decoder(Items)
+_VALUES = msgspec.json.Decoder(dict[str, Any])
 _ENCODE = msgspec.json.Encoder().encode
 _WHITE = b" \t\r\n"
 _NULL = b"null"
@@ -126,3 +127,10 @@ def _fields(text: bytes) -> Fields:
 
 def _items(text: bytes) -> Items | None:
     return _ITEMS.decode(text) if text.lstrip(_WHITE)[:1] == b"[" else None
+
+
+def is_same(old: bytes | None, new: bytes | None) -> bool:
+    """Tell whether two payloads hold the same values; false where there is none."""
+    if old is None or new is None:
+        return False
+    return old == new or bool(_VALUES.decode(old) == _VALUES.decode(new))

@@ -18,12 +18,17 @@ from index.query.scope import Scope
 from index.query.scored import Scored, farthest, is_similarity, nothing
 from index.query.source import Source
 from index.query.targets import Point
-from index.types import Distance, Numbers, SparseVector, Vector, Vectors
+from index.types import Distance, Numbers, SparseVector, Vector, Vectors, VersionedQuery
 
 
-def nearest(source: Source, node: Prefetch, point: Point, scope: Scope, count: int) -> Scored:
-    """Return the ``count`` points closest to a vector."""
-    similarity = is_similarity(source.vector_names[node.using])
+def nearest(
+    source: Source, node: Prefetch, point: Point | VersionedQuery, scope: Scope, count: int
+) -> Scored:
+    """Return the ``count`` points closest to a vector, or to one in several versions."""
+    if isinstance(point, VersionedQuery):
+        similarity = is_similarity(source.leading(node.using, point))
+    else:
+        similarity = is_similarity(source.vector_names[node.using])
     allowed, skipped = scope.allowed(source), scope.without
     if allowed is not None:
         allowed, skipped = allowed - skipped, BitMap()

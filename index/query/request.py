@@ -12,7 +12,7 @@ from typing import Literal, TypeAlias
 
 from index.filters.expression import Filter, Path
 from index.query.terms import Term
-from index.types import PointId, SparseVector, Vector
+from index.types import PointId, SparseVector, Vector, VersionedQuery
 
 DEFAULT_LIMIT = 10
 DEFAULT_RRF_K = 2
@@ -39,7 +39,7 @@ class Mmr:
 class Nearest:
     """Points closest to a target."""
 
-    target: Target
+    target: Target | VersionedQuery
     mmr: Mmr | None = None
 
 

@@ -17,7 +17,16 @@ from index.filters.expression import Filter, Path
 from index.filters.tokens import Tokenizer
 from index.payload.indexes import OrderColumn
 from index.query.request import SearchParams
-from index.types import Distances, Numbers, PointId, Record, SparseVector, Vector, Vectors
+from index.types import (
+    Distances,
+    Numbers,
+    PointId,
+    Record,
+    SparseVector,
+    Vector,
+    Vectors,
+    VersionedQuery,
+)
 
 
 class Ranked(Protocol):
@@ -55,7 +64,7 @@ class Source(Protocol):
     def nearest(
         self,
         name: str,
-        query: Vector | SparseVector,
+        query: Vector | SparseVector | VersionedQuery,
         *,
         k: int,
         request: SearchParams,
@@ -68,6 +77,9 @@ class Source(Protocol):
         Under a sparse name only points that share a dimension with the query are results, and idf
         counts the points of ``corpus``, None for all.
         """
+
+    def leading(self, name: str, query: VersionedQuery) -> VectorConfig:
+        """Return the space that a query in several versions is answered in."""
 
     def vectors(self, name: str, numbers: Numbers) -> tuple[Vectors, NDArray[np.bool_]]:
         """Return dense vectors (m, d) and which points have one."""

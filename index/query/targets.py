@@ -10,12 +10,14 @@ from uuid import UUID
 import numpy as np
 from pyroaring import BitMap
 
+from index.collection_config import describe_sizes
 from index.config import SparseConfig, VectorConfig
 from index.errors import (
     DimensionMismatch,
     InvalidVector,
     PointNotFound,
     UnknownVectorName,
+    Unsupported,
 )
 from index.query.request import (
     Context,
@@ -29,7 +31,7 @@ from index.query.request import (
     Target,
 )
 from index.query.source import Source
-from index.types import PointId, SparseVector, Vector
+from index.types import PointId, SparseVector, Vector, VersionedQuery
 
 Point: TypeAlias = Vector | SparseVector  # where a target lies
 WITH_TARGETS = (Nearest, Recommend, Discover, Context, Feedback)
@@ -49,12 +51,15 @@ def resolve(
         UnknownVectorName: a name is not declared.
         PointNotFound: a target is the id of no point.
         InvalidVector: that point lacks the vector, or a target is of the other kind.
+        Unsupported: a query in several versions, with mmr.
         DimensionMismatch: a vector is not as long as declared.
     """
     query = node.query
     if not isinstance(query, WITH_TARGETS):
         return query, BitMap()
-    config = config_of(source, node.using)
+    config_of(source, node.using)
+    if isinstance(query, Nearest) and isinstance(query.target, VersionedQuery) and query.mmr:
+        raise Unsupported("mmr needs one vector to compare with: name a version by `using`")
     there, name = source, node.using
     if node.lookup is not None:
         there = elsewhere(node.lookup.collection)
@@ -64,7 +69,7 @@ def resolve(
 
     def to_point(target: Target) -> Point:
         point = found[target] if isinstance(target, int | UUID) else target
-        _check(point, config, node.using)
+        _check(point, source, node.using)
         return point
 
     return _replaced(query, to_point), BitMap(numbers) if there is source else BitMap()
@@ -93,6 +98,8 @@ def targets_of(query: Query) -> list[Target]:
 def _replaced(query: Query, to_point: Callable[[Target], Target]) -> Query:
     match query:
         case Nearest():
+            if isinstance(query.target, VersionedQuery):  # the source knows the versions
+                return query
             return replace(query, target=to_point(query.target))
         case Recommend():
             positive, negative = map(to_point, query.positive), map(to_point, query.negative)
@@ -142,7 +149,8 @@ def _read(
     return numbers, vectors
 
 
-def _check(point: Point, config: VectorConfig | SparseConfig, name: str) -> None:
+def _check(point: Point, source: Source, name: str) -> None:
+    config = config_of(source, name)
     sparse = isinstance(point, SparseVector)
     if sparse != isinstance(config, SparseConfig):
         kinds = ("sparse", "dense") if sparse else ("dense", "sparse")
@@ -152,4 +160,5 @@ def _check(point: Point, config: VectorConfig | SparseConfig, name: str) -> None
         )
     if isinstance(config, VectorConfig) and not isinstance(point, SparseVector):
         if len(point) != config.size:
-            raise DimensionMismatch(config.size, len(point))
+            hint = describe_sizes(name, source.vector_names)
+            raise DimensionMismatch(config.size, len(point), hint)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from time import perf_counter
 from uuid import UUID
 
-import numpy as np
 from pyroaring import BitMap
 
 from index.batch import check_query
@@ -16,7 +15,7 @@ from index.search.merge import Merged, merge
 from index.search.plan import SearchRequest, resolve
 from index.search.sparse import search_sparse
 from index.sparse.rows import check_sparse
-from index.types import SearchStats, SparseVector
+from index.types import SearchStats, SparseVector, VersionedQuery
 from index.view import VectorView
 
 
@@ -45,7 +44,8 @@ def closest(
     started = perf_counter()
     plan = resolve(request, vectors.config, without=0 if without is None else 1)
     if isinstance(vectors.config, VectorConfig):
-        assert not isinstance(request.query, (int, UUID))  # the caller has read its vector
+        # the caller has read the vector of an id, and chosen one of several versions
+        assert not isinstance(request.query, (int, UUID, VersionedQuery))
         query = check_query(request.query, vectors.config)
         stats.seconds["plan"] = perf_counter() - started
         found = search_parts(vectors, query, plan, stats, allowed)
@@ -59,10 +59,6 @@ def closest(
     merged = merge(found, plan.fetch)
     if without is not None:
         merged = merged.without(without)
-    stop = plan.offset + plan.k
-    if plan.max_distance is not None:
-        limit = np.float32(plan.max_distance)
-        stop = min(stop, int(np.searchsorted(merged.distances, limit, side="right")))
-    merged = merged.cut(plan.offset, max(stop, plan.offset))
+    merged = merged.upto(plan.max_distance).cut(plan.offset, plan.offset + plan.k)
     stats.seconds["merge"] = perf_counter() - merging
     return merged

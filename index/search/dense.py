@@ -7,6 +7,7 @@ as there are, up to the limit.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from time import perf_counter
 
 import numpy as np
@@ -18,7 +19,7 @@ from index.search.merge import PartHits
 from index.search.plan import SAMPLED_ROWS, SearchPlan, is_few, walk_of
 from index.segments.growing import Growing
 from index.segments.sealed import Sealed
-from index.segments.searcher import Hits, Searcher
+from index.segments.searcher import Hits, Scaling, Searcher
 from index.types import SearchStats, Vector
 from index.view import SealedPart, VectorView
 
@@ -34,6 +35,7 @@ def search_parts(
     plan: SearchPlan,
     stats: SearchStats,
     points: BitMap | None = None,
+    scaling_of: Callable[[SealedPart | Growing], Scaling | None] | None = None,
 ) -> list[PartHits]:
     """Return each part's closest rows; at most ``plan.fetch`` of each.
 
@@ -43,6 +45,8 @@ def search_parts(
         plan: how to search.
         stats: what was done is added to it.
         points: numbers of the points that may be found, None for all.
+        scaling_of: gives what turns the distances of a part's rows into others, None for nothing;
+            not asked about parts without live rows.
     """
     found: list[PartHits] = []
     started = perf_counter()
@@ -50,12 +54,16 @@ def search_parts(
     for part in vectors.sealed:
         if part.live:
             assert isinstance(part.segment, Sealed)
-            found.append(PartHits(part.segment, _search_sealed(part, query, plan, allowed)))
+            scaling = None if scaling_of is None else scaling_of(part)
+            hits = _search_sealed(part, query, plan, allowed, scaling)
+            found.append(PartHits(part.segment, hits))
     traversed = perf_counter()
     for growing in vectors.growing:
         if growing.live:
             assert isinstance(growing, Growing)
-            found.append(PartHits(growing.columns, _search_growing(growing, query, plan, allowed)))
+            scaling = None if scaling_of is None else scaling_of(growing)
+            hits = _search_growing(growing, query, plan, allowed, scaling)
+            found.append(PartHits(growing.columns, hits))
     stats.segments = len(vectors.sealed)
     stats.seconds["traverse"] = traversed - started
     stats.seconds["scan"] = perf_counter() - traversed
@@ -68,26 +76,41 @@ def search_parts(
 
 
 def _search_sealed(
-    part: SealedPart, query: Vector, plan: SearchPlan, allowed: Allowed | None
+    part: SealedPart,
+    query: Vector,
+    plan: SearchPlan,
+    allowed: Allowed | None,
+    scaling: Scaling | None,
 ) -> Hits:
     segment, live = part.segment, part.dead.allowed
     assert isinstance(segment, Sealed)
     if allowed is not None:
-        return _search_allowed(part, segment.searcher, query, plan, allowed)
+        return _search_allowed(part, segment.searcher, query, plan, allowed, scaling)
     searcher, n = segment.searcher, segment.n
     k = min(plan.fetch, part.live)
     rescored = min(plan.rescored, n)
     if plan.exact and segment.kept is not None:
-        return searcher.by_exact(query, n, k, live)
-    if searcher.has_graph and not plan.exact:
-        return searcher.by_graph(query, k, min(plan.ef, n), rescored, live)
+        return searcher.by_exact(query, n, k, live, scaling)
+    if _is_walked(searcher, n, plan):
+        return searcher.by_graph(query, k, min(plan.ef, n), rescored, live, scaling)
     if searcher.has_codes:
-        return searcher.by_scan(query, n, k, rescored, live)
-    return searcher.by_exact(query, n, k, live)
+        return searcher.by_scan(query, n, k, rescored, live, scaling)
+    return searcher.by_exact(query, n, k, live, scaling)
+
+
+def _is_walked(searcher: Searcher, rows: int, plan: SearchPlan) -> bool:
+    if not searcher.has_graph or plan.exact:
+        return False
+    return rows > plan.scanned or not searcher.has_codes
 
 
 def _search_allowed(
-    part: SealedPart, searcher: Searcher, query: Vector, plan: SearchPlan, allowed: Allowed
+    part: SealedPart,
+    searcher: Searcher,
+    query: Vector,
+    plan: SearchPlan,
+    allowed: Allowed,
+    scaling: Scaling | None,
 ) -> Hits:
     most = min(part.live, allowed.count)
     k = min(plan.fetch, most)
@@ -95,38 +118,53 @@ def _search_allowed(
         return _NOTHING
     among = allowed.in_sealed(part)
     if plan.exact and searcher.has_kept:
-        return searcher.exact_among(query, k, among)
+        return searcher.exact_among(query, k, among, scaling)
     visited = scored = 0
-    if searcher.has_graph and not plan.exact and not is_few(most, plan.ef):
-        hits = _walk(searcher, part.n, query, k, plan, among)
+    if _is_walked(searcher, most, plan) and not is_few(most, plan.ef):
+        hits = _walk(searcher, part.n, query, k, plan, among, scaling)
         if len(hits.rows) == k:
             return hits
         visited, scored = hits.visited, hits.scored
-    hits = _scan(searcher, query, k, plan, among)
+    hits = _scan(searcher, query, k, plan, among, scaling)
     return hits._replace(visited=visited, scored=scored + hits.scored)
 
 
 def _walk(
-    searcher: Searcher, n: int, query: Vector, k: int, plan: SearchPlan, among: _native.Among
+    searcher: Searcher,
+    n: int,
+    query: Vector,
+    k: int,
+    plan: SearchPlan,
+    among: _native.Among,
+    scaling: Scaling | None,
 ) -> Hits:
     """Walk the graph; without hits where a scan is quicker, or the walk gave up."""
     walk = walk_of(n, among.estimate(SAMPLED_ROWS), plan.ef)
     if walk is None:
         return _NOTHING
-    return searcher.walk_among(query, k, plan.rescored, among, walk)
+    return searcher.walk_among(query, k, plan.rescored, among, walk, scaling)
 
 
 def _scan(
-    searcher: Searcher, query: Vector, k: int, plan: SearchPlan, among: _native.Among
+    searcher: Searcher,
+    query: Vector,
+    k: int,
+    plan: SearchPlan,
+    among: _native.Among,
+    scaling: Scaling | None,
 ) -> Hits:
     if not searcher.has_codes:
-        return searcher.exact_among(query, k, among)
+        return searcher.exact_among(query, k, among, scaling)
     rescored = max(plan.rescored, _SCAN_RESCORED * k) if plan.rescored else 0
-    return searcher.scan_among(query, k, rescored, among)
+    return searcher.scan_among(query, k, rescored, among, scaling)
 
 
 def _search_growing(
-    part: Growing, query: Vector, plan: SearchPlan, allowed: Allowed | None
+    part: Growing,
+    query: Vector,
+    plan: SearchPlan,
+    allowed: Allowed | None,
+    scaling: Scaling | None,
 ) -> Hits:
     searcher, live, k = part.searcher, part.dead.allowed, min(plan.fetch, part.live)
     exact = plan.exact or part.encoder is None
@@ -137,8 +175,8 @@ def _search_growing(
             return _NOTHING
         among = allowed.in_growing(part)
         if exact:
-            return searcher.exact_among(query, k, among)
-        return searcher.scan_among(query, k, rescored, among)
+            return searcher.exact_among(query, k, among, scaling)
+        return searcher.scan_among(query, k, rescored, among, scaling)
     if exact:
-        return searcher.by_exact(query, part.n, k, live)
-    return searcher.by_scan(query, part.n, k, rescored, live)
+        return searcher.by_exact(query, part.n, k, live, scaling)
+    return searcher.by_scan(query, part.n, k, rescored, live, scaling)

@@ -8,8 +8,8 @@ Many examples and many points make a large table, so it comes in blocks of point
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import TypeAlias
+from collections.abc import Callable, Iterator
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,8 +20,8 @@ from index.search.allowed import Allowed, rows_of
 from index.segments.growing import Growing
 from index.segments.sealed import Sealed
 from index.segments.searcher import Searcher
-from index.types import Numbers, Rows, Vectors
-from index.view import VectorView
+from index.types import Distance, Distances, Numbers, Rows, Vector, Vectors
+from index.view import SealedPart, VectorView
 
 Table: TypeAlias = NDArray[np.float32]  # (number of queries, m)
 
@@ -37,8 +37,15 @@ def blocks(queries: int, points: int) -> Iterator[slice]:
     yield from (slice(start, start + step) for start in range(0, points, step))
 
 
+class Scalings(NamedTuple):
+    """What distances are scaled by: (distance - shift of the query) * factor of the row."""
+
+    shifts: NDArray[np.float32]  # (number of queries,)
+    factors_of: Callable[[SealedPart | Growing], NDArray[np.float32] | None]  # of a part's rows
+
+
 def score_rows(
-    vectors: VectorView, queries: Vectors, points: BitMap | None
+    vectors: VectorView, queries: Vectors, points: BitMap | None, scalings: Scalings | None = None
 ) -> Iterator[tuple[Numbers, Table, bool]]:
     """Yield blocks of the points with a vector, each query's distances, whether they are exact.
 
@@ -48,18 +55,34 @@ def score_rows(
         vectors: of a dense vector name.
         queries: (E, d), C-contiguous, as the rows are (normalised under cosine).
         points: numbers of the points that count, None for all.
+        scalings: None for none.
 
     Yields:
         Numbers (m,) in no order that means anything, distances (E, m) and the flag.
     """
-    for searcher, own, rows in _parts(vectors, points):
+    for part, searcher, own, rows in _parts(vectors, points):
         by_codes = searcher.has_codes and (len(rows) > _FEW_ROWS or not searcher.has_kept)
         for block in blocks(len(queries), len(rows)):
             some = rows[block]
-            yield own[some], searcher.score(queries, some, by_codes=by_codes), not by_codes
+            distances = searcher.score(queries, some, by_codes=by_codes)
+            yield own[some], _scaled(distances, part, some, scalings), not by_codes
 
 
-def exact_distances(vectors: VectorView, queries: Vectors, numbers: Numbers) -> Table:
+def _scaled(
+    distances: Table, part: SealedPart | Growing, rows: Rows, scalings: Scalings | None
+) -> Table:
+    if scalings is None:
+        return distances
+    distances -= scalings.shifts[:, None]
+    factors = scalings.factors_of(part)
+    if factors is not None:
+        distances *= factors[rows]
+    return distances
+
+
+def exact_distances(
+    vectors: VectorView, queries: Vectors, numbers: Numbers, scalings: Scalings | None = None
+) -> Table:
     """Return distances (E, m) of each query to each point; infinite where it has no vector.
 
     They are computed from kept rows; from codes in parts that keep no originals.
@@ -68,20 +91,24 @@ def exact_distances(vectors: VectorView, queries: Vectors, numbers: Numbers) -> 
         vectors: of a dense vector name.
         queries: (E, d), C-contiguous, as the rows are (normalised under cosine).
         numbers: of the points (m,), in any order.
+        scalings: None for none.
     """
     distances = np.full((len(queries), len(numbers)), np.inf, dtype=np.float32)
     if not len(numbers):
         return distances
     wanted, place = np.unique(numbers, return_inverse=True)
     found = np.full((len(queries), len(wanted)), np.inf, dtype=np.float32)
-    for searcher, own, rows in _parts(vectors, from_numbers(wanted)):
+    for part, searcher, own, rows in _parts(vectors, from_numbers(wanted)):
         columns = np.searchsorted(wanted, own[rows])
-        found[:, columns] = searcher.score(queries, rows, by_codes=not searcher.has_kept)
+        distances = searcher.score(queries, rows, by_codes=not searcher.has_kept)
+        found[:, columns] = _scaled(distances, part, rows, scalings)
     return found[:, place]
 
 
-def _parts(vectors: VectorView, points: BitMap | None) -> Iterator[tuple[Searcher, Numbers, Rows]]:
-    """Yield each part's searcher, the numbers of its rows, and its allowed rows if it has any."""
+def _parts(
+    vectors: VectorView, points: BitMap | None
+) -> Iterator[tuple[SealedPart | Growing, Searcher, Numbers, Rows]]:
+    """Yield parts, their searchers, the numbers of their rows, and the allowed rows if any."""
     allowed = None if points is None else Allowed(points)
     for part in vectors.sealed:
         assert isinstance(part.segment, Sealed)
@@ -90,7 +117,7 @@ def _parts(vectors: VectorView, points: BitMap | None) -> Iterator[tuple[Searche
         else:
             rows = rows_of(allowed.in_sealed(part), min(part.live, allowed.count))
         if len(rows):
-            yield part.segment.searcher, part.segment.numbers, rows
+            yield part, part.segment.searcher, part.segment.numbers, rows
     for growing in vectors.growing:
         assert isinstance(growing, Growing)
         if allowed is None:
@@ -98,4 +125,12 @@ def _parts(vectors: VectorView, points: BitMap | None) -> Iterator[tuple[Searche
         else:
             rows = rows_of(allowed.in_growing(growing), min(growing.live, allowed.count))
         if len(rows):
-            yield growing.searcher, growing.columns.numbers, rows
+            yield growing, growing.searcher, growing.columns.numbers, rows
+
+
+def distances_to(query: Vector, vectors: Vectors, distance: Distance) -> Distances:
+    """Return the distances (m,) of a query (d,) to vectors (m, d) that no part holds."""
+    searcher = Searcher(distance, len(query), np.ascontiguousarray(vectors))
+    rows = np.arange(len(vectors), dtype=np.uint32)
+    distances: Distances = searcher.score(query[None, :], rows, by_codes=False)[0]
+    return distances

@@ -54,6 +54,24 @@ class Merged(NamedTuple):
         """Return the points from place ``start`` up to ``stop``."""
         return Merged(*(column[start:stop] for column in self))  # type: ignore[arg-type]
 
+    def upto(self, max_distance: float | None) -> Merged:
+        """Return the points that are not farther away than a limit, which may be none."""
+        if max_distance is None:
+            return self
+        limit = np.float32(max_distance)
+        return self.cut(0, int(np.searchsorted(self.distances, limit, side="right")))
+
+    def taken(self, order: NDArray[np.intp]) -> Merged:
+        """Return the points at some places, in their order."""
+        places = order.tolist()
+        return Merged(
+            [self.ids[i] for i in places],
+            [self.seqs[i] for i in places],
+            self.distances[order],
+            self.numbers[order],
+            [self.slots[i] for i in places],
+        )
+
     def only(self, kept: Sequence[bool]) -> Merged:
         """Return the points where ``kept`` is true."""
         if all(kept):
@@ -79,16 +97,20 @@ def merge(found: Sequence[PartHits], count: int) -> Merged:
         return _by_id_where_equal(parts[0])
     if not parts:
         return Merged([], [], np.empty(0, np.float32), np.empty(0, np.uint32), [])
-    distances = np.concatenate([part.distances for part in parts])
-    order = np.argsort(distances, kind="stable")
-    joined = Merged(
+    whole = _joined(parts)
+    order = np.argsort(whole.distances, kind="stable")
+    return _by_id_where_equal(whole.taken(order)).cut(0, count)
+
+
+def _joined(parts: Sequence[Merged]) -> Merged:
+    """Return the points of all parts, one part after the other."""
+    return Merged(
         [one for part in parts for one in part.ids],
         [seq for part in parts for seq in part.seqs],
-        distances,
+        np.concatenate([part.distances for part in parts]),
         np.concatenate([part.numbers for part in parts]),
         [slot for part in parts for slot in part.slots],
     )
-    return _by_id_where_equal(_taken(joined, order)).cut(0, count)
 
 
 def _of_part(columns: RowColumns, hits: Hits) -> Merged:
@@ -102,23 +124,12 @@ def _of_part(columns: RowColumns, hits: Hits) -> Merged:
     )
 
 
-def _taken(merged: Merged, order: NDArray[np.intp]) -> Merged:
-    places = order.tolist()
-    return Merged(
-        [merged.ids[i] for i in places],
-        [merged.seqs[i] for i in places],
-        merged.distances[order],
-        merged.numbers[order],
-        [merged.slots[i] for i in places],
-    )
-
-
 def _by_id_where_equal(merged: Merged) -> Merged:
     distances = merged.distances.tolist()
     if len(set(distances)) == len(distances):
         return merged
     keys = zip(distances, map(_order_of, merged.ids), range(len(distances)), strict=True)
-    return _taken(merged, np.array([place for _, _, place in sorted(keys)], dtype=np.intp))
+    return merged.taken(np.array([place for _, _, place in sorted(keys)], dtype=np.intp))
 
 
 def _order_of(one: PointId) -> tuple[bool, int]:

@@ -8,7 +8,7 @@ from index.config import MAX_EF, MAX_K, Encoding, SparseConfig, VectorConfig
 from index.errors import InvalidConfig
 from index.filters.expression import Filter
 from index.segments.searcher import Walk
-from index.types import Distance, PointId, SparseVector, Vector
+from index.types import BridgeMode, Distance, PointId, SparseVector, Vector, VersionedQuery
 
 # Candidates the graph walk keeps, and candidates rescored per wanted result, by encoding: measured
 # so that recall@10 without parameters is at least 0.98 on text embeddings of 384 dimensions.
@@ -44,10 +44,11 @@ class SearchRequest(NamedTuple):
     """What a caller asks; None means "the default", resolved once by ``resolve``.
 
     ``query`` is a vector (dense (d,) or sparse) or the id of a stored point, which is then left out
-    of the answer. ``max_distance`` is inclusive.
+    of the answer. ``max_distance`` is inclusive. Points that hold only other versions of the vector
+    are found by adapters unless ``bridge`` is off; with require, all of them must be.
     """
 
-    query: Vector | SparseVector | PointId
+    query: Vector | SparseVector | PointId | VersionedQuery
     vector_name: str = ""
     k: int = 10
     offset: int = 0
@@ -60,10 +61,15 @@ class SearchRequest(NamedTuple):
     with_payload: bool = False
     with_vectors: bool | tuple[str, ...] = False
     filter: Filter | None = None
+    bridge: BridgeMode = "on"
 
 
 class SearchPlan(NamedTuple):
-    """``fetch`` results are found in every part, then merged, then ``offset`` are dropped."""
+    """``fetch`` results are found in every part, then merged, then ``offset`` are dropped.
+
+    Parts of up to ``scanned`` rows, of which the filter lets as many through, are not walked: their
+    codes are scanned.
+    """
 
     fetch: int
     k: int
@@ -72,6 +78,7 @@ class SearchPlan(NamedTuple):
     rescored: int
     exact: bool
     max_distance: float | None
+    scanned: int = 0
 
 
 def resolve(

@@ -32,6 +32,19 @@ class Dead:
         allowed.flags.writeable = False
         return Dead(self.count + newly, allowed)
 
+    def only(self, kept: NDArray[np.bool_]) -> Dead:
+        """Return a bitmap in which rows whose flag (n,) is false are dead too."""
+        allowed = self._copy(len(kept))
+        bits = np.packbits(kept, bitorder="little")
+        words = np.full(8 * len(allowed), 255, dtype=np.uint8)
+        words[: len(bits)] = bits
+        if len(kept) % 8:  # bits past the last row stay set
+            words[len(bits) - 1] |= 255 << len(kept) % 8 & 255
+        allowed &= words.view(np.uint64)
+        allowed.flags.writeable = False
+        dead = Dead(0, allowed)
+        return Dead(len(dead.dead_rows(len(kept))), allowed)
+
     def with_capacity(self, capacity: int) -> Dead:
         """Return the same rows in a bitmap of at least ``capacity`` bits."""
         if self.allowed is None or 64 * len(self.allowed) >= capacity:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from index import _native
 from index.encoding.planes import Encoder
@@ -46,6 +47,18 @@ class Walk(NamedTuple):
     most_scored: int  # rows, after which the wide walk gives up
     frontier: int  # rows the wide walk keeps for expansion
     least_share: float  # of the rows around the entry: where fewer are allowed it gives up
+
+
+class Scaling(NamedTuple):
+    """Turns a row's distance (minus an inner product) into ``(distance - shift) * factors[row]``.
+
+    Every search takes one and then answers such distances, from codes and kept rows alike. It
+    raises ValueError where the distance is no inner product, the factors are fewer than the rows or
+    not contiguous float32, or the shift is not finite.
+    """
+
+    factors: NDArray[np.float32]  # (n,) or more, positive and finite (not looked at)
+    shift: float
 
 
 class Searcher:
@@ -98,27 +111,58 @@ class Searcher:
         return self._rows_by_number[0].nbytes
 
     def by_graph(
-        self, query: Vector, k: int, ef: int, rescored: int, allowed: Words | None
+        self,
+        query: Vector,
+        k: int,
+        ef: int,
+        rescored: int,
+        allowed: Words | None,
+        scaling: Scaling | None = None,
     ) -> Hits:
         """Walk the graph for ``ef`` candidates; recompute ``rescored`` of them from kept rows."""
         rows, distances = np.empty(k, np.uint32), np.empty(k, np.float32)
-        found, *counts = self._search(query, k, ef, rescored, allowed, rows, distances)
+        found, *counts = self._search(
+            query, k, ef, rescored, allowed, rows, distances, *(scaling or ())
+        )
         return Hits(rows[:found], distances[:found], *counts)
 
-    def by_scan(self, query: Vector, n: int, k: int, rescored: int, allowed: Words | None) -> Hits:
+    def by_scan(
+        self,
+        query: Vector,
+        n: int,
+        k: int,
+        rescored: int,
+        allowed: Words | None,
+        scaling: Scaling | None = None,
+    ) -> Hits:
         """Score the codes of the first ``n`` rows; recompute ``rescored`` from kept rows."""
         rows, distances = np.empty(k, np.uint32), np.empty(k, np.float32)
-        found, *counts = self._scan(query, n, k, rescored, allowed, rows, distances)
+        found, *counts = self._scan(
+            query, n, k, rescored, allowed, rows, distances, *(scaling or ())
+        )
         return Hits(rows[:found], distances[:found], *counts)
 
-    def by_exact(self, query: Vector, n: int, k: int, allowed: Words | None) -> Hits:
+    def by_exact(
+        self,
+        query: Vector,
+        n: int,
+        k: int,
+        allowed: Words | None,
+        scaling: Scaling | None = None,
+    ) -> Hits:
         """Compare the first ``n`` kept rows."""
         rows, distances = np.empty(k, np.uint32), np.empty(k, np.float32)
-        found, *counts = self._exact(query, n, k, allowed, rows, distances)
+        found, *counts = self._exact(query, n, k, allowed, rows, distances, *(scaling or ()))
         return Hits(rows[:found], distances[:found], *counts)
 
     def walk_among(
-        self, query: Vector, k: int, rescored: int, among: _native.Among, walk: Walk
+        self,
+        query: Vector,
+        k: int,
+        rescored: int,
+        among: _native.Among,
+        walk: Walk,
+        scaling: Scaling | None = None,
     ) -> Hits:
         """Walk the graph for rows that are allowed; without hits where the walk gave up."""
         rows, distances = np.empty(k, np.uint32), np.empty(k, np.float32)
@@ -134,19 +178,33 @@ class Searcher:
             walk.least_share,
             rows,
             distances,
+            *(scaling or ()),
         )
         return Hits(rows[:found], distances[:found], *counts)
 
-    def scan_among(self, query: Vector, k: int, rescored: int, among: _native.Among) -> Hits:
+    def scan_among(
+        self,
+        query: Vector,
+        k: int,
+        rescored: int,
+        among: _native.Among,
+        scaling: Scaling | None = None,
+    ) -> Hits:
         """Score the codes of the allowed rows; recompute ``rescored`` from kept rows."""
         rows, distances = np.empty(k, np.uint32), np.empty(k, np.float32)
-        found, *counts = self._native.scan_among(query, k, rescored, among, rows, distances)
+        found, *counts = self._native.scan_among(
+            query, k, rescored, among, rows, distances, *(scaling or ())
+        )
         return Hits(rows[:found], distances[:found], *counts)
 
-    def exact_among(self, query: Vector, k: int, among: _native.Among) -> Hits:
+    def exact_among(
+        self, query: Vector, k: int, among: _native.Among, scaling: Scaling | None = None
+    ) -> Hits:
         """Compare the allowed kept rows."""
         rows, distances = np.empty(k, np.uint32), np.empty(k, np.float32)
-        found, *counts = self._native.exact_among(query, k, among, rows, distances)
+        found, *counts = self._native.exact_among(
+            query, k, among, rows, distances, *(scaling or ())
+        )
         return Hits(rows[:found], distances[:found], *counts)
 
     def score(self, queries: Vectors, rows: Rows, *, by_codes: bool) -> Distances:

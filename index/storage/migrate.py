@@ -7,7 +7,7 @@ import sqlite3
 import numpy as np
 
 from index.storage.ids import ids_from_bytes, keys_of, unpack_ids
-from index.storage.schema import FORMAT, POINTS_AND_FIELDS
+from index.storage.schema import FORMAT, POINTS_AND_FIELDS, VERSIONS
 
 
 def migrate(connection: sqlite3.Connection) -> None:
@@ -17,7 +17,9 @@ def migrate(connection: sqlite3.Connection) -> None:
         return
     connection.execute("BEGIN IMMEDIATE")
     try:
-        _number_points(connection)
+        if row[0] < 2:
+            _number_points(connection)
+        _run(connection, VERSIONS)
         connection.execute("UPDATE settings SET value = ? WHERE name = 'format'", (FORMAT,))
         connection.execute("COMMIT")
     except BaseException:
@@ -29,8 +31,7 @@ def migrate(connection: sqlite3.Connection) -> None:
 def _number_points(connection: sqlite3.Connection) -> None:
     """Format 1 to 2: number the points in the order of their ids, staged rows too."""
     connection.execute("ALTER TABLE points RENAME TO unnumbered")
-    for statement in POINTS_AND_FIELDS.split(";"):  # a script would commit
-        connection.execute(statement)
+    _run(connection, POINTS_AND_FIELDS)
     connection.execute(
         "INSERT INTO points SELECT row_number() OVER (ORDER BY id) - 1, id, seq, slots, payload"
         " FROM unnumbered"
@@ -45,6 +46,11 @@ def _number_points(connection: sqlite3.Connection) -> None:
             "UPDATE staged SET numbers = ? WHERE slot = ?",
             (np.array(numbers, dtype=np.uint32).tobytes(), slot),
         )
+
+
+def _run(connection: sqlite3.Connection, statements: str) -> None:
+    for statement in statements.split(";"):  # a script would commit
+        connection.execute(statement)
 
 
 def _number_of(connection: sqlite3.Connection, key: int | bytes) -> int:

@@ -31,7 +31,7 @@ class Reader:
     """Points by id and in id order, until closed: then CollectionNotFound."""
 
     def __init__(self, path: Path, collection: str) -> None:
-        self._path = path
+        self.path = path
         self._collection = collection
         self._local = threading.local()
         self._open: list[sqlite3.Connection] = []
@@ -176,7 +176,7 @@ class Reader:
                 raise CollectionNotFound(self._collection)
             self._inside += 1
         try:
-            with store_errors(self._path):
+            with store_errors(self.path):
                 yield self._connection()
         finally:
             with self._left:
@@ -186,7 +186,7 @@ class Reader:
     def _connection(self) -> sqlite3.Connection:
         connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
         if connection is None:
-            connection = connect(self._path)
+            connection = connect(self.path)
             connection.execute("PRAGMA query_only = ON")
             with self._left:
                 self._open.append(connection)

@@ -12,9 +12,11 @@ All slots are collection-wide, ascending and never used twice; numbers are those
 
   fields      payload indexes: how each is declared, and the folder it was last written to
   touched     numbers whose payload was changed by the write of a seq, since the oldest folder
+  adapters    from rows of one column to queries of another, and the folder that holds each
+  demand      per column of queries, how often points without a vector in it were answers
 
-Formats: 1, the first; 2, points are numbered and payload fields indexed. A store of an older format
-is brought to the newest when it is opened (``index.storage.migrate``).
+Formats: 1, the first; 2, points are numbered and payload fields indexed; 3, vectors have versions.
+A store of an older format is brought to the newest when it is opened (``index.storage.migrate``).
 """
 
 from __future__ import annotations
@@ -28,7 +30,7 @@ from typing import Any
 
 from index.errors import Damaged, PalimpsestError, StorageFull, StoreFailed, UnknownFormat
 
-FORMAT = 2
+FORMAT = 3
 _DAMAGE = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
 _SCHEMA = """
@@ -49,6 +51,12 @@ CREATE TABLE points (number INTEGER PRIMARY KEY, id NOT NULL UNIQUE, seq INTEGER
 CREATE TABLE fields (key TEXT PRIMARY KEY, declared TEXT NOT NULL, folder TEXT, crc32 INTEGER,
     seq INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE touched (seq INTEGER NOT NULL, numbers BLOB NOT NULL);
+"""
+VERSIONS = """
+CREATE TABLE adapters ("rows" INTEGER NOT NULL, queries INTEGER NOT NULL, folder TEXT NOT NULL,
+    crc32 INTEGER NOT NULL, PRIMARY KEY ("rows", queries)) WITHOUT ROWID;
+CREATE TABLE demand (vector INTEGER NOT NULL, number INTEGER NOT NULL, hits REAL NOT NULL,
+    PRIMARY KEY (vector, number)) WITHOUT ROWID;
 """
 
 
@@ -85,7 +93,7 @@ def create_store(path: Path, config: dict[str, Any]) -> None:
         connection = connect(path)
         try:
             connection.execute("PRAGMA journal_mode = WAL")
-            connection.executescript(f"BEGIN;{_SCHEMA}{POINTS_AND_FIELDS}")
+            connection.executescript(f"BEGIN;{_SCHEMA}{POINTS_AND_FIELDS}{VERSIONS}")
             connection.executemany(
                 "INSERT INTO settings VALUES (?, ?)",
                 [("format", FORMAT), ("config", json.dumps(config))],

@@ -18,6 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from index.errors import Damaged
+from index.storage.adapters import AdapterTable
+from index.storage.demand import DemandTable
 from index.storage.entries import Held, Position, SegmentEntry, StagedRows
 from index.storage.fields import FieldTable
 from index.storage.ids import Key, ids_from_bytes, ids_to_bytes
@@ -45,6 +47,8 @@ class Store:
     def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
         self.path = path
         self.fields = FieldTable(connection)
+        self.adapters = AdapterTable(connection)
+        self.demand = DemandTable(connection)
         self._connection = connection
 
     @classmethod
@@ -194,9 +198,10 @@ class Store:
         )
 
     def remove_vector(self, vector: int) -> None:
-        """Forget the segments and staged rows of a vector name."""
-        self._connection.execute("DELETE FROM segments WHERE vector = ?", (vector,))
-        self._connection.execute("DELETE FROM staged WHERE vector = ?", (vector,))
+        """Forget the segments, staged rows, adapters and demand of a vector name."""
+        for table in ("segments", "staged", "demand"):
+            self._connection.execute(f"DELETE FROM {table} WHERE vector = ?", (vector,))
+        self.adapters.remove_column(vector)
 
     def stage(self, rows: StagedRows) -> None:
         """Keep rows until they are sealed."""

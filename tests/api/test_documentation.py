@@ -19,6 +19,16 @@ POINTS = [
 ]
 FILTER = {"must": {"key": "n", "range": {"gte": 1}}, "must_not": [{"has_id": [7]}]}
 
+PAIRS = {
+    "rows": [[i % 7, i % 5, i % 3 + 1] for i in range(300)],
+    "queries": [[i % 7, i % 5, i % 3 + 1, 0] for i in range(300)],
+}
+BOTH = {"v1": [[1, 2, 3]], "v2": [[1, 2, 3, 0]]}
+HOLDING_BOTH = [
+    {"id": n, "vector": {"": [n, 2, 3], "@v2": [n, 2, 3, 0]}, "payload": {"n": n}} for n in range(5)
+]
+VERSIONED = {"versions": {"v1": [1, 2, 3], "v2": [1, 2, 3, 0]}, "rescore_version": "v2"}
+
 # Operations below a collection with a body each, carried out in this order.
 CALLS: list[tuple[str, str, Any]] = [
     ("PUT", "", {"vectors": {"size": 3, "distance": "Dot"}, "sparse_vectors": {"s": {}}}),
@@ -48,6 +58,22 @@ CALLS: list[tuple[str, str, Any]] = [
     ("POST", "/points/vectors/delete", {"points": [1], "vector": ["s"]}),
     ("POST", "/points/batch", {"operations": [{"delete": {"points": [1]}}]}),
     ("POST", "/points/delete", {"filter": {}}),
+    ("PUT", "/versions/v2", {"size": 4, "model": "second", "encoding": 8}),
+    ("GET", "/versions", None),
+    ("PUT", "/points?wait=true", {"points": HOLDING_BOTH}),
+    ("PUT", "/points?wait=true", {"points": [{"id": 9, "vector": [1, 2, 3]}]}),
+    ("POST", "/adapters", {"rows": "v1", "queries": "v2", "kind": "ridge", "pairs": PAIRS}),
+    ("GET", "/adapters", None),
+    ("POST", "/points/query", {"query": VERSIONED, "using": "@v2"}),
+    ("POST", "/compare", {"old": "v1", "new": "v2", "queries": BOTH, "k": 2}),
+    ("GET", "/backfill?version=v2&limit=2&with_payload=true", None),
+    ("GET", "/backfill/status?version=v2", None),
+    ("POST", "/versions/v2/consolidate", {"rows": "v1"}),
+    ("POST", "/versions/v2/activate", {"force": True}),
+    ("POST", "/versions/v1/activate", None),
+    ("POST", "/versions/v2/retire", {"force": True}),
+    ("DELETE", "/adapters/v1/v2", None),
+    ("DELETE", "/versions/v2?force=true", None),
     ("PUT", "/vectors/more", {"dense": {"size": 2, "distance": "Cosine"}}),
     ("DELETE", "/vectors/more", None),
     ("DELETE", "/index/n", None),
@@ -67,6 +93,13 @@ REFUSALS: list[tuple[str, str, Any]] = [
     ("PATCH", "", {"nothing": 1}),
     ("PUT", "", {}),
     ("PUT", "/vectors/x", {}),
+    ("PUT", "/versions/v2", {"size": 0}),
+    ("POST", "/versions/v9/activate", {}),
+    ("DELETE", "/versions/v1", None),
+    ("POST", "/adapters", {"rows": "v1", "queries": "v1"}),
+    ("DELETE", "/adapters/v1/v2", None),
+    ("GET", "/backfill", None),
+    ("POST", "/compare", {"old": "v1", "new": "v2", "queries": {}}),
 ]
 
 
@@ -137,8 +170,11 @@ def test_bodies_and_replies_are_as_documented(document: dict[str, Any], http: ht
         if body is not None:
             content = operation["requestBody"]["content"]["application/json"]
             require(document, content["schema"], body)
-        reply = http.request(method, f"/collections/documented{below}", json=body)
+        headers = {"x-palimpsest-explain": "true"} if "/query" in below else {}
+        path = f"/collections/documented{below}"
+        reply = http.request(method, path, json=body, headers=headers)
         assert reply.status_code == 200, (method, below, reply.text)
+        assert ("explain" in reply.json()) == bool(headers)
         require(document, reply_schema(operation, "200"), reply.json())
 
 

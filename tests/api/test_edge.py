@@ -30,7 +30,7 @@ from index import (
     NamedVectors,
     PointBatch,
     VectorConfig,
-    view,
+    changes,
 )
 from tests.api.replies import refused, result
 from tests.api.served import Server
@@ -195,7 +195,7 @@ def test_the_event_loop_never_waits_for_a_write(
     kind: str, edge: Edge, opened: Collection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stored, applied = threading.Event(), threading.Event()
-    apply = view.apply
+    apply = changes.apply
 
     def apply_late(*given: Any) -> Any:
         stored.set()

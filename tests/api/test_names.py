@@ -43,7 +43,7 @@ def name(client: QdrantClient) -> Iterator[str]:
 
 
 def test_an_alias_works_wherever_a_name_does(client: QdrantClient, name: str) -> None:
-    alias = f"{name}@now"
+    alias = f"{name} now"
     create = models.CreateAliasOperation(
         create_alias=models.CreateAlias(collection_name=name, alias_name=alias)
     )

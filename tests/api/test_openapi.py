@@ -26,7 +26,15 @@ from app.settings import Settings
 from tests.api.served import Server
 
 NAME = "described"
-KNOWN = {"collection_name": NAME, "id": 1, "field_name": "word", "vector_name": "further"}
+KNOWN = {
+    "collection_name": NAME,
+    "id": 1,
+    "field_name": "word",
+    "vector_name": "further",
+    "version": "v2",
+    "rows": "v1",
+    "queries": "v2",
+}
 CHECKS: list[Any] = [
     not_a_server_error,
     status_code_conformance,
@@ -63,6 +71,8 @@ def collection(own: Server) -> Iterator[httpx.Client]:
 def restore(client: httpx.Client) -> None:
     """Make what `KNOWN` names, as far as earlier requests took it away."""
     if client.get("/exists").json()["result"]["exists"]:
+        if client.get("/versions").json()["result"]["versions"]:
+            client.put("/versions/v2", json={"size": 4})
         return
     body = {
         "vectors": {

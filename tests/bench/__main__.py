@@ -9,12 +9,22 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from tests.bench import corpora, filtered, graphs, payload, rest, scans, scroll, sparse
+from tests.bench import (
+    corpora,
+    filtered,
+    graphs,
+    payload,
+    rest,
+    scans,
+    scroll,
+    sparse,
+    versions,
+)
 from tests.bench.corpora import Corpus
 from tests.bench.report import Result, table
 
-PARTS = ("graphs", "scans", "filtered", "payload", "scroll", "sparse", "rest")
-_TEXTS = ("payload", "scroll")  # parts that read the texts themselves
+PARTS = ("graphs", "scans", "filtered", "payload", "scroll", "sparse", "versions", "rest")
+_TEXTS = ("payload", "scroll", "versions")  # parts that need the folder itself
 _DEFAULT_VECTORS = Path("../shared/data")
 
 
@@ -81,6 +91,7 @@ def _measure(part: str, corpus: Corpus, arguments: argparse.Namespace) -> Iterat
         "payload": lambda: payload.measure(arguments.vectors, rounds),
         "scroll": lambda: scroll.measure(arguments.vectors, rounds),
         "sparse": lambda: sparse.measure(arguments.vectors, rounds),
+        "versions": lambda: versions.measure(arguments.vectors, rounds),
         "rest": lambda: rest.measure(corpus, rounds, arguments.seconds),
     }
     return parts[part]()

@@ -8,22 +8,30 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """One row of the table; `recall` is empty where recall has no meaning."""
+    """One row of the table; `recall` is empty where recall has no meaning.
+
+    `reference` is what plain numpy or a publication gives, where that is compared with.
+    """
 
     name: str
     must: str
     aim: str
     measured: str
     recall: str = ""
+    reference: str = ""
 
 
-HEADINGS = ("what", "must", "aim", "measured", "recall@10")
+HEADINGS = ("what", "reference", "must", "aim", "measured", "recall@10")
+_REFERENCE = HEADINGS.index("reference")  # a column left out where no row has one
 
 
 def table(results: Iterable[Result]) -> str:
     """Lay results out as a Markdown table, columns padded so that it also reads as text."""
-    rows = [HEADINGS, *((r.name, r.must, r.aim, r.measured, r.recall) for r in results)]
-    widths = [max(len(row[i]) for row in rows) for i in range(len(HEADINGS))]
+    rows: list[tuple[str, ...]] = [HEADINGS]
+    rows += [(r.name, r.reference, r.must, r.aim, r.measured, r.recall) for r in results]
+    if not any(row[_REFERENCE] for row in rows[1:]):
+        rows = [row[:_REFERENCE] + row[_REFERENCE + 1 :] for row in rows]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = [
         "| " + " | ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)) + " |"
         for row in rows

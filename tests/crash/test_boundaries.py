@@ -2,10 +2,9 @@
 
 A child process writes, seals and compacts by a fixed script and appends a line to a file for every
 write that was answered. Its commits and its calls to the operating system are counted; it ends
-on the spot before the n-th, for every n, which is also right after the one before. (What SQLite is
-told between BEGIN and COMMIT reaches the disk with the commit.) The parent then opens what is left:
-every answered point must be there bit for bit, the write that was being made must be there wholly
-or not at all, and searches must agree with the points.
+on the spot before the n-th, for every n, which is also right after the one before. The parent then
+opens what is left: every answered point must be there bit for bit, the write that was being made
+must be there wholly or not at all, and searches must agree with the points.
 """
 
 from __future__ import annotations
@@ -14,7 +13,6 @@ import json
 import multiprocessing
 import os
 import shutil
-import sqlite3
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
@@ -40,13 +38,13 @@ from index import (
 from index.filters.expression import Range
 from index.types import Vectors
 from tests.conftest import open_collection
+from tests.crash.boundaries import run_child
 from tests.points import batch_of
 
 SIZE = 4
 STEPS = 11  # the script's writes
 INDEXED_AT, SAVED_AT = 4, 7
 Payload: TypeAlias = dict[str, int]
-SYSTEM_CALLS = ("mkdir", "write", "fsync", "rename", "unlink", "rmdir")
 
 
 def rows_of(step: int, n: int) -> Vectors:
@@ -109,70 +107,6 @@ def run_script(collection: Collection, answered: Callable[[int], None]) -> None:
             collection.upkeep.compact()
         if step == SAVED_AT:
             collection.fields.save()
-
-
-class Boundaries:
-    """Counts calls; ends the process before the one numbered ``last``."""
-
-    def __init__(self, last: int | None) -> None:
-        self.count = 0
-        self._last = last
-
-    def cross(self) -> None:
-        self.count += 1
-        if self.count == self._last:
-            os._exit(9)
-
-    def before(self, call: Callable[..., Any]) -> Callable[..., Any]:
-        def counted(*arguments: Any, **options: Any) -> Any:
-            self.cross()
-            return call(*arguments, **options)
-
-        return counted
-
-    def install(self) -> None:
-        for name in SYSTEM_CALLS:
-            setattr(os, name, self.before(getattr(os, name)))
-        boundaries = self
-
-        class Counted(sqlite3.Connection):
-            def execute(self, *arguments: Any) -> sqlite3.Cursor:
-                if arguments[0] == "COMMIT":
-                    boundaries.cross()
-                return super().execute(*arguments)
-
-        connect = sqlite3.connect
-        sqlite3.connect = lambda *a, **o: connect(*a, **o, factory=Counted)  # type: ignore[assignment]
-
-
-def child(folder: Path, last: int | None) -> None:
-    boundaries = Boundaries(last)
-    answers = os.open(folder / "answered", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
-    write = os.write
-    boundaries.install()
-    collection = open_collection(folder / "c")
-    run_script(collection, lambda steps: void(write(answers, b"%d\n" % steps)))
-    collection.close()
-    write(answers, b"boundaries %d\n" % boundaries.count)
-    os._exit(0)
-
-
-def void(_: object) -> None:
-    return None
-
-
-def run_child(template: Path, folder: Path, last: int | None) -> list[str]:
-    """Run the script up to a boundary; return the lines it left."""
-    shutil.copytree(template, folder)
-    (folder / "answered").touch()
-    pid = os.fork()
-    if pid == 0:
-        try:
-            child(folder, last)
-        finally:
-            os._exit(1)
-    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == (0 if last is None else 9)
-    return (folder / "answered").read_text().splitlines()
 
 
 @pytest.fixture
@@ -257,7 +191,7 @@ def test_nothing_answered_is_lost_at_any_boundary(folder: Path) -> None:
 
 def run_whole(template: Path, folder: Path) -> int:
     """Run the script to its end; return the number of boundaries in it."""
-    lines = run_child(template, folder, None)
+    lines = run_child(run_script, template, folder, None)
     boundaries = int(lines.pop().split()[1])
     assert len(lines) == STEPS
     check(folder, STEPS)
@@ -268,6 +202,6 @@ def stop_at(folders: tuple[Path, Path], last: int) -> None:
     """Run the script to a boundary, and check what it left."""
     template, folder = folders
     run = folder / f"run{last}"
-    lines = run_child(template, run, last)
+    lines = run_child(run_script, template, run, last)
     check(run, int(lines[-1]) if lines else 0)
     shutil.rmtree(run)

@@ -1,81 +1,115 @@
 """Data directories written by earlier releases open, answer as they did, and take writes.
 
-Each ``collection_*.zip`` holds one collection "golden" with a sealed segment, growing rows of two
-vector names, replaced and deleted points, and ``expected.json``: what it held and answered.
+Each ``collection_*.zip`` holds one collection "golden" with sealed segments, growing rows of two
+vector names, replaced and deleted points, and ``expected.json``: what it held and answered. From
+format 2 on it has a sparse vector and a payload index too, from format 3 on versions.
 """
 
 from __future__ import annotations
 
-import json
-import zipfile
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-from uuid import UUID
 
 import numpy as np
 import pytest
 
-from index import Collection, Database, NamedVectors, PointBatch, PointId, SearchRequest
+from index import (
+    Collection,
+    Database,
+    Distance,
+    FitRequest,
+    NamedVectors,
+    Pairs,
+    PointBatch,
+    SearchRequest,
+    SearchResult,
+    SparseVector,
+    VectorConfig,
+)
+from index.storage.schema import FORMAT
+from tests.formats.conftest import FILES
+from tests.formats.expected import FILTER, NAME, as_json, index_of, points_of
 
-FILES = sorted(Path(__file__).parent.glob("collection_*.zip"))
-
-
-@pytest.fixture(params=FILES, ids=[path.stem for path in FILES])
-def folder(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
-    with zipfile.ZipFile(request.param) as archive:
-        archive.extractall(tmp_path)
-    return tmp_path
-
-
-@pytest.fixture
-def expected(folder: Path) -> dict[str, Any]:
-    return json.loads((folder / "expected.json").read_text())
-
-
-@pytest.fixture
-def database(folder: Path) -> Iterator[Database]:
-    with Database.open(folder, threads=1) as database:
-        yield database
-
-
-def point_id(stored: int | str) -> PointId:
-    return stored if isinstance(stored, int) else UUID(stored)
+WITH_INDEX = pytest.mark.parametrize(
+    "folder", FILES[1:], indirect=True, ids=[path.stem for path in FILES[1:]]
+)
 
 
-def require_same(collection: Collection, expected: dict[str, Any]) -> None:
-    records, _ = collection.scroll(None, 1000, with_payload=True, with_vectors=True)
-    assert [record.id for record in records] == [point_id(one) for one, _, _ in expected["points"]]
-    for record, (_, payload, vectors) in zip(records, expected["points"], strict=True):
-        assert record.payload == (None if payload is None else payload.encode())
-        assert {name: v.tolist() for name, v in (record.vectors or {}).items()} == vectors
+def require_found(found: SearchResult, stored: dict[str, Any]) -> None:
+    assert [as_json(one) for one in found.ids] == stored["ids"]
+    np.testing.assert_allclose(found.distances, stored["distances"], rtol=1e-6, atol=1e-6)
 
 
-def test_holds_the_points_it_held(database: Database, expected: dict[str, Any]) -> None:
-    require_same(database.get("golden"), expected)
+def query_of(stored: dict[str, Any]) -> SearchRequest:
+    return SearchRequest(np.array(stored["query"], dtype=np.float32), k=10, exact=True)
 
 
-def test_answers_as_it_did(database: Database, expected: dict[str, Any]) -> None:
-    query = np.array(expected["query"], dtype=np.float32)
-    found = database.get("golden").search(SearchRequest(query, k=10, exact=True))
-    assert list(found.ids) == [point_id(one) for one in expected["ids"]]
-    np.testing.assert_allclose(found.distances, expected["distances"], rtol=1e-6)
+def test_each_format_has_a_file() -> None:
+    assert [path.stem for path in FILES] == [f"collection_{n}" for n in range(1, FORMAT + 1)]
 
 
-def test_takes_writes_and_opens_again(folder: Path, expected: dict[str, Any]) -> None:
+def test_holds_the_points_it_held(collection: Collection, stored: dict[str, Any]) -> None:
+    assert points_of(collection) == stored["points"]
+
+
+def test_answers_as_it_did(collection: Collection, stored: dict[str, Any]) -> None:
+    require_found(collection.search(query_of(stored)), stored)
+
+
+@WITH_INDEX
+def test_filters_by_the_index_it_had(collection: Collection, stored: dict[str, Any]) -> None:
+    assert index_of(collection) == stored["index"]
+    tagged = sum('"second"' in (payload or "") for _, payload, _ in stored["points"])
+    assert collection.count(FILTER) == tagged > 0
+    filtered = query_of(stored)._replace(filter=FILTER)
+    require_found(collection.search(filtered), stored["filtered"])
+
+
+@WITH_INDEX
+def test_answers_by_sparse_vectors(collection: Collection, stored: dict[str, Any]) -> None:
+    parts = stored["sparse"]["query"]
+    query = SparseVector(np.array(parts["indices"], "u4"), np.array(parts["values"], "f4"))
+    require_found(collection.search(SearchRequest(query, "s", k=10)), stored["sparse"])
+
+
+def test_takes_writes_and_opens_again(folder: Path, stored: dict[str, Any]) -> None:
     point = PointBatch(
         [7, 5_000], {"": NamedVectors(np.arange(2), np.eye(2, 8, dtype="f4"))}, [None] * 2
     )
     with Database.open(folder, threads=1) as database:
-        database.get("golden").upsert(point).result()
-        database.get("golden").delete([5_000]).result()
+        database.get(NAME).upsert(point).result()
+        database.get(NAME).delete([5_000]).result()
+    replaced = [7, None, {"": [1.0, *[0.0] * 7]}]
+    points = [replaced if one[0] == 7 else one for one in stored["points"]]
     with Database.open(folder, threads=1) as database:
-        collection = database.get("golden")
-        replaced = [7, None, {"": [1.0, *[0.0] * 7]}]
-        points = [replaced if one[0] == 7 else one for one in expected["points"]]
-        require_same(collection, {"points": points})
-        numbers = collection.reading().numbers_of(
-            [record[0] for record in points if record[0] in range(90)]
-        )
+        collection = database.get(NAME)
+        assert points_of(collection) == points
+        numbers = collection.reading().numbers_of([one for one, _, _ in points if one in range(90)])
         assert len(set(numbers)) == len(numbers)
         assert collection.view.points == len(points)
+
+
+def test_begins_an_upgrade(folder: Path, stored: dict[str, Any]) -> None:
+    """A version more, some points of it, an adapter to it: all are found once, also later."""
+    ids = [one for one, _, vectors in stored["points"] if "" in vectors]
+    some = [one for one in ids if one in range(20, 60)]
+    rows = np.array([vectors[""] for _, _, vectors in stored["points"] if "" in vectors], "f4")
+    turned = np.ascontiguousarray(rows[:, ::-1])
+    space = VectorConfig(8, Distance.COSINE)
+    query = SearchRequest(turned[0], "@new", k=1_000, exact=True)
+    with Database.open(folder, threads=1) as database:
+        collection = database.get(NAME)
+        assert collection.declare_version("", "new", space, declared={})
+        places = [ids.index(one) for one in some]
+        named = {"@new": NamedVectors(np.arange(len(some)), turned[places])}
+        collection.update_vectors(PointBatch(some, named, [None] * len(some))).result()
+        collection.fit_adapter(FitRequest("v1", "new", kind="ridge", pairs=Pairs(rows, turned)))
+        found = collection.search(query)
+        assert {*map(as_json, found.ids)} >= {*ids} and as_json(found.ids[0]) == ids[0]
+        assert len({*found.ids}) == len(found.ids)
+    with Database.open(folder, threads=1) as database:
+        collection = database.get(NAME)
+        again = collection.search(query)
+        assert list(again.ids) == list(found.ids)
+        assert again.distances.tobytes() == found.distances.tobytes()
+        assert points_of(collection) == stored["points"]

@@ -30,3 +30,15 @@ def test_nothing_dead_needs_no_bitmap() -> None:
 def test_rows_past_the_end_stay_allowed() -> None:
     dead = Dead().with_rows(np.array([3]), 5).with_capacity(1_000)
     assert dead.dead_rows(1_000).tolist() == [3]
+
+
+@given(st.data(), st.integers(1, 200))
+def test_only_some_rows_stay(data: st.DataObject, n: int) -> None:
+    gone = data.draw(st.lists(st.integers(0, n - 1)))
+    kept = np.array(data.draw(st.lists(st.booleans(), min_size=n, max_size=n)))
+    dead = Dead().with_rows(np.array(gone, dtype=np.intp), n).only(kept)
+    expected = [row for row in range(n) if kept[row] and row not in gone]
+    assert dead.live_rows(n).tolist() == expected
+    assert dead.count == n - len(expected)
+    later = np.arange(n, 64 * len(dead.allowed)) if dead.allowed is not None else np.arange(0)
+    assert np.isin(later, dead.live_rows(n + len(later))).all()  # rows still to come are alive

@@ -19,7 +19,7 @@ from index.filters.tokens import Tokenizer
 from index.filters.values import parse_datetime, values_at
 from index.payload.indexes import OrderColumn
 from index.query.request import SearchParams
-from index.types import Distance, PointId, Record, SparseVector
+from index.types import Distance, PointId, Record, SparseVector, VersionedQuery
 from tests.oracle import distances, normalise
 
 BLOCKS = 3  # that points come in where all are scored
@@ -53,6 +53,9 @@ class Plain:
         self.live = BitMap(range(len(points)))
         self._ordered = ordered
         self._noise = noise
+
+    def leading(self, name: str, query: VersionedQuery) -> VectorConfig:
+        raise AssertionError("there are no versions here")
 
     def allowed(self, filter: Filter | None) -> BitMap | None:
         if filter is None:

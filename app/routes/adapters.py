@@ -1,0 +1,112 @@
+"""Adapters between versions: fit, list, drop; and comparisons of two versions.
+
+Bodies with many vectors come by point routes, which decode large ones beside the event loop. Both
+fitting and comparing run in the thread for long work: one at a time, beside all searches.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from http import HTTPStatus
+from time import perf_counter
+from typing import Annotated, Any
+
+import msgspec
+from fastapi import APIRouter, Query, Request, Response
+
+from app.bodies import JsonRoute
+from app.context import Call
+from app.errors import Refusal
+from app.routes.collections import CheckedOnce, CheckedWhole, Shared, reply
+from app.routes.versions import open_collection
+from app.schemas.adapters import (
+    AdapterBody,
+    AdapterReply,
+    AdaptersReply,
+    CompareBody,
+    to_adapter_reply,
+    to_adapters_reply,
+    to_comparison,
+    to_fit,
+)
+from app.schemas.documents import Operation
+from app.schemas.parameters import check_own_parameters, parse_parameters
+from app.schemas.versions import VectorParameters
+
+router = APIRouter(
+    prefix="/collections/{collection_name}/adapters", tags=["versions"], route_class=JsonRoute
+)
+
+REPLIES: dict[str, Operation] = {
+    "list_adapters": Operation(AdaptersReply),
+    "drop_adapter": Operation(bool),
+}
+
+_FIT = msgspec.json.Decoder(AdapterBody)
+_COMPARE = msgspec.json.Decoder(CompareBody)
+
+
+async def fit_adapter(call: Call) -> AdapterReply:
+    """Fit an adapter that makes rows of one version searchable by queries of another.
+
+    The reply comes with the report once it is fitted; meanwhile, and when the request has run into
+    its `timeout`, the list of adapters tells the progress. One that is there is replaced.
+    """
+    check_own_parameters(call.query_string)
+    timeout = parse_parameters(call.query_string).timeout
+    asked = await call.decoded(lambda: to_fit(_FIT.decode(call.body), call.collection.config))
+
+    loop, bridges = asyncio.get_running_loop(), call.context.metrics.bridges
+    begun = False
+
+    def fit() -> AdapterReply:
+        nonlocal begun
+        begun, started = True, perf_counter()
+        fitted = call.collection.fit_adapter(asked)
+        loop.call_soon_threadsafe(bridges.fitted, perf_counter() - started)
+        return to_adapter_reply(fitted)
+
+    try:
+        return await call.context.at_length(fit, timeout)
+    except TimeoutError:
+        what = "goes on, GET adapters tells how far it is"
+        if not begun:
+            what = "was not begun, as other long work came before it: ask again"
+        raise Refusal(
+            HTTPStatus.REQUEST_TIMEOUT, f"Timeout: the fit took longer than `timeout`; it {what}"
+        ) from None
+
+
+async def compare_versions(call: Call) -> dict[str, Any]:
+    """Compare the answers of two versions to given queries, without serving either's.
+
+    Overlap of the answers, the matrix of query versions against row versions with its
+    compatibility scores, and how much of the gain is captured.
+    """
+    check_own_parameters(call.query_string)
+    timeout = parse_parameters(call.query_string).timeout
+    config = call.collection.config
+    asked = await call.decoded(lambda: to_comparison(_COMPARE.decode(call.body), config))
+    return await call.context.at_length(lambda: call.collection.compare(asked), timeout)
+
+
+@router.get("", dependencies=[CheckedWhole])
+def list_adapters(request: Request, context: Shared, collection_name: str) -> Response:
+    """List all adapters, also those being fitted: pairs, quality with its interval, verdict."""
+    with open_collection(context, collection_name) as collection:
+        return reply(request, to_adapters_reply(collection.adapters()))
+
+
+@router.delete("/{rows}/{queries}", dependencies=[CheckedOnce])
+def drop_adapter(
+    request: Request,
+    context: Shared,
+    collection_name: str,
+    rows: str,
+    queries: str,
+    parameters: Annotated[VectorParameters, Query()],
+) -> Response:
+    """Forget an adapter: rows of one version are then not found by queries of the other."""
+    with open_collection(context, collection_name) as collection:
+        collection.drop_adapter(parameters.vector, rows, queries)
+    return reply(request, True)

@@ -1,0 +1,63 @@
+"""Backfill of a version: which points to embed anew next, and how far that is."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request, Response
+
+from app.routes.collections import CheckedOnce, Shared, reply
+from app.routes.versions import open_collection
+from app.schemas.backfills import (
+    BackfillParameters,
+    BackfillReply,
+    BackfillStatusReply,
+    StatusParameters,
+    to_backfill,
+    to_status,
+)
+from app.schemas.documents import Operation
+
+router = APIRouter(prefix="/collections/{collection_name}/backfill", tags=["versions"])
+
+REPLIES: dict[str, Operation] = {
+    "get_backfill": Operation(BackfillReply),
+    "get_backfill_status": Operation(BackfillStatusReply),
+}
+
+
+@router.get("", dependencies=[CheckedOnce])
+def get_backfill(
+    request: Request,
+    context: Shared,
+    collection_name: str,
+    parameters: Annotated[BackfillParameters, Query()],
+) -> Response:
+    """Return the points without a vector of a version that should be embedded next.
+
+    By demand: points that answers use often, and that the adapter serves badly, come first; a
+    share is drawn at random, so that what is measured on them stays true for all.
+    """
+    with open_collection(context, collection_name) as collection:
+        points = collection.backfill(
+            parameters.vector,
+            parameters.version,
+            limit=parameters.limit,
+            order=parameters.order,
+            random_share=parameters.random_share,
+            with_payload=parameters.with_payload,
+        )
+    return reply(request, to_backfill(points, parameters.with_payload))
+
+
+@router.get("/status", dependencies=[CheckedOnce])
+def get_backfill_status(
+    request: Request,
+    context: Shared,
+    collection_name: str,
+    parameters: Annotated[StatusParameters, Query()],
+) -> Response:
+    """Return how many points hold a version, how fast that grows, and what answers are worth."""
+    with open_collection(context, collection_name) as collection:
+        status = collection.backfill_status(parameters.vector, parameters.version)
+    return reply(request, to_status(status))

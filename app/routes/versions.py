@@ -1,0 +1,155 @@
+"""Embedding versions of a collection's vectors: declare, activate, retire, consolidate, drop.
+
+A change of versions is a change of what the collection declares, so it is ordered with the others
+(``Context.declaring``). What takes seconds runs in a thread of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request, Response
+
+from app.bodies import JsonRoute
+from app.context import Context
+from app.routes.collections import CheckedOnce, CheckedWhole, Shared, reply
+from app.schemas.documents import Operation
+from app.schemas.parameters import parse_parameters
+from app.schemas.versions import (
+    ActivationBody,
+    ConsolidationBody,
+    ConsolidationReply,
+    DropParameters,
+    RetirementBody,
+    VersionBody,
+    VersionsReply,
+    to_version,
+    to_versions_reply,
+)
+from index import Collection, StorageError
+
+router = APIRouter(
+    prefix="/collections/{collection_name}/versions", tags=["versions"], route_class=JsonRoute
+)
+
+REPLIES: dict[str, Operation] = {
+    "list_versions": Operation(VersionsReply),
+    "declare_version": Operation(bool, "timeout"),
+    "activate_version": Operation(bool, "timeout"),
+    "retire_version": Operation(bool, "timeout"),
+    "consolidate_version": Operation(ConsolidationReply, "timeout"),
+    "drop_version": Operation(bool),
+}
+
+
+@contextmanager
+def open_collection(context: Context, name: str) -> Iterator[Collection]:
+    """Give a collection; what fails because it is dropped meanwhile fails as not found."""
+    collection = context.database.get(name)
+    try:
+        yield collection
+    except (StorageError, OSError):
+        context.refuse_dropped(collection)
+        raise
+
+
+@router.get("", dependencies=[CheckedWhole])
+def list_versions(request: Request, context: Shared, collection_name: str) -> Response:
+    """List all versions of all dense vectors: state, points held, coverage, bytes per vector."""
+    with open_collection(context, collection_name) as collection:
+        return reply(request, to_versions_reply(collection.versions()))
+
+
+@router.put("/{version}", dependencies=[CheckedWhole])
+def declare_version(
+    request: Request, context: Shared, collection_name: str, version: str, body: VersionBody
+) -> Response:
+    """Declare a version of a vector: another embedding model, whose vectors come by later writes.
+
+    It is written and queried as `vector@version`, or as the collection `collection@version`; what
+    clients of the plain names see stays as it is. The same again changes nothing, another
+    declaration is refused.
+    """
+    with open_collection(context, collection_name) as collection, context.declaring:
+        space, model, described = to_version(body, collection.config, version)
+        collection.declare_version(body.vector, version, space, model=model, declared=described)
+    return reply(request, True)
+
+
+@router.post("/{version}/activate", dependencies=[CheckedWhole])
+def activate_version(
+    request: Request,
+    context: Shared,
+    collection_name: str,
+    version: str,
+    body: ActivationBody | None = None,
+) -> Response:
+    """Make a version what the bare vector name means; no vector is rewritten.
+
+    The version that was active goes on serving its points, and can be activated again. Refused
+    (409) when too few points hold it for what its adapters promise of the others, or no adapter
+    leads to some, unless `force`.
+    """
+    asked = body or ActivationBody()
+    floors = asked.model_dump(include={"coverage_floor", "quality_floor"}, exclude_none=True)
+    with open_collection(context, collection_name) as collection, context.declaring:
+        collection.activate_version(asked.vector, version, force=asked.force, **floors)
+    return reply(request, True)
+
+
+@router.post("/{version}/retire", dependencies=[CheckedWhole])
+def retire_version(
+    request: Request,
+    context: Shared,
+    collection_name: str,
+    version: str,
+    body: RetirementBody | None = None,
+) -> Response:
+    """Leave a version out of the searches of others; its own queries still find its rows.
+
+    Refused (409) for the active version; and when points would be found no more, unless `force`.
+    """
+    asked = body or RetirementBody()
+    with open_collection(context, collection_name) as collection, context.declaring:
+        collection.retire_version(asked.vector, version, force=asked.force)
+    return reply(request, True)
+
+
+@router.post("/{version}/consolidate", dependencies=[CheckedWhole])
+async def consolidate_version(
+    request: Request,
+    context: Shared,
+    collection_name: str,
+    version: str,
+    body: ConsolidationBody,
+) -> Response:
+    """Map rows of another version into this one once, for points that lack it; needs the adapter.
+
+    Such rows are labelled as mapped, for a map adds nothing that the old rows did not hold.
+    """
+    with open_collection(context, collection_name) as collection:
+        mapped = await context.at_length(
+            lambda: collection.consolidate(body.vector, body.rows, version),
+            parse_parameters(request.scope["query_string"]).timeout,
+        )
+    return reply(request, ConsolidationReply(points=mapped))
+
+
+@router.delete("/{version}", dependencies=[CheckedOnce])
+def drop_version(
+    request: Request,
+    context: Shared,
+    collection_name: str,
+    version: str,
+    parameters: Annotated[DropParameters, Query()],
+) -> Response:
+    """Forget a version, its vectors and its adapters; points and other versions stay.
+
+    Refused (409) for the active version; and when points would be left without a vector, unless
+    `force`.
+    """
+    with open_collection(context, collection_name) as collection, context.declaring:
+        collection.drop_version(parameters.vector, version, force=parameters.force)
+    return reply(request, True)

@@ -1,0 +1,128 @@
+"""What upgrades of embedding models measure: versions, adapters and the searches that use them.
+
+Counts are changed only in the event loop's thread; gauges are read at scrape from published state.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import accumulate
+
+from prometheus_client.core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    HistogramMetricFamily,
+    Metric,
+)
+
+from index import AdapterInfo, VersionInfo, VersionStats
+
+MAX_SERIES = 1_000  # of one counter; what is above counts under OTHER
+OTHER = "other"
+FIT_BOUNDS = (0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0)  # seconds
+
+Ends = tuple[str, str, str]  # collection, version of the queries, version of the rows
+
+
+class Bridges:
+    """Searches that found points through adapters, and how long fitting them took."""
+
+    def __init__(self) -> None:
+        self._queries: dict[Ends, int] = {}
+        self._fits = [0] * (len(FIT_BOUNDS) + 1)
+        self._fit_seconds = 0.0
+
+    def searched(self, collection: str, versions: Sequence[VersionStats]) -> None:
+        """Count what one search did with rows of versions other than its own.
+
+        Args:
+            collection: its name, without that of a version.
+            versions: as the engine reports them.
+        """
+        own = next((one.version for one in versions if one.adapter is None), OTHER)
+        for one in versions:
+            if one.adapter is not None:
+                ends = (collection, own, one.version)
+                if ends not in self._queries and len(self._queries) >= MAX_SERIES:
+                    ends = (OTHER, OTHER, OTHER)
+                self._queries[ends] = self._queries.get(ends, 0) + 1
+
+    def fitted(self, seconds: float) -> None:
+        """Count one adapter that was fitted."""
+        self._fits[bisect_left(FIT_BOUNDS, seconds)] += 1
+        self._fit_seconds += seconds
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield the counter and the histogram."""
+        queries = CounterMetricFamily(
+            "palimpsest_bridge_queries",
+            "Searches of rows of another version (to) by queries of one (from).",
+            labels=("collection", "from_version", "to_version"),
+        )
+        for ends, count in list(self._queries.items()):
+            queries.add_metric(ends, count)
+        fits = HistogramMetricFamily(
+            "palimpsest_bridge_fit_duration_seconds", "To fit and measure one adapter."
+        )
+        bounds = [*map(str, FIT_BOUNDS), "+Inf"]
+        counts = accumulate(self._fits)
+        fits.add_metric((), list(zip(bounds, counts, strict=True)), self._fit_seconds)
+        yield from (queries, fits)
+
+
+def version_gauges(states: Iterable[tuple[str, Sequence[VersionInfo]]]) -> Iterator[Metric]:
+    """Yield gauges of the versions of each collection."""
+    labels = ("collection", "version", "vector")
+    points = GaugeMetricFamily("palimpsest_model_points", "Points that hold it.", labels=labels)
+    coverage = GaugeMetricFamily(
+        "palimpsest_model_coverage_ratio",
+        "Their share of the points that hold any version of the vector.",
+        labels=labels,
+    )
+    active = GaugeMetricFamily(
+        "palimpsest_model_active", "1 for what the bare vector name means.", labels=labels
+    )
+    remaining = GaugeMetricFamily(
+        "palimpsest_backfill_remaining_points",
+        "Points that hold other versions of the vector only.",
+        labels=labels,
+    )
+    for collection, versions in states:
+        corpora = _corpora(versions)
+        for one in versions:
+            values = (collection, one.version, one.vector)
+            points.add_metric(values, one.points)
+            coverage.add_metric(values, one.coverage)
+            active.add_metric(values, one.state == "active")
+            if one.state != "retired":
+                remaining.add_metric(values, corpora.get(one.vector, 0) - one.points)
+    yield from (points, coverage, active, remaining)
+
+
+def _corpora(versions: Sequence[VersionInfo]) -> dict[str, int]:
+    """Return how many points hold any version of each vector."""
+    return {
+        one.vector: round(one.points / one.coverage)
+        for one in versions
+        if one.coverage > 0 and one.state != "retired"
+    }
+
+
+def adapter_gauges(states: Iterable[tuple[str, Sequence[AdapterInfo]]]) -> Iterator[Metric]:
+    """Yield gauges of the fitted adapters of each collection."""
+    labels = ("collection", "vector", "from_version", "to_version")
+    pairs = GaugeMetricFamily("palimpsest_bridge_pairs", "Pairs it was fitted on.", labels=labels)
+    overlap = GaugeMetricFamily(
+        "palimpsest_bridge_overlap_ratio",
+        "Recall through it on held-out pairs, by that of a full migration.",
+        labels=labels,
+    )
+    for collection, adapters in states:
+        for one in adapters:
+            if one.state == "fitted":
+                values = (collection, one.vector, one.queries, one.rows)
+                pairs.add_metric(values, one.pairs)
+                if one.report.get("arr") is not None:
+                    overlap.add_metric(values, one.report["arr"])
+    yield from (pairs, overlap)

@@ -1,0 +1,288 @@
+"""Searches of several versions of a vector together: one list, each point once.
+
+Rows of the query's version are searched as they are. A point without one is found among the rows
+of another version, by the query mapped to them (``versions.bridge``); what those score is made
+comparable by the adapter's merge. Where no point has to be found so, the search is just that of one
+version, distance for distance.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+from time import perf_counter
+from typing import NamedTuple
+from uuid import UUID
+
+import numpy as np
+from numpy.typing import NDArray
+from pyroaring import BitMap
+
+from index.batch import check_query
+from index.config import MAX_EF, VectorConfig
+from index.errors import MissingAdapter, UnknownVectorName
+from index.search.closest import closest
+from index.search.dense import search_parts
+from index.search.merge import Merged
+from index.search.plan import SearchPlan, SearchRequest, resolve
+from index.search.ranked import Ranked, joined, ranked
+from index.segments.growing import Growing
+from index.segments.sealed import Sealed
+from index.segments.searcher import Scaling
+from index.types import (
+    BridgeMode,
+    SearchStats,
+    Vector,
+    VersionedQuery,
+    VersionStats,
+)
+from index.versions.bridge import Bridge
+from index.versions.factors import Factors
+from index.versions.fitted import Fitted
+from index.versions.merging import UNFITTED, Listed, Merge, comparable
+from index.view import SealedPart, VectorView, View
+
+_SCANNED = 131_072  # rows of a part
+_EF_TIMES = 4  # of larger parts
+BRIDGED = 64  # points taken from each bridge, at least: its order is the roughest near the top
+
+
+class Across(NamedTuple):
+    """A bridge to points of ``rest``, None for all of its rows, which are ``live`` in number."""
+
+    bridge: Bridge
+    vectors: VectorView
+    rest: BitMap | None
+    live: int
+
+    @property
+    def points(self) -> BitMap:
+        """The points it leads to; not to be changed."""
+        return self.vectors.held if self.rest is None else self.rest
+
+    @property
+    def fitted(self) -> Fitted:
+        """The adapter, which there is unless the rows are searched by a query of their own."""
+        assert self.bridge.fitted is not None
+        return self.bridge.fitted
+
+    @property
+    def merge(self) -> Merge:
+        """How scores of the rows are made comparable."""
+        return UNFITTED if self.bridge.fitted is None else self.bridge.fitted.merge
+
+
+def across(
+    view: View,
+    name: str,
+    mode: BridgeMode,
+    allowed: BitMap | None = None,
+    own: Collection[str] = (),
+) -> list[Across]:
+    """Return the bridges a search of a vector name goes over, none where it needs none.
+
+    Args:
+        view: what is searched.
+        name: of the vectors, or an alias.
+        mode: on, off, or require, under which every point must be reachable.
+        allowed: numbers of the points that may be found, None for all.
+        own: vector names that have queries of their own, and need no adapter.
+
+    Raises:
+        MissingAdapter: some of them would have to be found by an adapter that there is not.
+    """
+    bridges = view.bridges_of(name)
+    if not bridges or (mode == "off" and not own):
+        return []
+
+    def is_open(bridge: Bridge) -> bool:
+        return bridge.column in own or (mode != "off" and bridge.fitted is not None)
+
+    found: list[Across] = []
+    # a point that is found over one of the open ones is not missing over another
+    for bridge, points in view.bridged(name, sorted(bridges, key=lambda one: not is_open(one))):
+        vectors = view.vectors[bridge.column]
+        rest = None if len(points) == vectors.live else points
+        if allowed is not None:
+            rest = points & allowed
+        live = vectors.live if rest is None else len(rest)
+        if not live:
+            continue
+        if is_open(bridge):
+            if rest is points and all(part.n <= _SCANNED for part in vectors.sealed):
+                vectors, rest = vectors.only(points), None
+            found.append(Across(bridge, vectors, rest, live))
+        elif mode == "require" or (mode == "on" and bridge.needed):
+            raise MissingAdapter(bridge.vector, bridge.rows, bridge.queries)
+    return found
+
+
+def closest_of_all(
+    view: View,
+    request: SearchRequest,
+    allowed: BitMap | None,
+    stats: SearchStats,
+    *,
+    without: int | None = None,
+    corpus: BitMap | None = None,
+) -> Merged:
+    """Return the points closest to the request's vector, whichever versions they hold.
+
+    Arguments and errors are those of ``closest``; ``request.query`` is one vector.
+
+    Raises:
+        UnknownVectorName: the name is not declared.
+        MissingAdapter: points would have to be found by an adapter that there is not.
+    """
+    vectors = view.find(request.vector_name)
+    if vectors is None:
+        raise UnknownVectorName(request.vector_name, list(view.vectors))
+    bridges = across(view, request.vector_name, request.bridge, allowed) if view.bridges else []
+    if not bridges:
+        return closest(vectors, request, allowed, stats, without=without, corpus=corpus)
+    assert isinstance(vectors.config, VectorConfig)
+    # the caller has read the vector of an id, and chosen one of several versions
+    assert not isinstance(request.query, (int, UUID, VersionedQuery))
+    started = perf_counter()
+    plan = resolve(request, vectors.config, without=0 if without is None else 1)
+    query = check_query(request.query, vectors.config)
+    stats.seconds["plan"] = perf_counter() - started
+    depth = max(plan.fetch, BRIDGED)
+    native = native_list(vectors, query, request, depth, stats, allowed)
+    lists = [by_bridge(one, query, request, depth, stats) for one in bridges]
+    merging = perf_counter()
+    merged = together(native, searched(vectors, allowed), lists, bridges, plan.fetch).merged()
+    if without is not None:
+        merged = merged.without(without)
+    note(stats, view, request.vector_name, native, lists, bridges)
+    merged = merged.upto(plan.max_distance).cut(plan.offset, plan.offset + plan.k)
+    stats.seconds["merge"] = stats.seconds.get("merge", 0.0) + perf_counter() - merging
+    return merged
+
+
+def native_list(
+    vectors: VectorView,
+    query: Vector,
+    request: SearchRequest,
+    count: int,
+    stats: SearchStats,
+    allowed: BitMap | None,
+) -> Ranked:
+    """Return the ``count`` rows of the query's own version closest to it.
+
+    Callers take at least ``BRIDGED``, however few are asked for: how lists are merged depends on
+    what stands at their tops, and the pages of one answer must agree.
+    """
+    asked = request._replace(k=1, offset=count - 1, max_distance=None)  # more than k may be
+    plan = resolve(asked, vectors.config)
+    return ranked(search_parts(vectors, query, plan, stats, allowed), count)
+
+
+def by_bridge(
+    one: Across, query: Vector, request: SearchRequest, count: int, stats: SearchStats
+) -> Ranked:
+    """Return the ``count`` rows closest to a query over a bridge, by the adapter's distances."""
+    started = perf_counter()
+    adapter = one.fitted.adapter
+    mapped, shift = adapter.map_query(query)
+    plan = plan_of(request, one, count)
+    scaling_of = _scaling_of(one.fitted, shift) if adapter.scales_rows else None
+    own = SearchStats(seconds={"bridge": perf_counter() - started})
+    found = search_parts(one.vectors, mapped, plan, own, one.rest, scaling_of)
+    rows = ranked(found, count)
+    if shift and scaling_of is None:
+        rows = rows.scored(rows.distances - np.float32(shift))
+    if adapter.rescores and rows.count:
+        rescoring = perf_counter()
+        rows = _rescored(one, query, rows)
+        own.seconds["rescore"] = perf_counter() - rescoring
+    stats.add(own)
+    return rows
+
+
+def plan_of(request: SearchRequest, one: Across, count: int) -> SearchPlan:
+    """Return how the ``count`` closest rows of a version are found.
+
+    A mapped query lies off the rows, and factors pull its answers away from each other, so a walk
+    misses more than usual: on the text data it needs an ef of 768 where a scan of all codes is as
+    quick up to about ``_SCANNED`` rows, and misses nothing. A caller's own ef is kept.
+    """
+    asked = request._replace(k=1, offset=count - 1, max_distance=None)  # more than k may be
+    plan = resolve(asked, one.vectors.config)
+    if request.ef is not None or plan.exact:
+        return plan
+    return plan._replace(ef=min(_EF_TIMES * plan.ef, MAX_EF), scanned=_SCANNED)
+
+
+def _scaling_of(fitted: Fitted, shift: float) -> Callable[[SealedPart | Growing], Scaling | None]:
+    return lambda part: Scaling(factors_of(fitted.factors, part), shift)
+
+
+def factors_of(factors: Factors, part: SealedPart | Growing) -> NDArray[np.float32]:
+    """Return the factors of the rows of a part, (n,) or more; computed where they are not there."""
+    if isinstance(part, Growing):
+        return factors.of(int(part.columns.slots[0]), part, part.n)
+    assert isinstance(part.segment, Sealed)
+    return factors.of(part.segment.name, part.segment, part.n)
+
+
+def _rescored(one: Across, query: Vector, rows: Ranked) -> Ranked:
+    """Order rows anew by the adapter's non-linear map of their vectors."""
+    vectors, complete = one.vectors.vectors_of(rows.slots)
+    assert complete  # they were found in these very parts
+    factors = _known_factors(one.fitted.rescoring, rows)
+    return rows.by(-one.fitted.adapter.rescore(query, vectors, factors))
+
+
+def _known_factors(factors: Factors, rows: Ranked) -> NDArray[np.float32] | None:
+    """Return the factors of rows, None unless background work has computed all of them.
+
+    Of all rows of a part they take long; of a few hundred, a few milliseconds.
+    """
+    found = np.empty(rows.count, dtype=np.float32)
+    for columns, places, own in rows.by_part():
+        if not isinstance(columns, Sealed) or not factors.has(columns.name, columns.n):
+            return None
+        found[places] = factors.of(columns.name, columns, columns.n)[own]
+    return found
+
+
+def searched(vectors: VectorView, allowed: BitMap | None) -> int:
+    """Return how many points with a vector may be found."""
+    return vectors.live if allowed is None else vectors.held.intersection_cardinality(allowed)
+
+
+def together(
+    native: Ranked, live: int, lists: Sequence[Ranked], bridges: Sequence[Across], count: int
+) -> Ranked:
+    """Return the best ``count`` rows of lists: by comparable scores, ties by rank and list."""
+    listed = [
+        Listed(-one.distances, bridge.merge, bridge.live)
+        for one, bridge in zip(lists, bridges, strict=True)
+    ]
+    own, others = comparable(-native.distances, live, listed)
+    scores = np.concatenate([own, *others])
+    ranks = np.concatenate([np.arange(len(each)) for each in (own, *others)])
+    order = np.lexsort((ranks, -scores))[:count]
+    return joined([native, *lists]).scored(-scores).taken(order)
+
+
+def note(
+    stats: SearchStats,
+    view: View,
+    name: str,
+    native: Ranked,
+    lists: Sequence[Ranked],
+    bridges: Sequence[Across],
+) -> None:
+    """Record which versions were searched together, and which points were found by adapters."""
+    column = view.column(name)
+    first = bridges[0].bridge
+    stats.versions = [
+        VersionStats(first.queries, None, None, len(view.vectors[column].held), native.count)
+    ]
+    for one, found in zip(bridges, lists, strict=True):
+        kind = None if one.bridge.fitted is None else one.fitted.adapter.kind
+        stats.versions.append(
+            VersionStats(one.bridge.rows, kind, one.merge.method, one.live, found.count)
+        )
+        stats.bridged.append((view.config.number(column), found.numbers))

@@ -1,0 +1,130 @@
+"""The pairs an adapter is fitted on and measured on: points that hold both versions, or given ones.
+
+Which points are held out is told by a hash of their numbers, so that a later fit, on more points,
+still never sees them. Used by any thread; takes no lock.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from index.config import VectorConfig
+from index.errors import InvalidPairs, StoreFailed, VersionConflict
+from index.filters.bitmaps import to_numbers
+from index.points import PointReader, wait_for_write
+from index.types import Numbers
+from index.versions.adapters import Pairs, make_pairs, needed_pairs
+from index.versions.fit_kinds import UNFITTED
+from index.versions.fit_request import FitRequest
+from index.view import VectorView
+from index.writer import Writer
+
+Ends: TypeAlias = tuple[int, int]  # columns of the rows and of the queries
+
+_SHARES = 1_000_000  # of the hash, that the held-out share is cut at
+_LOOKS, _PAUSE = 200, 0.005
+
+
+class Pairing:
+    """Draws the pairs of one collection."""
+
+    def __init__(self, writer: Writer, points: PointReader) -> None:
+        self._writer = writer
+        self._points = points
+
+    def draw(
+        self, request: FitRequest, ends: Ends, rows: VectorConfig, queries: VectorConfig
+    ) -> tuple[Pairs, Pairs]:
+        """Return what is fitted on and what is held out.
+
+        Args:
+            request: says which pairs.
+            ends: the columns of the rows and of the queries.
+            rows: how the vectors of the rows' version are kept.
+            queries: how those of the queries' version are.
+
+        Raises:
+            InvalidPairs: there are too few, or the given ones do not fit the versions.
+            VersionConflict: one of the versions was dropped meanwhile.
+        """
+        if request.pairs is not None:
+            pairs = checked_pairs(request.pairs, rows, queries, "pairs")
+            assert pairs is not None
+            out = _is_held_out(np.arange(len(pairs.rows), dtype=np.uint32), request.holdout)
+            return pairs.take(np.flatnonzero(~out)), pairs.take(np.flatnonzero(out))
+        both = [vectors.held for vectors in self._ends(ends)]
+        numbers = to_numbers(both[0] & both[1])
+        self._require_pairs(request, len(numbers), rows, queries)
+        order = np.argsort(_hash(numbers, 1), kind="stable")
+        numbers = numbers[order]
+        out = _is_held_out(numbers, request.holdout)
+        most = int(request.max_pairs * request.holdout)
+        measured, fitted = numbers[out][:most], numbers[~out][: request.max_pairs - most]
+        return self._pairs_of(fitted, ends), self._pairs_of(measured, ends)
+
+    def _require_pairs(
+        self, request: FitRequest, there: int, rows: VectorConfig, queries: VectorConfig
+    ) -> None:
+        """Raise InvalidPairs where too few points hold both versions to fit anything on."""
+        needed = math.ceil(needed_pairs(rows.size, queries.size) / (1 - request.holdout))
+        if request.kind not in (*UNFITTED, "relative") and there < needed:
+            raise InvalidPairs(
+                f"{there} points hold both versions {request.rows!r} and {request.queries!r}, at "
+                f"least {needed} are needed to fit on: write vectors of the one that they lack to "
+                "some points (GET backfill with order=random lists them), or give pairs"
+            )
+
+    def _pairs_of(self, numbers: Numbers, ends: Ends) -> Pairs:
+        """Return the vectors of points in both versions; points that lost one drop out."""
+        for _ in range(_LOOKS):
+            vectors = self._ends(ends)
+            slots = [self._points.slots_of(numbers, number) for number in ends]
+            both = (slots[0] != 0) & (slots[1] != 0)
+            found = [one.vectors_of(own[both]) for one, own in zip(vectors, slots, strict=True)]
+            if all(complete for _, complete in found):
+                return Pairs(found[0][0], found[1][0])
+            wait_for_write(self._points.store, _PAUSE)
+        raise StoreFailed(f"{self._points.store}: vectors of stored points are in no segment")
+
+    def _ends(self, ends: Ends) -> list[VectorView]:
+        """Return the vectors of two versions. Raises VersionConflict when one was dropped."""
+        view = self._writer.view
+        found = [one for number in ends if (one := view.numbered(number)) is not None]
+        if len(found) < len(ends):
+            raise VersionConflict("A version was dropped while its adapter was fitted")
+        return found
+
+
+def checked_pairs(
+    pairs: Pairs | None, rows: VectorConfig, queries: VectorConfig, what: str
+) -> Pairs | None:
+    """Return pairs normalised as their versions are. Raises InvalidPairs."""
+    if pairs is None:
+        return None
+    made = make_pairs(pairs.rows, pairs.queries, rows.distance, queries.distance)
+    for side, vectors, space in (
+        ("rows", made.rows, rows),
+        ("queries", made.queries, queries),
+    ):
+        if vectors.shape[1] != space.size:
+            raise InvalidPairs(
+                f"{what}.{side}: expected vectors of {space.size} dimensions, as the version "
+                f"was declared, got {vectors.shape[1]}"
+            )
+    return made
+
+
+def _is_held_out(numbers: Numbers, share: float) -> NDArray[np.bool_]:
+    return _hash(numbers, 2) % _SHARES < np.uint64(share * _SHARES)
+
+
+def _hash(numbers: Numbers, salt: int) -> NDArray[np.uint64]:
+    """Return a hash of each number: the mixing steps of splitmix64 (OOPSLA 2014)."""
+    mixed = numbers.astype(np.uint64) + np.uint64(salt * 0x9E3779B97F4A7C15 % 2**64)
+    mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return mixed ^ (mixed >> np.uint64(31))

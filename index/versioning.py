@@ -1,0 +1,201 @@
+"""The calls of a collection about the versions of its vectors, which ``Collection`` inherits.
+
+Each change is stored, and in force, when the call returns; what it takes stands in
+``index.upgrading``, ``index.fitting``, ``index.backfilling``, ``index.comparing`` and
+``index.consolidating``. A virtual collection has them too: it answers questions, and leaves changes
+of what is declared to the real one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from index.backfilling import Backfill, BackfillPoint, BackfillStatus
+from index.collection_config import AT, VersionConfig
+from index.comparing import CompareRequest, compare
+from index.config import VectorConfig
+from index.consolidating import Consolidation
+from index.declaring import Leftovers
+from index.errors import InvalidInput
+from index.fitting import Fitting
+from index.points import PointReader
+from index.recover import ADAPTERS, SEGMENTS
+from index.shown import Shown
+from index.state import version_states
+from index.storage.files import remove_folder
+from index.types import VersionInfo
+from index.upgrading import (
+    COVERAGE_FLOOR,
+    QUALITY_FLOOR,
+    activate_version,
+    declare_version,
+    drop_adapter,
+    drop_version,
+    retire_version,
+)
+from index.upkeep import Upkeep
+from index.versions.backfill import RANDOM_SHARE, Order
+from index.versions.fit_request import AdapterInfo, FitRequest
+from index.writer import Writer
+
+
+class Versioning:
+    """The versions of one collection; the attributes are set by ``Collection``."""
+
+    name: str
+    folder: Path
+    version: str | None
+    writer: Writer
+    fitting: Fitting
+    upkeep: Upkeep
+    _shown: Shown
+    _points: PointReader
+    _backfill: Backfill
+
+    def versions(self) -> list[VersionInfo]:
+        """Return the versions of all dense vectors, in the order they were declared."""
+        return version_states(self._shown.view)
+
+    def declare_version(
+        self,
+        vector: str,
+        version: str,
+        space: VectorConfig,
+        *,
+        model: str | None = None,
+        declared: Mapping[str, Any],
+    ) -> bool:
+        """Declare a further embedding model of a vector name; no search changes by it.
+
+        Args:
+            vector: its name.
+            version: the name of the version.
+            space: its size and distance, and how its rows are kept.
+            model: a stamp of the embedding model, None for none.
+            declared: the caller's description of the space, which the collection's own gives way
+                to when the version is activated.
+
+        Returns:
+            False when the same version was declared before.
+
+        Raises:
+            UnknownVectorName: the vector name is not declared, or sparse.
+            InvalidConfig: the version's name cannot be used.
+            VersionConflict: it was declared differently.
+        """
+        self._require_real()
+        new = VersionConfig(vector, version, "shadow", model, declared)
+        return declare_version(self.writer, new, space)
+
+    def activate_version(
+        self,
+        vector: str,
+        version: str,
+        *,
+        force: bool = False,
+        coverage_floor: float | None = None,
+        quality_floor: float | None = None,
+    ) -> None:
+        """Make a version what the bare name means. See ``index.upgrading``."""
+        self._require_real()
+        coverage = COVERAGE_FLOOR if coverage_floor is None else coverage_floor
+        quality = QUALITY_FLOOR if quality_floor is None else quality_floor
+        activate_version(
+            self.writer,
+            vector,
+            version,
+            force=force,
+            coverage_floor=coverage,
+            quality_floor=quality,
+        )
+
+    def retire_version(self, vector: str, version: str, *, force: bool = False) -> None:
+        """Search a version's rows only by queries of its own. See ``index.upgrading``."""
+        self._require_real()
+        retire_version(self.writer, vector, version, force=force)
+
+    def drop_version(self, vector: str, version: str, *, force: bool = False) -> None:
+        """Forget a version, its rows and its adapters. See ``index.upgrading``."""
+        self._require_real()
+        names, leftovers = drop_version(self.writer, vector, version, force=force)
+        self._remove(leftovers)
+        for name in names:
+            self.upkeep.forget(name)
+
+    def compare(self, request: CompareRequest) -> dict[str, Any]:
+        """Compare two versions on given queries. See ``index.comparing``."""
+        fitted, view = self.writer.fitted, self.writer.view  # adapters are published with a view
+        return compare(
+            view,
+            view.config,
+            fitted,
+            self._points.numbers_of,
+            request,
+        )
+
+    def backfill(
+        self,
+        vector: str,
+        version: str,
+        *,
+        limit: int,
+        order: Order = "demand",
+        random_share: float = RANDOM_SHARE,
+        with_payload: bool = False,
+    ) -> list[BackfillPoint]:
+        """Return the points to embed next for a version. See ``index.backfilling``."""
+        return self._backfill.next(
+            vector,
+            version,
+            limit=limit,
+            order=order,
+            random_share=random_share,
+            with_payload=with_payload,
+        )
+
+    def backfill_status(self, vector: str, version: str) -> BackfillStatus:
+        """Return how far a version's backfill is. See ``index.backfilling``."""
+        return self._backfill.status(vector, version)
+
+    def consolidate(
+        self, vector: str, rows: str, queries: str, progress: Callable[[float], None] | None = None
+    ) -> int:
+        """Map the rows of points that hold an old version only; return how many that were.
+
+        See ``index.consolidating``.
+        """
+        self._require_real()
+        ends = rows, queries
+        work = Consolidation(self.writer, self._points, self.folder / ADAPTERS, vector, ends)
+        return work.run(progress or (lambda _: None))
+
+    def fit_adapter(self, request: FitRequest) -> AdapterInfo:
+        """Fit the adapter by which queries of one version find rows of another.
+
+        It takes seconds. See ``index.fitting``.
+        """
+        return self.fitting.fit(request)
+
+    def adapters(self) -> list[AdapterInfo]:
+        """Return all adapters, and those being fitted."""
+        return self.fitting.adapters(self.writer.view.config)
+
+    def drop_adapter(self, vector: str, rows: str, queries: str) -> None:
+        """Forget an adapter. See ``index.upgrading``."""
+        drop_adapter(self.writer, self.folder / ADAPTERS, vector, rows, queries)
+
+    def _require_real(self) -> None:
+        if self.version is not None:
+            whole = self.name.removesuffix(f"{AT}{self.version}")
+            raise InvalidInput(
+                f"{self.name!r} is version {self.version!r} of collection {whole!r}: "
+                f"change the declarations of {whole!r} itself"
+            )
+
+    def _remove(self, leftovers: Leftovers) -> None:
+        for segment in leftovers.segments:
+            remove_folder(self.folder / SEGMENTS / segment)
+        for adapter in leftovers.adapters:
+            remove_folder(self.folder / ADAPTERS / adapter)

@@ -1,0 +1,77 @@
+"""Adapters: queries of one embedding model over rows of another, without touching a row.
+
+    pairs = make_pairs(rows, queries, rows_distance, queries_distance)
+    adapter, table = fit_best(pairs.take(slice(4_000)), pairs.take(slice(4_000, None)), ...)
+    vector, shift = adapter.map_query(query)
+    score = (rows @ vector + shift) * adapter.row_factors(rows)
+
+Kinds stand in ``fit_kinds``, what they have in common in ``adapter``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, get_args
+
+from index.versions.adapter import Adapter, Arrays, Kind, MappedQuery
+from index.versions.adapter_queries import MatrixAdapter, PrefixAdapter
+from index.versions.adapter_radial import RadialAdapter
+from index.versions.adapter_relative import RelativeAdapter
+from index.versions.adapter_rows import AffineAdapter
+from index.versions.choosing import fit_best
+from index.versions.fit_kinds import FitOptions, check_kind, fit
+from index.versions.pairs import Pairs, make_pairs, needed_pairs
+from index.versions.scoring import best, bridged_scores, native_scores, rescored
+from index.versions.watch import FitCancelled, Watch
+
+__all__ = [
+    "KINDS",
+    "Adapter",
+    "FitCancelled",
+    "FitOptions",
+    "Kind",
+    "MappedQuery",
+    "Pairs",
+    "Watch",
+    "adapter_from_json",
+    "best",
+    "bridged_scores",
+    "check_kind",
+    "fit",
+    "fit_best",
+    "make_pairs",
+    "native_scores",
+    "needed_pairs",
+    "rescored",
+]
+
+KINDS: tuple[Kind, ...] = get_args(Kind)
+
+_CLASSES: Mapping[
+    str,
+    type[AffineAdapter]
+    | type[MatrixAdapter]
+    | type[PrefixAdapter]
+    | type[RadialAdapter]
+    | type[RelativeAdapter],
+] = {
+    "ridge": AffineAdapter,
+    "low_rank": AffineAdapter,
+    "mlp": RadialAdapter,
+    "procrustes": MatrixAdapter,
+    "procrustes_centred": MatrixAdapter,
+    "matrix": MatrixAdapter,
+    "identity": PrefixAdapter,
+    "prefix": PrefixAdapter,
+    "relative": RelativeAdapter,
+}
+
+
+def adapter_from_json(stored: Mapping[str, Any], arrays: Arrays) -> Adapter:
+    """Return the adapter that ``to_json`` and ``arrays`` describe, bit by bit.
+
+    Raises:
+        LookupError: a kind that is not known, or something is missing.
+        ValueError: a value that is not one of its own.
+    """
+    return _CLASSES[stored["kind"]].from_json(stored, arrays)

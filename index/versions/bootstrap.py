@@ -1,0 +1,56 @@
+"""How sure a mean over queries is: the percentile bootstrap (Efron, 1979).
+
+Queries are drawn with replacement, all measures of a query together, so that differences and
+ratios of measures get the interval of paired measurements. The first draw is the sample itself: a
+statistic computed for all draws gives its value and its interval at once.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+DRAWS = 1_000
+_TAIL = 2.5  # per cent at either end: a 95 % interval
+
+
+class Estimate(NamedTuple):
+    """A statistic of the sample, and the ends of its 95 % interval; None where undefined."""
+
+    value: float | None
+    low: float | None
+    high: float | None
+
+    @property
+    def interval(self) -> list[float] | None:
+        """Return [low, high], None where undefined."""
+        return None if self.low is None or self.high is None else [self.low, self.high]
+
+
+def resample(measured: NDArray[np.float64], seed: int, draws: int = DRAWS) -> NDArray[np.float64]:
+    """Return the means (draws + 1, m) of resampled queries; the first are those of the sample.
+
+    Args:
+        measured: (q, m), m measures of every query, q >= 1.
+        seed: fixes the draws.
+        draws: how many.
+    """
+    q = len(measured)
+    counts = np.random.default_rng(seed).multinomial(q, np.full(q, 1.0 / q), size=draws)
+    means: NDArray[np.float64] = np.vstack([np.ones((1, q)), counts]) @ measured / q
+    return means
+
+
+def estimate(drawn: NDArray[np.float64]) -> Estimate:
+    """Return value and interval of a statistic (draws + 1,), the sample's own first.
+
+    Draws in which it is undefined (NaN) are left out.
+    """
+    value = float(drawn[0])
+    known = drawn[1:][~np.isnan(drawn[1:])]
+    if np.isnan(value) or not len(known):
+        return Estimate(None, None, None)
+    low, high = np.percentile(known, [_TAIL, 100 - _TAIL])
+    return Estimate(value, float(low), float(high))

@@ -1,0 +1,93 @@
+"""A fitted adapter with all that belongs to it: its merge, its report, and its rows' factors."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from index.errors import Damaged, InvalidInput
+from index.storage.files import open_folder, write_folder
+from index.versions.adapters import Adapter, adapter_from_json
+from index.versions.factors import Factors
+from index.versions.merging import Merge
+
+KIND = "adapter"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Fitted:
+    """An adapter between two versions, as it was fitted once.
+
+    ``asked`` is the kind that was asked for, ``auto`` perhaps; ``from_points`` tells whether its
+    pairs were points that hold both versions, so that it is fitted again, with at most
+    ``max_pairs``, when those have doubled. ``fitted_at`` is in seconds since the epoch.
+    """
+
+    adapter: Adapter
+    merge: Merge
+    asked: str
+    from_points: bool
+    max_pairs: int
+    pairs: int
+    held_out: int
+    fitted_at: float
+    report: Mapping[str, Any]
+    factors: Factors = field(init=False)
+    rescoring: Factors = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "factors", Factors(self.adapter.row_factors))
+        object.__setattr__(self, "rescoring", Factors(self.adapter.rescoring_factors))
+
+    @property
+    def of_rows(self) -> list[Factors]:
+        """What is kept of each row: for searches, and for scoring candidates again."""
+        kept = [self.factors] if self.adapter.scales_rows else []
+        return [*kept, self.rescoring] if self.adapter.rescores else kept
+
+    @property
+    def quality(self) -> float:
+        """The share of the queries' version's own answer expected; 0 where it was not measured."""
+        expected = self.report.get("expected") or self.report
+        return float(expected.get("arr") or 0.0)
+
+    def save(self, folder: Path) -> int:
+        """Write it to a new folder; return the checksum of its description."""
+        description = {
+            "kind": KIND,
+            "adapter": self.adapter.to_json(),
+            "merge": self.merge.to_json(),
+            "asked": self.asked,
+            "from_points": self.from_points,
+            "max_pairs": self.max_pairs,
+            "pairs": self.pairs,
+            "held_out": self.held_out,
+            "fitted_at": self.fitted_at,
+            "report": dict(self.report),
+        }
+        return write_folder(folder, self.adapter.arrays(), description)
+
+    @classmethod
+    def open(cls, folder: Path, checksum: int) -> Fitted:
+        """Read it back, bit-equal. Raises Damaged or UnknownFormat."""
+        files = open_folder(folder, checksum)
+        stored = files.description
+        if stored.get("kind") != KIND:
+            raise Damaged(folder, KIND, stored.get("kind"), "kind of contents")
+        arrays = {name[:-4]: files.loaded(name[:-4]) for name in files.buffers}
+        try:
+            return cls(
+                adapter=adapter_from_json(stored["adapter"], arrays),
+                merge=Merge.from_json(stored["merge"]),
+                asked=stored["asked"],
+                from_points=stored["from_points"],
+                max_pairs=stored["max_pairs"],
+                pairs=stored["pairs"],
+                held_out=stored["held_out"],
+                fitted_at=stored["fitted_at"],
+                report=stored["report"],
+            )
+        except (InvalidInput, LookupError, TypeError, ValueError) as error:
+            raise Damaged(folder, "an adapter", repr(error), "description") from error

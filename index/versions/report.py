@@ -1,0 +1,182 @@
+"""What an adapter is worth, measured on pairs it was not fitted on; JSON for users and for gates.
+
+``old_old``, ``bridged`` and ``new_new`` are shares of the new version's own k best, found by old
+queries in old rows, by new queries in old rows through the adapter, and by new queries in new
+rows (1 by definition); ``arr`` is bridged / new_new, ``gain`` the captured part of new_new -
+old_old, and ``cascade`` the share among the 200 best bridged candidates (algorithms 4.1, 4.6). At
+the top level they hold among the held-out points, in ``expected`` among as many rows as the
+collection has (``index.versions.growth``). The verdict goes by the latter, since a small corpus
+flatters a bridge. Every ``*_interval`` is the 95 % bootstrap interval over queries.
+
+No judgements are asked for, so the new version's answers are the measure, which takes the new
+model to be the better one. Whether it is only judgements can tell: ``index.versions.comparison``
+measures known item or nDCG with them, and its verdict overrides this one.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from index.types import Distance
+from index.versions.adapter import Adapter
+from index.versions.bootstrap import Estimate, estimate
+from index.versions.growth import Grown, grown, measured
+from index.versions.measures import gain_captured, kolmogorov_smirnov, retained
+from index.versions.merging import Listed, Merge, comparable
+from index.versions.pairs import Pairs
+from index.versions.trial import Trial, run_trial, shares_found
+from index.versions.verdict import Levels, decide
+
+K = 10
+_FEWEST = 8  # held-out pairs: among fewer rows everything is found
+_MOST = 1_000  # queries, and rows of the corpus: 0.4 s of one core
+_FAR = 4  # times as many points as were held out: beyond, what is expected is an estimate
+
+
+def report(
+    adapter: Adapter,
+    held: Pairs,
+    *,
+    query_pairs: Pairs | None = None,
+    rows_distance: Distance,
+    queries_distance: Distance,
+    points: int = 0,
+    merge: Merge | None = None,
+    newer: bool = True,
+    k: int = K,
+    seed: int = 0,
+) -> dict[str, Any]:
+    """Return the report of an adapter.
+
+    Args:
+        adapter: fitted without the held-out pairs.
+        held: at most 1,000 of them are used, drawn by the seed.
+        query_pairs: queries in the old version (``rows``) and the new (``queries``), where there
+            are some; else the held-out points search for each other.
+        rows_distance: of the old version.
+        queries_distance: of the new version.
+        points: rows that the collection has or will have; 0 for as many as were held out.
+        merge: how bridged scores are made comparable with native ones, None for not at all.
+        newer: whether the queries' version was declared after the rows'. Where it was not, queries
+            of an older model ask: the verdict is to stay, for the later model is taken as better.
+        k: length of an answer.
+        seed: fixes what is drawn at random.
+    """
+    if len(held.rows) < _FEWEST:
+        return _unmeasured(len(held.rows))
+    corpus = _drawn(held, seed)
+    asked = None if query_pairs is None else _drawn(query_pairs, seed)
+    trial = run_trial(adapter, corpus, asked, (rows_distance, queries_distance), k)
+    shares = shares_found(trial, seed)
+    old, bridged = measured(*shares, seed)
+    expected = grown(*shares, points, seed)
+    new = np.ones_like(old)
+    levels = Levels(expected.old, expected.bridged, new, expected.cascade)
+    measure = _measure(trial.k, expected.rows, corpus)
+    decision = decide(levels, judged=False, newer=newer, measure=measure)
+    return {
+        "k": trial.k,
+        "pairs_held_out": len(held.rows),
+        "queries": len(trial.new),
+        "queries_of": "points" if query_pairs is None else "queries",
+        "measure": "overlap with the new version's own answer",
+        **_shown(old, bridged, new),
+        **_named("cascade", expected.cascade),
+        "expected": _expected(expected),
+        "ks": _ks(trial, merge),
+        "verdict": decision.verdict,
+        "bridging_pays": decision.support,
+        "reasons": [*decision.reasons, *_warnings(expected.rows, corpus)],
+    }
+
+
+def _drawn(pairs: Pairs, seed: int) -> Pairs:
+    if len(pairs.rows) <= _MOST:
+        return pairs
+    chosen = np.random.default_rng(seed).choice(len(pairs.rows), _MOST, replace=False)
+    return pairs.take(np.sort(chosen))
+
+
+def _shown(
+    old: NDArray[np.float64], bridged: NDArray[np.float64], new: NDArray[np.float64]
+) -> dict[str, Any]:
+    return {
+        **_named("old_old", old),
+        **_named("bridged", bridged),
+        **_named("new_new", new),
+        **_named("arr", retained(bridged, new)),
+        **_named("gain", gain_captured(old, bridged, new)),
+    }
+
+
+def _expected(expected: Grown) -> dict[str, Any]:
+    levels = _shown(expected.old, expected.bridged, np.ones_like(expected.old))
+    return {"points": expected.rows, **levels, **_named("cascade", expected.cascade)}
+
+
+def _named(name: str, drawn: NDArray[np.float64]) -> dict[str, Any]:
+    known: Estimate = estimate(drawn)
+    return {name: known.value, f"{name}_interval": known.interval}
+
+
+def _ks(trial: Trial, merge: Merge | None) -> dict[str, float | None]:
+    """Return how far native and bridged scores of like lists differ, before and after the merge.
+
+    The lists are the k best of either half of the corpus, so they would be alike if scores were.
+    """
+    native, bridged = (
+        -np.partition(-scores[:, half::2], trial.k - 1, axis=1)[:, : trial.k]
+        for half, scores in enumerate((trial.new, trial.bridged))
+    )
+    native[:, ::-1].sort(axis=1)
+    bridged[:, ::-1].sort(axis=1)
+    before = kolmogorov_smirnov(native.ravel(), bridged.ravel())
+    if merge is None:
+        return {"before": before, "after": None}
+    live = trial.new.shape[1] // 2
+    merged = [
+        comparable(own, live, [Listed(other, merge, live)])
+        for own, other in zip(native, bridged, strict=True)
+    ]
+    owns = np.concatenate([own for own, _ in merged])
+    others = np.concatenate([other for _, (other,) in merged])
+    return {"before": before, "after": kolmogorov_smirnov(owns, others)}
+
+
+def _measure(k: int, rows: int, corpus: Pairs) -> str:
+    among = f"among {rows} points"
+    if rows > len(corpus.rows):
+        among += f" (expected from {len(corpus.rows)} held-out ones)"
+    return f"share of the new version's top {k} {among}"
+
+
+def _warnings(rows: int, corpus: Pairs) -> list[str]:
+    held = len(corpus.rows)
+    if rows <= _FAR * held or held >= _MOST:
+        return []
+    return [f"measured on {held} held-out pairs only: more pairs make the verdict surer"]
+
+
+def _unmeasured(held: int) -> dict[str, Any]:
+    why = (
+        f"only {held} pairs are held out, at least {_FEWEST} are needed to measure anything: "
+        "give more points vectors of both versions and fit again"
+    )
+    names = ("old_old", "bridged", "new_new", "arr", "gain", "cascade")
+    nothing = {key: None for name in names for key in (name, f"{name}_interval")}
+    return {
+        "k": None,
+        "pairs_held_out": held,
+        "queries": 0,
+        "queries_of": "points",
+        "measure": "overlap with the new version's own answer",
+        **nothing,
+        "expected": None,
+        "ks": {"before": None, "after": None},
+        "verdict": "reindex",
+        "bridging_pays": 0.0,
+        "reasons": [why],
+    }

@@ -1,0 +1,65 @@
+"""Scalings that do not fit the rows or the distance are refused before native code reads them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+from index import _native
+from index.encoding.planes import Encoder
+from index.segments.searcher import Hits, Scaling, Searcher, Walk
+from index.types import Distance, Vectors
+from tests.native.test_segment import graph_of
+
+K = 10
+N = 150
+SIZE = 50
+
+
+@pytest.fixture
+def vectors(rng: np.random.Generator) -> Vectors:
+    return rng.standard_normal((N, SIZE)).astype(np.float32)
+
+
+def test_scalings_that_do_not_fit_are_refused(vectors: Vectors) -> None:
+    encoder, graph = Encoder.fit(vectors, Distance.DOT, 4, 6), graph_of(vectors)
+    search = Searcher(
+        Distance.DOT, SIZE, vectors, encoder=encoder, codes=encoder.encode(vectors), graph=graph
+    )
+    numbers, words = np.arange(N, dtype=np.uint32), np.zeros(1, dtype=np.uint64)
+    among = _native.Among(N, numbers, words, None, None, 0)
+    query = vectors[0]
+    ones = np.ones(N, dtype=np.float32)
+    wrong: list[tuple[Any, str]] = [
+        (Scaling(ones[:-1].copy(), 0.0), "fewer than the rows"),
+        (Scaling(ones.astype(np.float64), 0.0), "contiguous row of float32"),
+        (Scaling(np.ones(2 * N, dtype=np.float32)[::2], 0.0), "contiguous row of float32"),
+        (Scaling(ones[:, None], 0.0), "contiguous row of float32"),
+        (Scaling(ones, float("nan")), "shift must be finite"),
+        (Scaling(ones, float("inf")), "shift must be finite"),
+        ((None, 1.0), "needs factors"),
+    ]
+    calls: list[Callable[[Any], Hits]] = [
+        lambda scaling: search.by_graph(query, K, 50, 0, None, scaling),
+        lambda scaling: search.by_scan(query, N, K, 0, None, scaling),
+        lambda scaling: search.by_exact(query, N, K, None, scaling),
+        lambda scaling: search.walk_among(query, K, 0, among, Walk(50, True, N, N, 0), scaling),
+        lambda scaling: search.scan_among(query, K, 0, among, scaling),
+        lambda scaling: search.exact_among(query, K, among, scaling),
+    ]
+    for call in calls:
+        call(Scaling(np.ones(N + 1, dtype=np.float32), 0.5))  # more than the rows are welcome
+        for scaling, says in wrong:
+            with pytest.raises(ValueError, match=says):
+                call(scaling)
+
+
+@pytest.mark.parametrize("distance", [Distance.EUCLID, Distance.MANHATTAN])
+def test_only_inner_products_are_scaled(distance: Distance, vectors: Vectors) -> None:
+    searcher = Searcher(distance, SIZE, vectors)
+    scaling = Scaling(np.ones(N, dtype=np.float32), 0.0)
+    with pytest.raises(ValueError, match="only inner products"):
+        searcher.by_exact(vectors[0], N, K, None, scaling)

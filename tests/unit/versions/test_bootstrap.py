@@ -1,0 +1,40 @@
+"""The bootstrap: coverage, pairing, and what is undefined."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from index.versions.bootstrap import estimate, resample
+
+
+def test_the_first_draw_is_the_sample() -> None:
+    measured = np.random.default_rng(0).random((40, 3))
+    drawn = resample(measured, 1, draws=50)
+    assert drawn.shape == (51, 3)
+    assert drawn[0] == pytest.approx(measured.mean(axis=0))
+    assert np.array_equal(drawn, resample(measured, 1, draws=50))
+
+
+def test_intervals_cover_the_true_mean_about_as_often_as_they_say() -> None:
+    generator = np.random.default_rng(2)
+    covered = 0
+    for seed in range(200):
+        value, low, high = estimate(resample(generator.random((60, 1)), seed)[:, 0])
+        assert value is not None and low is not None and high is not None
+        assert low < value < high
+        covered += low <= 0.5 <= high
+    assert 0.90 <= covered / 200 <= 0.99
+
+
+def test_measures_of_a_query_are_drawn_together() -> None:
+    one = np.random.default_rng(3).random(100)
+    drawn = resample(np.stack([one, one + 0.1], axis=1), 0)
+    _, low, high = estimate(drawn[:, 1] - drawn[:, 0])
+    assert low == pytest.approx(0.1) and high == pytest.approx(0.1)
+
+
+def test_undefined_statistics_have_no_interval() -> None:
+    assert estimate(np.array([np.nan, 1.0, 2.0])).interval is None
+    assert estimate(np.array([1.0, np.nan, np.nan])).interval is None
+    assert estimate(np.array([1.0, np.nan, 1.0, 1.0])).interval == [1.0, 1.0]

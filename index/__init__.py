@@ -16,7 +16,7 @@ from index.backfilling import BackfillPoint, BackfillStatus
 from index.batch import NamedSparse, PointBatch, Selection
 from index.by_versions import MAX_RESCORED
 from index.collection import Collection
-from index.collection_config import CollectionConfig, VersionConfig
+from index.collection_config import CollectionConfig, VersionConfig, describe_sizes
 from index.comparing import MAX_K as MAX_COMPARED
 from index.comparing import CompareRequest
 from index.config import (
@@ -124,20 +124,27 @@ from index.types import (
     VersionInfo,
     VersionStats,
 )
-from index.versions.fit_request import AdapterInfo, FitRequest
+from index.versions.backfill import RANDOM_SHARE
+from index.versions.fit_request import (
+    DEFAULT_HOLDOUT,
+    DEFAULT_MAX_PAIRS,
+    MAX_HOLDOUT,
+    MAX_PAIRS,
+    AdapterInfo,
+    AskedKind,
+    FitRequest,
+)
 from index.versions.pairs import Pairs
 
 __all__ = [
     "AdapterInfo",
-    "CompareRequest",
-    "BackfillPoint",
-    "BackfillStatus",
-    "FitRequest",
-    "Pairs",
     "AdapterNotFound",
     "AliasChange",
     "AliasNotFound",
     "Answer",
+    "AskedKind",
+    "BackfillPoint",
+    "BackfillStatus",
     "BridgeMode",
     "Collection",
     "CollectionConfig",
@@ -145,11 +152,14 @@ __all__ = [
     "CollectionInfo",
     "CollectionNotFound",
     "CollectionSizes",
+    "CompareRequest",
     "Condition",
     "CreateAlias",
     "DEFAULT_DEAD_RATIO",
     "DEFAULT_EF_CONSTRUCTION",
+    "DEFAULT_HOLDOUT",
     "DEFAULT_M",
+    "DEFAULT_MAX_PAIRS",
     "DEFAULT_QUIET_ROWS",
     "DEFAULT_SEAL_ROWS",
     "Damaged",
@@ -164,6 +174,7 @@ __all__ = [
     "FieldIndex",
     "FieldInfo",
     "Filter",
+    "FitRequest",
     "Geo",
     "GeoBox",
     "GeoPolygon",
@@ -179,12 +190,14 @@ __all__ = [
     "InvalidVector",
     "IsEmpty",
     "IsNull",
+    "MAX_COMPARED",
     "MAX_EF",
     "MAX_EF_CONSTRUCTION",
-    "MAX_COMPARED",
+    "MAX_HOLDOUT",
     "MAX_K",
-    "MAX_RESCORED",
     "MAX_M",
+    "MAX_PAIRS",
+    "MAX_RESCORED",
     "MAX_SEAL_ROWS",
     "MAX_SIZE",
     "MIN_EF_CONSTRUCTION",
@@ -203,6 +216,7 @@ __all__ = [
     "NotFound",
     "NotYetApplied",
     "OrderBy",
+    "Pairs",
     "PalimpsestError",
     "Path",
     "PointBatch",
@@ -210,6 +224,7 @@ __all__ = [
     "PointNotFound",
     "Prefetch",
     "QueryRequest",
+    "RANDOM_SHARE",
     "Range",
     "Reading",
     "Record",
@@ -246,6 +261,7 @@ __all__ = [
     "checked_rows",
     "conditions_of",
     "count_values",
+    "describe_sizes",
     "farthest",
     "format_path",
     "format_vector",

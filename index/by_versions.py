@@ -57,7 +57,6 @@ class Scene:
     """The state that is searched; ``numbers_of`` gives the numbers of ids that exist."""
 
     view: View
-    config: CollectionConfig
     numbers_of: Callable[[Sequence[PointId]], Sequence[int | None]]
 
 
@@ -76,9 +75,9 @@ def closest_by_versions(
             to them.
         VersionNotFound: a version of the query is not declared.
     """
-    leading = leading_version(scene.config, request.vector_name, query)
-    versions = _by_column(scene.config, leading.vector, query)
-    column = scene.config.column_of(leading)
+    leading = leading_version(scene.view.config, request.vector_name, query)
+    versions = _by_column(scene.view.config, leading.vector, query)
+    column = scene.view.config.column_of(leading)
     vectors = scene.view.vectors[column]
     assert isinstance(vectors.config, VectorConfig)
     started = perf_counter()
@@ -240,7 +239,7 @@ def _rescored(
     distances[has] = stored[has]
     places, vectors = _supplied(scene, rows.numbers, column, asked.supplied)
     if len(places):
-        distances[places] = distances_to(query, vectors, scene.config.dense[column].distance)
+        distances[places] = distances_to(query, vectors, scene.view.config.dense[column].distance)
         has[places] = True
     if by_rank:
         distances = -placed(-rows.distances, has, -distances)
@@ -252,7 +251,7 @@ def _supplied(
 ) -> tuple[NDArray[np.intp], Vectors]:
     """Return the places of points whose vectors were supplied, and those, checked."""
     checked = [
-        _checked(vector, column, scene.config, f"query.vectors.{one}")
+        _checked(vector, column, scene.view.config, f"query.vectors.{one}")
         for one, vector in supplied.items()
     ]
     place_of = {number: place for place, number in enumerate(numbers.tolist())}

@@ -194,7 +194,7 @@ class Reading:
         )
         stats = SearchStats()
         if isinstance(query, VersionedQuery):
-            scene = Scene(self.view, self.config, self._points.numbers_of)
+            scene = Scene(self.view, self._points.numbers_of)
             found = closest_by_versions(scene, asked, query, allowed, stats)
         else:
             found = closest_of_all(self.view, asked, allowed, stats, corpus=corpus)

@@ -79,7 +79,7 @@ class Searches:
             allowed = Selector(view, self._shown.indexes, self._points).select(request.filter)
             stats.seconds["filter"] = perf_counter() - started
         if isinstance(request.query, VersionedQuery):
-            scene = Scene(view, view.config, self._points.numbers_of)
+            scene = Scene(view, self._points.numbers_of)
             return closest_by_versions(scene, request, request.query, allowed, stats), stats
         if isinstance(request.query, (int, UUID)):
             without, query = self._vector_of(view, request.query, request)

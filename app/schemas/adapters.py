@@ -8,7 +8,7 @@ to fit on is the engine's to say.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal
 
 import msgspec
 import numpy as np
@@ -18,8 +18,13 @@ from app.schemas.documents import AnyDense
 from app.schemas.ids import parse_ids
 from app.schemas.searches import between
 from index import (
+    DEFAULT_HOLDOUT,
+    DEFAULT_MAX_PAIRS,
     MAX_COMPARED,
+    MAX_HOLDOUT,
+    MAX_PAIRS,
     AdapterInfo,
+    AskedKind,
     CollectionConfig,
     CompareRequest,
     DimensionMismatch,
@@ -33,21 +38,6 @@ from index import (
     parse_vectors,
 )
 
-AdapterKind: TypeAlias = Literal[
-    "auto",
-    "ridge",
-    "procrustes",
-    "procrustes_centred",
-    "low_rank",
-    "mlp",
-    "identity",
-    "prefix",
-    "matrix",
-    "relative",
-]
-
-DEFAULT_HOLDOUT, MAX_HOLDOUT = 0.2, 0.5
-DEFAULT_PAIRS, MAX_PAIRS = 5_000, 100_000
 DEFAULT_COMPARED = 10
 
 
@@ -71,7 +61,7 @@ class AdapterBody(msgspec.Struct, forbid_unknown_fields=True):
     rows: str
     queries: str
     vector: str = ""
-    kind: AdapterKind = "auto"
+    kind: AskedKind = "auto"
     pairs: Literal["held"] | PairsBody = "held"
     query_pairs: PairsBody | None = None
     matrix: list[AnyDense] | None = None
@@ -148,7 +138,7 @@ def to_fit(body: AdapterBody, config: CollectionConfig) -> FitRequest:
         matrix=None if body.matrix is None else _matrix(body.matrix, rows, queries),
         anchors=_pairs(body.anchors, "anchors", rows, queries),
         holdout=_holdout(body.holdout),
-        max_pairs=between("max_pairs", body.max_pairs, 1, MAX_PAIRS, DEFAULT_PAIRS),
+        max_pairs=between("max_pairs", body.max_pairs, 1, MAX_PAIRS, DEFAULT_MAX_PAIRS),
     )
 
 
@@ -167,7 +157,8 @@ def to_comparison(body: CompareBody, config: CollectionConfig) -> CompareRequest
     }
     old, new = len(parsed[body.old]), len(parsed[body.new])
     if old != new or not old:
-        raise out_of_range("queries", f"expected as many in both versions, got {old} and {new}")
+        what = f"expected 1 or more, as many in both versions, got {old} and {new}"
+        raise out_of_range("queries", what)
     relevant = None
     if body.relevant is not None:
         if len(body.relevant) != old:

@@ -10,10 +10,9 @@ from pydantic import Field
 
 from app.schemas.documents import AnyPayload
 from app.schemas.versions import VectorParameters
-from index import BackfillPoint, BackfillStatus, PointId
+from index import RANDOM_SHARE, BackfillPoint, BackfillStatus, PointId
 
 DEFAULT_LIMIT, MAX_LIMIT = 100, 10_000
-DEFAULT_RANDOM = 0.1
 
 
 class StatusParameters(VectorParameters):
@@ -30,7 +29,7 @@ class BackfillParameters(StatusParameters):
 
     limit: int = Field(default=DEFAULT_LIMIT, ge=1, le=MAX_LIMIT)
     order: Literal["demand", "random"] = "demand"
-    random_share: float = Field(default=DEFAULT_RANDOM, ge=0, le=1)
+    random_share: float = Field(default=RANDOM_SHARE, ge=0, le=1)
     with_payload: bool = False
 
 

@@ -31,6 +31,7 @@ from index import (
     VectorConfig,
     Vectors,
     checked_rows,
+    describe_sizes,
     parse_vector,
     parse_vectors,
 )
@@ -111,19 +112,6 @@ def _named_twice(names: Iterable[str], config: CollectionConfig) -> Refusal:
     )
 
 
-def _sizes(name: str, config: CollectionConfig) -> str:
-    """Return the sizes of a vector's versions, of which one may have been meant; "" for one."""
-    vector = config.aliases.get(name, name)
-    if vector not in config.names:
-        vector = vector.rpartition("@")[0]
-    versions = config.versions_of(vector)
-    if len(versions) == 1:
-        return ""
-    spaces = ((f"{vector}@{v.version}", config.dense[config.column_of(v)]) for v in versions)
-    listed = ", ".join(f"{name!r} has {space.size}" for name, space in spaces)
-    return f"; of the versions {listed} dimensions: name the one it is meant for"
-
-
 def _wrong_kind(text: bytes) -> Refusal:
     fields = msgspec.json.decode(text, type=dict[str, msgspec.Raw]).keys()
     if fields == SPARSE:
@@ -148,7 +136,8 @@ def _parse_dense(
     def check(text: bytes, point_id: PointId) -> None:
         length = len(read_vector(text))
         if length != size:
-            where = f"point {point_id}{_sizes(name, config)}"
+            hint = describe_sizes(name, config.every_name)
+            where = f"point {point_id}" + (f"; {hint}" if hint else "")
             raise DimensionMismatch(size, length, where)
 
     _find_fault(texts, ids, check)

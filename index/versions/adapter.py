@@ -91,11 +91,38 @@ class Adapter(Protocol):
         """Return the arrays by name; with ``to_json`` they give the same adapter, bit by bit."""
 
 
-def linear_scores(
-    adapter: Adapter, query: Vector, rows: Vectors, factors: Factors | None
-) -> Scores:
-    """Return (n,) inner products with the mapped query, scaled by row."""
-    mapped = adapter.map_query(query)
-    scores = rows @ mapped.vector + np.float32(mapped.shift)
-    scores *= adapter.row_factors(rows) if factors is None else factors
-    return np.asarray(scores, dtype=np.float32)
+class Linear:
+    """What adapters have in common whose mapped query says all: scoring again changes nothing."""
+
+    __slots__ = ()
+    rescores = False
+
+    def rescoring_factors(self: Adapter, rows: Vectors) -> Factors:
+        """Return the factors of the mapped query's scores."""
+        return self.row_factors(rows)
+
+    def rescore(
+        self: Adapter, query: Vector, rows: Vectors, factors: Factors | None = None
+    ) -> Scores:
+        """Return (n,) inner products with the mapped query, scaled by row."""
+        mapped = self.map_query(query)
+        scores = rows @ mapped.vector + np.float32(mapped.shift)
+        scores *= self.row_factors(rows) if factors is None else factors
+        return np.asarray(scores, dtype=np.float32)
+
+
+class MatrixLike(Linear):
+    """A linear adapter whose sizes are those of its ``matrix`` (d_q, d_v)."""
+
+    __slots__ = ()
+    matrix: Vectors
+
+    @property
+    def rows_size(self) -> int:
+        """Dimensions of the rows."""
+        return int(self.matrix.shape[1])
+
+    @property
+    def queries_size(self) -> int:
+        """Dimensions of the queries."""
+        return int(self.matrix.shape[0])

@@ -15,12 +15,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from index.types import Distance, Vector, Vectors
-from index.versions.adapter import Arrays, Factors, MappedQuery, Scores, linear_scores
+from index.versions.adapter import Arrays, Factors, Linear, MappedQuery, MatrixLike
 from index.versions.unit import positive_inverse_norms, unit_row, unit_rows
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class MatrixAdapter:
+class MatrixAdapter(MatrixLike):
     """``m = q @ A + t``, ``A`` (d_q, d_v) and ``t`` (d_v,): Procrustes or a given matrix.
 
     ``back`` (d_v, d_q) and ``origin`` (d_q,) give the estimate of a row, ``y @ back + origin``.
@@ -34,17 +34,6 @@ class MatrixAdapter:
     back: Vectors
     origin: Vector
     scales_rows = False
-    rescores = False
-
-    @property
-    def rows_size(self) -> int:
-        """Dimensions of the rows."""
-        return int(self.matrix.shape[1])
-
-    @property
-    def queries_size(self) -> int:
-        """Dimensions of the queries."""
-        return int(self.matrix.shape[0])
 
     def map_query(self, query: Vector) -> MappedQuery:
         """Return ``q @ A + t``, of unit length under cosine."""
@@ -61,14 +50,6 @@ class MatrixAdapter:
         mapped: Vectors = rows @ self.back
         mapped += self.origin
         return unit_rows(mapped) if self.queries_distance is Distance.COSINE else mapped
-
-    def rescoring_factors(self, rows: Vectors) -> Factors:
-        """Return the factors of the mapped query's scores."""
-        return self.row_factors(rows)
-
-    def rescore(self, query: Vector, rows: Vectors, factors: Factors | None = None) -> Scores:
-        """Return the inner products with the mapped query."""
-        return linear_scores(self, query, rows, factors)
 
     def to_json(self) -> dict[str, Any]:
         """Return everything but the arrays."""
@@ -102,7 +83,7 @@ class MatrixAdapter:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class PrefixAdapter:
+class PrefixAdapter(Linear):
     """The dimensions both have, in their order: identity where all are, else the shorter's.
 
     For models trained so that prefixes of their vectors, or all of them, are those of the other:
@@ -114,7 +95,6 @@ class PrefixAdapter:
     queries_distance: Distance
     rows_size: int
     queries_size: int
-    rescores = False
 
     @property
     def scales_rows(self) -> bool:
@@ -142,14 +122,6 @@ class PrefixAdapter:
         mapped = np.zeros((len(rows), self.queries_size), dtype=np.float32)
         mapped[:, :kept] = rows[:, :kept]
         return unit_rows(mapped) if self.queries_distance is Distance.COSINE else mapped
-
-    def rescoring_factors(self, rows: Vectors) -> Factors:
-        """Return the factors of the mapped query's scores."""
-        return self.row_factors(rows)
-
-    def rescore(self, query: Vector, rows: Vectors, factors: Factors | None = None) -> Scores:
-        """Return the inner products with the mapped query, scaled by row."""
-        return linear_scores(self, query, rows, factors)
 
     def to_json(self) -> dict[str, Any]:
         """Return everything: there are no arrays."""

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from index.types import Distance, Vector, Vectors
-from index.versions.adapter import Arrays, Factors, MappedQuery, Scores, linear_scores
+from index.versions.adapter import Arrays, Factors, MappedQuery, MatrixLike
 from index.versions.pairs import Pairs
 from index.versions.unit import positive_inverse_norms, unit_rows
 
@@ -26,7 +26,7 @@ _ROUNDING = 1e-12  # of the largest eigenvalue, in float64
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class RelativeAdapter:
+class RelativeAdapter(MatrixLike):
     """``matrix`` (d_q, d_v) is ``A_q' A_v``; the roots (d, d) give the lengths of ``r``."""
 
     queries_distance: Distance
@@ -35,7 +35,6 @@ class RelativeAdapter:
     row_root: Vectors
     kind = "relative"
     scales_rows = True
-    rescores = False
 
     @classmethod
     def of_anchors(cls, anchors: Pairs, queries_distance: Distance) -> RelativeAdapter:
@@ -49,16 +48,6 @@ class RelativeAdapter:
             _root(scale * (queries.T @ queries)),
             _root(scale * (rows.T @ rows)),
         )
-
-    @property
-    def rows_size(self) -> int:
-        """Dimensions of the rows."""
-        return int(self.matrix.shape[1])
-
-    @property
-    def queries_size(self) -> int:
-        """Dimensions of the queries."""
-        return int(self.matrix.shape[0])
 
     def map_query(self, query: Vector) -> MappedQuery:
         """Return ``q A_q' A_v / |A_q q|``, so that scaled scores are cosines."""
@@ -78,14 +67,6 @@ class RelativeAdapter:
         if self.queries_distance is Distance.COSINE:
             return unit_rows(mapped)
         return mapped * self.row_factors(rows)[:, None]
-
-    def rescoring_factors(self, rows: Vectors) -> Factors:
-        """Return the factors of the mapped query's scores."""
-        return self.row_factors(rows)
-
-    def rescore(self, query: Vector, rows: Vectors, factors: Factors | None = None) -> Scores:
-        """Return the cosines of the relative representations."""
-        return linear_scores(self, query, rows, factors)
 
     def to_json(self) -> dict[str, Any]:
         """Return everything but the arrays."""

@@ -16,29 +16,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from index.types import Distance, Vector, Vectors
-from index.versions.adapter import Arrays, Factors, MappedQuery, Scores, linear_scores
+from index.versions.adapter import Arrays, Factors, MappedQuery, MatrixLike
 from index.versions.unit import positive_inverse_norms, unit_rows
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class AffineAdapter:
+class AffineAdapter(MatrixLike):
     """``x_hat = y @ A' + b`` with ``A`` (d_q, d_v) and ``b`` (d_q,): ridge, low-rank or not."""
 
     kind: str
     queries_distance: Distance
     matrix: Vectors
     bias: Vector
-    rescores = False
-
-    @property
-    def rows_size(self) -> int:
-        """Dimensions of the rows."""
-        return int(self.matrix.shape[1])
-
-    @property
-    def queries_size(self) -> int:
-        """Dimensions of the queries."""
-        return int(self.matrix.shape[0])
 
     @property
     def scales_rows(self) -> bool:
@@ -65,14 +54,6 @@ class AffineAdapter:
         mapped: Vectors = rows @ self.matrix.T
         mapped += self.bias
         return mapped
-
-    def rescoring_factors(self, rows: Vectors) -> Factors:
-        """Return the factors of the mapped query's scores."""
-        return self.row_factors(rows)
-
-    def rescore(self, query: Vector, rows: Vectors, factors: Factors | None = None) -> Scores:
-        """Return the scores of the mapped query."""
-        return linear_scores(self, query, rows, factors)
 
     def to_json(self) -> dict[str, Any]:
         """Return everything but the arrays."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias
 
 from index.errors import InvalidConfig, InvalidPairs
 from index.types import Vectors
@@ -15,6 +15,8 @@ from index.versions.merging import FEWEST
 
 DEFAULT_HOLDOUT, MAX_HOLDOUT = 0.2, 0.5
 DEFAULT_MAX_PAIRS, MAX_PAIRS = 5_000, 100_000
+
+AskedKind: TypeAlias = Kind | Literal["auto"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -29,7 +31,7 @@ class FitRequest:
     rows: str
     queries: str
     vector: str = ""
-    kind: Kind | Literal["auto"] = "auto"
+    kind: AskedKind = "auto"
     pairs: Pairs | None = None
     query_pairs: Pairs | None = None
     matrix: Vectors | None = None

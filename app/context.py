@@ -16,6 +16,7 @@ from app.metrics import Metrics
 from app.rates import Rates
 from app.settings import Settings
 from app.strict import Strict, strict_of
+from app.warnings import Warnings
 from index import (
     Collection,
     CollectionNotFound,
@@ -112,6 +113,7 @@ class Call(msgspec.Struct, frozen=True):
     body: bytes
     tail: str  # the last part of the path, where the route has one
     knobs: Knobs = PLAIN
+    warnings: Warnings = msgspec.field(default_factory=Warnings)  # of the reply
 
     async def decoded(self, decode: Callable[[], T]) -> T:
         """Run what decodes the body where a body of its size is decoded."""

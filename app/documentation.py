@@ -194,6 +194,10 @@ def _success(result: Schema) -> dict[str, Any]:
             "result": result,
             "status": {"const": "ok"},
             "time": {"type": "number", "description": "seconds"},
+            "warnings": {
+                "description": "what of the request, or of the points, was left out",
+                **array({"type": "string"}, minItems=1),
+            },
         },
         "required": ["result", "status", "time"],
     }

@@ -11,16 +11,18 @@ import asyncio
 import re
 import zlib
 from collections.abc import Awaitable, Callable, Mapping
+from http import HTTPStatus
 from time import perf_counter
 from typing import Any, NamedTuple
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.context import Call, Context
-from app.envelope import answered, failure, success
+from app.envelope import failure, success
 from app.errors import describe, too_large
 from app.knobs import read_knobs
 from app.routes.query import query_now
+from app.warnings import Warnings
 from index import StorageError
 
 Endpoint = Callable[[Call], Awaitable[Any]]
@@ -115,13 +117,16 @@ class Edge:
         context = self.context
         if len(body) > self._body_limit:
             return None
+        warnings = Warnings()
         try:
-            found = query_now(context, context.database.get(name), body)
+            found = query_now(context, context.database.get(name), body, warnings)
         except Exception:
             return None  # the ASGI way meets the same error and words it
         if found is None:
             return None
-        reply = success(found, started)
+        reply = success(found, started, warnings)
+        if warnings:
+            context.metrics.warned(warnings.kinds())
         if len(reply) >= self._gzip_floor and accepts_gzip(scope):
             scope[FINISHED] = reply
             return None
@@ -158,8 +163,13 @@ class Edge:
             if reply is None:
                 knobs = read_knobs(scope["headers"])
                 collection = context.database.get(found.name)
-                call = Call(context, collection, scope["query_string"], body, found.tail, knobs)
-                reply = answered(await self._result(found, call), started)
+                warnings = Warnings()
+                call = Call(
+                    context, collection, scope["query_string"], body, found.tail, knobs, warnings
+                )
+                reply = success(await self._result(found, call), started, warnings)
+                if warnings:
+                    context.metrics.warned(warnings.kinds())
         except Disconnected:
             raise
         except Exception as error:
@@ -199,7 +209,13 @@ class Edge:
 
         # Bodies are JSON whatever their type is said to be, as on the point routes.
         headers = [*(each for each in scope["headers"] if each[0] != b"content-type"), JSON]
-        inner: dict[str, Any] = {**scope, "headers": headers, "started": started}
+        warnings = Warnings()
+        inner: dict[str, Any] = {
+            **scope,
+            "headers": headers,
+            "started": started,
+            "warnings": warnings,
+        }
         inner["path"] = scope["path"].rstrip("/") or "/"
         if scope["method"] == "HEAD":
             inner["method"] = "GET"  # the server keeps the body back
@@ -212,6 +228,8 @@ class Edge:
             if not status:  # else it was answered and logged below
                 code, text = describe(error)
                 await send_reply(send_open, code, failure(text, started), [])
+        if warnings and status == HTTPStatus.OK:
+            self.context.metrics.warned(warnings.kinds())
         route = inner.get("route")
         return getattr(route, "path", "unmatched"), status
 

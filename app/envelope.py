@@ -7,6 +7,8 @@ from typing import Any
 
 import msgspec
 
+from app.warnings import Warnings
+
 
 class Success(msgspec.Struct):
     """What a successful request is answered with."""
@@ -16,10 +18,11 @@ class Success(msgspec.Struct):
     time: float
 
 
-class ExplainedSuccess(Success):
-    """The same, beside how the result came about."""
+class FullSuccess(Success):
+    """The same, beside how the result came about, and what is to be said of it."""
 
-    explain: Any
+    explain: Any = msgspec.UNSET
+    warnings: list[str] | msgspec.UnsetType = msgspec.UNSET
 
 
 class Explained(msgspec.Struct):
@@ -32,17 +35,18 @@ class Explained(msgspec.Struct):
 _ENCODER = msgspec.json.Encoder()
 
 
-def success(result: Any, started: float) -> bytes:
-    """Return the body of a successful reply; ``started`` is when the request came."""
-    return _ENCODER.encode(Success(result, "ok", perf_counter() - started))
+def success(result: Any, started: float, warnings: Warnings) -> bytes:
+    """Return the body of a successful reply; ``started`` is when the request came.
 
-
-def answered(found: Any, started: float) -> bytes:
-    """Return the same, for what may also tell how it came about."""
-    if not isinstance(found, Explained):
-        return success(found, started)
-    seconds = perf_counter() - started
-    return _ENCODER.encode(ExplainedSuccess(found.result, "ok", seconds, found.explain))
+    What is ``Explained`` is explained beside its result.
+    """
+    if not (warnings or isinstance(result, Explained)):
+        return _ENCODER.encode(Success(result, "ok", perf_counter() - started))
+    explain: Any = msgspec.UNSET
+    if isinstance(result, Explained):
+        result, explain = result.result, result.explain
+    texts = warnings.texts() or msgspec.UNSET
+    return _ENCODER.encode(FullSuccess(result, "ok", perf_counter() - started, explain, texts))
 
 
 def failure(text: str, started: float) -> bytes:

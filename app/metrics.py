@@ -30,6 +30,7 @@ from prometheus_client.core import (
 from prometheus_client.registry import Collector
 
 from app.version_metrics import Bridges, adapter_gauges, version_gauges
+from app.warnings import KINDS, Kind
 from index import (
     AdapterInfo,
     Collection,
@@ -76,6 +77,7 @@ class Metrics(Collector):
         self.points_written = 0
         self.points_deleted = 0
         self.bridges = Bridges()
+        self._warnings: dict[Kind, int] = dict.fromkeys(KINDS, 0)
         self._requests: dict[tuple[str, str, int], Tally] = {}
         self._searches = Tally()
         self._stages = {stage: Tally() for stage in STAGES}
@@ -100,6 +102,11 @@ class Metrics(Collector):
             if count:
                 yield method, route, status, count, tally.total
 
+    def warned(self, kinds: Iterable[Kind]) -> None:
+        """Count the warnings of one reply."""
+        for kind in kinds:
+            self._warnings[kind] += 1
+
     def search(self, stats: SearchStats, seconds: float, collection: Collection) -> None:
         """Count one search."""
         if stats.versions:
@@ -121,6 +128,12 @@ class Metrics(Collector):
         yield from self._collect_requests()
         yield from self._collect_searches()
         yield from self.bridges.collect()
+        warnings = CounterMetricFamily(
+            "palimpsest_warnings", "Warnings in replies.", labels=("kind",)
+        )
+        for kind, count in self._warnings.items():
+            warnings.add_metric((kind,), count)
+        yield warnings
         for name, text, value in (
             ("palimpsest_upserts", "Points written.", self.points_written),
             ("palimpsest_deletes", "Points asked to be deleted.", self.points_deleted),

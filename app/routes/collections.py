@@ -79,8 +79,8 @@ CheckedOnce = Depends(check_repeated)
 
 
 def reply(request: Request, result: Any) -> Response:
-    """Return ``result`` in the envelope of every successful reply."""
-    body = success(result, request.scope["started"])
+    """Return ``result`` in the envelope of every successful reply, beside the warnings so far."""
+    body = success(result, request.scope["started"], request.scope["warnings"])
     return Response(body, media_type="application/json")
 
 

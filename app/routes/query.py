@@ -25,6 +25,7 @@ from app.schemas.searches import GroupsBody, QueryBatchBody, WithLookupBody
 from app.schemas.selectors import PayloadSelector, select_vectors
 from app.schemas.trees import to_groups
 from app.strict import Strict, strict_of
+from app.warnings import Warnings
 from index import (
     BridgeMode,
     Collection,
@@ -51,7 +52,7 @@ async def query(call: Call) -> ScoredPoints | Explained:
     timeout = parse_parameters(call.query_string).timeout
     knobs = call.knobs
     if call.has_small_body and not knobs.explain:
-        found = query_now(call.context, call.collection, call.body, knobs.bridge)
+        found = query_now(call.context, call.collection, call.body, call.warnings, knobs.bridge)
         if found is not None:
             return found
 
@@ -68,9 +69,16 @@ async def query(call: Call) -> ScoredPoints | Explained:
 
 
 def query_now(
-    context: Context, collection: Collection, body: bytes, bridge: BridgeMode = "on"
+    context: Context,
+    collection: Collection,
+    body: bytes,
+    warnings: Warnings,
+    bridge: BridgeMode = "on",
 ) -> ScoredPoints | None:
-    """Return the answer to a query that is expected to be short, None for any other."""
+    """Return the answer to a query that is expected to be short, None for any other.
+
+    ``warnings`` takes what is to be said of the answer; it is only added to when there is one.
+    """
     if strict_of(collection, context.rates) is not None:
         return None
     asked = decode_query(body, collection.config)

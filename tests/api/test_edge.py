@@ -23,6 +23,7 @@ from app.protocol import QueryProtocol
 from app.routes import points, query, updates
 from app.schemas.query import decode_query
 from app.settings import Settings
+from app.warnings import Warnings
 from index import (
     Collection,
     CollectionConfig,
@@ -173,7 +174,7 @@ def test_the_short_way_keeps_the_body_limit(tmp_path: Path) -> None:
 
 def test_large_answers_are_gathered_beside_the_event_loop(edge: Edge, opened: Collection) -> None:
     def now(body: bytes) -> Any:
-        return query.query_now(edge.context, opened, body)
+        return query.query_now(edge.context, opened, body, Warnings())
 
     assert now(b'{"query":[1,2,3],"with_payload":true}') is not None
     assert now(b'{"query":[1,2,3],"limit":8000,"with_payload":true}') is None

@@ -47,7 +47,7 @@ def test_both_lists_are_in_the_whole(upgrade: Upgrade) -> None:
     query = (upgrade.queries[0] @ rotation()).tolist()
     reply = upgrade.query({"query": query, "using": "@v2", "limit": WHOLE}, explain="true")
     versions = reply.json()["explain"]["versions"]
-    assert [one["merge"] for one in versions] == [None, "matched"]
+    assert [one["merge"] for one in versions] == [None, "raw"]
     ids = [one["id"] for one in result(reply)["points"]]
     assert any(one < 200 for one in ids)
     assert any(one >= 200 for one in ids)

@@ -155,6 +155,8 @@ def _operation(path: str, route: PointRoute, schema_of: Mapping[str, Schema]) ->
         "parameters": [COLLECTION_NAME, *_last_part(path), *PARAMETERS[route.kind]],
         "responses": {"200": _answer(route, schema_of), **_failures()},
     }
+    if route.deprecated:
+        operation["deprecated"] = True
     if route.body is not None:
         content = {"application/json": {"schema": schema_of[repr(route.body)]}}
         operation["requestBody"] = {"required": True, "content": content}

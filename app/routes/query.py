@@ -6,10 +6,10 @@ costs about as much as the search itself. Trees run beside it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from time import perf_counter
+from typing import TypeAlias
 
-import msgspec
 import numpy as np
 
 from app.context import Call, Context
@@ -19,16 +19,17 @@ from app.schemas.explanations import explain
 from app.schemas.hits import GroupsReply, PointGroup, ScoredPoints, to_hits, to_points
 from app.schemas.ids import id_of_group
 from app.schemas.parameters import parse_parameters
-from app.schemas.query import Asked, Query, Tree, decode_query, to_query
+from app.schemas.query import Asked, Query, Tree, decode_queries, decode_query
 from app.schemas.records import RecordReply, to_reply
-from app.schemas.searches import GroupsBody, QueryBatchBody, WithLookupBody
+from app.schemas.searches import WithLookupBody
 from app.schemas.selectors import PayloadSelector, select_vectors
-from app.schemas.trees import to_groups
+from app.schemas.trees import Grouped, decode_groups
 from app.strict import Strict, strict_of
 from app.warnings import Warnings
 from index import (
     BridgeMode,
     Collection,
+    CollectionConfig,
     Group,
     GroupRequest,
     NotYetApplied,
@@ -43,21 +44,39 @@ from index import (
 
 INLINE_SECONDS = 0.001  # expected; above it a search runs beside the event loop
 
-_BATCH = msgspec.json.Decoder(QueryBatchBody)
-_GROUPS = msgspec.json.Decoder(GroupsBody)
+Decode: TypeAlias = Callable[[bytes, CollectionConfig], Asked]
+DecodeBatch: TypeAlias = Callable[[bytes, CollectionConfig], list[Asked]]
+DecodeGroups: TypeAlias = Callable[[bytes], Grouped]
 
 
 async def query(call: Call) -> ScoredPoints | Explained:
     """Return the points that a query ranks best."""
+    return await ask(call, decode_query)
+
+
+async def query_batch(call: Call) -> list[ScoredPoints] | Explained:
+    """Answer several queries, plain ones on one state of the collection."""
+    return await ask_batch(call, decode_queries)
+
+
+async def query_groups(call: Call) -> GroupsReply | Explained:
+    """Return the best points of each group, grouped by a payload value."""
+    return await ask_groups(call, decode_groups)
+
+
+async def ask(call: Call, decode: Decode) -> ScoredPoints | Explained:
+    """Answer one query, whose body ``decode`` reads."""
     timeout = parse_parameters(call.query_string).timeout
     knobs = call.knobs
     if call.has_small_body and not knobs.explain:
-        found = query_now(call.context, call.collection, call.body, call.warnings, knobs.bridge)
+        found = answer_now(
+            call.context, call.collection, call.body, decode, call.warnings, knobs.bridge
+        )
         if found is not None:
             return found
 
     def search() -> tuple[SearchStats, float, ScoredPoints]:
-        asked = decode_query(call.body, call.collection.config)
+        asked = decode(call.body, call.collection.config)
         _check(call.strict(), [asked], timeout)
         started = perf_counter()
         stats, points = _run(call.context, call.collection, asked, knobs.bridge)
@@ -69,9 +88,17 @@ async def query(call: Call) -> ScoredPoints | Explained:
 
 
 def query_now(
+    context: Context, collection: Collection, body: bytes, warnings: Warnings
+) -> ScoredPoints | None:
+    """Return the answer to a body of ``query`` as ``answer_now`` does."""
+    return answer_now(context, collection, body, decode_query, warnings)
+
+
+def answer_now(
     context: Context,
     collection: Collection,
     body: bytes,
+    decode: Decode,
     warnings: Warnings,
     bridge: BridgeMode = "on",
 ) -> ScoredPoints | None:
@@ -81,7 +108,7 @@ def query_now(
     """
     if strict_of(collection, context.rates) is not None:
         return None
-    asked = decode_query(body, collection.config)
+    asked = decode(body, collection.config)
     if isinstance(asked, Tree) or collection.cost(asked.request) > INLINE_SECONDS:
         return None
     request = _bridging(asked.request, bridge)
@@ -109,15 +136,10 @@ def _reads_store(request: SearchRequest) -> bool:
     return attaches or by_id or request.filter is not None
 
 
-async def query_batch(call: Call) -> list[ScoredPoints] | Explained:
-    """Answer several queries, plain ones on one state of the collection."""
+async def ask_batch(call: Call, decode: DecodeBatch) -> list[ScoredPoints] | Explained:
+    """Answer several queries, whose body ``decode`` reads."""
     timeout = parse_parameters(call.query_string).timeout
-    config = call.collection.config
-
-    def decode() -> list[Asked]:
-        return [to_query(each, config) for each in _BATCH.decode(call.body).searches]
-
-    asked = await call.decoded(decode)
+    asked = await call.decoded(lambda: decode(call.body, call.collection.config))
     strict = call.strict()
     if strict is not None:
         strict.search_batch(len(asked))
@@ -144,19 +166,18 @@ def _cost(collection: Collection, asked: Sequence[Asked]) -> float:
     )
 
 
-async def query_groups(call: Call) -> GroupsReply | Explained:
-    """Return the best points of each group, grouped by a payload value."""
+async def ask_groups(call: Call, decode: DecodeGroups) -> GroupsReply | Explained:
+    """Answer one query by groups, whose body ``decode`` reads."""
     timeout = parse_parameters(call.query_string).timeout
 
     def search() -> tuple[SearchStats, GroupsReply]:
-        body = _GROUPS.decode(call.body)
-        request, select = to_groups(body)
+        request, select, lookup = decode(call.body)
         strict = call.strict()
         if strict is not None:
             strict.group_by(request.path)
             _check_tree(strict, request.root, request.root.limit * request.size, timeout)
         stats, groups = _groups(call, request)
-        lookups = _lookups(call.context, body.with_lookup, [group.key for group in groups])
+        lookups = _lookups(call.context, lookup, [group.key for group in groups])
         vectors = request.with_vectors
         return stats, GroupsReply(
             [
@@ -216,12 +237,11 @@ def _groups(call: Call, request: GroupRequest) -> tuple[SearchStats, list[Group]
 
 
 def _lookups(
-    context: Context, asked: str | WithLookupBody | None, keys: Sequence[int | str]
+    context: Context, body: WithLookupBody | None, keys: Sequence[int | str]
 ) -> dict[int | str, RecordReply]:
     """Return the points of another collection whose ids are groups, by group."""
-    if asked is None:
+    if body is None:
         return {}
-    body = WithLookupBody(asked) if isinstance(asked, str) else asked
     collection = context.database.get(body.collection)
     select = PayloadSelector(body.with_payload, default=True)
     vectors = select_vectors(body.with_vectors)

@@ -6,12 +6,22 @@ from collections.abc import Awaitable, Callable
 from typing import Any, NamedTuple
 
 from app.context import Call
-from app.routes import adapters, analysis, indexes, points, query, updates
+from app.routes import adapters, analysis, indexes, legacy, points, query, updates
 from app.routes.indexes import IndexBody
 from app.schemas.adapters import AdapterBody, AdapterReply, CompareBody
 from app.schemas.analysis import FacetBody, FacetReply, MatrixBody, OffsetsReply, PairsReply
 from app.schemas.documents import ParameterKind
-from app.schemas.hits import GroupsReply, ScoredPoints
+from app.schemas.hits import GroupsReply, ScoredPoint, ScoredPoints
+from app.schemas.legacy_bodies import (
+    DiscoverBatchBody,
+    DiscoverPointsBody,
+    RecommendBatchBody,
+    RecommendGroupsBody,
+    RecommendPointsBody,
+    SearchBatchBody,
+    SearchGroupsBody,
+    SearchPointsBody,
+)
 from app.schemas.points import UpsertBody
 from app.schemas.records import (
     CountBody,
@@ -41,6 +51,7 @@ class PointRoute(NamedTuple):
     reply: Any
     kind: ParameterKind
     tag: str = "points"
+    deprecated: bool = False
 
 
 def _read(endpoint: Callable[[Call], Awaitable[Any]], body: type | None, reply: Any) -> PointRoute:
@@ -51,6 +62,12 @@ def _search(
     endpoint: Callable[[Call], Awaitable[Any]], body: type | None, reply: Any
 ) -> PointRoute:
     return PointRoute(endpoint, body, reply, "search")
+
+
+def _legacy(
+    endpoint: Callable[[Call], Awaitable[Any]], body: type | None, reply: Any
+) -> PointRoute:
+    return PointRoute(endpoint, body, reply, "search", deprecated=True)
 
 
 def _long(endpoint: Callable[[Call], Awaitable[Any]], body: type | None, reply: Any) -> PointRoute:
@@ -73,6 +90,22 @@ POINT_ROUTES: dict[tuple[str, str], PointRoute] = {
     ("POST", "points/query"): _search(query.query, QueryBody, ScoredPoints),
     ("POST", "points/query/batch"): _search(query.query_batch, QueryBatchBody, list[ScoredPoints]),
     ("POST", "points/query/groups"): _search(query.query_groups, GroupsBody, GroupsReply),
+    ("POST", "points/search"): _legacy(legacy.search, SearchPointsBody, list[ScoredPoint]),
+    ("POST", "points/search/batch"): _legacy(
+        legacy.search_batch, SearchBatchBody, list[list[ScoredPoint]]
+    ),
+    ("POST", "points/search/groups"): _legacy(legacy.search_groups, SearchGroupsBody, GroupsReply),
+    ("POST", "points/recommend"): _legacy(legacy.recommend, RecommendPointsBody, list[ScoredPoint]),
+    ("POST", "points/recommend/batch"): _legacy(
+        legacy.recommend_batch, RecommendBatchBody, list[list[ScoredPoint]]
+    ),
+    ("POST", "points/recommend/groups"): _legacy(
+        legacy.recommend_groups, RecommendGroupsBody, GroupsReply
+    ),
+    ("POST", "points/discover"): _legacy(legacy.discover, DiscoverPointsBody, list[ScoredPoint]),
+    ("POST", "points/discover/batch"): _legacy(
+        legacy.discover_batch, DiscoverBatchBody, list[list[ScoredPoint]]
+    ),
     ("POST", "facet"): _search(analysis.facet, FacetBody, FacetReply),
     ("POST", "points/search/matrix/pairs"): _read(analysis.matrix_pairs, MatrixBody, PairsReply),
     ("POST", "points/search/matrix/offsets"): _read(

@@ -16,17 +16,8 @@ from app.routes.table import POINT_ROUTES
 router = APIRouter(include_in_schema=False)
 
 COLLECTION = "/collections/{collection_name}"
-POINTS = f"{COLLECTION}/points"
 SHARD = f"{COLLECTION}/shards/{{shard_id}}"
 ENDPOINTS: tuple[tuple[str, tuple[str, ...]], ...] = (
-    (f"{POINTS}/search", ("POST",)),
-    (f"{POINTS}/search/batch", ("POST",)),
-    (f"{POINTS}/search/groups", ("POST",)),
-    (f"{POINTS}/recommend", ("POST",)),
-    (f"{POINTS}/recommend/batch", ("POST",)),
-    (f"{POINTS}/recommend/groups", ("POST",)),
-    (f"{POINTS}/discover", ("POST",)),
-    (f"{POINTS}/discover/batch", ("POST",)),
     (f"{COLLECTION}/snapshots", ("GET", "POST")),
     (f"{COLLECTION}/snapshots/recover", ("PUT",)),
     (f"{COLLECTION}/snapshots/upload", ("POST",)),

@@ -15,6 +15,7 @@ from app.schemas.points import refuse_clauses
 from app.schemas.searches import (
     NO_PARAMS,
     NO_QUANTIZATION,
+    QueryBatchBody,
     QueryBody,
     check_params,
     limit_of,
@@ -60,6 +61,7 @@ Asked: TypeAlias = Query | Tree
 MARK = b"0.5772156649015328606065120900824024e-307"
 
 _QUERY = msgspec.json.Decoder(QueryBody)
+_QUERIES = msgspec.json.Decoder(QueryBatchBody)
 _OBJECT = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _NO_PAYLOAD = PayloadSelector(None, default=False)
 
@@ -70,16 +72,30 @@ def decode_query(text: bytes, config: CollectionConfig) -> Asked:
     Most of a body is one array of numbers. It is cut out and read on its own, so that it is not
     walked over twice; every body that this does not fit is read the plain way.
     """
-    start = text.find(b"[")
-    stop = text.find(b"]", start) + 1
-    if 0 <= start < stop and MARK not in text:
+    cut = cut_vector(text)
+    if cut is not None:
+        rest_text, vector = cut
         try:
-            rest = _QUERY.decode(text[:start] + MARK + text[stop:])
-            if _names_mark(bytes(rest.query)) and _is_one_level(rest):
-                return _to_search(rest, config, parse_vector(text[start:stop]))
+            rest = _QUERY.decode(rest_text)
+            if _names_mark(bytes(rest.query)) and is_one_level(rest):
+                return to_search(rest, config, parse_vector(vector))
         except (InvalidVector, msgspec.MsgspecError):
             pass  # the plain way words the error
     return to_query(_QUERY.decode(text), config)
+
+
+def decode_queries(text: bytes, config: CollectionConfig) -> list[Asked]:
+    """Return the queries that the text of a batch asks for; raises as ``to_query`` does."""
+    return [to_query(each, config) for each in _QUERIES.decode(text).searches]
+
+
+def cut_vector(text: bytes) -> tuple[bytes, bytes] | None:
+    """Return a body with ``MARK`` for its first array, and that array; None without one."""
+    start = text.find(b"[")
+    stop = text.find(b"]", start) + 1
+    if 0 <= start < stop and MARK not in text:
+        return text[:start] + MARK + text[stop:], text[start:stop]
+    return None
 
 
 def to_query(body: QueryBody, config: CollectionConfig) -> Asked:
@@ -89,15 +105,16 @@ def to_query(body: QueryBody, config: CollectionConfig) -> Asked:
         Refusal: a clause is unsupported, out of range, or of the wrong shape.
         InvalidInput: a vector, an id or a path cannot be read, or a name is not declared.
     """
-    if _is_one_level(body):
+    if is_one_level(body):
         target = _plain_target(bytes(body.query))
         if target is not None:
-            return _to_search(body, config, target)
+            return to_search(body, config, target)
     refuse_clauses(body, "shard_key")
     return Tree(*to_tree(body))
 
 
-def _is_one_level(body: QueryBody) -> bool:
+def is_one_level(body: QueryBody) -> bool:
+    """Tell whether a body may be a plain query, if what it asks for is."""
     if body.lookup_from is not None or bytes(body.prefetch) not in (*ABSENT, b"[]"):
         return False
     return body.params is None or body.params.idf in (None, "global")
@@ -118,7 +135,8 @@ def _plain_target(text: bytes) -> queries.Target | None:
     return to_target(bytes(nearest), "query.nearest")
 
 
-def _to_search(body: QueryBody, config: CollectionConfig, target: queries.Target) -> Query:
+def to_search(body: QueryBody, config: CollectionConfig, target: queries.Target) -> Query:
+    """Return the plain query of one target; raises as ``to_query`` does."""
     if body.shard_key is not None:
         refuse_clauses(body, "shard_key")
     name = body.using or ""

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import msgspec
 
 from app.errors import format_error, wrong_input
 from app.schemas.kinds import to_kind
+from app.schemas.points import refuse_clauses
 from app.schemas.searches import (
     GroupsBody,
     LevelBody,
     QueryBody,
+    WithLookupBody,
     between,
     limit_of,
     offset_of,
@@ -24,30 +28,55 @@ from index import MAX_K, parse_path, queries
 MAX_DEPTH = 32  # of prefetches in prefetches
 MAX_PREFETCHES = 1_000  # of one request
 
+_GROUPS = msgspec.json.Decoder(GroupsBody)
 _LEVEL = msgspec.json.Decoder(LevelBody)
 _LEVELS = msgspec.json.Decoder(list[LevelBody])
 
 
-def to_tree(body: QueryBody) -> tuple[queries.QueryRequest, PayloadSelector]:
+def to_tree(
+    body: QueryBody, query: queries.Query | None = None
+) -> tuple[queries.QueryRequest, PayloadSelector]:
     """Return the tree a body asks for, and how payloads are cut.
+
+    Args:
+        body: whose ``query`` is not read when one is given.
+        query: of the root.
 
     Raises:
         Refusal: a clause is unsupported, out of range, or of the wrong shape.
         InvalidInput: a vector, an id or a path cannot be read.
     """
     select = PayloadSelector(body.with_payload, default=False)
-    root = _level(body, limit_of(body), _Budget())
+    root = _level(body, limit_of(body), _Budget(), query)
     vectors = select_vectors(body.with_vector)
     return queries.QueryRequest(root, offset_of(body), select.wanted, vectors), select
 
 
-def to_groups(body: GroupsBody) -> tuple[queries.GroupRequest, PayloadSelector]:
-    """Return the grouped tree a body asks for, and how payloads are cut; raises as ``to_tree``."""
+class Grouped(NamedTuple):
+    """A grouped tree, how payloads are cut, and where a point of each group is looked up."""
+
+    request: queries.GroupRequest
+    select: PayloadSelector
+    lookup: WithLookupBody | None
+
+
+def decode_groups(text: bytes) -> Grouped:
+    """Return the grouped tree that the text of a body asks for; raises as ``to_tree`` does."""
+    return to_groups(_GROUPS.decode(text))
+
+
+def to_groups(body: GroupsBody, query: queries.Query | None = None) -> Grouped:
+    """Return the grouped tree a body asks for; takes and raises what ``to_tree`` does."""
+    refuse_clauses(body, "shard_key")
     select = PayloadSelector(body.with_payload, default=False)
     size = between("group_size", body.group_size, 1, MAX_K, queries.DEFAULT_GROUP_SIZE)
-    root = _level(body, limit_of(body), _Budget())
+    root = _level(body, limit_of(body), _Budget(), query)
     path, vectors = parse_path(body.group_by), select_vectors(body.with_vector)
-    return queries.GroupRequest(root, path, size, select.wanted, vectors), select
+    request = queries.GroupRequest(root, path, size, select.wanted, vectors)
+    lookup = body.with_lookup
+    if isinstance(lookup, str):
+        lookup = WithLookupBody(lookup)
+    return Grouped(request, select, lookup)
 
 
 class _Budget:
@@ -63,20 +92,26 @@ class _Budget:
             raise wrong_input(f"prefetch: expected at most {MAX_PREFETCHES} in one request")
 
 
-def _level(body: LevelBody, limit: int, budget: _Budget, depth: int = 0) -> queries.Prefetch:
+def _level(
+    body: LevelBody,
+    limit: int,
+    budget: _Budget,
+    query: queries.Query | None = None,
+    depth: int = 0,
+) -> queries.Prefetch:
     if depth > MAX_DEPTH:
         raise format_error(f"prefetch: nested too deeply, expected at most {MAX_DEPTH} levels")
     below = _prefetches(bytes(body.prefetch))
     budget.take(len(below))
     return queries.Prefetch(
-        query=to_kind(bytes(body.query)),
+        query=query or to_kind(bytes(body.query)),
         using=body.using or "",
         filter=to_filter(body.filter),
         params=to_params(body.params),
         threshold=body.score_threshold,
         limit=limit,
         lookup=to_lookup(body.lookup_from),
-        prefetches=tuple(_level(each, limit_of(each), budget, depth + 1) for each in below),
+        prefetches=tuple(_level(each, limit_of(each), budget, depth=depth + 1) for each in below),
     )
 
 

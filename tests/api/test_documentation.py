@@ -47,6 +47,26 @@ CALLS: list[tuple[str, str, Any]] = [
     ("POST", "/points/query", {"query": [1, 2, 3], "with_payload": True, "with_vector": True}),
     ("POST", "/points/query/batch", {"searches": [{"query": [1, 2, 3]}]}),
     ("POST", "/points/query/groups", {"query": [1, 2, 3], "group_by": "tag"}),
+    ("POST", "/points/search", {"vector": {"name": "", "vector": [1, 2, 3]}, "limit": 2}),
+    ("POST", "/points/search/batch", {"searches": [{"vector": [1, 2, 3], "limit": 2}]}),
+    (
+        "POST",
+        "/points/search/groups",
+        {"vector": [1, 2, 3], "group_by": "tag", "group_size": 1, "limit": 2},
+    ),
+    ("POST", "/points/recommend", {"positive": [1], "negative": [[3, 2, 1]], "limit": 2}),
+    ("POST", "/points/recommend/batch", {"searches": [{"positive": [1], "limit": 2}]}),
+    (
+        "POST",
+        "/points/recommend/groups",
+        {"positive": [3], "group_by": "tag", "group_size": 1, "limit": 2},
+    ),
+    ("POST", "/points/discover", {"target": 1, "context": [], "limit": 2}),
+    (
+        "POST",
+        "/points/discover/batch",
+        {"searches": [{"context": [{"positive": 1, "negative": 2}], "limit": 2}]},
+    ),
     ("POST", "/points/search/matrix/pairs", {"sample": 3, "limit": 2}),
     ("POST", "/points/search/matrix/offsets", {"sample": 3, "limit": 2}),
     ("POST", "/facet", {"key": "tag"}),
@@ -113,6 +133,7 @@ def test_every_point_route_is_documented(document: dict[str, Any]) -> None:
     for method, suffix in POINT_ROUTES:
         operation = document["paths"][f"/collections/{{collection_name}}/{suffix}"][method.lower()]
         names = {parameter["name"] for parameter in operation["parameters"]}
+        assert operation.get("deprecated", False) == POINT_ROUTES[method, suffix].deprecated
         assert {"collection_name", "timeout"} <= names
         assert ("wait" in names) == (POINT_ROUTES[method, suffix].kind == "write")
         assert "result" in reply_schema(operation, "200")["properties"]
@@ -170,7 +191,9 @@ def test_bodies_and_replies_are_as_documented(document: dict[str, Any], http: ht
         if body is not None:
             content = operation["requestBody"]["content"]["application/json"]
             require(document, content["schema"], body)
-        headers = {"x-palimpsest-explain": "true"} if "/query" in below else {}
+        route = POINT_ROUTES.get((method, below[1:]))
+        searches = route is not None and route.kind == "search" and below != "/facet"
+        headers = {"x-palimpsest-explain": "true"} if searches else {}
         path = f"/collections/documented{below}"
         reply = http.request(method, path, json=body, headers=headers)
         assert reply.status_code == 200, (method, below, reply.text)

@@ -21,6 +21,7 @@ from app.edge import Edge
 from app.main import create_app
 from app.protocol import QueryProtocol
 from app.routes import points, query, updates
+from app.schemas import query as bodies
 from app.schemas.query import decode_query
 from app.settings import Settings
 from app.warnings import Warnings
@@ -226,7 +227,7 @@ BODIES: dict[str, tuple[Any, Endpoint, bytes]] = {
     "_RETRIEVE": (points, points.retrieve, b'{"ids":[1]}'),
     "_SCROLL": (points, points.scroll, b"{}"),
     "_COUNT": (points, points.count, b"{}"),
-    "_BATCH": (query, query.query_batch, b'{"searches":[{"query":[1,2,3]}]}'),
+    "_QUERIES": (bodies, query.query_batch, b'{"searches":[{"query":[1,2,3]}]}'),
 }
 
 

@@ -67,9 +67,6 @@ def test_issues(http: httpx.Client) -> None:
 @pytest.mark.parametrize(
     ("method", "path"),
     [
-        ("POST", "/collections/{}/points/search"),
-        ("POST", "/collections/{}/points/recommend"),
-        ("POST", "/collections/{}/points/discover/batch"),
         ("GET", "/collections/{}/snapshots"),
         ("PUT", "/collections/{}/snapshots/recover"),
         ("GET", "/snapshots"),

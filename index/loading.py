@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 from pyroaring import BitMap
 
-from index.errors import InvalidInput
+from index.errors import InvalidInput, StorageFull
 from index.filters.bitmaps import from_numbers, to_numbers
+from index.filters.paths import format_path, parse_path
 from index.payload.config import FieldIndex
 from index.payload.indexes import PayloadIndexes
 from index.storage.fields import FieldEntry
@@ -34,7 +36,7 @@ def load_fields(store: Store, folders: Path) -> tuple[PayloadIndexes, list[Field
         Damaged: a file is not what was written.
         UnknownFormat: a newer release wrote it.
     """
-    entries = store.fields.entries()
+    entries = _as_written_today(store)
     indexes = PayloadIndexes()
     written = [entry for entry in entries if entry.folder is not None]
     try:
@@ -52,6 +54,22 @@ def load_fields(store: Store, folders: Path) -> tuple[PayloadIndexes, list[Field
                 store.fields.put(entry)
         return PayloadIndexes(), unbuilt
     return indexes, [entry for entry in entries if entry.folder is None]
+
+
+def _as_written_today(store: Store) -> list[FieldEntry]:
+    """Return the entries, the text of their paths the one that this release gives them.
+
+    Releases before put quotes around keys that do without them now.
+    """
+    entries = store.fields.entries()
+    paths = [format_path(parse_path(entry.key)) for entry in entries]
+    if paths == [entry.key for entry in entries]:
+        return entries
+    with suppress(StorageFull), store.transaction():
+        for entry, path in zip(entries, paths, strict=True):
+            store.fields.remove(entry.key)
+            store.fields.put(replace(entry, key=path))
+    return store.fields.entries()
 
 
 def _load(indexes: PayloadIndexes, folders: Path, entry: FieldEntry) -> None:

@@ -1,8 +1,11 @@
 """Payload paths as text and as steps.
 
 A path is keys joined by dots; any key may be followed by brackets: ``[]`` stands for every element
-of an array, ``[0]`` for one. A key of letters, digits, ``_`` and ``-`` is written as it is, any
-other in double quotes: ``a.b``, ``list[].x``, ``list[0]``, ``"a.b"[].c``.
+of an array, ``[0]`` for one. A key of letters, digits, ``_``, ``-`` and anything that is not ASCII
+is written as it is, any other in double quotes: ``a.b``, ``list[].x``, ``list[0]``, ``"a.b"[].c``.
+
+Qdrant wants quotes around some of what is not ASCII: signs, and marks that no letter owns. Vowels
+of many scripts are such marks to Python, so all of it may do without.
 """
 
 from __future__ import annotations
@@ -18,8 +21,9 @@ MAX_STEPS = 128  # no payload is deeper in practice; walks take time for each
 MAX_INDEX = 2**64 - 1
 _SHOWN = 80  # characters of a wrong path that its refusal repeats; longer ones are not remembered
 
-_PLAIN = re.compile(r"[\w-]+")
-_PART = re.compile(r'(?:"(?P<quoted>[^"]*)"|(?P<key>[\w-]+))(?P<brackets>(?:\[[0-9]*\])*)')
+_KEY = r"[A-Za-z0-9_\u0080-\U0010ffff-]+"
+_PLAIN = re.compile(_KEY)
+_PART = re.compile(rf'(?:"(?P<quoted>[^"]*)"|(?P<key>{_KEY}))(?P<brackets>(?:\[[0-9]*\])*)')
 _BRACKET = re.compile(r"\[([0-9]*)\]")
 
 

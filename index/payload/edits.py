@@ -11,6 +11,7 @@ from typing import Any, TypeAlias
 
 import msgspec
 
+from index.filters.decoding import decode_payload
 from index.filters.expression import EACH, Path, Step
 
 Fields: TypeAlias = dict[str, msgspec.Raw]
@@ -18,7 +19,6 @@ Items: TypeAlias = list[msgspec.Raw]
 
 _FIELDS = msgspec.json.Decoder(Fields)
 _ITEMS = msgspec.json.Decoder(Items)
-_VALUES = msgspec.json.Decoder(dict[str, Any])
 _ENCODE = msgspec.json.Encoder().encode
 _WHITE = b" \t\r\n"
 _NULL = b"null"
@@ -133,4 +133,13 @@ def is_same(old: bytes | None, new: bytes | None) -> bool:
     """Tell whether two payloads hold the same values; false where there is none."""
     if old is None or new is None:
         return False
-    return old == new or bool(_VALUES.decode(old) == _VALUES.decode(new))
+    return old == new or _alike(decode_payload(old), decode_payload(new))
+
+
+def _alike(one: Any, other: Any) -> bool:
+    """Tell whether decoded values are the same to JSON, to which true is no number."""
+    if isinstance(one, dict) and isinstance(other, dict):
+        return one.keys() == other.keys() and all(_alike(one[key], other[key]) for key in one)
+    if isinstance(one, list) and isinstance(other, list):
+        return len(one) == len(other) and all(map(_alike, one, other))
+    return (one is True or one is False) == (other is True or other is False) and one == other

@@ -7,10 +7,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 
-import msgspec
 import numpy as np
 from pyroaring import BitMap
 
+from index.filters.decoding import decode_payload
 from index.filters.expression import Filter, HasVector
 from index.filters.matching import Facts
 from index.query.compiled import Known, Row, compile_term, refuse_infinite
@@ -79,7 +79,7 @@ def _facts(source: Source, numbers: Numbers) -> dict[int, Facts]:
     return {
         number: Facts(
             ids[number],
-            {} if payload is None else msgspec.json.decode(payload),
+            decode_payload(payload),
             _Names(number, having),
         )
         for number, payload in zip(numbers.tolist(), payloads, strict=True)

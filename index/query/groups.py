@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Container, Sequence, Set
 from dataclasses import replace
-from typing import NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
-import msgspec
 import numpy as np
 
 from index.config import MAX_K
+from index.filters.decoding import key_decoder
 from index.filters.expression import Filter, Match, Path
 from index.filters.values import values_at
 from index.query.execute import Answer, Elsewhere, attach, check, ranked
@@ -155,6 +155,7 @@ class _Keys:
     def __init__(self, source: Source, path: Path) -> None:
         self._source = source
         self._path = path
+        self._decode = key_decoder({str(path[0])})
         self._known: dict[int, Sequence[GroupKey]] = {}
 
     def of(self, found: Scored) -> list[Sequence[GroupKey]]:
@@ -163,12 +164,12 @@ class _Keys:
         new = [number for number in dict.fromkeys(numbers) if number not in self._known]
         payloads = self._source.payloads(np.array(new, dtype=np.uint32))
         for number, payload in zip(new, payloads, strict=True):
-            self._known[number] = () if payload is None else _keys_in(payload, self._path)
+            self._known[number] = _keys_in(self._decode(payload), self._path)
         return [self._known[number] for number in numbers]
 
 
-def _keys_in(payload: bytes, path: Path) -> Sequence[GroupKey]:
-    values = values_at(msgspec.json.decode(payload), path)
+def _keys_in(payload: dict[str, Any], path: Path) -> Sequence[GroupKey]:
+    values = values_at(payload, path)
     if any(value.__class__ not in (int, str) for value in values):
         return ()
     return list(dict.fromkeys(values))

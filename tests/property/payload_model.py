@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Set
 from dataclasses import dataclass
 from typing import Any
@@ -139,12 +138,3 @@ def cut(payload: Payload, path: Path) -> Payload:
         return {key: value for key, value in payload.items() if key != path[0]}
     inner = payload.get("a")
     return {**payload, "a": cut(inner, path[1:])} if isinstance(inner, dict) else payload
-
-
-def text_of(payload: Payload | None) -> bytes | None:
-    return None if payload is None else json.dumps(payload).encode()
-
-
-def read(text: bytes | None) -> Payload:
-    found: Payload = json.loads(text or b"{}")
-    return found

@@ -32,7 +32,8 @@ from index import (
     VectorConfig,
 )
 from index.errors import PointNotFound
-from index.filters.expression import Path
+from index.filters.expression import Filter, Path
+from index.filters.paths import format_path, parse_path
 from index.payload.config import FieldIndex
 from index.storage.ids import key_of
 from index.types import Vector, Vectors
@@ -51,9 +52,8 @@ from tests.property.payload_model import (
     Whose,
     cut,
     patched,
-    read,
-    text_of,
 )
+from tests.property.payload_names import Names, names
 
 SIZE = 5
 NAMES = ("", "text")
@@ -87,9 +87,11 @@ class CollectionMachine(RuleBasedStateMachine):
         distance=st.sampled_from(Distance),
         encoding=st.sampled_from(["float32", "8", "4", "1"]),
         seed=st.integers(0, 2**32 - 1),
+        keys=names,
     )
-    def create(self, distance: Distance, encoding: Any, seed: int) -> None:
+    def create(self, distance: Distance, encoding: Any, seed: int, keys: Names) -> None:
         self.distance = distance
+        self.keys = keys
         self.rng = np.random.default_rng(seed)
         config = CollectionConfig(
             {name: VectorConfig(SIZE, distance, encoding) for name in NAMES},
@@ -124,7 +126,7 @@ class CollectionMachine(RuleBasedStateMachine):
             values = self._vectors(len(having))
             named[name] = NamedVectors(np.array(having, dtype=np.int64), values)
             kept[name] = dict(zip(having, self._kept(values), strict=True)) if having else {}
-        texts = [text_of(payload) for payload in payloads]
+        texts = [self._text(payload) for payload in payloads]
         seq = self.open.upsert(PointBatch(ids, named, texts)).result()
         self._advance(seq)
         for place, one in enumerate(ids):
@@ -175,6 +177,12 @@ class CollectionMachine(RuleBasedStateMachine):
 
     # Payloads, and writes to the points that a filter chooses.
 
+    def _filter(self, whose: Whose) -> Filter:
+        return self.keys.filter(whose.filter)
+
+    def _text(self, payload: Payload | None) -> bytes | None:
+        return self.keys.text_of(payload)
+
     def _chosen(self, whose: Whose) -> list[PointId]:
         return [one for one in self.model if whose.holds(self._point(one))]
 
@@ -191,7 +199,9 @@ class CollectionMachine(RuleBasedStateMachine):
 
     @rule(whose=filters, patch=st.sampled_from(PATCHES), at=st.sampled_from(PLACES))
     def set_payload(self, whose: Whose, patch: Payload, at: Path) -> None:
-        future = self.open.set_payload(whose.filter, text_of(patch) or b"", at)
+        future = self.open.set_payload(
+            self._filter(whose), self._text(patch) or b"", self.keys.path(at)
+        )
         self._edit(future, self._chosen(whose), lambda payload: patched(payload, patch, at))
 
     @rule(
@@ -199,7 +209,7 @@ class CollectionMachine(RuleBasedStateMachine):
     )
     def set_payload_of_ids(self, ids: list[PointId], patch: Payload) -> None:
         """Points that are missing are named by an error, and the others are written."""
-        future = self.open.set_payload(ids, text_of(patch) or b"")
+        future = self.open.set_payload(ids, self._text(patch) or b"")
         there = [one for one in dict.fromkeys(ids) if one in self.model]
         if len(there) < len({*ids}):
             with pytest.raises(PointNotFound):
@@ -210,30 +220,36 @@ class CollectionMachine(RuleBasedStateMachine):
 
     @rule(whose=filters, new=st.sampled_from(PAYLOADS))
     def overwrite_payload(self, whose: Whose, new: Payload | None) -> None:
-        future = self.open.overwrite_payload(whose.filter, text_of(new or {}) or b"")
+        future = self.open.overwrite_payload(self._filter(whose), self._text(new or {}) or b"")
         self._edit(future, self._chosen(whose), lambda _: new or {})
 
     @rule(whose=filters, path=st.sampled_from(KEYS))
     def delete_payload(self, whose: Whose, path: Path) -> None:
-        future = self.open.delete_payload(whose.filter, [path])
+        future = self.open.delete_payload(self._filter(whose), [self.keys.path(path)])
         self._edit(future, self._chosen(whose), lambda payload: cut(payload, path))
 
     @rule(whose=filters)
     def clear_payload(self, whose: Whose) -> None:
-        self._edit(self.open.clear_payload(whose.filter), self._chosen(whose), lambda _: {})
+        self._edit(
+            self.open.clear_payload(self._filter(whose)),
+            self._chosen(whose),
+            lambda _: {},
+        )
 
     @rule(whose=filters)
     def delete_chosen(self, whose: Whose) -> None:
         chosen = self._chosen(whose)
-        self._advance(self.open.delete(whose.filter).result())
+        self._advance(self.open.delete(self._filter(whose)).result())
         for one in chosen:
             del self.model[one]
 
     @rule(whose=filters, mode=st.sampled_from(["upsert", "insert_only", "update_only"]))
     def upsert_conditionally(self, whose: Whose, mode: Any) -> None:
         ids, values = IDS[:4], self._vectors(4)
-        batch = PointBatch(ids, {"": NamedVectors(np.arange(4), values)}, [b'{"n":1}'] * 4)
-        seq = self.open.upsert(batch, mode=mode, condition=whose.filter).result()
+        batch = PointBatch(
+            ids, {"": NamedVectors(np.arange(4), values)}, [self._text({"n": 1})] * 4
+        )
+        seq = self.open.upsert(batch, mode=mode, condition=self._filter(whose)).result()
         self._advance(seq)
         for one, vector in zip(ids, self._kept(values), strict=True):
             there = one in self.model
@@ -244,7 +260,7 @@ class CollectionMachine(RuleBasedStateMachine):
     @rule(whose=filters, name=st.sampled_from(NAMES))
     def delete_vectors(self, whose: Whose, name: str) -> None:
         chosen = self._chosen(whose)
-        seq = self.open.delete_vectors(whose.filter, [name]).result()
+        seq = self.open.delete_vectors(self._filter(whose), [name]).result()
         self._advance(seq)
         for one in chosen:
             _, payload, vectors = self.model[one]
@@ -253,13 +269,15 @@ class CollectionMachine(RuleBasedStateMachine):
 
     @rule(key=st.sampled_from(sorted(KINDS)))
     def create_index(self, key: str) -> None:
-        self.open.create_index(key, FieldIndex.from_declared(KINDS[key])).result()
-        assert key in self.open.state().fields
+        path = format_path(self.keys.path(parse_path(key)))
+        self.open.create_index(path, FieldIndex.from_declared(KINDS[key])).result()
+        assert path in self.open.state().fields
 
     @rule(key=st.sampled_from(sorted(KINDS)))
     def drop_index(self, key: str) -> None:
-        self.open.drop_index(key).result()
-        assert key not in self.open.state().fields
+        path = format_path(self.keys.path(parse_path(key)))
+        self.open.drop_index(path).result()
+        assert path not in self.open.state().fields
 
     # Upkeep, kills and reopens change nothing.
 
@@ -344,7 +362,7 @@ class CollectionMachine(RuleBasedStateMachine):
         self, one: PointId, seq: int, payload: bytes | None, vectors: dict[str, Vector]
     ) -> None:
         expected_seq, expected_payload, expected = self.model[one]
-        assert (seq, read(payload)) == (expected_seq, expected_payload)
+        assert (seq, self.keys.read(payload)) == (expected_seq, expected_payload)
         assert vectors.keys() == expected.keys()
         for name, vector in vectors.items():
             np.testing.assert_allclose(vector, expected[name], rtol=2e-6, atol=1e-7)
@@ -375,8 +393,8 @@ class CollectionMachine(RuleBasedStateMachine):
     @rule(whose=filters, limit=st.integers(1, 9))
     def choose(self, whose: Whose, limit: int) -> None:
         chosen = sorted(self._chosen(whose), key=lambda one: (isinstance(one, UUID), _number(one)))
-        assert self.open.count(whose.filter) == len(chosen)
-        records, start = self.open.scroll(None, limit, whose.filter)
+        assert self.open.count(self._filter(whose)) == len(chosen)
+        records, start = self.open.scroll(None, limit, self._filter(whose))
         assert [record.id for record in records] == chosen[:limit]
         assert start == (chosen[limit] if len(chosen) > limit else None)
 
@@ -384,7 +402,9 @@ class CollectionMachine(RuleBasedStateMachine):
     @rule(whose=filters, name=st.sampled_from(NAMES), k=st.integers(1, 30), exact=st.booleans())
     def search_among(self, whose: Whose, name: str, k: int, exact: bool) -> None:
         """As many results come back as there are, whatever the filter."""
-        request = SearchRequest(self._vectors(1)[0], name, k=k, exact=exact, filter=whose.filter)
+        request = SearchRequest(
+            self._vectors(1)[0], name, k=k, exact=exact, filter=self._filter(whose)
+        )
         answer = self.open.search(request)
         having = {one for one in self._chosen(whose) if name in self.model[one][2]}
         assert len(answer.ids) == len(set(answer.ids)) == min(k, len(having))

@@ -9,6 +9,7 @@ from typing import Any
 from qdrant_client import models
 
 from index.filters.expression import (
+    EACH,
     Condition,
     DatetimeRange,
     Filter,
@@ -24,12 +25,13 @@ from index.filters.expression import (
     MatchExcept,
     MatchText,
     Nested,
+    Path,
     Range,
     Slice,
     ValuesCount,
 )
-from index.filters.paths import format_path
 from index.types import PointId
+from tests.keys import quoted
 
 BOUNDS = ("gt", "gte", "lt", "lte")
 TEXT_MATCHES = {
@@ -47,7 +49,7 @@ def to_model(condition: Condition) -> Any:
         case Filter():
             return _filter(condition)
         case Nested(path, inner):
-            nested = models.Nested(key=format_path(path), filter=_filter(inner))
+            nested = models.Nested(key=path_text(path), filter=_filter(inner))
             return models.NestedCondition(nested=nested)
         case HasId(ids):
             return models.HasIdCondition(has_id=[model_id(each) for each in ids])
@@ -56,11 +58,23 @@ def to_model(condition: Condition) -> Any:
         case Slice(total, index):
             return models.SliceCondition(slice=models.Slice(total=total, index=index))
         case IsEmpty(path):
-            field = models.PayloadField(key=format_path(path))
+            field = models.PayloadField(key=path_text(path))
             return models.IsEmptyCondition(is_empty=field)
         case IsNull(path):
-            return models.IsNullCondition(is_null=models.PayloadField(key=format_path(path)))
-    return models.FieldCondition(key=format_path(condition.path), **_kind(condition))
+            return models.IsNullCondition(is_null=models.PayloadField(key=path_text(path)))
+    return models.FieldCondition(key=path_text(condition.path), **_kind(condition))
+
+
+def path_text(path: Path) -> str:
+    """Return a path as the client writes it: all but the plainest keys in quotes."""
+    parts: list[str] = []
+    for step in path:
+        if isinstance(step, str):
+            parts.append("." if parts else "")
+            parts.append(step if step.isascii() and step.isalnum() else quoted(step))
+        else:
+            parts.append("[]" if step is EACH else f"[{step}]")
+    return "".join(parts)
 
 
 def model_id(point_id: PointId) -> int | str:

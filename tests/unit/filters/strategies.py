@@ -30,8 +30,8 @@ from index.filters.expression import (
     ValuesCount,
 )
 from index.filters.values import parse_datetime
+from tests.keys import keys
 
-KEYS = ("a", "b", "d.e")
 NAMES = ("", "dense")
 MOMENTS = (
     "2024-01-31",
@@ -43,6 +43,7 @@ MOMENTS = (
 TEXTS = ("", "red", "Red apple", "apple, red!", "red red apple", "ap", "1", *MOMENTS)
 IDS = (0, 7, 2**64 - 1, UUID(int=5), UUID("6f3c0b9e-0f0b-4a51-a7c5-9a8f4d1f2d3e"))
 
+_keys = keys("a", "b", "d.e")
 integers = st.integers(-2, 3)
 numbers = integers | st.sampled_from((-0.5, 0.0, 1.0, 2.5))
 texts = st.sampled_from(TEXTS)
@@ -52,18 +53,13 @@ geo_values = geos.map(lambda point: {"lon": point[0], "lat": point[1]})
 scalars = st.none() | st.booleans() | numbers | texts | geo_values
 json_values = st.recursive(
     scalars,
-    lambda inner: (
-        st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(KEYS), inner, max_size=3)
-    ),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(_keys, inner, max_size=3),
     max_leaves=8,
 )
-payloads = st.dictionaries(
-    st.sampled_from(KEYS), scalars | st.lists(scalars, max_size=3) | json_values, max_size=3
-)
+payloads = st.dictionaries(_keys, scalars | st.lists(scalars, max_size=3) | json_values, max_size=3)
 ids = st.sampled_from(IDS)
 
-_steps = st.sampled_from(KEYS) | st.just(EACH) | st.integers(0, 2)
-_keys = st.sampled_from(KEYS)
+_steps = _keys | st.just(EACH) | st.integers(0, 2)
 _deep = st.builds(lambda key, rest: (key, *rest), _keys, st.lists(_steps, max_size=2).map(tuple))
 paths = _keys.map(lambda key: (key,)) | _deep
 

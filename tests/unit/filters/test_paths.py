@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -8,11 +10,16 @@ from qdrant_client.local.json_path_parser import parse_json_path
 from index.errors import InvalidInput
 from index.filters.expression import EACH, Path
 from index.filters.paths import MAX_INDEX, MAX_STEPS, format_path, parse_path
+from tests.keys import keys
 
 PATHS: dict[str, Path] = {
     "a": ("a",),
     "a.b": ("a", "b"),
     "a-b_c1.é": ("a-b_c1", "é"),
+    "цвет.色": ("цвет", "色"),
+    "हिन्दी[].ค่า": ("हिन्दी", EACH, "ค่า"),
+    "e\u0301.👩‍👩‍👧": ("e\u0301", "👩‍👩‍👧"),
+    '"\\".x': ("\\", "x"),
     "list[].x": ("list", EACH, "x"),
     "list[0][12].x": ("list", 0, 12, "x"),
     "list[][]": ("list", EACH, EACH),
@@ -52,6 +59,17 @@ def test_the_reference_reads_the_same_paths(text: str) -> None:
     steps = [EACH if s.index is s.key is None else s.key if s.index is None else s.index
              for s in expected]  # fmt: skip
     assert parse_path(text) == tuple(steps)
+
+
+@given(st.lists(keys() | st.just(EACH) | st.integers(0, MAX_INDEX), max_size=3), keys())
+def test_every_path_can_be_written(steps: list[Any], key: str) -> None:
+    path = (key, *steps)
+    assert parse_path(format_path(path)) == path
+
+
+def test_keys_are_told_apart_by_their_bytes() -> None:
+    assert len({parse_path(key) for key in ("é", "e\u0301", "Å", "\u212b", "A\u030a")}) == 5
+    assert parse_path("ж" * 65_536) == ("ж" * 65_536,)
 
 
 def test_endless_paths_are_refused() -> None:

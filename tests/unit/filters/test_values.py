@@ -10,9 +10,9 @@ from qdrant_client.local.payload_filters import nested_filter_values
 from qdrant_client.local.payload_value_extractor import value_by_key
 
 from index.filters.expression import EACH, Path
-from index.filters.paths import format_path
 from index.filters.values import elements_at, parse_datetime, stored_at, values_at
 from tests.unit.filters import strategies as draw
+from tests.unit.filters.models import path_text
 
 SECOND = 1_000_000
 NEW_YEAR = 1_704_067_200 * SECOND  # 2024-01-01T00:00:00Z
@@ -75,7 +75,7 @@ _MICROSECOND = datetime_utils.parse("1970-01-01T00:00:00.000001") - datetime_uti
 @settings(max_examples=500, deadline=None)
 @given(draw.payloads, draw.paths)
 def test_the_reference_finds_the_same_values(payload: dict[str, Any], path: Path) -> None:
-    key = format_path(path)
+    key = path_text(path)
     assert values_at(payload, path) == (value_by_key(payload, key) or [])
     assert stored_at(payload, path) == (value_by_key(payload, key, flat=False) or [])
     assert elements_at(payload, path) == nested_filter_values(payload, key)

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from pyroaring import BitMap
 
 from index.filters.expression import (
+    Condition,
     Filter,
     IsEmpty,
     IsNull,
@@ -22,20 +23,26 @@ from index.filters.matching import Facts, compile_filter
 from index.payload.config import FieldIndex
 from index.payload.indexes import PayloadIndexes
 from index.types import PointId
+from tests.keys import one_key
 from tests.unit.filters import strategies as draw
 
 KINDS = ("keyword", "integer", "float", "bool", "datetime", "uuid", "geo", "text")
-PAYLOADS = st.fixed_dictionaries(
-    {}, optional={"a": draw.scalars | st.lists(draw.scalars, max_size=3)}
+PAYLOADS = st.dictionaries(  # of the example's one key
+    one_key, draw.scalars | st.lists(draw.scalars, max_size=3), max_size=1
 )
-PROBES = (
-    IsEmpty(("a",)),
-    IsNull(("a",)),
-    Range(("a",), gte=1),
-    MatchText(("a",), "red apple", "phrase"),
-    *(Match(("a",), (value,)) for value in (-2, -1, 0, 1, 2, 3, *draw.TEXTS)),
-    *(MatchExcept(("a",), (value,)) for value in (-2, -1, 0, 1, 2, 3, *draw.TEXTS)),
-)
+
+
+def probes(key: str) -> tuple[Condition, ...]:
+    """Return conditions on the values at a key."""
+    path, values = (key,), (-2, -1, 0, 1, 2, 3, *draw.TEXTS)
+    return (
+        IsEmpty(path),
+        IsNull(path),
+        Range(path, gte=1),
+        MatchText(path, "red apple", "phrase"),
+        *(Match(path, (value,)) for value in values),
+        *(MatchExcept(path, (value,)) for value in values),
+    )
 
 
 class Points:

@@ -16,9 +16,10 @@ from qdrant_client.local.payload_value_setter import (
 )
 
 from index.filters.expression import EACH, Path
-from index.filters.paths import format_path, parse_path
+from index.filters.paths import parse_path
 from index.payload.edits import delete_keys, merge, merge_at
 from tests.unit.filters import strategies as draw
+from tests.unit.filters.models import path_text
 
 CHECKS = settings(max_examples=500, deadline=None)
 
@@ -47,7 +48,7 @@ def test_merging_below_a_path_is_that_of_the_reference(
     old: dict[str, Any], path: Path, new: dict[str, Any]
 ) -> None:
     expected = deepcopy(old)
-    set_value_by_key(expected, parse_json_path(format_path(path)), deepcopy(new))
+    set_value_by_key(expected, parse_json_path(path_text(path)), deepcopy(new))
     assert read(merge_at(text_of(old), path, text_of(new))) == json.dumps(expected)
 
 
@@ -56,7 +57,7 @@ def test_merging_below_a_path_is_that_of_the_reference(
 def test_deleting_is_that_of_the_reference(old: dict[str, Any], paths: list[Path]) -> None:
     expected = deepcopy(old)
     for path in paths:
-        delete_value_by_key(expected, parse_json_path(format_path(path)))
+        delete_value_by_key(expected, parse_json_path(path_text(path)))
     assert read(delete_keys(text_of(old), paths)) == json.dumps(expected)
 
 

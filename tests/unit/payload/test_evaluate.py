@@ -32,8 +32,9 @@ from index.filters.expression import (
 )
 from index.filters.paths import format_path
 from index.payload.evaluate import evaluate
+from tests.keys import one_key
 from tests.unit.filters import strategies as draw
-from tests.unit.payload.points import KINDS, PAYLOADS, PROBES, Points
+from tests.unit.payload.points import KINDS, PAYLOADS, Points, probes
 
 DECLARED: st.SearchStrategy[Any] = st.sampled_from(
     (
@@ -103,25 +104,28 @@ def test_a_condition_means_the_same_with_the_index_made_for_it(
 
 @settings(max_examples=200, deadline=None, derandomize=True)
 @given(
+    one_key,
     DECLARED,
     st.lists(st.tuples(st.integers(0, 4), PAYLOADS | st.none(), st.booleans()), max_size=12),
     st.sets(st.integers(0, 4)),
 )
-def test_indexes_follow_writes(declared: Any, writes: list[Any], forgotten: set[int]) -> None:
+def test_indexes_follow_writes(
+    key: str, declared: Any, writes: list[Any], forgotten: set[int]
+) -> None:
     source = Points()
-    source.index("a", declared)
+    source.index(format_path((key,)), declared)
     for number, payload, deleted in writes:
         if deleted and number in source.stored:
             source.delete(number)
         else:
             source.put(number, payload)
-    for condition in PROBES:
+    for condition in probes(key):
         filter = Filter(must=(condition,))
         assert set(evaluate(filter, source)) == source.passing(filter)
     for number in forgotten & set(source.stored):  # as a start does with what was touched last
         source.indexes.discard(BitMap([number]))
         source.indexes.replace([number], [None], [source.stored[number][1]])
-    for condition in PROBES:
+    for condition in probes(key):
         filter = Filter(must=(condition,))
         assert set(evaluate(filter, source)) == source.passing(filter)
 

@@ -11,6 +11,7 @@ from pyroaring import BitMap
 from qdrant_client import QdrantClient, models
 
 from index.payload.facets import facet
+from tests.keys import one_key, quoted
 from tests.unit.payload.points import Points
 
 IDENTIFIER = "6f3c0b9e-0f0b-4a51-a7c5-9a8f4d1f2d3e"
@@ -21,30 +22,31 @@ VALUES = st.one_of(
     st.just(1.0),
     st.sampled_from(("a", "b", "", IDENTIFIER, IDENTIFIER.upper(), IDENTIFIER.replace("-", ""))),
 )
-PAYLOADS = st.dictionaries(st.just("k"), VALUES | st.lists(VALUES, max_size=3))
+PAYLOADS = st.dictionaries(one_key, VALUES | st.lists(VALUES, max_size=3), max_size=1)
 
 
 @settings(max_examples=150, deadline=None, derandomize=True)
 @given(
+    one_key,
     st.lists(PAYLOADS, max_size=6),
     st.none() | st.sampled_from(("keyword", "integer", "bool", "uuid", "float")),
     st.none() | st.sets(st.integers(0, 5)),
 )
 def test_counts_are_those_of_the_reference(
-    payloads: list[dict[str, Any]], kind: str | None, allowed: set[int] | None
+    key: str, payloads: list[dict[str, Any]], kind: str | None, allowed: set[int] | None
 ) -> None:
     source, client = Points(), QdrantClient(":memory:")
     client.create_collection("c", models.VectorParams(size=1, distance=models.Distance.DOT))
     if kind is not None:
-        source.index("k", kind)
+        source.index(quoted(key), kind)
     for number, payload in enumerate(payloads):
         source.put(number, payload)
     if payloads:
         points = [models.PointStruct(id=n, vector=[1.0], payload=p) for n, p in enumerate(payloads)]
         client.upsert("c", points)
     has_id = models.Filter(must=[models.HasIdCondition(has_id=list(allowed or ()))])
-    hits = client.facet("c", "k", facet_filter=None if allowed is None else has_id).hits
-    found = facet(("k",), None if allowed is None else BitMap(allowed), source)
+    hits = client.facet("c", quoted(key), facet_filter=None if allowed is None else has_id).hits
+    found = facet((key,), None if allowed is None else BitMap(allowed), source)
     expected = [(type(hit.value), hit.value, hit.count) for hit in hits]
     assert [(type(value), value, count) for value, count in found] == expected
 

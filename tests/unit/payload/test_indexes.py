@@ -14,11 +14,12 @@ from pyroaring import BitMap
 
 from index.errors import InvalidInput
 from index.filters.expression import Filter, GeoPolygon, IsEmpty, Match, MatchText, Range
-from index.filters.paths import parse_path
+from index.filters.paths import format_path, parse_path
 from index.payload.config import FieldIndex
 from index.payload.evaluate import evaluate
 from index.payload.indexes import PayloadIndexes
-from tests.unit.payload.points import PAYLOADS, PROBES, Points
+from tests.keys import one_key
+from tests.unit.payload.points import PAYLOADS, Points, probes
 
 KEYWORD = FieldIndex.from_declared("keyword")
 INTEGER = FieldIndex.from_declared("integer")
@@ -31,6 +32,7 @@ def payload_of(value: object) -> bytes:
 
 @settings(max_examples=250, deadline=None, derandomize=True)
 @given(
+    one_key,
     st.lists(PAYLOADS, min_size=6, max_size=6),
     st.lists(
         st.just("page") | st.tuples(st.integers(0, 7), st.none() | PAYLOADS, st.booleans()),
@@ -40,6 +42,7 @@ def payload_of(value: object) -> bytes:
     st.sampled_from((KEYWORD, INTEGER, PHRASES)),
 )
 def test_a_field_is_built_while_writes_go_on(
+    key: str,
     payloads: list[dict[str, Any]],
     steps: list[Any],
     stale: bool,  # pages were read before all writes, else with those not told of yet
@@ -48,7 +51,7 @@ def test_a_field_is_built_while_writes_go_on(
     source = Points()
     for number, payload in enumerate(payloads):
         source.put(number, payload)
-    building = source.indexes.begin("a", config)
+    building = source.indexes.begin(format_path((key,)), config)
     first, pages = dict(source.stored), iter(range(0, 6, 2))
     late: list[tuple[list[int], list[bytes | None], list[bytes | None]]] = []
 
@@ -78,7 +81,7 @@ def test_a_field_is_built_while_writes_go_on(
         add_page()
     tell_late()
     source.indexes.finish(building)
-    for condition in PROBES:
+    for condition in probes(key):
         filter = Filter(must=(condition,))
         assert set(evaluate(filter, source)) == source.passing(filter)
 

@@ -6,8 +6,9 @@ Counts are changed only in the event loop's thread; gauges are read at scrape fr
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import accumulate
+from typing import Any
 
 from prometheus_client.core import (
     CounterMetricFamily,
@@ -115,7 +116,7 @@ def adapter_gauges(states: Iterable[tuple[str, Sequence[AdapterInfo]]]) -> Itera
     pairs = GaugeMetricFamily("palimpsest_bridge_pairs", "Pairs it was fitted on.", labels=labels)
     overlap = GaugeMetricFamily(
         "palimpsest_bridge_overlap_ratio",
-        "Recall through it on held-out pairs, by that of a full migration.",
+        "Share of a full migration's answers expected through it, at the collection's size.",
         labels=labels,
     )
     for collection, adapters in states:
@@ -123,6 +124,13 @@ def adapter_gauges(states: Iterable[tuple[str, Sequence[AdapterInfo]]]) -> Itera
             if one.state == "fitted":
                 values = (collection, one.vector, one.queries, one.rows)
                 pairs.add_metric(values, one.pairs)
-                if one.report.get("arr") is not None:
-                    overlap.add_metric(values, one.report["arr"])
+                expected = expected_overlap(one.report)
+                if expected is not None:
+                    overlap.add_metric(values, expected)
     yield from (pairs, overlap)
+
+
+def expected_overlap(report: Mapping[str, Any]) -> float | None:
+    """Return what a user gets of a full migration's answers by a report, None if unmeasured."""
+    expected = (report.get("expected") or report).get("arr")
+    return None if expected is None else float(expected)

@@ -25,6 +25,7 @@ from index.writer import Writer
 MAX_LIMIT = 100_000
 _WINDOW_SECONDS = 600.0  # that a rate is taken over
 _SAMPLE_SECONDS = 1.0
+_PAUSE_SECONDS = 60.0  # between two batches: longer, and the work has stopped
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,42 +62,63 @@ class BackfillStatus:
 
 
 class Pace:
-    """How many points held each column, over the last minutes."""
+    """How many points held each column, over the last minutes; used by any thread.
+
+    Noted after every write, so that a rate is there as soon as two were made.
+    """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._samples: dict[int, deque[tuple[float, int]]] = {}
         self._lock = threading.Lock()
 
+    def follow(self, view: View) -> None:
+        """Note how many points hold each version, of those that some do: work may begin later."""
+        config = view.config
+        for one in config.versions:
+            vectors = view.vectors.get(config.column_of(one))  # None if dropped moments ago
+            if vectors is not None and vectors.live:
+                self.sample(config.number(config.column_of(one)), vectors.live)
+
     def sample(self, column: int, covered: int) -> None:
         """Note how many points hold a column now."""
         with self._lock:
-            now = self._clock()
             samples = self._samples.setdefault(column, deque())
+            if samples and samples[-1][1] == covered:
+                return
+            now = self._clock()
             if len(samples) > 1 and now - samples[-2][0] < _SAMPLE_SECONDS:
                 samples.pop()
             samples.append((now, covered))
-            while samples[0][0] < now - _WINDOW_SECONDS:
+            while len(samples) > 2 and samples[0][0] < now - _WINDOW_SECONDS:
                 samples.popleft()
 
     def rate(self, column: int) -> float:
-        """Return the points per second by which a column has grown, 0 where it has not."""
+        """Return the points per second by which a column has grown, 0 where it has not lately.
+
+        Up to the last growth: only a pause of more than ``_PAUSE_SECONDS`` counts.
+        """
         with self._lock:
             samples = self._samples.get(column)
-            if not samples or samples[-1][0] <= samples[0][0]:
+            if not samples:
                 return 0.0
             (start, before), (end, after) = samples[0], samples[-1]
+        now = self._clock()
+        if now - end > _WINDOW_SECONDS or end <= start:
+            return 0.0
+        if now - end > _PAUSE_SECONDS:
+            end = now
         return max(0.0, (after - before) / (end - start))
 
 
 class Backfill:
     """Of one collection; used by any thread."""
 
-    def __init__(self, writer: Writer, points: PointReader, demand: Demand) -> None:
+    def __init__(self, writer: Writer, points: PointReader, demand: Demand, pace: Pace) -> None:
         self._writer = writer
         self._points = points
         self._demand = demand
-        self._pace = Pace()
+        self._pace = pace
 
     def next(
         self,
@@ -122,6 +144,7 @@ class Backfill:
         config = view.config
         check_embedded(config, vector, version)
         column = config.column_of(version_of(config, vector, version))
+        self._pace.sample(config.number(column), view.vectors[column].live)  # work begins now
         left = to_numbers(corpus_of(view, config, vector) - view.vectors[column].held)
         found = next_points(
             left,
@@ -175,7 +198,6 @@ class Backfill:
         number = config.number(column)
         held = view.vectors[column].held
         points = len(corpus_of(view, config, vector) | held)
-        self._pace.sample(number, len(held))
         rate, remaining = self._pace.rate(number), points - len(held)
         return BackfillStatus(
             points=points,
@@ -188,11 +210,3 @@ class Backfill:
             expected_quality_done=1.0,
             demand_covered=self._demand.covered(number, held),
         )
-
-    def sample(self) -> None:
-        """Note how many points hold each version, for rates."""
-        view = self._writer.view
-        config = view.config
-        for one in config.versions:
-            column = config.column_of(one)
-            self._pace.sample(config.number(column), view.vectors[column].live)

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import ExitStack
 
-from index.backfilling import Backfill
+from index.backfilling import Backfill, Pace
 from index.batch import (
     PointBatch,
     Selection,
@@ -80,12 +80,18 @@ class Collection(Versioning):
         self.version: str | None = None
         opened, unbuilt = recover(folder)
         self._reader = Reader(folder / STORE, name)
-        self.writer = Writer(name, opened, lambda filter: self.selector().select(filter), changed)
+        pace = Pace()
+
+        def wrote() -> None:
+            pace.follow(self.writer.view)
+            changed()
+
+        self.writer = Writer(name, opened, lambda filter: self.selector().select(filter), wrote)
         self._show(None)
         self._virtual: dict[str, Collection] = {}
         self.fields = Fields(folder / FIELDS, self.writer)
         self.demand = Demand(self.writer)
-        self._backfill = Backfill(self.writer, self._points, self.demand)
+        self._backfill = Backfill(self.writer, self._points, self.demand, pace)
         self.fitting = Fitting(folder / ADAPTERS, self.writer, self._points)
         self.upkeep = Upkeep(
             folder / SEGMENTS,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,12 +13,26 @@ from index import Collection, CollectionConfig, Database
 from index.storage.files import sync_folder
 from index.storage.schema import create_store
 from index.types import Vectors
+from tests import evaluation
 from tests.oracle import normalise
 
-# Real embeddings; where they are not at hand, the tests run on made-up ones of like structure.
-EVALUATION = Path(
-    os.environ.get("PALIMPSEST_EVAL_DATA", Path(__file__).parents[2] / "shared" / "data")
-)
+
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, config: pytest.Config
+) -> None:
+    """Say what this run left out."""
+    if evaluation.absent:
+        terminalreporter.write_line(
+            f"Left out: real vectors and texts. {evaluation.FOLDER} (PALIMPSEST_EVAL_DATA names "
+            f"another folder) lacks {', '.join(sorted(evaluation.absent))}; the tests that read "
+            "them ran on made-up ones.",
+            yellow=True,
+        )
+    skipped = len(terminalreporter.stats.get("skipped", ()))
+    if skipped:
+        terminalreporter.write_line(
+            f"Left out: {skipped} skipped tests, each named above with its reason.", yellow=True
+        )
 
 
 @pytest.fixture
@@ -70,9 +83,9 @@ class Corpus:
 @pytest.fixture(scope="session")
 def corpus() -> Corpus:
     """12,000 text embeddings of 384 dimensions and 200 queries."""
-    base = EVALUATION / "text" / "v2_base_f16.npy"
-    if base.exists():
-        queries = EVALUATION / "text" / "v2_query_f16.npy"
+    found = evaluation.find("text/v2_base_f16.npy", "text/v2_query_f16.npy")
+    if found is not None:
+        base, queries = found
         return Corpus(
             normalise(np.load(base, mmap_mode="r")[:12_000].astype(np.float32)),
             normalise(np.load(queries)[:200].astype(np.float32)),

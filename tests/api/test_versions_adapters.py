@@ -285,6 +285,16 @@ def test_backfill_is_followed(upgrade: Upgrade) -> None:
     assert result(upgrade.http.get(f"{upgrade.path}/backfill?version=v2")) == {"points": []}
 
 
+def test_a_rate_is_there_right_after_some_batches(upgrade: Upgrade) -> None:
+    path = f"{upgrade.path}/backfill/status?version=v2"
+    for start in range(HALF, HALF + 150, 10):
+        upgrade.migrate(range(start, start + 10))
+    status = result(upgrade.http.get(path))
+    assert status["remaining"] == POINTS - HALF - 150
+    assert status["rate"] > 0
+    assert status["eta_seconds"] == pytest.approx(status["remaining"] / status["rate"])
+
+
 @pytest.mark.parametrize(
     ("below", "status", "text"),
     [
@@ -323,7 +333,7 @@ def test_rows_are_consolidated(upgrade: Upgrade) -> None:
 
 
 def test_metrics_of_an_upgrade(upgrade: Upgrade) -> None:
-    upgrade.fit()
+    fitted = upgrade.fit()
     for where in ("@v2", "@v2"):
         upgrade.found({"query": (upgrade.queries[0] @ rotation()).tolist()}, where)
     text = upgrade.http.get("/metrics").text
@@ -338,5 +348,7 @@ def test_metrics_of_an_upgrade(upgrade: Upgrade) -> None:
     assert held[f"palimpsest_bridge_queries_total{ends}}}"] == 2
     bridge = f'{ends},vector=""}}'
     assert held[f"palimpsest_bridge_pairs{bridge}"] > 0
-    assert 0.9 < held[f"palimpsest_bridge_overlap_ratio{bridge}"] <= 1.05
+    overlap = held[f"palimpsest_bridge_overlap_ratio{bridge}"]
+    assert overlap == fitted["report"]["expected"]["arr"]  # at the size of the collection
+    assert overlap != fitted["report"]["arr"]
     assert held["palimpsest_bridge_fit_duration_seconds_count"] >= 1

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from tests import evaluation
 from tests.bench import (
     corpora,
     filtered,
@@ -25,7 +26,6 @@ from tests.bench.report import Result, table
 
 PARTS = ("graphs", "scans", "filtered", "payload", "scroll", "sparse", "versions", "rest")
 _TEXTS = ("payload", "scroll", "versions")  # parts that need the folder itself
-_DEFAULT_VECTORS = Path("../shared/data")
 
 
 def main() -> int:
@@ -51,8 +51,9 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument(
         "--vectors",
         type=Path,
-        default=_DEFAULT_VECTORS,
-        help="folder with text/v2_*.npy and ann/sift20k_*.npy (default: %(default)s); "
+        default=evaluation.FOLDER,
+        help="folder with text/v2_*.npy and ann/sift20k_*.npy (default: what PALIMPSEST_EVAL_DATA "
+        "names, else ../shared/data beside the clone); "
         "where it is missing, 48,000 synthetic rows stand in",
     )
     parser.add_argument("--synthetic", type=int, metavar="N", help="N synthetic rows, up to 1M")

@@ -22,8 +22,8 @@ from pyroaring import BitMap
 from index import Collection, SearchRequest
 from index.filters.bitmaps import from_flags
 from index.types import Vectors
-from tests import oracle
-from tests.conftest import EVALUATION, Corpus, open_collection
+from tests import evaluation, oracle
+from tests.conftest import Corpus, open_collection
 from tests.points import batch_of, config_of
 
 K = 10
@@ -71,10 +71,11 @@ class Passages:
 
 @pytest.fixture(scope="module")
 def passages(tmp_path_factory: pytest.TempPathFactory, corpus: Corpus) -> Iterator[Passages]:
-    folder = EVALUATION / "text"
-    if (folder / "filters.json").exists():
-        base = oracle.normalise(np.load(folder / "v2_base_f16.npy").astype(np.float32))
-        filters = _stored_filters(folder)
+    found = evaluation.find("text/v2_base_f16.npy", "text/filters.json", "text/corpus.jsonl.gz")
+    if found is not None:
+        vectors, stored, texts = found
+        base = oracle.normalise(np.load(vectors).astype(np.float32))
+        filters = _stored_filters(stored, texts)
     else:
         base, filters = corpus.base, _made_up_filters(corpus.base)
     collection = open_collection(tmp_path_factory.mktemp("passages") / "c", config_of(384))
@@ -91,11 +92,11 @@ def passages(tmp_path_factory: pytest.TempPathFactory, corpus: Corpus) -> Iterat
     collection.close()
 
 
-def _stored_filters(folder: Path) -> dict[str, Flags]:
-    with gzip.open(folder / "corpus.jsonl.gz") as lines:
+def _stored_filters(stored_in: Path, texts: Path) -> dict[str, Flags]:
+    with gzip.open(texts) as lines:
         rows = [json.loads(line) for line in lines]
     filters = {}
-    for stored in json.loads((folder / "filters.json").read_text()):
+    for stored in json.loads(stored_in.read_text()):
         flags = np.ones(len(rows), dtype=bool)
         for field, how, value in stored["must"]:
             flags &= _compared(np.array([row[field] for row in rows]), how, value)
@@ -171,4 +172,5 @@ def test_nothing_is_missing_from_a_long_answer(passages: Passages, share: float)
             request = SearchRequest(query)
             answer = reading.nearest("", query, k=k, request=request, allowed=points)
             ids = np.array(answer.ids, dtype=np.intp)
-            assert len(set(ids.tolist())) == k and allowed[ids].all()
+            expected = min(k, len(points))  # without the data fewer than 2,000 may be allowed
+            assert len(set(ids.tolist())) == len(ids) == expected and allowed[ids].all()

@@ -15,8 +15,8 @@ from index.encoding.planes import Encoder
 from index.segments.graph import Graph, build, insertion_order, local_intrinsic_dimension
 from index.segments.searcher import Searcher
 from index.types import Distance, Vectors
-from tests import oracle
-from tests.conftest import EVALUATION, Corpus
+from tests import evaluation, oracle
+from tests.conftest import Corpus
 
 K, EF = 10, 40
 ROWS = 10_000
@@ -239,10 +239,10 @@ def hnswlib_search(vectors: Vectors, queries: Vectors, space: str) -> list[list[
 
 def sift() -> tuple[Vectors, Vectors]:
     """Return SIFT descriptors, or bytes of like structure where they are not at hand."""
-    base = EVALUATION / "ann" / "sift20k_base_u8.npy"
-    if base.exists():
-        queries = np.load(EVALUATION / "ann" / "sift20k_query_u8.npy")[:200]
-        return np.load(base)[:ROWS].astype(np.float32), queries.astype(np.float32)
+    found = evaluation.find("ann/sift20k_base_u8.npy", "ann/sift20k_query_u8.npy")
+    if found is not None:
+        base, queries = (np.load(path) for path in found)
+        return base[:ROWS].astype(np.float32), queries[:200].astype(np.float32)
     rng = np.random.default_rng(9)
     axes = rng.gamma(1, 8, (20, 128)) * (rng.random((20, 128)) < 0.3)
     mixed = rng.gamma(0.7, 1, (ROWS + 200, 20)) @ axes + rng.gamma(1, 4, (ROWS + 200, 128))

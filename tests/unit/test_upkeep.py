@@ -51,7 +51,7 @@ def test_a_seal_is_due_when_full_or_quiet(collection_of: OpenCollection) -> None
     assert busy.state().pending == 0
     insert(busy, 49, 1)
     delay = busy.upkeep.seal_delay()
-    assert delay is not None and 900 < delay <= 1_000
+    assert delay is not None and 900 < delay < 1_001  # a difference of two clock readings
     assert busy.state().pending == 50
     insert(busy, 50, 50)
     assert busy.upkeep.seal_delay() == 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from index.backfilling import Pace
 from index.types import Distance, Numbers
 from index.versions.adapters import Pairs, fit
 from index.versions.backfill import (
@@ -113,3 +114,52 @@ def test_residuals_tell_rows_that_a_ridge_knows_from_those_it_does_not() -> None
     assert estimated.min() >= 0.1 and estimated.max() <= 1.0
     turn = fit("procrustes", Pairs(old, new), Distance.COSINE, Distance.COSINE)
     assert (residuals(turn, old) == 1.0).all()
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 1_000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def paced(*samples: tuple[float, int]) -> tuple[Pace, Clock]:
+    """Return a pace that was told of counts, each some seconds after the one before."""
+    clock = Clock()
+    pace = Pace(clock)
+    for after, covered in samples:
+        clock.now += after
+        pace.sample(7, covered)
+    return pace, clock
+
+
+def test_a_rate_is_that_of_the_last_batches() -> None:
+    pace, clock = paced((0, 0), *[(2, 100 * i) for i in range(1, 16)])
+    assert pace.rate(7) == pytest.approx(50)
+    assert pace.rate(8) == 0.0
+    clock.now += 50  # the next batch is being embedded
+    assert pace.rate(7) == pytest.approx(50)
+    clock.now += 50  # the work has stopped
+    assert pace.rate(7) == pytest.approx(1_500 / 130)
+    clock.now += 600
+    assert pace.rate(7) == 0.0
+
+
+def test_batches_within_a_second_have_a_rate() -> None:
+    pace, _ = paced((0, 100), *[(0.01, 100 + 10 * i) for i in range(1, 15)])
+    assert pace.rate(7) == pytest.approx(1_000)
+
+
+def test_one_batch_has_a_rate_since_it_was_asked_for() -> None:
+    pace, clock = paced((0, 100), (10, 100), (10, 300))
+    assert pace.rate(7) == pytest.approx(10)
+    clock.now += 10
+    pace.sample(7, 250)  # some were deleted
+    assert pace.rate(7) == pytest.approx(150 / 30)
+    assert paced((0, 300), (5, 100))[0].rate(7) == 0.0
+
+
+def test_slow_batches_have_a_rate_too() -> None:
+    pace, _ = paced((0, 0), (900, 90), (900, 180))
+    assert pace.rate(7) == pytest.approx(0.1)

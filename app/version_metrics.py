@@ -119,15 +119,21 @@ def adapter_gauges(states: Iterable[tuple[str, Sequence[AdapterInfo]]]) -> Itera
         "Share of a full migration's answers expected through it, at the collection's size.",
         labels=labels,
     )
+    untried = GaugeMetricFamily(
+        "palimpsest_bridge_untried_kinds",
+        "Dearer kinds of adapter yet to be tried, which replace it if they are better.",
+        labels=labels,
+    )
     for collection, adapters in states:
         for one in adapters:
             if one.state == "fitted":
                 values = (collection, one.vector, one.queries, one.rows)
                 pairs.add_metric(values, one.pairs)
+                untried.add_metric(values, len(one.untried))
                 expected = expected_overlap(one.report)
                 if expected is not None:
                     overlap.add_metric(values, expected)
-    yield from (pairs, overlap)
+    yield from (pairs, overlap, untried)
 
 
 def expected_overlap(report: Mapping[str, Any]) -> float | None:

@@ -1,6 +1,7 @@
-"""Two threads of low priority that carry out the upkeep of all collections.
+"""Three threads of low priority that carry out the upkeep of all collections.
 
-One seals, one compacts, so that a long compaction does not keep growing rows from being sealed.
+One seals, one compacts, so that a long compaction does not keep growing rows from being sealed; one
+tries kinds of adapters that take long to fit.
 """
 
 from __future__ import annotations
@@ -30,10 +31,11 @@ class Background:
         self._work = [
             _Worker("seal", self._stopped, self._seal),
             _Worker("compact", self._stopped, self._compact),
+            _Worker("improve", self._stopped, self._improve),
         ]
 
     def start(self) -> None:
-        """Start both threads."""
+        """Start the threads."""
         for worker in self._work:
             worker.start()
 
@@ -43,7 +45,7 @@ class Background:
             worker.woken.set()
 
     def close(self) -> None:
-        """End both threads; running work stops early."""
+        """End the threads; running work stops early."""
         self._stopped.set()
         for upkeep in self._open_ones():
             upkeep.stop()
@@ -58,6 +60,9 @@ class Background:
         return self._look(
             "compact", Upkeep.compact_delay, lambda upkeep: upkeep.compact(at_once=False)
         )
+
+    def _improve(self) -> float | None:
+        return self._look("improve", Upkeep.improve_delay, Upkeep.improve)
 
     def _seal_and_wake(self, upkeep: Upkeep) -> None:
         upkeep.seal(at_once=False)

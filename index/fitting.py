@@ -1,53 +1,51 @@
 """Fits adapters on points that hold two versions, or on pairs a caller gives, beside the writer.
 
 An adapter fitted on points, without options but the kind and the most pairs to use, is fitted again
-once there are twice as many, up to that most.
+once there are twice as many, up to that most. One that was to be of the best kind is answered for
+by the kinds that are fitted quickly; the dearer ones are tried in the background, and replace it if
+they are better. After a restart that goes on where points are its pairs; pairs that a caller gave
+are gone then. Callers come before background work, which gives way and begins again.
 """
 
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from index.bridging import factors_of
 from index.collection_config import CollectionConfig
-from index.config import VectorConfig
-from index.errors import StoreFailed, VersionConflict
-from index.pairing import Ends, Pairing, checked_pairs
+from index.errors import (
+    InvalidPairs,
+    NotFound,
+    StoreFailed,
+    UnknownVectorName,
+    VersionConflict,
+)
+from index.making import Making
+from index.pairing import Ends, Pairing
 from index.points import PointReader
 from index.upgrading import ends_of, put_fitted
-from index.versions.adapters import (
-    Adapter,
-    FitCancelled,
-    FitOptions,
-    Pairs,
-    Watch,
-    fit,
-    fit_best,
-)
+from index.versions.adapters import FitCancelled
 from index.versions.fit_request import (
     AdapterInfo,
     FitRequest,
+    Improving,
     Running,
     check_request,
-    is_repeatable,
     shown_damaged,
     shown_fitted,
     shown_running,
 )
 from index.versions.fitted import Fitted
-from index.versions.merging import FEWEST, Merge, choose_merge, unmeasured
-from index.versions.registry import check_embedded, is_newer, space_of, version_of
-from index.versions.report import report
+from index.versions.registry import check_embedded
 from index.view import VectorView
 from index.writer import Writer
 
 _GROWTH = 2  # times the pairs, after which an adapter is fitted again
-_SEED = 0
 
 
 class Fitting:
@@ -56,9 +54,12 @@ class Fitting:
     def __init__(self, folder: Path, writer: Writer, points: PointReader) -> None:
         self._folder = folder
         self._writer = writer
-        self._pairing = Pairing(writer, points)
+        self._making = Making(writer, Pairing(writer, points))
         self._turn = threading.Lock()
-        self._running: dict[Ends, Running] = {}
+        self._asked: list[Running] = []  # by callers: waiting or under way
+        self._again: list[Running] = []  # what background work fits again
+        self._improving: dict[Ends, Running] = {}
+        self._given: dict[Ends, tuple[Fitted, FitRequest]] = {}  # of adapters with untried kinds
         self._stopped = threading.Event()
 
     def stop(self) -> None:
@@ -66,14 +67,13 @@ class Fitting:
         self._stopped.set()
 
     def fit(self, request: FitRequest) -> AdapterInfo:
-        """Fit an adapter, measure it, and search with it from now on.
+        """Fit an adapter, measure it, and search with it from now on; after other fits.
 
         Raises:
             UnknownVectorName, VersionNotFound: a name is not declared.
             InvalidConfig: the kind or an option does not serve these versions.
             InvalidPairs: there are too few pairs, or they determine no map.
-            VersionConflict: the same adapter is being fitted, or one of the versions was dropped
-                meanwhile.
+            VersionConflict: one of the versions was dropped meanwhile.
             StorageFull: there is no room for the adapter.
             StoreFailed: the collection is being closed.
         """
@@ -82,29 +82,42 @@ class Fitting:
         check_embedded(config, request.vector, request.rows, request.queries)
         check_request(request)
         running = Running(request)
-        if self._running.setdefault(ends, running) is not running:
-            raise VersionConflict(
-                f"An adapter from {request.rows!r} to {request.queries!r} is being fitted: wait "
-                "for it (GET adapters shows how far it is)"
-            )
+        self._asked.append(running)
         try:
             with self._turn:
-                fitted = self._fit(request, ends, running)
-                running.stage = "preparing rows"  # which the first search would wait for
-                self._prepare(fitted, ends)
-                running.stage = "storing"
-                put_fitted(self._writer, self._folder, ends, fitted)
+                fitted = self._fit(request, ends, running, self._stopped.is_set)
         except FitCancelled:
             raise StoreFailed("The fit was ended, for the collection is being closed") from None
         finally:
-            del self._running[ends]
+            self._asked.remove(running)
         return shown_fitted(request.vector, request.rows, request.queries, fitted)
+
+    def _fit(
+        self, request: FitRequest, ends: Ends, running: Running, cancelled: Callable[[], bool]
+    ) -> Fitted:
+        if cancelled():
+            raise FitCancelled
+        fitted = self._making.fitted(request, ends, running, cancelled)
+        running.stage = "preparing rows"  # which the first search would wait for
+        self._prepare(fitted, ends)
+        running.stage = "storing"
+        put_fitted(self._writer, self._folder, ends, fitted)
+        self._given.pop(ends, None)
+        if fitted.untried:
+            self._given[ends] = fitted, request
+        return fitted
 
     def adapters(self, config: CollectionConfig) -> list[AdapterInfo]:
         """Return all adapters, and those being fitted."""
         own = {config.number(config.column_of(one)): one for one in config.versions}
         found = [
-            shown_fitted(own[rows].vector, own[rows].version, own[queries].version, fitted)
+            shown_fitted(
+                own[rows].vector,
+                own[rows].version,
+                own[queries].version,
+                fitted,
+                self._shown_improving((rows, queries)),
+            )
             for (rows, queries), fitted in self._writer.fitted.items()
             if rows in own and queries in own
         ]
@@ -113,12 +126,18 @@ class Fitting:
             for (rows, queries), why in self._writer.damaged.items()
             if rows in own and queries in own and (rows, queries) not in self._writer.fitted
         ]
-        return found + damaged + [shown_running(one) for one in self._running.copy().values()]
+        return found + damaged + [shown_running(one) for one in (*self._asked, *self._again)]
+
+    def _shown_improving(self, ends: Ends) -> Improving | None:
+        running = self._improving.get(ends)
+        return None if running is None else Improving(running.progress, running.stage)
 
     # What background work does.
 
     def due(self) -> FitRequest | None:
         """Return a fit to make again: the points that hold both versions have doubled."""
+        if self._asked:
+            return None
         view, fits = self._writer.view, self._writer.fitted
         config = view.config
         own = {config.number(config.column_of(one)): one for one in config.versions}
@@ -127,21 +146,103 @@ class Fitting:
             if (
                 not fitted.from_points
                 or used >= fitted.max_pairs
-                or (rows, queries) in self._running
                 or not {rows, queries} <= own.keys()  # declared since the view was taken
             ):
                 continue
             held = [view.vectors[config.column_of(own[number])].held for number in (rows, queries)]
             if held[0].intersection_cardinality(held[1]) >= _GROWTH * used:
-                kind: Any = fitted.asked
-                return FitRequest(
-                    own[rows].version,
-                    own[queries].version,
-                    own[rows].vector,
-                    kind,
-                    max_pairs=fitted.max_pairs,
-                )
+                return self._repeated((rows, queries), fitted)
         return None
+
+    def fit_again(self) -> None:
+        """Fit again what is due, unless a caller's fit is under way, and give way to one."""
+        request = self.due()
+        if request is None or not self._turn.acquire(blocking=False):
+            return
+        running = Running(request)
+        self._again.append(running)
+        try:
+            ends = ends_of(self._writer.config, request.vector, request.rows, request.queries)
+            self._fit(request, ends, running, self._gives_way)
+        except (FitCancelled, NotFound, UnknownVectorName, VersionConflict):
+            pass  # a caller comes first, the collection is closed, or a version was dropped
+        finally:
+            self._again.remove(running)
+            self._turn.release()
+
+    def _gives_way(self) -> bool:
+        return self._stopped.is_set() or bool(self._asked)
+
+    @property
+    def busy(self) -> bool:
+        """Whether other fits come before the trial of dearer kinds."""
+        return bool(self._asked or self._again)
+
+    def improvable(self) -> Ends | None:
+        """Return the ends of an adapter whose dearer kinds can be tried, None without one."""
+        for ends, (made, _) in self._given.copy().items():
+            if self._writer.fitted.get(ends) is not made:  # replaced, or dropped
+                self._given.pop(ends, None)
+        config = self._writer.config
+        own = {config.number(config.column_of(one)) for one in config.versions}
+        return next(
+            (
+                ends
+                for ends, fitted in self._writer.fitted.items()
+                if fitted.untried and own.issuperset(ends) and self._request_of(ends, fitted)
+            ),
+            None,
+        )
+
+    def improve(self) -> None:
+        """Try the dearer kinds of one adapter; the best replaces it if it is better."""
+        ends = self.improvable()
+        fitted = None if ends is None else self._writer.fitted.get(ends)
+        if ends is None or fitted is None or not self._turn.acquire(blocking=False):
+            return
+        try:
+            self._improve(ends, fitted)
+        except (FitCancelled, NotFound, UnknownVectorName, VersionConflict):
+            pass  # a caller comes first, the collection is closed, or it was dropped or replaced
+        except InvalidPairs:  # too few of its points are left; a fit on more tries again
+            told = fitted.changed(untried=())
+            with suppress(VersionConflict):
+                put_fitted(self._writer, self._folder, ends, told, instead_of=fitted)
+        finally:
+            self._improving.pop(ends, None)
+            self._turn.release()
+
+    def _improve(self, ends: Ends, fitted: Fitted) -> None:
+        request = self._request_of(ends, fitted)
+        if request is None:
+            return
+        running = self._improving[ends] = Running(request, "waiting")
+
+        def cancelled() -> bool:
+            return self._gives_way() or self._writer.fitted.get(ends) is not fitted
+
+        better = self._making.improved(fitted, request, ends, running, cancelled)
+        if cancelled():
+            return
+        self._prepare(better, ends)
+        put_fitted(self._writer, self._folder, ends, better, instead_of=fitted)
+        self._given.pop(ends, None)
+
+    def _request_of(self, ends: Ends, fitted: Fitted) -> FitRequest | None:
+        """Return what makes an adapter again; None where its pairs are gone since a restart."""
+        made, request = self._given.get(ends, (None, None))
+        if made is fitted:
+            return request
+        return self._repeated(ends, fitted) if fitted.from_points else None
+
+    def _repeated(self, ends: Ends, fitted: Fitted) -> FitRequest:
+        config = self._writer.config
+        own = {config.number(config.column_of(one)): one for one in config.versions}
+        rows, queries = (own[number] for number in ends)
+        kind: Any = fitted.asked
+        return FitRequest(
+            rows.version, queries.version, rows.vector, kind, max_pairs=fitted.max_pairs
+        )
 
     def unwarmed(self) -> bool:
         """Tell whether sealed rows lack factors, which the next search would wait for."""
@@ -179,90 +280,3 @@ class Fitting:
                 for factors in fitted.of_rows:
                     if not factors.has(part.segment.name, part.n):
                         yield partial(factors_of, factors, part)
-
-    # One fit.
-
-    def _fit(self, request: FitRequest, ends: Ends, running: Running) -> Fitted:
-        config = self._writer.config
-        rows, queries = (
-            space_of(config, version_of(config, request.vector, version))
-            for version in (request.rows, request.queries)
-        )
-        running.stage = "gathering pairs"
-        fit_part, held = self._pairing.draw(request, ends, rows, queries)
-        running.pairs, running.held_out = len(fit_part.rows), len(held.rows)
-        running.stage = "fitting"
-        adapter, kinds = self._adapter(request, fit_part, held, rows, queries, running)
-        running.stage, running.progress = "measuring", 0.9
-        measured, merge = self._measured(request, adapter, held, config)
-        return Fitted(
-            adapter=adapter,
-            merge=merge,
-            asked=request.kind,
-            from_points=is_repeatable(request),
-            max_pairs=request.max_pairs,
-            pairs=len(fit_part.rows),
-            held_out=len(held.rows),
-            fitted_at=time.time(),
-            report={**measured, "kinds": kinds},
-        )
-
-    def _measured(
-        self, request: FitRequest, adapter: Adapter, held: Pairs, config: CollectionConfig
-    ) -> tuple[dict[str, Any], Merge]:
-        """Return the report of an adapter, and the merge that serves it best."""
-        rows, queries = (
-            space_of(config, version_of(config, request.vector, version))
-            for version in (request.rows, request.queries)
-        )
-        query_pairs = checked_pairs(request.query_pairs, rows, queries, "query_pairs")
-        merge = unmeasured(adapter, rows.distance, queries.distance)
-        merges: list[dict[str, Any]] = []
-        if len(held.rows) >= FEWEST:
-            merge, merges = choose_merge(
-                held, adapter, rows.distance, queries.distance, query_pairs=query_pairs, seed=_SEED
-            )
-        found = report(
-            adapter,
-            held,
-            query_pairs=query_pairs,
-            rows_distance=rows.distance,
-            queries_distance=queries.distance,
-            points=self._points_of(request),
-            merge=merge,
-            newer=is_newer(config, request.vector, request.queries, request.rows),
-            seed=_SEED,
-        )
-        return {**found, "merge": merge.method, "merges": merges}, merge
-
-    def _adapter(
-        self,
-        request: FitRequest,
-        fit_part: Pairs,
-        held: Pairs,
-        rows: VectorConfig,
-        queries: VectorConfig,
-        running: Running,
-    ) -> tuple[Adapter, list[dict[str, Any]]]:
-        def progress(share: float) -> None:
-            running.progress = 0.9 * share
-
-        watch = Watch(progress, self._stopped.is_set)
-        options = FitOptions(
-            shrinkage=request.shrinkage,
-            rank=request.rank,
-            matrix=request.matrix,
-            anchors=checked_pairs(request.anchors, rows, queries, "anchors"),
-            query_pairs=checked_pairs(request.query_pairs, rows, queries, "query_pairs"),
-            seed=_SEED,
-        )
-        distances = rows.distance, queries.distance
-        if request.kind == "auto":
-            adapter, table = fit_best(fit_part, held, *distances, options, watch)
-            return adapter, [one.to_json() for one in table]
-        return fit(request.kind, fit_part, *distances, options, watch), []
-
-    def _points_of(self, request: FitRequest) -> int:
-        view = self._writer.view
-        column = view.config.column_of(version_of(view.config, request.vector, request.rows))
-        return view.vectors[column].live

@@ -7,7 +7,7 @@ still never sees them. Used by any thread; takes no lock.
 from __future__ import annotations
 
 import math
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,6 +29,17 @@ _SHARES = 1_000_000  # of the hash, that the held-out share is cut at
 _LOOKS, _PAUSE = 200, 0.005
 
 
+class Drawn(NamedTuple):
+    """Pairs to fit on and to measure on; ``points`` are the numbers (n,) of the former's points.
+
+    ``points`` is None where the caller gave the pairs.
+    """
+
+    fit_part: Pairs
+    held: Pairs
+    points: Numbers | None
+
+
 class Pairing:
     """Draws the pairs of one collection."""
 
@@ -38,7 +49,7 @@ class Pairing:
 
     def draw(
         self, request: FitRequest, ends: Ends, rows: VectorConfig, queries: VectorConfig
-    ) -> tuple[Pairs, Pairs]:
+    ) -> Drawn:
         """Return what is fitted on and what is held out.
 
         Args:
@@ -55,7 +66,7 @@ class Pairing:
             pairs = checked_pairs(request.pairs, rows, queries, "pairs")
             assert pairs is not None
             out = _is_held_out(np.arange(len(pairs.rows), dtype=np.uint32), request.holdout)
-            return pairs.take(np.flatnonzero(~out)), pairs.take(np.flatnonzero(out))
+            return Drawn(pairs.take(np.flatnonzero(~out)), pairs.take(np.flatnonzero(out)), None)
         both = [vectors.held for vectors in self._ends(ends)]
         numbers = to_numbers(both[0] & both[1])
         self._require_pairs(request, len(numbers), rows, queries)
@@ -64,7 +75,8 @@ class Pairing:
         out = _is_held_out(numbers, request.holdout)
         most = int(request.max_pairs * request.holdout)
         measured, fitted = numbers[out][:most], numbers[~out][: request.max_pairs - most]
-        return self._pairs_of(fitted, ends), self._pairs_of(measured, ends)
+        points, fit_part = self._pairs_of(fitted, ends)
+        return Drawn(fit_part, self._pairs_of(measured, ends)[1], points)
 
     def _require_pairs(
         self, request: FitRequest, there: int, rows: VectorConfig, queries: VectorConfig
@@ -78,15 +90,15 @@ class Pairing:
                 "some points (GET backfill with order=random lists them), or give pairs"
             )
 
-    def _pairs_of(self, numbers: Numbers, ends: Ends) -> Pairs:
-        """Return the vectors of points in both versions; points that lost one drop out."""
+    def _pairs_of(self, numbers: Numbers, ends: Ends) -> tuple[Numbers, Pairs]:
+        """Return points and their vectors in both versions; points that lost one drop out."""
         for _ in range(_LOOKS):
             vectors = self._ends(ends)
             slots = [self._points.slots_of(numbers, number) for number in ends]
             both = (slots[0] != 0) & (slots[1] != 0)
             found = [one.vectors_of(own[both]) for one, own in zip(vectors, slots, strict=True)]
             if all(complete for _, complete in found):
-                return Pairs(found[0][0], found[1][0])
+                return numbers[both], Pairs(found[0][0], found[1][0])
             wait_for_write(self._points.store, _PAUSE)
         raise StoreFailed(f"{self._points.store}: vectors of stored points are in no segment")
 

@@ -226,7 +226,13 @@ def corpus_of(view: View, config: CollectionConfig, vector: str) -> BitMap:
     return BitMap.union(BitMap(), *held)
 
 
-def put_fitted(writer: Writer, folder: Path, ends: tuple[int, int], fitted: Fitted) -> None:
+def put_fitted(
+    writer: Writer,
+    folder: Path,
+    ends: tuple[int, int],
+    fitted: Fitted,
+    instead_of: Fitted | None = None,
+) -> None:
     """Store an adapter and search with it from now on, in place of the one before.
 
     Args:
@@ -234,9 +240,11 @@ def put_fitted(writer: Writer, folder: Path, ends: tuple[int, int], fitted: Fitt
         folder: of the collection's adapters.
         ends: the columns of the rows and of the queries when it was fitted.
         fitted: the adapter.
+        instead_of: the one it may replace, None for whichever there is, and none.
 
     Raises:
-        VersionConflict: one of the versions was dropped meanwhile.
+        VersionConflict: one of the versions was dropped meanwhile, or the adapter it was to
+            replace.
         StorageFull: there is no room for it.
     """
     name = uuid.uuid4().hex
@@ -247,6 +255,8 @@ def put_fitted(writer: Writer, folder: Path, ends: tuple[int, int], fitted: Fitt
             raise VersionConflict(
                 "A version was dropped while its adapter was fitted: nothing is kept of the fit"
             )
+        if instead_of is not None and writer.fitted.get(ends) is not instead_of:
+            raise VersionConflict("The adapter was dropped or replaced meanwhile: it stays so")
         before = [e for e in writer.store.adapters.entries() if (e.rows, e.queries) == ends]
         with writer.store.transaction():
             writer.store.adapters.put(AdapterEntry(*ends, name, checksum))

@@ -29,6 +29,7 @@ from index.view import AnyGrowing, SealedPart
 from index.writer import Writer
 
 _COUNT_SECONDS = 30.0  # between looks at what searches were counted
+_BUSY_SECONDS = 1.0  # until it is asked again whether fits are under way
 _RETRY_SECONDS = 10.0  # after a failure, a full disk for example
 _log = logging.getLogger(__name__)
 
@@ -50,9 +51,7 @@ class Versions:
         self.fitting.warm()
         if self.demand.is_due():
             self.demand.save()
-        request = self.fitting.due()
-        if request is not None:
-            self.fitting.fit(request)
+        self.fitting.fit_again()
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +140,25 @@ class Upkeep:
         elif self._writer.view.bridges:
             delays.append(_COUNT_SECONDS)  # searches are counted without waking anyone
         return min(delays, default=None)
+
+    def improve_delay(self) -> float | None:
+        """Return in how many seconds dearer kinds of adapters may be tried; None for none."""
+        if self._stopped.is_set() or self._versions.fitting.improvable() is None:
+            return None
+        return max(
+            self._retry_delay("improve", [""]), _BUSY_SECONDS if self._versions.fitting.busy else 0
+        )
+
+    def improve(self) -> None:
+        """Try the dearer kinds of an adapter. No one waits for it: it is not shown as running."""
+        try:
+            self._versions.fitting.improve()
+        except Exception as error:
+            if not self._stopped.is_set():
+                what = str(error) if isinstance(error, PalimpsestError) else repr(error)
+                self.failed("improve", "", f"trying further kinds of an adapter: {what}")
+        else:
+            self.succeeded("improve", "")
 
     def pending(self) -> int:
         """Return the rows that wait for a seal or a compaction, or are inside one."""

@@ -50,7 +50,8 @@ async def fit_adapter(call: Call) -> AdapterReply:
     """Fit an adapter that makes rows of one version searchable by queries of another.
 
     The reply comes with the report once it is fitted; meanwhile, and when the request has run into
-    its `timeout`, the list of adapters tells the progress. One that is there is replaced.
+    its `timeout`, the list of adapters tells the progress. One that is there is replaced. The kind
+    `auto` is answered for by the linear kinds; those that take longer are tried in the background.
     """
     check_own_parameters(call.query_string)
     timeout = parse_parameters(call.query_string).timeout

@@ -90,6 +90,8 @@ class AdapterReply(msgspec.Struct):
 
     While it is fitted ``progress`` goes from 0 to 1, ``stage`` says what is done, and ``report``
     is empty. A damaged one is not used: ``stage`` says what is wrong, fitting it again replaces it.
+    ``untried`` are dearer kinds that ``auto`` has yet to try in the background: a better one
+    replaces it. ``improving`` says how far that is, null where it waits.
     """
 
     vector: str
@@ -103,6 +105,15 @@ class AdapterReply(msgspec.Struct):
     pairs: int
     held_out: int
     report: dict[str, Any]
+    untried: list[str]
+    improving: ImprovingReply | None
+
+
+class ImprovingReply(msgspec.Struct):
+    """How far the trial of dearer kinds is, 0 to 1, and what is done."""
+
+    progress: float
+    stage: str
 
 
 class AdaptersReply(msgspec.Struct):
@@ -184,6 +195,8 @@ def to_adapter_reply(adapter: AdapterInfo) -> AdapterReply:
         pairs=adapter.pairs,
         held_out=adapter.held_out,
         report=dict(adapter.report),
+        untried=list(adapter.untried),
+        improving=None if adapter.improving is None else ImprovingReply(*adapter.improving),
     )
 
 

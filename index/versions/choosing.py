@@ -5,11 +5,15 @@ version itself finds is the truth, the point left out. The share of the k best t
 through each adapter is compared query by query. Which kind is best depends on the two models,
 never on folklore (algorithms 8.2); a kind that takes longer must be better beyond the bootstrap
 interval, and one that rescores, which takes far longer, by ``WORTH_RESCORING`` beyond it.
+
+Linear kinds (``QUICK``) are fitted in a second or two, the others (``DEAR``) in many times that, so
+who waits for an adapter tries the quick ones, and ``improved`` tries the others later.
 """
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from collections.abc import Sequence
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +23,7 @@ from index.types import Distance
 from index.versions.adapter import Adapter, Kind
 from index.versions.fit_kinds import FitOptions, check_kind, fit
 from index.versions.pairs import MIN_PAIRS, Pairs
-from index.versions.scoring import best, bridged_scores, native_scores, rescored
+from index.versions.scoring import best, bridged_scores, native_scores
 from index.versions.watch import Watch
 
 CANDIDATES: tuple[Kind, ...] = (  # the quickest in use first
@@ -30,6 +34,8 @@ CANDIDATES: tuple[Kind, ...] = (  # the quickest in use first
     "ridge",
     "mlp",
 )
+DEAR: tuple[Kind, ...] = ("mlp",)
+QUICK: tuple[Kind, ...] = tuple(kind for kind in CANDIDATES if kind not in DEAR)
 K = 10
 RESCORED = 200
 WORTH_RESCORING = 0.05
@@ -58,6 +64,7 @@ def fit_best(
     queries_distance: Distance,
     options: FitOptions | None = None,
     watch: Watch | None = None,
+    candidates: Sequence[Kind] = CANDIDATES,
 ) -> tuple[Adapter, list[Quality]]:
     """Return the adapter that finds most of what was held out, and all that were tried.
 
@@ -68,6 +75,7 @@ def fit_best(
         queries_distance: of the queries' version.
         options: as of ``fit``.
         watch: progress from 0 to 1.
+        candidates: the kinds to try, the quickest in use first.
 
     Raises:
         InvalidPairs: no map can be fitted on the pairs, or too few were held out.
@@ -79,33 +87,83 @@ def fit_best(
             f"too few pairs held out to choose an adapter by: at least {MIN_PAIRS} are needed, "
             f"got {len(held.rows)}; give more pairs, or name the kind"
         )
-    kinds = _serving(fit_part, rows_distance, queries_distance)
+    kinds = serving(candidates, fit_part, rows_distance, queries_distance)
     trial = Trial(held, options.query_pairs, rows_distance, queries_distance)
-    tried: list[tuple[Adapter, NDArray[np.float64]]] = []
+    tried = _tried([], kinds, trial, fit_part, (rows_distance, queries_distance), options, watch)
+    return _best_of(tried, trial, options.seed)
+
+
+def improved(
+    adapter: Adapter,
+    kinds: Sequence[Kind],
+    fit_part: Pairs,
+    held: Pairs,
+    distances: tuple[Distance, Distance],
+    options: FitOptions,
+    watch: Watch,
+) -> tuple[Adapter, list[Quality]]:
+    """Return an adapter of one of some dearer kinds where that is better, else the one there is.
+
+    Args:
+        adapter: the one there is, which has not seen what is held out either.
+        kinds: to be tried, the quickest in use first.
+        fit_part: what adapters are fitted on.
+        held: what they are measured on and never see.
+        distances: of the rows' version, and of the queries'.
+        options: as of ``fit``.
+        watch: progress from 0 to 1.
+
+    Raises:
+        InvalidPairs: no map can be fitted on the pairs.
+        FitCancelled: ``watch`` said so.
+    """
+    trial = Trial(held, options.query_pairs, *distances)
+    found = trial.recalls(adapter)
+    tried = _tried([(adapter, found)], kinds, trial, fit_part, distances, options, watch)
+    return _best_of(tried, trial, options.seed)
+
+
+_Tried: TypeAlias = list[tuple[Adapter, NDArray[np.float64]]]
+
+
+def _tried(
+    tried: _Tried,
+    kinds: Sequence[Kind],
+    trial: Trial,
+    fit_part: Pairs,
+    distances: tuple[Distance, Distance],
+    options: FitOptions,
+    watch: Watch,
+) -> _Tried:
+    """Return adapters with their shares by query: those there are, and one of each kind."""
     for i, kind in enumerate(kinds):
         part = watch.part(i / len(kinds), (i + 1) / len(kinds))
-        adapter = fit(kind, fit_part, rows_distance, queries_distance, options, part)
-        tried.append((adapter, trial.recalls(adapter)))
-    draws = np.random.default_rng(options.seed).integers(
-        trial.asked, size=(_RESAMPLED, trial.asked)
-    )
+        adapter = fit(kind, fit_part, *distances, options, part)
+        tried = [*tried, (adapter, trial.recalls(adapter))]
+    return tried
+
+
+def _best_of(tried: _Tried, trial: Trial, seed: int) -> tuple[Adapter, list[Quality]]:
+    draws = np.random.default_rng(seed).integers(trial.asked, size=(_RESAMPLED, trial.asked))
     least = [WORTH_RESCORING if adapter.rescores else 0.0 for adapter, _ in tried]
     chosen = choose([shares for _, shares in tried], least, draws)
-    table = [_quality(adapter.kind, shares, draws) for adapter, shares in tried]
-    return tried[chosen][0], table
+    return tried[chosen][0], [_quality(one.kind, shares, draws) for one, shares in tried]
 
 
-def _serving(pairs: Pairs, rows_distance: Distance, queries_distance: Distance) -> list[Kind]:
-    serving: list[Kind] = []
-    for kind in CANDIDATES:
-        if kind == "prefix" and "identity" in serving:
+def serving(
+    candidates: Sequence[Kind], pairs: Pairs, rows_distance: Distance, queries_distance: Distance
+) -> list[Kind]:
+    """Return the kinds that can serve two versions; of identity and prefix one."""
+    found: list[Kind] = []
+    for kind in candidates:
+        if kind == "prefix" and "identity" in found:
             continue
         try:
             check_kind(kind, pairs, rows_distance, queries_distance)
         except InvalidConfig:
             continue
-        serving.append(kind)
-    return serving
+        found.append(kind)
+    return found
 
 
 class Trial:
@@ -143,7 +201,11 @@ class Trial:
             return scores
         if self._itself:
             np.fill_diagonal(scores, -np.inf)
-        return rescored(adapter, self._queries, self._rows, best(scores, RESCORED))
+        among = best(scores, RESCORED)
+        refined = self._queries @ adapter.map_rows(self._rows).T  # as ``rescored``, all at once
+        scores.fill(-np.inf)
+        np.put_along_axis(scores, among, np.take_along_axis(refined, among, 1), 1)
+        return scores
 
     def _best(self, scores: NDArray[np.float32]) -> NDArray[np.intp]:
         if self._itself:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, NamedTuple, TypeAlias
 
 from index.errors import InvalidConfig, InvalidPairs
 from index.types import Vectors
@@ -47,6 +47,8 @@ class AdapterInfo:
     """An adapter, or one being fitted or damaged, whose report is empty.
 
     ``stage`` says what is done, or what is wrong; ``fitted_at`` is in seconds since the epoch.
+    ``untried`` are dearer kinds that replace a fitted one if they are better; ``improving`` is how
+    far trying them is.
     """
 
     vector: str
@@ -60,9 +62,18 @@ class AdapterInfo:
     pairs: int
     held_out: int
     report: Mapping[str, Any]
+    untried: tuple[str, ...] = ()
+    improving: Improving | None = None
 
 
-@dataclass(slots=True)
+class Improving(NamedTuple):
+    """How far the trial of dearer kinds is: 0 to 1, and what is done."""
+
+    progress: float
+    stage: str
+
+
+@dataclass(slots=True, eq=False)
 class Running:
     """A fit under way."""
 
@@ -103,7 +114,9 @@ def is_repeatable(request: FitRequest) -> bool:
     )
 
 
-def shown_fitted(vector: str, rows: str, queries: str, fitted: Fitted) -> AdapterInfo:
+def shown_fitted(
+    vector: str, rows: str, queries: str, fitted: Fitted, improving: Improving | None = None
+) -> AdapterInfo:
     """Return what is shown of a fitted adapter."""
     return AdapterInfo(
         vector=vector,
@@ -117,6 +130,8 @@ def shown_fitted(vector: str, rows: str, queries: str, fitted: Fitted) -> Adapte
         pairs=fitted.pairs,
         held_out=fitted.held_out,
         report=fitted.report,
+        untried=fitted.untried,
+        improving=improving,
     )
 
 

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from index.errors import Damaged, InvalidInput
 from index.storage.files import open_folder, write_folder
-from index.versions.adapters import Adapter, adapter_from_json
+from index.types import Numbers
+from index.versions.adapters import Adapter, Kind, adapter_from_json
 from index.versions.factors import Factors
 from index.versions.merging import Merge
 
 KIND = "adapter"
+_POINTS = "fitted_points"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -22,7 +24,10 @@ class Fitted:
 
     ``asked`` is the kind that was asked for, ``auto`` perhaps; ``from_points`` tells whether its
     pairs were points that hold both versions, so that it is fitted again, with at most
-    ``max_pairs``, when those have doubled. ``fitted_at`` is in seconds since the epoch.
+    ``max_pairs``, when those have doubled. ``fitted_at`` is in seconds since the epoch. ``untried``
+    are dearer kinds that may be better and are yet to be tried. ``points`` are the numbers of the
+    points it was fitted on (n,), None where the caller gave pairs, or where it was fitted by a
+    release that did not keep them.
     """
 
     adapter: Adapter
@@ -34,6 +39,8 @@ class Fitted:
     held_out: int
     fitted_at: float
     report: Mapping[str, Any]
+    untried: tuple[Kind, ...] = ()
+    points: Numbers | None = None
     factors: Factors = field(init=False)
     rescoring: Factors = field(init=False)
 
@@ -53,6 +60,19 @@ class Fitted:
         expected = self.report.get("expected") or self.report
         return float(expected.get("arr") or 0.0)
 
+    def changed(
+        self, *, report: Mapping[str, Any] | None = None, untried: tuple[Kind, ...] | None = None
+    ) -> Fitted:
+        """Return the same adapter, told more of; what is kept of the rows is kept in common."""
+        told = replace(
+            self,
+            report=self.report if report is None else report,
+            untried=self.untried if untried is None else untried,
+        )
+        object.__setattr__(told, "factors", self.factors)
+        object.__setattr__(told, "rescoring", self.rescoring)
+        return told
+
     def save(self, folder: Path) -> int:
         """Write it to a new folder; return the checksum of its description."""
         description = {
@@ -66,8 +86,12 @@ class Fitted:
             "held_out": self.held_out,
             "fitted_at": self.fitted_at,
             "report": dict(self.report),
+            "untried": list(self.untried),
         }
-        return write_folder(folder, self.adapter.arrays(), description)
+        arrays = dict(self.adapter.arrays())
+        if self.points is not None:
+            arrays[_POINTS] = self.points
+        return write_folder(folder, arrays, description)
 
     @classmethod
     def open(cls, folder: Path, checksum: int) -> Fitted:
@@ -77,6 +101,7 @@ class Fitted:
         if stored.get("kind") != KIND:
             raise Damaged(folder, KIND, stored.get("kind"), "kind of contents")
         arrays = {name[:-4]: files.loaded(name[:-4]) for name in files.buffers}
+        points = arrays.pop(_POINTS, None)
         try:
             return cls(
                 adapter=adapter_from_json(stored["adapter"], arrays),
@@ -88,6 +113,8 @@ class Fitted:
                 held_out=stored["held_out"],
                 fitted_at=stored["fitted_at"],
                 report=stored["report"],
+                untried=tuple(stored.get("untried", ())),
+                points=points,
             )
         except (InvalidInput, LookupError, TypeError, ValueError) as error:
             raise Damaged(folder, "an adapter", repr(error), "description") from error

@@ -74,6 +74,13 @@ def test_the_best_kind_is_chosen(upgrade: Upgrade) -> None:
     fitted = upgrade.fit(kind="auto")
     assert fitted["kind"] != "auto"
     assert fitted["report"]["arr"] > 0.9
+    assert (fitted["untried"], fitted["improving"]) == (["mlp"], None)  # that takes longer
+    deadline = time.monotonic() + 120
+    while adapters(upgrade)[0]["untried"] and time.monotonic() < deadline:
+        time.sleep(0.05)
+    (after,) = adapters(upgrade)
+    tried = [one["kind"] for one in after["report"]["kinds"]]
+    assert tried == [*(one["kind"] for one in fitted["report"]["kinds"]), "mlp"]
 
 
 def test_adapters_that_need_no_fitting(upgrade: Upgrade) -> None:
@@ -348,6 +355,7 @@ def test_metrics_of_an_upgrade(upgrade: Upgrade) -> None:
     assert held[f"palimpsest_bridge_queries_total{ends}}}"] == 2
     bridge = f'{ends},vector=""}}'
     assert held[f"palimpsest_bridge_pairs{bridge}"] > 0
+    assert held[f"palimpsest_bridge_untried_kinds{bridge}"] == 0
     overlap = held[f"palimpsest_bridge_overlap_ratio{bridge}"]
     assert overlap == fitted["report"]["expected"]["arr"]  # at the size of the collection
     assert overlap != fitted["report"]["arr"]

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from index import (
+    AdapterInfo,
     Collection,
     Database,
     Distance,
@@ -23,7 +24,8 @@ from index import (
     VersionConflict,
     VersionNotFound,
 )
-from index import fitting as fitting_module
+from index import making as making_module
+from index.versions import choosing
 from index.versions.fitted import Fitted
 from index.versions.pairs import Pairs
 from tests.conftest import open_collection
@@ -73,20 +75,20 @@ def test_held_out_points_are_never_fitted_on(
 ) -> None:
     """Nor by a later fit on more points."""
     seen: dict[str, list[Pairs]] = {"fit": [], "held": []}
-    original = fitting_module.fit
+    original = making_module.fit
 
     def fit(kind: object, pairs: Pairs, *others: object) -> object:
         seen["fit"].append(pairs)
         return original(kind, pairs, *others)  # type: ignore[arg-type]
 
-    report = fitting_module.report
+    report = making_module.report
 
     def measure(adapter: object, held: Pairs, **others: object) -> object:
         seen["held"].append(held)
         return report(adapter, held, **others)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(fitting_module, "fit", fit)
-    monkeypatch.setattr(fitting_module, "report", measure)
+    monkeypatch.setattr(making_module, "fit", fit)
+    monkeypatch.setattr(making_module, "report", measure)
     for stop in (200, 400, N):
         account.put("v2", range(stop))
         account.collection.fit_adapter(FitRequest("v1", "v2", kind="ridge"))
@@ -222,6 +224,138 @@ def test_factors_of_new_rows_are_there_before_searches(account: Account) -> None
     assert part.segment.name not in sealed and not fitted.factors.has(part.segment.name, 1)
 
 
+# Dearer kinds, in the background.
+
+
+def kinds_of(shown: AdapterInfo) -> list[str]:
+    return [one["kind"] for one in shown.report["kinds"]]
+
+
+def auto(account: Account, pairs: Pairs | None = None) -> AdapterInfo:
+    account.put("v2", range(400))
+    return account.collection.fit_adapter(FitRequest("v1", "v2", pairs=pairs))
+
+
+def test_quick_kinds_answer_and_dearer_ones_are_tried_later(account: Account) -> None:
+    shown = auto(account)
+    collection = account.collection
+    assert "ridge" in kinds_of(shown) and "mlp" not in kinds_of(shown)
+    assert (shown.untried, shown.improving) == (("mlp",), None)
+    before = fitted_of(collection)
+    collection.upkeep.improve()
+    (after,) = collection.adapters()
+    assert kinds_of(after) == [*kinds_of(shown), "mlp"] and after.untried == ()
+    assert after.kind == shown.kind and after.fitted_at == shown.fitted_at  # it is no better here
+    assert fitted_of(collection).factors is before.factors  # so none is computed again
+    assert collection.upkeep.improve_delay() is None
+    assert len([*(collection.folder / "adapters").iterdir()]) == 1
+    assert collection.upkeep.last_error is None
+
+
+def test_a_better_kind_replaces_the_adapter(
+    account: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(choosing, "WORTH_RESCORING", -1.0)
+    shown = auto(account)
+    account.collection.upkeep.improve()
+    (after,) = account.collection.adapters()
+    assert after.kind == "mlp" != shown.kind
+    assert after.untried == () and after.report["verdict"]
+    assert len(account.collection.search(SearchRequest(account.query("v2", 0), "@v2")).ids) == 10
+    assert len([*(account.collection.folder / "adapters").iterdir()]) == 1
+
+
+def test_after_a_restart_held_points_are_tried_on_and_given_pairs_are_gone(
+    account: Account,
+) -> None:
+    for pairs, tried in ((None, True), (pairs_of(account), False)):
+        auto(account, pairs)
+        account.collection.close()
+        account.collection = open_collection(account.collection.folder)
+        (shown,) = account.collection.adapters()
+        assert shown.untried == ("mlp",)
+        assert (account.collection.fitting.improvable() is not None) is tried
+        account.collection.upkeep.improve()
+        (shown,) = account.collection.adapters()
+        assert ("mlp" in kinds_of(shown)) is tried
+
+
+def test_given_pairs_are_tried_on_while_they_are_there(account: Account) -> None:
+    shown = auto(account, pairs_of(account))
+    account.collection.upkeep.improve()
+    (after,) = account.collection.adapters()
+    assert kinds_of(after) == [*kinds_of(shown), "mlp"]
+    assert (after.pairs, after.held_out) == (shown.pairs, shown.held_out)
+
+
+@pytest.mark.parametrize("gone", ["adapter", "version", "another", "closed"])
+def test_what_is_gone_is_not_improved(
+    account: Account, monkeypatch: pytest.MonkeyPatch, gone: str
+) -> None:
+    auto(account)
+    collection = account.collection
+    there, go = threading.Event(), threading.Event()
+    original = making_module.improved
+
+    def improved(*arguments: object) -> object:
+        there.set()
+        assert go.wait(30)
+        return original(*arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(making_module, "improved", improved)
+    thread = threading.Thread(target=collection.upkeep.improve)
+    thread.start()
+    assert there.wait(30)
+    (shown,) = collection.adapters()
+    assert shown.improving is not None and shown.improving.stage == "trying mlp"
+    if gone == "adapter":
+        collection.drop_adapter("", "v1", "v2")
+    elif gone == "version":
+        collection.drop_version("", "v2")
+    elif gone == "closed":
+        collection.upkeep.stop()
+    else:
+        threading.Timer(0.1, go.set).start()
+        shown = collection.fit_adapter(FitRequest("v1", "v2", kind="procrustes"))
+    go.set()
+    thread.join(30)
+    assert not thread.is_alive() and collection.upkeep.last_error is None
+    left = [(one.kind, one.untried) for one in collection.adapters()]
+    if gone in ("adapter", "version"):
+        assert left == []
+    elif gone == "another":
+        assert left == [("procrustes", ())]
+    else:
+        assert left == [(shown.kind, ("mlp",))]
+
+
+def test_a_caller_comes_before_a_fit_that_is_made_again(
+    account: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    account.put("v2", range(100))
+    collection = account.collection
+    collection.fit_adapter(FitRequest("v1", "v2", kind="ridge"))
+    account.put("v2", range(100, 400))
+    there, go = threading.Event(), threading.Event()
+    original = making_module.fit
+
+    def fit(kind: object, *arguments: object) -> object:
+        if kind == "ridge":
+            there.set()
+            assert go.wait(30)
+        return original(kind, *arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(making_module, "fit", fit)
+    thread = threading.Thread(target=collection.fitting.fit_again)
+    thread.start()
+    assert there.wait(30)
+    assert [one.state for one in collection.adapters()] == ["fitted", "fitting"]
+    threading.Timer(0.1, go.set).start()
+    shown = collection.fit_adapter(FitRequest("v1", "v2", kind="procrustes"))
+    thread.join(30)
+    assert collection.adapters() == [shown] and shown.kind == "procrustes"
+
+
 # What is refused.
 
 
@@ -292,14 +426,14 @@ class Paused:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.there, self.go = threading.Event(), threading.Event()
-        original = fitting_module.report
+        original = making_module.report
 
         def report(*arguments: object, **named: object) -> object:
             self.there.set()
             assert self.go.wait(30)
             return original(*arguments, **named)  # type: ignore[arg-type]
 
-        monkeypatch.setattr(fitting_module, "report", report)
+        monkeypatch.setattr(making_module, "report", report)
 
     def fit(
         self, collection: Collection, request: FitRequest
@@ -318,7 +452,7 @@ class Paused:
         return thread, outcome
 
 
-def test_a_fit_under_way_is_shown_and_not_begun_twice(
+def test_a_fit_under_way_is_shown_and_another_waits_for_it(
     account: Account, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     paused = Paused(monkeypatch)
@@ -327,11 +461,15 @@ def test_a_fit_under_way_is_shown_and_not_begun_twice(
     (shown,) = account.collection.adapters()
     assert (shown.state, shown.stage, shown.fitted_at) == ("fitting", "measuring", None)
     assert 0 < shown.progress < 1 and shown.pairs + shown.held_out == N
-    with pytest.raises(VersionConflict, match="is being fitted"):
-        account.collection.fit_adapter(request)
+    again = FitRequest("v1", "v2", kind="procrustes", pairs=pairs_of(account))
+    second, after = paused.fit(account.collection, again)  # it waits
+    assert [one.stage for one in account.collection.adapters()] == ["measuring", "waiting"]
     paused.go.set()
     thread.join()
-    assert account.collection.adapters() == outcome
+    second.join()
+    (first,) = outcome
+    assert isinstance(first, AdapterInfo) and first.kind == "ridge"
+    assert account.collection.adapters() == after
 
 
 @pytest.mark.parametrize("again", [False, True])

@@ -1,4 +1,4 @@
-"""Bodies of FastAPI's routes, read as strictly as those of the point routes.
+"""Bodies of FastAPI's routes, read as those of the point routes are.
 
 Python's own reader accepts NaN, lone surrogates and numbers without bound, which could be stored
 but not sent again.
@@ -8,13 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
 from json import JSONDecodeError
-from typing import Any
+from typing import Any, get_type_hints
 
 import msgspec
 from fastapi import Request, Response
 from fastapi.routing import APIRoute
 
+from app.context import Context
 from app.schemas.nesting import MAX_NESTING, TOO_DEEP, is_deeper
+from app.schemas.tolerance import prune
 
 
 class JsonRequest(Request):
@@ -32,6 +34,12 @@ class JsonRequest(Request):
             raise JSONDecodeError(TOO_DEEP, "", 0)
         return value
 
+    async def prune(self, kind: Any) -> None:
+        """Leave out what is left out of a body of a type. Raises Refusal."""
+        context: Context = self.app.state.context
+        strict = context.settings.unknown_fields == "refuse"
+        self._body = prune(await self.body(), kind, self.scope["warnings"], strict)
+
 
 class JsonRoute(APIRoute):
     """A route that reads its body so."""
@@ -39,8 +47,12 @@ class JsonRoute(APIRoute):
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """Return what answers a request."""
         answer = super().get_route_handler()
+        kind = get_type_hints(self.endpoint, include_extras=True).get("body")
 
         async def answer_json(request: Request) -> Response:
-            return await answer(JsonRequest(request.scope, request.receive))
+            whole = JsonRequest(request.scope, request.receive)
+            if kind is not None:
+                await whole.prune(kind)
+            return await answer(whole)
 
         return answer_json

@@ -7,13 +7,14 @@ import os
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 
 from app.knobs import PLAIN, Knobs
 from app.metrics import Metrics
 from app.rates import Rates
+from app.schemas.tolerance import read
 from app.settings import Settings
 from app.strict import Strict, strict_of
 from app.warnings import Warnings
@@ -115,8 +116,16 @@ class Call(msgspec.Struct, frozen=True):
     knobs: Knobs = PLAIN
     warnings: Warnings = msgspec.field(default_factory=Warnings)  # of the reply
 
+    def read(self, kind: Any, decode: Callable[[bytes], T]) -> T:
+        """Return what ``decode`` makes of the body, which is to be of a type.
+
+        What Qdrant leaves out of a body is left out and warned of: see ``app.schemas.tolerance``.
+        """
+        strict = self.context.settings.unknown_fields == "refuse"
+        return read(self.body, kind, decode, self.warnings, strict)
+
     async def decoded(self, decode: Callable[[], T]) -> T:
-        """Run what decodes the body where a body of its size is decoded."""
+        """Run what reads the body where a body of its size is read."""
         return await self.context.run(decode, short=self.has_small_body)
 
     def strict(self) -> Strict | None:

@@ -24,6 +24,7 @@ from app.schemas.documents import (
 )
 from app.schemas.explanations import Explanation
 from app.schemas.query_documents import QUERY_SCHEMAS
+from app.schemas.tolerance import ALIASES, OWN
 
 ERRORS = {
     "400": "the request cannot be read, or contradicts the collection",
@@ -130,7 +131,22 @@ def describe(
         document["paths"].setdefault(path, {})[method.lower()] = operation
     for unused in ("HTTPValidationError", "ValidationError"):
         schemas.pop(unused, None)
+    _loosen(schemas)
     return document
+
+
+def _loosen(schemas: Mapping[str, Schema]) -> None:
+    """Say of bodies what is accepted beyond their fields: unknown ones, and aliases."""
+    aliases = {kind.__name__: names for kind, names in ALIASES.items()}
+    for name in schemas.keys() - _EXACT - {kind.__name__ for kind in OWN}:
+        schema = schemas[name]
+        if schema.get("additionalProperties") is False:
+            del schema["additionalProperties"]  # left out, with a warning
+        for alias, meant in aliases.get(name, {}).items():
+            same = schema["properties"][meant]
+            schema["properties"][alias] = {"description": f"the same as `{meant}`", **same}
+            if meant in schema.get("required", ()):
+                schema["required"] = [one for one in schema["required"] if one != meant]
 
 
 def _add(schemas: dict[str, Schema], more: Mapping[str, Schema]) -> None:
@@ -210,6 +226,8 @@ def _failures() -> dict[str, Any]:
     content = {"application/json": {"schema": ref("Failure")}}
     return {code: {"description": text, "content": content} for code, text in ERRORS.items()}
 
+
+_EXACT = SCHEMAS.keys()  # filters refuse what they do not know
 
 _FAILURE: Schema = {
     "type": "object",

@@ -25,6 +25,8 @@ class Settings(BaseSettings):
     # costs more than sending.
     gzip_floor: int = Field(default=DEFAULT_GZIP_FLOOR, ge=0)  # bytes
     threads: int | None = Field(default=None, ge=1)  # of builds and slow searches; None: the cores
+    # Of requests, beside filters, which never hold any: left out with a warning, or refused.
+    unknown_fields: Literal["ignore", "refuse"] = "ignore"
     # What `GET /` tells. Clients compare the version with their own; some suites want the title.
     title: str = "palimpsest - vector search server"
     version: str = "1.20.0"

@@ -91,7 +91,7 @@ from index.filters.expression import (
 from index.filters.paths import format_path, parse_path
 from index.filters.values import parse_datetime
 from index.filters.walk import conditions_of
-from index.payload.config import FieldIndex
+from index.payload.config import FIELD_PARAMETERS, FieldIndex
 from index.points import NotYetApplied, at_once
 from index.query import request as queries
 from index.query import terms
@@ -171,6 +171,7 @@ __all__ = [
     "Distance",
     "Distances",
     "EACH",
+    "FIELD_PARAMETERS",
     "FieldIndex",
     "FieldInfo",
     "Filter",

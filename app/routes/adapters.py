@@ -55,7 +55,10 @@ async def fit_adapter(call: Call) -> AdapterReply:
     """
     check_own_parameters(call.query_string)
     timeout = parse_parameters(call.query_string).timeout
-    asked = await call.decoded(lambda: to_fit(_FIT.decode(call.body), call.collection.config))
+    config = call.collection.config
+    asked = await call.decoded(
+        lambda: call.read(AdapterBody, lambda text: to_fit(_FIT.decode(text), config))
+    )
 
     loop, bridges = asyncio.get_running_loop(), call.context.metrics.bridges
     begun = False
@@ -87,7 +90,9 @@ async def compare_versions(call: Call) -> dict[str, Any]:
     check_own_parameters(call.query_string)
     timeout = parse_parameters(call.query_string).timeout
     config = call.collection.config
-    asked = await call.decoded(lambda: to_comparison(_COMPARE.decode(call.body), config))
+    asked = await call.decoded(
+        lambda: call.read(CompareBody, lambda text: to_comparison(_COMPARE.decode(text), config))
+    )
     return await call.context.at_length(lambda: call.collection.compare(asked), timeout)
 
 

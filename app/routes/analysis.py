@@ -34,7 +34,7 @@ async def facet(call: Call) -> FacetReply | Explained:
     timeout = parse_parameters(call.query_string).timeout
 
     def count() -> tuple[SearchStats, FacetReply]:
-        asked = to_facet(_FACET.decode(call.body))
+        asked = call.read(FacetBody, lambda text: to_facet(_FACET.decode(text)))
         strict = call.strict()
         if strict is not None:
             strict.read(limit=asked.limit, timeout=timeout, filters=(asked.filter,))
@@ -62,7 +62,7 @@ async def _matrix(call: Call) -> Neighbours:
     timeout = parse_parameters(call.query_string).timeout
 
     def search() -> Neighbours:
-        request = to_matrix(_MATRIX.decode(call.body))
+        request = call.read(MatrixBody, lambda text: to_matrix(_MATRIX.decode(text)))
         strict = call.strict()
         if strict is not None:
             strict.read(limit=request.sample, timeout=timeout, filters=(request.filter,))

@@ -19,57 +19,69 @@ from app.schemas.legacy import (
     decode_search_groups,
     decode_searches,
 )
+from app.schemas.legacy_bodies import (
+    DiscoverBatchBody,
+    DiscoverPointsBody,
+    RecommendBatchBody,
+    RecommendGroupsBody,
+    RecommendPointsBody,
+    SearchBatchBody,
+    SearchGroupsBody,
+    SearchPointsBody,
+)
 
 
 async def search(call: Call) -> list[ScoredPoint] | Explained:
     """Return the points nearest to a vector. Deprecated: use ``points/query``."""
-    return await _bare(call, decode_search)
+    return await _bare(call, SearchPointsBody, decode_search)
 
 
 async def search_batch(call: Call) -> list[list[ScoredPoint]] | Explained:
     """Answer several searches. Deprecated: use ``points/query/batch``."""
-    return await _bare_batch(call, decode_searches)
+    return await _bare_batch(call, SearchBatchBody, decode_searches)
 
 
 async def search_groups(call: Call) -> GroupsReply | Explained:
     """Return the best points of each group. Deprecated: use ``points/query/groups``."""
-    return await ask_groups(call, decode_search_groups)
+    return await ask_groups(call, SearchGroupsBody, decode_search_groups)
 
 
 async def recommend(call: Call) -> list[ScoredPoint] | Explained:
     """Return points like the positive examples. Deprecated: use ``points/query``."""
-    return await _bare(call, decode_recommend)
+    return await _bare(call, RecommendPointsBody, decode_recommend)
 
 
 async def recommend_batch(call: Call) -> list[list[ScoredPoint]] | Explained:
     """Answer several recommendations. Deprecated: use ``points/query/batch``."""
-    return await _bare_batch(call, decode_recommends)
+    return await _bare_batch(call, RecommendBatchBody, decode_recommends)
 
 
 async def recommend_groups(call: Call) -> GroupsReply | Explained:
     """Return the best points of each group. Deprecated: use ``points/query/groups``."""
-    return await ask_groups(call, decode_recommend_groups)
+    return await ask_groups(call, RecommendGroupsBody, decode_recommend_groups)
 
 
 async def discover(call: Call) -> list[ScoredPoint] | Explained:
     """Return points by a target, pairs of examples, or both. Deprecated: use ``points/query``."""
-    return await _bare(call, decode_discover)
+    return await _bare(call, DiscoverPointsBody, decode_discover)
 
 
 async def discover_batch(call: Call) -> list[list[ScoredPoint]] | Explained:
     """Answer several discoveries. Deprecated: use ``points/query/batch``."""
-    return await _bare_batch(call, decode_discovers)
+    return await _bare_batch(call, DiscoverBatchBody, decode_discovers)
 
 
-async def _bare(call: Call, decode: Decode) -> list[ScoredPoint] | Explained:
-    found = await ask(call, decode)
+async def _bare(call: Call, kind: type, decode: Decode) -> list[ScoredPoint] | Explained:
+    found = await ask(call, kind, decode)
     if isinstance(found, Explained):
         return Explained(found.result.points, found.explain)
     return found.points
 
 
-async def _bare_batch(call: Call, decode: DecodeBatch) -> list[list[ScoredPoint]] | Explained:
-    found = await ask_batch(call, decode)
+async def _bare_batch(
+    call: Call, kind: type, decode: DecodeBatch
+) -> list[list[ScoredPoint]] | Explained:
+    found = await ask_batch(call, kind, decode)
     if isinstance(found, Explained):
         return Explained(_bare_all(found.result), found.explain)
     return _bare_all(found)

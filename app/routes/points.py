@@ -50,12 +50,12 @@ async def retrieve(call: Call) -> list[RecordReply]:
     """Return the points of the given ids; missing ones are left out."""
     timeout = parse_parameters(call.query_string).timeout
 
-    def decode() -> tuple[RetrieveBody, list[PointId]]:
-        body = _RETRIEVE.decode(call.body)
+    def decode(text: bytes) -> tuple[RetrieveBody, list[PointId]]:
+        body = _RETRIEVE.decode(text)
         refuse_clauses(body, "shard_key")
         return body, parse_ids(body.ids)
 
-    body, ids = await call.decoded(decode)
+    body, ids = await call.decoded(lambda: call.read(RetrieveBody, decode))
     _check(call, timeout)
     select = PayloadSelector(body.with_payload, default=True)
     vectors = select_vectors(body.with_vector)
@@ -89,12 +89,12 @@ async def scroll(call: Call) -> ScrollReply:
     """
     timeout = parse_parameters(call.query_string).timeout
 
-    def decode() -> tuple[ScrollBody, Filter | None]:
-        body = _SCROLL.decode(call.body)
+    def decode(text: bytes) -> tuple[ScrollBody, Filter | None]:
+        body = _SCROLL.decode(text)
         refuse_clauses(body, "shard_key")
         return body, _filter(body.filter)
 
-    body, condition = await call.decoded(decode)
+    body, condition = await call.decoded(lambda: call.read(ScrollBody, decode))
     limit = _limit(body.limit)
     _check(call, timeout, limit=limit, condition=condition)
     start = None if body.offset is None else parse_id(body.offset)
@@ -114,12 +114,12 @@ async def count(call: Call) -> CountReply:
     """
     timeout = parse_parameters(call.query_string).timeout
 
-    def decode() -> tuple[CountBody, Filter | None]:
-        body = _COUNT.decode(call.body)
+    def decode(text: bytes) -> tuple[CountBody, Filter | None]:
+        body = _COUNT.decode(text)
         refuse_clauses(body, "shard_key")
         return body, _filter(body.filter)
 
-    body, condition = await call.decoded(decode)
+    body, condition = await call.decoded(lambda: call.read(CountBody, decode))
     _check(call, timeout, condition=condition)
 
     def read() -> CountReply:

@@ -10,10 +10,12 @@ from collections.abc import Callable, Sequence
 from time import perf_counter
 from typing import TypeAlias
 
+import msgspec
 import numpy as np
 
 from app.context import Call, Context
 from app.envelope import Explained
+from app.errors import Refusal
 from app.routes.readings import repeated
 from app.schemas.explanations import explain
 from app.schemas.hits import GroupsReply, PointGroup, ScoredPoints, to_hits, to_points
@@ -21,7 +23,7 @@ from app.schemas.ids import id_of_group
 from app.schemas.parameters import parse_parameters
 from app.schemas.query import Asked, Query, Tree, decode_queries, decode_query
 from app.schemas.records import RecordReply, to_reply
-from app.schemas.searches import WithLookupBody
+from app.schemas.searches import GroupsBody, QueryBatchBody, QueryBody, WithLookupBody
 from app.schemas.selectors import PayloadSelector, select_vectors
 from app.schemas.trees import Grouped, decode_groups
 from app.strict import Strict, strict_of
@@ -51,32 +53,31 @@ DecodeGroups: TypeAlias = Callable[[bytes], Grouped]
 
 async def query(call: Call) -> ScoredPoints | Explained:
     """Return the points that a query ranks best."""
-    return await ask(call, decode_query)
+    return await ask(call, QueryBody, decode_query)
 
 
 async def query_batch(call: Call) -> list[ScoredPoints] | Explained:
     """Answer several queries, plain ones on one state of the collection."""
-    return await ask_batch(call, decode_queries)
+    return await ask_batch(call, QueryBatchBody, decode_queries)
 
 
 async def query_groups(call: Call) -> GroupsReply | Explained:
     """Return the best points of each group, grouped by a payload value."""
-    return await ask_groups(call, decode_groups)
+    return await ask_groups(call, GroupsBody, decode_groups)
 
 
-async def ask(call: Call, decode: Decode) -> ScoredPoints | Explained:
-    """Answer one query, whose body ``decode`` reads."""
+async def ask(call: Call, kind: type, decode: Decode) -> ScoredPoints | Explained:
+    """Answer one query, whose body is of a kind that ``decode`` reads."""
     timeout = parse_parameters(call.query_string).timeout
     knobs = call.knobs
     if call.has_small_body and not knobs.explain:
-        found = answer_now(
-            call.context, call.collection, call.body, decode, call.warnings, knobs.bridge
-        )
+        found = _try_now(call, decode)
         if found is not None:
             return found
 
     def search() -> tuple[SearchStats, float, ScoredPoints]:
-        asked = decode(call.body, call.collection.config)
+        config = call.collection.config
+        asked = call.read(kind, lambda text: decode(text, config))
         _check(call.strict(), [asked], timeout)
         started = perf_counter()
         stats, points = _run(call.context, call.collection, asked, knobs.bridge)
@@ -85,6 +86,16 @@ async def ask(call: Call, decode: Decode) -> ScoredPoints | Explained:
     stats, seconds, points = await call.context.in_thread(search, timeout)
     call.context.metrics.search(stats, seconds, call.collection)
     return Explained(points, explain(stats)) if knobs.explain else points
+
+
+def _try_now(call: Call, decode: Decode) -> ScoredPoints | None:
+    """Return the answer to a short query, None for any other and for one that cannot be read."""
+    try:
+        return answer_now(
+            call.context, call.collection, call.body, decode, call.warnings, call.knobs.bridge
+        )
+    except (msgspec.ValidationError, Refusal):
+        return None  # read again, with what is left out of a body left out
 
 
 def query_now(
@@ -136,10 +147,11 @@ def _reads_store(request: SearchRequest) -> bool:
     return attaches or by_id or request.filter is not None
 
 
-async def ask_batch(call: Call, decode: DecodeBatch) -> list[ScoredPoints] | Explained:
-    """Answer several queries, whose body ``decode`` reads."""
+async def ask_batch(call: Call, kind: type, decode: DecodeBatch) -> list[ScoredPoints] | Explained:
+    """Answer several queries, whose body is of a kind that ``decode`` reads."""
     timeout = parse_parameters(call.query_string).timeout
-    asked = await call.decoded(lambda: decode(call.body, call.collection.config))
+    config = call.collection.config
+    asked = await call.decoded(lambda: call.read(kind, lambda text: decode(text, config)))
     strict = call.strict()
     if strict is not None:
         strict.search_batch(len(asked))
@@ -166,12 +178,12 @@ def _cost(collection: Collection, asked: Sequence[Asked]) -> float:
     )
 
 
-async def ask_groups(call: Call, decode: DecodeGroups) -> GroupsReply | Explained:
-    """Answer one query by groups, whose body ``decode`` reads."""
+async def ask_groups(call: Call, kind: type, decode: DecodeGroups) -> GroupsReply | Explained:
+    """Answer one query by groups, whose body is of a kind that ``decode`` reads."""
     timeout = parse_parameters(call.query_string).timeout
 
     def search() -> tuple[SearchStats, GroupsReply]:
-        request, select, lookup = decode(call.body)
+        request, select, lookup = call.read(kind, decode)
         strict = call.strict()
         if strict is not None:
             strict.group_by(request.path)

@@ -7,11 +7,11 @@ from typing import Any, NamedTuple
 
 from app.context import Call
 from app.routes import adapters, analysis, indexes, legacy, points, query, updates
-from app.routes.indexes import IndexBody
 from app.schemas.adapters import AdapterBody, AdapterReply, CompareBody
 from app.schemas.analysis import FacetBody, FacetReply, MatrixBody, OffsetsReply, PairsReply
 from app.schemas.documents import ParameterKind
 from app.schemas.hits import GroupsReply, ScoredPoint, ScoredPoints
+from app.schemas.indexes import IndexBody
 from app.schemas.legacy_bodies import (
     DiscoverBatchBody,
     DiscoverPointsBody,

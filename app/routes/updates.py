@@ -54,42 +54,42 @@ async def upsert(call: Call) -> UpdateReply:
     `update_mode` leaves out points that exist (`insert_only`) or do not (`update_only`);
     `update_filter` leaves points that exist and do not pass it as they are.
     """
-    return await _write(call, _UPSERT.decode, to_upsert)
+    return await _write(call, _UPSERT, to_upsert)
 
 
 async def delete(call: Call) -> UpdateReply:
     """Delete points by id or by a filter; missing ones are no error."""
-    return await _write(call, _SELECTION.decode, to_deletion)
+    return await _write(call, _SELECTION, to_deletion)
 
 
 async def set_payload(call: Call) -> UpdateReply:
     """Set the given fields of payloads and keep the others; `key` names a place inside them."""
-    return await _write(call, _SET_PAYLOAD.decode, to_payload)
+    return await _write(call, _SET_PAYLOAD, to_payload)
 
 
 async def overwrite_payload(call: Call) -> UpdateReply:
     """Replace whole payloads."""
-    return await _write(call, _SET_PAYLOAD.decode, to_overwriting)
+    return await _write(call, _SET_PAYLOAD, to_overwriting)
 
 
 async def delete_payload(call: Call) -> UpdateReply:
     """Delete the fields of payloads that the given paths name."""
-    return await _write(call, _DELETE_PAYLOAD.decode, to_payload_deletion)
+    return await _write(call, _DELETE_PAYLOAD, to_payload_deletion)
 
 
 async def clear_payload(call: Call) -> UpdateReply:
     """Delete all fields of payloads."""
-    return await _write(call, _SELECTION.decode, to_clearing)
+    return await _write(call, _SELECTION, to_clearing)
 
 
 async def update_vectors(call: Call) -> UpdateReply:
     """Replace the given vectors of points that exist and keep the others."""
-    return await _write(call, _UPDATE_VECTORS.decode, to_vector_update)
+    return await _write(call, _UPDATE_VECTORS, to_vector_update)
 
 
 async def delete_vectors(call: Call) -> UpdateReply:
     """Delete vectors by name from points."""
-    return await _write(call, _DELETE_VECTORS.decode, to_vector_deletion)
+    return await _write(call, _DELETE_VECTORS, to_vector_deletion)
 
 
 async def batch(call: Call) -> list[UpdateReply]:
@@ -100,14 +100,17 @@ async def batch(call: Call) -> list[UpdateReply]:
     """
     parameters = parse_parameters(call.query_string)
 
-    def decode() -> list[Update]:
+    def decode(text: bytes) -> list[Update]:
+        return to_updates(_OPERATIONS.decode(text), call.collection.config)
+
+    def checked() -> list[Update]:
         require_utf8(call.body)
-        updates = to_updates(_OPERATIONS.decode(call.body), call.collection.config)
+        updates = call.read(OperationsBody, decode)
         _check(call, updates, parameters)
         return updates
 
     replies = []
-    for update in await call.decoded(decode):
+    for update in await call.decoded(checked):
 
         def begin(update: Update = update) -> Future[int]:
             return update.begin(call.collection)
@@ -131,14 +134,17 @@ async def outcome(written: Future[int], parameters: Parameters) -> UpdateReply:
 
 async def _write(
     call: Call,
-    decode: Callable[[bytes], Body],
+    decoder: msgspec.json.Decoder[Body],
     to_update: Callable[[Body, CollectionConfig], Update],
 ) -> UpdateReply:
     parameters = parse_parameters(call.query_string)
 
+    def decode(text: bytes) -> Update:
+        return to_update(decoder.decode(text), call.collection.config)
+
     def begin() -> tuple[Update, Future[int]]:
         require_utf8(call.body)
-        update = to_update(decode(call.body), call.collection.config)
+        update = call.read(decoder.type, decode)
         _check(call, [update], parameters)
         return update, update.begin(call.collection)
 

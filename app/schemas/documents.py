@@ -132,6 +132,11 @@ SCHEMAS: dict[str, Schema] = {
         indices=array({"type": "integer", "minimum": 0, "maximum": 2**32 - 1}, uniqueItems=True),
         values=array(_NUMBER),
     ),
+    "NamedVector": record(
+        ("name", "vector"),
+        name=_TEXT,
+        vector=one_of(ref("DenseVector"), ref("SparseVector")),
+    ),
     "PointVectors": {
         "description": "a dense vector, or vectors by name",
         **one_of(

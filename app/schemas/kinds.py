@@ -11,7 +11,7 @@ from app.errors import format_error, out_of_range, unsupported
 from app.schemas.formulas import AnyExpression, to_formula
 from app.schemas.searches import between
 from app.schemas.targets import AnyTarget, to_target
-from app.schemas.vectors import ABSENT, SPARSE
+from app.schemas.vectors import ABSENT, SPARSE, is_inference
 from app.schemas.versioned import VersionsBody, to_versions
 from index import parse_datetime, parse_path, queries
 
@@ -55,7 +55,7 @@ class DiscoverInput(msgspec.Struct, forbid_unknown_fields=True):
     """A target and pairs."""
 
     target: AnyTarget
-    context: list[PairBody] | PairBody
+    context: list[PairBody] | PairBody | None = None
 
 
 class DiscoverBody(msgspec.Struct, forbid_unknown_fields=True):
@@ -67,7 +67,7 @@ class DiscoverBody(msgspec.Struct, forbid_unknown_fields=True):
 class ContextBody(msgspec.Struct, forbid_unknown_fields=True):
     """``{"context": ...}``."""
 
-    context: list[PairBody] | PairBody
+    context: list[PairBody] | PairBody | None
 
 
 class OrderByInput(msgspec.Struct, forbid_unknown_fields=True):
@@ -172,7 +172,7 @@ def to_kind(text: bytes) -> queries.Query | None:
             decoder, read = known
             query: queries.Query = read(decoder.decode(text))
             return query
-    if fields >= SPARSE or "model" in fields:
+    if fields >= SPARSE or is_inference(fields):
         return queries.Nearest(to_target(text))
     if "text" in fields:
         raise unsupported("query.text")
@@ -206,8 +206,8 @@ def _recommend(body: RecommendBody) -> queries.Recommend:
     )
 
 
-def _pairs(body: list[PairBody] | PairBody, where: str) -> tuple[queries.Pair, ...]:
-    pairs = body if isinstance(body, list) else [body]
+def _pairs(body: list[PairBody] | PairBody | None, where: str) -> tuple[queries.Pair, ...]:
+    pairs = [body] if isinstance(body, PairBody) else body or ()
     return tuple(
         queries.Pair(to_target(bytes(each.positive), where), to_target(bytes(each.negative), where))
         for each in pairs
@@ -274,3 +274,4 @@ _KINDS: Mapping[str, tuple[msgspec.json.Decoder[Any], Callable[[Any], queries.Qu
         lambda body: queries.Nearest(to_versions(body)),
     ),
 }
+BODIES: Mapping[str, Any] = {kind: decoder.type for kind, (decoder, _) in _KINDS.items()}

@@ -6,7 +6,7 @@ from typing import Annotated, Any, TypeAlias
 
 import msgspec
 
-from app.schemas.documents import AnyFilter, one_of, record, ref
+from app.schemas.documents import AnyFilter, one_of, ref
 from app.schemas.kinds import PairBody
 from app.schemas.searches import LookupBody, ParamsBody, WithLookupBody
 from app.schemas.selectors import WithPayload, WithVector
@@ -19,11 +19,7 @@ AnyNamed: TypeAlias = Annotated[
     msgspec.Meta(
         extra_json_schema=one_of(
             _VECTOR,
-            record(
-                ("name", "vector"),
-                name={"type": "string"},
-                vector=one_of(_VECTOR, ref("SparseVector")),
-            ),
+            ref("NamedVector"),
         )
     ),
 ]

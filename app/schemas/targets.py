@@ -6,10 +6,17 @@ from typing import Annotated, TypeAlias
 
 import msgspec
 
-from app.errors import format_error, unsupported, wrong_input
+from app.errors import format_error, wrong_input
 from app.schemas.documents import ref
 from app.schemas.ids import is_uuid, parse_id
-from app.schemas.vectors import ABSENT, SPARSE, read_sparse, read_vector
+from app.schemas.vectors import (
+    ABSENT,
+    SPARSE,
+    is_inference,
+    no_inference,
+    read_sparse,
+    read_vector,
+)
 from index import InvalidInput, PointId, SparseVector, Vector, queries
 
 AnyTarget: TypeAlias = Annotated[msgspec.Raw, msgspec.Meta(extra_json_schema=ref("Target"))]
@@ -59,8 +66,8 @@ def _from_object(text: bytes, where: str) -> SparseVector:
     fields = _OBJECT.decode(text).keys()
     if fields >= SPARSE:
         return read_sparse(text)
-    if "model" in fields:
-        raise unsupported(f"{where}: inference of {', '.join(sorted(fields))}")
+    if is_inference(fields):
+        raise no_inference(fields)
     raise format_error(
         f"{where}: expected a vector, an id or an object of `indices` and `values`, "
         f"got the fields {', '.join(sorted(fields)) or 'none'}"

@@ -6,7 +6,7 @@ and ``values``. Which of the two a name takes is declared.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, KeysView, Mapping, Sequence
 from http import HTTPStatus
 from itertools import chain
 from typing import Annotated, TypeAlias
@@ -39,6 +39,7 @@ from index import (
 ABSENT = (b"", b"null")  # texts of a Raw field that was not sent, or sent as null
 WHITESPACE = b" \t\r\n"
 SPARSE = {"indices", "values"}  # the fields of a sparse vector
+INFERRED = ("text", "image", "object")  # the fields of what is to be embedded
 
 Columns: TypeAlias = Mapping[str, tuple[list[int], list[bytes]]]  # name -> positions, texts
 Index: TypeAlias = Annotated[int, msgspec.Meta(ge=0, le=2**32 - 1)]
@@ -77,6 +78,8 @@ def parse_columns(
         of = ids if len(positions) == len(ids) else [ids[p] for p in positions]
         places = np.array(positions, dtype=np.int64)
         declared = config.find(name)
+        if declared is None and is_inference(columns.keys()):
+            raise no_inference(columns.keys())
         if declared is None:
             error = UnknownVectorName(name, list(config.vectors))
             raise Refusal(HTTPStatus.BAD_REQUEST, f"{error} (point {of[0]})")
@@ -102,7 +105,27 @@ def read_sparse(text: bytes) -> SparseVector:
     """Return the one sparse vector a JSON text holds; other kinds of vectors are refused."""
     if text[:1] != b"{":
         raise wrong_input("Conversion between sparse and regular vectors failed")
-    return _rows([_SPARSE.decode(text)]).vector(0)
+    try:
+        body = _SPARSE.decode(text)
+    except msgspec.ValidationError:
+        fields = _fields(text)
+        if is_inference(fields):
+            raise no_inference(fields) from None
+        raise
+    return _rows([body]).vector(0)
+
+
+def is_inference(fields: Collection[str]) -> bool:
+    """Tell whether an object of these fields asks the server to embed something."""
+    return "model" in fields and any(name in fields for name in INFERRED)
+
+
+def no_inference(fields: Collection[str]) -> Refusal:
+    """Answer 400 for an object that is to be embedded."""
+    names = ", ".join(f"`{name}`" for name in sorted(fields))
+    return wrong_input(
+        f"inference ({names}) is not supported by this server: embed it, and send the vector"
+    )
 
 
 def _named_twice(names: Iterable[str], config: CollectionConfig) -> Refusal:
@@ -113,10 +136,16 @@ def _named_twice(names: Iterable[str], config: CollectionConfig) -> Refusal:
 
 
 def _wrong_kind(text: bytes) -> Refusal:
-    fields = msgspec.json.decode(text, type=dict[str, msgspec.Raw]).keys()
-    if fields == SPARSE:
+    fields = _fields(text)
+    if fields >= SPARSE:
         return wrong_input("Conversion between sparse and regular vectors failed")
-    return unsupported(f"inference object or vector with the fields {', '.join(fields)}")
+    if is_inference(fields):
+        return no_inference(fields)
+    return unsupported(f"vector with the fields {', '.join(fields)}")
+
+
+def _fields(text: bytes) -> KeysView[str]:
+    return msgspec.json.decode(text, type=dict[str, msgspec.Raw]).keys()
 
 
 def _parse_dense(

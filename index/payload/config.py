@@ -14,7 +14,7 @@ from typing import Any, Literal, get_args
 
 import msgspec
 
-from index.errors import InvalidConfig, Unsupported
+from index.errors import InvalidConfig, InvalidInput, Unsupported
 from index.filters.tokens import KINDS, Tokenizer, TokenizerConfig
 
 FieldKind = Literal["keyword", "integer", "float", "bool", "datetime", "uuid", "geo", "text"]
@@ -34,7 +34,7 @@ _TEXT = {
     "stemmer": Mapping,
     "scoring": (bool, Mapping),
 }
-_KEYS: Mapping[FieldKind, Mapping[str, Any]] = {
+FIELD_PARAMETERS: Mapping[str, Mapping[str, Any]] = {
     "keyword": _HINTS | {"is_tenant": bool, "prefix": bool},
     "integer": _HINTS | {"lookup": bool, "range": bool, "is_principal": bool},
     "float": _HINTS | {"is_principal": bool},
@@ -66,7 +66,8 @@ class FieldIndex:
         """Read a kind's name, or an object with ``type`` and that type's parameters.
 
         Raises:
-            InvalidConfig: unknown type or parameter, or a value out of range.
+            InvalidInput: unknown type or parameter, or a value of another kind.
+            InvalidConfig: a value out of range, or one that contradicts another.
             Unsupported: a known parameter that is not carried out.
         """
         given: dict[str, Any] = {"type": declared} if isinstance(declared, str) else dict(declared)
@@ -96,25 +97,25 @@ def _checked_kind(name: object) -> FieldKind:
     for kind in FIELD_KINDS:
         if name == kind:
             return kind
-    raise InvalidConfig(
+    raise InvalidInput(
         f"Unknown type of payload index {name!r}: expected one of {', '.join(FIELD_KINDS)}"
     )
 
 
 def _check_types(kind: FieldKind, given: Mapping[str, Any]) -> None:
-    keys = _KEYS[kind]
+    keys = FIELD_PARAMETERS[kind]
     for key, value in given.items():
         if key not in keys:
-            raise InvalidConfig(
+            raise InvalidInput(
                 f"Unknown parameter `{key}` of a {kind} index: expected some of {', '.join(keys)}"
             )
         if not isinstance(value, keys[key]) or (isinstance(value, bool) and keys[key] is int):
-            raise InvalidConfig(f"Parameter `{key}` of a {kind} index: {value!r} is of wrong type")
+            raise InvalidInput(f"Parameter `{key}` of a {kind} index: {value!r} is of wrong type")
 
 
 def _check_supported(given: Mapping[str, Any]) -> None:
     if given.get("memory", MEMORY[0]) not in MEMORY:
-        raise InvalidConfig(
+        raise InvalidInput(
             f"Unknown `memory` {given['memory']!r}: expected one of {', '.join(MEMORY)}"
         )
     if "nested" in given:
@@ -188,6 +189,6 @@ def _stemmer(given: Mapping[str, Any]) -> str | None:
 def _check_keys(what: str, given: Mapping[str, Any], known: tuple[str, ...]) -> None:
     for key in given:
         if key not in known:
-            raise InvalidConfig(
+            raise InvalidInput(
                 f"Unknown key `{key}` of {what}: expected some of {', '.join(known)}"
             )

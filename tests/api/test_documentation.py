@@ -110,7 +110,7 @@ REFUSALS: list[tuple[str, str, Any]] = [
     ("POST", "/points/query", {"query": [1]}),
     ("GET", "/points/77", None),
     ("PUT", "/index", {"field_name": "a"}),
-    ("PATCH", "", {"nothing": 1}),
+    ("PATCH", "", {"hnsw_config": 1}),
     ("PUT", "", {}),
     ("PUT", "/vectors/x", {}),
     ("PUT", "/versions/v2", {"size": 0}),

@@ -240,6 +240,8 @@ def test_large_bodies_are_decoded_beside_the_event_loop(
     threads: list[int] = []
 
     class Watched:
+        type = getattr(routes, decoder).type
+
         def decode(self, text: bytes) -> Any:
             threads.append(threading.get_ident())
             return decode(text)

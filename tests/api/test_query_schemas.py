@@ -207,7 +207,7 @@ BAD_SHAPES = [
     '{"query":{"fusion":"sum"}}',
     '{"query":{"sample":"first"}}',
     '{"query":{"context":{"positive":1}}}',
-    '{"query":{"discover":{"target":1}}}',
+    '{"query":{"discover":{"context":[]}}}',
     '{"query":{"order_by":{"key":"a","direction":"up"}}}',
     '{"query":{"order_by":{"key":"a","start_from":"soon"}}}',
     '{"query":{"order_by":{"key":"a..b"}}}',

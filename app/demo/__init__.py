@@ -6,6 +6,7 @@
     serving     the server, in a process of its own
     client      its REST API
     measuring   asks the questions, says how well they were answered
+    example     one question's answers at each step
     table       a table and a bar chart of what was measured
     story       the upgrade, step by step
 

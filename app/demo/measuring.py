@@ -29,12 +29,14 @@ class Quality(NamedTuple):
     milliseconds: float  # per question, of a batch
 
 
-def measure(client: Client, collection: str, queries: Vectors, asked: Asked) -> Quality:
-    """Ask every question once and return how well they were answered."""
+def measure(
+    client: Client, collection: str, queries: Vectors, asked: Asked
+) -> tuple[Quality, list[list[int]]]:
+    """Ask every question once; return how well they were answered, and the answers."""
     start = time.perf_counter()
     answers = client.search(collection, queries, K)
     seconds = time.perf_counter() - start
-    return quality(answers, asked, 1_000 * seconds / len(queries))
+    return quality(answers, asked, 1_000 * seconds / len(queries)), answers
 
 
 def quality(answers: Sequence[Sequence[int]], asked: Asked, milliseconds: float) -> Quality:

@@ -22,6 +22,7 @@ from app.demo.client import Client, encoded
 from app.demo.corpus import Passage, collect
 from app.demo.embedders import Embedder, HashedGrams, LatentSemantics, Vectors
 from app.demo.errors import DemoError
+from app.demo.example import Answers, choose, to_text
 from app.demo.measuring import K, measure
 from app.demo.questions import Asked, ask, sample_sentences
 from app.demo.serving import serving
@@ -68,6 +69,7 @@ class Story:
     old: Embedder
     new: Embedder
     steps: list[Step] = field(default_factory=list)
+    answers: dict[str, Answers] = field(default_factory=dict)  # by the name of a step
 
     def tell(self) -> None:
         """Take the collection from the old model to the new one.
@@ -155,7 +157,7 @@ class Story:
 
     def _measure(self, name: str, collection: str, embedder: Embedder, coverage: float) -> None:
         queries = embedder.embed([one.text for one in self.asked.questions])
-        quality = measure(self.client, collection, queries, self.asked)
+        quality, self.answers[name] = measure(self.client, collection, queries, self.asked)
         fewer = bool(self.steps) and quality.found < self.steps[-1].quality.found - SLIGHT
         self.steps.append(Step(name, coverage, quality))
         self.say(
@@ -216,6 +218,7 @@ def run(options: Options, say: Say) -> None:
         story.tell()
         say(f"\n{to_table(story.steps)}\n\n{to_chart(story.steps, options.block)}\n")
         say(_explanation(asked))
+        say(_example(story))
         say(f"The story took {time.perf_counter() - start:.0f} seconds.")
         if not options.leave:
             say(_invitation(client.url))
@@ -254,6 +257,13 @@ def _explanation(asked: Asked) -> str:
         "however seldom users ask them\nms: per question, in batches\n\n"
         f"The most frequent question:\n  {asked.questions[0].text}\n"
     )
+
+
+def _example(story: Story) -> str:
+    """Return one question's answers before, bridged and after; nothing when none shows them."""
+    shown = {name: story.answers[name] for name in ("v1 alone", "bridged", "v2 alone")}
+    place = choose(story.asked, *shown.values())
+    return "" if place is None else to_text(place, story.asked, story.passages, shown) + "\n"
 
 
 def _invitation(url: str) -> str:

@@ -31,6 +31,11 @@ def test_the_story_is_told_and_its_numbers_are_true() -> None:
     requests = [float(row[2]) for row in rows]
     assert requests[0] < requests[1] < requests[-1]
     assert rows[-2][2:] == rows[-1][2:]  # activation and the drop change no answer
+    example = told.stdout.partition("One question")[2].splitlines()
+    right = re.search(r"\(right: (.+)\)$", example[1])
+    assert right is not None
+    shown = [line.rpartition("  ")[2].strip().split(", ") for line in example[2:5]]
+    assert right[1] not in shown[0] and right[1] in shown[1] and right[1] == shown[2][0]
     with pytest.raises(httpx.ConnectError):
         httpx.get(f"http://127.0.0.1:{port}/readyz")
 

@@ -12,6 +12,7 @@ import pytest
 from app.demo.corpus import MAX_LENGTH, MIN_LENGTH, Passage, collect, cut
 from app.demo.embedders import HashedGrams, LatentSemantics
 from app.demo.errors import DemoError
+from app.demo.example import choose, to_text
 from app.demo.measuring import Quality, quality
 from app.demo.questions import Asked, Question, ask, content_words, make_questions, sample_sentences
 from app.demo.table import Step, to_chart, to_table
@@ -209,3 +210,19 @@ def test_table_and_chart_show_each_step() -> None:
         f"old    {'#' * 20} 0.50",
         f"newer  {'#' * 40} 1.00",
     ]
+
+
+def test_the_example_is_a_question_that_each_step_answers_better() -> None:
+    passages = [Passage(name, "") for name in "abcdef"]
+    asked = Asked([Question("first?", 0), Question("second?", 1)], np.array([0.6, 0.4]), [])
+    before, bridged, after = [[0, 2], [2, 3, 4]], [[0, 1], [5, 1, 2]], [[0, 1], [1, 5]]
+    place = choose(asked, before, bridged, after)
+    assert place == 1
+    steps = {"old": before, "bridged": bridged, "new": after}
+    assert to_text(place, asked, passages, steps).splitlines()[1:] == [
+        "  second?  (right: b)",
+        "  old      c, d, e",
+        "  bridged  f, b, c",
+        "  new      b, f",
+    ]
+    assert choose(asked, after, bridged, after) is None

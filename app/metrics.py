@@ -261,6 +261,7 @@ def _per_vector(states: Sequence[_State]) -> Iterator[Metric]:
     for name, info, *_ in states:
         for vector, held in info.vectors.items():
             rows.add_metric([name, vector, "indexed"], held.indexed)
+            rows.add_metric([name, vector, "scanned"], held.scanned)
             rows.add_metric([name, vector, "growing"], held.growing)
             rows.add_metric([name, vector, "dead"], held.dead)
             segments.add_metric([name, vector], held.segments)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeAlias
 
@@ -11,19 +10,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from index.collection_config import CollectionConfig, describe_sizes
-from index.config import SparseConfig, VectorConfig
+from index.config import SparseConfig
 from index.errors import DimensionMismatch, InvalidInput, InvalidVector, UnknownVectorName
 from index.filters.expression import Filter
+from index.intake import check_rows
 from index.sparse.rows import SparseRows, checked_rows
 from index.storage.ids import Ids, Key, check_ids, keys_of, pack_ids
-from index.types import Distance, NamedVectors, PointId, SparseVector, Vector, Vectors
+from index.types import NamedVectors, PointId, Vectors
 
 Selection: TypeAlias = Sequence[PointId] | Filter  # whose points a write is about
 UpdateMode: TypeAlias = Literal["upsert", "insert_only", "update_only"]
-Whose: TypeAlias = Callable[[int], str]  # row -> what to call its vector in a text
-
-_LONGEST = 1e15
-_SAFE = (1e-24, _LONGEST**2)  # squared lengths that float32 sums without losing them
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,37 +177,6 @@ def _last_of_each(column: Column, targets: NDArray[np.int64]) -> Column:
     return column.at(len(own) - 1 - first_from_behind, positions)
 
 
-def check_query(query: Vector | SparseVector, config: VectorConfig) -> Vector:
-    """Return a query vector ready for search.
-
-    Raises:
-        DimensionMismatch: its length is not the declared one.
-        InvalidVector: it holds NaN or Inf, is zero under cosine, or is sparse.
-    """
-    if isinstance(query, SparseVector):
-        raise InvalidVector("The query vector is sparse, expected a dense one for this vector name")
-    if query.shape != (config.size,):
-        raise DimensionMismatch(config.size, query.size)
-    if query.dtype != np.float32 or not query.flags.c_contiguous:
-        query = np.ascontiguousarray(query, dtype=np.float32)
-    norm2 = float(np.vdot(query, query))  # unlike dot, it overflows without a warning
-    if _SAFE[0] < norm2 < _SAFE[1]:
-        if config.distance is not Distance.COSINE:
-            return query
-        unit: Vector = query * np.float32(norm2**-0.5)
-        return unit
-    wide = query.astype(np.float64)  # squares of float32 values neither overflow nor vanish in it
-    norm2 = float(wide.dot(wide))
-    if not math.isfinite(norm2):
-        raise InvalidVector("The query vector holds NaN or Inf")
-    if config.distance is Distance.COSINE:
-        if norm2 == 0:
-            raise InvalidVector("The query vector is zero, which cosine distance cannot compare")
-        wide *= norm2**-0.5
-        return wide.astype(np.float32)
-    return query
-
-
 def _check_column(
     name: str,
     vectors: NamedVectors | NamedSparse,
@@ -243,7 +208,7 @@ def _check_column(
         where = f"point {ids[positions[0]]}" + (f"; {hint}" if hint else "")
         raise DimensionMismatch(config.size, values.shape[1], where)
     values = np.ascontiguousarray(values, dtype=np.float32)
-    values = _check_values(values, config, lambda row: f"point {ids[positions[row]]}")
+    values = check_rows(values, config, lambda row: f"point {ids[positions[row]]}")
     if np.may_share_memory(values, vectors.values):
         values = values.copy()  # the caller may reuse its array before the write is carried out
     return Column(name, number, positions.copy(), values)
@@ -257,40 +222,6 @@ def _check_rows(name: str, vectors: NamedSparse, ids: Sequence[PointId]) -> Spar
         )
     rows = checked_rows(vectors.rows, lambda row: f"point {ids[positions[row]]}")
     return rows.copy()  # the caller may reuse its arrays before the write is carried out
-
-
-def _check_values(values: Vectors, config: VectorConfig, whose: Whose) -> Vectors:
-    norm2 = np.einsum("ij,ij->i", values, values)
-    unsafe = ~((norm2 > _SAFE[0]) & (norm2 < _SAFE[1]))
-    if unsafe.any():
-        rows = np.flatnonzero(unsafe)
-        finite = np.isfinite(values[rows]).all(axis=1)
-        if not finite.all():
-            raise InvalidVector(f"The vector of {whose(rows[finite.argmin()])} holds NaN or Inf")
-        if config.distance is Distance.COSINE:
-            return _normalised_exactly(values, whose)
-        too_long = norm2[rows] >= _SAFE[1]
-        if too_long.any():
-            raise InvalidVector(
-                f"The vector of {whose(rows[too_long.argmax()])} is longer than {_LONGEST:.0e}, "
-                "beyond which float32 distances lose their meaning: scale the vectors down"
-            )
-    if config.distance is Distance.COSINE:
-        scales: Vector = 1 / np.sqrt(norm2, dtype=np.float32)
-        values = values * scales[:, None]
-    return values
-
-
-def _normalised_exactly(values: Vectors, whose: Whose) -> Vectors:
-    """Normalise rows whose squared length float32 cannot hold."""
-    wide = values.astype(np.float64)
-    lengths = np.sqrt(np.einsum("ij,ij->i", wide, wide))
-    if not lengths.all():
-        raise InvalidVector(
-            f"The vector of {whose(lengths.argmin())} is zero, which cosine distance cannot compare"
-        )
-    normalised: Vectors = (wide / lengths[:, None]).astype(np.float32)
-    return normalised
 
 
 def _only(column: Column, kept: NDArray[np.int64]) -> Column:

@@ -17,12 +17,13 @@ import numpy as np
 from numpy.typing import NDArray
 from pyroaring import BitMap
 
-from index.batch import check_query
 from index.config import MAX_EF, VectorConfig
 from index.errors import MissingAdapter, UnknownVectorName
+from index.intake import check_query
+from index.search.alike import first_by_id, is_alike
 from index.search.closest import closest
 from index.search.dense import search_parts
-from index.search.merge import Merged
+from index.search.merge import Merged, merge
 from index.search.plan import SearchPlan, SearchRequest, resolve
 from index.search.ranked import Ranked, joined, ranked
 from index.segments.growing import Growing
@@ -146,17 +147,26 @@ def closest_of_all(
     plan = resolve(request, vectors.config, without=0 if without is None else 1)
     query = check_query(request.query, vectors.config)
     stats.seconds["plan"] = perf_counter() - started
+    if is_alike(query, vectors.config):
+        found = first_by_id(vectors, allowed, plan.fetch)
+        for one in bridges:
+            found += first_by_id(one.vectors, one.rest, plan.fetch)
+        return _cut(merge(found, plan.fetch), plan, without)
     depth = max(plan.fetch, BRIDGED)
     native = native_list(vectors, query, request, depth, stats, allowed)
     lists = [by_bridge(one, query, request, depth, stats) for one in bridges]
     merging = perf_counter()
     merged = together(native, searched(vectors, allowed), lists, bridges, plan.fetch).merged()
-    if without is not None:
-        merged = merged.without(without)
     note(stats, view, request.vector_name, native, lists, bridges)
-    merged = merged.upto(plan.max_distance).cut(plan.offset, plan.offset + plan.k)
+    merged = _cut(merged.clamped(vectors.config.distance), plan, without)
     stats.seconds["merge"] = stats.seconds.get("merge", 0.0) + perf_counter() - merging
     return merged
+
+
+def _cut(merged: Merged, plan: SearchPlan, without: int | None) -> Merged:
+    if without is not None:
+        merged = merged.without(without)
+    return merged.upto(plan.max_distance).cut(plan.offset, plan.offset + plan.k)
 
 
 def native_list(

@@ -16,7 +16,6 @@ import numpy as np
 from numpy.typing import NDArray
 from pyroaring import BitMap
 
-from index.batch import check_query
 from index.bridging import (
     BRIDGED,
     Across,
@@ -38,6 +37,7 @@ from index.errors import (
     InvalidVector,
     UnknownVectorName,
 )
+from index.intake import check_query
 from index.search.dense import search_parts
 from index.search.every import Scalings, distances_to, exact_distances
 from index.search.merge import Merged
@@ -98,7 +98,8 @@ def closest_by_versions(
         rows = rows.taken(slice(0, count))
         rows = _rescored(scene, rows, column, versions[column], query, by_rank=by_rank)
     stop = request.offset + request.k
-    merged = rows.taken(slice(0, stop)).merged().upto(request.max_distance)
+    merged = rows.taken(slice(0, stop)).merged().clamped(vectors.config.distance)
+    merged = merged.upto(request.max_distance)
     stats.seconds["merge"] = perf_counter() - merging
     return merged.cut(request.offset, stop)
 

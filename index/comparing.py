@@ -13,11 +13,11 @@ from typing import Any
 import numpy as np
 from pyroaring import BitMap
 
-from index.batch import check_query
 from index.bridging import Across, by_bridge, closest_of_all
 from index.collection_config import CollectionConfig
 from index.config import VectorConfig
 from index.errors import InvalidConfig, InvalidPairs, MissingAdapter
+from index.intake import check_query
 from index.search.closest import closest
 from index.search.plan import SearchRequest
 from index.types import Numbers, PointId, SearchStats, Vector, Vectors

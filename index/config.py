@@ -14,11 +14,12 @@ from index.types import Distance
 
 Encoding: TypeAlias = Literal["float32", "8", "4", "2", "1"]
 Originals: TypeAlias = Literal["float32", "float16", "int8", "none"]
+Datatype: TypeAlias = Literal["float32", "float16", "uint8"]
 Modifier: TypeAlias = Literal["none", "idf"]
 Order: TypeAlias = Literal["shuffle", "lid_desc"]
 
 MAX_SIZE = 65_536
-MIN_M, DEFAULT_M, MAX_M = 4, 16, 64
+NO_GRAPH, MIN_M, DEFAULT_M, MAX_M = 0, 4, 16, 64
 MIN_EF_CONSTRUCTION, DEFAULT_EF_CONSTRUCTION, MAX_EF_CONSTRUCTION = 16, 200, 2_000
 MIN_SEAL_ROWS, DEFAULT_SEAL_ROWS, MAX_SEAL_ROWS = 64, 65_536, 10_000_000
 DEFAULT_QUIET_ROWS = 8_192  # growing rows worth a graph once writes have paused
@@ -42,7 +43,11 @@ def _require_one_of(choices: tuple[str, ...], what: str, received: str) -> None:
 
 @dataclass(frozen=True, slots=True)
 class VectorConfig:
-    """One vector name: its space, and how its rows are kept. Raises InvalidConfig."""
+    """One vector name: its space, and how its rows are kept. Raises InvalidConfig.
+
+    Values of rows and queries become numbers of the ``datatype`` as they come (``index.intake``).
+    ``M`` 0 means no graph: codes, or originals where there are none, are scanned.
+    """
 
     size: int
     distance: Distance
@@ -51,13 +56,16 @@ class VectorConfig:
     M: int = DEFAULT_M
     ef_construction: int = DEFAULT_EF_CONSTRUCTION
     order: Order = "shuffle"
+    datatype: Datatype = "float32"
 
     def __post_init__(self) -> None:
         _require(1 <= self.size <= MAX_SIZE, "size", f"1 to {MAX_SIZE}", self.size)
         _require_one_of(get_args(Encoding), "encoding", self.encoding)
         _require_one_of(get_args(Originals), "originals", self.originals)
         _require_one_of(get_args(Order), "order", self.order)
-        _require(MIN_M <= self.M <= MAX_M, "M", f"{MIN_M} to {MAX_M}", self.M)
+        _require_one_of(get_args(Datatype), "datatype", self.datatype)
+        in_range = self.M == NO_GRAPH or MIN_M <= self.M <= MAX_M
+        _require(in_range, "M", f"{MIN_M} to {MAX_M}, or {NO_GRAPH} for no graph", self.M)
         _require(
             MIN_EF_CONSTRUCTION <= self.ef_construction <= MAX_EF_CONSTRUCTION,
             "ef_construction",
@@ -71,6 +79,13 @@ class VectorConfig:
                 "a kept copy, for the float32 encoding and the manhattan distance search it",
                 self.originals,
             )
+
+    @property
+    def numbers(self) -> Datatype:
+        """What the values of rows are rounded to: the datatype, or what originals can hold."""
+        if self.datatype == "float32" and self.originals == "float16":
+            return "float16"
+        return self.datatype
 
 
 @dataclass(frozen=True, slots=True)

@@ -54,12 +54,14 @@ class Fitting:
     def __init__(self, folder: Path, writer: Writer, points: PointReader) -> None:
         self._folder = folder
         self._writer = writer
-        self._making = Making(writer, Pairing(writer, points))
+        self._pairing = Pairing(writer, points)
+        self._making = Making(writer, self._pairing)
         self._turn = threading.Lock()
         self._asked: list[Running] = []  # by callers: waiting or under way
         self._again: list[Running] = []  # what background work fits again
         self._improving: dict[Ends, Running] = {}
         self._given: dict[Ends, tuple[Fitted, FitRequest]] = {}  # of adapters with untried kinds
+        self._held: dict[Ends, int] = {}  # points with both versions at the last fit
         self._stopped = threading.Event()
 
     def stop(self) -> None:
@@ -97,11 +99,13 @@ class Fitting:
     ) -> Fitted:
         if cancelled():
             raise FitCancelled
+        there = self._pairing.count(ends)
         fitted = self._making.fitted(request, ends, running, cancelled)
         running.stage = "preparing rows"  # which the first search would wait for
         self._prepare(fitted, ends)
         running.stage = "storing"
         put_fitted(self._writer, self._folder, ends, fitted)
+        self._held[ends] = there
         self._given.pop(ends, None)
         if fitted.untried:
             self._given[ends] = fitted, request
@@ -149,6 +153,7 @@ class Fitting:
                 or not {rows, queries} <= own.keys()  # declared since the view was taken
             ):
                 continue
+            used = max(used, self._held.get((rows, queries), 0))  # zero vectors are no pairs
             held = [view.vectors[config.column_of(own[number])].held for number in (rows, queries)]
             if held[0].intersection_cardinality(held[1]) >= _GROWTH * used:
                 return self._repeated((rows, queries), fitted)

@@ -17,7 +17,7 @@ from index.errors import InvalidPairs, StoreFailed, VersionConflict
 from index.filters.bitmaps import to_numbers
 from index.points import PointReader, wait_for_write
 from index.types import Numbers
-from index.versions.adapters import Pairs, make_pairs, needed_pairs
+from index.versions.adapters import Pairs, directed, make_pairs, needed_pairs
 from index.versions.fit_kinds import UNFITTED
 from index.versions.fit_request import FitRequest
 from index.view import VectorView
@@ -46,6 +46,11 @@ class Pairing:
     def __init__(self, writer: Writer, points: PointReader) -> None:
         self._writer = writer
         self._points = points
+
+    def count(self, ends: Ends) -> int:
+        """Return how many points hold both versions. Raises VersionConflict."""
+        rows, queries = (vectors.held for vectors in self._ends(ends))
+        return rows.intersection_cardinality(queries)
 
     def draw(
         self, request: FitRequest, ends: Ends, rows: VectorConfig, queries: VectorConfig
@@ -91,14 +96,22 @@ class Pairing:
             )
 
     def _pairs_of(self, numbers: Numbers, ends: Ends) -> tuple[Numbers, Pairs]:
-        """Return points and their vectors in both versions; points that lost one drop out."""
+        """Return points and their vectors in both versions.
+
+        Points that lost one drop out, and those with a vector that has no direction.
+        """
         for _ in range(_LOOKS):
             vectors = self._ends(ends)
             slots = [self._points.slots_of(numbers, number) for number in ends]
             both = (slots[0] != 0) & (slots[1] != 0)
             found = [one.vectors_of(own[both]) for one, own in zip(vectors, slots, strict=True)]
             if all(complete for _, complete in found):
-                return numbers[both], Pairs(found[0][0], found[1][0])
+                pairs = Pairs(found[0][0], found[1][0])
+                rows, queries = (one.config for one in vectors)
+                assert isinstance(rows, VectorConfig)
+                assert isinstance(queries, VectorConfig)
+                kept = np.flatnonzero(directed(pairs, rows.distance, queries.distance))
+                return numbers[both][kept], pairs.take(kept)
             wait_for_write(self._points.store, _PAUSE)
         raise StoreFailed(f"{self._points.store}: vectors of stored points are in no segment")
 

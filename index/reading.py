@@ -13,7 +13,6 @@ import numpy as np
 from numpy.typing import NDArray
 from pyroaring import BitMap
 
-from index.batch import check_query
 from index.bridging import closest_of_all
 from index.by_versions import Scene, closest_by_versions, leading_version
 from index.collection_config import CollectionConfig
@@ -22,6 +21,7 @@ from index.errors import InvalidVector, UnknownVectorName
 from index.filters.bitmaps import from_numbers, to_numbers
 from index.filters.expression import Filter, Path
 from index.filters.tokens import Tokenizer
+from index.intake import check_query
 from index.mapping import exact_of_all_versions, mapped_vectors, score_all_versions
 from index.payload.evaluate import evaluate
 from index.payload.indexes import OrderColumn, PayloadIndexes

@@ -21,6 +21,7 @@ from index.collection_config import CollectionConfig
 from index.config import SparseConfig, VectorConfig
 from index.errors import Damaged, InvalidConfig, StorageFull
 from index.filters.bitmaps import from_numbers
+from index.intake import rounded
 from index.loading import load_fields
 from index.segments.dead import Dead
 from index.segments.sealed import Sealed
@@ -85,13 +86,15 @@ def _recover(store: Store, segments: Path, config: CollectionConfig) -> View:
 def _new_rows(staged: StagedRows, config: CollectionConfig) -> NewRows:
     name = config.columns[staged.vector]
     assert name is not None  # rows of a dropped name are deleted with it
+    one = config.vectors[name]
     n = len(staged.numbers)
     slots = np.arange(staged.first, staged.first + n, dtype=np.uint64)
     values: Vectors | SparseRows
-    if isinstance(config.vectors[name], SparseConfig):
+    if isinstance(one, SparseConfig):
         values = SparseRows.from_bytes(staged.value, n)
     else:
-        values = np.frombuffer(staged.value, dtype=np.float32).reshape(n, -1)
+        # rows of format 3 were not rounded as they came
+        values = rounded(np.frombuffer(staged.value, dtype=np.float32).reshape(n, -1), one)
     return NewRows(name, slots, staged.seq, staged.ids, staged.numbers, values)
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from pyroaring import BitMap
 
 from index.collection_config import CollectionConfig
-from index.config import SparseConfig
+from index.config import NO_GRAPH, SparseConfig
 from index.fields import Fields
 from index.filters.expression import DatetimeRange, Match, Range
 from index.filters.walk import conditions_of
@@ -29,7 +29,7 @@ from index.types import (
     VersionInfo,
 )
 from index.upkeep import Upkeep
-from index.view import VectorView, View
+from index.view import AnySealed, VectorView, View
 from index.writer import Writer
 
 # Rough seconds on one core; per dimension where rows are read.
@@ -107,16 +107,23 @@ def vector_state(vectors: VectorView) -> VectorInfo:
         if isinstance(part.segment, Sealed):
             resident["ids"] += part.segment.searcher.nbytes
     resident["growing"] = sum(part.columns.nbytes for part in vectors.growing)
-    indexed = sum(part.live for part in vectors.sealed)
+    sealed = sum(part.live for part in vectors.sealed)
+    scanned = sum(part.live for part in vectors.sealed if _is_scanned(part.segment))
     growing = sum(part.live for part in vectors.growing)
     return VectorInfo(
-        points=indexed + growing,
-        indexed=indexed,
+        points=sealed + growing,
+        indexed=sealed - scanned,
+        scanned=scanned,
         growing=growing,
         dead=sum(part.dead.count for part in vectors.sealed + vectors.growing),
         segments=len(vectors.sealed),
         bytes_by_component=dict(resident),
     )
+
+
+def _is_scanned(segment: AnySealed) -> bool:
+    """Tell whether a segment was written to have no graph, however many rows it has."""
+    return isinstance(segment, Sealed) and segment.description["M"] == NO_GRAPH
 
 
 def version_states(view: View) -> list[VersionInfo]:
@@ -178,7 +185,8 @@ def _search_seconds(vectors: VectorView, request: SearchRequest) -> float:
             seconds += min(part.n, plan.ef * _SCORED_PER_EF) * size * _PER_VISIT
             seconds += min(part.n, plan.rescored) * size * _PER_FLOAT
         else:
-            seconds += part.n * size * _PER_FLOAT
+            by_codes = part.segment.searcher.has_codes and not exact
+            seconds += part.n * size * (_PER_CODE if by_codes else _PER_FLOAT)
     for growing in vectors.growing:
         assert isinstance(growing, Growing)
         rows += growing.n

@@ -140,10 +140,14 @@ class SearchResult(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class VectorInfo:
-    """Counts and resident bytes of one vector name."""
+    """Counts and resident bytes of one vector name.
+
+    Rows of segments are ``indexed``, or ``scanned`` where no graph is wanted.
+    """
 
     points: int
     indexed: int
+    scanned: int
     growing: int
     dead: int
     segments: int

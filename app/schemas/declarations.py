@@ -7,7 +7,7 @@ and given back and change nothing. ``metadata.palimpsest`` overrides all.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from pydantic import ValidationError
@@ -16,13 +16,13 @@ from app.errors import out_of_range, unsupported, wrong_input
 from app.schemas.collections import CollectionBody, CollectionChange, EngineBody, OptimizersBody
 from app.schemas.spaces import DenseName, HnswBody, Quantization, SparseName, VectorBody
 from index import (
-    DEFAULT_QUIET_ROWS,
     DEFAULT_SEAL_ROWS,
     MAX_EF_CONSTRUCTION,
     MAX_M,
     MAX_SEAL_ROWS,
     MIN_EF_CONSTRUCTION,
     MIN_M,
+    NO_GRAPH,
     CollectionConfig,
     Distance,
     InvalidConfig,
@@ -31,16 +31,17 @@ from index import (
     VectorConfig,
 )
 
+KILOBYTE = 1024
 FLOAT_BYTES = 4
+DATATYPE_BYTES = {"float32": FLOAT_BYTES, "float16": 2, "uint8": 1}
 SPACE_OPTIONS = {"encoding", "originals", "order"}  # of EngineBody; the others are about upkeep
 PRODUCT_BITS = {"x4": "8", "x8": "4", "x16": "2", "x32": "1", "x64": "1"}
 BINARY_BITS = {"one_bit": "1", "one_and_half_bits": "1", "two_bits": "2"}
 TURBO_BITS = {"bits1": "1", "bits1_5": "1", "bits2": "2", "bits4": "4", "bits8": "8"}
-# Integers of uint8 are exact in float16.
 DATATYPES: dict[str, dict[str, Any]] = {
     "float32": {},
-    "float16": {"originals": "float16"},
-    "uint8": {"originals": "float16"},
+    "float16": {"datatype": "float16", "originals": "float16"},
+    "uint8": {"datatype": "uint8", "originals": "float16"},  # whose integers are exact in it
     "turbo16": {"originals": "float16"},
     "turbo8": {"originals": "int8"},
     "turbo4": {"originals": "none", "encoding": "4"},
@@ -58,8 +59,7 @@ def to_config(body: CollectionBody) -> CollectionConfig:
     }
     try:
         dense = {name: _vector_config(vector, body, engine) for name, vector in named.items()}
-        sizes = [v.size for v in dense.values()]
-        maintenance = MaintenanceConfig(**_maintenance(body, engine, max(sizes, default=1)))
+        maintenance = MaintenanceConfig(**_maintenance(body, engine, _row_bytes(dense.values())))
     except InvalidConfig as error:
         raise out_of_range("collection", str(error)) from None
     return CollectionConfig({**dense, **sparse}, maintenance, declared=to_json(body))
@@ -151,11 +151,20 @@ def _engine_options(metadata: Mapping[str, Any]) -> EngineBody:
 def _vector_config(vector: VectorBody, body: CollectionBody, engine: EngineBody) -> VectorConfig:
     chosen: dict[str, Any] = {}
     chosen.update(_encoding(vector.quantization_config or body.quantization_config))
-    chosen.update(DATATYPES[vector.datatype or "float32"])
+    chosen.update(_datatype(vector))
     chosen.update(_graph(body.hnsw_config))
     chosen.update(_graph(vector.hnsw_config))
     chosen.update(engine.model_dump(include=SPACE_OPTIONS, exclude_none=True))
     return VectorConfig(vector.size, Distance(vector.distance.lower()), **chosen)
+
+
+def _datatype(vector: VectorBody) -> dict[str, Any]:
+    chosen = dict(DATATYPES[vector.datatype or "float32"])
+    if vector.distance == "Manhattan" and chosen.get("originals") == "none":
+        chosen["originals"] = "int8"  # it is searched by originals
+    if vector.distance == "Cosine" and vector.datatype == "uint8":
+        del chosen["originals"]  # unit vectors of bytes are no bytes
+    return chosen
 
 
 def _encoding(quantization: Any) -> dict[str, str]:
@@ -172,10 +181,10 @@ def _encoding(quantization: Any) -> dict[str, str]:
 
 
 def _graph(hnsw: HnswBody | None) -> dict[str, int]:
-    """Return M and ef_construction, brought into the engine's range; M = 0 means its default."""
+    """Return M and ef_construction, brought into the engine's range; M = 0 means no graph."""
     chosen = {}
-    if hnsw is not None and hnsw.m:
-        chosen["M"] = min(max(hnsw.m, MIN_M), MAX_M)
+    if hnsw is not None and hnsw.m is not None:
+        chosen["M"] = min(max(hnsw.m, MIN_M), MAX_M) if hnsw.m else NO_GRAPH
     if hnsw is not None and hnsw.ef_construct is not None:
         chosen["ef_construction"] = min(
             max(hnsw.ef_construct, MIN_EF_CONSTRUCTION), MAX_EF_CONSTRUCTION
@@ -183,11 +192,17 @@ def _graph(hnsw: HnswBody | None) -> dict[str, int]:
     return chosen
 
 
-def _maintenance(body: CollectionBody, engine: EngineBody, size: int) -> dict[str, Any]:
+def _row_bytes(dense: Iterable[VectorConfig]) -> int:
+    """Return what thresholds take for the bytes of a row: of the largest vector, uncompressed."""
+    return max((v.size * DATATYPE_BYTES[v.datatype] for v in dense), default=FLOAT_BYTES)
+
+
+def _maintenance(body: CollectionBody, engine: EngineBody, row_bytes: int) -> dict[str, Any]:
     """Return when to seal and compact.
 
-    ``indexing_threshold`` 0 turns sealing off as far as the engine goes; a value above the engine's
-    own thresholds (kilobytes of float32) postpones it.
+    ``indexing_threshold`` (kilobytes) is how many growing rows are sealed once writes pause; 0
+    turns sealing off as far as the engine goes. Above the engine's own limit it also postpones the
+    seal of rows that are written without a pause.
     """
     optimizers = body.optimizers_config or OptimizersBody()
     chosen: dict[str, Any] = {}
@@ -195,8 +210,8 @@ def _maintenance(body: CollectionBody, engine: EngineBody, size: int) -> dict[st
         chosen["dead_ratio"] = optimizers.deleted_threshold
     threshold = optimizers.indexing_threshold
     if threshold is not None:
-        rows = threshold * 1024 // (size * FLOAT_BYTES) if threshold else MAX_SEAL_ROWS
+        rows = -(-threshold * KILOBYTE // row_bytes) if threshold else MAX_SEAL_ROWS
         chosen["seal_rows"] = min(max(rows, DEFAULT_SEAL_ROWS), MAX_SEAL_ROWS)
-        chosen["quiet_rows"] = min(max(rows, DEFAULT_QUIET_ROWS), MAX_SEAL_ROWS)
+        chosen["quiet_rows"] = min(rows, MAX_SEAL_ROWS)
     chosen.update(engine.model_dump(exclude=SPACE_OPTIONS, exclude_none=True))
     return chosen

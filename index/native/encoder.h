@@ -64,7 +64,13 @@ class Encoder {
       const float* v = vectors + i * size_;
       residual(v, r.data());
       uint8_t* row = rows + i * row_bytes();
+      const int exponent = bring_near_one(r.data());
       Encoded e = k.encode(r.data(), padded_, bits_, scale, row);
+      if (exponent != 0) {
+        e.factors = {std::ldexp(e.factors.add, 2 * exponent),
+                     std::ldexp(e.factors.rescale, exponent)};
+        e.error = std::ldexp(e.error, exponent);
+      }
       if (metric_ == Metric::inner_product) e.factors.add = -k.dot(v, centroid_.data(), size_);
       std::memcpy(row + code_bytes(), &e.factors, sizeof e.factors);
       if (errors != nullptr) errors[i] = e.error;
@@ -115,6 +121,18 @@ class Encoder {
     for (size_t i = 0; i < size_; ++i) r[i] = v[i] - centroid_[i];
     std::fill(r + size_, r + padded_, 0.0f);
     kernels().rotate(r, signs_.data(), padded_);
+  }
+
+  // Scales a residual by a power of two where its largest coordinate is outside [2^-20, 2^20], and
+  // returns the exponent to undo it by: the grid is chosen by fourth powers, which float32 holds
+  // for no others. Exact, so the code is that of the same residual at the usual lengths.
+  int bring_near_one(float* r) const {
+    const float largest = kernels().max_abs(r, padded_);
+    if ((largest >= 0x1p-20f && largest <= 0x1p20f) || !(largest > 0.0f)) return 0;
+    int exponent;
+    std::frexp(largest, &exponent);
+    for (size_t i = 0; i < padded_; ++i) r[i] = std::ldexp(r[i], -exponent);
+    return exponent;
   }
 
   int code_at(const uint8_t* row, size_t i) const {

@@ -174,7 +174,7 @@ def _error(
 ) -> float:
     """Return how far the difference of two estimates may be off, from a few points."""
     places = np.linspace(0, len(numbers) - 1, ERROR_POINTS).astype(np.intp)
-    off = estimates[:, places] - exactly(numbers[places])
+    off = (estimates[:, places] - exactly(numbers[places])).astype(np.float64)
     return ERROR_SIGMAS * float(np.sqrt(2 * np.square(off).mean()))
 
 

@@ -7,9 +7,10 @@ from uuid import UUID
 
 from pyroaring import BitMap
 
-from index.batch import check_query
 from index.config import VectorConfig
 from index.errors import InvalidVector
+from index.intake import check_query
+from index.search.alike import first_by_id, is_alike
 from index.search.dense import search_parts
 from index.search.merge import Merged, merge
 from index.search.plan import SearchRequest, resolve
@@ -48,7 +49,10 @@ def closest(
         assert not isinstance(request.query, (int, UUID, VersionedQuery))
         query = check_query(request.query, vectors.config)
         stats.seconds["plan"] = perf_counter() - started
-        found = search_parts(vectors, query, plan, stats, allowed)
+        if is_alike(query, vectors.config):
+            found = first_by_id(vectors, allowed, plan.fetch)
+        else:
+            found = search_parts(vectors, query, plan, stats, allowed)
     else:
         if not isinstance(request.query, SparseVector):
             raise InvalidVector("The query vector is dense, expected a sparse one for this name")
@@ -57,6 +61,8 @@ def closest(
         found = search_sparse(vectors, sparse, plan.fetch, allowed, stats, corpus=corpus)
     merging = perf_counter()
     merged = merge(found, plan.fetch)
+    if isinstance(vectors.config, VectorConfig):
+        merged = merged.clamped(vectors.config.distance)
     if without is not None:
         merged = merged.without(without)
     merged = merged.upto(plan.max_distance).cut(plan.offset, plan.offset + plan.k)

@@ -15,8 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 from pyroaring import BitMap
 
+from index.config import VectorConfig
 from index.filters.bitmaps import from_numbers
 from index.search.allowed import Allowed, rows_of
+from index.search.cosines import clamp
 from index.segments.growing import Growing
 from index.segments.sealed import Sealed
 from index.segments.searcher import Searcher
@@ -65,19 +67,26 @@ def score_rows(
         for block in blocks(len(queries), len(rows)):
             some = rows[block]
             distances = searcher.score(queries, some, by_codes=by_codes)
-            yield own[some], _scaled(distances, part, some, scalings), not by_codes
+            _settle(distances, vectors, part, some, scalings)
+            yield own[some], distances, not by_codes
 
 
-def _scaled(
-    distances: Table, part: SealedPart | Growing, rows: Rows, scalings: Scalings | None
-) -> Table:
+def _settle(
+    distances: Table,
+    vectors: VectorView,
+    part: SealedPart | Growing,
+    rows: Rows,
+    scalings: Scalings | None,
+) -> None:
+    """Scale distances in place; those that are not are cosines, which rounding leaves at 1."""
     if scalings is None:
-        return distances
+        assert isinstance(vectors.config, VectorConfig)
+        clamp(distances, vectors.config.distance)
+        return
     distances -= scalings.shifts[:, None]
     factors = scalings.factors_of(part)
     if factors is not None:
         distances *= factors[rows]
-    return distances
 
 
 def exact_distances(
@@ -101,7 +110,8 @@ def exact_distances(
     for part, searcher, own, rows in _parts(vectors, from_numbers(wanted)):
         columns = np.searchsorted(wanted, own[rows])
         distances = searcher.score(queries, rows, by_codes=not searcher.has_kept)
-        found[:, columns] = _scaled(distances, part, rows, scalings)
+        _settle(distances, vectors, part, rows, scalings)
+        found[:, columns] = distances
     return found[:, place]
 
 
@@ -133,4 +143,5 @@ def distances_to(query: Vector, vectors: Vectors, distance: Distance) -> Distanc
     searcher = Searcher(distance, len(query), np.ascontiguousarray(vectors))
     rows = np.arange(len(vectors), dtype=np.uint32)
     distances: Distances = searcher.score(query[None, :], rows, by_codes=False)[0]
+    clamp(distances, distance)
     return distances

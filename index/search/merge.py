@@ -9,9 +9,10 @@ from typing import NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from index.search.cosines import clamped
 from index.segments.searcher import Hits
 from index.storage.ids import Ids, unpack_ids
-from index.types import Distances, Numbers, PointId, Slots
+from index.types import Distance, Distances, Numbers, PointId, Slots
 
 
 class RowColumns(Protocol):
@@ -53,6 +54,11 @@ class Merged(NamedTuple):
     def cut(self, start: int, stop: int) -> Merged:
         """Return the points from place ``start`` up to ``stop``."""
         return Merged(*(column[start:stop] for column in self))  # type: ignore[arg-type]
+
+    def clamped(self, distance: Distance) -> Merged:
+        """Return the points with distances that rounding has not taken beyond what there can be."""
+        distances = clamped(self.distances, distance)
+        return self if distances is self.distances else self._replace(distances=distances)
 
     def upto(self, max_distance: float | None) -> Merged:
         """Return the points that are not farther away than a limit, which may be none."""

@@ -79,6 +79,8 @@ def build(
     # normalised vectors: the order of distances is that of L2, whose triangle inequality the
     # choice of neighbours relies on
     metric = "inner_product" if distance is Distance.DOT else "l2"
+    if distance is Distance.COSINE:
+        vectors = _directed(vectors, seed)
     order = insertion_order(vectors, config, seed)
     native = _native.GraphBuild()
     done = threading.Event()
@@ -93,6 +95,21 @@ def build(
         return None
     arrays = native.take()
     return Graph(arrays, arrays, arrays["order"])
+
+
+def _directed(vectors: Vectors, seed: int) -> Vectors:
+    """Return unit vectors with random ones in place of zero ones.
+
+    By L2 a zero vector lies between all pairs whose cosine is below a half: it would take the place
+    of every such link, and the walk would end in it.
+    """
+    zero = np.flatnonzero(np.einsum("ij,ij->i", vectors, vectors) == 0)
+    if not zero.size:
+        return vectors
+    directed = vectors.copy()
+    drawn = np.random.default_rng(seed).standard_normal((len(zero), vectors.shape[1]))
+    directed[zero] = drawn / np.linalg.norm(drawn, axis=1, keepdims=True)
+    return directed
 
 
 def _watch(

@@ -7,7 +7,7 @@ pieces, which let other threads run.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +16,12 @@ from numpy.typing import NDArray
 
 from index.config import VectorConfig
 from index.encoding.planes import Encoder
+from index.intake import rounded
 from index.segments.dead import Dead
 from index.segments.graph import Graph, build
 from index.segments.growing import Growing
 from index.segments.originals import Kept, keep
-from index.segments.sealed import GRAPH_ROWS, Sealed, describe
+from index.segments.sealed import GRAPH_ROWS, Sealed, describe, is_walked
 from index.storage.files import Array, write_folder
 from index.storage.ids import Ids, join_ids
 from index.types import Distance, Numbers, Slots, Vectors
@@ -85,9 +86,10 @@ def live_rows(parts: Sequence[tuple[Growing | Sealed, Dead]]) -> LiveRows:
 def write_segment(folder: Path, rows: LiveRows, to: Build) -> int | None:
     """Write the rows as a segment; return the checksum to open it by, None when cancelled."""
     config = to.config
+    rows = replace(rows, vectors=rounded(rows.vectors, config))  # others were before they came
     graph: Graph | None = None
     order = np.arange(rows.n, dtype=np.uint32)
-    if rows.n >= GRAPH_ROWS and config.distance is not Distance.MANHATTAN:
+    if is_walked(config) and rows.n >= GRAPH_ROWS:
         graph = build(
             rows.vectors,
             config.distance,

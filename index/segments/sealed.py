@@ -4,7 +4,8 @@ Files: ``slots`` (n,) u64, ``by_slot`` (n,) u32 (rows in ascending slot order), 
 ``numbers`` (n,) u32 of the rows' points (not in format 1), ``ids``, ``kept`` (see ``originals``;
 absent where originals are not kept), ``codes`` (n, row bytes) u8 with ``encoder_*`` arrays, and
 ``graph_*`` arrays. Codes, graph, ids and numbers are read into memory; the rest stays mapped.
-Segments of fewer than ``GRAPH_ROWS`` rows, and all under manhattan distance, have no graph.
+Segments of fewer than ``GRAPH_ROWS`` rows, and all under manhattan distance or without an M, have
+no graph.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from index.config import VectorConfig
+from index.config import NO_GRAPH, VectorConfig
 from index.encoding.planes import Encoder
 from index.errors import Damaged
 from index.segments.finding import find_sorted
@@ -30,6 +31,7 @@ from index.types import Codes, Distance, Numbers, Slots, Vectors
 
 GRAPH_ROWS = 1_024
 _CHOICES = ("encoding", "originals", "M", "ef_construction", "order")
+_NUMBERS_BEFORE = {"float16": "float16"}  # by originals, of a segment that does not say
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -137,10 +139,22 @@ def _lengths(files: Folder, prefix: str) -> list[Array]:
     return [files.mapped(n[:-4]) for n in files.buffers if n.startswith(prefix)]
 
 
+def is_walked(config: VectorConfig) -> bool:
+    """Tell whether segments with enough rows have a graph."""
+    return config.M != NO_GRAPH and config.distance is not Distance.MANHATTAN
+
+
 def is_outdated(segment: Sealed, config: VectorConfig) -> bool:
-    """Tell whether the segment was written under another encoding or graph than is wanted now."""
+    """Tell whether the segment was written under another encoding or graph than is wanted now.
+
+    One that was written before rows were rounded as they came is, unless its originals hold nothing
+    but such numbers.
+    """
     wanted = describe(config, seed=0)
-    return any(segment.description[name] != wanted[name] for name in _CHOICES)
+    if any(segment.description[name] != wanted[name] for name in _CHOICES):
+        return True
+    numbers = segment.description.get("numbers", _NUMBERS_BEFORE.get(config.originals, "float32"))
+    return bool(numbers != config.numbers)
 
 
 def describe(config: VectorConfig, seed: int) -> dict[str, Any]:
@@ -150,6 +164,7 @@ def describe(config: VectorConfig, seed: int) -> dict[str, Any]:
         "distance": str(config.distance),
         "encoding": config.encoding,
         "originals": config.originals,
+        "numbers": config.numbers,
         "M": config.M,
         "ef_construction": config.ef_construction,
         "order": config.order,

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
+from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 
@@ -19,7 +22,9 @@ def migrate(connection: sqlite3.Connection) -> None:
     try:
         if row[0] < 2:
             _number_points(connection)
-        _run(connection, VERSIONS)
+        if row[0] < 3:
+            _run(connection, VERSIONS)
+        _name_datatypes(connection)
         connection.execute("UPDATE settings SET value = ? WHERE name = 'format'", (FORMAT,))
         connection.execute("COMMIT")
     except BaseException:
@@ -46,6 +51,35 @@ def _number_points(connection: sqlite3.Connection) -> None:
             "UPDATE staged SET numbers = ? WHERE slot = ?",
             (np.array(numbers, dtype=np.uint32).tobytes(), slot),
         )
+
+
+def _name_datatypes(connection: sqlite3.Connection) -> None:
+    """Format 3 to 4: what values are rounded to is said of each dense vector, as it was declared.
+
+    Rows written before are rounded when they are read from here, and segments that hold others are
+    written anew in the background: nothing else of the store changes, however large it is.
+    """
+    stored = connection.execute("SELECT value FROM settings WHERE name = 'config'").fetchone()
+    config = json.loads(stored[0])
+    for name, described in _described(config):
+        vector = config["vectors"].get(name, {})
+        datatype = described.get("datatype")
+        if datatype in ("float16", "uint8") and "datatype" not in vector and "distance" in vector:
+            vector["datatype"] = datatype
+            if datatype == "uint8" and vector["distance"] == "cosine":
+                # unit vectors of bytes are no bytes, and float16 would round them when sealed
+                vector["originals"] = vector["originals"].replace("float16", "float32")
+    connection.execute("UPDATE settings SET value = ? WHERE name = 'config'", (json.dumps(config),))
+
+
+def _described(config: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield the column of each dense vector that was described, and its description."""
+    vectors = config.get("declared", {}).get("vectors") or {}
+    is_one = "distance" in vectors and not isinstance(vectors["distance"], dict)
+    yield from ({"": vectors} if is_one else vectors).items()
+    for one in config.get("versions", ()):
+        if one["state"] != "active":
+            yield f"{one['vector']}@{one['version']}", one["declared"]
 
 
 def _run(connection: sqlite3.Connection, statements: str) -> None:

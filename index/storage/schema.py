@@ -15,7 +15,8 @@ All slots are collection-wide, ascending and never used twice; numbers are those
   adapters    from rows of one column to queries of another, and the folder that holds each
   demand      per column of queries, how often points without a vector in it were answers
 
-Formats: 1, the first; 2, points are numbered and payload fields indexed; 3, vectors have versions.
+Formats: 1, the first; 2, points are numbered and payload fields indexed; 3, vectors have versions;
+4, vectors have datatypes, in whose numbers rows are staged.
 A store of an older format is brought to the newest when it is opened (``index.storage.migrate``).
 """
 
@@ -30,7 +31,7 @@ from typing import Any
 
 from index.errors import Damaged, PalimpsestError, StorageFull, StoreFailed, UnknownFormat
 
-FORMAT = 3
+FORMAT = 4
 _DAMAGE = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
 _SCHEMA = """

@@ -20,7 +20,7 @@ from index.versions.adapter_relative import RelativeAdapter
 from index.versions.adapter_rows import AffineAdapter
 from index.versions.choosing import fit_best
 from index.versions.fit_kinds import FitOptions, check_kind, fit
-from index.versions.pairs import Pairs, make_pairs, needed_pairs
+from index.versions.pairs import Pairs, directed, make_pairs, needed_pairs
 from index.versions.scoring import best, bridged_scores, native_scores, rescored
 from index.versions.watch import FitCancelled, Watch
 
@@ -37,6 +37,7 @@ __all__ = [
     "best",
     "bridged_scores",
     "check_kind",
+    "directed",
     "fit",
     "fit_best",
     "make_pairs",

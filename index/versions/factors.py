@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from index.types import Vectors
+from index.versions.unit import LEAST_FACTOR
 
 Key: TypeAlias = str | int  # a segment's name, or the first slot of a growing part
 RowFactors: TypeAlias = Callable[[Vectors], NDArray[np.float32]]
@@ -70,6 +71,8 @@ class Factors:
             factors = longer
         for start in range(done, n, _BLOCK):
             stop = min(start + _BLOCK, n)
-            factors[start:stop] = self._factors_of(part.vectors_of(np.arange(start, stop)))
+            rows = part.vectors_of(np.arange(start, stop))
+            # a zero row, which has no direction, scores next to nothing wherever it is mapped to
+            factors[start:stop] = np.where(rows.any(axis=1), self._factors_of(rows), LEAST_FACTOR)
         self._known[key] = max(done, n), factors
         return factors

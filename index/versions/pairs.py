@@ -39,8 +39,10 @@ def make_pairs(
 ) -> Pairs:
     """Return pairs of arrays as they came: checked, float32, normalised under cosine.
 
+    Pairs with a zero vector, which has no direction under cosine, are left out.
+
     Raises:
-        InvalidPairs: ragged, unequal in number, NaN or infinite, or zero under cosine.
+        InvalidPairs: ragged, unequal in number, NaN or infinite.
     """
     pairs = Pairs(_matrix(rows, "rows"), _matrix(queries, "queries"))
     if len(pairs.rows) != len(pairs.queries):
@@ -48,9 +50,20 @@ def make_pairs(
             f"pairs: expected as many rows as queries, got {len(pairs.rows)} rows and "
             f"{len(pairs.queries)} queries; give both vectors of every point, in the same order"
         )
-    return Pairs(
-        _unit(pairs.rows, "rows", rows_distance), _unit(pairs.queries, "queries", queries_distance)
-    )
+    pairs = Pairs(_unit(pairs.rows, rows_distance), _unit(pairs.queries, queries_distance))
+    kept = directed(pairs, rows_distance, queries_distance)
+    return pairs if kept.all() else pairs.take(np.flatnonzero(kept))
+
+
+def directed(
+    pairs: Pairs, rows_distance: Distance, queries_distance: Distance
+) -> NDArray[np.bool_]:
+    """Return which pairs (n,) have a direction: under cosine a zero vector has none."""
+    kept = np.ones(len(pairs.rows), dtype=bool)
+    for vectors, distance in ((pairs.rows, rows_distance), (pairs.queries, queries_distance)):
+        if distance is Distance.COSINE:
+            kept &= vectors.any(axis=1)
+    return kept
 
 
 def needed_pairs(rows_size: int, queries_size: int) -> int:
@@ -114,14 +127,10 @@ def _matrix(given: ArrayLike, side: str) -> Vectors:
     return vectors
 
 
-def _unit(vectors: Vectors, side: str, distance: Distance) -> Vectors:
+def _unit(vectors: Vectors, distance: Distance) -> Vectors:
+    """Return vectors of unit length under cosine; what is next to zero becomes zero."""
     if distance is not Distance.COSINE:
         return vectors
-    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
-    zero = np.flatnonzero(lengths[:, 0] < _UNIT)
-    if len(zero):
-        raise InvalidPairs(
-            f"{side} of the pairs: under the cosine distance a zero vector has no direction "
-            f"(number {zero[0]})"
-        )
-    return np.asarray(vectors / lengths, dtype=np.float32)
+    lengths = np.linalg.norm(vectors.astype(np.float64), axis=1, keepdims=True)
+    long = lengths >= _UNIT
+    return np.asarray(long * vectors / np.where(long, lengths, 1), dtype=np.float32)

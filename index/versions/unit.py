@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from index.types import Vector, Vectors
 
 _SHORTEST = 1e-12
-_LEAST_FACTOR = np.float32(1e-30)  # factors are positive: the native code trusts them
+LEAST_FACTOR = np.float32(1e-30)  # factors are positive: the native code trusts them
 
 
 def norms(rows: Vectors) -> NDArray[np.float32]:
@@ -28,7 +28,7 @@ def inverse_norms(rows: Vectors) -> NDArray[np.float32]:
 
 def positive_inverse_norms(rows: Vectors) -> NDArray[np.float32]:
     """Return (n,) positive, finite reciprocal lengths, next to 0 for a row without direction."""
-    return np.maximum(inverse_norms(rows), _LEAST_FACTOR)
+    return np.maximum(inverse_norms(rows), LEAST_FACTOR)
 
 
 def unit_rows(rows: Vectors) -> Vectors:

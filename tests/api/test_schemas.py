@@ -186,7 +186,13 @@ def test_our_own_metadata_overrides() -> None:
         )
     )
     assert config.vectors["a"] == VectorConfig(
-        8, Distance.DOT, encoding="1", originals="float16", M=32, ef_construction=2_000
+        8,
+        Distance.DOT,
+        encoding="1",
+        originals="float16",
+        M=32,
+        ef_construction=2_000,
+        datatype="float16",
     )
     assert config.maintenance.seal_rows == 100
     assert config.maintenance.quiet_rows == 10_000_000

@@ -2,7 +2,8 @@
 
 Each ``collection_*.zip`` holds one collection "golden" with sealed segments, growing rows of two
 vector names, replaced and deleted points, and ``expected.json``: what it held and answered. From
-format 2 on it has a sparse vector and a payload index too, from format 3 on versions.
+format 2 on it has a sparse vector and a payload index too, from format 3 on versions, from format 4
+on vectors of two datatypes.
 """
 
 from __future__ import annotations

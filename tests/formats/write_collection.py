@@ -44,7 +44,7 @@ from tests.formats.expected import NAME
 
 _DATE = (2026, 11, 21, 0, 0, 0)
 _LATENT = 8
-_SIZES = {"": 8, "@v2": 6, "@v3": 4, "b": 4, "b@v2": 5}  # by vector name; as in format 1
+_SIZES = {"": 8, "@v2": 6, "@v3": 4, "b": 4, "b@v2": 5, "h": 3, "u": 3}  # by vector name
 _INTS, _UUIDS, _LATER = 140, 10, 10
 _MIN_ROWS = 64  # fewer are not sealed
 
@@ -106,12 +106,18 @@ def create(folder: Path) -> Collection:
             "": VectorConfig(_SIZES[""], Distance.COSINE, "4"),
             "b": VectorConfig(_SIZES["b"], Distance.EUCLID, "8", originals="int8"),
             "s": SparseConfig(),
+            "h": VectorConfig(
+                _SIZES["h"], Distance.DOT, originals="float16", datatype="float16", M=0
+            ),
+            "u": VectorConfig(_SIZES["u"], Distance.COSINE, datatype="uint8"),
         },
         MaintenanceConfig(seal_rows=1_000, quiet_rows=_MIN_ROWS, quiet_seconds=86_400),
         declared={
             "vectors": {
                 "": {"size": _SIZES[""], "distance": "Cosine"},
                 "b": {"size": _SIZES["b"], "distance": "Euclid"},
+                "h": {"size": _SIZES["h"], "distance": "Dot", "datatype": "float16"},
+                "u": {"size": _SIZES["u"], "distance": "Cosine", "datatype": "uint8"},
             },
             "sparse_vectors": {"s": {}},
         },
@@ -124,7 +130,7 @@ def create(folder: Path) -> Collection:
 def fill(collection: Collection, texts: Texts) -> None:
     """Write what every format has: sealed and growing rows, replaced and deleted points."""
     collection.create_index("tag", FieldIndex.from_declared("keyword")).result()
-    names = ("", "b", "s")
+    names = ("", "b", "s", "h", "u")
     first = range(_UUIDS + _INTS)
     collection.upsert(batch(texts, first, names, "first")).result()
     collection.upkeep.seal()

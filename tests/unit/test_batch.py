@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from index import CollectionConfig, Distance, NamedVectors, PointBatch, VectorConfig
-from index.batch import check_query, check_upsert, check_whose
+from index.batch import check_upsert, check_whose
 from index.errors import (
     DimensionMismatch,
     InvalidId,
@@ -14,6 +14,7 @@ from index.errors import (
     InvalidVector,
     UnknownVectorName,
 )
+from index.intake import check_query
 from index.storage.ids import unpack_ids
 from index.types import Vectors
 from tests.oracle import normalise
@@ -61,13 +62,14 @@ def test_nan_and_inf_are_refused_by_point(value: float, config: CollectionConfig
         check_query(changed(1, value)[1], config.vectors[""])
 
 
-def test_zero_is_refused_under_cosine_only() -> None:
-    with pytest.raises(InvalidVector, match="point 30 is zero"):
-        check_upsert(batch_of([10, 20, 30], changed(2, 0)), COSINE)
-    with pytest.raises(InvalidVector, match="query vector is zero"):
-        check_query(np.zeros(3, dtype=np.float32), COSINE.vectors[""])
-    check_upsert(batch_of([10, 20, 30], changed(2, 0)), EUCLID)
-    check_query(np.zeros(3, dtype=np.float32), EUCLID.vectors[""])
+@pytest.mark.parametrize("config", [COSINE, EUCLID])
+def test_a_zero_vector_stays_zero_and_refuses_no_other(config: CollectionConfig) -> None:
+    mixed = check_upsert(batch_of([10, 20, 30], changed(2, 0)), config).columns[0].values
+    plain = check_upsert(batch_of([10, 20, 30], ROWS), config).columns[0].values
+    np.testing.assert_array_equal(mixed[2], np.zeros(3))
+    np.testing.assert_array_equal(mixed[:2], plain[:2])  # to the bit: others are not touched by it
+    zero = check_query(np.zeros(3, dtype=np.float32), config.vectors[""])
+    np.testing.assert_array_equal(zero, np.zeros(3))
 
 
 def test_dimension_error_names_both_sizes_and_the_point() -> None:

@@ -168,12 +168,19 @@ def test_a_matrix_that_maps_nothing_is_refused(matrix: Any, rng: np.random.Gener
         (np.ones(4), np.ones((1, 4)), "shape"),
         (np.ones((0, 4)), np.ones((0, 4)), "shape"),
         (np.ones((2, 4)), [[1.0, np.nan], [1.0, 2.0]], "NaN or infinity in 1 of 2"),
-        (np.ones((2, 4)), [[1.0, 1.0], [0.0, 0.0]], "zero vector has no direction"),
     ],
 )
 def test_arrays_that_are_no_pairs_are_refused(rows: Any, queries: Any, words: str) -> None:
     with pytest.raises(InvalidPairs, match=words):
         make_pairs(rows, queries, COSINE, COSINE)
+
+
+def test_pairs_without_a_direction_are_left_out_under_cosine() -> None:
+    rows, queries = make_pairs([[3.0, 4.0], [0.0, 0.0], [1.0, 0.0]], np.eye(3), COSINE, COSINE)
+    np.testing.assert_allclose(rows, [[0.6, 0.8], [1.0, 0.0]])
+    np.testing.assert_array_equal(queries, np.eye(3)[[0, 2]])
+    rows, _ = make_pairs([[0.0, 0.0], [1.0, 0.0]], [[1.0], [0.0]], DOT, DOT)
+    assert len(rows) == 2
 
 
 def test_pairs_are_normalised_only_under_cosine() -> None:

@@ -1,0 +1,61 @@
+"""Queries that no point is closer to than another: zero ones, whose every score is 0.
+
+Programs send one under cosine to get what a filter lets through. The points come in the order of
+their ids, so that pages of them join up; nothing is compared.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from pyroaring import BitMap
+
+from index.config import VectorConfig
+from index.search.allowed import Allowed, rows_of
+from index.search.merge import PartHits, RowColumns
+from index.segments.growing import Growing
+from index.segments.sealed import Sealed
+from index.segments.searcher import Hits
+from index.storage.ids import Ids
+from index.types import Distance, Rows, Vector
+from index.view import VectorView
+
+_SIMILARITIES = (Distance.COSINE, Distance.DOT)
+
+
+def is_alike(query: Vector, config: VectorConfig) -> bool:
+    """Tell whether a checked query scores 0 with everything."""
+    return query[0] == 0 and config.distance in _SIMILARITIES and not query.any()
+
+
+def first_by_id(vectors: VectorView, points: BitMap | None, count: int) -> list[PartHits]:
+    """Return rows at distance 0 of the ``count`` lowest ids of each part.
+
+    Args:
+        vectors: of a dense vector name.
+        points: numbers of the points that may be found, None for all.
+        count: how many.
+    """
+    allowed = None if points is None else Allowed(points)
+    found: list[PartHits] = []
+    for part in vectors.sealed:
+        assert isinstance(part.segment, Sealed)
+        if allowed is None:
+            rows = part.dead.live_rows(part.n).astype(np.uint32)
+        else:
+            rows = rows_of(allowed.in_sealed(part), min(part.live, allowed.count))
+        found.append(_first(part.segment, part.segment.ids, rows, count))
+    for growing in vectors.growing:
+        assert isinstance(growing, Growing)
+        if allowed is None:
+            rows = growing.dead.live_rows(growing.n).astype(np.uint32)
+        else:
+            rows = rows_of(allowed.in_growing(growing), min(growing.live, allowed.count))
+        found.append(_first(growing.columns, growing.columns.ids, rows, count))
+    return found
+
+
+def _first(columns: RowColumns, ids: Ids, rows: Rows, count: int) -> PartHits:
+    own = ids[rows]
+    keys = own if own.ndim == 1 else np.ascontiguousarray(own).view(f"S{own.shape[1]}").ravel()
+    rows = rows[np.argsort(keys, kind="stable")[:count]]
+    return PartHits(columns, Hits(rows, np.zeros(len(rows), np.float32), 0, 0, 0))

@@ -7,15 +7,16 @@ strict mode pays for two dictionary look-ups. Texts follow Qdrant's, which clien
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from http import HTTPStatus
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import msgspec
 
 from app.errors import Refusal
 from app.rates import Rates
-from app.strict_filters import check_sizes, leaves, refusal, require_indexes
+from app.strict_filters import check_sizes, leaves, matches, refusal, require_indexes
+from app.strict_formulas import require_indexes_of
 from index import (
     Collection,
     FieldIndex,
@@ -25,9 +26,10 @@ from index import (
     PointBatch,
     VectorConfig,
     format_path,
+    terms,
 )
 
-FLOAT_BYTES = 4
+ORIGINAL_BYTES = {"float32": 4, "float16": 2, "int8": 1}
 MEGABYTE = 1024 * 1024
 
 
@@ -86,17 +88,33 @@ class Strict(NamedTuple):
     def read(
         self,
         *,
-        cost: int = 1,
+        cost: int,
         limit: int | None = None,
         timeout: int | None = None,
-        filters: tuple[Filter | None, ...] = (),
+        filter: Filter | None = None,
     ) -> None:
-        """Check what all reads have in common. Call it once per request, after other checks."""
-        _within("limit", limit, self.limits.max_query_limit)
+        """Check what all reads have in common. Call it once per request, after other checks.
+
+        ``cost`` is what ``app.costs`` says.
+        """
+        self.level(limit, filter)
         _within("timeout", timeout, self.limits.max_timeout)
-        for each in filters:
-            self._check_filter(each, self.limits.unindexed_filtering_retrieve)
         self._take("Read", cost, self.limits.read_rate_limit)
+
+    def level(self, limit: int | None, filter: Filter | None) -> None:
+        """Check the limit and the filter of a read, or of one level of a query."""
+        _within("limit", limit, self.limits.max_query_limit)
+        self._check_filter(filter, self.limits.unindexed_filtering_retrieve)
+
+    def exact(self, exact: bool) -> None:
+        """Check that a read may look at every point."""
+        if exact and self.limits.search_allow_exact is False:
+            raise refusal("Exact search disabled!", "Set exact=false.")
+
+    def formula(self, formula: terms.Term) -> None:
+        """Check that the payload fields of a formula are indexed."""
+        if self.limits.unindexed_filtering_retrieve is False:
+            require_indexes_of(formula, self._indexes())
 
     def search_batch(self, searches: int) -> None:
         """Check how many searches one request holds."""
@@ -106,15 +124,14 @@ class Strict(NamedTuple):
         """Check the parameters of one search."""
         _within("oversampling", oversampling, self.limits.search_max_oversampling)
         _within("hnsw_ef", ef, self.limits.search_max_hnsw_ef)
-        if exact and self.limits.search_allow_exact is False:
-            raise refusal("Exact search disabled!", "Set exact=false.")
+        self.exact(exact)
 
     def group_by(self, path: Path) -> None:
         """Check that groups are formed by an indexed field that knows exact matches."""
         if self.limits.unindexed_filtering_retrieve is not False:
             return
         index = self._indexes().get(format_path(path))
-        if index is None or index.kind not in ("keyword", "integer", "uuid", "bool"):
+        if index is None or not matches(index):
             found = "Index required but not" if index is None else f"Index of type {index.kind!r}"
             raise refusal(
                 f'{found} found for "{format_path(path)}"',
@@ -126,8 +143,9 @@ class Strict(NamedTuple):
         _within("timeout", timeout, self.limits.max_timeout)
         for each in updates:
             self._check_write(each)
-        cost = sum(max(1, _points_of(each)) for each in updates)
-        self._take("Write", cost, self.limits.write_rate_limit)
+        if self.limits.write_rate_limit is not None:
+            cost = sum(max(1, self._points_written(each)) for each in updates)
+            self._take("Write", cost, self.limits.write_rate_limit)
 
     def new_index(self, key: str) -> None:
         """Check that one more payload index is allowed."""
@@ -144,6 +162,12 @@ class Strict(NamedTuple):
         if rate is not None and cost:
             whole = self.collection.folder.name  # the same for every version of it
             self.rates.take(whole, kind, cost, rate)
+
+    def _points_written(self, update: Write) -> int:
+        """Return about how many points a write changes."""
+        if update.upserts or update.filter is None:
+            return _points_of(update)
+        return self.collection.count(update.filter, exact=False)
 
     def _check_write(self, update: Write) -> None:
         if not update.upserts:  # the condition of an upsert is about points it names by id
@@ -187,29 +211,30 @@ class Strict(NamedTuple):
                 "vector storage", self._vector_bytes, limits.max_collection_vector_size_bytes
             )
         if update.writes_payload:
-            _require_room(
-                "payload storage", self._payload_bytes, limits.max_collection_payload_size_bytes
-            )
+            self._require_payload_room(limits.max_collection_payload_size_bytes)
         most = limits.max_points_count
         if update.upserts and most is not None and self.collection.count() >= most:
             raise _bad_request(f"Max points count limit of {most} reached!")
         _check_memory(limits.max_resident_memory_percent)
 
-    def _vector_bytes(self) -> int:
-        """Return what all vectors hold: floats of dense ones, all parts of sparse ones."""
-        declared = self.collection.config.vectors
-        total = 0
-        for name, held in self.collection.state().vectors.items():
-            config = declared.get(name)
-            if isinstance(config, VectorConfig):
-                total += held.points * config.size * FLOAT_BYTES
-            else:
-                total += sum(held.bytes_by_component.values())
-        return total
+    def _require_payload_room(self, limit: int | None) -> None:
+        """Check the size of all payloads; it is counted only where the store's file is as large."""
+        if limit is not None and self.collection.state().store_bytes >= limit:
+            _require_room("payload storage", self.collection.payload_bytes, limit)
 
-    def _payload_bytes(self) -> int:
-        """Return the size of the file that holds the payloads."""
-        return self.collection.state().store_bytes
+    def _vector_bytes(self) -> int:
+        """Return the size of all vectors that live, as they are kept."""
+        config, total = self.collection.config, 0.0
+        for name, held in self.collection.state().vectors.items():
+            space = config.vectors.get(name)
+            if isinstance(space, VectorConfig):
+                total += held.points * space.size * _bytes_of(space, config.declared, name)
+            else:
+                rows = held.points + held.dead
+                kept = held.bytes_by_component
+                size = kept.get("originals_mapped", 0) + kept.get("growing", 0)
+                total += size * held.points / max(rows, 1)
+        return int(total)
 
 
 def strict_of(collection: Collection, rates: Rates) -> Strict | None:
@@ -223,6 +248,17 @@ def strict_of(collection: Collection, rates: Rates) -> Strict | None:
 def _points_of(update: Write) -> int:
     """Return how many points a write names."""
     return update.selected if update.batch is None else len(update.batch.ids)
+
+
+def _bytes_of(space: VectorConfig, declared: Mapping[str, Any], name: str) -> float:
+    """Return the bytes of one value of a vector."""
+    vectors = declared.get("vectors") or {}
+    described = vectors if name == "" and "size" in vectors else vectors.get(name)
+    if isinstance(described, Mapping) and described.get("datatype") == "uint8":
+        return 1
+    if space.originals == "none":
+        return int(space.encoding) / 8
+    return ORIGINAL_BYTES[space.originals]
 
 
 def _require_room(what: str, held: Callable[[], int], limit: int | None) -> None:

@@ -31,7 +31,12 @@ from index import (
 
 Leaf: TypeAlias = tuple[Path, Condition]  # the whole path, () for a condition on no field
 
-ANY_KIND = frozenset(("keyword", "integer", "float", "bool", "datetime", "uuid", "geo", "text"))
+# What indexes can do: a type by itself means exact matches, or what that type alone is for.
+RANGE, PHRASE, PREFIX = "integer range", "text with phrase_matching", "keyword with prefix"
+ANY_KIND = frozenset(
+    ("keyword", "integer", RANGE, "float", "bool", "datetime", "uuid", "geo", "text")
+)
+NUMBERS = frozenset(("integer", RANGE, "float"))  # what a formula reads a number from
 
 
 def leaves(filter: Filter) -> Iterator[Leaf]:
@@ -68,16 +73,29 @@ def check_sizes(held: list[Leaf], most: int | None, largest: int | None) -> None
 def require_indexes(held: list[Leaf], indexes: Mapping[str, FieldIndex]) -> None:
     """Refuse a condition on a field without an index that answers it."""
     for path, each in held:
-        if not path:
-            continue
-        key, kinds = format_path(path), _kinds(each)
-        index = indexes.get(key)
-        if index is None or index.kind not in kinds or not _answers(index, each):
-            raise refusal(
-                f'Index required but not found for "{key}" of one of the following types: '
-                f"[{', '.join(sorted(kinds))}]",
-                "Create an index for this key or use a different filter.",
-            )
+        needed = _needed(each)
+        if path and needed:
+            require(path, needed, indexes, "use a different filter")
+
+
+def require(
+    path: Path, needed: frozenset[str], indexes: Mapping[str, FieldIndex], instead: str
+) -> None:
+    """Refuse a field whose index can do none of what is needed; name what else to do."""
+    index = indexes.get(format_path(path))
+    if index is None or not needed & _abilities(index):
+        types = sorted({one.partition(" ")[0] for one in needed - {PHRASE, PREFIX}})
+        types += sorted(needed & {PHRASE, PREFIX})
+        raise refusal(
+            f'Index required but not found for "{format_path(path)}" of one of the following '
+            f"types: [{', '.join(types)}]",
+            f"Create an index for this key or {instead}.",
+        )
+
+
+def matches(index: FieldIndex) -> bool:
+    """Tell whether an index finds points by exact values."""
+    return bool(_abilities(index) & {"keyword", "integer", "uuid", "bool"})
 
 
 def refusal(what: str, remedy: str) -> Refusal:
@@ -86,33 +104,37 @@ def refusal(what: str, remedy: str) -> Refusal:
 
 
 def _size(condition: Condition) -> int:
-    """Return how many values a condition lists."""
-    if isinstance(condition, (Match, MatchExcept)):
-        return len(condition.values)
-    if isinstance(condition, HasId):
-        return len(condition.ids)
-    if isinstance(condition, GeoPolygon):
-        return len(condition.exterior) + sum(map(len, condition.interiors))
-    return 0
+    """Return how many values a condition lists; the same value twice is one."""
+    if isinstance(condition, Match | MatchExcept):
+        return len(set(condition.values))
+    return len(condition.ids) if isinstance(condition, HasId) else 0
 
 
-def _answers(index: FieldIndex, condition: Condition) -> bool:
-    if index.kind != "integer":
-        return True
-    if isinstance(condition, (Match, MatchExcept)):
-        return index.lookup
-    return index.range or not isinstance(condition, Range)
+def _abilities(index: FieldIndex) -> frozenset[str]:
+    """Return what an index can do."""
+    match index.kind:
+        case "integer":
+            return frozenset(("integer",) * index.lookup + (RANGE,) * index.range)
+        case "text":
+            return frozenset(("text",) + (PHRASE,) * index.phrases)
+        case "keyword":
+            return frozenset(("keyword",) + (PREFIX,) * bool(index.declared.get("prefix")))
+    return frozenset((index.kind,))
 
 
-def _kinds(condition: Condition) -> frozenset[str]:
-    """Return the types of payload indexes that answer a condition."""
+def _needed(condition: Condition) -> frozenset[str]:
+    """Return what an index must be able to do, one of several; nothing where none is needed."""
     match condition:
         case Match(values=values) | MatchExcept(values=values):
-            return _kinds_of(values)
-        case MatchText(how=how):
-            return frozenset(("keyword",) if how in ("prefix", "substring") else ("text",))
+            return _needed_for(values)
+        case MatchText(how="phrase"):
+            return frozenset((PHRASE,))
+        case MatchText(how="prefix"):
+            return frozenset((PREFIX,))
+        case MatchText():
+            return frozenset(("text",))
         case Range():
-            return frozenset(("float", "integer"))
+            return frozenset(("float", RANGE))
         case DatetimeRange():
             return frozenset(("datetime",))
         case GeoBox() | GeoRadius() | GeoPolygon():
@@ -120,9 +142,9 @@ def _kinds(condition: Condition) -> frozenset[str]:
     return ANY_KIND
 
 
-def _kinds_of(values: tuple[bool | int | str, ...]) -> frozenset[str]:
+def _needed_for(values: tuple[bool | int | str, ...]) -> frozenset[str]:
     if not values:
-        return ANY_KIND
+        return frozenset()  # nothing matches none of no values: that is known without looking
     if isinstance(values[0], bool):
         return frozenset(("bool",))
     if isinstance(values[0], int):

@@ -43,6 +43,7 @@ from index.searching import Searches
 from index.shown import Shown
 from index.state import collection_sizes, collection_state, estimate_seconds
 from index.storage.ids import Key, check_ids, key_of, keys_of
+from index.storage.payload_size import PayloadSize
 from index.storage.reader import Reader
 from index.types import (
     BridgeMode,
@@ -80,6 +81,7 @@ class Collection(Versioning):
         self.version: str | None = None
         opened, unbuilt = recover(folder)
         self._reader = Reader(folder / STORE, name)
+        self._payload_size = PayloadSize(self._reader)
         pace = Pace()
 
         def wrote() -> None:
@@ -379,6 +381,10 @@ class Collection(Versioning):
     def state(self) -> CollectionInfo:
         """Return counts, sizes and the state of background work."""
         return collection_state(self.folder, self.view, self.writer.indexes, self.upkeep)
+
+    def payload_bytes(self) -> int:
+        """Return how many bytes all payloads take; of a large collection, took a moment ago."""
+        return self._payload_size.bytes(self.view.seq)
 
     def sizes(self) -> CollectionSizes:
         """Return what a collection takes of disk and memory; looks at every file of an index."""

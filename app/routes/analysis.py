@@ -7,6 +7,7 @@ from time import perf_counter
 import msgspec
 
 from app.context import Call
+from app.costs import cost_of_matrix, cost_of_reading
 from app.envelope import Explained
 from app.routes.readings import repeated
 from app.schemas.analysis import (
@@ -37,7 +38,9 @@ async def facet(call: Call) -> FacetReply | Explained:
         asked = call.read(FacetBody, lambda text: to_facet(_FACET.decode(text)))
         strict = call.strict()
         if strict is not None:
-            strict.read(limit=asked.limit, timeout=timeout, filters=(asked.filter,))
+            strict.exact(asked.exact)
+            cost = cost_of_reading(asked.filter)
+            strict.read(cost=cost, limit=asked.limit, timeout=timeout, filter=asked.filter)
         reading = call.collection.reading(call.knobs.bridge)
         started = perf_counter()
         counts = count_values(reading, asked.path, asked.filter, asked.limit)
@@ -65,7 +68,12 @@ async def _matrix(call: Call) -> Neighbours:
         request = call.read(MatrixBody, lambda text: to_matrix(_MATRIX.decode(text)))
         strict = call.strict()
         if strict is not None:
-            strict.read(limit=request.sample, timeout=timeout, filters=(request.filter,))
+            strict.read(
+                cost=cost_of_matrix(request, call.collection.count()),
+                limit=request.sample * request.limit,
+                timeout=timeout,
+                filter=request.filter,
+            )
         _, found = repeated(
             call.context,
             call.collection,

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import msgspec
 
 from app.context import Call
+from app.costs import cost_of_reading
 from app.errors import out_of_range, wrong_input
 from app.routes.readings import repeated
 from app.schemas.filters import decode_filter
@@ -56,7 +57,7 @@ async def retrieve(call: Call) -> list[RecordReply]:
         return body, parse_ids(body.ids)
 
     body, ids = await call.decoded(lambda: call.read(RetrieveBody, decode))
-    _check(call, timeout)
+    _check(call, timeout, cost=len(ids))
     select = PayloadSelector(body.with_payload, default=True)
     vectors = select_vectors(body.with_vector)
 
@@ -70,7 +71,7 @@ async def retrieve(call: Call) -> list[RecordReply]:
 async def get(call: Call) -> RecordReply:
     """Return one point with payload and vectors."""
     point_id = parse_path_id(call.tail)
-    _check(call, parse_parameters(call.query_string).timeout)
+    _check(call, parse_parameters(call.query_string).timeout, cost=1)
 
     def read() -> RecordReply:
         records = call.collection.retrieve([point_id], with_payload=True, with_vectors=True)
@@ -120,10 +121,11 @@ async def count(call: Call) -> CountReply:
         return body, _filter(body.filter)
 
     body, condition = await call.decoded(lambda: call.read(CountBody, decode))
-    _check(call, timeout, condition=condition)
+    exact = body.exact is not False
+    _check(call, timeout, condition=condition, exact=exact)
 
     def read() -> CountReply:
-        return CountReply(call.collection.count(condition, exact=body.exact is not False))
+        return CountReply(call.collection.count(condition, exact=exact))
 
     return await call.context.run(read, short=condition is None, timeout=timeout)
 
@@ -193,9 +195,14 @@ def _check(
     call: Call,
     timeout: int | None,
     *,
+    cost: int | None = None,
     limit: int | None = None,
     condition: Filter | None = None,
+    exact: bool = False,
 ) -> None:
     strict = call.strict()
     if strict is not None:
-        strict.read(limit=limit, timeout=timeout, filters=(condition,))
+        strict.exact(exact)
+        if cost is None:
+            cost = cost_of_reading(condition)
+        strict.read(cost=cost, limit=limit, timeout=timeout, filter=condition)

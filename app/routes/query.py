@@ -26,7 +26,8 @@ from app.schemas.records import RecordReply, to_reply
 from app.schemas.searches import GroupsBody, QueryBatchBody, QueryBody, WithLookupBody
 from app.schemas.selectors import PayloadSelector, select_vectors
 from app.schemas.trees import Grouped, decode_groups
-from app.strict import Strict, strict_of
+from app.strict import strict_of
+from app.strict_queries import charge_lookup, check_queries
 from app.warnings import Warnings
 from index import (
     BridgeMode,
@@ -35,13 +36,11 @@ from index import (
     Group,
     GroupRequest,
     NotYetApplied,
-    Prefetch,
     SearchRequest,
     SearchStats,
     answer,
     answer_groups,
     at_once,
-    levels_of,
 )
 
 INLINE_SECONDS = 0.001  # expected; above it a search runs beside the event loop
@@ -78,7 +77,7 @@ async def ask(call: Call, kind: type, decode: Decode) -> ScoredPoints | Explaine
     def search() -> tuple[SearchStats, float, ScoredPoints]:
         config = call.collection.config
         asked = call.read(kind, lambda text: decode(text, config))
-        _check(call.strict(), [asked], timeout)
+        check_queries(call, [asked.request], timeout)
         started = perf_counter()
         stats, points = _run(call.context, call.collection, asked, knobs.bridge)
         return stats, perf_counter() - started, points
@@ -155,7 +154,7 @@ async def ask_batch(call: Call, kind: type, decode: DecodeBatch) -> list[ScoredP
     strict = call.strict()
     if strict is not None:
         strict.search_batch(len(asked))
-        _check(strict, asked, timeout)
+    check_queries(call, [each.request for each in asked], timeout)
 
     def search() -> list[tuple[SearchStats, ScoredPoints]]:
         return _run_batch(call.context, call.collection, asked, call.knobs.bridge)
@@ -187,7 +186,7 @@ async def ask_groups(call: Call, kind: type, decode: DecodeGroups) -> GroupsRepl
         strict = call.strict()
         if strict is not None:
             strict.group_by(request.path)
-            _check_tree(strict, request.root, request.root.limit * request.size, timeout)
+        check_queries(call, [request], timeout)
         stats, groups = _groups(call, request)
         lookups = _lookups(call.context, lookup, [group.key for group in groups])
         vectors = request.with_vectors
@@ -258,30 +257,9 @@ def _lookups(
     select = PayloadSelector(body.with_payload, default=True)
     vectors = select_vectors(body.with_vectors)
     ids = {key: one for key in keys if (one := id_of_group(key)) is not None}
+    charge_lookup(context, body.collection, len(ids))
     records = collection.retrieve(
         list(ids.values()), with_payload=select.wanted, with_vectors=vectors
     )
     found = {record.id: to_reply(record, select, vectors) for record in records}
     return {key: found[one] for key, one in ids.items() if one in found}
-
-
-def _check(strict: Strict | None, asked: Sequence[Asked], timeout: int | None) -> None:
-    """Raise Refusal for what exceeds a collection's limits."""
-    if strict is None:
-        return
-    for each in asked:
-        request = each.request
-        if isinstance(request, SearchRequest):
-            strict.search(ef=request.ef, exact=request.exact, oversampling=request.oversampling)
-            strict.read(limit=request.k, timeout=timeout, filters=(request.filter,))
-        else:
-            _check_tree(strict, request.root, request.root.limit, timeout)
-
-
-def _check_tree(strict: Strict, root: Prefetch, limit: int, timeout: int | None) -> None:
-    levels = list(levels_of(root))
-    filters = tuple(level.filter for level in levels)
-    for level in levels:
-        params = level.params
-        strict.search(ef=params.ef, exact=params.exact, oversampling=params.oversampling)
-    strict.read(limit=limit, timeout=timeout, filters=filters)

@@ -78,13 +78,14 @@ class Facet(msgspec.Struct, frozen=True):
     path: Path
     limit: int
     filter: Filter | None
+    exact: bool
 
 
 def to_facet(body: FacetBody) -> Facet:
     """Return what a body asks to count. Raises Refusal or InvalidInput."""
     refuse_clauses(body, "shard_key")
     limit = between("limit", body.limit, 1, MAX_K, DEFAULT_FACETS)
-    return Facet(parse_path(body.key), limit, to_filter(body.filter))
+    return Facet(parse_path(body.key), limit, to_filter(body.filter), bool(body.exact))
 
 
 def to_matrix(body: MatrixBody) -> MatrixRequest:

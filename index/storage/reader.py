@@ -115,6 +115,12 @@ class Reader:
                 found.update(_look_up(connection, "number, id", some, by="number").fetchall())
         return found
 
+    def payload_bytes(self) -> int:
+        """Return how many bytes all stored payloads take."""
+        with self._reading() as connection:
+            (total,) = connection.execute("SELECT total(length(payload)) FROM points").fetchone()
+        return int(total)
+
     def payloads_of(self, numbers: Numbers) -> Iterator[list[tuple[int, bytes | None]]]:
         """Yield numbers and payloads of stored points, in pieces; ``numbers`` ascending.
 

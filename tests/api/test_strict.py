@@ -89,6 +89,63 @@ CASES: dict[str, tuple[dict[str, Any], str, str, Any, Any, str]] = {
         {"query": V, "params": {"quantization": {"oversampling": 2.0}}},
         'Limit exceeded 2.5 > 2.0 for "oversampling"',
     ),
+    "exact count": (
+        {"search_allow_exact": False},
+        "POST",
+        "points/count",
+        {},
+        {"exact": False},
+        "Exact search disabled!. Help: Set exact=false.",
+    ),
+    "limit of a prefetch": (
+        {"max_query_limit": 5},
+        "POST",
+        "points/query",
+        {"prefetch": {"query": V, "limit": 6}, "query": {"fusion": "rrf"}, "limit": 5},
+        {"prefetch": {"query": V, "limit": 5}, "query": {"fusion": "rrf"}, "limit": 5},
+        'Limit exceeded 6 > 5 for "limit"',
+    ),
+    "sample times limit of a matrix": (
+        {"max_query_limit": 12},
+        "POST",
+        "points/search/matrix/pairs",
+        {"sample": 4, "limit": 4},
+        {"sample": 4, "limit": 3},
+        'Limit exceeded 16 > 12 for "limit"',
+    ),
+    "matrix of the default size": (
+        {"max_query_limit": 29},
+        "POST",
+        "points/search/matrix/offsets",
+        {},
+        {"sample": 2},
+        'Limit exceeded 30 > 29 for "limit"',
+    ),
+    "groups times their size": (
+        {"max_query_limit": 8},
+        "POST",
+        "points/query/groups",
+        {"query": V, "group_by": "city", "limit": 3, "group_size": 3},
+        {"query": V, "group_by": "city", "limit": 4, "group_size": 2},
+        'Limit exceeded 9 > 8 for "limit"',
+    ),
+    "formula": (
+        {"unindexed_filtering_retrieve": False},
+        "POST",
+        "points/query",
+        {"prefetch": {"query": V}, "query": {"formula": {"sum": ["$score", {"mult": [2, "n"]}]}}},
+        {"prefetch": {"query": V}, "query": {"formula": {"sum": ["$score", 2]}}},
+        'Index required but not found for "n" of one of the following types: [float, integer]. '
+        "Help: Create an index for this key or use a different formula expression.",
+    ),
+    "condition in a formula": (
+        {"unindexed_filtering_retrieve": False},
+        "POST",
+        "points/query",
+        {"prefetch": {"query": V}, "query": {"formula": {"sum": ["$score", CITY["must"][0]]}}},
+        {"prefetch": {"query": V}, "query": {"formula": {"sum": ["$score", {"has_id": [1]}]}}},
+        'Index required but not found for "city"',
+    ),
     "batch of queries": (
         {"search_max_batchsize": 1},
         "POST",
@@ -187,7 +244,7 @@ CASES: dict[str, tuple[dict[str, Any], str, str, Any, Any, str]] = {
         "Max vector storage size limit of",
     ),
     "payload bytes": (
-        {"max_collection_payload_size_bytes": 100},
+        {"max_collection_payload_size_bytes": 10},
         "POST",
         "points/payload",
         {"points": [1], "payload": {"a": 1}},
@@ -258,6 +315,134 @@ def test_an_index_opens_what_needs_one(http: httpx.Client, limited: Callable[...
     assert len(result(http.post(scroll, json={"filter": CITY}))["points"]) == 1
     query = {"query": V, "filter": CITY}
     assert len(result(http.post(f"{path}/points/query", json=query))["points"]) == 1
+
+
+# What a read costs, and a collection that it is asked of: see ``app.costs``.
+TWO = {"must": [{"has_id": [1, 2]}, {"must_not": [{"has_id": [3]}]}]}
+SPARSE = {"indices": list(range(65)), "values": [1.0] * 65}
+COSTS: dict[str, tuple[str, str, Any, int]] = {
+    "count": ("POST", "points/count", {}, 1),
+    "count by a filter": ("POST", "points/count", {"filter": TWO}, 3),
+    "scroll by a filter": ("POST", "points/scroll", {"filter": TWO}, 3),
+    "facet by a filter": ("POST", "facet", {"key": "city", "filter": TWO}, 3),
+    "point": ("GET", "points/1", None, 1),
+    "points": ("POST", "points", {"ids": [1, 7, 8, 9]}, 4),
+    "search": ("POST", "points/query", {"query": V}, 1),
+    "search by id": ("POST", "points/query", {"query": 1}, 2),
+    "search by a filter": ("POST", "points/query", {"query": V, "filter": TWO}, 3),
+    "search of many entries": ("POST", "points/query", {"query": SPARSE, "using": "s"}, 2),
+    "average of examples": (
+        "POST",
+        "points/query",
+        {"query": {"recommend": {"positive": [1, V, V]}}},
+        2,
+    ),
+    "each example": (
+        "POST",
+        "points/query",
+        {"query": {"recommend": {"positive": [V, V], "negative": [V], "strategy": "best_score"}}},
+        3,
+    ),
+    "target and pairs": (
+        "POST",
+        "points/query",
+        {"query": {"discover": {"target": V, "context": [{"positive": V, "negative": 1}]}}},
+        4,
+    ),
+    "prefetches": (
+        "POST",
+        "points/query",
+        {
+            "prefetch": [{"query": V, "filter": TWO}, {"query": V}],
+            "query": {"fusion": "rrf"},
+            "filter": {"must": [{"has_id": [1]}]},
+        },
+        6,
+    ),
+    "batch": ("POST", "points/query/batch", {"searches": [{"query": V}, {"query": 1}]}, 3),
+    "groups": ("POST", "points/query/groups", {"query": 1, "group_by": "city"}, 2),
+    "matrix": ("POST", "points/search/matrix/pairs", {"filter": TWO}, 6),
+    "search of old": ("POST", "points/search", {"vector": V, "filter": TWO, "limit": 3}, 3),
+}
+
+
+@pytest.mark.parametrize("case", COSTS)
+def test_what_a_read_costs(case: str, http: httpx.Client, limited: Callable[..., str]) -> None:
+    method, below, body, cost = COSTS[case]
+    path = limited(read_rate_limit=max(1, cost - 1))
+    result(
+        http.put(f"{path}/index?wait=true", json={"field_name": "city", "field_schema": "keyword"})
+    )
+
+    def ask() -> httpx.Response:
+        return http.request(method, f"{path}/{below}", json=body)
+
+    if cost > 1:
+        assert f"({cost} > {cost - 1})" in refused(ask(), 429)
+    strict = {"enabled": True, "read_rate_limit": cost}
+    result(http.patch(path, json={"strict_mode_config": strict}))
+    result(ask())
+    assert f"requires {cost} tokens" in refused(ask(), 429)
+
+
+def test_vectors_looked_up_are_charged_where_they_are(
+    http: httpx.Client, limited: Callable[..., str]
+) -> None:
+    path = limited(read_rate_limit=1)
+    other = f"{path}_looked_up"
+    space = {"size": 3, "distance": "Dot"}
+    strict = {"enabled": True, "read_rate_limit": 2}
+    result(http.put(other, json={"vectors": space, "strict_mode_config": strict}))
+    points = [{"id": i, "vector": V} for i in (1, 2, 3)]
+    result(http.put(f"{other}/points?wait=true", json={"points": points}))
+    lookup = {"collection": other.rpartition("/")[2]}
+    query = {"query": {"recommend": {"positive": [1, 2, 3]}}, "lookup_from": lookup}
+    assert "(3 > 2)" in refused(http.post(f"{path}/points/query", json=query), 429)
+    result(http.patch(path, json={"strict_mode_config": {"enabled": False}}))
+    assert "(3 > 2)" in refused(http.post(f"{path}/points/query", json=query), 429)
+    query["query"]["recommend"]["positive"].pop()
+    result(http.post(f"{path}/points/query", json=query))
+
+
+def test_a_write_by_a_filter_costs_the_points_it_changes(
+    http: httpx.Client, limited: Callable[..., str]
+) -> None:
+    path = limited(write_rate_limit=5)
+    points = [{"id": i, "vector": {"": V}, "payload": {"city": "y"}} for i in range(10, 14)]
+    result(http.put(f"{path}/points?wait=true", json={"points": points}))
+    many = {"payload": {"a": 1}, "filter": {"must": [{"has_id": [10, 11, 12, 13]}]}}
+    assert "requires 4 tokens" in refused(http.post(f"{path}/points/payload", json=many), 429)
+
+
+def test_payloads_are_measured_and_not_the_file_they_are_in(
+    http: httpx.Client, limited: Callable[..., str]
+) -> None:
+    path = limited(max_collection_payload_size_bytes=4_000)
+    long = {"points": [7], "payload": {"text": "x" * 1_900}}
+    result(http.put(f"{path}/points?wait=true", json={"points": [{**ONE, "id": 7}]}))
+    for _ in range(8):  # the log grows, the payload does not
+        result(http.post(f"{path}/points/payload?wait=true", json=long))
+    result(http.post(f"{path}/points/payload?wait=true", json={**long, "points": [1]}))
+    result(http.post(f"{path}/points/payload?wait=true", json={**long, "points": [1], "key": "b"}))
+    found = refused(http.post(f"{path}/points/payload", json=long), 400)
+    assert "Max payload storage size limit of" in found
+    result(http.post(f"{path}/points/payload/clear?wait=true", json={"points": [7]}))
+    result(http.post(f"{path}/points/payload?wait=true", json=long))
+
+
+@pytest.mark.parametrize(("datatype", "bytes"), [("float32", 4), ("float16", 2), ("uint8", 1)])
+def test_vectors_are_measured_as_they_are_declared(
+    datatype: str, bytes: int, http: httpx.Client
+) -> None:
+    path = f"/collections/strict_{datatype}"
+    vectors = {"size": 100, "distance": "Dot", "datatype": datatype}
+    strict = {"enabled": True, "max_collection_vector_size_bytes": 200 * bytes}
+    result(http.put(path, json={"vectors": vectors, "strict_mode_config": strict}))
+    for i in range(2):
+        point = {"id": i, "vector": [1.0] * 100}
+        result(http.put(f"{path}/points?wait=true", json={"points": [point]}))
+    last = {"points": [{"id": 2, "vector": [1.0] * 100}]}
+    assert "Max vector storage size" in refused(http.put(f"{path}/points", json=last), 400)
 
 
 def test_reads_are_let_through_again(http: httpx.Client, limited: Callable[..., str]) -> None:
@@ -356,7 +541,17 @@ ANSWERS: list[tuple[dict[str, Any], dict[str, Any], dict[str, Any]]] = [
     ),
     ({"key": "a", "match": {"value": True}}, {"a": "bool"}, {"a": "keyword"}),
     ({"key": "a", "match": {"text": "x"}}, {"a": "text"}, {"a": "keyword"}),
-    ({"key": "a", "match": {"prefix": "x"}}, {"a": "keyword"}, {"a": "text"}),
+    (
+        {"key": "a", "match": {"prefix": "x"}},
+        {"a": {"type": "keyword", "prefix": True}},
+        {"a": "keyword"},
+    ),
+    ({"key": "a", "match": {"text_any": "x"}}, {"a": "text"}, {"a": "keyword"}),
+    (
+        {"key": "a", "match": {"phrase": "x y"}},
+        {"a": {"type": "text", "phrase_matching": True}},
+        {"a": "text"},
+    ),
     ({"key": "a", "range": {"gt": "2024-01-01"}}, {"a": "datetime"}, {"a": "integer"}),
     (
         {"key": "a", "geo_radius": {"center": {"lon": 0, "lat": 0}, "radius": 5}},
@@ -371,6 +566,44 @@ ANSWERS: list[tuple[dict[str, Any], dict[str, Any], dict[str, Any]]] = [
         {"a.b": "integer"},
     ),
 ]
+
+
+@pytest.mark.parametrize(
+    "condition",
+    [
+        {"key": "a", "match": {"any": []}},
+        {"key": "a", "match": {"except": []}},
+        {"has_id": [1]},
+        {"has_vector": ""},
+        {"slice": {"total": 2, "index": 0}},
+    ],
+)
+def test_a_condition_that_no_index_could_help_needs_none(condition: dict[str, Any]) -> None:
+    require_indexes([*leaves(decode_filter({"must": [condition]}))], {})
+
+
+@pytest.mark.parametrize(
+    "size",
+    [
+        {"key": "a", "match": {"any": ["x", "x", "y", "y"]}},
+        {"has_id": [1, 1, 2, 2]},
+        {
+            "key": "a",
+            "geo_polygon": {
+                "exterior": {
+                    "points": [
+                        {"lon": 0, "lat": 0},
+                        {"lon": 0, "lat": 1},
+                        {"lon": 1, "lat": 1},
+                        {"lon": 0, "lat": 0},
+                    ]
+                }
+            },
+        },
+    ],
+)
+def test_the_size_of_a_condition_is_of_its_different_values(size: dict[str, Any]) -> None:
+    check_sizes([*leaves(decode_filter({"must": [size]}))], None, 2)
 
 
 @pytest.mark.parametrize(("condition", "right", "wrong"), ANSWERS)

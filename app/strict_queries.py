@@ -1,0 +1,62 @@
+"""What strict mode asks of queries: every level within its limits, and the cost of all at once."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import TypeAlias
+
+from app.context import Call, Context
+from app.costs import cost_of_search, cost_of_tree, examples_of
+from app.strict import Strict, strict_of
+from index import GroupRequest, QueryRequest, SearchRequest, levels_of, queries
+
+Request: TypeAlias = SearchRequest | QueryRequest | GroupRequest
+
+
+def check_queries(call: Call, requests: Sequence[Request], timeout: int | None) -> None:
+    """Raise Refusal for what exceeds the limits of the collection, or of those looked up."""
+    strict = call.strict()
+    if strict is not None:
+        cost = sum(_check(strict, each) for each in requests)
+        strict.read(cost=cost, timeout=timeout)
+    for name, points in _looked_up(requests).items():
+        charge_lookup(call.context, name, points)
+
+
+def charge_lookup(context: Context, name: str, points: int) -> None:
+    """Take the cost of reading so many points of another collection by their ids."""
+    strict = strict_of(context.database.get(name), context.rates)
+    if strict is not None:
+        strict.read(cost=points)
+
+
+def _check(strict: Strict, request: Request) -> int:
+    """Check one query and return its cost."""
+    if isinstance(request, SearchRequest):
+        strict.search(ef=request.ef, exact=request.exact, oversampling=request.oversampling)
+        strict.level(request.k, request.filter)
+        return cost_of_search(request)
+    root = request.root
+    for level in levels_of(root):
+        params, limit = level.params, level.limit
+        if level is root and isinstance(request, GroupRequest):
+            limit *= request.size
+        strict.search(ef=params.ef, exact=params.exact, oversampling=params.oversampling)
+        strict.level(limit, level.filter)
+        strict.level(None, params.idf_corpus)
+        if isinstance(level.query, queries.Formula):
+            strict.formula(level.query.term)
+    return cost_of_tree(root)
+
+
+def _looked_up(requests: Sequence[Request]) -> Counter[str]:
+    """Return how many points are read of other collections, by their names."""
+    trees = [each.root for each in requests if not isinstance(each, SearchRequest)]
+    reads = {
+        (place, *read)
+        for place, root in enumerate(trees)
+        for level in levels_of(root)
+        for read in examples_of(level)
+    }
+    return Counter(name for _, name, _ in reads if name is not None)

@@ -6,6 +6,7 @@
 #   make check    style, types, import contracts, native formatting
 #   make bench    one table of speed beside recall (BENCH="--synthetic 100000" for more)
 #   make differential  the suites beside qdrant-client's local mode, LENGTH times as many examples
+#   make clients  clients of other versions and languages, installed under build (CLIENTS=short: few)
 #   make emulated the kernels this CPU lacks, on emulators, against the scalar ones
 #   make asan     the tests on a native module built with AddressSanitizer and UBSan
 #   make wheel    dist/*.whl
@@ -22,6 +23,7 @@ BENCH ?=
 DEMO ?=
 TESTS ?=
 LENGTH ?= 20
+CLIENTS ?= all
 
 VENV := .venv
 ASAN_VENV := .venv-asan
@@ -31,10 +33,10 @@ CPP := $(filter %.cpp %.h,$(NATIVE)) $(wildcard tests/native/emulated/*.cpp test
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install serve demo test check format bench differential emulated asan wheel clean
+.PHONY: help install serve demo test check format bench differential clients emulated asan wheel clean
 
 help:
-	@sed -n '3,12s/^# *//p' Makefile
+	@sed -n '3,13s/^# *//p' Makefile
 
 install: $(VENV)/.built
 
@@ -65,6 +67,9 @@ bench: $(VENV)/.dev
 
 differential: $(VENV)/.dev
 	PALIMPSEST_DIFFERENTIAL=$(LENGTH) $(VENV)/bin/python -m pytest tests/differential
+
+clients: $(VENV)/.dev
+	PALIMPSEST_CLIENTS=$(CLIENTS) $(VENV)/bin/python -m pytest tests/clients
 
 emulated:
 	@tests/native/emulated/run

@@ -27,7 +27,7 @@ class Settings(BaseSettings):
     threads: int | None = Field(default=None, ge=1)  # of builds and slow searches; None: the cores
     # Of requests, beside filters, which never hold any: left out with a warning, or refused.
     unknown_fields: Literal["ignore", "refuse"] = "ignore"
-    # What `GET /` tells. Clients compare the version with their own; some suites want the title.
+    # What `GET /` tells; ``app.announced`` says which version whom. Some suites want the title.
     title: str = "palimpsest - vector search server"
-    version: str = "1.20.0"
+    version: str = "1.19.0"
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"

@@ -11,6 +11,7 @@ from fastapi.responses import HTMLResponse, PlainTextResponse
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import choose_encoder
 
+from app.announced import announced_version
 from app.routes.collections import Shared, reply
 from app.schemas.documents import Operation
 from app.telemetry import TelemetryReply, describe_server
@@ -36,9 +37,11 @@ REPLIES: dict[str, Operation] = {
 
 
 @router.get("/")
-async def root(context: Shared) -> dict[str, str]:
-    """Return the title and the version of Qdrant's API that is spoken."""
-    return {"title": context.settings.title, "version": context.settings.version}
+async def root(request: Request, response: Response, context: Shared) -> dict[str, str]:
+    """Return the title and the version of Qdrant's API that is spoken, to older clients theirs."""
+    response.headers["vary"] = "user-agent"
+    version = announced_version(context.settings, request.headers.get("user-agent", ""))
+    return {"title": context.settings.title, "version": version}
 
 
 @router.get("/docs", include_in_schema=False)

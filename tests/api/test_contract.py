@@ -20,7 +20,7 @@ V = [1.0, 2.0, 3.0]
 
 def test_root_tells_title_and_version(http: httpx.Client) -> None:
     body = http.get("/").json()
-    assert body == {"title": "palimpsest - vector search server", "version": "1.20.0"}
+    assert body == {"title": "palimpsest - vector search server", "version": "1.19.0"}
 
 
 @pytest.mark.parametrize(

@@ -81,6 +81,11 @@ class VectorConfig:
             )
 
     @property
+    def keeps_lengths(self) -> bool:
+        """Whether lengths are kept of vectors that are searched normalised, to give them back."""
+        return self.datatype == "uint8" and self.distance is Distance.COSINE
+
+    @property
     def numbers(self) -> Datatype:
         """What the values of rows are rounded to: the datatype, or what originals can hold."""
         if self.datatype == "float32" and self.originals == "float16":

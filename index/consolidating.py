@@ -19,7 +19,7 @@ from index.collection_config import AT, VersionConfig
 from index.declaring import put_config
 from index.errors import AdapterNotFound, VersionConflict
 from index.filters.bitmaps import to_numbers
-from index.intake import rounded
+from index.intake import rounded, with_lengths
 from index.points import PointReader
 from index.storage.ids import keys_of, pack_ids
 from index.types import Numbers, Vectors
@@ -163,6 +163,8 @@ class Consolidation:
         )
         assert complete  # the writer's own view is never behind the store
         values = rounded(self._fitted.adapter.map_rows(vectors), config.dense[mapped])
+        if config.dense[mapped].keeps_lengths:
+            values = with_lengths(values)
         self._write(mapped, config.number(mapped), numbers, np.ascontiguousarray(values))
         return len(numbers), len(left) - len(numbers)
 

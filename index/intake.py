@@ -4,6 +4,9 @@ Under cosine they are of unit length, but a zero one, which has no direction, st
 0. Values become numbers of the declared datatype: ``uint8`` cuts fractions off and ends at 0 and
 255, before anything else; ``float16`` rounds to the nearest and ends at the largest finite one.
 So a value that is read is the value searched, before a row is sealed and after.
+
+Bytes under cosine are given back as bytes, as Qdrant does, and searched by unit vectors: rows of
+such a name are stored with their lengths behind them, 0 for a row that is read as it is searched.
 """
 
 from __future__ import annotations
@@ -13,12 +16,14 @@ from collections.abc import Callable
 from typing import TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 
 from index.config import VectorConfig
 from index.errors import DimensionMismatch, InvalidVector
 from index.types import Distance, SparseVector, Vector, Vectors
 
 Whose: TypeAlias = Callable[[int], str]  # row -> what to call its vector in a text
+Lengths: TypeAlias = NDArray[np.float32]  # (n,)
 
 LONGEST = 1e18
 _SLACK = 1 + 1e-6  # of the longest: float32 values of such a vector are off by that much
@@ -70,6 +75,8 @@ def _checked_query(query: Vector, config: VectorConfig) -> Vector:
 def check_rows(values: Vectors, config: VectorConfig, whose: Whose) -> Vectors:
     """Return vectors (n, d) float32 as they are stored; the array itself where nothing changes.
 
+    Where lengths are kept they are a last column.
+
     Raises:
         InvalidVector: one holds NaN or Inf, or is too long; ``whose`` names it.
     """
@@ -79,9 +86,35 @@ def check_rows(values: Vectors, config: VectorConfig, whose: Whose) -> Vectors:
         _check_odd(values[odd], config, lambda row: whose(int(odd[row])))
     if config.datatype == "uint8":
         values = _to_uint8(values)
-    if config.distance is Distance.COSINE:
-        values = _unit_rows(values)
-    return rounded(values, config)
+    if config.distance is not Distance.COSINE:
+        return rounded(values, config)
+    unit = rounded(_unit_rows(values), config)
+    if not config.keeps_lengths:
+        return unit
+    lengths = np.sqrt(np.einsum("ij,ij->i", values, values, dtype=np.float64))
+    return with_lengths(unit, lengths.astype(np.float32))
+
+
+def with_lengths(unit: Vectors, lengths: Lengths | None = None) -> Vectors:
+    """Return rows (n, d) with their lengths (n,), or 0, as a last column."""
+    column = np.zeros(len(unit), dtype=np.float32) if lengths is None else lengths
+    return np.ascontiguousarray(np.column_stack([unit, column]), dtype=np.float32)
+
+
+def without_lengths(values: Vectors, config: VectorConfig) -> tuple[Vectors, Lengths | None]:
+    """Return stored rows (n, d) and their lengths (n,), None where none are kept."""
+    if not config.keeps_lengths:
+        return values, None
+    if values.shape[1] == config.size:  # stored before lengths were kept
+        return values, np.zeros(len(values), dtype=np.float32)
+    return values[:, : config.size], values[:, config.size]
+
+
+def as_given(unit: Vectors, lengths: Lengths | None) -> Vectors:
+    """Return rows as the user sees them: bytes where the lengths of unit vectors are known."""
+    if lengths is None:
+        return unit
+    return np.where((lengths > 0)[:, None], np.rint(unit * lengths[:, None]), unit)
 
 
 def rounded(values: Vectors, config: VectorConfig) -> Vectors:

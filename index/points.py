@@ -208,5 +208,5 @@ def _rows_of(
         sparse = view.sparse_of(slots)
         found = [one for one in sparse if one is not None]
         return found if len(found) == len(sparse) else None
-    rows, complete = view.vectors_of(slots)
+    rows, complete = view.given_of(slots)
     return rows if complete else None

@@ -17,6 +17,7 @@ from pyroaring import BitMap
 from index.collection_config import CollectionConfig
 from index.config import SparseConfig, VectorConfig
 from index.filters.bitmaps import from_numbers, to_flags
+from index.intake import as_given
 from index.segments.dead import Dead
 from index.segments.growing import Growing
 from index.segments.sealed import Sealed
@@ -154,6 +155,21 @@ class VectorView:
             vectors[here] = source.vectors_of(rows[here])
             found |= here
         return vectors, bool(found.all())
+
+    def given_of(self, slots: Slots) -> tuple[Vectors, bool]:
+        """Return the dense vectors of slots as users see them, and whether all were found."""
+        vectors, complete = self.vectors_of(slots)
+        assert isinstance(self.config, VectorConfig)
+        if not self.config.keeps_lengths:
+            return vectors, complete
+        lengths = np.zeros(len(slots), dtype=np.float32)
+        for rows, source in self.find(slots):
+            assert isinstance(source, (Growing, Sealed))
+            here = rows >= 0
+            known = source.lengths_of(rows[here])
+            if known is not None:
+                lengths[here] = known
+        return as_given(vectors, lengths), complete
 
     def sparse_of(self, slots: Slots) -> list[SparseVector | None]:
         """Return the sparse vector of each slot, None where the slot is in no part."""

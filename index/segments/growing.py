@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from index.config import VectorConfig
 from index.encoding.planes import Encoder
+from index.intake import Lengths, without_lengths
 from index.segments.dead import Dead
 from index.segments.finding import find_ascending
 from index.segments.searcher import Searcher
@@ -34,6 +35,7 @@ class Columns:
     """The shared arrays; only rows below the owner's ``n`` mean anything."""
 
     vectors: Vectors
+    lengths: Lengths | None
     ids: Ids
     slots: Slots
     numbers: Numbers
@@ -48,7 +50,15 @@ class Columns:
     @property
     def nbytes(self) -> int:
         """Bytes in memory."""
-        columns = (self.vectors, self.ids, self.slots, self.numbers, self.seqs, self.codes)
+        columns = (
+            self.vectors,
+            self.lengths,
+            self.ids,
+            self.slots,
+            self.numbers,
+            self.seqs,
+            self.codes,
+        )
         return sum(column.nbytes for column in columns if column is not None)
 
 
@@ -82,10 +92,14 @@ class Growing:
     def extended(
         self, slots: Slots, seq: int, ids: Ids, numbers: Numbers, vectors: Vectors
     ) -> Growing:
-        """Return the part with rows appended; rows it already has are left out."""
+        """Return the part with rows appended; rows it already has are left out.
+
+        ``vectors`` are as they are stored (``index.intake``).
+        """
         fresh = int(np.searchsorted(slots, self.last_slot, side="right"))
         slots, ids = slots[fresh:], ids[fresh:]
-        numbers, vectors = numbers[fresh:], vectors[fresh:]
+        numbers = numbers[fresh:]
+        vectors, lengths = without_lengths(vectors[fresh:], self.config)
         n = self.n + len(slots)
         columns, encoder = self.columns, self.encoder
         if n > columns.capacity:
@@ -93,6 +107,8 @@ class Growing:
         if ids.ndim != columns.ids.ndim:
             ids, columns = widen_ids(ids), replace(columns, ids=widen_ids(columns.ids))
         columns.vectors[self.n : n] = vectors
+        if columns.lengths is not None and lengths is not None:
+            columns.lengths[self.n : n] = lengths
         columns.ids[self.n : n] = ids
         columns.slots[self.n : n] = slots
         columns.numbers[self.n : n] = numbers
@@ -125,6 +141,10 @@ class Growing:
         """Return the vectors of rows, (m, d)."""
         return self.columns.vectors[rows]
 
+    def lengths_of(self, rows: NDArray[np.intp]) -> Lengths | None:
+        """Return the lengths rows were given with (m,), None where none are kept."""
+        return None if self.columns.lengths is None else self.columns.lengths[rows]
+
 
 def _is_coded(config: VectorConfig) -> bool:
     return config.encoding != "float32" and config.distance is not Distance.MANHATTAN
@@ -133,6 +153,7 @@ def _is_coded(config: VectorConfig) -> bool:
 def _columns(config: VectorConfig, capacity: int) -> Columns:
     return Columns(
         vectors=np.empty((capacity, config.size), dtype=np.float32),
+        lengths=np.empty(capacity, dtype=np.float32) if config.keeps_lengths else None,
         ids=np.empty(capacity, dtype=np.uint64),
         slots=np.empty(capacity, dtype=np.uint64),
         numbers=np.empty(capacity, dtype=np.uint32),
@@ -151,6 +172,7 @@ def _grown(config: VectorConfig, old: Columns, n: int, needed: int) -> Columns:
 
     return Columns(
         vectors=grown(old.vectors),
+        lengths=None if old.lengths is None else grown(old.lengths),
         ids=grown(old.ids),
         slots=grown(old.slots),
         numbers=grown(old.numbers),

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from index.config import VectorConfig
 from index.encoding.planes import Encoder
-from index.intake import rounded
+from index.intake import Lengths, rounded
 from index.segments.dead import Dead
 from index.segments.graph import Graph, build
 from index.segments.growing import Growing
@@ -34,6 +34,7 @@ class LiveRows:
     """Rows to write, in any order."""
 
     vectors: Vectors
+    lengths: Lengths | None  # that they were given with, None where none are kept
     ids: Ids
     slots: Slots
     numbers: Numbers
@@ -60,7 +61,12 @@ def live_rows(parts: Sequence[tuple[Growing | Sealed, Dead]]) -> LiveRows:
     if len(parts) == 1 and isinstance(parts[0][0], Growing) and parts[0][1].count == 0:
         n, whole = parts[0][0].n, parts[0][0].columns
         return LiveRows(
-            whole.vectors[:n], whole.ids[:n], whole.slots[:n], whole.numbers[:n], whole.seqs[:n]
+            whole.vectors[:n],
+            None if whole.lengths is None else whole.lengths[:n],
+            whole.ids[:n],
+            whole.slots[:n],
+            whole.numbers[:n],
+            whole.seqs[:n],
         )
     chosen = [(part, dead.live_rows(part.n)) for part, dead in parts]
     n = sum(len(rows) for _, rows in chosen)
@@ -76,10 +82,24 @@ def live_rows(parts: Sequence[tuple[Growing | Sealed, Dead]]) -> LiveRows:
     columns = [(part if isinstance(part, Sealed) else part.columns, rows) for part, rows in chosen]
     return LiveRows(
         vectors=np.empty((0, 0), dtype=np.float32) if vectors is None else vectors,
+        lengths=_lengths(chosen),
         ids=join_ids([column.ids[rows] for column, rows in columns]),
         slots=np.concatenate([column.slots[rows] for column, rows in columns]),
         numbers=np.concatenate([column.numbers[rows] for column, rows in columns]),
         seqs=np.concatenate([column.seqs[rows] for column, rows in columns]),
+    )
+
+
+def _lengths(chosen: Sequence[tuple[Growing | Sealed, NDArray[np.intp]]]) -> Lengths | None:
+    """Return the lengths of rows, 0 where a part has none; None where no part has."""
+    known = [part.lengths_of(rows) for part, rows in chosen]
+    if all(one is None for one in known):
+        return None
+    return np.concatenate(
+        [
+            np.zeros(len(rows), dtype=np.float32) if one is None else one
+            for one, (_, rows) in zip(known, chosen, strict=True)
+        ]
     )
 
 
@@ -109,6 +129,8 @@ def write_segment(folder: Path, rows: LiveRows, to: Build) -> int | None:
         "seqs": ordered.seqs,
         "ids": ordered.ids,
     }
+    if ordered.lengths is not None and config.keeps_lengths:
+        arrays["lengths"] = ordered.lengths
     description = describe(config, to.seed)
     description["encoder"] = _add_codes(arrays, ordered.vectors, to)
     kept = _kept(ordered.vectors, config)
@@ -127,7 +149,12 @@ def _reordered(rows: LiveRows, order: NDArray[np.uint32]) -> LiveRows:
         piece = order[first : first + _PIECE]
         np.take(rows.vectors, piece, axis=0, out=vectors[first : first + _PIECE], mode="clip")
     return LiveRows(
-        vectors, rows.ids[order], rows.slots[order], rows.numbers[order], rows.seqs[order]
+        vectors,
+        None if rows.lengths is None else rows.lengths[order],
+        rows.ids[order],
+        rows.slots[order],
+        rows.numbers[order],
+        rows.seqs[order],
     )
 
 

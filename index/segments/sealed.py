@@ -2,8 +2,9 @@
 
 Files: ``slots`` (n,) u64, ``by_slot`` (n,) u32 (rows in ascending slot order), ``seqs`` (n,) u64,
 ``numbers`` (n,) u32 of the rows' points (not in format 1), ``ids``, ``kept`` (see ``originals``;
-absent where originals are not kept), ``codes`` (n, row bytes) u8 with ``encoder_*`` arrays, and
-``graph_*`` arrays. Codes, graph, ids and numbers are read into memory; the rest stays mapped.
+absent where originals are not kept), ``lengths`` (n,) f32 where they are kept, ``codes`` (n, row
+bytes) u8 with ``encoder_*`` arrays, and ``graph_*`` arrays. Codes, graph, ids and numbers are read
+into memory; the rest stays mapped.
 Segments of fewer than ``GRAPH_ROWS`` rows, and all under manhattan distance or without an M, have
 no graph.
 """
@@ -21,6 +22,7 @@ from numpy.typing import NDArray
 from index.config import NO_GRAPH, VectorConfig
 from index.encoding.planes import Encoder
 from index.errors import Damaged
+from index.intake import Lengths
 from index.segments.finding import find_sorted
 from index.segments.graph import Graph
 from index.segments.originals import Kept, restore
@@ -46,6 +48,7 @@ class Sealed:
     numbers: Numbers
     ids: Ids
     kept: Kept | None
+    lengths: Lengths | None
     codes: Codes | None
     encoder: Encoder | None
     searcher: Searcher
@@ -90,6 +93,7 @@ class Sealed:
             numbers=numbers,
             ids=ids,
             kept=kept,
+            lengths=files.mapped("lengths") if files.has("lengths") else None,
             codes=codes,
             encoder=encoder,
             searcher=searcher,
@@ -109,6 +113,10 @@ class Sealed:
         assert self.encoder is not None and self.codes is not None
         vectors: Vectors = self.encoder.decode(self.codes[rows])
         return vectors
+
+    def lengths_of(self, rows: NDArray[np.intp]) -> Lengths | None:
+        """Return the lengths rows were given with (m,), None where none are kept."""
+        return None if self.lengths is None else self.lengths[rows]
 
 
 def _numbers(files: Folder, ids: Ids, numbers_of: Callable[[Ids], Numbers] | None) -> Numbers:

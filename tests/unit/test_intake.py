@@ -8,7 +8,7 @@ import pytest
 from index import Distance, VectorConfig
 from index.config import Datatype
 from index.errors import InvalidConfig, InvalidVector
-from index.intake import LONGEST, check_query, check_rows, rounded
+from index.intake import LONGEST, as_given, check_query, check_rows, rounded, without_lengths
 from index.types import Vectors
 
 ODD = np.array(
@@ -33,7 +33,11 @@ def test_bytes_are_cut_before_they_are_normalised() -> None:
     config = VectorConfig(2, Distance.COSINE, datatype="uint8")
     given = np.array([[3.9, 4.2], [0.9, 0.2]], dtype=np.float32)
     expected = [np.array([0.6, 0.8], dtype=np.float32), np.zeros(2)]
-    for row, one, wanted in zip(taken(given, config), given, expected, strict=True):
+    stored = taken(given, config)
+    rows, lengths = without_lengths(stored, config)
+    assert lengths is not None and lengths.tolist() == [5, 0]
+    assert as_given(rows, lengths).tolist() == [[3, 4], [0, 0]]
+    for row, one, wanted in zip(rows, given, expected, strict=True):
         np.testing.assert_allclose(row, wanted, rtol=1e-7)
         np.testing.assert_allclose(check_query(one, config), wanted, rtol=1e-7)
 

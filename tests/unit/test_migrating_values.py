@@ -20,6 +20,7 @@ from index.storage.schema import FORMAT
 from index.types import Vectors
 from tests.conftest import open_collection
 from tests.crash.boundaries import Boundaries
+from tests.oracle import normalise
 from tests.points import batch_of
 
 SIZE = 4
@@ -34,11 +35,18 @@ def rows_of(n: int, seed: int) -> Vectors:
 ROWS = rows_of(SEALED + GROWING, 0)
 
 
-def write_old(folder: Path, datatype: str, originals: Any, *, named: bool = False) -> None:
+def write_old(
+    folder: Path,
+    datatype: str,
+    originals: Any,
+    *,
+    named: bool = False,
+    distance: Distance = Distance.EUCLID,
+) -> None:
     """Write a store as format 3 had it: nothing but the description knows of the datatype."""
-    described = {"size": SIZE, "distance": "Euclid", "datatype": datatype}
+    described = {"size": SIZE, "distance": distance.capitalize(), "datatype": datatype}
     config = CollectionConfig(
-        {"": VectorConfig(SIZE, Distance.EUCLID, originals="float32")},
+        {"": VectorConfig(SIZE, distance, originals="float32")},
         MaintenanceConfig(seal_rows=1_000, quiet_rows=1, quiet_seconds=0.0),
         declared={"vectors": {"": described} if named else described},
     )
@@ -101,6 +109,22 @@ def test_rows_are_rounded_on_open_and_segments_in_the_background(
     np.testing.assert_array_equal(read(reopened), expected)
     assert not reopened.upkeep._to_compact()
     reopened.close()
+
+
+def test_unit_vectors_whose_bytes_are_lost_stay_readable(tmp_path: Path) -> None:
+    folder = tmp_path / "old"
+    write_old(folder, "uint8", "float16", distance=Distance.COSINE)
+    collection = open_collection(folder)
+    before = read(collection)
+    np.testing.assert_allclose(before, normalise(ROWS), atol=1e-6)
+    collection.upsert(batch_of([0], ROWS[:1])).result()
+    for _ in range(2):
+        values = read(collection)
+        np.testing.assert_array_equal(values[0], rounded("uint8")[0])
+        np.testing.assert_array_equal(values[1:], before[1:])
+        collection.upkeep.compact()
+        collection.upkeep.seal()
+    collection.close()
 
 
 def test_a_store_without_datatypes_is_left_as_it_is(tmp_path: Path) -> None:

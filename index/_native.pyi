@@ -90,6 +90,7 @@ class Segment:
     """Hits go into ``rows`` and ``distances``; calls answer (hits, visited, scored, rescored).
 
     With ``factors``, one per row or more, a row's distance is (distance - shift) * factor.
+    Rescoring ends once a better row is unlikely; with ``every``, after the last candidate.
     """
 
     def __init__(
@@ -114,6 +115,7 @@ class Segment:
         distances: NDArray[np.float32],
         factors: NDArray[np.float32] | None = None,
         shift: float = 0.0,
+        every: bool = False,
     ) -> tuple[int, int, int, int]: ...
     def search_many(
         self,
@@ -137,6 +139,7 @@ class Segment:
         distances: NDArray[np.float32],
         factors: NDArray[np.float32] | None = None,
         shift: float = 0.0,
+        every: bool = False,
     ) -> tuple[int, int, int, int]: ...
     def exact(
         self,
@@ -164,6 +167,7 @@ class Segment:
         distances: NDArray[np.float32],
         factors: NDArray[np.float32] | None = None,
         shift: float = 0.0,
+        every: bool = False,
     ) -> tuple[int, int, int, int]: ...
     def scan_among(
         self,
@@ -175,6 +179,7 @@ class Segment:
         distances: NDArray[np.float32],
         factors: NDArray[np.float32] | None = None,
         shift: float = 0.0,
+        every: bool = False,
     ) -> tuple[int, int, int, int]: ...
     def exact_among(
         self,

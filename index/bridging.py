@@ -152,7 +152,7 @@ def closest_of_all(
         for one in bridges:
             found += first_by_id(one.vectors, one.rest, plan.fetch)
         return _cut(merge(found, plan.fetch), plan, without)
-    depth = max(plan.fetch, BRIDGED)
+    depth = max(plan.depth, BRIDGED)
     native = native_list(vectors, query, request, depth, stats, allowed)
     lists = [by_bridge(one, query, request, depth, stats) for one in bridges]
     merging = perf_counter()
@@ -182,8 +182,7 @@ def native_list(
     Callers take at least ``BRIDGED``, however few are asked for: how lists are merged depends on
     what stands at their tops, and the pages of one answer must agree.
     """
-    asked = request._replace(k=1, offset=count - 1, max_distance=None)  # more than k may be
-    plan = resolve(asked, vectors.config)
+    plan = resolve(_whole(request, count), vectors.config)
     return ranked(search_parts(vectors, query, plan, stats, allowed), count)
 
 
@@ -216,11 +215,17 @@ def plan_of(request: SearchRequest, one: Across, count: int) -> SearchPlan:
     misses more than usual: on the text data it needs an ef of 768 where a scan of all codes is as
     quick up to about ``_SCANNED`` rows, and misses nothing. A caller's own ef is kept.
     """
-    asked = request._replace(k=1, offset=count - 1, max_distance=None)  # more than k may be
-    plan = resolve(asked, one.vectors.config)
+    plan = resolve(_whole(request, count), one.vectors.config)
     if request.ef is not None or plan.exact:
         return plan
-    return plan._replace(ef=min(_EF_TIMES * plan.ef, MAX_EF), scanned=_SCANNED)
+    ef = min(_EF_TIMES * plan.ef, MAX_EF)
+    return plan._replace(ef=ef, scanned=max(plan.scanned, _SCANNED))
+
+
+def _whole(request: SearchRequest, count: int) -> SearchRequest:
+    """Return what asks for a whole list, of which the answer is a page if there is an offset."""
+    paged = request.paged or request.offset > 0
+    return request._replace(k=count, offset=0, paged=paged, max_distance=None)
 
 
 def _scaling_of(fitted: Fitted, shift: float) -> Callable[[SealedPart | Growing], Scaling | None]:

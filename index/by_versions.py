@@ -81,10 +81,10 @@ def closest_by_versions(
     vectors = scene.view.vectors[column]
     assert isinstance(vectors.config, VectorConfig)
     started = perf_counter()
-    resolve(request, vectors.config)  # as it was asked
+    plan = resolve(request, vectors.config)  # as it was asked
     count = _count(request, query)
     bridges = across(scene.view, column, request.bridge, allowed, own=versions.keys())
-    depth = max(count, BRIDGED) if bridges else count
+    depth = max(count, plan.depth, BRIDGED) if bridges else count
     stats.seconds["plan"] = perf_counter() - started
     native = native_list(vectors, versions[column], request, depth, stats, allowed)
     lists = [_found(one, versions, column, request, depth, stats) for one in bridges]

@@ -165,6 +165,7 @@ class Reading:
         allowed: BitMap | None,
         max_distance: float | None = None,
         corpus: BitMap | None = None,
+        paged: bool = False,
     ) -> Merged:
         """Return the ``k`` points closest to a query as the user gave it.
 
@@ -176,6 +177,7 @@ class Reading:
             allowed: the points that may be found, None for all.
             max_distance: points farther away are left out.
             corpus: the points that idf is counted over, None for all.
+            paged: whether the answer is a page of a longer one.
 
         Raises:
             InvalidInput: one of its subclasses: the name, the query or a parameter is wrong.
@@ -191,6 +193,7 @@ class Reading:
             ignore_codes=request.ignore_codes,
             max_distance=max_distance,
             bridge=self.bridge,
+            paged=paged,
         )
         stats = SearchStats()
         if isinstance(query, VersionedQuery):

@@ -272,14 +272,15 @@ class PySegment {
 
   Counts search(const In1<float>& query, size_t k, size_t ef, size_t rescored,
                 const std::optional<In1<uint64_t>>& allowed, const Out1<uint32_t>& rows,
-                const Out1<float>& distances, const GivenFactors& factors, float shift) const {
+                const Out1<float>& distances, const GivenFactors& factors, float shift,
+                bool every) const {
     require(view_.graph != nullptr, "this segment has no graph");
     check(query, k, allowed, view_.n, rows, distances);
     SearchCounts counts;
     return scaled_by(factors, shift, view_.n, [&](const auto& scale) -> Counts {
       if (view_.n == 0) return {0, 0, 0, 0};
       return give(palimpsest::search(view_, query.data(), k, std::max(ef, k), rescored,
-                                     words(allowed), scale, counts),
+                                     stop_of(every), words(allowed), scale, counts),
                   counts, rows, distances);
     });
   }
@@ -300,7 +301,7 @@ class PySegment {
       std::vector<Candidate> hits;
       if (view_.n != 0) {
         hits = palimpsest::search(view_, queries.data() + i * view_.size, k, std::max(ef, k),
-                                  rescored, words(allowed), Unscaled{}, counts);
+                                  rescored, Stop::early, words(allowed), Unscaled{}, counts);
       }
       for (size_t j = 0; j < hits.size(); ++j) {
         rows.data()[i * k + j] = hits[j].row;
@@ -313,14 +314,16 @@ class PySegment {
 
   Counts scan(const In1<float>& query, size_t n, size_t k, size_t rescored,
               const std::optional<In1<uint64_t>>& allowed, const Out1<uint32_t>& rows,
-              const Out1<float>& distances, const GivenFactors& factors, float shift) const {
+              const Out1<float>& distances, const GivenFactors& factors, float shift,
+              bool every) const {
     require(view_.encoder != nullptr, "this segment has no codes");
     check(query, k, allowed, n, rows, distances);
     SearchCounts counts;
     const FirstRows first{n, words(allowed)};
     return scaled_by(factors, shift, n, [&](const auto& scale) {
-      return give(palimpsest::scan(view_, query.data(), first, k, rescored, scale, counts), counts,
-                  rows, distances);
+      return give(
+          palimpsest::scan(view_, query.data(), first, k, rescored, stop_of(every), scale, counts),
+          counts, rows, distances);
     });
   }
 
@@ -341,7 +344,7 @@ class PySegment {
   Counts search_among(const In1<float>& query, size_t k, size_t ef, size_t rescored,
                       const PyAmong& among, bool two_hops, size_t most_scored, size_t frontier,
                       float least_share, const Out1<uint32_t>& rows, const Out1<float>& distances,
-                      const GivenFactors& factors, float shift) const {
+                      const GivenFactors& factors, float shift, bool every) const {
     require(view_.graph != nullptr, "this segment has no graph");
     check_among(query, k, among, rows, distances);
     require(among.among.n == view_.n, "a graph walk needs all rows");
@@ -350,8 +353,8 @@ class PySegment {
     SearchCounts counts;
     const Walk walk{std::max(ef, k), most_scored, frontier, two_hops, least_share};
     return scaled_by(factors, shift, view_.n, [&](const auto& scale) -> Counts {
-      const auto hits = palimpsest::search_among(view_, query.data(), k, rescored, among.among,
-                                                 walk, scale, counts);
+      const auto hits = palimpsest::search_among(view_, query.data(), k, rescored, stop_of(every),
+                                                 among.among, walk, scale, counts);
       if (!hits) return {0, counts.visited, counts.scored, 0};
       return give(*hits, counts, rows, distances);
     });
@@ -359,14 +362,15 @@ class PySegment {
 
   Counts scan_among(const In1<float>& query, size_t k, size_t rescored, const PyAmong& among,
                     const Out1<uint32_t>& rows, const Out1<float>& distances,
-                    const GivenFactors& factors, float shift) const {
+                    const GivenFactors& factors, float shift, bool every) const {
     require(view_.encoder != nullptr, "this segment has no codes");
     check_among(query, k, among, rows, distances);
     SearchCounts counts;
     const AmongRows some{among.among};
     return scaled_by(factors, shift, among.among.n, [&](const auto& scale) {
-      return give(palimpsest::scan(view_, query.data(), some, k, rescored, scale, counts), counts,
-                  rows, distances);
+      return give(
+          palimpsest::scan(view_, query.data(), some, k, rescored, stop_of(every), scale, counts),
+          counts, rows, distances);
     });
   }
 
@@ -444,6 +448,8 @@ class PySegment {
     require(factors->shape(0) >= n, "factors are fewer than the rows");
     return search(Scaling{static_cast<const float*>(factors->data()), shift});
   }
+
+  static Stop stop_of(bool every) { return every ? Stop::never : Stop::early; }
 
   static const uint64_t* words(const std::optional<In1<uint64_t>>& allowed) {
     return allowed ? allowed->data() : nullptr;
@@ -696,18 +702,22 @@ NB_MODULE(_native, m) {
            "n"_a, "size"_a, "metric"_a, "encoder"_a.none(), "codes"_a.none(), "error_scale"_a,
            "graph"_a.none(), "kept"_a.none(), nb::keep_alive<1, 5>(), nb::keep_alive<1, 8>())
       .def("search", &PySegment::search, "query"_a, "k"_a, "ef"_a, "rescored"_a, "allowed"_a.none(),
-           "rows"_a, "distances"_a, "factors"_a.none() = nb::none(), "shift"_a = 0.0f, NoGil())
+           "rows"_a, "distances"_a, "factors"_a.none() = nb::none(), "shift"_a = 0.0f,
+           "every"_a = false, NoGil())
       .def("search_many", &PySegment::search_many, "queries"_a, "k"_a, "ef"_a, "rescored"_a,
            "allowed"_a.none(), "rows"_a, "distances"_a, "counts"_a, NoGil())
       .def("scan", &PySegment::scan, "query"_a, "n"_a, "k"_a, "rescored"_a, "allowed"_a.none(),
-           "rows"_a, "distances"_a, "factors"_a.none() = nb::none(), "shift"_a = 0.0f, NoGil())
+           "rows"_a, "distances"_a, "factors"_a.none() = nb::none(), "shift"_a = 0.0f,
+           "every"_a = false, NoGil())
       .def("exact", &PySegment::exact, "query"_a, "n"_a, "k"_a, "allowed"_a.none(), "rows"_a,
            "distances"_a, "factors"_a.none() = nb::none(), "shift"_a = 0.0f, NoGil())
       .def("search_among", &PySegment::search_among, "query"_a, "k"_a, "ef"_a, "rescored"_a,
            "among"_a, "two_hops"_a, "most_scored"_a, "frontier"_a, "least_share"_a, "rows"_a,
-           "distances"_a, "factors"_a.none() = nb::none(), "shift"_a = 0.0f, NoGil())
+           "distances"_a, "factors"_a.none() = nb::none(), "shift"_a = 0.0f, "every"_a = false,
+           NoGil())
       .def("scan_among", &PySegment::scan_among, "query"_a, "k"_a, "rescored"_a, "among"_a,
-           "rows"_a, "distances"_a, "factors"_a.none() = nb::none(), "shift"_a = 0.0f, NoGil())
+           "rows"_a, "distances"_a, "factors"_a.none() = nb::none(), "shift"_a = 0.0f,
+           "every"_a = false, NoGil())
       .def("exact_among", &PySegment::exact_among, "query"_a, "k"_a, "among"_a, "rows"_a,
            "distances"_a, "factors"_a.none() = nb::none(), "shift"_a = 0.0f, NoGil())
       .def("score", &PySegment::score, "queries"_a, "rows"_a, "by_codes"_a, "out"_a, NoGil());

@@ -81,9 +81,52 @@ class Pool {
   // Inserts unless the key is no better than the worst; returns the place, or the capacity.
   size_t offer(Key key) { return key < worst() ? insert(key) : capacity_; }
 
+  // Takes over sorted keys, as many as its capacity at most; `keys` gets what was there.
+  void take_over(std::vector<Key>& keys) {
+    size_ = keys.size();
+    keys_.swap(keys);
+  }
+
  private:
   std::vector<Key> keys_;
   size_t capacity_ = 0, size_ = 0;
+};
+
+// The `capacity` closest candidates seen, sorted at the end only: what a pool of many is filled
+// from where nothing looks into it meanwhile. A pool moves half of its keys for each that is
+// inserted.
+class Sieve {
+ public:
+  static constexpr size_t kWorthIt = 256;  // candidates
+
+  explicit Sieve(size_t capacity) : capacity_(capacity) {}
+
+  Key worst() const { return worst_; }
+
+  // Places a key below worst().
+  size_t insert(Key key) {
+    keys_.push_back(key);
+    if (keys_.size() >= 2 * capacity_ + kWorthIt) shrink();
+    return 0;
+  }
+
+  void move_to(Pool& pool) {
+    if (keys_.size() > capacity_) shrink();
+    std::sort(keys_.begin(), keys_.end());
+    pool.take_over(keys_);
+  }
+
+ private:
+  void shrink() {
+    const auto last = keys_.begin() + static_cast<std::ptrdiff_t>(capacity_) - 1;
+    std::nth_element(keys_.begin(), last, keys_.end());
+    worst_ = *last;
+    keys_.resize(capacity_);
+  }
+
+  std::vector<Key> keys_;
+  size_t capacity_;
+  Key worst_ = Pool::kNone;
 };
 
 // One byte a row, cleared once in 255 searches instead of every time.

@@ -51,17 +51,32 @@ inline constexpr size_t kRescoreAhead = 8;  // kept rows asked for ahead of use
 // 200).
 inline constexpr float kStopWidth = 2.5f / 1.9f;
 
-// The largest factor that scales the errors of the first n candidates.
+// When rescoring ends: once a better row is unlikely, or with the last candidate, so that the k
+// best are the first of the next k too.
+enum class Stop { early, never };
+
 template <typename Scorer>
-float largest_factor(const Scorer&, const Pool&, size_t) {
+float factor_of(const Scorer&, uint32_t) {
   return 1.0f;
 }
 
 template <typename Scorer>
-float largest_factor(const Scaled<Scorer>& scorer, const Pool& pool, size_t n) {
-  float largest = 0.0f;
-  for (size_t i = 0; i < n; ++i) largest = std::max(largest, scorer.factor(pool.row(i)));
-  return largest;
+float factor_of(const Scaled<Scorer>& scorer, uint32_t row) {
+  return scorer.factor(row);
+}
+
+// The least distance that candidate i or a later one is taken to have, for each of the first n.
+template <typename Scorer>
+void least_distances(const Scorer& scorer, const Pool& pool, size_t n, float error_per_spread,
+                     std::vector<float>& out) {
+  out.resize(n);
+  float least = std::numeric_limits<float>::infinity();
+  for (size_t i = n; i-- > 0;) {
+    const uint32_t row = pool.row(i);
+    const float error = error_per_spread * scorer.spread(row) * factor_of(scorer, row);
+    least = std::min(least, pool.distance(i) - error);
+    out[i] = least;
+  }
 }
 
 // Recomputes up to `limit` candidates (sorted by estimate) from kept rows and returns the k
@@ -70,41 +85,45 @@ float largest_factor(const Scaled<Scorer>& scorer, const Pool& pool, size_t n) {
 template <typename Scorer, typename Raw>
 std::vector<Candidate> rescore(const Pool& pool, size_t k, size_t limit, const Scorer& scorer,
                                const Raw& raw, float error_per_spread, SearchCounts& counts) {
+  static thread_local std::vector<float> least;
   const size_t n = std::min(limit, pool.size());
-  std::vector<Candidate> best;
-  best.reserve(k + 1);
+  std::vector<Candidate> hits;  // a heap, the farthest first
+  hits.reserve(std::min(k, n) + 1);
   for (size_t i = 0; i < std::min(n, kRescoreAhead); ++i) raw.prefetch(pool.row(i));
-  const float factor = largest_factor(scorer, pool, n);
+  const bool bounded = error_per_spread > 0 && k < n;
+  if (bounded) least_distances(scorer, pool, n, error_per_spread, least);
   for (size_t i = 0; i < n; ++i) {
     const uint32_t row = pool.row(i);
-    if (best.size() == k && error_per_spread > 0) {
-      // Estimates only grow from here, and errors vary little from row to row but for the factors.
-      const float error = error_per_spread * scorer.spread(row) * factor;
-      if (pool.distance(i) - error > best.back().distance) break;
-    }
+    if (bounded && hits.size() == k && least[i] > hits.front().distance) break;
     if (i + kRescoreAhead < n) raw.prefetch(pool.row(i + kRescoreAhead));
     const Candidate c{raw.one(row), row};
     ++counts.rescored;
-    if (best.size() == k && !closer(c, best.back())) continue;
-    best.insert(std::upper_bound(best.begin(), best.end(), c, closer), c);
-    if (best.size() > k) best.pop_back();
+    if (hits.size() == k) {
+      if (!closer(c, hits.front())) continue;
+      std::pop_heap(hits.begin(), hits.end(), closer);
+      hits.pop_back();
+    }
+    hits.push_back(c);
+    std::push_heap(hits.begin(), hits.end(), closer);
   }
-  return best;
+  std::sort_heap(hits.begin(), hits.end(), closer);
+  return hits;
 }
 
 template <typename Scorer, typename Raw>
 std::vector<Candidate> finish_codes(const SegmentView& v, const Scorer& scorer, const Raw* raw,
-                                    const Pool& pool, size_t k, size_t limit, float query_norm,
-                                    SearchCounts& counts) {
+                                    const Pool& pool, size_t k, size_t limit, Stop stop,
+                                    float query_norm, SearchCounts& counts) {
   if (raw == nullptr || limit == 0) return take(pool, k);
-  return rescore(pool, k, limit, scorer, *raw, kStopWidth * v.error_scale * query_norm, counts);
+  const float error = stop == Stop::never ? 0.0f : kStopWidth * v.error_scale * query_norm;
+  return rescore(pool, k, limit, scorer, *raw, error, counts);
 }
 
 // Graph search: ef candidates by estimate, `limit` of them rescored (0: none).
 // `walk` leaves candidates in the pool it returns; null when it gave up.
 template <typename Scale, typename WalkGraph>
 std::optional<std::vector<Candidate>> search_by(const SegmentView& v, const float* query, size_t k,
-                                                size_t limit, const Scale& scale,
+                                                size_t limit, Stop stop, const Scale& scale,
                                                 SearchCounts& counts, WalkGraph walk) {
   Scratch& s = scratch();
   const auto raw = scale(RawScorer(v.kept.rows, v.kept.type, v.size, v.metric, query));
@@ -119,7 +138,7 @@ std::optional<std::vector<Candidate>> search_by(const SegmentView& v, const floa
     const Pool* pool = walk(scorer, s);
     if (pool == nullptr) return std::nullopt;
     const auto* rescored = v.kept.rows != nullptr ? &raw : nullptr;
-    hits = finish_codes(v, scorer, rescored, *pool, k, limit, s.query.norm, counts);
+    hits = finish_codes(v, scorer, rescored, *pool, k, limit, stop, s.query.norm, counts);
   }
   finish(v.metric, hits);
   return hits;
@@ -127,9 +146,9 @@ std::optional<std::vector<Candidate>> search_by(const SegmentView& v, const floa
 
 template <typename Scale>
 std::vector<Candidate> search(const SegmentView& v, const float* query, size_t k, size_t ef,
-                              size_t limit, const uint64_t* allowed, const Scale& scale,
+                              size_t limit, Stop stop, const uint64_t* allowed, const Scale& scale,
                               SearchCounts& counts) {
-  return *search_by(v, query, k, limit, scale, counts, [&](const auto& scorer, Scratch& s) {
+  return *search_by(v, query, k, limit, stop, scale, counts, [&](const auto& scorer, Scratch& s) {
     return &search_graph(*v.graph, scorer, ef, allowed, s, counts);
   });
 }
@@ -137,10 +156,10 @@ std::vector<Candidate> search(const SegmentView& v, const float* query, size_t k
 // Nothing when the walk gave up.
 template <typename Scale>
 std::optional<std::vector<Candidate>> search_among(const SegmentView& v, const float* query,
-                                                   size_t k, size_t limit, const Among& among,
-                                                   const Walk& walk, const Scale& scale,
-                                                   SearchCounts& counts) {
-  return search_by(v, query, k, limit, scale, counts, [&](const auto& scorer, Scratch& s) {
+                                                   size_t k, size_t limit, Stop stop,
+                                                   const Among& among, const Walk& walk,
+                                                   const Scale& scale, SearchCounts& counts) {
+  return search_by(v, query, k, limit, stop, scale, counts, [&](const auto& scorer, Scratch& s) {
     const bool ended = walk_allowed(*v.graph, scorer, among, walk, s, counts);
     return ended ? &s.allowed_pool : nullptr;
   });
@@ -191,28 +210,38 @@ struct AmongRows {
   }
 };
 
-template <typename Rows, typename Scorer>
-void scan_into(const Rows& rows, const Scorer& scorer, Pool& pool, SearchCounts& counts) {
+template <typename Rows, typename Scorer, typename Into>
+void offer_each(const Rows& rows, const Scorer& scorer, Into& into, SearchCounts& counts) {
   float distances[kBatch];
   rows.each(scorer, [&](const uint32_t* some, size_t count) {
     scorer.score(some, count, distances);
     counts.scored += count;
-    offer_all(pool, some, distances, count, 0);
+    offer_all(into, some, distances, count, 0);
   });
+}
+
+// Leaves the `capacity` closest of some rows in the pool.
+template <typename Rows, typename Scorer>
+void scan_into(const Rows& rows, const Scorer& scorer, size_t capacity, Pool& pool,
+               SearchCounts& counts) {
+  pool.reset(capacity);
+  if (capacity < Sieve::kWorthIt) return offer_each(rows, scorer, pool, counts);
+  Sieve sieve(capacity);
+  offer_each(rows, scorer, sieve, counts);
+  sieve.move_to(pool);
 }
 
 // Exact scan over codes of some rows, `limit` candidates rescored (0: none).
 template <typename Rows, typename Scale>
 std::vector<Candidate> scan(const SegmentView& v, const float* query, const Rows& rows, size_t k,
-                            size_t limit, const Scale& scale, SearchCounts& counts) {
+                            size_t limit, Stop stop, const Scale& scale, SearchCounts& counts) {
   Scratch& s = scratch();
   const auto raw = scale(RawScorer(v.kept.rows, v.kept.type, v.size, v.metric, query));
   v.encoder->prepare(query, s.query);
   const auto scorer = scale(CodeScorer(*v.encoder, v.codes, s.query));
-  s.pool.reset(std::max(k, limit));
-  scan_into(rows, scorer, s.pool, counts);
-  std::vector<Candidate> hits =
-      finish_codes(v, scorer, v.kept.rows ? &raw : nullptr, s.pool, k, limit, s.query.norm, counts);
+  scan_into(rows, scorer, std::max(k, limit), s.pool, counts);
+  std::vector<Candidate> hits = finish_codes(v, scorer, v.kept.rows ? &raw : nullptr, s.pool, k,
+                                             limit, stop, s.query.norm, counts);
   finish(v.metric, hits);
   return hits;
 }
@@ -223,8 +252,7 @@ std::vector<Candidate> exact(const SegmentView& v, const float* query, const Row
                              const Scale& scale, SearchCounts& counts) {
   Scratch& s = scratch();
   const auto raw = scale(RawScorer(v.kept.rows, v.kept.type, v.size, v.metric, query));
-  s.pool.reset(k);
-  scan_into(rows, raw, s.pool, counts);
+  scan_into(rows, raw, k, s.pool, counts);
   std::vector<Candidate> hits = take(s.pool, k);
   finish(v.metric, hits);
   return hits;

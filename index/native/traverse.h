@@ -134,8 +134,8 @@ inline void prefetch_links(const FrozenGraph& graph, uint32_t row) {
 // Offers n scored rows to the pool; returns the lowest place taken, at most `lowest`. `distances`
 // has room up to the next multiple of four. Most rows are no better than the worst, so four are
 // ruled out at once.
-inline size_t offer_all(Pool& pool, const uint32_t* rows, float* distances, size_t n,
-                        size_t lowest) {
+template <typename Into>
+size_t offer_all(Into& pool, const uint32_t* rows, float* distances, size_t n, size_t lowest) {
   typedef float f4 __attribute__((vector_size(16)));
   typedef uint64_t u2 __attribute__((vector_size(16)));
   for (size_t i = n; i % 4 != 0; ++i) distances[i] = std::numeric_limits<float>::infinity();

@@ -19,6 +19,7 @@ from index.query.scored import Scored, best
 from index.query.source import Source
 from index.query.targets import Point
 from index.search.every import blocks
+from index.search.plan import rung
 from index.types import Numbers, SparseVector, Vectors
 
 Judged: TypeAlias = Recommend | Discover | Context | Feedback
@@ -157,7 +158,9 @@ def _among_dense(
     if exact:
         return best(numbers, scores, count)
     if not every:
-        numbers = best(numbers, scores, max(EXACT_POINTS, OVERSAMPLING * count)).numbers
+        # the same for the pages of one answer, but where they pass from one rung to the next
+        count_exact = rung(OVERSAMPLING * max(count, node.params.ef or 0), EXACT_POINTS)
+        numbers = best(numbers, scores, count_exact).numbers
     pieces = [numbers[block] for block in blocks(len(targets), len(numbers))]
     return best(*_joined([(some, judge(exactly(some), 0.0)) for some in pieces]), count)
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pyroaring import BitMap
 
-from index.config import MAX_K, SparseConfig
+from index.config import SparseConfig
 from index.errors import InvalidConfig
 from index.query.diversity import SparseRows, diverse
 from index.query.examples import similarities
@@ -35,10 +35,6 @@ def nearest(
     k = min(count, len(source.live if allowed is None else allowed))
     if not k:
         return nothing()
-    if k > MAX_K:
-        raise InvalidConfig(f"limit and offset: expected at most {MAX_K} together, got {count}")
-    if skipped and k + len(skipped) > MAX_K:
-        allowed, skipped = source.live - skipped, BitMap()
     ranked = source.nearest(
         node.using,
         point,
@@ -47,6 +43,7 @@ def nearest(
         allowed=allowed,
         max_distance=farthest(node.threshold, similarity),
         corpus=source.allowed(node.params.idf_corpus),
+        paged=count > node.limit,
     )
     scores = (0 - ranked.distances if similarity else ranked.distances).astype(np.float64)
     found = Scored(ranked.numbers, scores)

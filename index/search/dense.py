@@ -19,13 +19,16 @@ from index.search.merge import PartHits
 from index.search.plan import SAMPLED_ROWS, SearchPlan, is_few, walk_of
 from index.segments.growing import Growing
 from index.segments.sealed import Sealed
-from index.segments.searcher import Hits, Scaling, Searcher
+from index.segments.searcher import Hits, Rescoring, Scaling, Searcher
 from index.types import SearchStats, Vector
 from index.view import SealedPart, VectorView
 
 _SCAN_RESCORED = (
     4  # per result; a scan's candidates differ from the best by their codes' error only
 )
+_MORE = 4  # times as many rows are asked for while copies of the last are left out
+_MOST = 2  # rows in order are read as quickly as one out of order
+_SLOWER_EXACT = 8  # times as long as its code takes a kept row
 _NOTHING = Hits(np.empty(0, np.uint32), np.empty(0, np.float32), 0, 0, 0)
 
 
@@ -37,7 +40,7 @@ def search_parts(
     points: BitMap | None = None,
     scaling_of: Callable[[SealedPart | Growing], Scaling | None] | None = None,
 ) -> list[PartHits]:
-    """Return each part's closest rows; at most ``plan.fetch`` of each.
+    """Return each part's closest rows: ``plan.fetch`` of each, and those as far as the last.
 
     Args:
         vectors: of a dense vector name.
@@ -88,20 +91,93 @@ def _search_sealed(
         return _search_allowed(part, segment.searcher, query, plan, allowed, scaling)
     searcher, n = segment.searcher, segment.n
     k = min(plan.fetch, part.live)
-    rescored = min(plan.rescored, n)
-    if plan.exact and segment.kept is not None:
+
+    def exact(k: int) -> Hits:
         return searcher.by_exact(query, n, k, live, scaling)
-    if _is_walked(searcher, n, plan):
-        return searcher.by_graph(query, k, min(plan.ef, n), rescored, live, scaling)
-    if searcher.has_codes:
-        return searcher.by_scan(query, n, k, rescored, live, scaling)
-    return searcher.by_exact(query, n, k, live, scaling)
+
+    def scan(k: int) -> Hits:
+        return searcher.by_scan(query, n, k, _scanned(plan, k), live, scaling)
+
+    if (plan.exact and searcher.has_kept) or _is_most(searcher, k, part.live, plan):
+        return whole(exact, k, part.live)
+
+    def every() -> Hits:
+        return whole(scan if searcher.has_codes else exact, k, part.live)
+
+    if not _is_walked(searcher, n, plan):
+        return every()
+    ef = min(plan.ef, n)
+
+    def walk(k: int) -> Hits:
+        return searcher.by_graph(query, k, ef, _walked(plan), live, scaling)
+
+    return whole(walk, k, min(ef, part.live), every)
 
 
 def _is_walked(searcher: Searcher, rows: int, plan: SearchPlan) -> bool:
     if not searcher.has_graph or plan.exact:
         return False
-    return rows > plan.scanned or not searcher.has_codes
+    return rows > (plan.scanned if searcher.has_codes else plan.scanned // _SLOWER_EXACT)
+
+
+def _is_most(searcher: Searcher, k: int, rows: int, plan: SearchPlan) -> bool:
+    """Tell whether so many rows are to be rescored that reading all in order is quicker."""
+    if not searcher.has_kept or not plan.rescored:
+        return False
+    return rows <= (_MOST * plan.kept if plan.surely else _SCAN_RESCORED * k)
+
+
+def _walked(plan: SearchPlan) -> Rescoring:
+    """Return what of a walk's candidates is rescored."""
+    if not plan.rescored:
+        return Rescoring(0)
+    return Rescoring(plan.ef, True) if plan.surely else Rescoring(plan.rescored)
+
+
+def _scanned(plan: SearchPlan, k: int) -> Rescoring:
+    """Return what of a scan's candidates is rescored."""
+    if not plan.rescored:
+        return Rescoring(0)
+    if plan.surely:
+        return Rescoring(max(plan.kept, k), True)
+    return Rescoring(max(plan.rescored, _SCAN_RESCORED * k))
+
+
+def whole(
+    search: Callable[[int], Hits],
+    k: int,
+    most: int,
+    otherwise: Callable[[], Hits] | None = None,
+) -> Hits:
+    """Return the ``k`` closest rows, and with the last of them all that are just as far away.
+
+    Rows that are copies of each other have an order, that of their points, which the search of a
+    part does not know; nor which of them the other parts hold.
+
+    Args:
+        search: gives as many of the closest as asked for, of ``most`` at most.
+        k: how many rows, at least.
+        most: rows that can be found.
+        otherwise: asked where copies fill what can be found up to its end, so that the search,
+            a walk, may have missed some; None where there are no more rows.
+    """
+    hits = search(min(k + 1, most))
+    distances = hits.distances
+    if len(distances) <= k:
+        ends_on_copies = k > 1 and len(distances) == k and distances[k - 2] == distances[k - 1]
+        return otherwise() if ends_on_copies and otherwise is not None else hits
+    kept, last = k, distances[k - 1]
+    if distances[k] == last:
+        asked = k + 1
+        while asked < most and distances[-1] == last:
+            asked = min(_MORE * asked, most)
+            hits = search(asked)
+            distances = hits.distances
+        if distances[-1] == last and otherwise is not None:
+            return otherwise()
+        kept = int(np.searchsorted(distances, last, side="right"))
+    rows, _, visited, scored, rescored = hits
+    return Hits(rows[:kept], distances[:kept], visited, scored, rescored)
 
 
 def _search_allowed(
@@ -117,15 +193,22 @@ def _search_allowed(
     if k == 0:
         return _NOTHING
     among = allowed.in_sealed(part)
-    if plan.exact and searcher.has_kept:
+
+    def exact(k: int) -> Hits:
         return searcher.exact_among(query, k, among, scaling)
+
+    def scan(k: int) -> Hits:
+        return searcher.scan_among(query, k, _scanned(plan, k), among, scaling)
+
+    if (plan.exact and searcher.has_kept) or _is_most(searcher, k, most, plan):
+        return whole(exact, k, most)
     visited = scored = 0
     if _is_walked(searcher, most, plan) and not is_few(most, plan.ef):
         hits = _walk(searcher, part.n, query, k, plan, among, scaling)
-        if len(hits.rows) == k:
+        if len(hits.rows) >= k:
             return hits
         visited, scored = hits.visited, hits.scored
-    hits = _scan(searcher, query, k, plan, among, scaling)
+    hits = whole(scan if searcher.has_codes else exact, k, most)
     return hits._replace(visited=visited, scored=scored + hits.scored)
 
 
@@ -139,24 +222,14 @@ def _walk(
     scaling: Scaling | None,
 ) -> Hits:
     """Walk the graph; without hits where a scan is quicker, or the walk gave up."""
-    walk = walk_of(n, among.estimate(SAMPLED_ROWS), plan.ef)
+    walk = walk_of(n, among.estimate(SAMPLED_ROWS), plan.ef, surely=plan.surely)
     if walk is None:
         return _NOTHING
-    return searcher.walk_among(query, k, plan.rescored, among, walk, scaling)
 
+    def search(k: int) -> Hits:
+        return searcher.walk_among(query, k, _walked(plan), among, walk, scaling)
 
-def _scan(
-    searcher: Searcher,
-    query: Vector,
-    k: int,
-    plan: SearchPlan,
-    among: _native.Among,
-    scaling: Scaling | None,
-) -> Hits:
-    if not searcher.has_codes:
-        return searcher.exact_among(query, k, among, scaling)
-    rescored = max(plan.rescored, _SCAN_RESCORED * k) if plan.rescored else 0
-    return searcher.scan_among(query, k, rescored, among, scaling)
+    return whole(search, k, max(walk.ef, k), lambda: _NOTHING)
 
 
 def _search_growing(
@@ -166,17 +239,25 @@ def _search_growing(
     allowed: Allowed | None,
     scaling: Scaling | None,
 ) -> Hits:
-    searcher, live, k = part.searcher, part.dead.allowed, min(plan.fetch, part.live)
-    exact = plan.exact or part.encoder is None
-    rescored = min(max(plan.rescored, _SCAN_RESCORED * k), part.n)
+    searcher, live, most = part.searcher, part.dead.allowed, part.live
+    among = None
     if allowed is not None:
-        k = min(k, allowed.count)
-        if k == 0:
-            return _NOTHING
+        most = min(most, allowed.count)
         among = allowed.in_growing(part)
-        if exact:
-            return searcher.exact_among(query, k, among, scaling)
-        return searcher.scan_among(query, k, rescored, among, scaling)
-    if exact:
-        return searcher.by_exact(query, part.n, k, live, scaling)
-    return searcher.by_scan(query, part.n, k, rescored, live, scaling)
+    k = min(plan.fetch, most)
+    if k == 0:
+        return _NOTHING
+
+    def exact(k: int) -> Hits:
+        if among is None:
+            return searcher.by_exact(query, part.n, k, live, scaling)
+        return searcher.exact_among(query, k, among, scaling)
+
+    def scan(k: int) -> Hits:
+        rescoring = _scanned(plan if plan.rescored else plan._replace(rescored=1), k)
+        if among is None:
+            return searcher.by_scan(query, part.n, k, rescoring, live, scaling)
+        return searcher.scan_among(query, k, rescoring, among, scaling)
+
+    is_exact = plan.exact or part.encoder is None or _is_most(searcher, k, most, plan)
+    return whole(exact if is_exact else scan, k, most)

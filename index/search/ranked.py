@@ -79,12 +79,7 @@ class Ranked:
 
 
 def ranked(found: Sequence[PartHits], count: int) -> Ranked:
-    """Return the ``count`` closest rows of all parts."""
-    if len(found) == 1:
-        ((columns, hits),) = found
-        rows = hits.rows[:count].astype(np.intp)
-        parts = np.zeros(len(rows), dtype=np.intp)
-        return Ranked((columns,), parts, rows, columns.numbers[rows], hits.distances[:count])
+    """Return the ``count`` closest rows of all parts; of equally close ones the lowest numbers."""
     places = [one.hits.rows.astype(np.intp) for one in found]
     numbers = [one.columns.numbers[own] for one, own in zip(found, places, strict=True)]
     whole = Ranked(
@@ -94,9 +89,7 @@ def ranked(found: Sequence[PartHits], count: int) -> Ranked:
         np.concatenate([np.empty(0, np.uint32), *numbers]),
         np.concatenate([np.empty(0, np.float32), *(one.hits.distances for one in found)]),
     )
-    if len(found) > 1:
-        whole = whole.by(whole.distances)
-    return whole.taken(slice(0, count))
+    return whole.taken(np.lexsort((whole.numbers, whole.distances))[:count])
 
 
 def joined(lists: Sequence[Ranked]) -> Ranked:

@@ -49,6 +49,16 @@ class Walk(NamedTuple):
     least_share: float  # of the rows around the entry: where fewer are allowed it gives up
 
 
+class Rescoring(NamedTuple):
+    """How many candidates by code are recomputed from kept rows, the closest first.
+
+    ``every`` one of them, or only until a better row is unlikely.
+    """
+
+    most: int
+    every: bool = False
+
+
 class Scaling(NamedTuple):
     """Turns a row's distance (minus an inner product) into ``(distance - shift) * factors[row]``.
 
@@ -59,6 +69,9 @@ class Scaling(NamedTuple):
 
     factors: NDArray[np.float32]  # (n,) or more, positive and finite (not looked at)
     shift: float
+
+
+_UNSCALED = (None, 0.0)
 
 
 class Searcher:
@@ -115,14 +128,16 @@ class Searcher:
         query: Vector,
         k: int,
         ef: int,
-        rescored: int,
+        rescoring: Rescoring,
         allowed: Words | None,
         scaling: Scaling | None = None,
     ) -> Hits:
-        """Walk the graph for ``ef`` candidates; recompute ``rescored`` of them from kept rows."""
+        """Walk the graph for ``ef`` candidates; recompute some from kept rows."""
+        most, every = rescoring
         rows, distances = np.empty(k, np.uint32), np.empty(k, np.float32)
+        factors, shift = scaling or _UNSCALED
         found, *counts = self._search(
-            query, k, ef, rescored, allowed, rows, distances, *(scaling or ())
+            query, k, ef, most, allowed, rows, distances, factors, shift, every
         )
         return Hits(rows[:found], distances[:found], *counts)
 
@@ -131,14 +146,16 @@ class Searcher:
         query: Vector,
         n: int,
         k: int,
-        rescored: int,
+        rescoring: Rescoring,
         allowed: Words | None,
         scaling: Scaling | None = None,
     ) -> Hits:
-        """Score the codes of the first ``n`` rows; recompute ``rescored`` from kept rows."""
+        """Score the codes of the first ``n`` rows; recompute some from kept rows."""
         rows, distances = np.empty(k, np.uint32), np.empty(k, np.float32)
+        factors, shift = scaling or _UNSCALED
+        most, every = rescoring
         found, *counts = self._scan(
-            query, n, k, rescored, allowed, rows, distances, *(scaling or ())
+            query, n, k, most, allowed, rows, distances, factors, shift, every
         )
         return Hits(rows[:found], distances[:found], *counts)
 
@@ -159,18 +176,20 @@ class Searcher:
         self,
         query: Vector,
         k: int,
-        rescored: int,
+        rescoring: Rescoring,
         among: _native.Among,
         walk: Walk,
         scaling: Scaling | None = None,
     ) -> Hits:
         """Walk the graph for rows that are allowed; without hits where the walk gave up."""
         rows, distances = np.empty(k, np.uint32), np.empty(k, np.float32)
+        factors, shift = scaling or _UNSCALED
+        most, every = rescoring
         found, *counts = self._native.search_among(
             query,
             k,
             walk.ef,
-            min(rescored, walk.ef),
+            min(most, walk.ef),
             among,
             walk.two_hops,
             walk.most_scored,
@@ -178,7 +197,9 @@ class Searcher:
             walk.least_share,
             rows,
             distances,
-            *(scaling or ()),
+            factors,
+            shift,
+            every,
         )
         return Hits(rows[:found], distances[:found], *counts)
 
@@ -186,14 +207,16 @@ class Searcher:
         self,
         query: Vector,
         k: int,
-        rescored: int,
+        rescoring: Rescoring,
         among: _native.Among,
         scaling: Scaling | None = None,
     ) -> Hits:
-        """Score the codes of the allowed rows; recompute ``rescored`` from kept rows."""
+        """Score the codes of the allowed rows; recompute some from kept rows."""
         rows, distances = np.empty(k, np.uint32), np.empty(k, np.float32)
+        factors, shift = scaling or _UNSCALED
+        most, every = rescoring
         found, *counts = self._native.scan_among(
-            query, k, rescored, among, rows, distances, *(scaling or ())
+            query, k, most, among, rows, distances, factors, shift, every
         )
         return Hits(rows[:found], distances[:found], *counts)
 

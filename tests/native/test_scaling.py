@@ -17,7 +17,7 @@ from index import _native
 from index.config import VectorConfig
 from index.encoding.planes import Encoder
 from index.segments.graph import Graph, build
-from index.segments.searcher import Hits, Scaling, Searcher, Walk
+from index.segments.searcher import Hits, Rescoring, Scaling, Searcher, Walk
 from index.types import Distance, Vector, Vectors
 from tests.native.test_among import spread, words_of
 
@@ -135,7 +135,7 @@ def test_scans_of_codes_scale_their_estimates(
     part = part_of(vectors, bits)
     for query in queries:
         estimates = part.estimated(query, scaling)
-        hits = part.searcher.by_scan(query, N, K, 0, None, scaling)
+        hits = part.searcher.by_scan(query, N, K, Rescoring(0), None, scaling)
         assert hits.rows.tolist() == first(estimates)
         assert (hits.distances == estimates[hits.rows]).all()
 
@@ -148,7 +148,7 @@ def test_estimates_are_those_of_decoded_codes(
     decoded = part.encoder.decode(part.encoder.encode(vectors))
     twin = Part(decoded, None, part.searcher)
     for query in queries:
-        hits = part.searcher.by_scan(query, N, K, 0, None, scaling)
+        hits = part.searcher.by_scan(query, N, K, Rescoring(0), None, scaling)
         # only the query's rounding to int8 is between them
         bound = 0.02 * float(np.linalg.norm(query)) * scaling.factors[hits.rows]
         assert (abs(hits.distances - twin.scaled(query, scaling)[hits.rows]) < bound).all()
@@ -162,7 +162,9 @@ def test_rescored_scans_are_exact(
     part = part_of(vectors, bits)
     factors = scaling.factors[:n].copy()  # as many as there are rows to scan
     for query in queries:
-        hits = part.searcher.by_scan(query, n, K, n, None, Scaling(factors, scaling.shift))
+        hits = part.searcher.by_scan(
+            query, n, K, Rescoring(n), None, Scaling(factors, scaling.shift)
+        )
         assert hits.rescored == n
         assert_closest(hits, part.scaled(query, scaling)[:n], min(K, n))
 
@@ -182,7 +184,7 @@ def test_a_walk_with_room_for_all_rows_finds_the_closest(
     allowed = None if share == 1 else words_of(alive)
     for query in queries:
         truth = np.where(alive, part.scaled(query, scaling), np.float32(np.inf))
-        hits = part.searcher.by_graph(query, K, N, N, allowed, scaling)
+        hits = part.searcher.by_graph(query, K, N, Rescoring(N), allowed, scaling)
         assert_closest(hits, truth)
 
 
@@ -192,7 +194,7 @@ def test_a_short_walk_answers_scaled_distances(
 ) -> None:
     part = part_of(np.ascontiguousarray(vectors[graph.order]), bits, graph)
     for query in queries:
-        hits = part.searcher.by_graph(query, K, 40, 0, None, scaling)
+        hits = part.searcher.by_graph(query, K, 40, Rescoring(0), None, scaling)
         truth = part.scaled(query, scaling)
         if bits is None:
             np.testing.assert_allclose(hits.distances, truth[hits.rows], rtol=1e-4, atol=CLOSE)
@@ -219,11 +221,15 @@ def test_searches_among_some_rows(
         truth = np.where(allowed, part.scaled(query, scaling), np.float32(np.inf))
         assert_closest(part.searcher.exact_among(query, K, among, scaling), truth)
         if bits is not None:
-            assert_closest(part.searcher.scan_among(query, K, N, among, scaling), truth)
+            assert_closest(part.searcher.scan_among(query, K, Rescoring(N), among, scaling), truth)
         ef = int(allowed.sum())
-        wide = part.searcher.walk_among(query, K, N, among, Walk(ef, False, N, N + 1, 0), scaling)
+        wide = part.searcher.walk_among(
+            query, K, Rescoring(N), among, Walk(ef, False, N, N + 1, 0), scaling
+        )
         assert_closest(wide, truth)
-        hops = part.searcher.walk_among(query, K, N, among, Walk(40, True, N, N + 1, 0), scaling)
+        hops = part.searcher.walk_among(
+            query, K, Rescoring(N), among, Walk(40, True, N, N + 1, 0), scaling
+        )
         if len(hops.rows):  # it may give up; what it finds is scaled
             assert allowed[hops.rows].all()
             np.testing.assert_allclose(hops.distances, truth[hops.rows], rtol=1e-4, atol=CLOSE)
@@ -244,8 +250,8 @@ def test_one_factor_for_all_changes_nothing_but_the_distances(
     pruned = 0
     for query in queries:
         calls: list[Callable[..., Hits]] = [
-            lambda *more, q=query: part.searcher.by_graph(q, K, N, N, None, *more),
-            lambda *more, q=query: part.searcher.by_scan(q, N, K, N, None, *more),
+            lambda *more, q=query: part.searcher.by_graph(q, K, N, Rescoring(N), None, *more),
+            lambda *more, q=query: part.searcher.by_scan(q, N, K, Rescoring(N), None, *more),
         ]
         for call in calls:
             plain, scaled = call(), call(scaling)
@@ -269,7 +275,7 @@ def test_rows_of_large_factors_are_not_pruned_by_the_bounds_of_others(
         # about K of them lie below 0, the next best above, and all others close to it
         shift = -float(np.sort(vectors[::2] @ query)[-K])
         scaling = Scaling(factors, shift)
-        hits = part.searcher.by_scan(query, N, K, N, None, scaling)
+        hits = part.searcher.by_scan(query, N, K, Rescoring(N), None, scaling)
         assert_closest(hits, part.scaled(query, scaling))
         rescored += hits.rescored
     assert rescored < len(queries) * N  # bounds were at work

@@ -10,7 +10,7 @@ import pytest
 
 from index import _native
 from index.encoding.planes import Encoder
-from index.segments.searcher import Hits, Scaling, Searcher, Walk
+from index.segments.searcher import Hits, Rescoring, Scaling, Searcher, Walk
 from index.types import Distance, Vectors
 from tests.native.test_segment import graph_of
 
@@ -43,11 +43,13 @@ def test_scalings_that_do_not_fit_are_refused(vectors: Vectors) -> None:
         ((None, 1.0), "needs factors"),
     ]
     calls: list[Callable[[Any], Hits]] = [
-        lambda scaling: search.by_graph(query, K, 50, 0, None, scaling),
-        lambda scaling: search.by_scan(query, N, K, 0, None, scaling),
+        lambda scaling: search.by_graph(query, K, 50, Rescoring(0), None, scaling),
+        lambda scaling: search.by_scan(query, N, K, Rescoring(0), None, scaling),
         lambda scaling: search.by_exact(query, N, K, None, scaling),
-        lambda scaling: search.walk_among(query, K, 0, among, Walk(50, True, N, N, 0), scaling),
-        lambda scaling: search.scan_among(query, K, 0, among, scaling),
+        lambda scaling: search.walk_among(
+            query, K, Rescoring(0), among, Walk(50, True, N, N, 0), scaling
+        ),
+        lambda scaling: search.scan_among(query, K, Rescoring(0), among, scaling),
         lambda scaling: search.exact_among(query, K, among, scaling),
     ]
     for call in calls:

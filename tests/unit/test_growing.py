@@ -7,6 +7,7 @@ import pytest
 
 from index import Distance, VectorConfig
 from index.segments.growing import CODED_ROWS, Growing
+from index.segments.searcher import Rescoring
 from index.storage.ids import pack_ids, unpack_ids
 from index.types import PointId, Vectors
 
@@ -72,5 +73,5 @@ def test_rows_are_coded_from_a_number_on_and_found_either_way(encoding: str) -> 
     expected[2:39] = np.inf
     assert exact.rows.tolist() == np.argsort(expected)[:5].tolist()
     if part.encoder is not None:
-        found = part.searcher.by_scan(query, part.n, 5, 200, part.dead.allowed)
+        found = part.searcher.by_scan(query, part.n, 5, Rescoring(200), part.dead.allowed)
         assert found.rows.tolist() == exact.rows.tolist()

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from index import Distance, SearchRequest, VectorConfig
-from index.config import MAX_EF, MAX_K
+from index.config import MAX_EF
 from index.errors import InvalidConfig
 from index.search.plan import DEFAULT_EF, is_few, resolve, walk_of
 
@@ -42,7 +42,6 @@ def test_exact_where_asked_for_and_under_manhattan() -> None:
     ("wrong", "text"),
     [
         ({"k": 0}, "k: expected"),
-        ({"k": MAX_K + 1}, "k: expected"),
         ({"offset": -1}, "offset"),
         ({"ef": 0}, "ef"),
         ({"ef": MAX_EF + 1}, "ef"),

@@ -75,6 +75,7 @@ class Plain:
         allowed: BitMap | None,
         max_distance: float | None = None,
         corpus: BitMap | None = None,
+        paged: bool = False,
     ) -> Ranking:
         if isinstance(self.vector_names[name], SparseConfig):
             scored = self._sparse_distances(name, query, corpus)

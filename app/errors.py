@@ -21,7 +21,9 @@ from starlette.responses import Response
 from app.envelope import failure
 from index import (
     CollectionExists,
+    CollectionNotFound,
     InvalidConfig,
+    InvalidId,
     InvalidInput,
     NotFound,
     StorageError,
@@ -41,6 +43,9 @@ STATUS: tuple[tuple[type[Exception], int], ...] = (
     (StorageFull, HTTPStatus.INSUFFICIENT_STORAGE),
     (StorageError, HTTPStatus.INTERNAL_SERVER_ERROR),
 )
+
+MAX_NAME = 255  # bytes of a collection's name
+BEGINNINGS = ("Wrong input: ", "Bad request: ", "Format error in ", "Validation error in ")
 
 # What readers of bodies raise beside their own errors.
 UNREADABLE: Mapping[type[Exception], str] = {
@@ -121,7 +126,7 @@ def describe(error: Exception) -> tuple[int, str]:
         if isinstance(error, kind):
             if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
                 log.error("%s: %s", type(error).__name__, error)
-            return status, str(error)
+            return _worded(error, status)
     if isinstance(error, RequestValidationError):
         return _describe_validation(error.errors())
     if isinstance(error, HTTPException):
@@ -133,6 +138,26 @@ def describe(error: Exception) -> tuple[int, str]:
         return HTTPStatus.BAD_REQUEST, f"Format error in JSON body: {reason}"
     log.error("request failed", exc_info=error)
     return HTTPStatus.INTERNAL_SERVER_ERROR, f"Service internal error: {type(error).__name__}"
+
+
+def worded(error: InvalidInput) -> str:
+    """Return the text that bad input is answered with: Qdrant's clients look at how it begins."""
+    text = str(error)
+    if isinstance(error, InvalidId):
+        return f"Format error in JSON body: {text}"
+    return text if text.startswith(BEGINNINGS) else f"Wrong input: {text}"
+
+
+def _worded(error: Exception, status: int) -> tuple[int, str]:
+    text = str(error)
+    if isinstance(error, CollectionNotFound) and len(error.name.encode()) > MAX_NAME:
+        reason = f"expected at most {MAX_NAME} bytes, got {len(error.name.encode())}"
+        return HTTPStatus.UNPROCESSABLE_ENTITY, (
+            f"Validation error in path parameters: [name: {reason}]"
+        )
+    if status == HTTPStatus.BAD_REQUEST and isinstance(error, InvalidInput):
+        return status, worded(error)
+    return status, text
 
 
 async def answer(request: Request, error: Exception) -> Response:
@@ -147,13 +172,25 @@ async def answer(request: Request, error: Exception) -> Response:
 
 def _describe_validation(problems: Any) -> tuple[int, str]:
     """Word pydantic's findings: 422 when all of them are about ranges, 400 otherwise."""
-    shape = [p for p in problems if p["type"] not in RANGE_ERRORS]
+    shape = [p for p in problems if not _is_about_range(p)]
     where = "query parameters" if problems[0]["loc"][0] == "query" else "JSON body"
     if not shape:
         reasons = "; ".join(f"{_place(p)}: {p['msg']}, got {p['input']!r}" for p in problems)
         return HTTPStatus.UNPROCESSABLE_ENTITY, f"Validation error in {where}: [{reasons}]"
     what = "Deserialize" if where == "query parameters" else "Format"
     return HTTPStatus.BAD_REQUEST, f"{what} error in {where}: {_reason(shape[0])}"
+
+
+def _is_about_range(problem: Any) -> bool:
+    """Tell whether a value has the shape, but not the range, that a field asks for.
+
+    Counts that no unsigned number of 64 bits can be are of another shape, as in Qdrant.
+    """
+    if problem["type"] not in RANGE_ERRORS:
+        return False
+    bounds = [bound for bound in problem.get("ctx", {}).values() if isinstance(bound, int | float)]
+    counts = isinstance(problem["input"], int) and not any(isinstance(b, float) for b in bounds)
+    return not (counts and not 0 <= problem["input"] < 2**64)
 
 
 def _reason(problem: Any) -> str:

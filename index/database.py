@@ -29,6 +29,7 @@ from index.errors import (
     InvalidInput,
     StorageError,
     StoreFailed,
+    VersionNotFound,
 )
 from index.recover import SEGMENTS, STORE
 from index.storage.files import (
@@ -142,7 +143,10 @@ class Database:
             except CollectionNotFound:
                 raise CollectionNotFound(name) from None
             if collection.version is None:  # a version has no versions
-                return collection.showing(version)
+                try:
+                    return collection.showing(version)
+                except VersionNotFound as error:
+                    raise VersionNotFound(error.version, error.known, name) from None
         raise CollectionNotFound(name) if broken is None else _fresh(broken)
 
     def create(self, name: str, config: CollectionConfig) -> Collection:

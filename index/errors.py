@@ -15,6 +15,7 @@ PalimpsestError
 │   ├── AliasNotFound
 │   ├── CollectionNotFound
 │   ├── PointNotFound
+│   ├── VectorNotFound
 │   └── VersionNotFound
 ├── CollectionExists
 ├── VersionConflict         a change of versions that would lose points, quality or a declaration
@@ -32,6 +33,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
+
+QUOTES = "'\""
 
 
 class PalimpsestError(Exception):
@@ -58,7 +61,7 @@ class UnknownVectorName(InvalidInput):
     """The collection has no vector of that name."""
 
     def __init__(self, name: str, known: list[str]) -> None:
-        names = ", ".join(repr(n) for n in sorted(known)) or "none"
+        names = ", ".join(repr(n) for n in _told(sorted(known))) or "none"
         super().__init__(f"Not existing vector name error: {name} (declared: {names})")
         self.name = name
 
@@ -71,8 +74,13 @@ class InvalidId(InvalidInput):
     """A point id is neither an unsigned 64-bit integer nor a UUID."""
 
     def __init__(self, received: object) -> None:
+        try:
+            shown = repr(received)
+        except ValueError:  # Python writes no integer of so many digits
+            shown = "of thousands of digits"
         super().__init__(
-            f"Invalid point id {received!r}: expected an unsigned 64-bit integer or a UUID"
+            f"Invalid point id {shown}: value {shown.strip(QUOTES)} is not a valid point ID, valid "
+            "values are either an unsigned integer or a UUID"
         )
 
 
@@ -126,17 +134,32 @@ class PointNotFound(NotFound):
     """No point of that id."""
 
     def __init__(self, point_id: object) -> None:
-        super().__init__(f"Not found: Point with id {point_id} does not exists!")
+        super().__init__(f"Not found: No point with id {point_id} found")
         self.point_id = point_id
+
+
+class VectorNotFound(NotFound):
+    """Examples are to be read under a name that is not declared where they are read."""
+
+    def __init__(self, name: str, collection: str, known: Iterable[str]) -> None:
+        names = ", ".join(repr(n) for n in _told(sorted(known))) or "none"
+        super().__init__(
+            f"Not found: Vectors with name '{name}' not found in collection `{collection}` "
+            f"(declared: {names})"
+        )
+        self.name = name
 
 
 class VersionNotFound(NotFound):
     """No version of that name."""
 
-    def __init__(self, version: str, known: Iterable[str]) -> None:
-        names = ", ".join(repr(one) for one in sorted(known)) or "none"
-        super().__init__(f"Not found: Version {version!r} is not declared (declared: {names})")
-        self.version = version
+    def __init__(self, version: str, known: Iterable[str], collection: str | None = None) -> None:
+        self.version, self.known = version, sorted(known)
+        names = ", ".join(map(repr, self.known)) or "none"
+        text = f"Version {version!r} is not declared (declared: {names})"
+        if collection is not None:  # asked for as a collection of its own
+            text = f"Collection `{collection}` doesn't exist! {text}"
+        super().__init__(f"Not found: {text}")
 
 
 class AdapterNotFound(NotFound):
@@ -208,3 +231,18 @@ class DirectoryLocked(StorageError):
     def __init__(self, path: Path) -> None:
         super().__init__(f"{path} is served by another process; stop it or choose another --data")
         self.path = path
+
+
+def _told(names: list[str]) -> list[str]:
+    """Return names that a text lists: none of the only version of a name that stands there too.
+
+    A collection without versions answers to ``name@v1`` too, which its texts keep to themselves.
+    """
+    bases = [name.rpartition("@")[0] for name in names if "@" in name]
+    return [
+        name
+        for name in names
+        if "@" not in name
+        or (base := name.rpartition("@")[0]) not in names
+        or bases.count(base) > 1
+    ]

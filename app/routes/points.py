@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from http import HTTPStatus
 
 import msgspec
 
 from app.context import Call
 from app.costs import cost_of_reading
-from app.errors import out_of_range, wrong_input
+from app.errors import Refusal, format_error, out_of_range, wrong_input
 from app.routes.readings import repeated
 from app.schemas.filters import decode_filter
 from app.schemas.ids import parse_id, parse_ids, parse_path_id
@@ -30,8 +31,8 @@ from app.schemas.vectors import ABSENT
 from index import (
     Collection,
     Filter,
+    InvalidId,
     PointId,
-    PointNotFound,
     Prefetch,
     QueryRequest,
     answer,
@@ -70,13 +71,18 @@ async def retrieve(call: Call) -> list[RecordReply]:
 
 async def get(call: Call) -> RecordReply:
     """Return one point with payload and vectors."""
-    point_id = parse_path_id(call.tail)
+    try:
+        point_id = parse_path_id(call.tail)
+    except InvalidId as error:
+        raise wrong_input(f'Can not recognize "{call.tail:.60}" as point id: {error}') from None
     _check(call, parse_parameters(call.query_string).timeout, cost=1)
 
     def read() -> RecordReply:
         records = call.collection.retrieve([point_id], with_payload=True, with_vectors=True)
         if not records:
-            raise PointNotFound(point_id)
+            raise Refusal(
+                HTTPStatus.NOT_FOUND, f"Not found: Point with id {point_id} does not exists!"
+            )
         return to_reply(records[0], _EVERYTHING, True)
 
     return await call.context.run(read, short=True)
@@ -181,6 +187,8 @@ def _by_value(
 
 def _limit(asked: int | None) -> int:
     limit = DEFAULT_SCROLL if asked is None else asked
+    if limit < 0:
+        raise format_error(f"limit: expected an integer of 0 or more, got {limit}")
     if not 1 <= limit <= MAX_SCROLL:
         bound = "1 or larger" if limit < 1 else f"{MAX_SCROLL} or smaller"
         raise out_of_range("limit", f"value {limit} invalid, must be {bound}")

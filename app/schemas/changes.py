@@ -13,7 +13,7 @@ from typing import Any, TypeAlias
 from app.errors import wrong_input
 from app.schemas.collections import CollectionChange, Declaration
 from app.schemas.declarations import to_json
-from app.schemas.spaces import Body, DenseName, SparseName
+from app.schemas.spaces import STORED, Body, DenseName, SparseName
 from index import CollectionConfig, SparseConfig, UnknownVectorName, VectorConfig
 
 AnySpace: TypeAlias = VectorConfig | SparseConfig
@@ -66,7 +66,7 @@ def merge(declared: Mapping[str, Any], change: CollectionChange) -> Declaration:
         merged["vectors"] = _merge_vectors(declared.get("vectors") or {}, vectors)
     if sparse:
         merged["sparse_vectors"] = _merge_sparse(declared.get("sparse_vectors") or {}, sparse)
-    return Declaration.model_validate(merged)
+    return Declaration.model_validate(merged, context=STORED)
 
 
 def carried(

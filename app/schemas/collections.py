@@ -7,9 +7,11 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field, ValidationInfo
+from pydantic_core import PydanticCustomError
 
 from app.schemas.spaces import (
+    STORED,
     Body,
     HnswBody,
     Memory,
@@ -21,8 +23,33 @@ from app.schemas.spaces import (
 )
 
 MAX_COUNT = 2**64 - 1
+MAX_SMALL_COUNT = 2**32 - 1  # of shards and replicas
 Bytes = Annotated[int, Field(ge=0, le=MAX_COUNT)]
 AtLeastOne = Annotated[int, Field(ge=1, le=MAX_COUNT)]
+
+
+def _not_zero(count: int, about: ValidationInfo) -> int:
+    if not 1 <= count <= MAX_SMALL_COUNT and about.context is not STORED:
+        raise PydanticCustomError(
+            "nonzero",
+            "expected an integer from 1 to {most}, got {count}",
+            {"most": MAX_SMALL_COUNT, "count": count},
+        )
+    return count
+
+
+# What Qdrant keeps as a number that cannot be 0 is a matter of shape, not of range.
+NonZero = Annotated[
+    int,
+    AfterValidator(_not_zero),
+    Field(json_schema_extra={"minimum": 1, "maximum": MAX_SMALL_COUNT}),
+]
+
+
+def _not_pinned(memory: Memory, about: ValidationInfo) -> Memory:
+    if memory == "pinned" and about.context is not STORED:
+        raise ValueError("`pinned` is not supported for payload storage: use `cached`")
+    return memory
 
 
 class OptimizersBody(Body):
@@ -91,15 +118,21 @@ class PlacementBody(Body):
     memory: Memory | None = None
 
 
+class PayloadPlacementBody(Body):
+    """Where payloads are kept; has no effect, and cannot be asked to be pinned."""
+
+    memory: Annotated[Memory, AfterValidator(_not_pinned)] | None = None
+
+
 class ParamsChange(Body):
     """Collection parameters of ``PATCH``; none has an effect on a single node."""
 
-    replication_factor: int | None = Field(default=None, ge=1)
-    write_consistency_factor: int | None = Field(default=None, ge=1)
+    replication_factor: NonZero | None = None
+    write_consistency_factor: NonZero | None = None
     read_fan_out_factor: int | None = Field(default=None, ge=0)
     read_fan_out_delay_ms: int | None = Field(default=None, ge=0)
     on_disk_payload: bool | None = None
-    payload: PlacementBody | None = None
+    payload: PayloadPlacementBody | None = None
     id_tracker: PlacementBody | None = None
 
 
@@ -108,12 +141,12 @@ class CollectionBody(Body):
 
     vectors: Vectors | None = None
     sparse_vectors: dict[str, SparseBody] | None = None
-    shard_number: int | None = Field(default=None, ge=1)
+    shard_number: NonZero | None = None
     sharding_method: Literal["auto", "custom"] | None = None
-    replication_factor: int | None = Field(default=None, ge=1)
-    write_consistency_factor: int | None = Field(default=None, ge=1)
+    replication_factor: NonZero | None = None
+    write_consistency_factor: NonZero | None = None
     on_disk_payload: bool | None = None
-    payload: PlacementBody | None = None
+    payload: PayloadPlacementBody | None = None
     id_tracker: PlacementBody | None = None
     hnsw_config: HnswBody | None = None
     wal_config: WalBody | None = None

@@ -14,7 +14,7 @@ from pydantic import ValidationError
 
 from app.errors import out_of_range, unsupported, wrong_input
 from app.schemas.collections import CollectionBody, CollectionChange, EngineBody, OptimizersBody
-from app.schemas.spaces import DenseName, HnswBody, Quantization, SparseName, VectorBody
+from app.schemas.spaces import STORED, DenseName, HnswBody, Quantization, SparseName, VectorBody
 from index import (
     DEFAULT_SEAL_ROWS,
     MAX_EF_CONSTRUCTION,
@@ -90,7 +90,7 @@ def to_space(
     Raises:
         Refusal: 422 for what the engine cannot have.
     """
-    whole = CollectionBody.model_validate(_without_vectors(config.declared))
+    whole = CollectionBody.model_validate(_without_vectors(config.declared), context=STORED)
     engine = _engine_options(whole.metadata or {})
     if encoding is not None:
         engine = engine.model_copy(update={"encoding": encoding})

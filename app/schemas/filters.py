@@ -189,7 +189,7 @@ def _slice(raw: Any, where: str) -> Condition:
     asked = read_object(raw, where, (names := ("total", "index")), names)
     total, index = (read_count(asked[name], f"{where}.{name}") for name in names)
     if total < 1:
-        raise out_of_range(f"{where}.total", f"value {total} is invalid. Must be 1 or larger.")
+        raise format_error(f"{where}.total: expected an integer of 1 or more, got {total}")
     if index >= total:
         reason = f"value {index} is invalid. Must be from 0 to {total - 1}."
         raise out_of_range(f"{where}.index", reason)

@@ -1,4 +1,4 @@
-"""Point ids on the wire: an unsigned 64-bit integer, or a UUID in one of three spellings."""
+"""Point ids on the wire: an unsigned 64-bit integer, or a UUID in any spelling."""
 
 from __future__ import annotations
 
@@ -10,15 +10,16 @@ from index import InvalidId, PointId
 
 MAX_ID = 2**64 - 1
 
-# `UUID` itself reads more than RFC 4122 allows (braces, hyphens anywhere, underscores).
+# `UUID` itself reads more than RFC 4122 allows (hyphens anywhere, underscores), and less than
+# clients send (a URN in capitals).
+_DIGITS = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}|[0-9a-f]{32}"
 _UUID = re.compile(
-    r"(?:urn:uuid:)?[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}|[0-9a-f]{32}",
-    re.IGNORECASE,
+    rf"(?:urn:uuid:)?(?P<bare>{_DIGITS})|\{{(?P<braced>{_DIGITS})\}}", re.IGNORECASE | re.ASCII
 )
 
 
 def is_uuid(text: str) -> bool:
-    """Tell whether ``text`` is a UUID: simple, hyphenated or URN."""
+    """Tell whether ``text`` is a UUID: simple or hyphenated, bare, as a URN or in braces."""
     return _UUID.fullmatch(text) is not None
 
 
@@ -27,8 +28,8 @@ def parse_id(raw: int | str) -> PointId:
     if isinstance(raw, int):
         if 0 <= raw <= MAX_ID:
             return raw
-    elif _UUID.fullmatch(raw):
-        return UUID(raw)
+    elif found := _UUID.fullmatch(raw):
+        return UUID(found["bare"] or found["braced"])
     raise InvalidId(raw)
 
 

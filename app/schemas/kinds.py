@@ -199,6 +199,10 @@ def _nearest(body: NearestBody) -> queries.Nearest:
 
 def _recommend(body: RecommendBody) -> queries.Recommend:
     given = body.recommend
+    if not (given.positive or given.negative):
+        raise out_of_range(
+            "query.recommend", "At least one positive or negative vector/id must be provided"
+        )
     return queries.Recommend(
         tuple(to_target(bytes(each), "query.recommend") for each in given.positive or ()),
         tuple(to_target(bytes(each), "query.recommend") for each in given.negative or ()),

@@ -12,12 +12,14 @@ from typing import Any, Literal, TypeAlias
 
 import msgspec
 
-from app.errors import format_error, unsupported, wrong_input
+from app.errors import format_error, out_of_range, unsupported, wrong_input
 from app.schemas.documents import AnyFilter, AnyPayload, AnyVector, AnyVectors
 from app.schemas.ids import parse_ids
 from app.schemas.nesting import MAX_NESTING, TOO_DEEP, is_deeper
 from app.schemas.vectors import ABSENT, SPARSE, parse_columns
 from index import CollectionConfig, PointBatch, PointId
+
+_SHORT = 512  # bytes of what may hold no vector at all: empty ones, by name
 
 UpdateMode: TypeAlias = Literal["upsert", "insert_only", "update_only"]
 
@@ -81,8 +83,20 @@ def to_batch(upsert: UpsertBody, config: CollectionConfig) -> PointBatch:
 def to_vectors(points: Sequence[PointVectorsBody], config: CollectionConfig) -> PointBatch:
     """Return new vectors of points, column by column. Raises as ``to_batch`` does."""
     ids = _require_ids([p.id for p in points])
-    columns = _columns([bytes(p.vector) for p in points])
+    texts = [bytes(p.vector) for p in points]
+    for place, text in enumerate(texts):
+        if len(text) < _SHORT and _is_empty(text):
+            raise out_of_range(
+                f"points[{place}].vector", "must specify vectors to update for point"
+            )
+    columns = _columns(texts)
     return PointBatch(ids, parse_columns(columns, ids, config), [None] * len(ids))
+
+
+def _is_empty(text: bytes) -> bool:
+    """Tell whether a text holds no vector, or only empty ones."""
+    held = msgspec.json.decode(text)
+    return not held or isinstance(held, dict) and not any(held.values())
 
 
 def require_utf8(body: bytes) -> None:

@@ -11,6 +11,7 @@ from typing import NamedTuple, TypeAlias
 import msgspec
 import numpy as np
 
+from app.errors import wrong_input
 from app.schemas.points import refuse_clauses
 from app.schemas.searches import (
     NO_PARAMS,
@@ -145,6 +146,8 @@ def to_search(body: QueryBody, config: CollectionConfig, target: queries.Target)
         raise UnknownVectorName(name, list(config.vectors))
     _check_kind(target, name, isinstance(declared, SparseConfig))
     params = body.params or NO_PARAMS
+    if params.idf is not None and not isinstance(declared, SparseConfig):
+        raise wrong_input(f"`params.idf` is about sparse vectors, {name!r} is declared dense")
     codes = params.quantization or NO_QUANTIZATION
     if params is not NO_PARAMS:
         check_params(params, codes)

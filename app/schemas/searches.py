@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal, TypeAlias
 
 import msgspec
 
-from app.errors import out_of_range, unsupported
+from app.errors import format_error, out_of_range, unsupported
 from app.schemas.documents import AnyFilter, array, one_of, ref
 from app.schemas.filters import decode_filter
 from app.schemas.selectors import WithPayload, WithVector
@@ -141,6 +141,7 @@ def to_params(body: ParamsBody | None) -> queries.SearchParams:
         rescore=codes.rescore,
         oversampling=codes.oversampling,
         ignore_codes=bool(codes.ignore),
+        idf=params.idf is not None,
         idf_corpus=None if corpus is None else to_filter(corpus),
     )
 
@@ -165,6 +166,8 @@ def between(field: str, given: int | None, least: int, most: int, default: int) 
     """Return a number, or the default for None. Raises Refusal when it is out of range."""
     if given is None:
         return default
+    if given < 0:
+        raise format_error(f"{field}: expected an integer of 0 or more, got {given}")
     if not least <= given <= most:
         bound = f"{least} or larger" if given < least else f"{most} or smaller"
         raise out_of_range(field, f"value {given} invalid, must be {bound}")

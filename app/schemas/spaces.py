@@ -7,13 +7,34 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Discriminator,
+    Field,
+    Tag,
+    ValidationInfo,
+)
 
 from index import MAX_SIZE
 
 Memory = Literal["cold", "cached", "pinned"]
 Datatype = Literal["float32", "float16", "uint8", "turbo4", "turbo8", "turbo16"]
 Distances = Literal["Cosine", "Dot", "Euclid", "Manhattan"]
+
+
+# The context in which what was declared before is read: earlier releases refused less.
+STORED: dict[str, Any] = {"stored": True}
+
+
+def _of_sparse(datatype: Datatype, about: ValidationInfo) -> Datatype:
+    if datatype.startswith("turbo") and about.context is not STORED:
+        raise ValueError("sparse vectors are kept as float32, float16 or uint8")
+    return datatype
+
+
+SparseDatatype = Annotated[Datatype, AfterValidator(_of_sparse)]
 
 
 class Body(BaseModel):
@@ -142,7 +163,7 @@ class SparseIndexBody(Body):
     full_scan_threshold: int | None = Field(default=None, ge=0)
     on_disk: bool | None = None
     memory: Memory | None = None
-    datatype: Datatype | None = None
+    datatype: SparseDatatype | None = None
 
 
 class SparseBody(Body):
@@ -165,7 +186,7 @@ class SparseNameBody(Body):
     """A sparse vector name to add to a collection."""
 
     modifier: Literal["none", "idf"] | None = None
-    datatype: Datatype | None = None
+    datatype: SparseDatatype | None = None
 
 
 class DenseName(Body):

@@ -7,7 +7,6 @@ and ``values``. Which of the two a name takes is declared.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, KeysView, Mapping, Sequence
-from http import HTTPStatus
 from itertools import chain
 from typing import Annotated, TypeAlias
 
@@ -78,11 +77,8 @@ def parse_columns(
         of = ids if len(positions) == len(ids) else [ids[p] for p in positions]
         places = np.array(positions, dtype=np.int64)
         declared = config.find(name)
-        if declared is None and is_inference(columns.keys()):
-            raise no_inference(columns.keys())
         if declared is None:
-            error = UnknownVectorName(name, list(config.vectors))
-            raise Refusal(HTTPStatus.BAD_REQUEST, f"{error} (point {of[0]})")
+            raise _unknown_name(name, of[0], columns, ids, config)
         if isinstance(declared, SparseConfig):
             parsed[name] = NamedSparse(places, _parse_sparse(texts, of))
         else:
@@ -126,6 +122,27 @@ def no_inference(fields: Collection[str]) -> Refusal:
     return wrong_input(
         f"inference ({names}) is not supported by this server: embed it, and send the vector"
     )
+
+
+def _unknown_name(
+    name: str, first: PointId, columns: Columns, ids: Sequence[PointId], config: CollectionConfig
+) -> Refusal:
+    """Word that a name is not declared; what is wrong with a vector itself comes first.
+
+    Raises:
+        Refusal: a sparse vector of any column is malformed, or something is to be embedded.
+    """
+    if is_inference(columns.keys()):
+        raise no_inference(columns.keys())
+    for positions, texts in columns.values():
+        sparse = [at for at, text in enumerate(texts) if text[:1] == b"{"]
+        _find_fault(
+            [texts[at] for at in sparse],
+            [ids[positions[at]] for at in sparse],
+            lambda text, _: read_sparse(text),
+        )
+    error = UnknownVectorName(name, list(config.vectors))
+    return wrong_input(f"{error} (point {first})")
 
 
 def _named_twice(names: Iterable[str], config: CollectionConfig) -> Refusal:
@@ -189,7 +206,7 @@ def _parse_sparse(texts: list[bytes], ids: Sequence[PointId]) -> SparseRows:
 
 
 def _find_fault(
-    texts: Sequence[bytes], ids: Sequence[PointId], check: Callable[[bytes, PointId], None]
+    texts: Sequence[bytes], ids: Sequence[PointId], check: Callable[[bytes, PointId], object]
 ) -> None:
     """Raise what ``check`` raises for the first text at fault, with its point named."""
     for text, point_id in zip(texts, ids, strict=True):

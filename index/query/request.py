@@ -144,6 +144,7 @@ class Lookup:
 class SearchParams:
     """Knobs of the searches of one level; None means the default.
 
+    ``idf`` asks for sparse vectors' values by rarity, as they are declared to be compared;
     ``idf_corpus`` narrows the points whose sparse vectors are counted for idf.
     """
 
@@ -152,6 +153,7 @@ class SearchParams:
     rescore: bool | None = None
     oversampling: float | None = None
     ignore_codes: bool = False
+    idf: bool = False
     idf_corpus: Filter | None = None
 
 

@@ -14,10 +14,12 @@ from index.collection_config import describe_sizes
 from index.config import SparseConfig, VectorConfig
 from index.errors import (
     DimensionMismatch,
+    InvalidInput,
     InvalidVector,
     PointNotFound,
     UnknownVectorName,
     Unsupported,
+    VectorNotFound,
 )
 from index.query.request import (
     Context,
@@ -57,7 +59,11 @@ def resolve(
     query = node.query
     if not isinstance(query, WITH_TARGETS):
         return query, BitMap()
-    config_of(source, node.using)
+    config = config_of(source, node.using)
+    if node.params.idf and isinstance(config, VectorConfig):
+        raise InvalidInput(
+            f"`params.idf` is about sparse vectors, {node.using!r} is declared dense"
+        )
     if isinstance(query, Nearest) and isinstance(query.target, VersionedQuery) and query.mmr:
         raise Unsupported("mmr needs one vector to compare with: name a version by `using`")
     there, name = source, node.using
@@ -65,6 +71,8 @@ def resolve(
         there = elsewhere(node.lookup.collection)
         name = node.using if node.lookup.vector is None else node.lookup.vector
     ids = [one for one in targets_of(query) if isinstance(one, int | UUID)]
+    if node.lookup is not None and ids and name not in there.vector_names:
+        raise VectorNotFound(name, node.lookup.collection, there.vector_names)
     numbers, found = _read(there, name, ids)
 
     def to_point(target: Target) -> Point:

@@ -109,7 +109,7 @@ def test_declarations_that_nobody_could_read(
 def test_counts_that_no_machine_reaches(http: httpx.Client, collection: str) -> None:
     path = f"/collections/{collection}"
     strict = b'{"strict_mode_config":{"enabled":true,"read_rate_limit":1%b}}' % (b"0" * 400)
-    assert "read_rate_limit" in refused(http.patch(path, content=strict), 422)
+    assert "read_rate_limit" in refused(http.patch(path, content=strict), 400)
     threads = {"optimizers_config": {"max_optimization_threads": -5}}
     assert "max_optimization_threads" in refused(http.patch(path, json=threads), 400)
     result(http.post(f"{path}/points/count", json={}))
@@ -117,7 +117,7 @@ def test_counts_that_no_machine_reaches(http: httpx.Client, collection: str) -> 
 
 def test_an_id_of_many_digits(http: httpx.Client, collection: str) -> None:
     text = refused(http.get(f"/collections/{collection}/points/{'1' * 5_000}"), 400)
-    assert text.startswith("Invalid point id")
+    assert "Invalid point id" in text
 
 
 @pytest.mark.parametrize(

@@ -274,7 +274,7 @@ LEAST: dict[str, dict[str, Any]] = {
 REFUSED: dict[str, tuple[str, Any, int, str]] = {
     "no limit": ("search", {"limit": ...}, 400, "missing required field `limit`"),
     "limit 0": ("search", {"limit": 0}, 422, "limit: value 0 invalid, must be 1 or larger"),
-    "offset -1": ("recommend", {"offset": -1}, 422, "offset: value -1 invalid"),
+    "offset -1": ("recommend", {"offset": -1}, 400, "offset: expected an integer of 0 or more"),
     "no vector": ("search", {"vector": ...}, 400, "missing required field `vector`"),
     "null vector": ("search", {"vector": None}, 400, "vector"),
     "an id": ("search", {"vector": 7}, 400, "expected a vector, got 7"),

@@ -163,7 +163,7 @@ PLAIN = [
     '{"query":{"nearest":{"indices":[5,1],"values":[1,2]}},"using":"sp"}',
     '{"query":[1,2,3],"filter":{"must":[{"key":"a","match":{"value":1}}]}}',
     '{"query":[1,2,3],"prefetch":[],"lookup_from":null,"filter":null,"shard_key":null}',
-    '{"query":[1,2,3],"params":{"idf":"global","acorn":{"enable":true},"indexed_only":true}}',
+    '{"query":[1,2,3],"params":{"acorn":{"enable":true},"indexed_only":true}}',
 ]
 TREES = [
     "{}",
@@ -243,7 +243,6 @@ BAD_SHAPES = [
 ]
 OUT_OF_RANGE = [
     '{"limit":0}',
-    '{"offset":-1}',
     '{"query":7,"limit":0}',
     '{"query":{"fusion":"rrf"},"prefetch":[{"query":7,"limit":0}]}',
     '{"query":{"rrf":{"k":0}}}',

@@ -40,6 +40,8 @@ HYPHENATED = "936da01f-9abd-4d9d-80c7-02af85c822a8"
         (HYPHENATED.upper(), b'"%s"' % HYPHENATED.encode()),
         (HYPHENATED.replace("-", ""), b'"%s"' % HYPHENATED.encode()),
         (f"urn:uuid:{HYPHENATED}", b'"%s"' % HYPHENATED.encode()),
+        (f"URN:UUID:{HYPHENATED.upper()}", b'"%s"' % HYPHENATED.encode()),
+        ("{" + HYPHENATED + "}", b'"%s"' % HYPHENATED.encode()),
     ],
 )
 def test_ids_are_read_and_written(raw: int | str, expected: bytes) -> None:
@@ -55,7 +57,7 @@ def test_ids_are_read_and_written(raw: int | str, expected: bytes) -> None:
         "",
         "7",
         "abc",
-        "{" + HYPHENATED + "}",
+        "{" + HYPHENATED,
         HYPHENATED[:-1],
         HYPHENATED.replace("-", "_"),
         "9_6da01f9abd4d9d80c702af85c822a8a",

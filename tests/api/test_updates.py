@@ -207,7 +207,7 @@ def test_a_missing_point_is_named_and_the_others_change(
 ) -> None:
     name, clients = both
     ours, theirs = clients
-    with pytest.raises(UnexpectedResponse, match="Point with id 404"):
+    with pytest.raises(UnexpectedResponse, match="No point with id 404 found"):
         MISSING[kind](ours, name)
     with pytest.raises(KeyError, match="404"):
         MISSING[kind](theirs, name)

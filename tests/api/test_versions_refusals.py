@@ -37,7 +37,6 @@ def upgrade(http: httpx.Client, make: Callable[..., str]) -> Upgrade:
             400,
             ("expected dim: 8, got 12", "query.versions.v1", "'@v1' has 8, '@v2' has 12"),
         ),
-        ({"versions": {"v1": [0.0] * OLD}}, 400, ("query.versions.v1", "is zero")),
         (
             {"versions": BOTH, "rescore_version": "v2", "vectors": {"7": FIRST[0]}},
             400,

@@ -179,7 +179,7 @@ def test_groups(asked: dict[str, Any], local: QdrantClient, source: Plain) -> No
         limit=given.limit or 10,
         group_size=given.group_size or 3,
     ).groups
-    request, _ = to_groups(msgspec.json.decode(json.dumps(asked), type=GroupsBody))
+    request = to_groups(msgspec.json.decode(json.dumps(asked), type=GroupsBody)).request
     ours = answer_groups(source, request, lambda name: source)
     assert {group.key for group in ours} == {group.id for group in theirs}
     for key, hits in ours:
@@ -237,7 +237,7 @@ def test_diverse_points_are_chosen_from_a_bounded_number(
     few = near("cos", {"nearest": 4, "mmr": {"candidates_limit": 20}}, limit=21)
     assert len(ask(source, few).records) == 20
     text = json.dumps({**asked, "group_by": "n", "limit": POINTS})
-    request, _ = to_groups(msgspec.json.decode(text, type=GroupsBody))
+    request = to_groups(msgspec.json.decode(text, type=GroupsBody)).request
     assert answer_groups(source, request, lambda name: source)
 
 

@@ -54,7 +54,7 @@ def fill(http: httpx.Client, name: str, salt: int) -> None:
         {
             "id": id_of(place),
             "vector": {each: vector(each, salt + place) for each in (*DENSE, SPARSE)},
-            "payload": {"n": place, "tag": [f"t{place % 5}", place % 2], "colour": f"ц{place % 3}"},
+            "payload": {"n": place, "tag": [f"t{place % 5}", place % 2], "цвет": f"ц{place % 3}"},
         }
         for place in range(HELD)
     ]
@@ -223,7 +223,7 @@ def test_groups_are_those_of_the_query(call: str, filled: str, http: httpx.Clien
     @settings(repeatable, max_examples=40)
     @given(
         question=st.tuples(shared(), QUESTIONS[call]),
-        by=st.sampled_from(["tag", "n", "colour"]),
+        by=st.sampled_from(["tag", "n", "цвет"]),
         size=st.integers(1, 4),
         lookup=st.sampled_from(lookups),
     )

@@ -6,18 +6,18 @@ strict mode pays for two dictionary look-ups. Texts follow Qdrant's, which clien
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Mapping, Sequence
-from http import HTTPStatus
-from typing import Any, NamedTuple, Protocol
+from collections.abc import Sequence
+from typing import NamedTuple, Protocol
 
 import msgspec
 
-from app.errors import Refusal
 from app.rates import Rates
-from app.strict_filters import check_sizes, leaves, matches, refusal, require_indexes
+from app.strict_filters import bad_request, check_sizes, leaves, matches, refusal, require_indexes
 from app.strict_formulas import require_indexes_of
+from app.strict_limits import Limits
+from app.strict_sizes import check_room
 from index import (
+    NO_GRAPH,
     Collection,
     FieldIndex,
     Filter,
@@ -28,39 +28,6 @@ from index import (
     format_path,
     terms,
 )
-
-ORIGINAL_BYTES = {"float32": 4, "float16": 2, "int8": 1}
-MEGABYTE = 1024 * 1024
-
-
-class SparseLimit(msgspec.Struct, frozen=True):
-    """Limit of one sparse vector name."""
-
-    max_length: int | None = None
-
-
-class Limits(msgspec.Struct, frozen=True):
-    """What is limited; None where nothing is. Rates are per minute."""
-
-    max_query_limit: int | None = None
-    max_timeout: int | None = None
-    unindexed_filtering_retrieve: bool | None = None
-    unindexed_filtering_update: bool | None = None
-    search_max_hnsw_ef: int | None = None
-    search_allow_exact: bool | None = None
-    search_max_oversampling: float | None = None
-    upsert_max_batchsize: int | None = None
-    search_max_batchsize: int | None = None
-    max_collection_vector_size_bytes: int | None = None
-    max_collection_payload_size_bytes: int | None = None
-    max_points_count: int | None = None
-    read_rate_limit: int | None = None
-    write_rate_limit: int | None = None
-    filter_max_conditions: int | None = None
-    condition_max_size: int | None = None
-    sparse_config: dict[str, SparseLimit] | None = None
-    max_payload_index_count: int | None = None
-    max_resident_memory_percent: int | None = None
 
 
 class Write(Protocol):
@@ -110,6 +77,20 @@ class Strict(NamedTuple):
         """Check that a read may look at every point."""
         if exact and self.limits.search_allow_exact is False:
             raise refusal("Exact search disabled!", "Set exact=false.")
+
+    def graph(self, name: str) -> None:
+        """Check that a vector has a graph: without one a search looks at every row."""
+        space = self.collection.config.find(name)
+        if self.limits.search_allow_exact is not False or not isinstance(space, VectorConfig):
+            return
+        if space.M == NO_GRAPH:
+            on = f" on '{name}'" if name else ""
+            raise refusal(
+                f"Request is forbidden{on} because global vector indexing is disabled "
+                "(hnsw_config.m = 0)",
+                "Enable global vector indexing, use a prefetch of vectors that have it, or enable "
+                "strict mode `search_allow_exact` option.",
+            )
 
     def formula(self, formula: terms.Term) -> None:
         """Check that the payload fields of a formula are indexed."""
@@ -177,7 +158,13 @@ class Strict(NamedTuple):
             _within(name, _points_of(update), self.limits.upsert_max_batchsize)
             self._check_sparse(update.batch)
         if update.batch is not None or update.writes_payload:
-            self._check_room(update)
+            check_room(
+                self.collection,
+                self.limits,
+                vectors=update.batch is not None,
+                payload=update.writes_payload,
+                points=update.upserts,
+            )
 
     def _check_filter(self, condition: Filter | None, unindexed: bool | None) -> None:
         """Check a filter's size, and that its fields are indexed when ``unindexed`` is False."""
@@ -198,43 +185,10 @@ class Strict(NamedTuple):
                 continue
             longest = int(vectors.rows.lengths.max(initial=0))
             if longest > limit.max_length:
-                raise _bad_request(
+                raise bad_request(
                     f"Sparse vector '{name}' has a limit of {limit.max_length} indices, "
                     f"but {longest} were provided!"
                 )
-
-    def _check_room(self, update: Write) -> None:
-        """Check that the collection, and this process, may still grow."""
-        limits = self.limits
-        if update.batch is not None:
-            _require_room(
-                "vector storage", self._vector_bytes, limits.max_collection_vector_size_bytes
-            )
-        if update.writes_payload:
-            self._require_payload_room(limits.max_collection_payload_size_bytes)
-        most = limits.max_points_count
-        if update.upserts and most is not None and self.collection.count() >= most:
-            raise _bad_request(f"Max points count limit of {most} reached!")
-        _check_memory(limits.max_resident_memory_percent)
-
-    def _require_payload_room(self, limit: int | None) -> None:
-        """Check the size of all payloads; it is counted only where the store's file is as large."""
-        if limit is not None and self.collection.state().store_bytes >= limit:
-            _require_room("payload storage", self.collection.payload_bytes, limit)
-
-    def _vector_bytes(self) -> int:
-        """Return the size of all vectors that live, as they are kept."""
-        config, total = self.collection.config, 0.0
-        for name, held in self.collection.state().vectors.items():
-            space = config.vectors.get(name)
-            if isinstance(space, VectorConfig):
-                total += held.points * space.size * _bytes_of(space, config.declared, name)
-            else:
-                rows = held.points + held.dead
-                kept = held.bytes_by_component
-                size = kept.get("originals_mapped", 0) + kept.get("growing", 0)
-                total += size * held.points / max(rows, 1)
-        return int(total)
 
 
 def strict_of(collection: Collection, rates: Rates) -> Strict | None:
@@ -250,44 +204,9 @@ def _points_of(update: Write) -> int:
     return update.selected if update.batch is None else len(update.batch.ids)
 
 
-def _bytes_of(space: VectorConfig, declared: Mapping[str, Any], name: str) -> float:
-    """Return the bytes of one value of a vector."""
-    vectors = declared.get("vectors") or {}
-    described = vectors if name == "" and "size" in vectors else vectors.get(name)
-    if isinstance(described, Mapping) and described.get("datatype") == "uint8":
-        return 1
-    if space.originals == "none":
-        return int(space.encoding) / 8
-    return ORIGINAL_BYTES[space.originals]
-
-
-def _require_room(what: str, held: Callable[[], int], limit: int | None) -> None:
-    if limit is not None and held() >= limit:
-        raise _bad_request(f"Max {what} size limit of {limit / MEGABYTE}MB reached!")
-
-
 def _within(name: str, value: float | None, limit: float | None) -> None:
     if value is not None and limit is not None and value > limit:
         raise refusal(
             f'Limit exceeded {value} > {limit} for "{name}"',
             f'Reduce the "{name}" parameter to or below {limit}.',
         )
-
-
-def _check_memory(limit: int | None) -> None:
-    """Refuse when this process holds more than ``limit`` percent of the machine's memory."""
-    if limit is None:
-        return
-    with open("/proc/self/statm", "rb") as file:
-        resident = int(file.read().split()[1])
-    used = 100 * resident // os.sysconf("SC_PHYS_PAGES")
-    if used >= limit:
-        raise refusal(
-            f"Resident memory usage is at {used}% of total memory, exceeding the configured limit "
-            f"of {limit}%",
-            "Delete points, drop collections or raise `max_resident_memory_percent`.",
-        )
-
-
-def _bad_request(text: str) -> Refusal:
-    return Refusal(HTTPStatus.BAD_REQUEST, f"Bad request: {text}")

@@ -103,6 +103,11 @@ def refusal(what: str, remedy: str) -> Refusal:
     return Refusal(HTTPStatus.BAD_REQUEST, f"Bad request: {what}. Help: {remedy}")
 
 
+def bad_request(text: str) -> Refusal:
+    """Answer 400 for what exceeds a limit that no parameter of the request can help."""
+    return Refusal(HTTPStatus.BAD_REQUEST, f"Bad request: {text}")
+
+
 def _size(condition: Condition) -> int:
     """Return how many values a condition lists; the same value twice is one."""
     if isinstance(condition, Match | MatchExcept):

@@ -11,6 +11,13 @@ from app.costs import cost_of_search, cost_of_tree, examples_of
 from app.strict import Strict, strict_of
 from index import GroupRequest, QueryRequest, SearchRequest, levels_of, queries
 
+VECTOR_QUERIES = (
+    queries.Nearest,
+    queries.Recommend,
+    queries.Discover,
+    queries.Context,
+    queries.Feedback,
+)
 Request: TypeAlias = SearchRequest | QueryRequest | GroupRequest
 
 
@@ -36,6 +43,7 @@ def _check(strict: Strict, request: Request) -> int:
     if isinstance(request, SearchRequest):
         strict.search(ef=request.ef, exact=request.exact, oversampling=request.oversampling)
         strict.level(request.k, request.filter)
+        strict.graph(request.vector_name)
         return cost_of_search(request)
     root = request.root
     for level in levels_of(root):
@@ -45,6 +53,8 @@ def _check(strict: Strict, request: Request) -> int:
         strict.search(ef=params.ef, exact=params.exact, oversampling=params.oversampling)
         strict.level(limit, level.filter)
         strict.level(None, params.idf_corpus)
+        if isinstance(level.query, VECTOR_QUERIES) and not level.prefetches:
+            strict.graph(level.using)
         if isinstance(level.query, queries.Formula):
             strict.formula(level.query.term)
     return cost_of_tree(root)

@@ -103,6 +103,7 @@ from index.query.request import GroupRequest, OrderBy, Prefetch, QueryRequest, l
 from index.query.scored import farthest, is_similarity
 from index.reading import Reading
 from index.search.plan import SearchRequest
+from index.segments.sealed import GRAPH_ROWS
 from index.sparse.rows import SparseRows, checked_rows
 from index.types import (
     BridgeMode,
@@ -178,6 +179,7 @@ __all__ = [
     "Geo",
     "GeoBox",
     "GeoPolygon",
+    "GRAPH_ROWS",
     "GeoRadius",
     "Group",
     "GroupRequest",

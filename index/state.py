@@ -12,7 +12,7 @@ from pathlib import Path
 from pyroaring import BitMap
 
 from index.collection_config import CollectionConfig
-from index.config import NO_GRAPH, SparseConfig
+from index.config import NO_GRAPH, SparseConfig, VectorConfig
 from index.fields import Fields
 from index.filters.expression import DatetimeRange, Match, Range
 from index.filters.walk import conditions_of
@@ -20,7 +20,7 @@ from index.payload.indexes import PayloadIndexes
 from index.recover import STORE
 from index.search.plan import SearchRequest, resolve
 from index.segments.growing import Growing
-from index.segments.sealed import Sealed
+from index.segments.sealed import Sealed, is_outdated
 from index.types import (
     CollectionInfo,
     CollectionSizes,
@@ -117,6 +117,7 @@ def vector_state(vectors: VectorView) -> VectorInfo:
         growing=growing,
         dead=sum(part.dead.count for part in vectors.sealed + vectors.growing),
         segments=len(vectors.sealed),
+        outdated=sum(_is_outdated(part.segment, vectors.config) for part in vectors.sealed),
         bytes_by_component=dict(resident),
     )
 
@@ -124,6 +125,12 @@ def vector_state(vectors: VectorView) -> VectorInfo:
 def _is_scanned(segment: AnySealed) -> bool:
     """Tell whether a segment was written to have no graph, however many rows it has."""
     return isinstance(segment, Sealed) and segment.description["M"] == NO_GRAPH
+
+
+def _is_outdated(segment: AnySealed, config: VectorConfig | SparseConfig) -> bool:
+    if isinstance(segment, Sealed) and isinstance(config, VectorConfig):
+        return is_outdated(segment, config)
+    return False
 
 
 def version_states(view: View) -> list[VersionInfo]:

@@ -142,7 +142,8 @@ class SearchResult(NamedTuple):
 class VectorInfo:
     """Counts and resident bytes of one vector name.
 
-    Rows of segments are ``indexed``, or ``scanned`` where no graph is wanted.
+    Rows of segments are ``indexed``, or ``scanned`` where no graph is wanted. Segments that were
+    written under other settings than those in force are ``outdated``.
     """
 
     points: int
@@ -151,6 +152,7 @@ class VectorInfo:
     growing: int
     dead: int
     segments: int
+    outdated: int
     bytes_by_component: Mapping[str, int]  # codes, links, ids, growing, factors, originals_mapped
 
 

@@ -1,8 +1,9 @@
 """What a declared collection means to the engine.
 
-Qdrant's quantization settings map onto codes of equal or better size; a collection that asks for
-none gets the engine's default. Placement hints (on_disk, memory, always_ram, wal_config) are kept
-and given back and change nothing. ``metadata.palimpsest`` overrides all.
+Qdrant's quantization settings map onto codes of the same size or the next smaller one, but product
+x64 onto 1 bit, the smallest there is (x32); a collection that asks for none gets the engine's
+default. What is not carried out is kept, given back and named (``app.schemas.unmet``).
+``metadata.palimpsest`` overrides all.
 """
 
 from __future__ import annotations
@@ -190,6 +191,11 @@ def _graph(hnsw: HnswBody | None) -> dict[str, int]:
             max(hnsw.ef_construct, MIN_EF_CONSTRUCTION), MAX_EF_CONSTRUCTION
         )
     return chosen
+
+
+def kilobytes(rows: int, config: CollectionConfig) -> int:
+    """Return the size of so many rows, in which thresholds are given."""
+    return -(-rows * _row_bytes(config.dense.values()) // KILOBYTE)
 
 
 def _row_bytes(dense: Iterable[VectorConfig]) -> int:

@@ -8,10 +8,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NotRequired, TypedDict
 
+from app.schemas.declarations import kilobytes
+from app.schemas.effective import PalimpsestReply, describe_effective
+from app.schemas.unmet import unmet
 from index import (
     DEFAULT_DEAD_RATIO,
     DEFAULT_EF_CONSTRUCTION,
     DEFAULT_M,
+    GRAPH_ROWS,
     Collection,
     CollectionConfig,
     CollectionInfo,
@@ -22,21 +26,19 @@ from index import (
 HNSW_DEFAULTS = {
     "m": DEFAULT_M,
     "ef_construct": DEFAULT_EF_CONSTRUCTION,
-    "full_scan_threshold": 10_000,
     "max_indexing_threads": 0,
     "on_disk": False,
 }
 OPTIMIZER_DEFAULTS = {
     "deleted_threshold": DEFAULT_DEAD_RATIO,
-    "vacuum_min_vector_number": 1_000,
+    "vacuum_min_vector_number": 0,  # segments of any size are compacted
     "default_segment_number": 0,
     "max_segment_size": None,
     "memmap_threshold": None,
-    "indexing_threshold": 10_000,
-    "flush_interval_sec": 5,
+    "flush_interval_sec": 0,  # a write is on disk before it is acknowledged
     "max_optimization_threads": None,
 }
-WAL_DEFAULTS = {"wal_capacity_mb": 32, "wal_segments_ahead": 0, "wal_retain_closed": 1}
+WAL_DEFAULTS = {"wal_capacity_mb": 32, "wal_segments_ahead": 0, "wal_retain_closed": 0}
 PARAMS_DEFAULTS = {
     "shard_number": 1,
     "replication_factor": 1,
@@ -92,8 +94,18 @@ class ProgressReply(TypedDict):
     running: list[str]
 
 
+class WarningReply(TypedDict):
+    """What is not as it was asked for, or not as one would expect."""
+
+    message: str
+
+
 class CollectionReply(TypedDict):
-    """State and configuration of a collection."""
+    """State and configuration of a collection.
+
+    ``config`` is what was declared, with the defaults in force for the rest; ``warnings`` say what
+    of it is not carried out, and ``palimpsest`` how vectors are really kept.
+    """
 
     status: str
     optimizer_status: str | OptimizerError
@@ -104,6 +116,8 @@ class CollectionReply(TypedDict):
     payload_schema: dict[str, PayloadIndexReply]
     update_queue: UpdateQueueReply
     progress: NotRequired[ProgressReply]
+    warnings: NotRequired[list[WarningReply]]
+    palimpsest: PalimpsestReply
 
 
 def describe_collection(collection: Collection) -> CollectionReply:
@@ -120,7 +134,11 @@ def describe_collection(collection: Collection) -> CollectionReply:
         "config": describe_config(collection.config),
         "payload_schema": {key: _payload_index(field) for key, field in info.fields.items()},
         "update_queue": {"length": 0},
+        "palimpsest": describe_effective(collection.config, info.vectors),
     }
+    warnings = unmet(collection.config, info.fields)
+    if warnings:
+        described["warnings"] = [{"message": text} for text in warnings]
     if working:
         described["progress"] = {"pending": info.pending, "running": list(info.running)}
     return described
@@ -143,8 +161,8 @@ def describe_config(config: CollectionConfig) -> ConfigReply:
     params.update({key: declared[key] for key in OPTIONAL_PARAMS if key in declared})
     described: ConfigReply = {
         "params": params,
-        "hnsw_config": _filled(HNSW_DEFAULTS, declared.get("hnsw_config")),
-        "optimizer_config": _optimizers(declared.get("optimizers_config")),
+        "hnsw_config": _filled(_hnsw_defaults(config), declared.get("hnsw_config")),
+        "optimizer_config": _optimizers(config),
         "wal_config": _filled(WAL_DEFAULTS, declared.get("wal_config")),
         "quantization_config": declared.get("quantization_config"),
     }
@@ -168,8 +186,15 @@ def _status(info: CollectionInfo, working: bool) -> str:
     return "red" if info.last_error else "green"
 
 
-def _optimizers(given: Mapping[str, Any] | None) -> dict[str, Any]:
-    described = _filled(OPTIMIZER_DEFAULTS, given)
+def _hnsw_defaults(config: CollectionConfig) -> dict[str, Any]:
+    """Return what holds of graphs where nothing is declared; smaller segments are scanned."""
+    return {**HNSW_DEFAULTS, "full_scan_threshold": kilobytes(GRAPH_ROWS, config)}
+
+
+def _optimizers(config: CollectionConfig) -> dict[str, Any]:
+    rows = config.maintenance.quiet_rows
+    defaults = {**OPTIMIZER_DEFAULTS, "indexing_threshold": kilobytes(rows, config)}
+    described = _filled(defaults, config.declared.get("optimizers_config"))
     if described["max_optimization_threads"] == "auto":  # sent as "auto", read as null
         described["max_optimization_threads"] = None
     return described

@@ -76,25 +76,45 @@ def test_a_collection_describes_itself(http: httpx.Client, collection: str) -> N
             "hnsw_config": {
                 "m": 16,
                 "ef_construct": 200,
-                "full_scan_threshold": 10_000,
+                "full_scan_threshold": 12,  # 1,024 rows of 12 bytes
                 "max_indexing_threads": 0,
                 "on_disk": False,
             },
             "optimizer_config": {
                 "deleted_threshold": 0.2,
-                "vacuum_min_vector_number": 1_000,
+                "vacuum_min_vector_number": 0,
                 "default_segment_number": 0,
                 "max_segment_size": None,
                 "memmap_threshold": None,
-                "indexing_threshold": 10_000,
-                "flush_interval_sec": 5,
+                "indexing_threshold": 96,  # 8,192 rows of 12 bytes
+                "flush_interval_sec": 0,
                 "max_optimization_threads": None,
             },
-            "wal_config": {"wal_capacity_mb": 32, "wal_segments_ahead": 0, "wal_retain_closed": 1},
+            "wal_config": {"wal_capacity_mb": 32, "wal_segments_ahead": 0, "wal_retain_closed": 0},
             "quantization_config": None,
         },
         "payload_schema": {},
         "update_queue": {"length": 0},
+        "palimpsest": {
+            "vectors": {
+                "": {
+                    "encoding": "4",
+                    "bits": 4,
+                    "originals": "float32",
+                    "datatype": "float32",
+                    "graph": {"m": 16, "ef_construct": 200},
+                    "order": "shuffle",
+                    "segments": 0,
+                    "outdated": 0,
+                }
+            },
+            "upkeep": {
+                "seal_rows": 65_536,
+                "quiet_rows": 8_192,
+                "quiet_seconds": 1.0,
+                "dead_ratio": 0.2,
+            },
+        },
     }
 
 

@@ -303,7 +303,7 @@ class Reading:
         """Return the first ``limit`` of some points in the order of their ids."""
         return np.array(self._points.first_among(points, limit), dtype=np.uint32)
 
-    def order_column(self, path: Path, allowed: BitMap | None) -> OrderColumn | None:
+    def order_column(self, path: Path, allowed: BitMap) -> OrderColumn | None:
         """Return the values that some points are ordered by, None without a range index."""
         return self.indexes.order_column(path, allowed)
 

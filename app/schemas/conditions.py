@@ -13,6 +13,7 @@ from app.errors import format_error, out_of_range
 from app.schemas.shapes import (
     read_bool,
     read_count,
+    read_float,
     read_list,
     read_number,
     read_object,
@@ -118,7 +119,7 @@ def _range(path: Path, raw: Any, where: str) -> Condition:
     return Range(path, **{n: _bound(b, f"{where}.{n}") for n, b in bounds.items()})
 
 
-def _bound(raw: Any, where: str) -> float:
+def _bound(raw: Any, where: str) -> int | float:
     if isinstance(raw, str):
         raise format_error(f"{where}: expected bounds that are all numbers or all datetimes")
     return read_number(raw, where)
@@ -156,7 +157,10 @@ def _geo_box(path: Path, raw: Any, where: str) -> Condition:
 def _geo_radius(path: Path, raw: Any, where: str) -> Condition:
     asked = read_object(raw, where, (names := ("center", "radius")), names)
     center = _point(asked["center"], f"{where}.center")
-    return GeoRadius(path, center, read_number(asked["radius"], f"{where}.radius"))
+    radius = read_float(asked["radius"], f"{where}.radius")
+    if radius < 0:
+        raise out_of_range(f"{where}.radius", f"value {radius} is invalid. Must be 0 or larger.")
+    return GeoRadius(path, center, radius)
 
 
 def _geo_polygon(path: Path, raw: Any, where: str) -> Condition:
@@ -182,7 +186,7 @@ def _ring(raw: Any, where: str) -> tuple[Geo, ...]:
 
 def _point(raw: Any, where: str) -> Geo:
     asked = read_object(raw, where, (names := ("lon", "lat")), names)
-    lon, lat = (read_number(asked[name], f"{where}.{name}") for name in names)
+    lon, lat = (read_float(asked[name], f"{where}.{name}") for name in names)
     if not (abs(lon) <= MAX_LON and abs(lat) <= MAX_LAT):
         raise format_error(
             f"{where}: expected lon within [-180;180] and lat within [-90;90], "

@@ -35,7 +35,7 @@ class DivBody(msgspec.Struct, forbid_unknown_fields=True):
 
     left: AnyExpression
     right: AnyExpression
-    by_zero_default: float | None = None
+    by_zero_default: int | float | None = None
 
 
 class PowBody(msgspec.Struct, forbid_unknown_fields=True):
@@ -88,7 +88,7 @@ def _term(value: Any, depth: int) -> terms.Term:
     if isinstance(value, str):
         return _variable(value)
     if isinstance(value, int | float) and not isinstance(value, bool):
-        return terms.Constant(_float(value))
+        return terms.Constant(_in_range(value))
     if not isinstance(value, dict):
         raise format_error(f"formula: expected a number, a string or an object, got {value!r:.60}")
     if len(value) == 1:
@@ -99,11 +99,12 @@ def _term(value: Any, depth: int) -> terms.Term:
     return terms.Holds(decode_condition(value, "formula"))
 
 
-def _float(value: float) -> float:
+def _in_range(value: float) -> int | float:
     try:
-        return float(value)
+        float(value)
     except OverflowError:
         raise format_error("formula: expected a number that fits into a float64") from None
+    return value
 
 
 def _variable(text: str) -> terms.Score | terms.Value:
@@ -129,7 +130,12 @@ def _many(name: str, operands: Any, depth: int) -> terms.Term:
 
 def _quotient(name: str, operands: Any, depth: int) -> terms.Term:
     body = _convert(name, operands, DivBody)
-    return terms.Quotient(_term(body.left, depth), _term(body.right, depth), body.by_zero_default)
+    by_zero = body.by_zero_default
+    return terms.Quotient(
+        _term(body.left, depth),
+        _term(body.right, depth),
+        None if by_zero is None else _in_range(by_zero),
+    )
 
 
 def _power(name: str, operands: Any, depth: int) -> terms.Term:

@@ -70,8 +70,15 @@ def read_count(raw: Any, where: str) -> int:
     return raw
 
 
-def read_number(raw: Any, where: str) -> float:
-    """Return a number. Raises Refusal."""
+def read_number(raw: Any, where: str) -> int | float:
+    """Return a number as it was sent: no integer is rounded. Raises Refusal."""
+    read_float(raw, where)
+    number: int | float = raw
+    return number
+
+
+def read_float(raw: Any, where: str) -> float:
+    """Return a number in double precision. Raises Refusal."""
     if isinstance(raw, bool) or not isinstance(raw, int | float):
         raise wrong_shape(where, "a number", raw)
     try:

@@ -58,7 +58,7 @@ class MatchText:
 
 @dataclass(frozen=True, slots=True)
 class Range:
-    """A number (not a bool) within all given bounds."""
+    """A number (not a bool) within all given bounds; integers, too, are compared exactly."""
 
     path: Path
     gt: float | None = None
@@ -89,7 +89,7 @@ class GeoBox:
 
 @dataclass(frozen=True, slots=True)
 class GeoRadius:
-    """A point less than ``radius`` metres from ``center``."""
+    """A point less than ``radius`` metres, which are 0 or more, from ``center``."""
 
     path: Path
     center: Geo
@@ -107,7 +107,7 @@ class GeoPolygon:
 
 @dataclass(frozen=True, slots=True)
 class ValuesCount:
-    """The number of elements (scalar 1, null 0, missing: no match) within all given bounds."""
+    """The number of elements (scalar 1, null and missing 0) within all given bounds."""
 
     path: Path
     gt: int | None = None

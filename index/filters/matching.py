@@ -151,7 +151,13 @@ def _field(path: Path, test: Test) -> Check:
 
 def _values_count(condition: ValuesCount) -> Check:
     path, inside = condition.path, within(condition)
-    return lambda facts: any(inside(count_of(each)) for each in stored_at(facts.payload, path))
+    missing = inside(0)
+
+    def check(facts: Facts) -> bool:
+        stored = stored_at(facts.payload, path)
+        return any(inside(count_of(each)) for each in stored) if stored else missing
+
+    return check
 
 
 def _is_empty(condition: IsEmpty) -> Check:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Literal, NamedTuple, TypeAlias
 
 from pyroaring import BitMap
 
@@ -17,12 +17,13 @@ class Candidates(NamedTuple):
     maybe: BitMap
 
 
-class Answer(NamedTuple):
-    """The same of the values a part of an index has read.
+# Which values that a part has not read may match too: none, numbers it cannot hold, any others.
+Open: TypeAlias = Literal["", "numbers", "others"]
 
-    ``open`` tells that a value of another kind, which the part has not read, may match too.
-    """
+
+class Answer(NamedTuple):
+    """The same of the values a part of an index has read, and which others may match too."""
 
     sure: BitMap
     maybe: BitMap
-    open: bool
+    open: Open = ""

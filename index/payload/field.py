@@ -53,6 +53,12 @@ class IndexedField:
         return len(self.presence.typed)
 
     @property
+    def ordered(self) -> Ordered | None:
+        """The part that has an order, if the field was declared to have one."""
+        part = self.parts.get("ordered")
+        return part if isinstance(part, Ordered) else None
+
+    @property
     def nbytes(self) -> int:
         """Resident bytes."""
         return self.presence.nbytes + sum(part.nbytes for part in self.parts.values())
@@ -106,7 +112,7 @@ class IndexedField:
             return None
         maybe = answer.maybe
         if answer.open:
-            maybe = (maybe | self.presence.others) - answer.sure
+            maybe = (maybe | getattr(self.presence, answer.open)) - answer.sure
         return Candidates(answer.sure, maybe)
 
     def to_arrays(self) -> Arrays:

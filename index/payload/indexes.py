@@ -29,9 +29,9 @@ from index.payload.candidates import Candidates
 from index.payload.config import FieldIndex
 from index.payload.field import IndexedField
 from index.payload.lookup import Lookup
-from index.payload.ordered import Ordered
 from index.payload.postings import Arrays, Value
 from index.payload.texts import Texts
+from index.payload.values import Read, read_moment, read_number
 
 ARRAYS_FORMAT = 1  # of what `to_arrays` returns
 _CHUNK = 256  # points per hold of the lock: about 6 ms with a text index
@@ -41,10 +41,14 @@ class OrderColumn(NamedTuple):
     """The values of a field in the order of points: one row per value, so several per array.
 
     ``numbers`` (m,) uint32, ``values`` (m,) int64 or float64; moments are microseconds since 1970.
+    Points of ``unread`` are in no row: they hold a value that the column does not, so ``read`` has
+    to tell what their payloads hold.
     """
 
     numbers: NDArray[np.uint32]
     values: NDArray[np.int64] | NDArray[np.float64]
+    unread: BitMap
+    read: Read
 
 
 class Building:
@@ -149,14 +153,17 @@ class PayloadIndexes:
         with self._lock:
             return field.candidates(condition, live)
 
-    def order_column(self, path: Path, allowed: BitMap | None = None) -> OrderColumn | None:
+    def order_column(self, path: Path, allowed: BitMap) -> OrderColumn | None:
         """Return the values to order by, unsorted; None when no index of the path has an order."""
         field = self._fields.get(path)
-        for part in field.parts.values() if field else ():
-            if isinstance(part, Ordered):
-                with self._lock:
-                    return OrderColumn(*part.column.pairs(allowed))
-        return None
+        if field is None or (part := field.ordered) is None:
+            return None
+        with self._lock:
+            if field.config.kind == "datetime":
+                return OrderColumn(*part.column.pairs(allowed), BitMap(), read_moment)
+            unread = field.presence.numbers & allowed
+            held = allowed - unread if unread else allowed
+            return OrderColumn(*part.column.pairs(held), unread, read_number)
 
     def value_counts(self, path: Path, allowed: BitMap) -> list[tuple[Value, int]] | None:
         """Return values and the number of allowed points that hold each.

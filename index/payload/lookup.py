@@ -49,7 +49,7 @@ class Lookup:
         if isinstance(condition, Match):
             known = [value for each in condition.values if (value := self._read(each)) is not None]
             is_open = len(known) < len(condition.values)
-            return Answer(self.postings.union(known), BitMap(), is_open)
+            return Answer(self.postings.union(known), BitMap(), "others" if is_open else "")
         if isinstance(condition, MatchText) and self._read is read_text:
             return self._with_characters(condition)
         return None
@@ -69,4 +69,4 @@ class Lookup:
             found = [each for each in map(str, self.postings.values()) if condition.text in each]
         else:
             return None
-        return Answer(self.postings.union(found), BitMap(), True)
+        return Answer(self.postings.union(found), BitMap(), "others")

@@ -44,7 +44,7 @@ class Places:
         if not isinstance(condition, GeoBox | GeoRadius | GeoPolygon):
             return None
         inside = self._column.select(lambda lons, lats: contains_each(condition, lons, lats))
-        return Answer(inside, BitMap(), False)
+        return Answer(inside, BitMap())
 
     def to_arrays(self) -> Arrays:
         """Return the columns."""

@@ -15,6 +15,7 @@ import numpy as np
 from pyroaring import BitMap
 
 from index.filters.expression import Field, IsEmpty, IsNull, ValuesCount
+from index.filters.meaning import within
 from index.filters.values import are_empty, are_null, flatten
 from index.payload.candidates import Candidates
 from index.payload.postings import Arrays
@@ -32,6 +33,7 @@ class Presence:
     typed: BitMap = field(default_factory=BitMap)  # a value of the index's kind
     several: BitMap = field(default_factory=BitMap)  # more than one of them
     others: BitMap = field(default_factory=BitMap)  # a value of another kind, not null
+    numbers: BitMap = field(default_factory=BitMap)  # a number among those
 
     @property
     def nbytes(self) -> int:
@@ -68,8 +70,11 @@ class Presence:
         if isinstance(condition, IsNull):
             return Candidates(live & self.null, BitMap())
         if isinstance(condition, ValuesCount):
-            plain = self.plain.copy() if _holds_one(condition) else BitMap()
-            return Candidates(plain, self.odd.copy())
+            inside = within(condition)
+            sure = self.plain.copy() if inside(1) else BitMap()
+            if inside(0):
+                sure |= live - self.plain - self.odd
+            return Candidates(sure, self.odd.copy())
         return None
 
     def to_arrays(self) -> Arrays:
@@ -87,14 +92,16 @@ class Presence:
 
     def _add_unusual(self, number: int, stored: list[Any], read: Read) -> None:
         values = [value for value in flatten(stored) if value is not None]
-        known = sum(read(value) is not None for value in values)
+        unknown = [value for value in values if read(value) is None]
+        known = len(values) - len(unknown)
         one = len(stored) == 1 and stored[0].__class__ is not list and stored[0] is not None
         for held, is_in in (
             (self.plain if one else self.odd, bool(stored)),
             (self.filled, not are_empty(stored)),
             (self.null, are_null(stored)),
             (self.several, known > 1),
-            (self.others, known < len(values)),
+            (self.others, bool(unknown)),
+            (self.numbers, any(value.__class__ in (int, float) for value in unknown)),
         ):
             if is_in:
                 held.add(number)
@@ -126,12 +133,3 @@ def typed_values(numbers: Sequence[int], stored: Sequence[list[Any]], read: Read
             found.numbers.append(numbers[place])
             found.values.append(known)
     return found
-
-
-def _holds_one(bounds: ValuesCount) -> bool:
-    return (
-        (bounds.gt is None or bounds.gt < 1)
-        and (bounds.gte is None or bounds.gte <= 1)
-        and (bounds.lt is None or bounds.lt > 1)
-        and (bounds.lte is None or bounds.lte >= 1)
-    )

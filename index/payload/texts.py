@@ -67,18 +67,18 @@ class Texts:
             return None
         tokens = self.tokenizer.query_tokens(condition.text)
         if not tokens:
-            return Answer(BitMap(), BitMap(), False)
+            return Answer(BitMap(), BitMap())
         if condition.how == "any":
-            return Answer(self._postings.union(self._stored(tokens)), BitMap(), True)
+            return Answer(self._postings.union(self._stored(tokens)), BitMap(), "others")
         found = self._with_all(tokens)
         if len(tokens) == 1:
-            return Answer(found, BitMap(), True)
+            return Answer(found, BitMap(), "others")
         if condition.how == "all":
-            return Answer(found - self._several, found & self._several, True)
+            return Answer(found - self._several, found & self._several, "others")
         if self._sequences is None:
-            return Answer(BitMap(), found, True)
+            return Answer(BitMap(), found, "others")
         single = found - self._several
-        return Answer(self._sequences.with_phrase(tokens, single), found & self._several, True)
+        return Answer(self._sequences.with_phrase(tokens, single), found & self._several, "others")
 
     def to_arrays(self) -> Arrays:
         """Return the sets by token, and the order."""

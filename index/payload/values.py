@@ -49,6 +49,11 @@ def read_float(value: Any) -> float | None:
         return None
 
 
+def read_number(value: Any) -> int | float | None:
+    """Return any number but NaN."""
+    return value if value.__class__ in (int, float) and value == value else None
+
+
 def read_bool(value: Any) -> bool | None:
     """Return a boolean."""
     return value if value.__class__ is bool else None

@@ -1,7 +1,8 @@
 """Terms compiled to functions of one point.
 
-A term is evaluated in double precision, operands from left to right. What has no finite value, or
-no value at all and no default, refuses the query: a score that means nothing must not pass for one.
+A term is evaluated from left to right, in double precision once a fraction takes part: sums,
+differences, products and extremes of integers are exact. What has no finite value, or no value at
+all and no default, refuses the query: a score that means nothing must not pass for one.
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ from index.query.terms import (
 
 MICROSECONDS = 1e6  # per second
 DEFAULT_SCORE = 0.0
+_LARGEST_BITS = 1024  # of an integer that a float may still hold
 
 Defaults: TypeAlias = Mapping[Path | int, object]
 
@@ -109,9 +111,10 @@ _MANY: Mapping[str, Callable[[list[float]], float]] = {"sum": sum, "max": max, "
 def _finite(name: str, function: Callable[..., float], *operands: float) -> float:
     try:
         result = function(*operands)
+        finite = math.isfinite(result)
     except (ValueError, OverflowError):
-        result = math.nan
-    if not math.isfinite(result):
+        finite = False
+    if not finite:
         refuse_infinite(f"{name}({', '.join(map(str, operands))})")
     return result
 
@@ -161,13 +164,14 @@ def _number(path: Path, defaults: Defaults) -> Evaluate:
     read, text = _value(path, defaults), format_path(path)
 
     def evaluate(row: Row) -> float:
-        value = read(row)
+        value: float = read(row)
         if not _is_number(value):
             _refuse_kind("number", text, value)
         try:
-            return float(value)
+            float(value)
         except OverflowError:
             refuse_infinite(f"{text} as f64")
+        return value
 
     return evaluate
 
@@ -207,12 +211,12 @@ def _refuse_kind(kind: str, text: str, value: object) -> NoReturn:
 
 def _product(factors: Sequence[Evaluate]) -> Evaluate:
     def evaluate(row: Row) -> float:
-        product = 1.0
+        product: float = 1
         for factor in factors:
             value = factor(row)
             if value == 0:
                 return 0.0
-            product *= value
+            product = _float_if_huge(product * value)
         return product
 
     return evaluate
@@ -235,19 +239,29 @@ def _quotient(term: Quotient, known: Known) -> Evaluate:
     return evaluate
 
 
+def _float_if_huge(number: float) -> float:
+    """Return an integer beyond all floats as an infinite one, before it takes ever more memory."""
+    if isinstance(number, int) and number.bit_length() > _LARGEST_BITS:
+        return math.copysign(math.inf, number)
+    return number
+
+
 def _decay(term: Decay, known: Known) -> Evaluate:
     x, target = (compile_term(each, known) for each in (term.x, term.target))
     scale, midpoint = term.scale, term.midpoint
 
+    def away(row: Row) -> float:
+        return float(_float_if_huge(abs(x(row) - target(row))))
+
     def linear(row: Row) -> float:
-        return max(0.0, 1.0 - (1.0 - midpoint) / scale * abs(x(row) - target(row)))
+        return max(0.0, 1.0 - (1.0 - midpoint) / scale * away(row))
 
     def exponential(row: Row) -> float:
-        return math.exp(math.log(midpoint) / scale * abs(x(row) - target(row)))
+        return math.exp(math.log(midpoint) / scale * away(row))
 
     def gaussian(row: Row) -> float:
-        away = (x(row) - target(row)) / scale
-        return math.exp(math.log(midpoint) * away * away)
+        scaled = away(row) / scale
+        return math.exp(math.log(midpoint) * scaled * scaled)
 
     return {"lin": linear, "exp": exponential, "gauss": gaussian}[term.kind]
 

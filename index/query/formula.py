@@ -13,7 +13,7 @@ from pyroaring import BitMap
 from index.filters.decoding import decode_payload
 from index.filters.expression import Filter, HasVector
 from index.filters.matching import Facts
-from index.query.compiled import Known, Row, compile_term, refuse_infinite
+from index.query.compiled import Evaluate, Known, Row, compile_term, refuse_infinite
 from index.query.request import Formula
 from index.query.scored import Scored, nothing
 from index.query.source import Source
@@ -40,12 +40,16 @@ def rank(source: Source, formula: Formula, found: Sequence[Scored], count: int) 
     scores = np.empty(len(numbers))
     for place, number in enumerate(numbers):
         row = Row(facts[number], [column.get(number) for column in columns])
-        scores[place] = _to_float32(evaluate(row))
+        scores[place] = _score(evaluate, row)
     order = np.argsort(-scores, kind="stable")[:count]
     return Scored(array[order], scores[order])
 
 
-def _to_float32(score: float) -> float:
+def _score(evaluate: Evaluate, row: Row) -> float:
+    try:
+        score = float(evaluate(row))
+    except OverflowError:  # an integer on the way that no float holds
+        refuse_infinite("of these integers as f64")
     with np.errstate(over="ignore"):
         rounded = float(np.float32(score))
     if not math.isfinite(rounded):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,13 @@ from numpy.typing import NDArray
 
 from index.errors import InvalidInput
 from index.filters.bitmaps import to_numbers
+from index.filters.decoding import key_decoder
+from index.filters.expression import Range
+from index.filters.meaning import within
 from index.filters.paths import format_path
+from index.filters.values import values_at
+from index.payload.bounds import floats_within, integers_within
+from index.payload.indexes import OrderColumn
 from index.query.request import OrderBy
 from index.query.scope import Scope
 from index.query.scored import Scored, equally
@@ -29,12 +36,18 @@ def by_value(source: Source, query: OrderBy, scope: Scope, count: int) -> Scored
             f"Bad request: No range index for `order_by` key: `{format_path(query.path)}`. "
             "Please create one to use `order_by`: an integer (range), float or datetime index"
         )
-    numbers, values = column
-    if query.start_from is not None:
-        kept = values <= query.start_from if query.descending else values >= query.start_from
-        numbers, values = numbers[kept], values[kept]
+    bounds = _bounds(query)
+    cut = integers_within if column.values.dtype == np.int64 else floats_within
+    kept = slice(None) if bounds is None else cut(bounds)(column.values)
+    numbers, values = column.numbers[kept], column.values[kept]
     order = _order(numbers, values, count, descending=query.descending)
-    return Scored(numbers[order], np.ones(len(order)), values[order].tolist())
+    numbers, ordered = numbers[order], values[order].tolist()
+    if column.unread:
+        found = [*zip(ordered, numbers.tolist(), strict=True), *_beyond(source, query, column)]
+        found = sorted(set(found), reverse=query.descending)[:count]
+        ordered = [value for value, _ in found]
+        numbers = np.array([number for _, number in found], dtype=np.uint32)
+    return Scored(numbers, np.ones(len(numbers)), ordered)
 
 
 def by_id(source: Source, scope: Scope, count: int) -> Scored:
@@ -47,6 +60,29 @@ def sample(source: Source, scope: Scope, count: int) -> Scored:
     numbers = to_numbers(scope.points(source))
     chosen = np.random.default_rng().choice(len(numbers), min(count, len(numbers)), replace=False)
     return equally(numbers[chosen])
+
+
+def _bounds(query: OrderBy) -> Range | None:
+    if query.start_from is None:
+        return None
+    if query.descending:
+        return Range(query.path, lte=query.start_from)
+    return Range(query.path, gte=query.start_from)
+
+
+def _beyond(
+    source: Source, query: OrderBy, column: OrderColumn
+) -> Iterator[tuple[int | float, int]]:
+    """Yield the values, and the numbers, of the points whose payloads have to tell them."""
+    bounds = _bounds(query)
+    inside = within(bounds) if bounds is not None else None
+    decode = key_decoder({str(query.path[0])})
+    unread = to_numbers(column.unread)
+    for number, payload in zip(unread.tolist(), source.payloads(unread), strict=True):
+        for each in values_at(decode(payload), query.path):
+            value = column.read(each)
+            if value is not None and (inside is None or inside(value)):
+                yield value, number
 
 
 def _order(

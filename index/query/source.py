@@ -128,5 +128,5 @@ class Source(Protocol):
     ) -> list[Record | None]:
         """Return each point as the user sees it, None for one that is gone meanwhile."""
 
-    def order_column(self, path: Path, allowed: BitMap | None) -> OrderColumn | None:
+    def order_column(self, path: Path, allowed: BitMap) -> OrderColumn | None:
         """Return the values that some points are ordered by, None without a range index."""

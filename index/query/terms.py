@@ -16,9 +16,9 @@ ManyOperator: TypeAlias = Literal["sum", "mult", "max", "min"]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Constant:
-    """A number; of a datetime its seconds since 1970."""
+    """A number, integers as they are; of a datetime its seconds since 1970."""
 
-    value: float
+    value: int | float
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -73,7 +73,7 @@ class Quotient:
 
     left: Term
     right: Term
-    by_zero: float | None = None
+    by_zero: int | float | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)

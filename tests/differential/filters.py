@@ -8,13 +8,23 @@ from typing import Any
 from hypothesis import strategies as st
 from qdrant_client import models
 
-from tests.differential.payloads import TEXTS, UUIDS, WORDS, integers, paths
+from tests.differential.payloads import (
+    TEXTS,
+    UUIDS,
+    WORDS,
+    drawn_path,
+    integers,
+    paths,
+    small,
+)
+from tests.numbers import LARGE
 
 IDS: list[Any] = [
     *range(16),
     2**64 - 1,
     *(f"{n:08x}-0000-4000-8000-000000000000" for n in range(9)),
 ]
+FLOATS = [number for number in LARGE if isinstance(number, float)]
 NAMES = ["", "euclid", "dot", "manhattan", "sparse", "idf"]
 
 scalars = st.one_of(st.sampled_from(WORDS), integers, st.booleans(), st.sampled_from(UUIDS))
@@ -91,7 +101,8 @@ aware = moments.map(lambda one: one.replace(tzinfo=UTC))
 ranges = st.one_of(
     field(
         "number",
-        range=bounds(st.sampled_from([-2, -1.5, 0, 0.5, 1, 2, 2.5, 1e6])).map(
+        # floats only: the client makes them of all bounds
+        range=bounds(st.sampled_from([*[-2, -1.5, 0, 0.5, 1, 2, 2.5, 1e6] * 2, *FLOATS])).map(
             lambda b: models.Range(**b)
         ),
     ),
@@ -162,11 +173,12 @@ places = st.one_of(
     ),
 )
 
-# No bounds that let 0 through: see the deviations in `test_refusals`.
 counts = field(
     "any",
     values_count=st.builds(
-        models.ValuesCount, gte=st.integers(1, 3), lt=st.one_of(st.none(), st.integers(2, 4))
+        models.ValuesCount,
+        gte=st.one_of(st.none(), st.integers(0, 3)),
+        lt=st.one_of(st.none(), st.integers(1, 4)),
     ),
 )
 absences = st.one_of(
@@ -195,7 +207,7 @@ element = st.one_of(
     st.builds(
         models.FieldCondition,
         key=st.sampled_from(["b", "d.e", "b[]"]),
-        range=bounds(integers).map(lambda b: models.Range(**b)),
+        range=bounds(small).map(lambda b: models.Range(**b)),
     ),
     st.builds(
         models.FieldCondition,
@@ -242,11 +254,11 @@ filters = st.one_of(
 wide = st.one_of(
     st.builds(
         models.FieldCondition,
-        key=st.sampled_from(["n", "p", "nested.m"]),
+        key=st.one_of(st.sampled_from(["n", "p", "nested.m"]), drawn_path),
         range=st.builds(
             lambda end, value: models.Range(**{end: value}),
             st.sampled_from(["gte", "lt"]),
-            integers,
+            small,
         ),
     ),
     st.builds(
@@ -259,7 +271,7 @@ wide = st.one_of(
     st.builds(
         models.FieldCondition,
         key=st.just("list"),
-        match=st.builds(models.MatchAny, any=lists_of(integers)),
+        match=st.builds(models.MatchAny, any=lists_of(small)),
     ),
     st.builds(
         models.HasIdCondition, has_id=st.lists(st.sampled_from(IDS), min_size=12, max_size=20)

@@ -10,6 +10,9 @@ from typing import Any
 
 from hypothesis import strategies as st
 
+from tests.keys import one_key, quoted
+from tests.numbers import CLIENT, CLIENT_INTEGERS
+
 WORDS = ["red", "green", "Red", "blue", ""]
 UUIDS = [f"0000000{n}-1111-2222-3333-44444444444{n}" for n in range(4)]
 TEXTS = [
@@ -57,8 +60,9 @@ def odd() -> st.SearchStrategy[Any]:
 
 
 words = st.sampled_from(WORDS)
-integers = st.integers(-2, 4)
-floats = st.sampled_from([-1.5, 0.0, 0.5, 1.0, 2.5, 1e6, 3, -2])
+small = st.integers(-2, 4)
+integers = st.one_of(small, small, small, st.sampled_from(CLIENT_INTEGERS))
+floats = st.sampled_from([*[-1.5, 0.0, 0.5, 1.0, 2.5, 1e6, 3, -2] * 3, *CLIENT])
 
 inner = st.fixed_dictionaries(
     {"b": several(integers)},
@@ -68,7 +72,21 @@ inner = st.fixed_dictionaries(
     },
 )
 
-messy = st.fixed_dictionaries(
+
+def with_drawn_key(
+    payloads: st.SearchStrategy[dict[str, Any]], values: st.SearchStrategy[Any]
+) -> st.SearchStrategy[dict[str, Any]]:
+    """Payloads that, but for one in four, also have the key that is drawn for the example."""
+    some = st.one_of(values, values, values, st.just(...))
+    return st.builds(
+        lambda payload, key, value: payload if value is ... else {key: value, **payload},
+        payloads,
+        one_key,
+        some,
+    )
+
+
+_messy = st.fixed_dictionaries(
     {
         "word": several(words),
         "text": several(st.sampled_from(TEXTS)),
@@ -87,8 +105,10 @@ messy = st.fixed_dictionaries(
     },
 )
 
+messy = with_drawn_key(_messy, several(integers))
+
 # What formulas, orders and groups need: a value of one type, sometimes missing.
-tidy = st.fixed_dictionaries(
+_tidy = st.fixed_dictionaries(
     {"n": st.integers(0, 5)},
     optional={
         "p": st.floats(-4, 4, width=16),
@@ -97,8 +117,10 @@ tidy = st.fixed_dictionaries(
         "home": st.sampled_from(PLACES[:6]),
         "nested": st.fixed_dictionaries({"m": st.integers(-3, 3)}),
         "list": st.lists(st.integers(0, 3), max_size=3),
+        "big": st.one_of(floats, st.lists(floats, max_size=2)),
     },
 )
+tidy = with_drawn_key(_tidy, st.integers(0, 5))
 
 PATHS = {
     "integer": ["n", "n[]", "n[0]", "a.b", "a[].b", "a[0].b", "a.d.e", "a[].d.e", '"key.dot"', "x"],
@@ -110,6 +132,9 @@ PATHS = {
     "any": ["a", "a[]", "a.d", "a[].d", "missing", "word", "n", "x", "at", "n[]", "a.b"],
     "array": ["a", "a[]", "n"],
 }
+
+_AT_DRAWN_KEY = ("integer", "number", "any")
+drawn_path = one_key.map(quoted)
 
 # Indexes of the fields above, one of each kind, for runs that must not differ from unindexed ones.
 INDEXES: dict[str, Any] = {
@@ -129,4 +154,6 @@ INDEXES: dict[str, Any] = {
 
 
 def paths(kind: str) -> st.SearchStrategy[str]:
-    return st.sampled_from(PATHS[kind])
+    """Paths to values of a kind; numbers stand at the drawn key too."""
+    known = st.sampled_from(PATHS[kind])
+    return st.one_of(known, known, drawn_path) if kind in _AT_DRAWN_KEY else known

@@ -10,7 +10,7 @@ from qdrant_client import QdrantClient
 from tests.differential.compare import same
 from tests.differential.conftest import examples
 from tests.differential.filters import filters
-from tests.differential.payloads import INDEXES
+from tests.differential.payloads import INDEXES, drawn_path
 from tests.differential.points import CONFIG, messy_points
 from tests.differential.twins import Refused, Twins, twins
 
@@ -29,7 +29,7 @@ def test_filters_choose_the_same_points(
     def compare(drawn: st.DataObject) -> None:
         with twins(ours, theirs, **CONFIG) as pair:
             if indexed:
-                pair.index(INDEXES)
+                pair.index(INDEXES | {drawn.draw(drawn_path): "integer"})
             pair.fill(drawn.draw(messy_points).structs)
             for _ in range(filters_each):
                 compare_one(pair, drawn)
@@ -53,7 +53,7 @@ def test_an_index_built_over_stored_points_answers_as_one_kept_from_the_start(
     def compare(drawn: st.DataObject) -> None:
         with twins(ours, theirs, **CONFIG) as pair:
             pair.fill(drawn.draw(messy_points).structs)
-            pair.index(INDEXES)
+            pair.index(INDEXES | {drawn.draw(drawn_path): "float"})
             for _ in range(30):
                 compare_one(pair, drawn)
             for field in INDEXES:

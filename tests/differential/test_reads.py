@@ -12,14 +12,14 @@ from qdrant_client import QdrantClient, models
 from tests.differential.compare import close, require, same
 from tests.differential.conftest import examples
 from tests.differential.filters import IDS, filters, wide_filters
-from tests.differential.payloads import PATHS
+from tests.differential.payloads import PATHS, drawn_path
 from tests.differential.points import CONFIG, SPACES, SPARSE, messy_points, tidy_points
 from tests.differential.queries import SELECTORS
 from tests.differential.test_queries import compare_ranking, filled
 from tests.differential.twins import Refused, Twins, twins
 
-KEYS = ["n", "p", "nested.m", "list", "list[]", "list[0]", "day"]
-STARTS = [None, None, 0, 1, 2.5, -1, "2024-01-15T08:00:00Z"]
+KEYS = ["n", "p", "nested.m", "list", "list[]", "list[0]", "day", "big", "big"]
+STARTS = [None, None, 0, 1, 2.5, -1, "2024-01-15T08:00:00Z", 2**53 + 1, 2.0**63, -(10**30)]
 
 maybe = st.one_of(st.none(), wide_filters)
 
@@ -30,13 +30,15 @@ def test_scrolls_in_the_order_of_a_field(ours: QdrantClient, theirs: QdrantClien
     def compare(drawn: st.DataObject) -> None:
         with twins(ours, theirs, **CONFIG) as pair:
             filled(pair, drawn)
-            pair.index({"list[]": "integer", "list[0]": "integer"})
+            key = drawn.draw(drawn_path)
+            big = drawn.draw(st.sampled_from(["integer", "float"]))
+            pair.index({"list[]": "integer", "list[0]": "integer", "big": big, key: "integer"})
             for _ in range(15):
                 arguments = {
                     "scroll_filter": drawn.draw(maybe),
                     "limit": drawn.draw(st.sampled_from([1, 4, 100])),
                     "order_by": models.OrderBy(
-                        key=drawn.draw(st.sampled_from(KEYS)),
+                        key=drawn.draw(st.sampled_from([*KEYS, key])),
                         direction=drawn.draw(st.sampled_from([None, *models.Direction])),
                         start_from=drawn.draw(st.sampled_from(STARTS)),
                     ),
@@ -80,7 +82,12 @@ def compare_pages(pair: Twins, arguments: dict[str, Any], start: Any) -> None:
 def test_points_retrieved_in_part(ours: QdrantClient, theirs: QdrantClient) -> None:
     selectors = st.one_of(
         st.sampled_from(SELECTORS),
-        st.lists(st.sampled_from([path for some in PATHS.values() for path in some]), max_size=3),
+        st.lists(
+            st.one_of(
+                st.sampled_from([path for some in PATHS.values() for path in some]), drawn_path
+            ),
+            max_size=3,
+        ),
         st.builds(
             models.PayloadSelectorExclude,
             exclude=st.lists(
@@ -128,11 +135,12 @@ def test_facets(ours: QdrantClient, theirs: QdrantClient, indexed: bool) -> None
     @given(st.data())
     def compare(drawn: st.DataObject) -> None:
         with twins(ours, theirs, **CONFIG) as pair:
+            mine = {**keys, drawn.draw(drawn_path): "integer"}
             if indexed:
-                pair.index(keys)
+                pair.index(mine)
             pair.fill(drawn.draw(messy_points).structs)
             for _ in range(12):
-                compare_facet(pair, drawn, drawn.draw(st.sampled_from(sorted(keys))))
+                compare_facet(pair, drawn, drawn.draw(st.sampled_from(sorted(mine))))
 
     compare()
 

@@ -199,14 +199,6 @@ def test_we_refuse_what_the_local_mode_answers(pair: Twins, case: str) -> None:
     assert not isinstance(expected, Refused), reason
 
 
-def test_a_missing_key_has_no_count_of_values(pair: Twins) -> None:
-    """By api.md 8; in the local mode it has a count of 0, as null has in both."""
-    count = models.FieldCondition(key="nothing", values_count=models.ValuesCount(lt=1))
-    chosen = models.Filter(must=count)
-    found, expected = pair.both(scroll(scroll_filter=chosen, limit=100))
-    assert (len(found[0]), len(expected[0])) == (0, len(PAYLOADS))
-
-
 def test_fused_results_have_no_order_values(pair: Twins) -> None:
     """In the local mode those of a prefetch by order come through, if it is the first."""
     pair.index({"n": "integer"})

@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 from qdrant_client import QdrantClient, models
 
 from tests.differential.filters import fields, identities
-from tests.differential.payloads import messy, words
+from tests.differential.payloads import drawn_path, messy, words
 from tests.differential.points import SPACES, SPARSE, build, seeds, vector_of
+from tests.keys import one_key
 
 Draw = st.DrawFn
 Update = Callable[[QdrantClient, str], Any]
@@ -32,6 +33,9 @@ KEYS = [
 ]
 NAMES = [*SPACES, *SPARSE]
 
+keys = st.one_of(
+    st.sampled_from(KEYS), st.sampled_from(KEYS), drawn_path, drawn_path.map(lambda one: f"a.{one}")
+)
 ids = st.sampled_from(IDS)
 # The points to begin with: all ids but two.
 beginnings = st.builds(
@@ -47,7 +51,7 @@ filters = st.one_of(
 )
 # What is merged into a payload: nulls take keys away.
 patches = st.dictionaries(
-    st.sampled_from(["word", "n", "a", "b", "new", "key.dot"]),
+    st.one_of(st.sampled_from(["word", "n", "a", "b", "new", "key.dot"]), one_key),
     st.one_of(
         words,
         st.integers(-3, 3),
@@ -121,7 +125,7 @@ def payload_settings(draw: Draw) -> models.SetPayloadOperation | models.Overwrit
         return models.OverwritePayloadOperation(
             overwrite_payload=models.SetPayload(payload=patch, **chosen)
         )
-    key = draw(st.one_of(st.none(), st.none(), st.sampled_from(KEYS)))
+    key = draw(st.one_of(st.none(), st.none(), keys))
     return models.SetPayloadOperation(
         set_payload=models.SetPayload(payload=patch, key=key, **chosen)
     )
@@ -131,7 +135,7 @@ payload_deletions = st.builds(
     lambda keys, chosen: models.DeletePayloadOperation(
         delete_payload=models.DeletePayload(keys=keys, **pointed(chosen))
     ),
-    st.lists(st.sampled_from(KEYS), min_size=1, max_size=3),
+    st.lists(keys, min_size=1, max_size=3),
     selections,
 )
 vector_deletions = st.builds(

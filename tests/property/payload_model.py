@@ -18,9 +18,12 @@ from index.filters.expression import (
     MatchText,
     Path,
     Range,
+    ValuesCount,
 )
 
 Payload = dict[str, Any]
+
+LARGE = 2**60 + 1  # an integer that is no float
 
 PAYLOADS: list[Payload | None] = [
     None,
@@ -30,6 +33,8 @@ PAYLOADS: list[Payload | None] = [
     {"n": None, "word": ["red", "blue"]},
     {"n": 3, "a": {"n": 2, "keep": "x"}},
     {"n": "3", "word": "Red fox", "a": [1]},
+    {"n": LARGE, "a": {"n": LARGE + 1}},
+    {"n": [float(LARGE), 2**64]},
 ]
 KINDS = {"n": "integer", "word": "keyword", "a.n": "integer"}
 
@@ -80,6 +85,11 @@ CASES = [
     Case(
         Range(("n",), gte=3), lambda one: any(whole(v) and v >= 3 for v in values(one.payload, "n"))
     ),
+    Case(
+        Range(("n",), gte=LARGE, lt=LARGE + 1),
+        lambda one: LARGE in values(one.payload, "n"),
+    ),
+    Case(ValuesCount(("n",), lt=1), lambda one: not values(one.payload, "n")),
     Case(Match(("a", "n"), (2,)), lambda one: deep(one.payload) == 2),
     Case(IsEmpty(("n",)), lambda one: not values(one.payload, "n")),
     Case(IsNull(("n",)), lambda one: "n" in one.payload and one.payload["n"] is None),

@@ -109,7 +109,9 @@ def _kind(condition: Condition) -> dict[str, Any]:
         case MatchText(text=text, how=how):
             return {"match": TEXT_MATCHES[how](text)}
         case Range():
-            return {"range": models.Range(**_bounds(condition))}
+            # not checked, for that makes floats of all bounds
+            no_bounds = dict.fromkeys(BOUNDS)
+            return {"range": models.Range.model_construct(**no_bounds | _bounds(condition))}
         case DatetimeRange():
             moments = {name: _moment(bound) for name, bound in _bounds(condition).items()}
             return {"range": models.DatetimeRange(**moments)}

@@ -31,6 +31,7 @@ from index.filters.expression import (
 )
 from index.filters.values import parse_datetime
 from tests.keys import keys
+from tests.numbers import LARGE, LARGE_INTEGERS
 
 NAMES = ("", "dense")
 MOMENTS = (
@@ -45,7 +46,9 @@ IDS = (0, 7, 2**64 - 1, UUID(int=5), UUID("6f3c0b9e-0f0b-4a51-a7c5-9a8f4d1f2d3e"
 
 _keys = keys("a", "b", "d.e")
 integers = st.integers(-2, 3)
-numbers = integers | st.sampled_from((-0.5, 0.0, 1.0, 2.5))
+small = integers | st.sampled_from((-0.5, 0.0, 1.0, 2.5))
+numbers = small | small | st.sampled_from(LARGE)
+whole = integers | integers | st.sampled_from(LARGE_INTEGERS)
 texts = st.sampled_from(TEXTS)
 degrees = st.integers(-3, 3).map(float) | st.sampled_from((-0.5, 0.5, 1.5))
 geos = st.tuples(degrees, degrees) | st.tuples(st.sampled_from((170.0, -170.0, 179.5)), degrees)
@@ -72,19 +75,18 @@ def _closed(corners: list[tuple[float, float]]) -> tuple[tuple[float, float], ..
     return (*corners, corners[0])
 
 
-_floats = numbers.map(float)
 _moments = st.sampled_from(MOMENTS).map(parse_datetime)
-_same_kind = st.lists(integers, max_size=3) | st.lists(texts, max_size=3)
+_same_kind = st.lists(whole, max_size=3) | st.lists(texts, max_size=3)
 _rings = st.lists(st.tuples(degrees, degrees), min_size=3, max_size=5).map(_closed)
 
 fields = st.one_of(
-    st.builds(Match, paths, st.tuples(st.booleans() | integers | texts)),
+    st.builds(Match, paths, st.tuples(st.booleans() | whole | texts)),
     st.builds(Match, paths, _same_kind.map(tuple)),
     st.builds(MatchExcept, paths, _same_kind.map(tuple)),
     st.builds(
         MatchText, paths, texts, st.sampled_from(("all", "any", "phrase", "prefix", "substring"))
     ),
-    st.builds(Range, paths, **_bounds(_floats)),
+    st.builds(Range, paths, **_bounds(numbers)),
     st.builds(DatetimeRange, paths, **_bounds(_moments)).filter(
         lambda each: (each.gt, each.gte, each.lt, each.lte) != (None,) * 4
     ),

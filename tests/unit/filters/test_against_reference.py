@@ -1,16 +1,10 @@
-"""Compiled filters against the local mode of ``qdrant_client``, the executable reference.
-
-DEVIATIONS holds what the reference does otherwise than the contract says: each entry replaces a
-function of the reference by one that keeps to the contract.
-"""
+"""Compiled filters against the local mode of ``qdrant_client``, the executable reference."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from typing import Any
 
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from qdrant_client.local import payload_filters
@@ -21,25 +15,6 @@ from index.filters.matching import Facts, compile_filter
 from index.types import PointId
 from tests.unit.filters import strategies as draw
 from tests.unit.filters.models import model_id, to_model
-
-_check_values_count = payload_filters.check_values_count
-
-
-def _values_count(condition: Any, values: list[Any] | None) -> bool:
-    """A missing value has no count; the reference counts it as 0."""
-    return values is not None and _check_values_count(condition, values)
-
-
-DEVIATIONS = {"check_values_count": _values_count}
-
-
-@pytest.fixture(autouse=True, scope="module")
-def contract() -> Iterator[None]:
-    with pytest.MonkeyPatch.context() as patch:
-        for name, replacement in DEVIATIONS.items():
-            patch.setattr(payload_filters, name, replacement)
-        yield
-
 
 _points = st.tuples(draw.ids, draw.payloads, st.frozensets(st.sampled_from(draw.NAMES)))
 

@@ -44,9 +44,9 @@ DEEP = Filter(
 
 @pytest.mark.parametrize(
     ("payload", "expected"),
-    [({}, False), ({"a": None}, True), ({"a": []}, True), ({"a": [1]}, False), ({"a": 1}, False)],
+    [({}, True), ({"a": None}, True), ({"a": []}, True), ({"a": [1]}, False), ({"a": 1}, False)],
 )
-def test_only_what_is_there_has_a_count(payload: dict[str, Any], expected: bool) -> None:
+def test_what_is_not_there_has_a_count_of_zero(payload: dict[str, Any], expected: bool) -> None:
     check = compile_condition(ValuesCount(("a",), lt=1))
     assert check(Facts(1, payload)) is expected
 

@@ -179,7 +179,7 @@ def test_values_to_order_by(kind: str, values: list[Any], expected: set[Any]) ->
     source.index("k", kind)
     for number, value in enumerate(values):
         source.put(number, {"k": value})
-    column = source.indexes.order_column(("k",))
+    column = source.indexes.order_column(("k",), source.live)
     assert column is not None
     assert set(zip(column.numbers.tolist(), column.values.tolist(), strict=True)) == expected
     column = source.indexes.order_column(("k",), BitMap([1]))
@@ -190,8 +190,8 @@ def test_values_to_order_by(kind: str, values: list[Any], expected: set[Any]) ->
 def test_no_order_without_a_range(declared: Any) -> None:
     source = Points()
     source.index("k", declared)
-    assert source.indexes.order_column(parse_path("k")) is None
-    assert source.indexes.order_column(parse_path("other")) is None
+    assert source.indexes.order_column(parse_path("k"), source.live) is None
+    assert source.indexes.order_column(parse_path("other"), source.live) is None
 
 
 def test_one_phrase_does_not_run_over_the_texts_of_an_array() -> None:

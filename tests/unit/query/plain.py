@@ -18,6 +18,7 @@ from index.filters.matching import Facts, compile_filter
 from index.filters.tokens import Tokenizer
 from index.filters.values import parse_datetime, values_at
 from index.payload.indexes import OrderColumn
+from index.payload.values import read_number
 from index.query.request import SearchParams
 from index.types import Distance, PointId, Record, SparseVector, VersionedQuery
 from tests.oracle import distances, normalise
@@ -160,19 +161,21 @@ class Plain:
             for number, text in zip(numbers.tolist(), texts, strict=True)
         ]
 
-    def order_column(self, path: Path, allowed: BitMap | None) -> OrderColumn | None:
+    def order_column(self, path: Path, allowed: BitMap) -> OrderColumn | None:
         if path not in self._ordered:
             return None
         rows = [
             (number, value)
             for number, point in enumerate(self.points)
-            if allowed is None or number in allowed
+            if number in allowed
             for value in map(_order_value, values_at(point.payload, path))
             if value is not None
         ]
         return OrderColumn(
             np.array([number for number, _ in rows], dtype=np.uint32),
             np.array([value for _, value in rows]),
+            BitMap(),
+            read_number,
         )
 
     def _having(self, name: str, allowed: BitMap | None) -> Any:

@@ -23,7 +23,7 @@ from index.batch import (
     check_whose,
 )
 from index.collection_config import AT, CollectionConfig
-from index.config import SparseConfig, VectorConfig
+from index.config import MAX_POINTS, SparseConfig, VectorConfig
 from index.declaring import Declare, add_vector, drop_vector, reconfigure
 from index.demand import Demand
 from index.errors import InvalidConfig
@@ -341,6 +341,7 @@ class Collection(Versioning):
             check_ids([start])
             first = key_of(start)
         wanted = self._points.wanted(with_vectors)
+        limit = min(limit, MAX_POINTS)
         if filter is None:
             records = self._points.page(first, limit + 1, wanted, with_payload=with_payload)
         else:

@@ -15,12 +15,12 @@ from itertools import islice
 import numpy as np
 from pyroaring import BitMap
 
+from index.config import MAX_POINTS
 from index.errors import StoreFailed
 from index.types import Numbers
 
 REST_SECONDS = 60.0
 _TOGETHER = 1.0
-_LIMIT = 1 << 32
 
 
 class Numbering:
@@ -67,8 +67,8 @@ class Draft:
         if len(self._taken) < top:
             free = list(islice(self._taken.flip(0, top), count))
         numbers = [*free, *range(top, top + count - len(free))]
-        if numbers and numbers[-1] >= _LIMIT:
-            raise StoreFailed(f"A collection holds at most {_LIMIT} points: use a second one")
+        if numbers and numbers[-1] >= MAX_POINTS:
+            raise StoreFailed(f"A collection holds at most {MAX_POINTS} points: use a second one")
         self.live.update(numbers)
         self._taken.update(numbers)
         return numbers

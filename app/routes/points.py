@@ -9,7 +9,7 @@ import msgspec
 
 from app.context import Call
 from app.costs import cost_of_reading
-from app.errors import Refusal, format_error, out_of_range, wrong_input
+from app.errors import Refusal, wrong_input
 from app.routes.readings import repeated
 from app.schemas.filters import decode_filter
 from app.schemas.ids import parse_id, parse_ids, parse_path_id
@@ -26,6 +26,7 @@ from app.schemas.records import (
     to_replies,
     to_reply,
 )
+from app.schemas.searches import MAX_COUNT, between
 from app.schemas.selectors import PayloadSelector, select_vectors
 from app.schemas.vectors import ABSENT
 from index import (
@@ -40,7 +41,6 @@ from index import (
 
 INLINE_POINTS = 32  # more records than these are read beside the event loop
 DEFAULT_SCROLL = 10
-MAX_SCROLL = 2**31 - 1
 
 _RETRIEVE = msgspec.json.Decoder(RetrieveBody)
 _SCROLL = msgspec.json.Decoder(ScrollBody)
@@ -102,7 +102,7 @@ async def scroll(call: Call) -> ScrollReply:
         return body, _filter(body.filter)
 
     body, condition = await call.decoded(lambda: call.read(ScrollBody, decode))
-    limit = _limit(body.limit)
+    limit = between("limit", body.limit, 1, MAX_COUNT, DEFAULT_SCROLL)
     _check(call, timeout, limit=limit, condition=condition)
     start = None if body.offset is None else parse_id(body.offset)
     read = (
@@ -183,16 +183,6 @@ def _by_value(
         return ScrollReply(rows, None)
 
     return read
-
-
-def _limit(asked: int | None) -> int:
-    limit = DEFAULT_SCROLL if asked is None else asked
-    if limit < 0:
-        raise format_error(f"limit: expected an integer of 0 or more, got {limit}")
-    if not 1 <= limit <= MAX_SCROLL:
-        bound = "1 or larger" if limit < 1 else f"{MAX_SCROLL} or smaller"
-        raise out_of_range("limit", f"value {limit} invalid, must be {bound}")
-    return limit
 
 
 def _filter(raw: msgspec.Raw) -> Filter | None:

@@ -6,14 +6,13 @@ from typing import Any
 
 import msgspec
 
-from app.errors import out_of_range
 from app.schemas.documents import AnyFilter
+from app.schemas.hits import shortest
 from app.schemas.points import refuse_clauses
-from app.schemas.searches import between, to_filter
-from index import MAX_K, Filter, MatrixRequest, Neighbours, Path, PointId, parse_path
+from app.schemas.searches import MAX_COUNT, between, to_filter
+from index import Filter, MatrixRequest, Neighbours, Path, PointId, parse_path
 
 DEFAULT_FACETS = 10
-MAX_PAIRS = 1_000_000  # of a matrix: one second and 200 MB
 
 
 class FacetBody(msgspec.Struct, forbid_unknown_fields=True):
@@ -84,7 +83,7 @@ class Facet(msgspec.Struct, frozen=True):
 def to_facet(body: FacetBody) -> Facet:
     """Return what a body asks to count. Raises Refusal or InvalidInput."""
     refuse_clauses(body, "shard_key")
-    limit = between("limit", body.limit, 1, MAX_K, DEFAULT_FACETS)
+    limit = between("limit", body.limit, 1, MAX_COUNT, DEFAULT_FACETS)
     return Facet(parse_path(body.key), limit, to_filter(body.filter), bool(body.exact))
 
 
@@ -92,10 +91,8 @@ def to_matrix(body: MatrixBody) -> MatrixRequest:
     """Return the matrix a body asks for. Raises Refusal."""
     refuse_clauses(body, "shard_key")
     default = MatrixRequest()
-    sample = between("sample", body.sample, 2, MAX_K, default.sample)
-    limit = between("limit", body.limit, 1, MAX_K, default.limit)
-    if sample * min(limit, sample) > MAX_PAIRS:
-        raise out_of_range("limit", f"sample times limit must be {MAX_PAIRS} or smaller")
+    sample = between("sample", body.sample, 2, MAX_COUNT, default.sample)
+    limit = between("limit", body.limit, 1, MAX_COUNT, default.limit)
     return MatrixRequest(body.using or "", to_filter(body.filter), sample, limit)
 
 
@@ -106,7 +103,7 @@ def to_pairs(found: Neighbours) -> PairsReply:
         [
             MatrixPair(one, ids[place], score)
             for one, places, scores in zip(ids, found.places, found.scores, strict=True)
-            for place, score in zip(places, scores, strict=True)
+            for place, score in zip(places, shortest(scores), strict=True)
         ]
     )
 
@@ -115,5 +112,5 @@ def to_offsets(found: Neighbours) -> OffsetsReply:
     """Return a matrix as coordinates."""
     rows = [row for row, places in enumerate(found.places) for _ in places]
     columns = [place for places in found.places for place in places]
-    scores = [score for each in found.scores for score in each]
+    scores = [score for each in found.scores for score in shortest(each)]
     return OffsetsReply(rows, columns, scores, list(found.ids))

@@ -6,6 +6,8 @@ inner product (larger is better), under Euclid and Manhattan the distance itself
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import msgspec
 import numpy as np
 
@@ -58,7 +60,7 @@ def to_points(
     if not len(result.ids):
         return ScoredPoints([])
     distances = result.distances
-    scores = _shortest(0 - distances if similarity else distances)
+    scores = _printed(0 - distances if similarity else distances)
     hits = [*map(ScoredPoint, result.ids, result.seqs, scores)]
     if select.wanted:
         for hit, payload in zip(hits, result.payloads or (), strict=True):
@@ -73,8 +75,7 @@ def to_hits(
     answer: Answer, select: PayloadSelector, with_vectors: bool | tuple[str, ...]
 ) -> list[ScoredPoint]:
     """Return a tree's answer as it is sent, best first."""
-    with np.errstate(over="ignore"):
-        scores = _shortest(np.array(answer.scores).astype(np.float32))
+    scores = shortest(answer.scores)
     hits = [
         _hit(record, score, select, with_vectors)
         for record, score in zip(answer.records, scores, strict=True)
@@ -96,8 +97,13 @@ def _hit(
     return hit
 
 
-def _shortest(scores: Distances) -> list[float]:
+def shortest(given: Sequence[float]) -> list[float]:
     """Return scores that print with the fewest digits that tell a float32."""
+    with np.errstate(over="ignore"):
+        return _printed(np.asarray(given, dtype=np.float32))
+
+
+def _printed(scores: Distances) -> list[float]:
     try:
         return _FLOATS.decode(format_vector(scores))
     except msgspec.DecodeError:  # overflow, which JSON cannot hold

@@ -14,9 +14,9 @@ from app.schemas.documents import AnyFilter, array, one_of, ref
 from app.schemas.filters import decode_filter
 from app.schemas.selectors import WithPayload, WithVector
 from app.schemas.vectors import ABSENT
-from index import MAX_EF, MAX_K, Filter, queries
+from index import MAX_EF, Filter, queries
 
-MAX_OFFSET = 2**31 - 1
+MAX_COUNT = 2**64 - 1  # of a limit or an offset: all there are
 
 AnyQuery: TypeAlias = Annotated[
     msgspec.Raw, msgspec.Meta(extra_json_schema=one_of(ref("Query"), {"type": "null"}))
@@ -176,12 +176,12 @@ def between(field: str, given: int | None, least: int, most: int, default: int) 
 
 def limit_of(body: LevelBody, default: int = queries.DEFAULT_LIMIT) -> int:
     """Return how many results are asked for. Raises Refusal."""
-    return between("limit", body.limit, 1, MAX_K, default)
+    return between("limit", body.limit, 1, MAX_COUNT, default)
 
 
 def offset_of(body: QueryBody) -> int:
     """Return how many results are to be left out. Raises Refusal."""
-    return between("offset", body.offset, 0, MAX_OFFSET, 0)
+    return between("offset", body.offset, 0, MAX_COUNT, 0)
 
 
 def to_lookup(body: LookupBody | None) -> queries.Lookup | None:

@@ -10,6 +10,7 @@ from app.errors import format_error, wrong_input
 from app.schemas.kinds import to_kind
 from app.schemas.points import refuse_clauses
 from app.schemas.searches import (
+    MAX_COUNT,
     GroupsBody,
     LevelBody,
     QueryBody,
@@ -23,7 +24,7 @@ from app.schemas.searches import (
 )
 from app.schemas.selectors import PayloadSelector, select_vectors
 from app.schemas.vectors import ABSENT
-from index import MAX_K, parse_path, queries
+from index import parse_path, queries
 
 MAX_DEPTH = 32  # of prefetches in prefetches
 MAX_PREFETCHES = 1_000  # of one request
@@ -69,7 +70,7 @@ def to_groups(body: GroupsBody, query: queries.Query | None = None) -> Grouped:
     """Return the grouped tree a body asks for; takes and raises what ``to_tree`` does."""
     refuse_clauses(body, "shard_key")
     select = PayloadSelector(body.with_payload, default=False)
-    size = between("group_size", body.group_size, 1, MAX_K, queries.DEFAULT_GROUP_SIZE)
+    size = between("group_size", body.group_size, 1, MAX_COUNT, queries.DEFAULT_GROUP_SIZE)
     root = _level(body, limit_of(body), _Budget(), query)
     path, vectors = parse_path(body.group_by), select_vectors(body.with_vector)
     request = queries.GroupRequest(root, path, size, select.wanted, vectors)

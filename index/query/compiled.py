@@ -148,7 +148,9 @@ def _value(path: Path, defaults: Defaults) -> Callable[[Row], Any]:
     text = format_path(path)
 
     def evaluate(row: Row) -> Any:
-        values: Any = values_at(row.facts.payload, path) or defaults.get(path)
+        values: Any = values_at(row.facts.payload, path)
+        if all(value is None or value == [] for value in values):  # as good as no value
+            values = defaults.get(path)
         if isinstance(values, list) and len(values) == 1:
             return values[0]
         if values is None or values == []:

@@ -143,7 +143,7 @@ class _Walk:
             case OrderBy():
                 found = ordered.by_value(source, query, scope, count)
             case Sample():
-                return ordered.sample(source, scope, node.limit)
+                found = ordered.sample(source, scope, count)
             case None:
                 found = ordered.by_id(source, scope, count)
             case Fusion() | Formula():

@@ -1,7 +1,8 @@
 """Points grouped by a payload value: the best of each group, groups by their best point.
 
 A group is an integer or a string. A point with several values stands in several groups; one with a
-value of another kind stands in none.
+value of another kind stands in none. The limit of the request counts groups; those of prefetches
+count points, as in the query itself.
 """
 
 from __future__ import annotations
@@ -12,7 +13,6 @@ from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
-from index.config import MAX_K
 from index.filters.decoding import key_decoder
 from index.filters.expression import Filter, Match, Path
 from index.filters.values import values_at
@@ -32,8 +32,7 @@ from index.query.source import Source
 GroupKey: TypeAlias = int | str
 Places: TypeAlias = dict[GroupKey, list[int]]
 
-# A prefetch, and mmr, looks at so many points, or all there are: its limit is not one of groups.
-WIDE = 10_000
+WIDE = 10_000  # points that mmr looks at, or all there are: its limit is not one of groups
 _FIRST = 4  # times as many points as the groups hold are looked at first,
 _MORE = 8  # then so many times more
 
@@ -91,10 +90,10 @@ class _Search:
         self._request = request
         self._elsewhere = elsewhere
         self._keys = _Keys(source, request.path)
-        most = MAX_MMR_CANDIDATES if _is_diverse(request.root.query) else MAX_K
-        self._every = min(max(len(source.live), 1), most)
-        below = _widened(request.root.prefetches, min(self._every, WIDE))
-        self.root = replace(request.root, prefetches=below)
+        self._every = max(len(source.live), 1)
+        if _is_diverse(request.root.query):
+            self._every = min(self._every, MAX_MMR_CANDIDATES)
+        self.root = request.root
 
     def members(
         self,
@@ -140,13 +139,6 @@ def _keeps_scores(root: Prefetch) -> bool:
 
 def _is_diverse(query: Query | None) -> bool:
     return isinstance(query, Nearest) and query.mmr is not None
-
-
-def _widened(prefetches: Sequence[Prefetch], limit: int) -> tuple[Prefetch, ...]:
-    return tuple(
-        replace(each, limit=max(limit, each.limit), prefetches=_widened(each.prefetches, limit))
-        for each in prefetches
-    )
 
 
 class _Keys:

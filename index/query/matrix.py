@@ -10,6 +10,7 @@ import numpy as np
 from pyroaring import BitMap
 
 from index.config import VectorConfig
+from index.errors import InvalidConfig
 from index.filters.bitmaps import from_numbers
 from index.filters.expression import Filter
 from index.query.ordered import sample
@@ -22,6 +23,7 @@ from index.types import Numbers, PointId
 
 DEFAULT_SAMPLE = 10
 DEFAULT_NEIGHBOURS = 3
+MAX_PAIRS = 1_000_000  # one second and 200 MB
 _BLOCK = 256  # rows of distances held at a time
 
 
@@ -48,6 +50,7 @@ def neighbours(source: Source, request: MatrixRequest) -> Neighbours:
 
     Raises:
         UnknownVectorName: the name is not declared.
+        InvalidConfig: so many points have so many neighbours that there would be too many pairs.
     """
     config = config_of(source, request.using)
     scope = Scope(request.filter).having(request.using)
@@ -57,6 +60,11 @@ def neighbours(source: Source, request: MatrixRequest) -> Neighbours:
     numbers = np.array([n for n in ordered.tolist() if n in ids], dtype=np.uint32)
     if len(numbers) < 2:
         return Neighbours([], [], [])
+    if len(numbers) * min(request.limit, len(numbers)) > MAX_PAIRS:
+        raise InvalidConfig(
+            f"limit: sample times limit must be {MAX_PAIRS} or smaller, got {len(numbers)} points "
+            f"with up to {min(request.limit, len(numbers))} others each: ask for fewer of either"
+        )
     if isinstance(config, VectorConfig):
         found = _dense(source, request, numbers)
     else:

@@ -56,7 +56,7 @@ def by_id(source: Source, scope: Scope, count: int) -> Scored:
 
 
 def sample(source: Source, scope: Scope, count: int) -> Scored:
-    """Return ``count`` points at random."""
+    """Return ``count`` points at random, in an order at random."""
     numbers = to_numbers(scope.points(source))
     chosen = np.random.default_rng().choice(len(numbers), min(count, len(numbers)), replace=False)
     return equally(numbers[chosen])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from index.config import MAX_EF, Encoding, SparseConfig, VectorConfig
+from index.config import MAX_EF, MAX_POINTS, Encoding, SparseConfig, VectorConfig
 from index.errors import InvalidConfig
 from index.filters.expression import Filter
 from index.segments.searcher import Walk
@@ -115,7 +115,7 @@ def resolve(
         raise InvalidConfig(f"k: expected at least 1, got {k}")
     if offset < 0:
         raise InvalidConfig(f"offset: expected at least 0, got {offset}")
-    fetch = k + offset + without
+    fetch = min(k + offset, MAX_POINTS) + without
     if isinstance(config, SparseConfig):
         return SearchPlan(fetch, k, offset, fetch, 0, True, request.max_distance)
     least = DEFAULT_EF[config.encoding]

@@ -68,8 +68,9 @@ def search_sparse(
     flags, query = _flags(allowed), _weighed(vectors, query, corpus)
     found: list[PartHits] = []
     for part in _parts(vectors):
+        count = min(k, part.n)
         rows, scores, read = _cut(
-            best_of(part.postings, query, k, part.among(flags)), part.columns.ids, k
+            best_of(part.postings, query, count, part.among(flags)), part.columns.ids, count
         )
         stats.scored += read
         found.append(PartHits(part.columns, Hits(rows, -scores, 0, read, 0)))

@@ -123,3 +123,34 @@ def _payload(rng: np.random.Generator, place: int) -> dict[str, Any]:
     if place % 10 == 9:
         payload["city"] = [None, 1.5, True, "Oslo"][place // 10 % 4]
     return payload
+
+
+def grouped(
+    local: QdrantClient, name: str, given: models.QueryGroupsRequest
+) -> list[models.PointGroup]:
+    """Return the reference's groups; over prefetches, whose limits it forgets, made by hand."""
+    limit, size = given.limit or 10, given.group_size or 3
+    if given.prefetch is None:
+        return local.query_points_groups(
+            name,
+            group_by=given.group_by,
+            query=given.query,
+            using=given.using,
+            query_filter=given.filter,
+            limit=limit,
+            group_size=size,
+        ).groups
+    found = local.query_points(
+        name, query=given.query, prefetch=given.prefetch, limit=POINTS, query_filter=given.filter
+    ).points
+    groups: dict[Any, models.PointGroup] = {}
+    for point in found:
+        value = (point.payload or {}).get(given.group_by)
+        for key in value if isinstance(value, list) else [value]:
+            if not isinstance(key, int | str):
+                continue
+            if key in groups or len(groups) < limit:
+                hits = groups.setdefault(key, models.PointGroup(id=key, hits=[])).hits
+                if len(hits) < size:
+                    hits.append(point)
+    return list(groups.values())

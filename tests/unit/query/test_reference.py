@@ -18,6 +18,7 @@ from index import (
     Answer,
     Filter,
     HasId,
+    InvalidConfig,
     InvalidInput,
     MatrixRequest,
     PalimpsestError,
@@ -42,7 +43,16 @@ from tests.unit.query.cases import (
     near,
     recommend,
 )
-from tests.unit.query.corpus import NAME, POINTS, create, plain, reference, same, text_of
+from tests.unit.query.corpus import (
+    NAME,
+    POINTS,
+    create,
+    grouped,
+    plain,
+    reference,
+    same,
+    text_of,
+)
 from tests.unit.query.plain import Plain
 
 
@@ -168,17 +178,7 @@ def test_estimates_are_made_exact() -> None:
 
 @pytest.mark.parametrize("asked", GROUPED, ids=str)
 def test_groups(asked: dict[str, Any], local: QdrantClient, source: Plain) -> None:
-    given = models.QueryGroupsRequest(**asked)
-    theirs = local.query_points_groups(
-        NAME,
-        group_by=given.group_by,
-        query=given.query,
-        using=given.using,
-        prefetch=given.prefetch,
-        query_filter=given.filter,
-        limit=given.limit or 10,
-        group_size=given.group_size or 3,
-    ).groups
+    theirs = grouped(local, NAME, models.QueryGroupsRequest(**asked))
     request = to_groups(msgspec.json.decode(json.dumps(asked), type=GroupsBody)).request
     ours = answer_groups(source, request, lambda name: source)
     assert {group.key for group in ours} == {group.id for group in theirs}
@@ -224,6 +224,15 @@ def test_matrix(using: str, local: QdrantClient, source: Plain) -> None:
 def test_a_matrix_of_one_point_is_empty(source: Plain) -> None:
     one = MatrixRequest("cos", Filter(must=(HasId(frozenset({4})),)))
     assert neighbours(source, one) == ([], [], [])
+
+
+def test_a_matrix_has_so_many_pairs_at_most(source: Plain, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("index.query.matrix.MAX_PAIRS", 20)
+    assert neighbours(source, MatrixRequest("cos", sample=10, limit=2)).ids
+    with pytest.raises(InvalidConfig, match="10 points with up to 3 others each"):
+        neighbours(source, MatrixRequest("cos", sample=10, limit=3))
+    with pytest.raises(InvalidConfig, match="must be 20 or smaller"):
+        neighbours(source, MatrixRequest("cos", sample=2**64 - 1, limit=2**64 - 1))
 
 
 def test_diverse_points_are_chosen_from_a_bounded_number(

@@ -87,7 +87,7 @@ def closest_by_versions(
     depth = max(count, plan.depth, BRIDGED) if bridges else count
     stats.seconds["plan"] = perf_counter() - started
     native = native_list(vectors, versions[column], request, depth, stats, allowed)
-    lists = [_found(one, versions, column, request, depth, stats) for one in bridges]
+    lists = [found_across(one, versions, column, request, depth, stats) for one in bridges]
     merging = perf_counter()
     rows = native
     if bridges:
@@ -178,7 +178,7 @@ def _count(request: SearchRequest, query: VersionedQuery) -> int:
     return max(wanted, query.rescore_limit)
 
 
-def _found(
+def found_across(
     one: Across,
     versions: Mapping[str, Vector],
     leading: str,
@@ -186,7 +186,16 @@ def _found(
     count: int,
     stats: SearchStats,
 ) -> Ranked:
-    """Return the closest rows of another version, best first."""
+    """Return the closest rows of another version, best first: by both queries where it has one.
+
+    Args:
+        one: leads to them.
+        versions: the query's vectors by column.
+        leading: the column of the version whose scores are wanted.
+        request: gives the parameters of the search.
+        count: how many rows.
+        stats: is added to.
+    """
     own = versions.get(one.bridge.column)
     if own is None:
         return by_bridge(one, versions[leading], request, count, stats)

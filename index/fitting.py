@@ -9,8 +9,9 @@ are gone then. Callers come before background work, which gives way and begins a
 
 from __future__ import annotations
 
+import logging
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -21,6 +22,7 @@ from index.collection_config import CollectionConfig
 from index.errors import (
     InvalidPairs,
     NotFound,
+    StorageError,
     StoreFailed,
     UnknownVectorName,
     VersionConflict,
@@ -45,6 +47,7 @@ from index.versions.registry import check_embedded
 from index.view import VectorView
 from index.writer import Writer
 
+_log = logging.getLogger(__name__)
 _GROWTH = 2  # times the pairs, after which an adapter is fitted again
 
 
@@ -110,6 +113,31 @@ class Fitting:
         if fitted.untried:
             self._given[ends] = fitted, request
         return fitted
+
+    def judged(self, ends: Ends, fitted: Fitted, found: Mapping[str, Any]) -> None:
+        """Keep what judged queries told of an adapter, and give it their verdict.
+
+        It stays with the two versions when the adapter is fitted again. Nothing is kept of one that
+        was dropped or replaced meanwhile, or where there is no room.
+        """
+        told = fitted.changed(
+            report={
+                **fitted.report,
+                "judged": dict(found),
+                "assumes": None,
+                "verdict": found["verdict"],
+                "more_queries": found["more_queries"],
+                "reasons": list(found["reasons"]),
+            }
+        )
+        try:
+            put_fitted(self._writer, self._folder, ends, told, instead_of=fitted)
+        except (NotFound, StorageError, VersionConflict) as error:
+            _log.warning("The verdict of judged queries was not kept: %s", error)
+            return
+        made, request = self._given.get(ends, (None, None))
+        if made is fitted and request is not None:
+            self._given[ends] = told, request
 
     def adapters(self, config: CollectionConfig) -> list[AdapterInfo]:
         """Return all adapters, and those being fitted."""

@@ -7,7 +7,7 @@ second or two, and says which dearer ones are left to try; ``improved`` tries th
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from index.collection_config import CollectionConfig
@@ -61,7 +61,7 @@ class Making:
             untried = tuple(serving(DEAR, drawn.fit_part, *distances))
         else:
             adapter = fit(request.kind, drawn.fit_part, *distances, options, watch)
-        return self._whole(request, adapter, drawn, kinds, untried, running)
+        return self._whole(request, ends, adapter, drawn, kinds, untried, running)
 
     def improved(
         self,
@@ -94,7 +94,7 @@ class Making:
         kinds = [*before.report.get("kinds", ()), *(one.to_json() for one in table[1:])]
         if adapter is before.adapter:
             return before.changed(report={**before.report, "kinds": kinds}, untried=())
-        return self._whole(request, adapter, drawn, kinds, (), running)
+        return self._whole(request, ends, adapter, drawn, kinds, (), running)
 
     def _spaces(self, request: FitRequest) -> tuple[VectorConfig, VectorConfig]:
         config = self._writer.config
@@ -113,6 +113,7 @@ class Making:
     def _whole(
         self,
         request: FitRequest,
+        ends: Ends,
         adapter: Adapter,
         drawn: Drawn,
         kinds: list[dict[str, Any]],
@@ -120,7 +121,7 @@ class Making:
         running: Running,
     ) -> Fitted:
         running.stage, running.progress = "measuring", _FITTING
-        measured, merge = self._measured(request, adapter, drawn.held, self._writer.config)
+        measured, merge = self._measured(request, adapter, drawn.held, self._writer.config, ends)
         return Fitted(
             adapter=adapter,
             merge=merge,
@@ -136,7 +137,12 @@ class Making:
         )
 
     def _measured(
-        self, request: FitRequest, adapter: Adapter, held: Pairs, config: CollectionConfig
+        self,
+        request: FitRequest,
+        adapter: Adapter,
+        held: Pairs,
+        config: CollectionConfig,
+        ends: Ends,
     ) -> tuple[dict[str, Any], Merge]:
         """Return the report of an adapter, and the merge that serves it best."""
         rows, queries = (
@@ -159,9 +165,15 @@ class Making:
             points=self._points_of(request),
             merge=merge,
             newer=is_newer(config, request.vector, request.queries, request.rows),
+            known=self._judged(ends),
             seed=_SEED,
         )
         return {**found, "merge": merge.method, "merges": merges}, merge
+
+    def _judged(self, ends: Ends) -> Mapping[str, Any] | None:
+        """Return what judged queries told of the two versions, by an adapter before."""
+        before = self._writer.fitted.get(ends)
+        return None if before is None else before.report.get("judged")
 
     def _points_of(self, request: FitRequest) -> int:
         view = self._writer.view

@@ -70,14 +70,14 @@ class Pairing:
         if request.pairs is not None:
             pairs = checked_pairs(request.pairs, rows, queries, "pairs")
             assert pairs is not None
-            out = _is_held_out(np.arange(len(pairs.rows), dtype=np.uint32), request.holdout)
+            out = is_held_out(np.arange(len(pairs.rows), dtype=np.uint32), request.holdout)
             return Drawn(pairs.take(np.flatnonzero(~out)), pairs.take(np.flatnonzero(out)), None)
         both = [vectors.held for vectors in self._ends(ends)]
         numbers = to_numbers(both[0] & both[1])
         self._require_pairs(request, len(numbers), rows, queries)
         order = np.argsort(_hash(numbers, 1), kind="stable")
         numbers = numbers[order]
-        out = _is_held_out(numbers, request.holdout)
+        out = is_held_out(numbers, request.holdout)
         most = int(request.max_pairs * request.holdout)
         measured, fitted = numbers[out][:most], numbers[~out][: request.max_pairs - most]
         points, fit_part = self._pairs_of(fitted, ends)
@@ -143,7 +143,8 @@ def checked_pairs(
     return made
 
 
-def _is_held_out(numbers: Numbers, share: float) -> NDArray[np.bool_]:
+def is_held_out(numbers: Numbers, share: float) -> NDArray[np.bool_]:
+    """Tell which points (n,) are only ever measured on, where so large a share is."""
     return _hash(numbers, 2) % _SHARES < np.uint64(share * _SHARES)
 
 

@@ -33,11 +33,13 @@ from index.upgrading import (
     declare_version,
     drop_adapter,
     drop_version,
+    ends_of,
     retire_version,
 )
 from index.upkeep import Upkeep
 from index.versions.backfill import RANDOM_SHARE, Order
 from index.versions.fit_request import AdapterInfo, FitRequest
+from index.versions.judgement import outcome
 from index.writer import Writer
 
 
@@ -125,15 +127,17 @@ class Versioning:
             self.upkeep.forget(name)
 
     def compare(self, request: CompareRequest) -> dict[str, Any]:
-        """Compare two versions on given queries. See ``index.comparing``."""
+        """Compare two versions on given queries. See ``index.comparing``.
+
+        What judged queries tell is kept with the adapter between the two, whose report then has
+        their verdict.
+        """
         fitted, view = self.writer.fitted, self.writer.view  # adapters are published with a view
-        return compare(
-            view,
-            view.config,
-            fitted,
-            self._points.numbers_of,
-            request,
-        )
+        found = compare(view, view.config, fitted, self._points.numbers_of, request)
+        ends = ends_of(view.config, request.vector, request.old, request.new)
+        if request.relevant is not None and ends in fitted:
+            self.fitting.judged(ends, fitted[ends], outcome(found))
+        return found
 
     def backfill(
         self,

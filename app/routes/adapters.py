@@ -84,7 +84,11 @@ async def fit_adapter(call: Call) -> AdapterReply:
 async def compare_versions(call: Call) -> dict[str, Any]:
     """Compare the answers of two versions to given queries, without serving either's.
 
-    Overlap of the answers, the matrix of query versions against row versions with its
+    With `relevant` every way of asking is judged, among all points that the adapter was not fitted
+    on: the old version, bridged, both queries; and, where points hold both versions, the new one
+    and what it ranks. `counted` says which queries counted, `over_old` what each way gains, and the
+    verdict, kept with the adapter's report, goes by the intervals. Without judgements: overlap with
+    the new version's answers, the matrix of query versions against row versions with its
     compatibility scores, and how much of the gain is captured.
     """
     check_own_parameters(call.query_string)

@@ -15,7 +15,7 @@ import numpy as np
 
 from app.errors import out_of_range, wrong_input
 from app.schemas.documents import AnyDense
-from app.schemas.ids import parse_ids
+from app.schemas.ids import parse_ids, parse_path_id
 from app.schemas.searches import between
 from index import (
     DEFAULT_HOLDOUT,
@@ -32,6 +32,7 @@ from index import (
     InvalidInput,
     InvalidVector,
     Pairs,
+    PointId,
     VectorConfig,
     Vectors,
     VersionNotFound,
@@ -73,8 +74,9 @@ class AdapterBody(msgspec.Struct, forbid_unknown_fields=True):
 class CompareBody(msgspec.Struct, forbid_unknown_fields=True):
     """Body of ``POST compare``: the same queries in two versions, by version, place by place.
 
-    ``relevant`` are the ids of the points that should be found, one list per query; without them
-    the new version's own exact answers are what should be found.
+    ``relevant`` says for each query which points should be found: a list of their ids, or an object
+    of grades by id, `{"17": 2}`, an integer or a UUID as text, larger for what answers better and 0
+    for what does not. Without them the new version's own answers are what should be found.
     """
 
     old: str
@@ -82,7 +84,7 @@ class CompareBody(msgspec.Struct, forbid_unknown_fields=True):
     queries: dict[str, list[AnyDense]]
     vector: str = ""
     k: int | None = None
-    relevant: list[list[int | str]] | None = None
+    relevant: list[list[int | str] | dict[str, float]] | None = None
 
 
 class AdapterReply(msgspec.Struct):
@@ -170,15 +172,37 @@ def to_comparison(body: CompareBody, config: CollectionConfig) -> CompareRequest
     if old != new or not old:
         what = f"expected 1 or more, as many in both versions, got {old} and {new}"
         raise out_of_range("queries", what)
-    relevant = None
+    relevant: list[list[PointId] | dict[PointId, float]] | None = None
     if body.relevant is not None:
         if len(body.relevant) != old:
             raise out_of_range(
-                "relevant", f"expected one list per query, {old}, got {len(body.relevant)}"
+                "relevant",
+                f"expected one list, or one object of grades, per query, {old}, "
+                f"got {len(body.relevant)}",
             )
-        relevant = [parse_ids(ids) for ids in body.relevant]
+        relevant = [_relevant(one, place) for place, one in enumerate(body.relevant)]
     k = between("k", body.k, 1, MAX_COMPARED, DEFAULT_COMPARED)
     return CompareRequest(body.vector, body.old, body.new, parsed, k, relevant)
+
+
+def _relevant(
+    given: list[int | str] | dict[str, float], place: int
+) -> list[PointId] | dict[PointId, float]:
+    """Return the ids of one query, or their grades. Raises InvalidId or Refusal."""
+    if isinstance(given, list):
+        return parse_ids(given)
+    graded: dict[PointId, float] = {}
+    for text, gain in given.items():
+        point = parse_path_id(text)  # a key of JSON is text, a number's too
+        if graded.setdefault(point, gain) != gain:
+            raise wrong_input(
+                f"relevant[{place}]: point {point} has two grades, {graded[point]} and {gain}"
+            )
+        if gain < 0:
+            raise out_of_range(
+                f"relevant[{place}]", f"expected a grade of 0 or more for point {text}, got {gain}"
+            )
+    return graded
 
 
 def to_adapter_reply(adapter: AdapterInfo) -> AdapterReply:

@@ -7,6 +7,7 @@ statistic computed for all draws gives its value and its interval at once.
 
 from __future__ import annotations
 
+from math import ceil
 from typing import NamedTuple
 
 import numpy as np
@@ -32,14 +33,21 @@ class Estimate(NamedTuple):
 def resample(measured: NDArray[np.float64], seed: int, draws: int = DRAWS) -> NDArray[np.float64]:
     """Return the means (draws + 1, m) of resampled queries; the first are those of the sample.
 
+    A measure that a query does not have (NaN) is left out; its mean is NaN where no query drawn has
+    it.
+
     Args:
         measured: (q, m), m measures of every query, q >= 1.
         seed: fixes the draws.
         draws: how many.
     """
     q = len(measured)
-    counts = np.random.default_rng(seed).multinomial(q, np.full(q, 1.0 / q), size=draws)
-    means: NDArray[np.float64] = np.vstack([np.ones((1, q)), counts]) @ measured / q
+    drawn = np.random.default_rng(seed).multinomial(q, np.full(q, 1.0 / q), size=draws)
+    counts = np.vstack([np.ones((1, q)), drawn])
+    known = ~np.isnan(measured)
+    sums, having = counts @ np.where(known, measured, 0.0), counts @ known
+    means: NDArray[np.float64] = np.full(sums.shape, np.nan)
+    np.divide(sums, having, out=means, where=having > 0)
     return means
 
 
@@ -54,3 +62,15 @@ def estimate(drawn: NDArray[np.float64]) -> Estimate:
         return Estimate(None, None, None)
     low, high = np.percentile(known, [_TAIL, 100 - _TAIL])
     return Estimate(value, float(low), float(high))
+
+
+def queries_needed(known: Estimate, queries: int) -> int | None:
+    """Return at about how many queries the interval of a difference excludes 0.
+
+    None where no number shows a difference: it is 0, or was not measured. Intervals shrink with the
+    square root of the number of queries.
+    """
+    if not known.value or known.low is None or known.high is None:
+        return None
+    half = (known.high - known.low) / 2
+    return max(queries, ceil(queries * (half / abs(known.value)) ** 2))

@@ -1,44 +1,38 @@
-"""Two versions side by side on given queries: what staying, bridging and reindexing answer.
+"""Two versions side by side on queries that nobody judged: what each way has of the new answer.
 
-All lists are of the same corpus, the points that hold both versions, so that only the vectors
-differ. Without judgements the measure is the overlap with the new version's own answer, as in
-``index.versions.report``; with them it is whether a known item was found, or nDCG where a query
-has several relevant points, and judgements decide the verdict: they alone can tell that the new
-version is no better. ``C[t][k]`` is the measure of queries of version t over rows of version k,
-the old version first (algorithms 4.1).
+All lists are of the same corpus, the points that hold both versions and that no adapter was fitted
+on, so that only the vectors differ and no way is flattered. The measure is the overlap with the new
+version's own answer, as in ``index.versions.report``, and ``expected`` follows it to the size of
+the collection. It takes the new version to be the better one; ``index.versions.judgement`` need
+not. ``C[t][k]`` is the measure of queries of version t over rows of version k, the old version
+first (algorithms 4.1).
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from index.versions.backfill import shuffled
 from index.versions.bootstrap import estimate, resample
-from index.versions.growth import CASCADE, grown
+from index.versions.growth import CASCADE, CASCADE_FROM_OLD, Grown, grown
+from index.versions.lists import PARTS, cascaded, cells_of, in_part, list_length, shares_in
 from index.versions.measures import (
     Measured,
     Places,
     average_compatibility,
     average_measure,
     gain_captured,
-    known_item,
-    ndcg,
     overlap,
     retained,
 )
-from index.versions.trial import Cell, Shares, lengths
+from index.versions.trial import Cell, Found, Shares
 from index.versions.verdict import Levels, decide
 
-Measure: TypeAlias = Literal["overlap", "known_item", "ndcg"]
-
-_PARTS = (1, 2, 4)
-_DEEP = 8  # times k: how far down lists of the whole corpus are looked into
-DEPTH = _DEEP * _PARTS[-1]  # times k: so that lists of a quarter of it reach as far
+__all__ = ["Answers", "comparison", "list_length"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -46,32 +40,26 @@ class Answers:
     """Numbers of points, best first, -1 where there are no more; of q queries.
 
     ``old``, ``bridged`` and ``new`` are (q, c), of old queries in old rows, new queries in old rows
-    and new queries in new rows; ``back`` of old queries in new rows, None without an adapter. c
-    should be ``list_length(k)``. ``points`` hold both versions, ``collection`` points hold any.
-    ``mixed`` (q, k) are of new queries among all points as searches find them now, None if those
-    fail.
+    and new queries in new rows, ``both`` (q, k) of both queries in old rows, ``back`` of old
+    queries in new rows; None without an adapter. c should be ``list_length(k)``. ``points`` hold
+    both versions and were not fitted on, ``collection`` points hold any.
     """
 
     old: Places
-    bridged: Places
+    bridged: Places | None
+    both: Places | None
     new: Places
     back: Places | None
-    mixed: Places | None
     points: int
     collection: int
-
-
-def list_length(k: int) -> int:
-    """Return how long lists a comparison of answers of length k needs."""
-    return max(CASCADE, DEPTH * k)
 
 
 def comparison(
     answers: Answers,
     *,
     k: int,
-    relevant: Sequence[Sequence[int]] | None = None,
     newer: bool = True,
+    known: Mapping[str, Any] | None = None,
     seed: int = 0,
 ) -> dict[str, Any]:
     """Return what the versions' answers are worth, as JSON.
@@ -79,189 +67,155 @@ def comparison(
     Args:
         answers: of at least one query.
         k: length of an answer.
-        relevant: for each query the relevant points that hold both versions, at least one; None
-            without judgements.
         newer: whether the new version was declared after the old one.
+        known: what judged queries have told of the two versions, None for nothing.
         seed: fixes the draws of the bootstrap.
     """
-    measure = _measure_of(relevant)
-    levels, matrix = _levels(answers, k, measure, relevant, seed)
+    levels = _levels(answers, k, seed)
+    matrix = matrix_of(levels, _back(answers, k, seed))
     decided, expected = levels, None
-    if relevant is None and answers.collection > answers.points > _PARTS[-1] * k:
-        larger = grown(*_shares(answers, k), answers.collection, seed)
-        decided = Levels(larger.old, larger.bridged, levels.new, larger.cascade)
-        expected = {"points": larger.rows, **_shown(decided)}
-    described = _described(measure, k, answers, expected)
-    decision = decide(decided, judged=relevant is not None, newer=newer, measure=described)
+    if answers.collection > answers.points > PARTS[-1] * k:
+        larger = grown(_shares(answers, k), answers.collection, seed)
+        decided = _expected(larger, answers)
+        expected = {"points": larger.rows, **shown(decided)}
+    described = _described(k, answers, expected)
+    decision = decide(decided, newer=newer, measure=described, known=known)
     return {
         "k": k,
         "queries": len(answers.new),
         "points": answers.points,
-        "measure": measure,
-        "overlap": _overlaps(answers, k, seed),
-        **_shown(levels),
-        "matrix": _as_matrix(matrix),
-        **_compatibility(matrix),
+        "measure": "overlap",
+        "overlap": overlaps(answers, k, seed),
+        **shown(levels),
+        **as_matrix(matrix),
         "expected": expected,
-        "mixed": _mixed(answers, k, measure, relevant, seed),
+        "mixed": None,
+        "over_old": None,
+        "shared": None,
+        "assumes": decision.assumes,
         "verdict": decision.verdict,
+        "more_queries": decision.more_queries,
         "bridging_pays": decision.support,
         "reasons": decision.reasons,
     }
 
 
-def _measure_of(relevant: Sequence[Sequence[int]] | None) -> Measure:
-    if relevant is None:
-        return "overlap"
-    return "known_item" if all(len(set(wanted)) == 1 for wanted in relevant) else "ndcg"
+def _levels(answers: Answers, k: int, seed: int) -> Levels:
+    lists = {
+        "old": answers.old,
+        "bridged": answers.bridged,
+        "new": answers.new,
+        "cascade": _cascade(answers, k),
+        "both": answers.both,
+        "cascade_from_old": cascaded(answers.old[:, :CASCADE_FROM_OLD], answers.new, k),
+    }
+    known = {name: found for name, found in lists.items() if found is not None}
+    worth = [overlap(found[:, :k], answers.new[:, :k]) for found in known.values()]
+    means = dict(zip(known, resample(np.stack(worth, axis=1), seed).T, strict=True))
+    return Levels(*(means.get(name) for name in Levels._fields))  # type: ignore[arg-type]
 
 
-def _worth(
-    found: Places,
-    answers: Answers,
-    k: int,
-    measure: Measure,
-    relevant: Sequence[Sequence[int]] | None,
-) -> Measured:
-    if relevant is None:
-        return overlap(found[:, :k], answers.new[:, :k])
-    if measure == "known_item":
-        return known_item(found, relevant, k)
-    return ndcg(found, [dict.fromkeys(wanted, 1.0) for wanted in relevant], k)
+def _cascade(answers: Answers, k: int) -> Places | None:
+    if answers.bridged is None:
+        return None
+    return cascaded(answers.bridged[:, :CASCADE], answers.new, k)
 
 
-def _levels(
-    answers: Answers,
-    k: int,
-    measure: Measure,
-    relevant: Sequence[Sequence[int]] | None,
-    seed: int,
-) -> tuple[Levels, NDArray[np.float64]]:
-    """Return the levels, and the matrix C (draws + 1, 2, 2)."""
-    lists = [answers.old, answers.bridged, answers.new, _cascade(answers, k)]
-    if answers.back is not None:
-        lists.append(answers.back)
-    worth = [_worth(found, answers, k, measure, relevant) for found in lists]
-    old, bridged, new, cascade, *back = resample(np.stack(worth, axis=1), seed).T
-    matrix = np.stack([old, back[0] if back else np.full_like(old, np.nan), bridged, new], axis=1)
-    return Levels(old, bridged, new, cascade), matrix.reshape(-1, 2, 2)
+def _back(answers: Answers, k: int, seed: int) -> NDArray[np.float64] | None:
+    if answers.back is None:
+        return None
+    worth = overlap(answers.back[:, :k], answers.new[:, :k])
+    return resample(worth[:, None], seed)[:, 0]
 
 
-def _cascade(answers: Answers, k: int) -> Places:
-    """Return the best candidates of the bridge as the new version ranks them, (q, k).
-
-    Candidates below the end of its list are not told apart; they come last, as bridged.
-    """
-    ranked = np.full((len(answers.new), k), -1, dtype=np.int64)
-    for place, (new, bridged) in enumerate(zip(answers.new, answers.bridged, strict=True)):
-        candidates = bridged[:CASCADE]
-        known = new[np.isin(new, candidates[candidates >= 0])]
-        rest = candidates[~np.isin(candidates, known)]
-        best = np.concatenate([known, rest])[:k]
-        ranked[place, : len(best)] = best
-    return ranked
-
-
-def _shares(answers: Answers, k: int) -> tuple[Shares, Shares]:
+def _shares(answers: Answers, k: int) -> Found:
     """Return what was found in the corpus, its halves and its quarters, as a trial has it."""
-    old: dict[Cell, Measured] = {}
-    bridged: dict[Cell, Measured] = {}
-    for parts in _PARTS:
-        size = answers.points // parts
-        for length in lengths(k):
-            depths = [length * d for d in (1, 2, 4, _DEEP) if d == 1 or 2 * length * d <= size]
-            old[Cell(size, length, length)] = _in_parts(answers, answers.old, parts, length, length)
-            for depth in depths:
-                bridged[Cell(size, length, depth)] = _in_parts(
-                    answers, answers.bridged, parts, length, depth
-                )
-    return tuple(Shares(list(one), np.stack([*one.values()], axis=1)) for one in (old, bridged))  # type: ignore[return-value]
+
+    def found(places: Places, *, deep: bool) -> Shares:
+        def worth(parts: int, part: int, cell: Cell) -> Measured:
+            there = in_part(places, parts, part, cell.depth)
+            return overlap(there, in_part(answers.new, parts, part, cell.k))
+
+        return shares_in(cells_of(answers.points, k, deep=deep), worth)
+
+    bridged = answers.old if answers.bridged is None else answers.bridged
+    both = bridged if answers.both is None else answers.both
+    return Found(found(answers.old, deep=True), found(bridged, deep=True), found(both, deep=False))
 
 
-def _in_parts(answers: Answers, found: Places, parts: int, k: int, depth: int) -> Measured:
-    shares = [
-        overlap(_part(found, parts, part, depth), _part(answers.new, parts, part, k))
-        for part in range(parts)
-    ]
-    mean: Measured = np.mean(shares, axis=0)
-    return mean
-
-
-def _part(found: Places, parts: int, part: int, count: int) -> Places:
-    """Return the first ``count`` of each list (q, c) that belong to a part of the points."""
-    if parts == 1:
-        return found[:, :count]
-    own = (shuffled(found.astype(np.uint32)) % parts == part) & (found >= 0)
-    first = np.argsort(~own, axis=1, kind="stable")[:, :count]
-    kept: Places = np.where(
-        np.take_along_axis(own, first, 1), np.take_along_axis(found, first, 1), -1
+def _expected(larger: Grown, answers: Answers) -> Levels:
+    """Return the levels in the collection, without those of an adapter where there is none."""
+    there = answers.bridged is not None
+    return Levels(
+        larger.old,
+        larger.bridged if there else None,
+        np.ones_like(larger.old),
+        larger.cascade if there else None,
+        larger.both if answers.both is not None else None,
+        larger.cascade_from_old,
     )
-    return kept
 
 
-def _overlaps(answers: Answers, k: int, seed: int) -> dict[str, Any]:
-    """Return the shares of the new version's answer that the others have, whatever the measure."""
-    named = {"old": answers.old, "bridged": answers.bridged, "cascade": _cascade(answers, k)}
-    shares = [overlap(found[:, :k], answers.new[:, :k]) for found in named.values()]
-    means = resample(np.stack(shares, axis=1), seed).T
+def overlaps(answers: Answers, k: int, seed: int) -> dict[str, Any]:
+    """Return the shares of the new version's answer that the others have."""
+    lists = {"old": answers.old, "bridged": answers.bridged, "cascade": _cascade(answers, k)}
+    found = {}
+    for name, places in lists.items():
+        drawn = None
+        if places is not None:
+            share = overlap(places[:, :k], answers.new[:, :k])
+            drawn = resample(share[:, None], seed)[:, 0]
+        found.update(named(name, drawn))
+    return found
+
+
+def shown(levels: Levels) -> dict[str, Any]:
+    """Return levels by name, each with its interval."""
+    old, bridged, new, cascade, both, cascade_from_old = levels
     return {
-        key: each
-        for name, drawn in zip(named, means, strict=True)
-        for key, each in _named(name, drawn).items()
+        **named("old_old", old),
+        **named("bridged", bridged),
+        **named("both", both),
+        **named("new_new", new),
+        **named("cascade", cascade),
+        **named("cascade_from_old", cascade_from_old),
+        **named("arr", None if bridged is None else retained(bridged, new)),
+        **named("gain", None if bridged is None else gain_captured(old, bridged, new)),
     }
 
 
-def _shown(levels: Levels) -> dict[str, Any]:
-    old, bridged, new, cascade = levels
-    assert cascade is not None
-    return {
-        **_named("old_old", old),
-        **_named("bridged", bridged),
-        **_named("new_new", new),
-        **_named("cascade", cascade),
-        **_named("arr", retained(bridged, new)),
-        **_named("gain", gain_captured(old, bridged, new)),
-    }
-
-
-def _named(name: str, drawn: NDArray[np.float64]) -> dict[str, Any]:
+def named(name: str, drawn: NDArray[np.float64] | None) -> dict[str, Any]:
+    """Return a statistic (draws + 1,) by name, with its interval; None for what is not known."""
+    if drawn is None:
+        return {name: None, f"{name}_interval": None}
     known = estimate(drawn)
     return {name: known.value, f"{name}_interval": known.interval}
 
 
-def _as_matrix(matrix: NDArray[np.float64]) -> list[list[dict[str, Any]]]:
-    """Return C by version of the queries, then of the rows."""
-    cells = [[estimate(matrix[:, t, k]) for k in (0, 1)] for t in (0, 1)]
-    return [[{"value": one.value, "interval": one.interval} for one in row] for row in cells]
+def matrix_of(levels: Levels, back: NDArray[np.float64] | None) -> NDArray[np.float64]:
+    """Return C (draws + 1, 2, 2) of levels and of old queries in new rows."""
+    unknown = np.full_like(levels.old, np.nan)
+    cells = [levels.old, back, levels.bridged, levels.new]
+    matrix = np.stack([unknown if one is None else one for one in cells], axis=1)
+    return matrix.reshape(-1, 2, 2)
 
 
-def _compatibility(matrix: NDArray[np.float64]) -> dict[str, Any]:
+def as_matrix(matrix: NDArray[np.float64]) -> dict[str, Any]:
+    """Return C by version of the queries, then of the rows, with AC and AM."""
+    known = [[estimate(matrix[:, t, k]) for k in (0, 1)] for t in (0, 1)]
+    cells = [[{"value": one.value, "interval": one.interval} for one in row] for row in known]
     compatible = np.array([average_compatibility(one) for one in matrix])
     mean = np.array([average_measure(one) for one in matrix])
-    return {**_named("ac", compatible), **_named("am", mean)}
-
-
-def _mixed(
-    answers: Answers,
-    k: int,
-    measure: Measure,
-    relevant: Sequence[Sequence[int]] | None,
-    seed: int,
-) -> dict[str, Any] | None:
-    """Return what searches by the new version find now among all points; judged only."""
-    if relevant is None or answers.mixed is None:
-        return None
-    worth = _worth(answers.mixed, answers, k, measure, relevant)
-    return _named("value", resample(worth[:, None], seed)[:, 0])
-
-
-def _described(measure: Measure, k: int, answers: Answers, expected: object) -> str:
-    names = {
-        "overlap": f"share of the new version's top {k}",
-        "known_item": f"known item in the top {k}",
-        "ndcg": f"nDCG@{k}",
+    return {
+        "matrix": cells,
+        **named("ac", compatible),
+        **named("am", mean),
     }
-    among = f"among the {answers.points} points that hold both versions"
+
+
+def _described(k: int, answers: Answers, expected: object) -> str:
+    held = "that hold both versions and were not fitted on"
+    among = f"among the {answers.points} points {held}"
     if expected is not None:
-        among = f"among {answers.collection} points (expected from {answers.points} with both)"
-    return f"{names[measure]} {among}"
+        among = f"among {answers.collection} points (expected from {answers.points} {held})"
+    return f"share of the new version's top {k} {among}"

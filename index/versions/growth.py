@@ -19,9 +19,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from index.versions.bootstrap import resample
-from index.versions.trial import Cell, Shares
+from index.versions.trial import Cell, Found, Shares
 
-CASCADE = 200  # candidates of a cascade
+CASCADE = 200  # candidates of a cascade through an adapter
+CASCADE_FROM_OLD = 100  # candidates of one that begins with the old version's own answer
 _LEAST, _MOST = 0.002, 0.998  # shares between which log-odds are finite enough to draw a plane
 
 
@@ -31,40 +32,54 @@ class Grown(NamedTuple):
     rows: int
     old: NDArray[np.float64]
     bridged: NDArray[np.float64]
+    both: NDArray[np.float64]
     cascade: NDArray[np.float64]
+    cascade_from_old: NDArray[np.float64]
 
 
-def measured(old: Shares, bridged: Shares, seed: int) -> NDArray[np.float64]:
-    """Return the mean shares (2, draws + 1) of old and bridged in the trial as it was."""
-    return resample(np.stack([old.found[:, 0], bridged.found[:, 0]], axis=1), seed).T
+def measured(found: Found, seed: int) -> NDArray[np.float64]:
+    """Return the mean shares (3, draws + 1) of old, bridged and both in the trial as it was."""
+    return resample(np.stack([shares.found[:, 0] for shares in found], axis=1), seed).T
 
 
-def grown(old: Shares, bridged: Shares, points: int, seed: int) -> Grown:
+def grown(found: Found, points: int, seed: int) -> Grown:
     """Return the shares to be expected among ``points`` rows.
 
     Args:
-        old: found by the old version alone.
-        bridged: found through the adapter; of the same queries.
+        found: shares of the new version's answers.
         points: rows to search; fewer than were held out count as that many.
         seed: fixes the draws.
     """
-    whole = old.cells[0]
+    whole = found.old.cells[0]
     rows = max(points, whole.rows)
     wanted = whole._replace(rows=rows)
-    means = resample(np.hstack([old.found, bridged.found]), seed)
-    of_old, of_bridged = np.hsplit(means, [len(old.cells)])
-    first = [place for place, cell in enumerate(bridged.cells) if cell.depth == cell.k]
-    near = [bridged.cells[place] for place in first]
-    deep = wanted._replace(depth=min(CASCADE, rows))
+    means = resample(np.hstack([shares.found for shares in found]), seed)
+    old, bridged, both = np.hsplit(means, np.cumsum([len(one.cells) for one in found])[:-1])
     return Grown(
         rows,
-        _follow(old.cells, of_old, wanted),
-        _follow(near, of_bridged[:, first], wanted),
-        _follow(bridged.cells, of_bridged, deep) if rows > CASCADE else np.ones(len(means)),
+        _near(found.old, old, wanted),
+        _near(found.bridged, bridged, wanted),
+        _near(found.both, both, wanted),
+        _deep(found.bridged, bridged, wanted, CASCADE),
+        _deep(found.old, old, wanted, CASCADE_FROM_OLD),
     )
 
 
-def _follow(cells: list[Cell], shares: NDArray[np.float64], wanted: Cell) -> NDArray[np.float64]:
+def _near(shares: Shares, means: NDArray[np.float64], wanted: Cell) -> NDArray[np.float64]:
+    first = [place for place, cell in enumerate(shares.cells) if cell.depth == cell.k]
+    return follow([shares.cells[place] for place in first], means[:, first], wanted)
+
+
+def _deep(
+    shares: Shares, means: NDArray[np.float64], wanted: Cell, depth: int
+) -> NDArray[np.float64]:
+    """Return the shares among the first ``depth`` of lists; all where there are no more rows."""
+    if wanted.rows <= depth:
+        return np.ones(len(means))
+    return follow(shares.cells, means, wanted._replace(depth=depth))
+
+
+def follow(cells: list[Cell], shares: NDArray[np.float64], wanted: Cell) -> NDArray[np.float64]:
     """Return the shares (draws + 1,) in another cell, from those in some (draws + 1, m).
 
     Where more rows seem to make it easier, that is noise, and their number is left out.

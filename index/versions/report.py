@@ -2,19 +2,23 @@
 
 ``old_old``, ``bridged`` and ``new_new`` are shares of the new version's own k best, found by old
 queries in old rows, by new queries in old rows through the adapter, and by new queries in new
-rows (1 by definition); ``arr`` is bridged / new_new, ``gain`` the captured part of new_new -
-old_old, and ``cascade`` the share among the 200 best bridged candidates (algorithms 4.1, 4.6). At
-the top level they hold among the held-out points, in ``expected`` among as many rows as the
-collection has (``index.versions.growth``). The verdict goes by the latter, since a small corpus
-flatters a bridge. Every ``*_interval`` is the 95 % bootstrap interval over queries.
+rows (1 by definition); ``both`` is found by both queries in old rows, ``arr`` is bridged / new_new,
+``gain`` the captured part of new_new - old_old, ``cascade`` the share among the 200 best bridged
+candidates, and ``cascade_from_old`` that among the 100 best of the old version (algorithms 4.1,
+4.6). At the top level they hold among the held-out points, in ``expected``, as cascades always do,
+among as many rows as the collection has (``index.versions.growth``). The verdict goes by the
+latter, since a small corpus flatters a bridge. Every ``*_interval`` is the 95 % bootstrap interval
+over queries.
 
 No judgements are asked for, so the new version's answers are the measure, which takes the new
-model to be the better one. Whether it is only judgements can tell: ``index.versions.comparison``
-measures known item or nDCG with them, and its verdict overrides this one.
+model to be the better one: ``assumes`` and the first of the reasons say so. Only judgements can
+tell: ``index.versions.judgement`` measures known item or nDCG with them. What they found for two
+versions is kept as ``judged``; its verdict overrides this one, in later reports too.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -28,7 +32,7 @@ from index.versions.measures import gain_captured, kolmogorov_smirnov, retained
 from index.versions.merging import Listed, Merge, comparable
 from index.versions.pairs import Pairs
 from index.versions.trial import Trial, run_trial, shares_found
-from index.versions.verdict import Levels, decide
+from index.versions.verdict import ASSUMED, Levels, decide
 
 K = 10
 _FEWEST = 8  # held-out pairs: among fewer rows everything is found
@@ -46,6 +50,7 @@ def report(
     points: int = 0,
     merge: Merge | None = None,
     newer: bool = True,
+    known: Mapping[str, Any] | None = None,
     k: int = K,
     seed: int = 0,
 ) -> dict[str, Any]:
@@ -62,21 +67,22 @@ def report(
         merge: how bridged scores are made comparable with native ones, None for not at all.
         newer: whether the queries' version was declared after the rows'. Where it was not, queries
             of an older model ask: the verdict is to stay, for the later model is taken as better.
+        known: what judged queries have told of the two versions, None for nothing.
         k: length of an answer.
         seed: fixes what is drawn at random.
     """
     if len(held.rows) < _FEWEST:
-        return _unmeasured(len(held.rows))
+        return _unmeasured(len(held.rows), known)
     corpus = _drawn(held, seed)
     asked = None if query_pairs is None else _drawn(query_pairs, seed)
     trial = run_trial(adapter, corpus, asked, (rows_distance, queries_distance), k)
-    shares = shares_found(trial, seed)
-    old, bridged = measured(*shares, seed)
-    expected = grown(*shares, points, seed)
+    found = shares_found(trial, seed)
+    old, bridged, both = measured(found, seed)
+    expected = grown(found, points, seed)
     new = np.ones_like(old)
-    levels = Levels(expected.old, expected.bridged, new, expected.cascade)
+    levels = levels_of(expected)
     measure = _measure(trial.k, expected.rows, corpus)
-    decision = decide(levels, judged=False, newer=newer, measure=measure)
+    decision = decide(levels, newer=newer, measure=measure, known=known)
     return {
         "k": trial.k,
         "pairs_held_out": len(held.rows),
@@ -84,13 +90,30 @@ def report(
         "queries_of": "points" if query_pairs is None else "queries",
         "measure": "overlap with the new version's own answer",
         **_shown(old, bridged, new),
+        **_named("both", both),
         **_named("cascade", expected.cascade),
+        **_named("cascade_from_old", expected.cascade_from_old),
         "expected": _expected(expected),
         "ks": _ks(trial, merge),
+        "assumes": decision.assumes,
         "verdict": decision.verdict,
+        "more_queries": decision.more_queries,
         "bridging_pays": decision.support,
         "reasons": [*decision.reasons, *_warnings(expected.rows, corpus)],
+        "judged": None if known is None else dict(known),
     }
+
+
+def levels_of(expected: Grown) -> Levels:
+    """Return what is expected as levels of a verdict without judgements."""
+    return Levels(
+        expected.old,
+        expected.bridged,
+        np.ones_like(expected.old),
+        expected.cascade,
+        expected.both,
+        expected.cascade_from_old,
+    )
 
 
 def _drawn(pairs: Pairs, seed: int) -> Pairs:
@@ -114,7 +137,11 @@ def _shown(
 
 def _expected(expected: Grown) -> dict[str, Any]:
     levels = _shown(expected.old, expected.bridged, np.ones_like(expected.old))
-    return {"points": expected.rows, **levels, **_named("cascade", expected.cascade)}
+    others = ("both", "cascade", "cascade_from_old")
+    named = {
+        key: each for one in others for key, each in _named(one, getattr(expected, one)).items()
+    }
+    return {"points": expected.rows, **levels, **named}
 
 
 def _named(name: str, drawn: NDArray[np.float64]) -> dict[str, Any]:
@@ -160,12 +187,12 @@ def _warnings(rows: int, corpus: Pairs) -> list[str]:
     return [f"measured on {held} held-out pairs only: more pairs make the verdict surer"]
 
 
-def _unmeasured(held: int) -> dict[str, Any]:
+def _unmeasured(held: int, known: Mapping[str, Any] | None) -> dict[str, Any]:
     why = (
         f"only {held} pairs are held out, at least {_FEWEST} are needed to measure anything: "
         "give more points vectors of both versions and fit again"
     )
-    names = ("old_old", "bridged", "new_new", "arr", "gain", "cascade")
+    names = ("old_old", "bridged", "new_new", "arr", "gain", "both", "cascade", "cascade_from_old")
     nothing = {key: None for name in names for key in (name, f"{name}_interval")}
     return {
         "k": None,
@@ -176,7 +203,10 @@ def _unmeasured(held: int) -> dict[str, Any]:
         **nothing,
         "expected": None,
         "ks": {"before": None, "after": None},
-        "verdict": "reindex",
+        "assumes": ASSUMED if known is None else None,
+        "verdict": "reindex" if known is None else known["verdict"],
+        "more_queries": None,
         "bridging_pays": 0.0,
-        "reasons": [why],
+        "reasons": [why] if known is None else [*known["reasons"], why],
+        "judged": None if known is None else dict(known),
     }

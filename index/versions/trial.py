@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from index.types import Distance, Vectors
 from index.versions.adapter import Adapter
+from index.versions.fusing import WEIGHT, fuse
 from index.versions.pairs import Pairs
 from index.versions.scoring import best, bridged_scores, native_scores
 
@@ -27,6 +28,7 @@ _PARTS = (1, 2, 4)  # the corpus is cut into so many
 _SHORTER = (1.0, 0.7, 0.4, 0.2, 0.1)  # answers, as shares of k
 _DEPTHS = (1, 2, 4, 8)  # times an answer's length: how far down the bridged list it is looked for
 _DEEPEST = 0.4  # of a part: deeper, everything is found
+_FUSED = 64  # rows of either list that both queries score
 _RESCORED = (64, 8)  # candidates that ``Adapter.rescore`` ranks: at least, and times k
 
 
@@ -37,6 +39,7 @@ class Trial:
     new: ScoreMatrix
     old: ScoreMatrix
     bridged: ScoreMatrix
+    both: ScoreMatrix  # of the two before together, -inf beyond the tops of either
     k: int
 
 
@@ -46,6 +49,14 @@ class Cell(NamedTuple):
     rows: int
     k: int
     depth: int
+
+
+class Found(NamedTuple):
+    """What the old version finds, what is found through the adapter, and by both queries."""
+
+    old: Shares
+    bridged: Shares
+    both: Shares
 
 
 class Shares(NamedTuple):
@@ -83,7 +94,20 @@ def run_trial(
     if query_pairs is None:
         for scores in (new, old, bridged):
             np.fill_diagonal(scores, -np.inf)
-    return Trial(new, old, bridged, k)
+    return Trial(new, old, bridged, _together(old, bridged), k)
+
+
+def _together(old: ScoreMatrix, bridged: ScoreMatrix) -> ScoreMatrix:
+    """Return scores by both queries of the rows at the top of either's list, as a search does."""
+    both = np.full_like(old, -np.inf)
+    most = min(_FUSED, old.shape[1] - 1)
+    for line, own, other, *tops in zip(
+        both, old, bridged, best(old, most), best(bridged, most), strict=True
+    ):
+        among = np.union1d(*tops)
+        among = among[np.isfinite(own[among]) & np.isfinite(other[among])]
+        line[among] = fuse(other[among], own[among], WEIGHT)
+    return both
 
 
 def rescore(
@@ -102,23 +126,26 @@ def rescore(
         line[first] = own[first]
 
 
-def shares_found(trial: Trial, seed: int) -> tuple[Shares, Shares]:
-    """Return what was found of the new version's answers in the old list and in the bridged one.
+def shares_found(trial: Trial, seed: int) -> Found:
+    """Return what was found of the new version's answers in the lists of a trial.
 
-    Of the old list the first rows count, as many as the answer has; of the bridged one some depths.
+    Of the list by both queries the first rows count, as many as the answer has; of the others some
+    depths, too.
     """
     old: dict[Cell, NDArray[np.float64]] = {}
     bridged: dict[Cell, NDArray[np.float64]] = {}
+    both: dict[Cell, NDArray[np.float64]] = {}
     for pieces in _cuts(trial, seed):
         size, least = len(pieces[0]), 1 if len(pieces) == 1 else len(pieces) / _DEEPEST
         ks = [k for k in lengths(trial.k) if size >= least * k]
         if ks:
             cells = [Cell(size, k, k) for k in ks]
-            old.update(_found(trial.new, trial.old, pieces, cells))
+            both.update(_found(trial.new, trial.both, pieces, cells))
             deeper = [one._replace(depth=one.k * d) for one in cells for d in _DEPTHS]
             cells += [c for c in deeper if c.k < c.depth <= _DEEPEST * size]
+            old.update(_found(trial.new, trial.old, pieces, cells))
             bridged.update(_found(trial.new, trial.bridged, pieces, cells))
-    return _shares(old), _shares(bridged)
+    return Found(_shares(old), _shares(bridged), _shares(both))
 
 
 def _cuts(trial: Trial, seed: int) -> Iterator[list[NDArray[np.int64]]]:

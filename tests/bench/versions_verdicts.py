@@ -1,8 +1,9 @@
-"""What the report of an adapter advises for each pair of models, and whether it was right.
+"""What is advised for each pair of models, before and after queries are judged, and if rightly.
 
-"bridge" is right where queries of the new model, over old rows, find the known item at least as
-often as the old model does by itself. That is told by exact search over all passages that both
-models embedded, with the very adapter of the report.
+The report of an adapter may not say "bridge": that takes judged queries. Every second query is
+judged and compared; the others tell what is true. "bridge" is right where queries of the new model,
+over old rows, find the known item at least as often as the old model does by itself, by exact
+search over all passages that both models embedded, with the very adapter of the report.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from index import Collection
+from index import Collection, CompareRequest
 from tests.bench import versions_engine as engine
 from tests.bench import versions_exact as exact
 from tests.bench.corpora import SEED, K
@@ -52,18 +53,30 @@ def _pairs(texts: Passages) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
 def _verdict(collection: Collection, texts: Passages, old: str, new: str) -> Result:
     engine.fit(collection, old, new)
     fitted = engine.fitted(collection, old, new)
-    advised = str(fitted.report["verdict"])
-    alone = texts.known(exact.best(exact.scores(texts.queries[old], texts.rows[old]), K))
+    unjudged = str(fitted.report["verdict"])
+    judged, others = texts.answered[::2], texts.answered[1::2]
+    found = collection.compare(
+        CompareRequest(
+            "",
+            old,
+            new,
+            {version: texts.queries[version][judged] for version in (old, new)},
+            relevant=[[int(row)] for row in texts.targets[judged]],
+        )
+    )
+    advised = str(found["verdict"])
+    asked = {version: texts.queries[version][others] for version in (old, new)}
+    alone = texts.known(exact.best(exact.scores(asked[old], texts.rows[old]), K), others)
     mapped = fitted.adapter.map_rows(texts.rows[old])
-    bridged = texts.known(exact.best(exact.scores(texts.queries[new], mapped), K))
-    right = advised != "bridge" or bridged >= alone
+    bridged = texts.known(exact.best(exact.scores(asked[new], mapped), K), others)
+    right = unjudged != "bridge" and (advised != "bridge" or bridged >= alone)
     kind = fitted.adapter.kind
     return Result(
         f"verdict on {old} -> {new}, {len(mapped):,} rows ({kind}): known item bridged "
         f"{listed([bridged])}, {old} by itself {listed([alone])}",
         "bridge only where that is better",
         "",
-        f"{advised}: {'met' if right else 'not met'}",
+        f"{unjudged}, then {advised}: {'met' if right else 'not met'}",
     )
 
 

@@ -16,14 +16,14 @@ from index.errors import (
     InvalidConfig,
     InvalidPairs,
     InvalidVector,
-    MissingAdapter,
     VersionNotFound,
 )
 from index.types import Vectors
-from index.versions.fit_request import FitRequest
-from index.versions.measures import known_item, overlap
+from index.versions.fit_request import AdapterInfo, FitRequest
+from index.versions.measures import known_item, ndcg, overlap
+from index.versions.pairs import Pairs
 from index.versions.scoring import best, bridged_scores, native_scores
-from tests.conftest import OpenCollection
+from tests.conftest import OpenCollection, open_collection
 from tests.oracle import normalise
 from tests.points import batch_of, config_of
 
@@ -54,39 +54,146 @@ def collection(collection_of: OpenCollection) -> Collection:
     return collection
 
 
-def plain(collection: Collection, k: int) -> dict[str, Any]:
-    """Return the lists of plain search among the points that hold both."""
-    column = collection.config.number("@v2")
-    adapter = collection.writer.fitted[0, column].adapter
-    old, new = OLD[:BOTH], NEW[:BOTH]
+def fitted_on(collection: Collection) -> list[int]:
+    """Return the rows that the adapter was fitted on."""
+    (fitted,) = [one for (rows, _), one in collection.writer.fitted.items() if rows == 0]
+    assert fitted.points is not None
+    ids = collection._points.ids_of(fitted.points.tolist())
+    return sorted(IDS.index(int(one)) for one in ids.values())  # type: ignore[call-overload]
+
+
+def plain(collection: Collection, k: int, rows: list[int]) -> dict[str, Any]:
+    """Return the lists of plain search among some rows, by their places in all."""
+    adapter = collection.writer.fitted[0, collection.config.number("@v2")].adapter
+    old, new, places = OLD[rows], NEW[rows], np.array(rows)
     return {
-        "old": best(native_scores(QUERIES["v1"], old, COSINE), k),
-        "bridged": best(bridged_scores(adapter, QUERIES["v2"], old, COSINE), k),
-        "new": best(native_scores(QUERIES["v2"], new, COSINE), k),
+        "old": places[best(native_scores(QUERIES["v1"], old, COSINE), k)],
+        "bridged": places[best(bridged_scores(adapter, QUERIES["v2"], old, COSINE), k)],
+        "new": places[best(native_scores(QUERIES["v2"], new, COSINE), k)],
     }
 
 
-def test_overlaps_equal_plain_search_among_the_points_with_both(collection: Collection) -> None:
-    found, lists = collection.compare(REQUEST), plain(collection, 5)
-    assert (found["queries"], found["points"], found["judged"]) == (ASKED, BOTH, None)
+def test_overlaps_equal_plain_search_among_points_never_fitted_on(collection: Collection) -> None:
+    fitted = fitted_on(collection)
+    unseen = [row for row in range(BOTH) if row not in fitted]
+    assert 40 < len(unseen) < 140
+    found, lists = collection.compare(REQUEST), plain(collection, 5, unseen)
+    assert (found["queries"], found["points"]) == (ASKED, len(unseen))
+    assert (found["judged"], found["counted"], found["fitted_points"]) == (None, None, len(fitted))
     assert found["old_old"] == pytest.approx(overlap(lists["old"], lists["new"]).mean())
     assert found["bridged"] == pytest.approx(overlap(lists["bridged"], lists["new"]).mean())
+    assert found["both"] > found["old_old"]
     assert found["expected"]["points"] == POINTS
     assert found["matrix"][0][1]["value"] is None  # nothing leads back
+    assert found["verdict"] in ("compare", "cascade") and found["assumes"]
 
 
-def test_judgements_are_measured_and_those_out_of_reach_left_out(collection: Collection) -> None:
-    lists = plain(collection, 5)
-    wanted = [[int(row)] for row in lists["new"][:, 1]]
-    relevant = [[IDS[one[0]], 77] for one in wanted]  # 77 is no point
-    relevant[0] = [IDS[POINTS - 1]]  # holds the old version only
-    found = collection.compare(replace(REQUEST, relevant=relevant))
-    assert (found["judged"], found["measure"]) == (ASKED - 1, "known_item")
+def test_judged_queries_are_measured_among_all_points_never_fitted_on(
+    collection: Collection,
+) -> None:
+    fitted = fitted_on(collection)
+    rows = [row for row in range(POINTS) if row not in fitted]
+    lists, k = plain(collection, 5, rows), 5
+    wanted = [[int(row)] for row in plain(collection, 5, rows)["new"][:, 1]]
+    found = collection.compare(replace(REQUEST, relevant=[[IDS[one[0]], 77] for one in wanted]))
+    assert (found["judged"], found["measure"]) == (ASKED, "known_item")  # 77 is no point
+    assert found["points"] == len(rows)
     for name, level in (("old", "old_old"), ("bridged", "bridged")):
-        plainly = known_item(lists[name][1:], wanted[1:], 5).mean()
-        assert found[level] == pytest.approx(plainly)
-    assert found["new_new"] == 1.0
-    assert 0 < found["mixed"]["value"] <= 1.0
+        plainly = known_item(lists[name], wanted, k).mean()
+        assert found[level] == pytest.approx(plainly), name
+    assert 0 < found["mixed"]["value"] <= 1.0 and 0 < found["both"] <= 1.0
+    both = [row for row in range(BOTH)]
+    shared = [place for place, one in enumerate(wanted) if one[0] < BOTH]
+    assert found["shared"]["queries"] == len(shared) == found["counted"]["shared"]
+    assert found["shared"]["points"] == BOTH
+    new = plain(collection, 5, both)["new"]
+    assert found["shared"]["new_new"] == pytest.approx(known_item(new, wanted, k)[shared].mean())
+    assert found["shared"]["expected"]["points"] == POINTS
+    assert found["over_old"]["bridge"]["queries"] == ASKED
+    assert found["over_old"]["reindex"]["queries"] == len(shared)
+
+
+def test_queries_that_do_not_count_are_named_with_the_reason(collection: Collection) -> None:
+    fitted = fitted_on(collection)
+    unseen = next(row for row in range(BOTH) if row not in fitted)
+    relevant: list[Any] = [[IDS[unseen]] for _ in range(ASKED)]
+    relevant[0], relevant[1], relevant[2] = [], [77], [IDS[fitted[0]]]
+    relevant[3], relevant[4] = {IDS[unseen]: 0}, [IDS[POINTS - 1]]
+    relevant[5] = [IDS[fitted[0]], IDS[unseen]]  # the other still counts
+    counted = collection.compare(replace(REQUEST, relevant=relevant))["counted"]
+    assert counted["left_out"] == {
+        "nothing is relevant to it": [0, 3],
+        "none of its relevant points exists": [1],
+        "the adapter was fitted on all of its relevant points": [2],
+    }
+    assert (counted["given"], counted["all_rows"]) == (ASKED, ASKED - 4)
+    assert counted["not_shared"] == [4]
+    # what it was fitted on is fine where the new version is measured without it
+    assert counted["shared"] == ASKED - 4 + 1 - 1
+
+
+def test_points_without_the_old_version_are_a_reason_too(collection: Collection) -> None:
+    collection.delete_vectors([IDS[7]], ["@v1"]).result()
+    relevant = [[IDS[7]]] + [[IDS[-1]]] * (ASKED - 1)
+    counted = collection.compare(replace(REQUEST, relevant=relevant))["counted"]
+    assert counted["left_out"] == {"none of its relevant points holds version 'v1'": [0]}
+
+
+def test_grades_are_measured_by_ndcg(collection: Collection) -> None:
+    fitted = fitted_on(collection)
+    rows = [row for row in range(POINTS) if row not in fitted]
+    lists = plain(collection, 5, rows)
+    gains = [{int(row): 3.0 - place for place, row in enumerate(line[:3])} for line in lists["new"]]
+    relevant = [{IDS[row]: gain for row, gain in one.items()} for one in gains]
+    found = collection.compare(replace(REQUEST, relevant=relevant))
+    assert found["measure"] == "ndcg"
+    assert found["old_old"] == pytest.approx(ndcg(lists["old"], gains, 5).mean())
+    assert found["bridged"] == pytest.approx(ndcg(lists["bridged"], gains, 5).mean())
+
+
+def test_without_an_adapter_old_both_and_the_cascade_are_judged(collection: Collection) -> None:
+    collection.drop_adapter("", "v1", "v2")
+    wanted = best(native_scores(QUERIES["v2"], NEW[:POINTS], COSINE), 1)
+    request = replace(REQUEST, relevant=[[IDS[int(row)]] for row in wanted[:, 0]])
+    found = collection.compare(request)
+    assert (found["judged"], found["points"], found["fitted_points"]) == (ASKED, POINTS, 0)
+    assert (found["bridged"], found["mixed"], found["arr"]) == (None, None, None)
+    assert found["both"] is not None and found["cascade_from_old"] is not None
+    assert set(found["over_old"]) == {"both", "cascade_from_old", "reindex"}
+    unjudged = collection.compare(REQUEST)
+    assert unjudged["bridged"] is None and unjudged["cascade_from_old"] > unjudged["old_old"]
+
+
+def test_what_was_judged_stays_with_the_two_versions(collection: Collection) -> None:
+    assert adapter_of(collection).report["judged"] is None
+    wanted = best(native_scores(QUERIES["v2"], NEW[:POINTS], COSINE), 1)
+    request = replace(REQUEST, relevant=[[IDS[int(row)]] for row in wanted[:, 0]])
+    found = collection.compare(request)
+    for again in (False, True):
+        if again:
+            collection.fit_adapter(FitRequest("v1", "v2", kind="procrustes"))
+        report = adapter_of(collection).report
+        assert report["verdict"] == found["verdict"] and report["assumes"] is None
+        assert report["judged"]["queries"] == found["judged"]
+    unjudged = collection.compare(REQUEST)
+    assert unjudged["verdict"] == found["verdict"] and unjudged["assumes"] is None
+    collection.close()
+    again = open_collection(collection.folder)
+    assert adapter_of(again).report["verdict"] == found["verdict"]
+    again.close()
+
+
+def adapter_of(collection: Collection) -> AdapterInfo:
+    (one,) = collection.adapters()
+    return one
+
+
+def test_pairs_that_were_given_may_be_among_the_points(collection: Collection) -> None:
+    pairs = Pairs(OLD[:300], NEW[:300])
+    collection.fit_adapter(FitRequest("v1", "v2", kind="ridge", pairs=pairs))
+    found = collection.compare(REQUEST)
+    assert (found["fitted_points"], found["points"]) == (None, BOTH)
+    assert any("pairs" in reason for reason in found["reasons"])
 
 
 def test_both_ways_are_measured_where_adapters_lead_both_ways(collection: Collection) -> None:
@@ -96,7 +203,6 @@ def test_both_ways_are_measured_where_adapters_lead_both_ways(collection: Collec
     assert forth["matrix"][0][1]["value"] is not None
     assert back["new_new"] == 1.0
     assert back["verdict"] == "stay"  # v2 was declared later
-    assert back["overlap"]["old"] == pytest.approx(forth["overlap"]["old"])
 
 
 def test_comparing_leaves_demand_and_points_as_they_were(collection: Collection) -> None:
@@ -112,15 +218,16 @@ def test_comparing_leaves_demand_and_points_as_they_were(collection: Collection)
     [
         ({"new": "v9"}, VersionNotFound, "v9"),
         ({"new": "v1"}, InvalidConfig, "two versions"),
-        ({"old": "v2", "new": "v1"}, MissingAdapter, "adapters"),
         ({"k": 0}, InvalidConfig, "k: expected 1 to 100"),
         ({"queries": {"v2": QUERIES["v2"]}}, InvalidConfig, "queries: expected those of"),
         ({"queries": {**QUERIES, "v1": QUERIES["v1"][:3]}}, InvalidConfig, "as many in both"),
         ({"queries": {"v1": OLD[:0], "v2": NEW[:0]}}, InvalidConfig, "1 to 2000"),
         ({"queries": {"v1": NEW[:3], "v2": NEW[:3]}}, DimensionMismatch, "20"),
-        ({"queries": {"v1": OLD[:3], "v2": 0 * NEW[:3]}}, InvalidVector, "zero"),
-        ({"relevant": [[1]]}, InvalidConfig, "one list for each"),
-        ({"relevant": [[IDS[-1]]] * ASKED}, InvalidPairs, "none of the points"),
+        ({"queries": {"v1": OLD[:3], "v2": np.nan * NEW[:3]}}, InvalidVector, "NaN"),
+        ({"relevant": [[1]]}, InvalidConfig, "one list, or one object"),
+        ({"relevant": [[77]] * ASKED}, InvalidPairs, "40: none of its relevant points exists"),
+        ({"relevant": [{IDS[0]: -1.0}] * ASKED}, InvalidConfig, r"relevant\[0\].*grade of 0"),
+        ({"relevant": [{IDS[0]: float("nan")}] * ASKED}, InvalidConfig, "grade"),
     ],
 )
 def test_bad_requests_say_what_is_wrong(

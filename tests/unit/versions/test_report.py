@@ -9,12 +9,14 @@ import pytest
 
 from index.types import Distance, Vectors
 from index.versions.adapters import Pairs, fit
+from index.versions.fusing import WEIGHT, fuse
 from index.versions.growth import grown, measured
 from index.versions.measures import overlap
 from index.versions.merging import UNFITTED
 from index.versions.report import report
 from index.versions.scoring import best, bridged_scores, native_scores
 from index.versions.trial import Cell, run_trial, shares_found
+from index.versions.verdict import ASSUMED
 from tests.oracle import normalise
 
 COSINE = Distance.COSINE
@@ -79,15 +81,21 @@ def test_every_cell_of_a_trial_equals_a_plain_loop() -> None:
     pairs = versions(400, 1.0)
     adapter = fit("ridge", pairs.take(slice(300)), COSINE, COSINE)
     trial = run_trial(adapter, pairs.take(slice(300, None)), None, (COSINE, COSINE), 10)
-    old, bridged = shares_found(trial, seed=3)
+    old, bridged, both = shares_found(trial, seed=3)
+    assert old.cells == bridged.cells and both.cells[0] == old.cells[0]
     assert old.cells[0] == bridged.cells[0] == Cell(100, 10, 10)
     order = np.random.default_rng(3).permutation(100)
-    for cell, shares in zip(bridged.cells, bridged.found.T, strict=True):
+    several = [
+        (cell, shares, "bridged")
+        for cell, shares in zip(bridged.cells, bridged.found.T, strict=True)
+    ]
+    several += [(cell, shares, "old") for cell, shares in zip(old.cells, old.found.T, strict=True)]
+    for cell, shares, name in several:
         parts = 100 // cell.rows
         plain = []
         for part in range(parts):
             piece = order[part * cell.rows : (part + 1) * cell.rows]
-            new, other = (best(s[:, piece], cell.depth) for s in (trial.new, trial.bridged))
+            new, other = (best(s[:, piece], cell.depth) for s in (trial.new, getattr(trial, name)))
             plain.append(overlap(other, new[:, : cell.k]))
         assert shares == pytest.approx(np.mean(plain, axis=0)), cell
 
@@ -114,7 +122,7 @@ def test_what_is_expected_of_a_larger_corpus_comes_true() -> None:
     held, corpus = pairs.take(slice(1_000, 2_000)), pairs.take(slice(1_000, 21_000))
     trial = run_trial(adapter, held, None, (COSINE, COSINE), 10)
     shares = shares_found(trial, 0)
-    expected = grown(*shares, len(corpus.rows), 0)
+    expected = grown(shares, len(corpus.rows), 0)
     asked = corpus.take(slice(200))
     scores = [
         native_scores(asked.queries, corpus.queries, COSINE),
@@ -125,10 +133,14 @@ def test_what_is_expected_of_a_larger_corpus_comes_true() -> None:
     true_old = overlap(old[:, :10], new[:, :10]).mean()
     true_bridged = overlap(bridged[:, :10], new[:, :10]).mean()
     true_cascade = overlap(bridged, new[:, :10]).mean()
-    among_few = measured(*shares, 0)[:, 0]
+    among_few = measured(shares, 0)[:, 0]
     assert expected.old[0] == pytest.approx(true_old, abs=0.05)
     assert expected.bridged[0] == pytest.approx(true_bridged, abs=0.05)
     assert expected.cascade[0] == pytest.approx(true_cascade, abs=0.08)
+    deep = best(without_self(scores[1]), 100)
+    assert expected.cascade_from_old[0] == pytest.approx(
+        overlap(deep, new[:, :10]).mean(), abs=0.08
+    )
     assert among_few[1] > true_bridged + 0.1  # what is measured among few promises too much
 
 
@@ -137,7 +149,9 @@ def test_verdicts_of_versions_that_are_known() -> None:
     rotation = np.linalg.qr(np.random.default_rng(1).standard_normal((SIZE, SIZE)))[0]
     turned = Pairs(same.queries @ rotation.astype(np.float32), same.queries)
     assert reported(turned)["verdict"] == "stay"
-    assert reported(versions(1_500, 0.3))["verdict"] == "bridge"
+    better = reported(versions(1_500, 0.3))
+    assert (better["verdict"], better["assumes"]) == ("compare", ASSUMED)  # if it is better
+    assert better["reasons"][0].startswith(ASSUMED)
     unrelated = Pairs(versions(1_500, 0.0, seed=5).rows, same.queries)
     assert reported(unrelated)["verdict"] == "reindex"
 
@@ -173,9 +187,37 @@ def test_queries_of_an_older_version_are_advised_to_stay_with_the_rows() -> None
         report(adapter, held, rows_distance=COSINE, queries_distance=COSINE, newer=newer)
         for newer in (True, False)
     )
-    assert (newer["verdict"], older["verdict"]) == ("bridge", "stay")
+    assert (newer["verdict"], older["verdict"]) == ("compare", "stay")
     assert newer["arr"] == older["arr"]
     assert "declared before" in older["reasons"][1]
+
+
+def test_judged_queries_of_an_earlier_adapter_decide_for_a_later_one() -> None:
+    pairs = versions(1_400, 1.0)
+    adapter = fit("ridge", pairs.take(slice(1_000)), COSINE, COSINE)
+    known = {"verdict": "both", "queries": 300, "reasons": ["asking by both queries is better"]}
+    for held in (400, 3):
+        found = report(
+            adapter,
+            pairs.take(slice(1_000, 1_000 + held)),
+            rows_distance=COSINE,
+            queries_distance=COSINE,
+            known=known,
+        )
+        assert (found["verdict"], found["assumes"], found["judged"]) == ("both", None, known)
+
+
+def test_both_queries_are_measured_as_a_search_fuses_them() -> None:
+    pairs = versions(700, 1.0)
+    adapter = fit("ridge", pairs.take(slice(500)), COSINE, COSINE)
+    trial = run_trial(adapter, pairs.take(slice(500, None)), None, (COSINE, COSINE), 10)
+    for place in range(0, 200, 40):
+        own, other = trial.old[place], trial.bridged[place]
+        among = np.union1d(np.argsort(-own)[:64], np.argsort(-other)[:64])
+        among = among[among != place]
+        fused = fuse(other[among], own[among], WEIGHT)
+        assert trial.both[place, among] == pytest.approx(fused)
+        assert np.isneginf(np.delete(trial.both[place], among)).all()
 
 
 @pytest.mark.parametrize("held", [0, 7])

@@ -1,4 +1,5 @@
-# Everything starts from a bare clone with python3 (>= 3.11, with its headers), make and g++.
+# Everything starts from a bare clone with python3 (>= 3.11, its venv module and C headers), make and
+# g++, and a package index within reach. What is missing is said before anything is built.
 #
 #   make serve    build what is missing and serve on 127.0.0.1:6333, kept in ./data
 #   make demo     watch a collection change its embedding model, on a free port
@@ -36,7 +37,7 @@ CPP := $(filter %.cpp %.h,$(NATIVE)) $(wildcard tests/native/emulated/*.cpp test
 .PHONY: help install serve demo test check format bench differential clients emulated asan wheel clean
 
 help:
-	@sed -n '3,13s/^# *//p' Makefile
+	@sed -n 's/^#   //p' Makefile
 
 install: $(VENV)/.built
 
@@ -44,7 +45,7 @@ serve: $(VENV)/.built
 	$(VENV)/bin/palimpsest serve --host $(HOST) --port $(PORT) --data $(DATA)
 
 demo: $(VENV)/.built
-	$(VENV)/bin/pip install --quiet --group demo
+	@$(VENV)/bin/pip install --quiet --group demo || $(UNFETCHED)
 	$(VENV)/bin/palimpsest demo $(DEMO)
 
 test: $(VENV)/.dev
@@ -85,11 +86,17 @@ clean:
 
 # Dependency groups need pip 25.1. Build tools live in the environment itself (no build isolation),
 # so that CMake's cache stays valid and a second build compiles only what changed.
+UNFETCHED = { echo 'could not fetch packages: a package index has to be reachable, \
+	PyPI or the one that PIP_INDEX_URL names; run make again then' >&2; exit 1; }
+
 %/.tools: pyproject.toml
+	@command -v $(PYTHON) >/dev/null || { echo 'cannot build, this machine lacks:' >&2; \
+		echo '  $(PYTHON) (Debian: apt-get install python3); another one: make PYTHON=...' >&2; \
+		exit 1; }
 	@$(PYTHON) .ci/prerequisites.py
 	$(PYTHON) -m venv $*
-	$*/bin/python -m pip install --quiet --upgrade 'pip>=25.1'
-	$*/bin/pip install --quiet --group build
+	@$*/bin/python -m pip install --quiet --upgrade 'pip>=25.1' || $(UNFETCHED)
+	@$*/bin/pip install --quiet --group build || $(UNFETCHED)
 	@touch $@
 
 $(VENV)/.built: $(VENV)/.tools $(NATIVE)
@@ -100,7 +107,7 @@ $(VENV)/.built: $(VENV)/.tools $(NATIVE)
 # hnswlib compiles itself for the CPU it is built on: a copy cached by another machine may not run.
 %/.dev: %/.tools | %/.built
 	$*/bin/pip install --quiet --no-cache-dir --no-binary hnswlib --group bench
-	$*/bin/pip install --quiet --group dev
+	@$*/bin/pip install --quiet --group dev || $(UNFETCHED)
 	@touch $@
 
 # --- sanitizers ---------------------------------------------------------------------------------

@@ -308,7 +308,7 @@ REFUSED: dict[str, tuple[str, Any, int, str]] = {
         "Bad request: At least one positive or negative vector ID required with this strategy",
     ),
     "strategy": ("recommend", {"strategy": "worst"}, 400, "strategy"),
-    "unknown example": ("recommend", {"positive": [7777]}, 404, "7777"),
+    "unknown example": ("recommend", {"positive": [7777]}, 404, "No point with id 7777 found"),
     "nothing to discover": (
         "discover",
         {"target": None},

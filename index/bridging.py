@@ -148,19 +148,26 @@ def closest_of_all(
     query = check_query(request.query, vectors.config)
     stats.seconds["plan"] = perf_counter() - started
     if is_alike(query, vectors.config):
-        found = first_by_id(vectors, allowed, plan.fetch)
-        for one in bridges:
-            found += first_by_id(one.vectors, one.rest, plan.fetch)
-        return _cut(merge(found, plan.fetch), plan, without)
+        return _cut(alike(vectors, allowed, bridges, plan.fetch), plan, without)
     depth = max(plan.depth, BRIDGED)
     native = native_list(vectors, query, request, depth, stats, allowed)
     lists = [by_bridge(one, query, request, depth, stats) for one in bridges]
     merging = perf_counter()
     merged = together(native, searched(vectors, allowed), lists, bridges, plan.fetch).merged()
     note(stats, view, request.vector_name, native, lists, bridges)
-    merged = _cut(merged.clamped(vectors.config.distance), plan, without)
+    merged = _cut(merged.clamped(vectors.config.distance, bridged=True), plan, without)
     stats.seconds["merge"] = stats.seconds.get("merge", 0.0) + perf_counter() - merging
     return merged
+
+
+def alike(
+    vectors: VectorView, allowed: BitMap | None, bridges: Sequence[Across], count: int
+) -> Merged:
+    """Return the ``count`` points of the lowest ids, of all versions, for a query that is zero."""
+    found = first_by_id(vectors, allowed, count)
+    for one in bridges:
+        found += first_by_id(one.vectors, one.rest, count)
+    return merge(found, count)
 
 
 def _cut(merged: Merged, plan: SearchPlan, without: int | None) -> Merged:

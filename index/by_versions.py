@@ -20,6 +20,7 @@ from index.bridging import (
     BRIDGED,
     Across,
     across,
+    alike,
     by_bridge,
     factors_of,
     native_list,
@@ -38,6 +39,7 @@ from index.errors import (
     UnknownVectorName,
 )
 from index.intake import check_query
+from index.search.alike import is_alike
 from index.search.dense import search_parts
 from index.search.every import Scalings, distances_to, exact_distances
 from index.search.merge import Merged
@@ -84,6 +86,9 @@ def closest_by_versions(
     plan = resolve(request, vectors.config)  # as it was asked
     count = _count(request, query)
     bridges = across(scene.view, column, request.bridge, allowed, own=versions.keys())
+    if all(is_alike(one, scene.view.config.dense[name]) for name, one in versions.items()):
+        merged = alike(vectors, allowed, bridges, request.offset + request.k)
+        return merged.upto(request.max_distance).cut(request.offset, request.offset + request.k)
     depth = max(count, plan.depth, BRIDGED) if bridges else count
     stats.seconds["plan"] = perf_counter() - started
     native = native_list(vectors, versions[column], request, depth, stats, allowed)
@@ -98,7 +103,8 @@ def closest_by_versions(
         rows = rows.taken(slice(0, count))
         rows = _rescored(scene, rows, column, versions[column], query, by_rank=by_rank)
     stop = request.offset + request.k
-    merged = rows.taken(slice(0, stop)).merged().clamped(vectors.config.distance)
+    merged = rows.taken(slice(0, stop)).merged()
+    merged = merged.clamped(vectors.config.distance, bridged=bool(bridges))
     merged = merged.upto(request.max_distance)
     stats.seconds["merge"] = perf_counter() - merging
     return merged.cut(request.offset, stop)

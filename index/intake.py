@@ -122,10 +122,10 @@ def rounded(values: Vectors, config: VectorConfig) -> Vectors:
 
     Bytes under cosine are of unit length by now, and no bytes any more.
     """
-    if config.numbers == "float16":
-        return _to_float16(values)
-    if config.numbers == "uint8" and config.distance is not Distance.COSINE:
+    if config.numbers == "uint8" and not config.keeps_lengths:
         return _to_uint8(values)
+    if config.numbers == "float16" or (config.keeps_lengths and config.originals == "float16"):
+        return _to_float16(values)
     return values
 
 

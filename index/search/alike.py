@@ -24,7 +24,7 @@ _SIMILARITIES = (Distance.COSINE, Distance.DOT)
 
 def is_alike(query: Vector, config: VectorConfig) -> bool:
     """Tell whether a checked query scores 0 with everything."""
-    return query[0] == 0 and config.distance in _SIMILARITIES and not query.any()
+    return query.item(0) == 0 and config.distance in _SIMILARITIES and not query.any()
 
 
 def first_by_id(vectors: VectorView, points: BitMap | None, count: int) -> list[PartHits]:

@@ -13,17 +13,23 @@ from numpy.typing import NDArray
 from index.types import Distance, Distances
 
 _WIDTH = 2.0**-21  # eight units of the last place; up to 65,536 dimensions were seen to need six
-_NEARLY = np.float32(1 - _WIDTH)
+_NEARLY = 1 - _WIDTH
 
 
-def clamped(distances: Distances, distance: Distance) -> Distances:
-    """Return ascending distances (k,), under cosine the outermost of them made exactly -1 or 1."""
+def clamped(distances: Distances, distance: Distance, *, bridged: bool = False) -> Distances:
+    """Return ascending distances (k,), under cosine the outermost of them made exactly -1 or 1.
+
+    Where some are ``bridged``, which adapters estimate, those farther out stay as they are.
+    """
     if distance is not Distance.COSINE or not len(distances):
         return distances
-    if -_NEARLY < distances[0] and distances[-1] < _NEARLY:
+    if -_NEARLY < distances.item(0) and distances.item(-1) < _NEARLY:
         return distances
+    near = np.abs(distances) > _NEARLY
+    if bridged:
+        near &= np.abs(distances) < 1 + _WIDTH
     distances = distances.copy()
-    clamp(distances, distance)
+    distances[near] = np.copysign(np.float32(1), distances[near])
     return distances
 
 

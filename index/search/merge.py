@@ -55,9 +55,9 @@ class Merged(NamedTuple):
         """Return the points from place ``start`` up to ``stop``."""
         return Merged(*(column[start:stop] for column in self))  # type: ignore[arg-type]
 
-    def clamped(self, distance: Distance) -> Merged:
+    def clamped(self, distance: Distance, *, bridged: bool = False) -> Merged:
         """Return the points with distances that rounding has not taken beyond what there can be."""
-        distances = clamped(self.distances, distance)
+        distances = clamped(self.distances, distance, bridged=bridged)
         return self if distances is self.distances else self._replace(distances=distances)
 
     def upto(self, max_distance: float | None) -> Merged:

@@ -180,6 +180,8 @@ def test_versions_and_adapters_take_zero_vectors(
         blank = query(http, f"{name}@v2", query=[0.0] * 6, limit=300)
         assert scores(blank) == dict.fromkeys(range(300), 0.0)
         assert [hit["id"] for hit in blank] == list(range(300))
+        both = {"versions": {"v1": [0.0] * 8, "v2": [0.0] * 6}}
+        assert query(http, name, query=both, limit=300) == blank
 
 
 @pytest.mark.parametrize("distance", ["Dot", "Euclid", "Manhattan", "Cosine"])

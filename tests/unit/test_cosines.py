@@ -39,6 +39,9 @@ def test_only_what_rounding_explains_is_clamped() -> None:
     expected = np.array([-1, -1, -0.99999, 0, 0.99999, 1], dtype=np.float32)
     np.testing.assert_array_equal(clamped(near, Distance.COSINE), expected)
     assert clamped(near, Distance.DOT) is near
+    far = np.array([-9, -1.0000002, 0.5], dtype=np.float32)
+    assert clamped(far, Distance.COSINE, bridged=True).tolist() == [-9, -1, 0.5]
+    assert clamped(far, Distance.COSINE).tolist() == [-1, -1, 0.5]
     inner = near[2:5]
     assert clamped(inner, Distance.COSINE) is inner
     table = np.array([[np.inf, 1.0000001], [-0.9999999, -np.inf]], dtype=np.float32)

@@ -36,14 +36,13 @@ def read(collection: Collection) -> Vectors:
 
 @pytest.mark.parametrize("encoding", ["4", "float32"])
 @pytest.mark.parametrize(
-    "choices", [HALVES, BYTES, {"originals": "float16"}, {"originals": "float32"}]
+    "choices",
+    [HALVES, BYTES, {"datatype": "uint8"}, {"originals": "float16"}, {"originals": "float32"}],
 )
 @pytest.mark.parametrize("distance", Distance)
 def test_no_phase_changes_a_value_or_a_score(
     distance: Distance, choices: dict[str, Any], encoding: Any, collection_of: OpenCollection
 ) -> None:
-    if distance is Distance.COSINE and choices is BYTES:
-        choices = {"datatype": "uint8"}
     rows, queries = wild(), wild(1)[:8]
     collection = collection_of(config_of(SIZE, distance, encoding=encoding, **choices))
     collection.upsert(batch_of(list(range(N)), rows)).result()

@@ -284,3 +284,17 @@ def test_what_does_not_fit_is_refused(
 ) -> None:
     with pytest.raises(ValueError, match="bits|metric|codes estimate|centroid|signs"):
         _native.Encoder(size, bits, metric, np.zeros(centroid, np.float32), np.ones(signs, np.int8))
+
+
+@pytest.mark.parametrize("exponent", [54, 30, -50])
+@pytest.mark.parametrize("bits", [1, 2, 4, 8])
+@pytest.mark.parametrize("distance", [Distance.DOT, Distance.EUCLID])
+def test_codes_do_not_depend_on_the_length(distance: Distance, bits: int, exponent: int) -> None:
+    rows = np.random.default_rng(0).standard_normal((20, 300)).astype(np.float32)
+    scaled = rows * np.float32(2.0**exponent)
+    codes = Encoder.fit(rows, distance, bits, seed=0).encode(rows)
+    encoder = Encoder.fit(scaled, distance, bits, seed=0)
+    found, errors = encoder.encode_with_errors(scaled)
+    np.testing.assert_array_equal(found[:, :-8], codes[:, :-8])
+    assert np.isfinite(errors).all()
+    assert np.isfinite(encoder.estimate(scaled[0], found)).all()

@@ -278,8 +278,16 @@ def _per_field(states: Sequence[_State]) -> Iterator[Metric]:
     memory = GaugeMetricFamily(
         "palimpsest_payload_index_bytes", "Resident bytes of a payload index.", labels=labels
     )
+    rebuilds = CounterMetricFamily(
+        "palimpsest_payload_index_rebuilds",
+        "Payload indexes built again from the payloads since their collection was opened: written "
+        "by another release, or damaged.",
+        labels=["collection", "reason"],
+    )
     for name, info, sizes, *_ in states:
         for field, held in info.fields.items():
             points.add_metric([name, field], held.points)
             memory.add_metric([name, field], sizes.fields.get(field, 0))
-    yield from (points, memory)
+        for reason, count in info.rebuilds.items():
+            rebuilds.add_metric([name, reason], count)
+    yield from (points, memory, rebuilds)

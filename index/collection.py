@@ -381,7 +381,9 @@ class Collection(Versioning):
 
     def state(self) -> CollectionInfo:
         """Return counts, sizes and the state of background work."""
-        return collection_state(self.folder, self.view, self.writer.indexes, self.upkeep)
+        return collection_state(
+            self.folder, self.view, self.writer.indexes, self.upkeep, self.fields.rebuilds
+        )
 
     def payload_bytes(self) -> int:
         """Return how many bytes all payloads take; of a large collection, took a moment ago."""
@@ -393,8 +395,8 @@ class Collection(Versioning):
 
     @property
     def payload_indexes(self) -> Mapping[str, FieldIndex]:
-        """The payload indexes that answer, by key."""
-        return self.writer.indexes.fields
+        """The payload indexes that answer, and those that are built again, by key."""
+        return self.writer.indexes.declared
 
 
 def _path_text(key: str) -> str:

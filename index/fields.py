@@ -3,7 +3,8 @@
 A field's index is written whole to a folder of its own, as of one seq. Every later write records in
 the store which points it touched, in the same transaction; on open the folder is read and those
 points alone are indexed anew. When many are touched, and on close, fresh folders are written. An
-index whose folder is whole but cannot be used, as one of another release, is built again.
+index whose folder is damaged, or was written by another release, is built again; the store goes on
+naming that folder until a fresh one takes its place.
 
 A new index is built in pieces, each a job of the writer, so that the points of a piece are those of
 one moment between two transactions; the index gets the writes in between as they come.
@@ -20,7 +21,7 @@ from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from pyroaring import BitMap
 
@@ -31,7 +32,7 @@ from index.errors import (
     StorageError,
     StorageFull,
 )
-from index.loading import add_stored, pieces
+from index.loading import REASONS, Reason, Unbuilt, add_stored, pieces
 from index.payload.config import FieldIndex
 from index.payload.indexes import Building
 from index.storage.fields import FieldEntry
@@ -47,6 +48,9 @@ from index.writer import Writer
 
 _MOST_TOUCHED = 65_536  # points, or a tenth of all, before fresh folders are written
 _log = logging.getLogger(__name__)
+
+
+_Begun: TypeAlias = tuple[Building, BitMap]  # and the points that are to be added
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -70,6 +74,7 @@ class Fields:
         self._building: dict[str, Building] = {}  # changed by jobs only
         self._declaring = threading.Lock()
         self._last: dict[str, tuple[FieldIndex | None, Future[int]]] = {}  # changes under way
+        self.rebuilds: dict[Reason, int] = dict.fromkeys(REASONS, 0)  # begun since the opening
         with disk_errors(f"make {folders}"):
             make_folder(folders)
 
@@ -88,10 +93,14 @@ class Fields:
         ) as error:  # nothing is lost: what was touched is in the store
             _log.warning("Payload indexes were not written on close: %s", error)
 
-    def resume(self, entries: Sequence[FieldEntry]) -> None:
-        """Build the indexes that were declared but not finished."""
-        for entry in entries:
-            self._start(entry)
+    def resume(self, unbuilt: Sequence[Unbuilt]) -> None:
+        """Build the indexes that were declared but not finished, and those that are of no use."""
+        for each in unbuilt:
+            if each.reason is not None:
+                self.rebuilds[each.reason] += 1
+            building = each.building
+            begun = self._writer.call(lambda one=building: self._take(one))  # type: ignore[misc]
+            self._start(building.key, building.field.config, begun)
 
     def create(self, key: str, index: FieldIndex) -> Future[int]:
         """Declare an index; the future gives the seq as of which it answers.
@@ -108,7 +117,11 @@ class Fields:
                 done: Future[int] = Future()
                 done.set_result(self._writer.view.seq)
                 return done
-            return self._start(FieldEntry(key, index.to_json().decode(), None, None, 0))
+            entry = FieldEntry(key, index.to_json().decode(), None, None, 0)
+            begun = self._writer.call(
+                lambda: self._begin(entry)
+            )  # here, so that changes keep order
+            return self._start(key, index, begun)
 
     def drop(self, key: str) -> Future[int]:
         """Forget an index; one that is not there is fine."""
@@ -143,13 +156,9 @@ class Fields:
         under_way = {key: last for key, last in self._last.items() if not last[1].done()}
         self._last = {**under_way, key: (wanted, future)}
 
-    def _start(self, entry: FieldEntry) -> Future[int]:
+    def _start(self, key: str, wanted: FieldIndex, begun: Future[_Begun]) -> Future[int]:
         done: Future[int] = Future()
-        begun = self._writer.call(lambda: self._begin(entry))  # here, so that changes keep order
-        wanted = None
-        with suppress(InvalidInput, LookupError, TypeError, ValueError):  # `begun` fails by it
-            wanted = FieldIndex.from_json(entry.declared)
-        self._remember(entry.key, wanted, done)
+        self._remember(key, wanted, done)
 
         def run() -> None:
             try:
@@ -158,13 +167,13 @@ class Fields:
                 done.set_exception(error)
             except Exception as error:
                 if not isinstance(error, PalimpsestError):
-                    _log.exception("Building the payload index of %r failed", entry.key)
+                    _log.exception("Building the payload index of %r failed", key)
                 done.set_exception(error)
 
         threading.Thread(target=run, name="fields", daemon=True).start()
         return done
 
-    def _build(self, begun: Future[tuple[Building, BitMap]]) -> int:
+    def _build(self, begun: Future[_Begun]) -> int:
         building, live = begun.result()
         try:
             for numbers in pieces(live):
@@ -173,8 +182,9 @@ class Fields:
                 self._writer.call(lambda some=numbers: self._add(building, some)).result()  # type: ignore[misc]
             seq = self._writer.call(lambda: self._finish(building)).result()
         except BaseException:
-            with suppress(PalimpsestError):
-                self._writer.call(lambda: self._cancel(building)).result()
+            if not building.again:  # else it goes on answering from the payloads
+                with suppress(PalimpsestError):
+                    self._writer.call(lambda: self._cancel(building)).result()
             raise
         try:
             with self._saving:
@@ -183,7 +193,11 @@ class Fields:
             _log.warning("The payload index of %r was not written: %s", building.key, error)
         return seq
 
-    def _begin(self, entry: FieldEntry) -> tuple[Building, BitMap]:
+    def _take(self, building: Building) -> _Begun:
+        self._building[building.key] = building
+        return building, self._writer.view.live
+
+    def _begin(self, entry: FieldEntry) -> _Begun:
         with self._writer.store.transaction():
             old = self._folder_of(entry.key)
             self._writer.store.fields.put(entry)
@@ -202,6 +216,8 @@ class Fields:
         self._require_wanted(building)
         del self._building[building.key]
         self._writer.indexes.finish(building)
+        if building.again:
+            _log.info("The payload index of %r in %s answers", building.key, self._folders.parent)
         return self._writer.view.seq
 
     def _require_wanted(self, building: Building) -> None:

@@ -1,59 +1,73 @@
 """Brings payload indexes back from their folders, and stored points into them.
 
-Points touched since a folder was written are indexed anew. An index whose folder is whole but
-cannot be used, as one of another release, is built again.
+Points touched since a folder was written are indexed anew. An index whose folder is damaged, or was
+written by another release, is built again from the payloads, while searches look at these.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Literal, TypeAlias, get_args
 
 import numpy as np
 from pyroaring import BitMap
 
-from index.errors import InvalidInput, StorageFull
+from index.errors import Damaged, InvalidInput, StorageFull
 from index.filters.bitmaps import from_numbers, to_numbers
 from index.filters.paths import format_path, parse_path
 from index.payload.config import FieldIndex
-from index.payload.indexes import PayloadIndexes
+from index.payload.indexes import ARRAYS_FORMAT, Building, PayloadIndexes
 from index.storage.fields import FieldEntry
 from index.storage.files import open_folder
 from index.storage.store import Store
 from index.types import Numbers
 
 PIECE = 1_024  # points indexed by one job
+Reason: TypeAlias = Literal["release", "damage"]  # why an index is built again
+REASONS: tuple[Reason, ...] = get_args(Reason)
+# What contents raise that are not those of the index, though every checksum is right.
+_UNREADABLE = (InvalidInput, LookupError, RecursionError, TypeError, ValueError)
 _log = logging.getLogger(__name__)
 
 
-def load_fields(store: Store, folders: Path) -> tuple[PayloadIndexes, list[FieldEntry]]:
-    """Return the indexes that are on disk, up to date, and the entries of those that are not.
+@dataclass(frozen=True, slots=True)
+class Unbuilt:
+    """A declared index that has to be built; why again, None for one that was never finished."""
+
+    building: Building
+    reason: Reason | None
+
+
+def load_fields(store: Store, folders: Path) -> tuple[PayloadIndexes, list[Unbuilt]]:
+    """Return the indexes, up to date those that could be read, and those that have to be built.
+
+    The store goes on naming the folder of an index that is built again, until a fresh one takes its
+    place: what ends the program in between, or fills the disk, changes nothing.
 
     Raises:
-        Damaged: a file is not what was written.
-        UnknownFormat: a newer release wrote it.
+        UnknownFormat: a newer release wrote a folder.
     """
-    entries = _as_written_today(store)
     indexes = PayloadIndexes()
-    written = [entry for entry in entries if entry.folder is not None]
-    try:
-        for entry in written:
-            _load(indexes, folders, entry)
-        since = min((entry.seq for entry in written), default=0)
-        touched = [numbers for seq, numbers in store.fields.touched() if seq > since]
-        if written and touched:
-            _index_anew(store, indexes, from_numbers(np.concatenate(touched)))
-    except (InvalidInput, LookupError, RecursionError, TypeError, ValueError):
-        _log.exception("Payload indexes of %s are built again", store.path)
-        unbuilt = [replace(entry, folder=None, checksum=None, seq=0) for entry in entries]
-        with store.transaction():
-            for entry in unbuilt:
-                store.fields.put(entry)
-        return PayloadIndexes(), unbuilt
-    return indexes, [entry for entry in entries if entry.folder is None]
+    reasons: dict[str, Reason | None] = {}
+    entries = [entry for entry in _as_written_today(store) if _is_known(entry, store)]
+    for entry in entries:
+        if entry.folder is None:
+            reasons[entry.key] = None
+        elif (reason := _load(indexes, folders, entry)) is not None:
+            reasons[entry.key] = reason
+    loaded = [entry for entry in entries if entry.key not in reasons]
+    if not _follow(store, indexes, loaded):
+        indexes = PayloadIndexes()
+        reasons.update({entry.key: "damage" for entry in loaded})
+    declared = {entry.key: FieldIndex.from_json(entry.declared) for entry in entries}
+    return indexes, [
+        Unbuilt(indexes.begin(key, declared[key], again=reason is not None), reason)
+        for key, reason in reasons.items()
+    ]
 
 
 def _as_written_today(store: Store) -> list[FieldEntry]:
@@ -72,12 +86,45 @@ def _as_written_today(store: Store) -> list[FieldEntry]:
     return store.fields.entries()
 
 
-def _load(indexes: PayloadIndexes, folders: Path, entry: FieldEntry) -> None:
+def _is_known(entry: FieldEntry, store: Store) -> bool:
+    try:
+        FieldIndex.from_json(entry.declared)
+    except (InvalidInput, LookupError, TypeError, ValueError):
+        _log.exception("The payload index of %r in %s is left out", entry.key, store.path)
+        return False
+    return True
+
+
+def _load(indexes: PayloadIndexes, folders: Path, entry: FieldEntry) -> Reason | None:
+    """Read one index from its folder; return why it has to be built again, if so."""
     assert entry.folder is not None and entry.checksum is not None
-    folder = open_folder(folders / entry.folder, entry.checksum)
-    arrays = {name.removesuffix(".npy"): folder.loaded(name[:-4]) for name in folder.buffers}
-    index = FieldIndex.from_json(entry.declared)
-    indexes.load(entry.key, index, arrays, folder.description["field"])
+    reason: Reason = "damage"
+    try:
+        folder = open_folder(folders / entry.folder, entry.checksum)
+        field = folder.description["field"]
+        if field["format"] != ARRAYS_FORMAT:
+            reason = "release"
+        arrays = {name.removesuffix(".npy"): folder.loaded(name[:-4]) for name in folder.buffers}
+        indexes.load(entry.key, FieldIndex.from_json(entry.declared), arrays, field)
+    except (Damaged, *_UNREADABLE) as error:
+        why = error if reason == "damage" else "another release wrote it"
+        what = "The payload index of %r in %s is built again: %s"
+        _log.warning(what, entry.key, folders.parent, str(why).partition(";")[0])
+        return reason
+    return None
+
+
+def _follow(store: Store, indexes: PayloadIndexes, loaded: Sequence[FieldEntry]) -> bool:
+    """Index the points anew that were touched since the folders were written; tell of success."""
+    since = min((entry.seq for entry in loaded), default=0)
+    touched = [numbers for seq, numbers in store.fields.touched() if seq > since]
+    try:
+        if loaded and touched:
+            _index_anew(store, indexes, from_numbers(np.concatenate(touched)))
+    except _UNREADABLE:
+        _log.exception("All payload indexes of %s are built again from the payloads", store.path)
+        return False
+    return True
 
 
 def _index_anew(store: Store, indexes: PayloadIndexes, touched: BitMap) -> None:

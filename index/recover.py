@@ -22,13 +22,12 @@ from index.config import SparseConfig, VectorConfig
 from index.errors import Damaged, InvalidConfig, StorageFull
 from index.filters.bitmaps import from_numbers
 from index.intake import rounded
-from index.loading import load_fields
+from index.loading import Unbuilt, load_fields
 from index.segments.dead import Dead
 from index.segments.sealed import Sealed
 from index.sparse.rows import SparseRows
 from index.sparse.sealed import SparseSealed
 from index.storage.entries import StagedRows
-from index.storage.fields import FieldEntry
 from index.storage.files import disk_errors, make_folder, remove_unlisted
 from index.storage.ids import Ids, keys_of, unpack_ids
 from index.storage.schema import store_errors
@@ -46,7 +45,7 @@ _log = logging.getLogger(__name__)
 _PURGED_BYTES = 4 << 20  # staged rows deleted by one transaction
 
 
-def recover(folder: Path) -> tuple[Opened, list[FieldEntry]]:
+def recover(folder: Path) -> tuple[Opened, list[Unbuilt]]:
     """Open a collection; also return the payload indexes that have still to be built.
 
     Raises:

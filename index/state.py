@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -16,6 +16,7 @@ from index.config import NO_GRAPH, SparseConfig, VectorConfig
 from index.fields import Fields
 from index.filters.expression import DatetimeRange, Match, Range
 from index.filters.walk import conditions_of
+from index.loading import Reason
 from index.payload.indexes import PayloadIndexes
 from index.recover import STORE
 from index.search.plan import SearchRequest, resolve
@@ -50,12 +51,17 @@ _PER_NUMBER = 0.05e-6  # of a vector that is read and written
 
 
 def collection_state(
-    folder: Path, view: View, indexes: PayloadIndexes, upkeep: Upkeep
+    folder: Path,
+    view: View,
+    indexes: PayloadIndexes,
+    upkeep: Upkeep,
+    rebuilds: Mapping[Reason, int],
 ) -> CollectionInfo:
     """Return counts, sizes and the state of background work."""
     points = indexes.points
     fields = {
-        key: FieldInfo(index.declared, points.get(key, 0)) for key, index in indexes.fields.items()
+        key: FieldInfo(index.declared, points.get(key, 0))
+        for key, index in indexes.declared.items()
     }
     return CollectionInfo(
         points=view.points,
@@ -66,6 +72,7 @@ def collection_state(
         vectors=_vector_states(view),
         fields=fields,
         store_bytes=_store_bytes(folder),
+        rebuilds={reason: count for reason, count in rebuilds.items()},
     )
 
 

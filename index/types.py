@@ -176,6 +176,7 @@ class CollectionInfo:
     vectors: Mapping[str, VectorInfo]
     fields: Mapping[str, FieldInfo]
     store_bytes: int  # on disk: payloads, ids and the log
+    rebuilds: Mapping[str, int]  # payload indexes built again since the opening, by the reason
 
 
 @dataclass(frozen=True, slots=True)

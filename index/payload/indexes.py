@@ -33,7 +33,9 @@ from index.payload.postings import Arrays, Value
 from index.payload.texts import Texts
 from index.payload.values import Read, read_moment, read_number
 
-ARRAYS_FORMAT = 1  # of what `to_arrays` returns
+# Of what `to_arrays` returns, and of the code that filled it: 1, keys that are not ASCII had no
+# values, and points with numbers that the column does not hold were not told from others; 2, today.
+ARRAYS_FORMAT = 2
 _CHUNK = 256  # points per hold of the lock: about 6 ms with a text index
 
 
@@ -52,10 +54,15 @@ class OrderColumn(NamedTuple):
 
 
 class Building:
-    """A field that does not answer yet; made by ``PayloadIndexes.begin``."""
+    """A field that does not answer yet; made by ``PayloadIndexes.begin``.
 
-    def __init__(self, key: str, config: FieldIndex, lock: threading.Lock) -> None:
+    One that is built ``again`` has answered before: its texts are cut as it declares, and an order
+    by it is found in the payloads.
+    """
+
+    def __init__(self, key: str, config: FieldIndex, lock: threading.Lock, again: bool) -> None:
         self.key = key
+        self.again = again
         self.path = parse_path(key)
         self.field = IndexedField(config)
         self.known = BitMap()  # points that are in, or that a write has touched
@@ -72,6 +79,13 @@ class Building:
                 self.field.add(added, _stored(found, self.path))
                 self.known.update(added)
 
+    def order_column(self, allowed: BitMap) -> OrderColumn | None:
+        """Return that the payloads of all points are to be read; None without an order."""
+        if self.field.ordered is None:
+            return None
+        read = read_moment if self.field.config.kind == "datetime" else read_number
+        return OrderColumn(np.empty(0, np.uint32), np.empty(0, np.int64), allowed, read)
+
 
 class PayloadIndexes:
     """All payload indexes of one collection; a key is the text of a path."""
@@ -81,6 +95,7 @@ class PayloadIndexes:
         self._keys: dict[str, Path] = {}  # as they were declared
         self._fields: dict[Path, IndexedField] = {}
         self._building: list[Building] = []
+        self._again: dict[Path, Building] = {}  # those of them that are built again
         self._decode: Decode = key_decoder(())
 
     def __len__(self) -> int:
@@ -92,9 +107,17 @@ class PayloadIndexes:
         return {key: field.config for key, field in self._each()}
 
     @property
+    def declared(self) -> Mapping[str, FieldIndex]:
+        """The fields that answer and those that are built again, by key."""
+        again = self._again.values()
+        return {**{each.key: each.field.config for each in again}, **self.fields}
+
+    @property
     def points(self) -> Mapping[str, int]:
-        """How many points have a value of the index's kind, by path."""
-        return {key: field.points for key, field in self._each()}
+        """How many points have a value of the index's kind, by key, so far when built again."""
+        again = self._again.values()
+        held = {key: field.points for key, field in self._each()}
+        return {**{each.key: each.field.points for each in again}, **held}
 
     @property
     def nbytes(self) -> Mapping[str, int]:
@@ -105,9 +128,10 @@ class PayloadIndexes:
     @property
     def tokenizers(self) -> Mapping[Path, Tokenizer]:
         """The tokenizers of text fields, for ``compile_filter``."""
+        again = [(path, each.field) for path, each in self._again.items()]
         return {
             path: part.tokenizer
-            for path, field in self._fields.items()
+            for path, field in (*again, *self._fields.items())
             for part in field.parts.values()
             if isinstance(part, Texts)
         }
@@ -155,15 +179,18 @@ class PayloadIndexes:
 
     def order_column(self, path: Path, allowed: BitMap) -> OrderColumn | None:
         """Return the values to order by, unsorted; None when no index of the path has an order."""
+        again = self._again.get(path)  # looked up first: what is finished meanwhile is found next
         field = self._fields.get(path)
-        if field is None or (part := field.ordered) is None:
+        if field is None:
+            return None if again is None else again.order_column(allowed)
+        if (part := field.ordered) is None:
             return None
+        moments = field.config.kind == "datetime"
         with self._lock:
-            if field.config.kind == "datetime":
-                return OrderColumn(*part.column.pairs(allowed), BitMap(), read_moment)
-            unread = field.presence.numbers & allowed
+            unread = BitMap() if moments else field.presence.numbers & allowed
             held = allowed - unread if unread else allowed
-            return OrderColumn(*part.column.pairs(held), unread, read_number)
+            pairs = part.column.pairs(held)
+        return OrderColumn(*pairs, unread, read_moment if moments else read_number)
 
     def value_counts(self, path: Path, allowed: BitMap) -> list[tuple[Value, int]] | None:
         """Return values and the number of allowed points that hold each.
@@ -180,25 +207,23 @@ class PayloadIndexes:
                 return None
             return part.postings.counts(allowed) if len(part) <= 10 * len(allowed) else None
 
-    def begin(self, key: str, config: FieldIndex) -> Building:
+    def begin(self, key: str, config: FieldIndex, *, again: bool = False) -> Building:
         """Start a field: it follows writes from now on, and takes stored points by ``add``."""
-        building = Building(key, config, self._lock)
+        building = Building(key, config, self._lock, again)
         with self._lock:
-            self._building.append(building)
-            self._choose_keys()
+            self._set_building([*self._building, building])
         return building
 
     def finish(self, building: Building) -> None:
         """Let a field answer, in place of one of the same path if there is one."""
         with self._lock:
-            self._building.remove(building)
             self._put(building.key, building.field)
+            self._set_building([each for each in self._building if each is not building])
 
     def cancel(self, building: Building) -> None:
         """Give a field up that was begun."""
         with self._lock:
-            self._building.remove(building)
-            self._choose_keys()
+            self._set_building([each for each in self._building if each is not building])
 
     def drop(self, key: str) -> None:
         """Remove a field; nothing happens if there is none."""
@@ -231,7 +256,7 @@ class PayloadIndexes:
         if description["format"] != ARRAYS_FORMAT:
             raise InvalidInput(
                 f"The payload index of {key!r} has format {description['format']}, this release "
-                f"reads {ARRAYS_FORMAT}: drop the index and create it again"
+                f"reads {ARRAYS_FORMAT} alone: build it again from the payloads"
             )
         field = IndexedField(config)
         field.load(arrays)
@@ -243,6 +268,11 @@ class PayloadIndexes:
         # readers hold no lock while they look a field up: the dicts are replaced, never changed
         self._keys = {each: at for each, at in self._keys.items() if at != path} | {key: path}
         self._fields = {**self._fields, path: field}
+        self._choose_keys()
+
+    def _set_building(self, building: list[Building]) -> None:
+        self._building = building
+        self._again = {each.path: each for each in building if each.again}
         self._choose_keys()
 
     def _each(self) -> list[tuple[str, IndexedField]]:

@@ -7,7 +7,6 @@ import sqlite3
 import threading
 from collections.abc import Iterator
 from contextlib import closing
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,10 +14,11 @@ import pytest
 from index import Collection, CollectionConfig, FieldIndex, PointBatch
 from index import fields as fields_module
 from index import loading as loading_module
-from index.errors import Damaged, InvalidInput, StorageFull
+from index.errors import InvalidInput, StorageFull
 from index.filters.expression import Filter, Match, Range
 from index.storage.fields import FieldEntry
 from tests.conftest import OpenCollection, open_collection
+from tests.fields import wait_until_built
 
 KEYWORD = FieldIndex.from_declared("keyword")
 INTEGER = FieldIndex.from_declared("integer")
@@ -206,16 +206,6 @@ def test_an_index_dropped_while_it_is_built_never_answers(
     assert "other" not in collection.writer.indexes.fields
 
 
-def test_a_flipped_byte_is_found(collection: Collection) -> None:
-    collection.close()
-    file: Path = max((collection.folder / "fields").glob("*/*.npy"), key=lambda f: f.stat().st_size)
-    content = bytearray(file.read_bytes())
-    content[-1] ^= 1
-    file.write_bytes(content)
-    with pytest.raises(Damaged, match=file.name):
-        open_collection(collection.folder)
-
-
 def test_many_touched_points_are_written_to_fresh_folders(
     collection: Collection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -320,12 +310,6 @@ def test_folders_count_as_disk_bytes(collection: Collection) -> None:
     assert collection.sizes().disk - state.store_bytes == sum(
         file.stat().st_size for file in (collection.folder / "fields").glob("*/*")
     )
-
-
-def wait_until_built() -> None:
-    for thread in threading.enumerate():
-        if thread.name == "fields":
-            thread.join(10)
 
 
 def test_an_index_declared_as_no_release_does_hinders_nothing(collection: Collection) -> None:

@@ -143,7 +143,7 @@ def test_contents_of_another_format_are_refused() -> None:
     source = Points()
     source.index("k", "keyword")
     arrays, description = source.indexes.dump("k")
-    with pytest.raises(InvalidInput, match="create it again"):
+    with pytest.raises(InvalidInput, match="build it again"):
         source.indexes.load("k", KEYWORD, arrays, {**description, "format": 99})
     with pytest.raises(InvalidInput, match="'other'"):
         source.indexes.dump("other")

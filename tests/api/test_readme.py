@@ -73,6 +73,11 @@ def run(block: Block, address: str, folder: Path) -> str:
     return done.stdout
 
 
+def labelled(line: str) -> str:
+    """What a line says on any Python: the passages found are of the one that runs."""
+    return line if line.startswith("verdict:") else line.partition(":")[0]
+
+
 @pytest.mark.skipif(shutil.which("curl") is None, reason="README's blocks need curl")
 def test_every_block_runs_in_order(server: Server, tmp_path: Path) -> None:
     told = {
@@ -86,6 +91,8 @@ def test_every_block_runs_in_order(server: Server, tmp_path: Path) -> None:
     assert all(len(names.split()) == 3 for names in answers.values())
     assert answers["before"] != answers["bridged"]
     assert "logging.Filterer.addFilter" in answers["after"]
+    (printed,) = (block.code for block in blocks() if block.code.startswith("before:"))
+    assert [*map(labelled, printed.splitlines())] == [*map(labelled, upgrade.splitlines())]
 
 
 def test_every_block_says_what_it_is() -> None:

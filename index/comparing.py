@@ -1,10 +1,10 @@
 """Compares two versions of a vector on given queries, by searches of a live collection.
 
-On judged queries the old version, the bridge and both together are searched as users search them;
-what needs vectors of both versions, and all that is measured without judgements, is searched among
-the points that hold both. Points that the adapter was fitted on are left out wherever it is
-measured. What is made of the lists stands in ``index.versions.comparison`` and
-``index.versions.judgement``. All searches read one view.
+On judged queries the old version, the bridge and both together are searched where users search
+them, among all points; what needs vectors of both versions, and all that is measured without
+judgements, is searched among the points that hold both. Points that the adapter was fitted on are
+left out wherever it is measured. What is made of the lists stands in ``index.versions.comparison``
+and ``index.versions.judgement``. All searches read one view.
 """
 
 from __future__ import annotations
@@ -299,7 +299,7 @@ def _served(sides: _Sides, gains: list[Gains], old: list[Vector], new: list[Vect
         bridged = lists(lambda place: _over(sides, over, new[place], k, among))
         mixed = _or_none(lambda: lists(lambda place: _now(sides, new[place], k)))
     return Served(
-        old=lists(lambda place: _native(sides, sides.old_column, old[place], k, among)),
+        old=lists(lambda place: _old(sides, old[place], k)),
         bridged=bridged,
         both=_or_none(lambda: lists(lambda place: _by_both(sides, old[place], new[place], k))),
         mixed=mixed,
@@ -360,6 +360,24 @@ def _shared(
 def _native(sides: _Sides, column: str, query: Vector, count: int, among: BitMap) -> Numbers:
     request = SearchRequest(query, k=count, exact=len(among) <= _EXACTLY)
     return closest(sides.vectors(column), request, among, SearchStats()).numbers
+
+
+def _old(sides: _Sides, query: Vector, count: int) -> Numbers:
+    """Return what an old query finds, with as much effort as bridged rows are searched.
+
+    They are scanned where a query of their own would walk the graph, and a walk misses more the
+    harder the vectors are: versions are compared, not that.
+    """
+    request, among = sides.request, sides.corpus
+    if len(among) <= _EXACTLY:
+        return _native(sides, sides.old_column, query, count, among)
+    names = request.old, request.new
+    itself = Bridge(sides.old_column, request.vector, *names, needed=False, fitted=None)
+    across = Across(itself, sides.vectors(sides.old_column), among, len(among))
+    versions, asked = {sides.old_column: query}, SearchRequest(query, k=count)
+    depth = max(count, _TOGETHER)
+    found = found_across(across, versions, sides.new_column, asked, depth, SearchStats())
+    return found.numbers[:count]
 
 
 def _over(sides: _Sides, bridge: Bridge, query: Vector, count: int, among: BitMap) -> Numbers:

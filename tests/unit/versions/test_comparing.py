@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from index import Collection, Distance, VectorConfig
+from index import Collection, Distance, VectorConfig, comparing
 from index.batch import NamedVectors, PointBatch
 from index.comparing import CompareRequest
 from index.errors import (
@@ -111,6 +111,18 @@ def test_judged_queries_are_measured_among_all_points_never_fitted_on(
     assert found["shared"]["expected"]["points"] == POINTS
     assert found["over_old"]["bridge"]["queries"] == ASKED
     assert found["over_old"]["reindex"]["queries"] == len(shared)
+
+
+def test_more_points_are_searched_as_users_search_them(
+    collection: Collection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wanted = best(native_scores(QUERIES["v2"], NEW[:POINTS], COSINE), 1)
+    request = replace(REQUEST, relevant=[[IDS[int(row)]] for row in wanted[:, 0]])
+    exactly = collection.compare(request)
+    monkeypatch.setattr(comparing, "_EXACTLY", 0)
+    roughly = collection.compare(request)
+    for name in ("old_old", "bridged", "both", "new_new"):
+        assert roughly[name] == pytest.approx(exactly[name], abs=0.06), name
 
 
 def test_queries_that_do_not_count_are_named_with_the_reason(collection: Collection) -> None:

@@ -223,9 +223,11 @@ def decide_judged(
             reasons.append(f"{_WAYS[way]} is better than the old version beyond its interval")
             return Decision(way, support, reasons)
     new = lifts.get("reindex")
-    if all(one.hardly for one in lifts.values()) or (new is not None and new.hardly):
+    if new is not None and (new.hardly or all(one.hardly for one in lifts.values())):
         reasons.append("nothing is better than the old version alone")
         return Decision("stay", support, reasons)
+    if new is None:
+        reasons.append("the new version was not measured: no relevant point holds both versions")
     more = _more(lifts)
     asked = "hardly any number would tell them apart" if more is None else f"about {more} more"
     return Decision(

@@ -146,3 +146,9 @@ def test_about_how_many_more_queries_is_said() -> None:
     without = judged(bridge=(0.0, 0.0), both=(0.0, 0.01))
     assert without.more_queries is None
     assert without.reasons[0].startswith("not enough queries")
+
+
+def test_a_new_version_that_was_not_measured_is_not_judged_worse() -> None:
+    found = judged(bridge=(-0.1, 0.01), both=(0.0, 0.0))
+    assert found.verdict == "not enough queries"
+    assert "not measured" in found.reasons[-1]

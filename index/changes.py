@@ -42,6 +42,7 @@ class Changes:
     live: BitMap
     rows: Sequence[NewRows]
     dead: Slots
+    touched: Sequence[tuple[Sequence[int], int]] = ()  # numbers of points, and the seqs of writes
 
 
 def apply(view: View, changes: Changes) -> View:
@@ -58,6 +59,8 @@ def apply(view: View, changes: Changes) -> View:
                 sealed=tuple(part.without(changes.dead) for part in old.sealed),
                 growing=tuple(part.without(changes.dead) for part in old.growing),
             )
+    for numbers, seq in changes.touched:
+        view.seqs.put(numbers, seq)
     return replace(view, seq=max(view.seq, changes.seq), live=changes.live, vectors=vectors)
 
 

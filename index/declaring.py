@@ -127,6 +127,8 @@ def put_config(writer: Writer, config: CollectionConfig) -> Leftovers:
         if {entry.rows, entry.queries} & set(gone)
     ]
     with writer.store.transaction():
+        if gone:  # with them go rows that tell when their points were written
+            writer.store.seqs.fold(view.seqs, view.live.max() + 1 if view.live else 0)
         for number in gone:
             writer.store.remove_vector(number)
         writer.store.put_config(config.to_json())

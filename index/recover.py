@@ -79,7 +79,24 @@ def _recover(store: Store, segments: Path, config: CollectionConfig) -> View:
     rows = [_new_rows(staged, config) for staged in store.staged()]
     view = apply(_sealed_view(store, segments, config), Changes(position.seq, BitMap(), rows, dead))
     _tidy(store, segments, _nowhere(view, dead))
-    return replace(view, live=_live(store, view, position.points))
+    view = replace(view, live=_live(store, view, position.points))
+    _know_seqs(store, view)
+    return view
+
+
+def _know_seqs(store: Store, view: View) -> None:
+    """Bring back the seq of the last write to each point."""
+    view.seqs.reserve(view.live.max() + 1 if view.live else 0)
+    for numbers, seqs in store.seqs.known():
+        view.seqs.raise_to(numbers, seqs)
+    for vectors in view.vectors.values():
+        for part in vectors.sealed:
+            rows = part.dead.live_rows(part.n)
+            view.seqs.raise_to(part.numbers[rows], part.segment.seqs[rows])
+        for growing in vectors.growing:
+            rows = growing.dead.live_rows(growing.n)
+            columns = growing.columns
+            view.seqs.raise_to(columns.numbers[rows], columns.seqs[rows])
 
 
 def _new_rows(staged: StagedRows, config: CollectionConfig) -> NewRows:

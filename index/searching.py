@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import compress
 from time import perf_counter
 from uuid import UUID
@@ -59,11 +59,11 @@ class Searches:
         """
         if not (request.with_payload or request.with_vectors):
             merged, stats = self._closest(view, request)
-            return SearchResult(merged.ids, merged.seqs, merged.distances, None, None, stats)
+            return _result(view, merged, stats)
         repeats, pause = _REPEATS
         for _ in range(repeats):
             merged, stats = self._closest(view, request)
-            result = self._attach(merged, request, stats)
+            result = self._attach(view, merged, request, stats)
             if len(result.ids) == len(merged.ids):
                 break
             if view is self._shown.view:
@@ -129,7 +129,9 @@ class Searches:
         own = config.number(request.vector_name)
         return (own, *config.other_versions.get(own, ()))
 
-    def _attach(self, merged: Merged, request: SearchRequest, stats: SearchStats) -> SearchResult:
+    def _attach(
+        self, view: View, merged: Merged, request: SearchRequest, stats: SearchStats
+    ) -> SearchResult:
         """Add payloads and vectors; points written or deleted since the search drop out."""
         started = perf_counter()
         numbers = merged.numbers.tolist()
@@ -156,7 +158,18 @@ class Searches:
             if payloads is not None:
                 payloads = list(compress(payloads, there))
         stats.seconds["payload"] = perf_counter() - started
-        return SearchResult(merged.ids, merged.seqs, merged.distances, payloads, vectors, stats)
+        return _result(view, merged, stats, payloads, vectors)
+
+
+def _result(
+    view: View,
+    merged: Merged,
+    stats: SearchStats,
+    payloads: Sequence[bytes | None] | None = None,
+    vectors: Sequence[Mapping[str, Vector | SparseVector]] | None = None,
+) -> SearchResult:
+    seqs = view.seqs.of(merged.numbers)
+    return SearchResult(merged.ids, seqs, merged.distances, payloads, vectors, stats)
 
 
 def _check_size(config: CollectionConfig, request: SearchRequest) -> None:

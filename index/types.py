@@ -128,7 +128,10 @@ class SearchStats:
 
 
 class SearchResult(NamedTuple):
-    """The k best points, closest first; columns of equal length."""
+    """The k best points, closest first; columns of equal length.
+
+    ``seqs`` are those of the last write to each point.
+    """
 
     ids: Sequence[PointId]
     seqs: Sequence[int]

@@ -23,6 +23,7 @@ from index.segments.growing import Growing
 from index.segments.sealed import Sealed
 from index.sparse.growing import SparseGrowing
 from index.sparse.sealed import SparseSealed
+from index.storage.seqs import Seqs
 from index.types import Numbers, Slots, SparseVector, Vectors
 from index.versions.bridge import Bridge
 
@@ -196,7 +197,7 @@ class View:
 
     ``config`` says what the names mean, here and nowhere else: an activation changes both at once.
     ``bridges`` are, by the name whose queries they serve, the other versions of the same vector, in
-    the order they are searched.
+    the order they are searched. ``seqs`` are those of the last write to each point, also to come.
     """
 
     seq: int
@@ -204,6 +205,7 @@ class View:
     vectors: Mapping[str, VectorView]
     config: CollectionConfig
     bridges: Mapping[str, tuple[Bridge, ...]] = field(default_factory=dict)
+    seqs: Seqs = field(default_factory=Seqs)
     _bridged: dict[tuple[str, ...], BitMap] = field(default_factory=dict, init=False, repr=False)
 
     @property

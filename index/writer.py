@@ -30,6 +30,7 @@ from index.filters.expression import Filter, HasId
 from index.numbering import Numbering
 from index.payload.indexes import PayloadIndexes
 from index.storage.ids import id_of_key
+from index.storage.seqs import are_many
 from index.storage.store import Store
 from index.versions.registry import FittedByColumns, bridges_of
 from index.view import View
@@ -96,6 +97,7 @@ class Writer:
         self.declare(opened.config, opened.fitted)
         self.publish(opened.view)
         self._position = store.position()
+        self._edited = store.seqs.edited()
         self._queue: SimpleQueue[_Request | _Job | None] = SimpleQueue()
         self._closed = False
         self._refused: str | None = None  # why, as text: an error raised twice keeps its frames
@@ -215,8 +217,12 @@ class Writer:
             draft,
         )
         with self.store.transaction():
+            folds = are_many(self._edited, self.view.points)
+            if folds:
+                self.store.seqs.fold(self.view.seqs)
             outcomes = [_put(group, *each) for each in zip(writes, meant, strict=True)]
             changes = group.finish()
+        self._edited = group.edited + (0 if folds else self._edited)
         self._position = group.position
         self._numbering.commit(draft)
         try:

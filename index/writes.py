@@ -108,6 +108,8 @@ class Group:
     rows: list[NewRows] = field(default_factory=list)
     dead: list[Slots] = field(default_factory=list)
     payloads: list[PayloadChanges] = field(default_factory=list)
+    touched: list[tuple[Sequence[int], int]] = field(default_factory=list)
+    edited: int = 0  # points written without a row
 
     def finish(self) -> Changes:
         """Record where the log stands now; return what the view has to follow."""
@@ -115,7 +117,7 @@ class Group:
         self.position = Position(at.seq, at.slot, len(self.draft.live))
         self.store.move_to(self.position)
         dead = np.concatenate([np.empty(0, dtype=np.uint64), *self.dead])
-        return Changes(self.position.seq, self.draft.live, self.rows, dead)
+        return Changes(self.position.seq, self.draft.live, self.rows, dead, self.touched)
 
     def put(self, write: Write, meant: BitMap | None) -> None:
         """Carry out one write.
@@ -185,6 +187,7 @@ class Group:
         old = self._slots([held[write.keys[place]] for place in there])
         self._bury([old[old != slots[there]]])
         self.store.insert_points(numbers, write.keys, self.seq, slots, write.payloads)
+        self._touch(numbers, write.columns)
         before = [one.payload if (one := held.get(key)) else None for key in write.keys]
         self._follow(numbers, before, write.payloads)
 
@@ -194,6 +197,19 @@ class Group:
         self.store.delete_points(numbers)
         self.draft.give_back(numbers)
         self._follow(numbers, [one.payload for one in held.values()], [None] * len(numbers))
+
+    def _touch(self, numbers: Sequence[int], columns: Sequence[Column] = ()) -> None:
+        """Note a write to points; the columns are those of the rows it brings."""
+        if not numbers:
+            return
+        self.touched.append((numbers, self.seq))
+        without = np.ones(len(numbers), dtype=bool)
+        for column in columns:
+            without[column.positions] = False
+        edited = [numbers[place] for place in np.flatnonzero(without).tolist()]
+        if edited:
+            self.store.seqs.edit(edited, self.seq)
+            self.edited += len(edited)
 
     # Payloads.
 
@@ -205,6 +221,7 @@ class Group:
         except RecursionError:
             raise InvalidInput("A payload would be nested too deeply: it is left alone") from None
         self.store.put_payloads(numbers, self.seq, after)
+        self._touch(numbers)
         self._follow(numbers, before, after)
 
     def _follow(
@@ -238,6 +255,7 @@ class Group:
             self._stage(chosen, as_numbers(numbers), slots)
             self._bury([old[old != slots]])
             self.store.put_slots(numbers, self.seq, slots)
+            self._touch(numbers, chosen.columns)
         _require_all(write.keys, held)
 
     def _delete_vectors(self, held: Mapping[Key, Held], columns: Sequence[int]) -> None:
@@ -246,7 +264,9 @@ class Group:
         gone = [*{*columns, *mapped}]
         self._bury([slots[:, gone].ravel()])
         slots[:, gone] = 0
-        self.store.put_slots([one.number for one in held.values()], self.seq, slots)
+        numbers = [one.number for one in held.values()]
+        self.store.put_slots(numbers, self.seq, slots)
+        self._touch(numbers)
 
     def _kept_versions(self, write: Upsert, held: Mapping[Key, Held]) -> NDArray[np.uint64]:
         """Return the slots (n, width) that points keep though they are written anew.

@@ -40,7 +40,7 @@ def search_parts(
     points: BitMap | None = None,
     scaling_of: Callable[[SealedPart | Growing], Scaling | None] | None = None,
 ) -> list[PartHits]:
-    """Return each part's closest rows: ``plan.fetch`` of each, and those as far as the last.
+    """Return each part's closest rows: ``plan.fetch`` of each, one more at times, or all copies.
 
     Args:
         vectors: of a dense vector name.
@@ -89,29 +89,28 @@ def _search_sealed(
     assert isinstance(segment, Sealed)
     if allowed is not None:
         return _search_allowed(part, segment.searcher, query, plan, allowed, scaling)
-    searcher, n = segment.searcher, segment.n
-    k = min(plan.fetch, part.live)
+    searcher, n, most = segment.searcher, segment.n, part.live
+    k = min(plan.fetch, most)
+    is_most = _is_most(searcher, k, most, plan)
 
-    def exact(k: int) -> Hits:
-        return searcher.by_exact(query, n, k, live, scaling)
+    def every_row() -> Hits:
+        if (plan.exact and searcher.has_kept) or is_most or not searcher.has_codes:
+            return whole(lambda k: searcher.by_exact(query, n, k, live, scaling), k, most)
+        return whole(
+            lambda k: searcher.by_scan(query, n, k, _scanned(plan, k), live, scaling), k, most
+        )
 
-    def scan(k: int) -> Hits:
-        return searcher.by_scan(query, n, k, _scanned(plan, k), live, scaling)
-
-    if (plan.exact and searcher.has_kept) or _is_most(searcher, k, part.live, plan):
-        return whole(exact, k, part.live)
-
-    def every() -> Hits:
-        return whole(scan if searcher.has_codes else exact, k, part.live)
-
-    if not _is_walked(searcher, n, plan):
-        return every()
-    ef = min(plan.ef, n)
+    if is_most or not _is_walked(searcher, n, plan):
+        return every_row()
+    ef, rescored = min(plan.ef, n), min(_walked(plan), n)
 
     def walk(k: int) -> Hits:
-        return searcher.by_graph(query, k, ef, _walked(plan), live, scaling)
+        return searcher.by_graph(query, k, ef, rescored, live, scaling, plan.surely)
 
-    return whole(walk, k, min(ef, part.live), every)
+    hits = walk(min(k + 1, ef, most))
+    if len(hits.distances) > k and hits.distances[k] != hits.distances[k - 1]:
+        return hits  # as nearly always
+    return whole(walk, k, min(ef, most), every_row)
 
 
 def _is_walked(searcher: Searcher, rows: int, plan: SearchPlan) -> bool:
@@ -127,11 +126,9 @@ def _is_most(searcher: Searcher, k: int, rows: int, plan: SearchPlan) -> bool:
     return rows <= (_MOST * plan.kept if plan.surely else _SCAN_RESCORED * k)
 
 
-def _walked(plan: SearchPlan) -> Rescoring:
-    """Return what of a walk's candidates is rescored."""
-    if not plan.rescored:
-        return Rescoring(0)
-    return Rescoring(plan.ef, True) if plan.surely else Rescoring(plan.rescored)
+def _walked(plan: SearchPlan) -> int:
+    """Return how many of a walk's candidates are rescored."""
+    return plan.ef if plan.surely and plan.rescored else plan.rescored
 
 
 def _scanned(plan: SearchPlan, k: int) -> Rescoring:
@@ -225,9 +222,10 @@ def _walk(
     walk = walk_of(n, among.estimate(SAMPLED_ROWS), plan.ef, surely=plan.surely)
     if walk is None:
         return _NOTHING
+    rescored = _walked(plan)
 
     def search(k: int) -> Hits:
-        return searcher.walk_among(query, k, _walked(plan), among, walk, scaling)
+        return searcher.walk_among(query, k, rescored, among, walk, scaling, plan.surely)
 
     return whole(search, k, max(walk.ef, k), lambda: _NOTHING)
 

@@ -23,10 +23,6 @@ class RowColumns(Protocol):
         """Of the rows' points."""
 
     @property
-    def seqs(self) -> NDArray[np.uint64]:
-        """Of the writes that brought the rows."""
-
-    @property
     def numbers(self) -> Numbers:
         """Of the rows' points."""
 
@@ -46,7 +42,6 @@ class Merged(NamedTuple):
     """The closest points, closest first; columns of equal length."""
 
     ids: Sequence[PointId]
-    seqs: Sequence[int]
     distances: Distances
     numbers: Numbers
     slots: Sequence[int]
@@ -72,7 +67,6 @@ class Merged(NamedTuple):
         places = order.tolist()
         return Merged(
             [self.ids[i] for i in places],
-            [self.seqs[i] for i in places],
             self.distances[order],
             self.numbers[order],
             [self.slots[i] for i in places],
@@ -85,7 +79,6 @@ class Merged(NamedTuple):
         flags = np.array(kept, dtype=bool)
         return Merged(
             list(compress(self.ids, kept)),
-            list(compress(self.seqs, kept)),
             self.distances[flags],
             self.numbers[flags],
             list(compress(self.slots, kept)),
@@ -102,7 +95,7 @@ def merge(found: Sequence[PartHits], count: int) -> Merged:
     if len(parts) == 1:
         return _by_id_where_equal(parts[0])
     if not parts:
-        return Merged([], [], np.empty(0, np.float32), np.empty(0, np.uint32), [])
+        return Merged([], np.empty(0, np.float32), np.empty(0, np.uint32), [])
     whole = _joined(parts)
     order = np.argsort(whole.distances, kind="stable")
     return _by_id_where_equal(whole.taken(order)).cut(0, count)
@@ -112,7 +105,6 @@ def _joined(parts: Sequence[Merged]) -> Merged:
     """Return the points of all parts, one part after the other."""
     return Merged(
         [one for part in parts for one in part.ids],
-        [seq for part in parts for seq in part.seqs],
         np.concatenate([part.distances for part in parts]),
         np.concatenate([part.numbers for part in parts]),
         [slot for part in parts for slot in part.slots],
@@ -123,7 +115,6 @@ def _of_part(columns: RowColumns, hits: Hits) -> Merged:
     rows = hits.rows.astype(np.intp)
     return Merged(
         unpack_ids(columns.ids[rows]),
-        columns.seqs[rows].tolist(),
         hits.distances,
         columns.numbers[rows],
         columns.slots[rows].tolist(),

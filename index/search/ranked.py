@@ -62,13 +62,13 @@ class Ranked:
     def merged(self) -> Merged:
         """Return the points of the rows, by id."""
         ids: list[PointId] = [0] * self.count
-        seqs, slots = [0] * self.count, [0] * self.count
+        slots = [0] * self.count
         for columns, places, rows in self.by_part():
             own = unpack_ids(columns.ids[rows])
-            own_seqs, own_slots = columns.seqs[rows].tolist(), columns.slots[rows].tolist()
+            own_slots = columns.slots[rows].tolist()
             for i, place in enumerate(places):
-                ids[place], seqs[place], slots[place] = own[i], own_seqs[i], own_slots[i]
-        return Merged(ids, seqs, self.distances, self.numbers, slots)
+                ids[place], slots[place] = own[i], own_slots[i]
+        return Merged(ids, self.distances, self.numbers, slots)
 
     def by_part(self) -> Iterator[tuple[RowColumns, list[int], Places]]:
         """Yield each part's columns, the places of its rows, and the rows."""

@@ -128,16 +128,19 @@ class Searcher:
         query: Vector,
         k: int,
         ef: int,
-        rescoring: Rescoring,
+        rescored: int,
         allowed: Words | None,
         scaling: Scaling | None = None,
+        every: bool = False,
     ) -> Hits:
-        """Walk the graph for ``ef`` candidates; recompute some from kept rows."""
-        most, every = rescoring
+        """Walk the graph for ``ef`` candidates; recompute ``rescored`` of them from kept rows.
+
+        Only until a better row is unlikely, unless it is to be ``every`` one.
+        """
         rows, distances = np.empty(k, np.uint32), np.empty(k, np.float32)
         factors, shift = scaling or _UNSCALED
         found, *counts = self._search(
-            query, k, ef, most, allowed, rows, distances, factors, shift, every
+            query, k, ef, rescored, allowed, rows, distances, factors, shift, every
         )
         return Hits(rows[:found], distances[:found], *counts)
 
@@ -176,20 +179,20 @@ class Searcher:
         self,
         query: Vector,
         k: int,
-        rescoring: Rescoring,
+        rescored: int,
         among: _native.Among,
         walk: Walk,
         scaling: Scaling | None = None,
+        every: bool = False,
     ) -> Hits:
         """Walk the graph for rows that are allowed; without hits where the walk gave up."""
         rows, distances = np.empty(k, np.uint32), np.empty(k, np.float32)
         factors, shift = scaling or _UNSCALED
-        most, every = rescoring
         found, *counts = self._native.search_among(
             query,
             k,
             walk.ef,
-            min(most, walk.ef),
+            min(rescored, walk.ef),
             among,
             walk.two_hops,
             walk.most_scored,

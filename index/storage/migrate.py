@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 
 from index.storage.ids import ids_from_bytes, keys_of, unpack_ids
-from index.storage.schema import FORMAT, POINTS_AND_FIELDS, VERSIONS
+from index.storage.schema import FORMAT, POINTS_AND_FIELDS, SEQS, VERSIONS
+from index.storage.seqs import STRETCH, put_stretch
 
 
 def migrate(connection: sqlite3.Connection) -> None:
@@ -25,6 +26,7 @@ def migrate(connection: sqlite3.Connection) -> None:
         if row[0] < 3:
             _run(connection, VERSIONS)
         _name_datatypes(connection)
+        _keep_seqs(connection)
         connection.execute("UPDATE settings SET value = ? WHERE name = 'format'", (FORMAT,))
         connection.execute("COMMIT")
     except BaseException:
@@ -51,6 +53,21 @@ def _number_points(connection: sqlite3.Connection) -> None:
             "UPDATE staged SET numbers = ? WHERE slot = ?",
             (np.array(numbers, dtype=np.uint32).tobytes(), slot),
         )
+
+
+def _keep_seqs(connection: sqlite3.Connection) -> None:
+    """Format 3 to 4: keep the seqs of all points where they are quick to read."""
+    _run(connection, SEQS)
+    last = connection.execute("SELECT max(number) FROM points").fetchone()[0]
+    for first in range(0, 0 if last is None else last + 1, STRETCH):
+        stop = min(first + STRETCH, last + 1)
+        seqs = np.zeros(stop - first, dtype=np.uint64)
+        rows = connection.execute(
+            "SELECT number, seq FROM points WHERE number >= ? AND number < ?", (first, stop)
+        )
+        for number, seq in rows:
+            seqs[number - first] = seq
+        put_stretch(connection, first, seqs)
 
 
 def _name_datatypes(connection: sqlite3.Connection) -> None:

@@ -13,10 +13,12 @@ All slots are collection-wide, ascending and never used twice; numbers are those
   fields      payload indexes: how each is declared, and the folder it was last written to
   touched     numbers whose payload was changed by the write of a seq, since the oldest folder
   adapters    from rows of one column to queries of another, and the folder that holds each
+  edited      seqs of points last written by a write that brought no row of them
+  folded_seqs the same of many points, as arrays (``index.storage.seqs``)
   demand      per column of queries, how often points without a vector in it were answers
 
 Formats: 1, the first; 2, points are numbered and payload fields indexed; 3, vectors have versions;
-4, vectors have datatypes, in whose numbers rows are staged.
+4, vectors have datatypes, in whose numbers rows are staged, and seqs of points are known on open.
 A store of an older format is brought to the newest when it is opened (``index.storage.migrate``).
 """
 
@@ -59,6 +61,10 @@ CREATE TABLE adapters ("rows" INTEGER NOT NULL, queries INTEGER NOT NULL, folder
 CREATE TABLE demand (vector INTEGER NOT NULL, number INTEGER NOT NULL, hits REAL NOT NULL,
     PRIMARY KEY (vector, number)) WITHOUT ROWID;
 """
+SEQS = """
+CREATE TABLE edited (number INTEGER PRIMARY KEY, seq INTEGER NOT NULL);
+CREATE TABLE folded_seqs (first INTEGER PRIMARY KEY, crc32 INTEGER NOT NULL, seqs BLOB NOT NULL);
+"""
 
 
 @contextmanager
@@ -94,7 +100,7 @@ def create_store(path: Path, config: dict[str, Any]) -> None:
         connection = connect(path)
         try:
             connection.execute("PRAGMA journal_mode = WAL")
-            connection.executescript(f"BEGIN;{_SCHEMA}{POINTS_AND_FIELDS}{VERSIONS}")
+            connection.executescript(f"BEGIN;{_SCHEMA}{POINTS_AND_FIELDS}{VERSIONS}{SEQS}")
             connection.executemany(
                 "INSERT INTO settings VALUES (?, ?)",
                 [("format", FORMAT), ("config", json.dumps(config))],

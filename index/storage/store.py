@@ -25,6 +25,7 @@ from index.storage.fields import FieldTable
 from index.storage.ids import Key, ids_from_bytes, ids_to_bytes
 from index.storage.migrate import migrate
 from index.storage.schema import check_format, connect, store_errors
+from index.storage.seqs import SeqTable
 from index.types import Numbers, Slots
 
 LOOKUP = 512  # ids asked for by one statement; below SQLite's smallest limit of 999
@@ -49,6 +50,7 @@ class Store:
         self.fields = FieldTable(connection)
         self.adapters = AdapterTable(connection)
         self.demand = DemandTable(connection)
+        self.seqs = SeqTable(path, connection)
         self._connection = connection
 
     @classmethod

@@ -6,7 +6,6 @@ from uuid import UUID
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
-from numpy.typing import NDArray
 
 from index.search.merge import PartHits, merge
 from index.segments.searcher import Hits
@@ -16,7 +15,6 @@ from index.types import Numbers, PointId, Slots
 
 class Columns(NamedTuple):
     ids: Ids
-    seqs: NDArray[np.uint64]
     numbers: Numbers
     slots: Slots
 
@@ -24,8 +22,8 @@ class Columns(NamedTuple):
 def part(ids: list[PointId], distances: list[float]) -> PartHits:
     order = np.argsort(distances, kind="stable").astype(np.uint32)
     closest = np.array(distances, dtype=np.float32)[order]
-    seqs = np.arange(len(ids), dtype=np.uint64) + 100
-    columns = Columns(pack_ids(ids), seqs, seqs.astype(np.uint32) - 100, seqs + 100)
+    rows = np.arange(len(ids), dtype=np.uint64)
+    columns = Columns(pack_ids(ids), rows.astype(np.uint32), rows + 200)
     return PartHits(columns, Hits(order, closest, 0, 0, 0))
 
 
@@ -52,16 +50,16 @@ def test_merged_points_are_the_closest_with_ties_by_id(parts: list[list[int]], k
     assert keys == sorted(keys)
 
 
-def test_seqs_follow_their_points() -> None:
+def test_numbers_and_slots_follow_their_points() -> None:
     merged = merge([part([7, 8], [2.0, 1.0]), part([9], [1.5])], 3)
-    assert list(zip(merged.ids, merged.seqs, strict=True)) == [(8, 101), (9, 100), (7, 100)]
+    assert list(merged.ids) == [8, 9, 7]
     assert merged.numbers.tolist() == [1, 0, 0]
     assert list(merged.slots) == [201, 200, 200]
 
 
 def test_only_keeps_the_columns_together() -> None:
     merged = merge([part([7, 8, 9], [1.0, 2.0, 3.0])], 3).only([True, False, True])
-    assert (list(merged.ids), list(merged.seqs)) == ([7, 9], [100, 102])
+    assert (list(merged.ids), list(merged.slots)) == ([7, 9], [200, 202])
     assert merged.distances.tolist() == [1.0, 3.0]
     assert merged.numbers.tolist() == [0, 2]
     assert list(merged.without(2).ids) == [7]

@@ -28,6 +28,7 @@ Lengths: TypeAlias = NDArray[np.float32]  # (n,)
 LONGEST = 1e18
 _SLACK = 1 + 1e-6  # of the longest: float32 values of such a vector are off by that much
 _SAFE = (1e-24, LONGEST**2)  # squared lengths that float32 sums without losing them
+_UNIT2 = 1.5  # squared length; bytes below it are a single 1, whose direction scaling keeps
 _LARGEST_HALF = float(np.finfo(np.float16).max)
 
 
@@ -115,6 +116,21 @@ def as_given(unit: Vectors, lengths: Lengths | None) -> Vectors:
     if lengths is None:
         return unit
     return np.where((lengths > 0)[:, None], np.rint(unit * lengths[:, None]), unit)
+
+
+def as_examples(values: Vectors, config: VectorConfig) -> Vectors:
+    """Return stored or mapped vectors (n, d) as queries are made of them.
+
+    Queries of bytes are cut to bytes, of which a unit vector would leave nothing: one whose bytes
+    are not known (a mapped one, or one of an earlier release) becomes as long as bytes can be.
+    """
+    if not config.keeps_lengths or not len(values):
+        return values
+    norm2 = np.einsum("ij,ij->i", values, values)
+    largest = np.abs(values).max(axis=1)
+    is_unit = (largest > 0) & (norm2 < _UNIT2)
+    scales = np.where(is_unit, 255 / np.where(largest > 0, largest, 1), 1).astype(np.float32)
+    return values * scales[:, None]
 
 
 def rounded(values: Vectors, config: VectorConfig) -> Vectors:

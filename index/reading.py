@@ -21,7 +21,7 @@ from index.errors import InvalidVector, UnknownVectorName
 from index.filters.bitmaps import from_numbers, to_numbers
 from index.filters.expression import Filter, Path
 from index.filters.tokens import Tokenizer
-from index.intake import check_query
+from index.intake import as_examples, check_query
 from index.mapping import exact_of_all_versions, mapped_vectors, score_all_versions
 from index.payload.evaluate import evaluate
 from index.payload.indexes import OrderColumn, PayloadIndexes
@@ -247,19 +247,34 @@ class Reading:
     # Points.
 
     def vectors(self, name: str, numbers: Numbers) -> tuple[Vectors, NDArray[np.bool_]]:
-        """Return dense vectors (m, d), and which points have one.
+        """Return dense vectors (m, d) as they are searched, and which points have one.
 
         That of a point which holds another version only is mapped from it.
 
         Raises:
             NotYetApplied: a point was replaced since; a newer reading has it.
         """
+        return self._vectors(name, numbers, VectorView.vectors_of)
+
+    def examples(self, name: str, numbers: Numbers) -> tuple[Vectors, NDArray[np.bool_]]:
+        """Return dense vectors (m, d) that queries are made of; otherwise as ``vectors`` does."""
+        found, has = self._vectors(name, numbers, VectorView.given_of)
+        config = self._dense_view(name).config
+        assert isinstance(config, VectorConfig)
+        return as_examples(found, config), has
+
+    def _vectors(
+        self,
+        name: str,
+        numbers: Numbers,
+        read: Callable[[VectorView, Slots], tuple[Vectors, bool]],
+    ) -> tuple[Vectors, NDArray[np.bool_]]:
         vectors = self._dense_view(name)
         slots = self._slots(name, numbers)
         has = slots != 0
         assert isinstance(vectors.config, VectorConfig)
         found = np.zeros((len(numbers), vectors.config.size), dtype=np.float32)
-        found[has], complete = vectors.vectors_of(slots[has])
+        found[has], complete = read(vectors, slots[has])
         if not complete:
             raise NotYetApplied("points were replaced since the reading was taken, take another")
         missing = np.flatnonzero(~has)

@@ -20,6 +20,7 @@ from index.errors import (
     StoreFailed,
     UnknownVectorName,
 )
+from index.intake import as_examples
 from index.mapping import mapped_vectors
 from index.points import NotYetApplied, PointReader, wait_for_write
 from index.reading import Selector
@@ -108,6 +109,9 @@ class Searches:
             vector = self._mapped(view, own, number, request.bridge)
         if vector is None:
             raise InvalidVector(f"Point {one} has no vector {name!r} to search with")
+        declared = view.config.find(name)
+        if isinstance(declared, VectorConfig) and isinstance(vector, np.ndarray):
+            vector = as_examples(vector[None, :], declared)[0]
         return number, vector
 
     def _mapped(self, view: View, name: str, number: int, mode: BridgeMode) -> Vector | None:

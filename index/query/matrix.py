@@ -77,7 +77,7 @@ def neighbours(source: Source, request: MatrixRequest) -> Neighbours:
 
 def _dense(source: Source, request: MatrixRequest, numbers: Numbers) -> list[Scored]:
     """Return places and scores of the closest of each, from whole rows of distances."""
-    vectors, _ = source.vectors(request.using, numbers)
+    vectors, _ = source.examples(request.using, numbers)
     similarity = is_similarity(source.vector_names[request.using])
     found = []
     for start in range(0, len(numbers), _BLOCK):

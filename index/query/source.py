@@ -85,7 +85,10 @@ class Source(Protocol):
         """Return the space that a query in several versions is answered in."""
 
     def vectors(self, name: str, numbers: Numbers) -> tuple[Vectors, NDArray[np.bool_]]:
-        """Return dense vectors (m, d) and which points have one."""
+        """Return dense vectors (m, d) as they are searched, and which points have one."""
+
+    def examples(self, name: str, numbers: Numbers) -> tuple[Vectors, NDArray[np.bool_]]:
+        """Return dense vectors (m, d) that queries are made of, and which points have one."""
 
     def sparse(self, name: str, numbers: Numbers) -> list[SparseVector | None]:
         """Return sparse vectors, None for points without one."""

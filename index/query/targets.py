@@ -147,7 +147,7 @@ def _read(
     if isinstance(config, SparseConfig):
         found = source.sparse(name, places)
     else:
-        rows, has = source.vectors(name, places)
+        rows, has = source.examples(name, places)
         found = [row if held else None for row, held in zip(rows, has.tolist(), strict=True)]
     vectors: dict[PointId, Point] = {}
     for one, vector in zip(ids, found, strict=True):

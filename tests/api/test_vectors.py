@@ -287,3 +287,34 @@ def test_m_0_of_the_collection_is_shown_and_overridden(
     config = state(http, name)["config"]
     assert config["hnsw_config"]["m"] == 0
     assert config["params"]["vectors"]["b"]["hnsw_config"] == {"m": 8}
+
+
+@pytest.mark.parametrize("distance", ["Cosine", "Dot", "Euclid", "Manhattan"])
+@pytest.mark.parametrize("datatype", ["float32", "float16", "uint8"])
+def test_a_point_is_the_same_query_by_its_id_its_values_and_as_an_example(
+    http: httpx.Client, datatype: str, distance: str
+) -> None:
+    name = f"examples-{datatype}-{distance}"
+    rng = np.random.default_rng(7)
+    rows = rng.integers(0, 256, (60, 12)).tolist()
+    declared = {"size": 12, "distance": distance, "datatype": datatype}
+    result(http.put(f"/collections/{name}", json={"vectors": declared}))
+    put(http, name, [{"id": i, "vector": row} for i, row in enumerate(rows)])
+    others = {"must_not": [{"has_id": [5]}]}
+    expected = scores(query(http, name, query=rows[5], filter=others, params={"exact": True}))
+    ways: list[Any] = [
+        5,
+        {"recommend": {"positive": [5]}},
+        {"recommend": {"positive": [5, 5]}},
+        {"recommend": {"positive": [rows[5]]}},
+        {"nearest": 5, "mmr": {"diversity": 0, "candidates_limit": 60}},
+    ]
+    for way in ways:
+        found = scores(query(http, name, query=way, filter=others, params={"exact": True}))
+        assert found == pytest.approx(expected, rel=1e-3), way
+    body = {"sample": 60, "limit": 59}
+    pairs = result(http.post(f"/collections/{name}/points/search/matrix/pairs", json=body))["pairs"]
+    of_one = {pair["b"]: pair["score"] for pair in pairs if pair["a"] == 5}
+    assert {one: of_one[one] for one in expected} == pytest.approx(expected, rel=1e-3)
+    similar = query(http, name, query={"recommend": {"positive": [5], "strategy": "best_score"}})
+    assert similar[0]["id"] == next(iter(expected))

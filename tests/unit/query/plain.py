@@ -107,6 +107,8 @@ class Plain:
             rows[has] = normalise(rows[has])
         return rows, has
 
+    examples = vectors
+
     def sparse(self, name: str, numbers: Any) -> list[SparseVector | None]:
         return [self._sparse(name, number) for number in numbers.tolist()]
 

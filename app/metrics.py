@@ -29,13 +29,14 @@ from prometheus_client.core import (
 )
 from prometheus_client.registry import Collector
 
-from app.version_metrics import Bridges, adapter_gauges, version_gauges
+from app.version_metrics import Bridges, adapter_gauges, reach_gauge, version_gauges
 from app.warnings import KINDS, Kind
 from index import (
     AdapterInfo,
     Collection,
     CollectionInfo,
     CollectionSizes,
+    OutOfReach,
     SearchStats,
     VersionInfo,
 )
@@ -199,6 +200,7 @@ class CollectionGauges(Collector):
         yield from _per_field(states)
         yield from version_gauges((one.name, one.versions) for one in states)
         yield from adapter_gauges((one.name, one.adapters) for one in states)
+        yield reach_gauge((one.name, one.out_of_reach) for one in states)
         yield GaugeMetricFamily(
             "palimpsest_damaged", "Files that cannot be read.", value=len(self._damaged())
         )
@@ -228,12 +230,20 @@ class _State(NamedTuple):
     sizes: CollectionSizes
     versions: Sequence[VersionInfo]
     adapters: Sequence[AdapterInfo]
+    out_of_reach: Sequence[OutOfReach]
 
 
 def _states(collections: Iterable[Collection]) -> Iterator[_State]:
     for each in collections:
         try:
-            yield _State(each.name, each.state(), each.sizes(), each.versions(), each.adapters())
+            yield _State(
+                each.name,
+                each.state(),
+                each.sizes(),
+                each.versions(),
+                each.adapters(),
+                each.out_of_reach(every=True),
+            )
         except FileNotFoundError:
             continue  # dropped meanwhile
 

@@ -17,7 +17,7 @@ from prometheus_client.core import (
     Metric,
 )
 
-from index import AdapterInfo, VersionInfo, VersionStats
+from index import AdapterInfo, OutOfReach, VersionInfo, VersionStats
 
 MAX_SERIES = 1_000  # of one counter; what is above counts under OTHER
 OTHER = "other"
@@ -99,6 +99,19 @@ def version_gauges(states: Iterable[tuple[str, Sequence[VersionInfo]]]) -> Itera
             if one.state != "retired":
                 remaining.add_metric(values, corpora.get(one.vector, 0) - one.points)
     yield from (points, coverage, active, remaining)
+
+
+def reach_gauge(states: Iterable[tuple[str, Sequence[OutOfReach]]]) -> Metric:
+    """Return the gauge of points that queries of a version do not reach."""
+    points = GaugeMetricFamily(
+        "palimpsest_out_of_reach_points",
+        "Points that hold only one version (to), to which no adapter leads queries of another.",
+        labels=("collection", "vector", "from_version", "to_version"),
+    )
+    for collection, missed in states:
+        for one in missed:
+            points.add_metric((collection, one.vector, one.queries, one.rows), one.points)
+    return points
 
 
 def _corpora(versions: Sequence[VersionInfo]) -> dict[str, int]:

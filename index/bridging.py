@@ -1,16 +1,16 @@
 """Searches of several versions of a vector together: one list, each point once.
 
 Rows of the query's version are searched as they are. A point without one is found among the rows
-of another version, by the query mapped to them (``versions.bridge``); what those score is made
-comparable by the adapter's merge. Where no point has to be found so, the search is just that of one
-version, distance for distance.
+of another version, by the query mapped to them (``crossing``); what those score is estimated in the
+metric of the query's version (``versions.estimating``) and made comparable by the adapter's merge,
+and the list is in the order of those scores. Where no point has to be found so, the search is just
+that of one version, distance for distance.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from time import perf_counter
-from typing import NamedTuple
 from uuid import UUID
 
 import numpy as np
@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 from pyroaring import BitMap
 
 from index.config import MAX_EF, VectorConfig
-from index.errors import MissingAdapter, UnknownVectorName
+from index.crossing import SCANNED, Across, across
+from index.errors import UnknownVectorName
 from index.intake import check_query
 from index.search.alike import first_by_id, is_alike
 from index.search.closest import closest
@@ -29,92 +30,15 @@ from index.search.ranked import Ranked, joined, ranked
 from index.segments.growing import Growing
 from index.segments.sealed import Sealed
 from index.segments.searcher import Scaling
-from index.types import (
-    BridgeMode,
-    SearchStats,
-    Vector,
-    VersionedQuery,
-    VersionStats,
-)
-from index.versions.bridge import Bridge
+from index.types import Distance, SearchStats, Vector, VersionedQuery, VersionStats
+from index.versions.estimating import best_score
 from index.versions.factors import Factors
 from index.versions.fitted import Fitted
-from index.versions.merging import UNFITTED, Listed, Merge, comparable
+from index.versions.merging import Listed, comparable
 from index.view import SealedPart, VectorView, View
 
-_SCANNED = 131_072  # rows of a part
 _EF_TIMES = 4  # of larger parts
 BRIDGED = 64  # points taken from each bridge, at least: its order is the roughest near the top
-
-
-class Across(NamedTuple):
-    """A bridge to points of ``rest``, None for all of its rows, which are ``live`` in number."""
-
-    bridge: Bridge
-    vectors: VectorView
-    rest: BitMap | None
-    live: int
-
-    @property
-    def points(self) -> BitMap:
-        """The points it leads to; not to be changed."""
-        return self.vectors.held if self.rest is None else self.rest
-
-    @property
-    def fitted(self) -> Fitted:
-        """The adapter, which there is unless the rows are searched by a query of their own."""
-        assert self.bridge.fitted is not None
-        return self.bridge.fitted
-
-    @property
-    def merge(self) -> Merge:
-        """How scores of the rows are made comparable."""
-        return UNFITTED if self.bridge.fitted is None else self.bridge.fitted.merge
-
-
-def across(
-    view: View,
-    name: str,
-    mode: BridgeMode,
-    allowed: BitMap | None = None,
-    own: Collection[str] = (),
-) -> list[Across]:
-    """Return the bridges a search of a vector name goes over, none where it needs none.
-
-    Args:
-        view: what is searched.
-        name: of the vectors, or an alias.
-        mode: on, off, or require, under which every point must be reachable.
-        allowed: numbers of the points that may be found, None for all.
-        own: vector names that have queries of their own, and need no adapter.
-
-    Raises:
-        MissingAdapter: some of them would have to be found by an adapter that there is not.
-    """
-    bridges = view.bridges_of(name)
-    if not bridges or (mode == "off" and not own):
-        return []
-
-    def is_open(bridge: Bridge) -> bool:
-        return bridge.column in own or (mode != "off" and bridge.fitted is not None)
-
-    found: list[Across] = []
-    # a point that is found over one of the open ones is not missing over another
-    for bridge, points in view.bridged(name, sorted(bridges, key=lambda one: not is_open(one))):
-        vectors = view.vectors[bridge.column]
-        rest = None if len(points) == vectors.live else points
-        if allowed is not None:
-            rest = points & allowed
-        live = vectors.live if rest is None else len(rest)
-        if not live:
-            continue
-        if is_open(bridge):
-            if rest is points and all(part.n <= _SCANNED for part in vectors.sealed):
-                vectors, rest = vectors.only(points), None
-            found.append(Across(bridge, vectors, rest, live))
-        elif mode == "require" or (mode == "on" and bridge.needed):
-            raise MissingAdapter(bridge.vector, bridge.rows, bridge.queries)
-    return found
 
 
 def closest_of_all(
@@ -132,12 +56,14 @@ def closest_of_all(
 
     Raises:
         UnknownVectorName: the name is not declared.
-        MissingAdapter: points would have to be found by an adapter that there is not.
+        MissingAdapter: all points are required, and no adapter leads to some.
     """
     vectors = view.find(request.vector_name)
     if vectors is None:
         raise UnknownVectorName(request.vector_name, list(view.vectors))
-    bridges = across(view, request.vector_name, request.bridge, allowed) if view.bridges else []
+    bridges: Sequence[Across] = ()
+    if view.bridges:
+        bridges = across(view, request.vector_name, request.bridge, allowed, stats=stats)
     if not bridges:
         return closest(vectors, request, allowed, stats, without=without, corpus=corpus)
     assert isinstance(vectors.config, VectorConfig)
@@ -153,9 +79,12 @@ def closest_of_all(
     native = native_list(vectors, query, request, depth, stats, allowed)
     lists = [by_bridge(one, query, request, depth, stats) for one in bridges]
     merging = perf_counter()
-    merged = together(native, searched(vectors, allowed), lists, bridges, plan.fetch).merged()
+    live = searched(vectors, allowed)
+    rows = together(native, live, lists, bridges, plan.fetch, vectors.config.distance)
     note(stats, view, request.vector_name, native, lists, bridges)
-    merged = _cut(merged.clamped(vectors.config.distance, bridged=True), plan, without)
+    stats.estimated.extend(one.numbers for one in lists)
+    merged = rows.merged().clamped(vectors.config.distance, bridged=True)
+    merged = _cut(merged, plan, without)
     stats.seconds["merge"] = stats.seconds.get("merge", 0.0) + perf_counter() - merging
     return merged
 
@@ -196,7 +125,10 @@ def native_list(
 def by_bridge(
     one: Across, query: Vector, request: SearchRequest, count: int, stats: SearchStats
 ) -> Ranked:
-    """Return the ``count`` rows closest to a query over a bridge, by the adapter's distances."""
+    """Return the ``count`` rows closest to a query over a bridge.
+
+    They are in the adapter's order, with distances estimated in the metric of the query's version.
+    """
     started = perf_counter()
     adapter = one.fitted.adapter
     mapped, shift = adapter.map_query(query)
@@ -212,7 +144,13 @@ def by_bridge(
         rows = _rescored(one, query, rows)
         own.seconds["rescore"] = perf_counter() - rescoring
     stats.add(own)
-    return rows
+    return rows if one.fitted.in_metric else _estimated(one, query, mapped, rows)
+
+
+def _estimated(one: Across, query: Vector, mapped: Vector, rows: Ranked) -> Ranked:
+    assert isinstance(one.vectors.config, VectorConfig)
+    rows_distance = one.vectors.config.distance
+    return rows.scored(-one.fitted.estimated(-rows.distances, rows_distance, query, mapped))
 
 
 def plan_of(request: SearchRequest, one: Across, count: int) -> SearchPlan:
@@ -220,13 +158,13 @@ def plan_of(request: SearchRequest, one: Across, count: int) -> SearchPlan:
 
     A mapped query lies off the rows, and factors pull its answers away from each other, so a walk
     misses more than usual: on the text data it needs an ef of 768 where a scan of all codes is as
-    quick up to about ``_SCANNED`` rows, and misses nothing. A caller's own ef is kept.
+    quick up to about ``SCANNED`` rows, and misses nothing. A caller's own ef is kept.
     """
     plan = resolve(_whole(request, count), one.vectors.config)
     if request.ef is not None or plan.exact:
         return plan
     ef = min(_EF_TIMES * plan.ef, MAX_EF)
-    return plan._replace(ef=ef, scanned=max(plan.scanned, _SCANNED))
+    return plan._replace(ef=ef, scanned=max(plan.scanned, SCANNED))
 
 
 def _whole(request: SearchRequest, count: int) -> SearchRequest:
@@ -274,14 +212,28 @@ def searched(vectors: VectorView, allowed: BitMap | None) -> int:
 
 
 def together(
-    native: Ranked, live: int, lists: Sequence[Ranked], bridges: Sequence[Across], count: int
+    native: Ranked,
+    live: int,
+    lists: Sequence[Ranked],
+    bridges: Sequence[Across],
+    count: int,
+    distance: Distance,
 ) -> Ranked:
-    """Return the best ``count`` rows of lists: by comparable scores, ties by rank and list."""
+    """Return the best ``count`` rows of lists: by comparable scores, ties by rank and list.
+
+    Args:
+        native: rows of the query's version, ``distance`` is its metric.
+        live: how many points they were chosen from.
+        lists: the rows found over each bridge, scored in that metric.
+        bridges: which those are.
+        count: of rows, at most.
+        distance: what the scores are of.
+    """
     listed = [
         Listed(-one.distances, bridge.merge, bridge.live)
         for one, bridge in zip(lists, bridges, strict=True)
     ]
-    own, others = comparable(-native.distances, live, listed)
+    own, others = comparable(-native.distances, live, listed, best_score(distance))
     scores = np.concatenate([own, *others])
     ranks = np.concatenate([np.arange(len(each)) for each in (own, *others)])
     order = np.lexsort((ranks, -scores))[:count]

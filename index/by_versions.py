@@ -3,7 +3,8 @@
 The list is in the space of one of the versions, the leading one: that of ``rescore_version``, else
 the one named by the vector name or the virtual collection, else the one declared last. Rows of
 another version are scored by their own query and, where an adapter leads to them, by the leading
-one too: the two together find more than either (algorithms 8.2).
+one too: the two together find more than either (algorithms 8.2). Their scores, too, are estimates
+in the metric of the leading version.
 """
 
 from __future__ import annotations
@@ -18,8 +19,6 @@ from pyroaring import BitMap
 
 from index.bridging import (
     BRIDGED,
-    Across,
-    across,
     alike,
     by_bridge,
     factors_of,
@@ -29,26 +28,30 @@ from index.bridging import (
     searched,
     together,
 )
-from index.collection_config import AT, CollectionConfig, VersionConfig, describe_sizes
 from index.config import VectorConfig
+from index.crossing import Across, across
 from index.errors import (
-    DimensionMismatch,
     InvalidConfig,
-    InvalidInput,
-    InvalidVector,
-    UnknownVectorName,
 )
-from index.intake import check_query
+from index.leading import by_column, checked, leading_version
 from index.search.alike import is_alike
 from index.search.dense import search_parts
 from index.search.every import Scalings, distances_to, exact_distances
 from index.search.merge import Merged
 from index.search.plan import SearchRequest, resolve
 from index.search.ranked import Ranked, joined, ranked
-from index.types import Numbers, PointId, SearchStats, Vector, Vectors, VersionedQuery
+from index.types import (
+    Distance,
+    Numbers,
+    PointId,
+    SearchStats,
+    Vector,
+    Vectors,
+    VersionedQuery,
+)
+from index.versions.estimating import Metric, best_score, converted, length, usual_length
 from index.versions.fusing import WEIGHT, fuse
 from index.versions.merging import placed
-from index.versions.registry import version_of
 from index.view import View
 
 MAX_RESCORED = 10_000
@@ -73,104 +76,46 @@ def closest_by_versions(
 
     Raises:
         InvalidInput: one of its subclasses: a version, a vector or a parameter is wrong.
-        MissingAdapter: points hold only versions the query is not given in, and no adapter leads
-            to them.
+        MissingAdapter: all points are required, some hold only versions the query is not given
+            in, and no adapter leads to them.
         VersionNotFound: a version of the query is not declared.
     """
     leading = leading_version(scene.view.config, request.vector_name, query)
-    versions = _by_column(scene.view.config, leading.vector, query)
+    versions = by_column(scene.view.config, leading.vector, query)
     column = scene.view.config.column_of(leading)
     vectors = scene.view.vectors[column]
     assert isinstance(vectors.config, VectorConfig)
     started = perf_counter()
     plan = resolve(request, vectors.config)  # as it was asked
     count = _count(request, query)
-    bridges = across(scene.view, column, request.bridge, allowed, own=versions.keys())
+    bridges = across(scene.view, column, request.bridge, allowed, versions.keys(), stats)
     if all(is_alike(one, scene.view.config.dense[name]) for name, one in versions.items()):
         merged = alike(vectors, allowed, bridges, request.offset + request.k)
         return merged.upto(request.max_distance).cut(request.offset, request.offset + request.k)
     depth = max(count, plan.depth, BRIDGED) if bridges else count
     stats.seconds["plan"] = perf_counter() - started
     native = native_list(vectors, versions[column], request, depth, stats, allowed)
-    lists = [found_across(one, versions, column, request, depth, stats) for one in bridges]
+    distance = vectors.config.distance
+    lists = [
+        found_across(one, versions, column, request, depth, stats, distance) for one in bridges
+    ]
     merging = perf_counter()
     rows = native
     if bridges:
-        rows = together(native, searched(vectors, allowed), lists, bridges, count)
+        rows = together(native, searched(vectors, allowed), lists, bridges, count, distance)
         note(stats, scene.view, column, native, lists, bridges)
+        stats.estimated.extend(one.numbers for one in lists)
     if query.rescore_version is not None:
         by_rank = any(one.merge.method == "rank" for one in bridges)
         rows = rows.taken(slice(0, count))
-        rows = _rescored(scene, rows, column, versions[column], query, by_rank=by_rank)
+        rows, exact = _rescored(scene, rows, column, versions[column], query, by_rank=by_rank)
+        stats.estimated[:] = [rows.numbers[~exact]]
     stop = request.offset + request.k
     merged = rows.taken(slice(0, stop)).merged()
     merged = merged.clamped(vectors.config.distance, bridged=bool(bridges))
     merged = merged.upto(request.max_distance)
     stats.seconds["merge"] = perf_counter() - merging
     return merged.cut(request.offset, stop)
-
-
-def leading_version(config: CollectionConfig, name: str, query: VersionedQuery) -> VersionConfig:
-    """Return the version in whose space the list, and so its scores, are.
-
-    Raises:
-        UnknownVectorName: the name is not declared.
-        VersionNotFound: a version of the query is not.
-        InvalidInput: the query's parts do not fit together.
-    """
-    if not query.vectors:
-        raise InvalidInput("query.versions: expected a vector for at least one version, got none")
-    if config.find(name) is None:
-        raise UnknownVectorName(name, list(config.vectors))
-    vector, named = _split(config, name)
-    for version in query.vectors:
-        version_of(config, vector, version)
-    if query.supplied and query.rescore_version is None:
-        raise InvalidInput("query.vectors are used by query.rescore_version only: give both")
-    if query.rescore_version is not None:
-        if query.rescore_version not in query.vectors:
-            raise InvalidInput(
-                f"query.rescore_version: version {query.rescore_version!r} needs its vector in "
-                f"query.versions, which has {', '.join(map(repr, query.vectors))}"
-            )
-        return version_of(config, vector, query.rescore_version)
-    if named is not None and named in query.vectors:
-        return version_of(config, vector, named)
-    given = [one for one in config.versions_of(vector) if one.version in query.vectors]
-    return given[-1]
-
-
-def _split(config: CollectionConfig, name: str) -> tuple[str, str | None]:
-    """Return the vector and the version that a name means; None for the version of a bare name."""
-    if name in config.names:
-        shown = config.shown_version(name).version if config.shown is not None else None
-        return name, shown
-    vector, _, version = name.rpartition(AT)
-    return vector, version
-
-
-def _by_column(config: CollectionConfig, vector: str, query: VersionedQuery) -> dict[str, Vector]:
-    """Return the checked vectors of a query by column."""
-    columns = {
-        config.column_of(version_of(config, vector, version)): one
-        for version, one in query.vectors.items()
-    }
-    return {
-        name: _checked(one, name, config, f"query.versions.{version}")
-        for version, (name, one) in zip(query.vectors, columns.items(), strict=True)
-    }
-
-
-def _checked(query: Vector, column: str, config: CollectionConfig, where: str) -> Vector:
-    """Return a vector of the query ready for search; ``where`` names it in errors."""
-    try:
-        return check_query(query, config.dense[column])
-    except DimensionMismatch as error:
-        hint = describe_sizes(column, config.every_name)
-        place = f"{where}; {hint}" if hint else where
-        raise DimensionMismatch(error.expected, error.received, place) from None
-    except InvalidVector as error:
-        raise InvalidVector(f"{where}: {error}") from None
 
 
 def _count(request: SearchRequest, query: VersionedQuery) -> int:
@@ -191,6 +136,7 @@ def found_across(
     request: SearchRequest,
     count: int,
     stats: SearchStats,
+    distance: Distance,
 ) -> Ranked:
     """Return the closest rows of another version, best first: by both queries where it has one.
 
@@ -201,17 +147,38 @@ def found_across(
         request: gives the parameters of the search.
         count: how many rows.
         stats: is added to.
+        distance: of the version whose scores are wanted.
     """
     own = versions.get(one.bridge.column)
     if own is None:
         return by_bridge(one, versions[leading], request, count, stats)
     natively = _natively(one, own, request, count, stats)
     if one.bridge.fitted is None:
-        return natively
+        wanted = versions.get(leading)  # None of one whose scores are not compared with others
+        return natively if wanted is None else _as_if(natively, own, one, wanted, distance)
     bridged = by_bridge(one, versions[leading], request, count, stats)
     new = np.flatnonzero(~np.isin(bridged.numbers, natively.numbers))
     both = joined([natively, bridged.taken(new)])
-    return _fused(one, versions[leading], own, both)
+    typical = np.isin(both.numbers, bridged.numbers[:BRIDGED])
+    typical[:BRIDGED] = True  # of the rows found natively, which come first
+    return _fused(one, versions[leading], own, both, typical)
+
+
+def _as_if(rows: Ranked, own: Vector, one: Across, leading: Vector, distance: Distance) -> Ranked:
+    """Return rows scored by a query of their own with distances as of the leading one.
+
+    Nothing tells how the spaces compare, so rows of the leading version are taken to be as long as
+    its query, and to reach as far along it as these do, by their own length.
+    """
+    assert isinstance(one.vectors.config, VectorConfig)
+    vectors, complete = one.vectors.vectors_of(rows.taken(slice(0, BRIDGED)).slots)
+    assert complete  # they were found in these very parts
+    if not rows.count:
+        return rows
+    new, usual = length(leading), usual_length(vectors)
+    theirs = Metric(one.vectors.config.distance, len(own), length(own), usual)
+    wanted = Metric(distance, len(leading), new, new)
+    return rows.scored(-converted(-rows.distances, theirs, wanted))
 
 
 def _natively(
@@ -224,8 +191,13 @@ def _natively(
     return found
 
 
-def _fused(one: Across, leading: Vector, own: Vector, both: Ranked) -> Ranked:
-    """Order rows by their scores under both queries, each recomputed from their vectors."""
+def _fused(
+    one: Across, leading: Vector, own: Vector, both: Ranked, typical: NDArray[np.bool_]
+) -> Ranked:
+    """Order rows by their scores under both queries, each recomputed from their vectors.
+
+    What is usual of a score is told by the ``typical`` rows (m,), whatever the answer's length.
+    """
     assert one.bridge.fitted is not None
     fitted = one.bridge.fitted
     mapped, shift = fitted.adapter.map_query(leading)
@@ -236,7 +208,10 @@ def _fused(one: Across, leading: Vector, own: Vector, both: Ranked) -> Ranked:
     )
     bridged = -exact_distances(one.vectors, mapped[None, :], both.numbers, scalings)[0]
     natively = -exact_distances(one.vectors, own[None, :], both.numbers)[0]
-    return both.by(-fuse(bridged, natively, WEIGHT))
+    assert isinstance(one.vectors.config, VectorConfig)
+    bridged = fitted.estimated(bridged, one.vectors.config.distance, leading, mapped)
+    fused = fuse(bridged, natively, WEIGHT, typical)
+    return both.by(-np.minimum(fused, np.float32(best_score(fitted.adapter.queries_distance))))
 
 
 def _rescored(
@@ -247,8 +222,12 @@ def _rescored(
     asked: VersionedQuery,
     *,
     by_rank: bool,
-) -> Ranked:
-    """Score points again by their vectors in the query's version, stored or supplied."""
+) -> tuple[Ranked, NDArray[np.bool_]]:
+    """Score points again by their vectors in the query's version, stored or supplied.
+
+    Returns:
+        The points in their new order, and which of them are scored by such a vector.
+    """
     distances = rows.distances.copy()
     stored = exact_distances(scene.view.vectors[column], query[None, :], rows.numbers)[0]
     has = np.isfinite(stored)
@@ -259,22 +238,23 @@ def _rescored(
         has[places] = True
     if by_rank:
         distances = -placed(-rows.distances, has, -distances)
-    return rows.by(distances)
+    order = np.argsort(distances, kind="stable")
+    return rows.scored(distances).taken(order), has[order]
 
 
 def _supplied(
     scene: Scene, numbers: Numbers, column: str, supplied: Mapping[PointId, Vector]
 ) -> tuple[NDArray[np.intp], Vectors]:
     """Return the places of points whose vectors were supplied, and those, checked."""
-    checked = [
-        _checked(vector, column, scene.view.config, f"query.vectors.{one}")
+    given = [
+        checked(vector, column, scene.view.config, f"query.vectors.{one}")
         for one, vector in supplied.items()
     ]
     place_of = {number: place for place, number in enumerate(numbers.tolist())}
     found = scene.numbers_of(list(supplied)) if supplied else []
     pairs = [
         (place_of[number], vector)
-        for number, vector in zip(found, checked, strict=True)
+        for number, vector in zip(found, given, strict=True)
         if number in place_of
     ]
     places = np.array([place for place, _ in pairs], dtype=np.intp)

@@ -16,10 +16,11 @@ from typing import Any
 import numpy as np
 from pyroaring import BitMap
 
-from index.bridging import Across, by_bridge, closest_of_all
+from index.bridging import by_bridge, closest_of_all
 from index.by_versions import Scene, closest_by_versions, found_across
 from index.collection_config import CollectionConfig
 from index.config import VectorConfig
+from index.crossing import Across
 from index.errors import InvalidConfig, InvalidPairs, MissingAdapter
 from index.filters.bitmaps import from_numbers, to_numbers
 from index.intake import check_query
@@ -27,7 +28,7 @@ from index.judging import Judgements, NumbersOf, Relevant, Searched, judgements_
 from index.pairing import is_held_out
 from index.search.closest import closest
 from index.search.plan import SearchRequest
-from index.types import Numbers, SearchStats, Vector, Vectors, VersionedQuery
+from index.types import Distance, Numbers, SearchStats, Vector, Vectors, VersionedQuery
 from index.versions.bridge import Bridge
 from index.versions.comparison import Answers, comparison, list_length
 from index.versions.fit_request import DEFAULT_HOLDOUT
@@ -376,7 +377,8 @@ def _old(sides: _Sides, query: Vector, count: int) -> Numbers:
     across = Across(itself, sides.vectors(sides.old_column), among, len(among))
     versions, asked = {sides.old_column: query}, SearchRequest(query, k=count)
     depth = max(count, _TOGETHER)
-    found = found_across(across, versions, sides.new_column, asked, depth, SearchStats())
+    stats, distance = SearchStats(), _distance(sides)
+    found = found_across(across, versions, sides.new_column, asked, depth, stats, distance)
     return found.numbers[:count]
 
 
@@ -393,7 +395,8 @@ def _together(sides: _Sides, bridge: Bridge, old: Vector, new: Vector, count: in
     request = SearchRequest(new, k=count, exact=len(among) <= _EXACTLY)
     versions = {sides.old_column: old, sides.new_column: new}
     depth = max(count, _TOGETHER)
-    found = found_across(across, versions, sides.new_column, request, depth, SearchStats())
+    stats, distance = SearchStats(), _distance(sides)
+    found = found_across(across, versions, sides.new_column, request, depth, stats, distance)
     return found.numbers[:count]
 
 
@@ -423,3 +426,10 @@ def _lists(
     for place, numbers in zip(range(len(found)) if places is None else places, found, strict=True):
         lists[place, : len(numbers)] = numbers[:count]
     return lists
+
+
+def _distance(sides: _Sides) -> Distance:
+    """Return the metric of the new version."""
+    config = sides.vectors(sides.new_column).config
+    assert isinstance(config, VectorConfig)
+    return config.distance

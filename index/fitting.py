@@ -1,23 +1,22 @@
 """Fits adapters on points that hold two versions, or on pairs a caller gives, beside the writer.
 
 An adapter fitted on points, without options but the kind and the most pairs to use, is fitted again
-once there are twice as many, up to that most. One that was to be of the best kind is answered for
-by the kinds that are fitted quickly; the dearer ones are tried in the background, and replace it if
-they are better. After a restart that goes on where points are its pairs; pairs that a caller gave
-are gone then. Callers come before background work, which gives way and begins again.
+once there are twice as many, up to that most. Those back to versions that were active before
+(``reversing``) are fitted without being asked for. One that was to be of the best kind is answered
+for by the kinds that are fitted quickly; the dearer ones are tried in the background, and replace
+it if they are better. After a restart that goes on where points are its pairs; pairs that a caller
+gave are gone then. Callers come before background work, which gives way and begins again.
 """
 
 from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
-from functools import partial
 from pathlib import Path
 from typing import Any
 
-from index.bridging import factors_of
 from index.collection_config import CollectionConfig
 from index.errors import (
     InvalidPairs,
@@ -30,6 +29,7 @@ from index.errors import (
 from index.making import Making
 from index.pairing import Ends, Pairing
 from index.points import PointReader
+from index.reversing import Reversing
 from index.upgrading import ends_of, put_fitted
 from index.versions.adapters import FitCancelled
 from index.versions.fit_request import (
@@ -44,7 +44,7 @@ from index.versions.fit_request import (
 )
 from index.versions.fitted import Fitted
 from index.versions.registry import check_embedded
-from index.view import VectorView
+from index.warming import Warming
 from index.writer import Writer
 
 _log = logging.getLogger(__name__)
@@ -66,6 +66,8 @@ class Fitting:
         self._given: dict[Ends, tuple[Fitted, FitRequest]] = {}  # of adapters with untried kinds
         self._held: dict[Ends, int] = {}  # points with both versions at the last fit
         self._stopped = threading.Event()
+        self.warming = Warming(writer, self._stopped.is_set)
+        self.reversing = Reversing(writer)
 
     def stop(self) -> None:
         """End fits under way soon; nothing comes of them."""
@@ -105,7 +107,7 @@ class Fitting:
         there = self._pairing.count(ends)
         fitted = self._making.fitted(request, ends, running, cancelled)
         running.stage = "preparing rows"  # which the first search would wait for
-        self._prepare(fitted, ends)
+        self.warming.prepare(fitted, ends)
         running.stage = "storing"
         put_fitted(self._writer, self._folder, ends, fitted)
         self._held[ends] = there
@@ -158,7 +160,14 @@ class Fitting:
             for (rows, queries), why in self._writer.damaged.items()
             if rows in own and queries in own and (rows, queries) not in self._writer.fitted
         ]
-        return found + damaged + [shown_running(one) for one in (*self._asked, *self._again)]
+        running = [*self._asked, *self._again]
+        asked = [(r.request.vector, r.request.rows, r.request.queries) for r in running]
+        waiting = [
+            Running(one.request)
+            for one in self.reversing.possible()
+            if (one.request.vector, one.request.rows, one.request.queries) not in asked
+        ]
+        return found + damaged + [shown_running(one) for one in (*running, *waiting)]
 
     def _shown_improving(self, ends: Ends) -> Improving | None:
         running = self._improving.get(ends)
@@ -167,7 +176,10 @@ class Fitting:
     # What background work does.
 
     def due(self) -> FitRequest | None:
-        """Return a fit to make again: the points that hold both versions have doubled."""
+        """Return a fit to make: again, as the points that hold both versions have doubled, or anew.
+
+        See ``reversing`` for the latter.
+        """
         if self._asked:
             return None
         view, fits = self._writer.view, self._writer.fitted
@@ -185,10 +197,10 @@ class Fitting:
             held = [view.vectors[config.column_of(own[number])].held for number in (rows, queries)]
             if held[0].intersection_cardinality(held[1]) >= _GROWTH * used:
                 return self._repeated((rows, queries), fitted)
-        return None
+        return next((one.request for one in self.reversing.possible()), None)
 
     def fit_again(self) -> None:
-        """Fit again what is due, unless a caller's fit is under way, and give way to one."""
+        """Fit what is due, unless a caller's fit is under way, and give way to one."""
         request = self.due()
         if request is None or not self._turn.acquire(blocking=False):
             return
@@ -199,6 +211,10 @@ class Fitting:
             self._fit(request, ends, running, self._gives_way)
         except (FitCancelled, NotFound, UnknownVectorName, VersionConflict):
             pass  # a caller comes first, the collection is closed, or a version was dropped
+        except InvalidPairs:
+            if ends in self._writer.fitted:
+                raise
+            self.reversing.failed(ends, self._pairing.count(ends))
         finally:
             self._again.remove(running)
             self._turn.release()
@@ -257,7 +273,7 @@ class Fitting:
         better = self._making.improved(fitted, request, ends, running, cancelled)
         if cancelled():
             return
-        self._prepare(better, ends)
+        self.warming.prepare(better, ends)
         put_fitted(self._writer, self._folder, ends, better, instead_of=fitted)
         self._given.pop(ends, None)
 
@@ -276,40 +292,3 @@ class Fitting:
         return FitRequest(
             rows.version, queries.version, rows.vector, kind, max_pairs=fitted.max_pairs
         )
-
-    def unwarmed(self) -> bool:
-        """Tell whether sealed rows lack factors, which the next search would wait for."""
-        return next(self._unwarmed(), None) is not None
-
-    def warm(self) -> None:
-        """Compute the factors of sealed rows that lack them; forget those of rows that are gone."""
-        for work in self._unwarmed():
-            if self._stopped.is_set():
-                return
-            work()
-        for fitted, vectors in self._rows():
-            keys = {part.segment.name for part in vectors.sealed}
-            growing = {int(part.columns.slots[0]) for part in vectors.growing if part.n}
-            for factors in fitted.of_rows:
-                factors.keep(keys | growing)
-
-    def _prepare(self, fitted: Fitted, ends: Ends) -> None:
-        vectors = self._writer.view.numbered(ends[0])
-        for part in () if vectors is None else vectors.sealed:
-            if fitted.adapter.scales_rows and not self._stopped.is_set():
-                factors_of(fitted.factors, part)
-
-    def _rows(self) -> Iterator[tuple[Fitted, VectorView]]:
-        """Yield the adapters, and the vectors that each leads to."""
-        fits, view = self._writer.fitted, self._writer.view
-        for (rows, _), fitted in fits.items():
-            vectors = view.numbered(rows)
-            if vectors is not None:
-                yield fitted, vectors
-
-    def _unwarmed(self) -> Iterator[Callable[[], object]]:
-        for fitted, vectors in self._rows():
-            for part in vectors.sealed:
-                for factors in fitted.of_rows:
-                    if not factors.has(part.segment.name, part.n):
-                        yield partial(factors_of, factors, part)

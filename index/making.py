@@ -10,11 +10,11 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from index.collection_config import CollectionConfig
 from index.config import VectorConfig
 from index.pairing import Drawn, Ends, Pairing, checked_pairs
 from index.versions.adapters import Adapter, FitOptions, Kind, Pairs, Watch, fit, fit_best
 from index.versions.choosing import DEAR, QUICK, improved, serving
+from index.versions.estimating import ScoreMap, learn_score_map
 from index.versions.fit_request import FitRequest, Running, is_repeatable
 from index.versions.fitted import Fitted
 from index.versions.merging import FEWEST, Merge, choose_merge, unmeasured
@@ -121,7 +121,16 @@ class Making:
         running: Running,
     ) -> Fitted:
         running.stage, running.progress = "measuring", _FITTING
-        measured, merge = self._measured(request, adapter, drawn.held, self._writer.config, ends)
+        rows, queries = self._spaces(request)
+        score_map = learn_score_map(
+            adapter,
+            drawn.held,
+            drawn.fit_part,
+            rows.distance,
+            queries.distance,
+            checked_pairs(request.query_pairs, rows, queries, "query_pairs"),
+        )
+        measured, merge = self._measured(request, adapter, drawn.held, score_map, ends)
         return Fitted(
             adapter=adapter,
             merge=merge,
@@ -134,6 +143,7 @@ class Making:
             report={**measured, "kinds": kinds},
             untried=untried,
             points=drawn.points,
+            score_map=score_map,
         )
 
     def _measured(
@@ -141,20 +151,24 @@ class Making:
         request: FitRequest,
         adapter: Adapter,
         held: Pairs,
-        config: CollectionConfig,
+        score_map: ScoreMap | None,
         ends: Ends,
     ) -> tuple[dict[str, Any], Merge]:
         """Return the report of an adapter, and the merge that serves it best."""
-        rows, queries = (
-            space_of(config, version_of(config, request.vector, version))
-            for version in (request.rows, request.queries)
-        )
+        config = self._writer.config
+        rows, queries = self._spaces(request)
         query_pairs = checked_pairs(request.query_pairs, rows, queries, "query_pairs")
         merge = unmeasured(adapter, rows.distance, queries.distance)
         merges: list[dict[str, Any]] = []
         if len(held.rows) >= FEWEST:
             merge, merges = choose_merge(
-                held, adapter, rows.distance, queries.distance, query_pairs=query_pairs, seed=_SEED
+                held,
+                adapter,
+                rows.distance,
+                queries.distance,
+                query_pairs=query_pairs,
+                score_map=score_map,
+                seed=_SEED,
             )
         found = report(
             adapter,
@@ -164,6 +178,7 @@ class Making:
             queries_distance=queries.distance,
             points=self._points_of(request),
             merge=merge,
+            score_map=score_map,
             newer=is_newer(config, request.vector, request.queries, request.rows),
             known=self._judged(ends),
             seed=_SEED,

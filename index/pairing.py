@@ -87,7 +87,7 @@ class Pairing:
         self, request: FitRequest, there: int, rows: VectorConfig, queries: VectorConfig
     ) -> None:
         """Raise InvalidPairs where too few points hold both versions to fit anything on."""
-        needed = math.ceil(needed_pairs(rows.size, queries.size) / (1 - request.holdout))
+        needed = needed_points(rows, queries, request.holdout)
         if request.kind not in (*UNFITTED, "relative") and there < needed:
             raise InvalidPairs(
                 f"{there} points hold both versions {request.rows!r} and {request.queries!r}, at "
@@ -122,6 +122,11 @@ class Pairing:
         if len(found) < len(ends):
             raise VersionConflict("A version was dropped while its adapter was fitted")
         return found
+
+
+def needed_points(rows: VectorConfig, queries: VectorConfig, holdout: float) -> int:
+    """Return how many points have to hold both versions for a fit, a share of them held out."""
+    return math.ceil(needed_pairs(rows.size, queries.size) / (1 - holdout))
 
 
 def checked_pairs(

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from pyroaring import BitMap
 
 from index.bridging import closest_of_all
-from index.by_versions import Scene, closest_by_versions, leading_version
+from index.by_versions import Scene, closest_by_versions
 from index.collection_config import CollectionConfig
 from index.config import SparseConfig, VectorConfig
 from index.errors import InvalidVector, UnknownVectorName
@@ -22,6 +22,7 @@ from index.filters.bitmaps import from_numbers, to_numbers
 from index.filters.expression import Filter, Path
 from index.filters.tokens import Tokenizer
 from index.intake import as_examples, check_query
+from index.leading import leading_version
 from index.mapping import exact_of_all_versions, mapped_vectors, score_all_versions
 from index.payload.evaluate import evaluate
 from index.payload.indexes import OrderColumn, PayloadIndexes
@@ -218,7 +219,7 @@ class Reading:
         """Return blocks of the points with a dense vector, distances (E, m), whether exact."""
         vectors = self._dense_view(name)
         queries = self._checked(vectors, targets)
-        return score_all_versions(self.view, name, queries, allowed, self.bridge)
+        return score_all_versions(self.view, name, queries, allowed, self.bridge, self.stats)
 
     def score_sparse(
         self,

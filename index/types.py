@@ -15,6 +15,7 @@ from uuid import UUID
 
 import numpy as np
 from numpy.typing import NDArray
+from pyroaring import BitMap
 
 PointId: TypeAlias = int | UUID
 Vector: TypeAlias = NDArray[np.float32]  # (d,)
@@ -99,12 +100,26 @@ class VersionStats:
     hits: int
 
 
+class OutOfReach(NamedTuple):
+    """Points a search could not find: they hold only version ``rows`` of a vector.
+
+    No adapter leads to those from ``queries``.
+    """
+
+    vector: str
+    rows: str
+    queries: str
+    points: int
+
+
 @dataclass(slots=True)
 class SearchStats:
     """What one search did: counts, and seconds per stage.
 
     ``versions`` are those searched together, none where only one was; ``bridged`` are the numbers
-    of the points found by adapters, best first, more than are hits.
+    of the points found by adapters, best first, more than are hits. ``estimated`` are the numbers
+    of points whose scores are estimates, more than are hits, and ``out_of_reach`` is what of the
+    points asked for could not be searched.
     """
 
     visited: int = 0  # graph nodes expanded
@@ -114,6 +129,8 @@ class SearchStats:
     seconds: dict[str, float] = field(default_factory=dict)  # plan, scan, traverse, merge, payload
     versions: list[VersionStats] = field(default_factory=list)
     bridged: list[tuple[int, Numbers]] = field(default_factory=list)  # by column of the query
+    estimated: list[Numbers | BitMap] = field(default_factory=list)
+    out_of_reach: list[OutOfReach] = field(default_factory=list)
 
     def add(self, other: SearchStats) -> None:
         """Add what a part of the same search did."""
@@ -125,6 +142,8 @@ class SearchStats:
             self.seconds[stage] = self.seconds.get(stage, 0.0) + seconds
         self.versions += other.versions
         self.bridged += other.bridged
+        self.estimated += other.estimated
+        self.out_of_reach += other.out_of_reach
 
 
 class SearchResult(NamedTuple):

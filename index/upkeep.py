@@ -44,11 +44,11 @@ class Versions:
     def is_due(self) -> bool:
         """Tell whether there is something to do."""
         fitting = self.fitting
-        return fitting.unwarmed() or fitting.due() is not None or self.demand.is_due()
+        return fitting.warming.unwarmed() or fitting.due() is not None or self.demand.is_due()
 
     def tend(self) -> None:
         """Make adapters ready for new rows, write demand, fit again where pairs have doubled."""
-        self.fitting.warm()
+        self.fitting.warming.warm()
         if self.demand.is_due():
             self.demand.save()
         self.fitting.fit_again()

@@ -8,24 +8,28 @@ of what is declared to the real one.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
+
+from pyroaring import BitMap
 
 from index.backfilling import Backfill, BackfillPoint, BackfillStatus
 from index.collection_config import AT, VersionConfig
 from index.comparing import CompareRequest, compare
 from index.config import VectorConfig
 from index.consolidating import Consolidation
+from index.crossing import out_of_reach
 from index.declaring import Leftovers
 from index.errors import InvalidInput
 from index.fitting import Fitting
 from index.points import PointReader
 from index.recover import ADAPTERS, SEGMENTS
+from index.reversing import Reverse
 from index.shown import Shown
 from index.state import version_states
 from index.storage.files import remove_folder
-from index.types import VersionInfo
+from index.types import OutOfReach, PointId, SearchStats, VersionInfo
 from index.upgrading import (
     COVERAGE_FLOOR,
     QUALITY_FLOOR,
@@ -59,6 +63,26 @@ class Versioning:
     def versions(self) -> list[VersionInfo]:
         """Return the versions of all dense vectors, in the order they were declared."""
         return version_states(self._shown.view)
+
+    def out_of_reach(self, *, every: bool = False) -> list[OutOfReach]:
+        """Return the points that queries of this collection's vector names do not reach.
+
+        Args:
+            every: by queries of other versions as well.
+        """
+        view = self._shown.view
+        names = view.bridges if every else [n for n in view.config.names if n in view.bridges]
+        return [one for name in names for one in out_of_reach(view, name)]
+
+    def estimated(self, stats: SearchStats, ids: Sequence[PointId]) -> list[PointId]:
+        """Return which hits of a search have scores that are estimates."""
+        marked = BitMap.union(BitMap(), *(BitMap(some) for some in stats.estimated))
+        numbers = self._points.numbers_of(ids) if marked and ids else []
+        return [
+            one
+            for one, number in zip(ids, numbers, strict=False)
+            if number is not None and number in marked
+        ]
 
     def declare_version(
         self,
@@ -186,9 +210,18 @@ class Versioning:
         """Return all adapters, and those being fitted."""
         return self.fitting.adapters(self.writer.view.config)
 
+    def unreversed(self, vector: str) -> list[Reverse]:
+        """Return the ways back from the active version that too few points hold both ends of.
+
+        The others are there, or fitted in the background.
+        """
+        missing = self.fitting.reversing.missing()
+        return [one for one in missing if one.request.vector == vector and not one.possible]
+
     def drop_adapter(self, vector: str, rows: str, queries: str) -> None:
         """Forget an adapter. See ``index.upgrading``."""
-        drop_adapter(self.writer, self.folder / ADAPTERS, vector, rows, queries)
+        with self.fitting.reversing.leaving(ends_of(self.writer.config, vector, rows, queries)):
+            drop_adapter(self.writer, self.folder / ADAPTERS, vector, rows, queries)
 
     def _require_real(self) -> None:
         if self.version is not None:

@@ -48,7 +48,7 @@ async def facet(call: Call) -> FacetReply | Explained:
         return reading.stats, FacetReply([FacetHit(value, points) for value, points in counts])
 
     stats, found = await call.context.in_thread(count, timeout)
-    return Explained(found, explain(stats)) if call.knobs.explain else found
+    return Explained(found, explain(stats, call.collection)) if call.knobs.explain else found
 
 
 async def matrix_pairs(call: Call) -> PairsReply:

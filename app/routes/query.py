@@ -17,7 +17,7 @@ from app.context import Call, Context
 from app.envelope import Explained
 from app.errors import Refusal
 from app.routes.readings import repeated
-from app.schemas.explanations import explain
+from app.schemas.explanations import explain, warn_of_reach
 from app.schemas.hits import GroupsReply, PointGroup, ScoredPoints, to_hits, to_points
 from app.schemas.ids import id_of_group
 from app.schemas.parameters import parse_parameters
@@ -84,7 +84,15 @@ async def ask(call: Call, kind: type, decode: Decode) -> ScoredPoints | Explaine
 
     stats, seconds, points = await call.context.in_thread(search, timeout)
     call.context.metrics.search(stats, seconds, call.collection)
-    return Explained(points, explain(stats)) if knobs.explain else points
+    warn_of_reach(call.warnings, stats)
+    return await _explained(call, points, stats) if knobs.explain else points
+
+
+async def _explained(call: Call, found: ScoredPoints, stats: SearchStats) -> Explained:
+    """Return an answer beside how it came about; which reads the numbers of the hits."""
+    ids = [one.id for one in found.points]
+    told = await call.context.in_thread(lambda: explain(stats, call.collection, ids))
+    return Explained(found, told)
 
 
 def _try_now(call: Call, decode: Decode) -> ScoredPoints | None:
@@ -132,6 +140,7 @@ def answer_now(
     else:
         result = collection.search(request)
     context.metrics.search(result.stats, perf_counter() - started, collection)
+    warn_of_reach(warnings, result.stats)
     return to_points(result, asked.select, request.with_vectors, asked.similarity)
 
 
@@ -163,9 +172,11 @@ async def ask_batch(call: Call, kind: type, decode: DecodeBatch) -> list[ScoredP
     replies = await call.context.run(search, short=short, timeout=timeout)
     for stats, _ in replies:
         call.context.metrics.search(stats, sum(stats.seconds.values()), call.collection)
+        warn_of_reach(call.warnings, stats)
     found = [points for _, points in replies]
     if call.knobs.explain:
-        return Explained(found, [explain(stats) for stats, _ in replies])
+        each = [await _explained(call, points, stats) for stats, points in replies]
+        return Explained(found, [one.explain for one in each])
     return found
 
 
@@ -199,7 +210,12 @@ async def ask_groups(call: Call, kind: type, decode: DecodeGroups) -> GroupsRepl
 
     stats, found = await call.context.in_thread(search, timeout)
     call.context.metrics.bridges.searched(call.collection.folder.name, stats.versions)
-    return Explained(found, explain(stats)) if call.knobs.explain else found
+    warn_of_reach(call.warnings, stats)
+    if not call.knobs.explain:
+        return found
+    ids = [hit.id for group in found.groups for hit in group.hits]
+    told = await call.context.in_thread(lambda: explain(stats, call.collection, ids))
+    return Explained(found, told)
 
 
 def _run(

@@ -25,6 +25,7 @@ from app.schemas.versions import (
     RetirementBody,
     VersionBody,
     VersionsReply,
+    describe_reverse,
     to_version,
     to_versions_reply,
 )
@@ -90,12 +91,16 @@ def activate_version(
 
     The version that was active goes on serving its points, and can be activated again. Refused
     (409) when too few points hold it for what its adapters promise of the others, or no adapter
-    leads to some, unless `force`.
+    leads to some, unless `force`. An adapter back, for clients of the version before and for a
+    rollback, is fitted in the background (GET adapters shows it) where enough points hold both.
     """
     asked = body or ActivationBody()
     floors = asked.model_dump(include={"coverage_floor", "quality_floor"}, exclude_none=True)
     with open_collection(context, collection_name) as collection, context.declaring:
         collection.activate_version(asked.vector, version, force=asked.force, **floors)
+        for one in collection.unreversed(asked.vector):
+            text = describe_reverse(one.request, one.there, one.needed)
+            request.scope["warnings"].add("out_of_reach", text)
     return reply(request, True)
 
 

@@ -195,7 +195,8 @@ def _graph(hnsw: HnswBody | None) -> dict[str, int]:
 
 def kilobytes(rows: int, config: CollectionConfig) -> int:
     """Return the size of so many rows, in which thresholds are given."""
-    return -(-rows * _row_bytes(config.dense.values()) // KILOBYTE)
+    own = [config.dense[name] for name in config.names if name in config.dense]
+    return -(-rows * _row_bytes(own) // KILOBYTE)
 
 
 def _row_bytes(dense: Iterable[VectorConfig]) -> int:

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Literal
+
 import msgspec
 
-from index import SearchStats
+from app.warnings import Warnings
+from index import Collection, OutOfReach, PointId, SearchStats
 
 
 class VersionExplanation(msgspec.Struct):
     """One version that was searched.
 
     ``adapter`` and ``merge`` are how its rows were compared with the query and how their scores
-    were made comparable; null for rows of the query's own version. ``points`` is how many were
-    searched, ``hits`` how many of them stand among the candidates that were merged.
+    were made comparable; null for rows of the query's own version, whose ``scores`` are exact.
+    ``points`` is how many were searched, ``hits`` how many of them stand among the candidates that
+    were merged.
     """
 
     version: str
@@ -20,16 +25,29 @@ class VersionExplanation(msgspec.Struct):
     merge: str | None
     points: int
     hits: int
+    scores: Literal["exact", "estimated"]
+
+
+class Unreached(msgspec.Struct):
+    """Points that hold only version ``rows`` of a vector, to which no adapter leads."""
+
+    vector: str
+    rows: str
+    queries: str
+    points: int
 
 
 class Explanation(msgspec.Struct):
     """One search: the versions it reached, what it counted, and seconds per stage.
 
-    ``versions`` is empty where the vector has a single one.
+    ``versions`` is empty where the vector has a single one. ``estimated`` are the hits whose scores
+    are estimates in the metric of the query's version; ``out_of_reach`` is what was not searched.
     """
 
     versions: list[VersionExplanation]
     points_bridged: int
+    estimated: list[PointId]
+    out_of_reach: list[Unreached]
     visited: int
     scored: int
     rescored: int
@@ -37,18 +55,58 @@ class Explanation(msgspec.Struct):
     seconds: dict[str, float]
 
 
-def explain(stats: SearchStats) -> Explanation:
-    """Return what a search did as it is sent."""
+def explain(
+    stats: SearchStats, collection: Collection, hits: Sequence[PointId] = ()
+) -> Explanation:
+    """Return what a search did as it is sent, beside the ids of its hits."""
     versions = [
-        VersionExplanation(one.version, one.adapter, one.merge, one.searched, one.hits)
+        VersionExplanation(
+            one.version,
+            one.adapter,
+            one.merge,
+            one.searched,
+            one.hits,
+            "exact" if one.merge is None else "estimated",
+        )
         for one in stats.versions
     ]
     return Explanation(
         versions=versions,
         points_bridged=sum(one.hits for one in versions if one.adapter is not None),
+        estimated=collection.estimated(stats, hits),
+        out_of_reach=[Unreached(*one) for one in most_out_of_reach(stats)],
         visited=stats.visited,
         scored=stats.scored,
         rescored=stats.rescored,
         segments=stats.segments,
         seconds=dict(stats.seconds),
+    )
+
+
+def warn_of_reach(warnings: Warnings, stats: SearchStats) -> None:
+    """Add what a search could not reach to the warnings of its reply."""
+    if stats.out_of_reach:
+        for one in most_out_of_reach(stats):
+            warnings.add("out_of_reach", describe_reach(one))
+
+
+def most_out_of_reach(stats: SearchStats) -> list[OutOfReach]:
+    """Return what was not searched: by versions, the most that any level of a query missed."""
+    most: dict[tuple[str, str, str], OutOfReach] = {}
+    for one in stats.out_of_reach:
+        known = most.get(one[:3])
+        if known is None or known.points < one.points:
+            most[one[:3]] = one
+    return list(most.values())
+
+
+def describe_reach(one: OutOfReach) -> str:
+    """Return a text that says what is out of reach, and what brings it back."""
+    of = f" of vector {one.vector!r}" if one.vector else ""
+    vector = f'"vector": "{one.vector}", ' if one.vector else ""
+    return (
+        f"{one.points} points hold only version {one.rows!r}{of} and are out of reach of queries "
+        f"of version {one.queries!r}, as no adapter leads to them: fit one with POST adapters "
+        f'{{{vector}"rows": "{one.rows}", "queries": "{one.queries}"}}, or write their vectors of '
+        f"version {one.queries!r}"
     )

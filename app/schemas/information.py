@@ -10,6 +10,7 @@ from typing import Any, NotRequired, TypedDict
 
 from app.schemas.declarations import kilobytes
 from app.schemas.effective import PalimpsestReply, describe_effective
+from app.schemas.explanations import describe_reach
 from app.schemas.unmet import unmet
 from index import (
     DEFAULT_DEAD_RATIO,
@@ -136,8 +137,8 @@ def describe_collection(collection: Collection) -> CollectionReply:
         "update_queue": {"length": 0},
         "palimpsest": describe_effective(collection.config, info.vectors),
     }
-    warnings = unmet(collection.config, info.fields)
-    if warnings:
+    missed = [describe_reach(one) for one in collection.out_of_reach()]
+    if warnings := [*unmet(collection.config, info.fields), *missed]:
         described["warnings"] = [{"message": text} for text in warnings]
     if working:
         described["progress"] = {"pending": info.pending, "running": list(info.running)}

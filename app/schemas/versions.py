@@ -19,6 +19,7 @@ from app.schemas.spaces import Body, Distances, HnswBody, Quantization, VectorBo
 from index import (
     MAX_SIZE,
     CollectionConfig,
+    FitRequest,
     VectorConfig,
     VersionConflict,
     VersionInfo,
@@ -184,6 +185,15 @@ def declared_space(declared: Mapping[str, Any], vector: str) -> Mapping[str, Any
     vectors: Mapping[str, Any] = declared.get("vectors") or {}
     found: Mapping[str, Any] = vectors if is_one(vectors) else vectors[vector]
     return found
+
+
+def describe_reverse(back: FitRequest, there: int, needed: int) -> str:
+    """Return a text that says why an adapter back is not fitted, and when it will be."""
+    return (
+        f"queries of version {back.queries!r} will not find points that hold version "
+        f"{back.rows!r} alone: an adapter is fitted for them by itself once {needed} points hold "
+        f"both versions, {there} do now"
+    )
 
 
 def to_versions_reply(versions: Sequence[VersionInfo]) -> VersionsReply:

@@ -14,7 +14,7 @@ from typing import Any, Literal, NamedTuple, Protocol, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from index.types import Vector, Vectors
+from index.types import Distance, Vector, Vectors
 
 Kind: TypeAlias = Literal[
     "ridge",
@@ -54,6 +54,10 @@ class Adapter(Protocol):
     @property
     def queries_size(self) -> int:
         """Dimensions d_q of the queries."""
+
+    @property
+    def queries_distance(self) -> Distance:
+        """How vectors of the queries' version are compared."""
 
     @property
     def scales_rows(self) -> bool:

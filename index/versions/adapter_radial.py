@@ -85,6 +85,11 @@ class RadialAdapter:
         return self.linear.queries_size
 
     @property
+    def queries_distance(self) -> Distance:
+        """How vectors of the queries' version are compared."""
+        return self.linear.queries_distance
+
+    @property
     def scales_rows(self) -> bool:
         """Whether the estimates' lengths are divided out: under cosine."""
         return self.linear.scales_rows

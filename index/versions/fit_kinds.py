@@ -190,10 +190,13 @@ def _procrustes(
     source -= source_mean
     target -= target_mean
     rotation = procrustes(source, target)
-    scale = 1.0
-    if rows_distance is not Distance.COSINE:  # which ignores lengths
+    scale = back_scale = 1.0  # cosines ignore lengths
+    if rows_distance is not Distance.COSINE:
         scale = float(np.linalg.norm(target) / np.linalg.norm(source @ rotation))
-    matrix, back = scale * rotation, rotation.T / scale
+        back_scale = 1 / scale
+    elif queries_distance is not Distance.COSINE:
+        back_scale = float(np.linalg.norm(source) / np.linalg.norm(target @ rotation.T))
+    matrix, back = scale * rotation, back_scale * rotation.T
     return MatrixAdapter(
         kind,
         rows_distance,

@@ -9,8 +9,16 @@ from typing import Any
 
 from index.errors import Damaged, InvalidInput
 from index.storage.files import open_folder, write_folder
-from index.types import Numbers
+from index.types import Distance, Numbers, Vectors
+from index.versions.adapter import ESTIMATING
 from index.versions.adapters import Adapter, Kind, adapter_from_json
+from index.versions.estimating import (
+    ScoreMap,
+    Scores,
+    converted,
+    estimated,
+    metrics_of,
+)
 from index.versions.factors import Factors
 from index.versions.merging import Merge
 
@@ -27,7 +35,9 @@ class Fitted:
     ``max_pairs``, when those have doubled. ``fitted_at`` is in seconds since the epoch. ``untried``
     are dearer kinds that may be better and are yet to be tried. ``points`` are the numbers of the
     points it was fitted on (n,), None where the caller gave pairs, or where it was fitted by a
-    release that did not keep them.
+    release that did not keep them. ``score_map``
+    takes the adapter's scores to the queries' metric; None where they are in it, or nothing was
+    there to learn it from.
     """
 
     adapter: Adapter
@@ -41,6 +51,7 @@ class Fitted:
     report: Mapping[str, Any]
     untried: tuple[Kind, ...] = ()
     points: Numbers | None = None
+    score_map: ScoreMap | None = None
     factors: Factors = field(init=False)
     rescoring: Factors = field(init=False)
 
@@ -53,6 +64,32 @@ class Fitted:
         """What is kept of each row: for searches, and for scoring candidates again."""
         kept = [self.factors] if self.adapter.scales_rows else []
         return [*kept, self.rescoring] if self.adapter.rescores else kept
+
+    @property
+    def in_metric(self) -> bool:
+        """Whether the adapter's scores are in the metric of the queries' version."""
+        return self.adapter.kind in ESTIMATING
+
+    def estimated(
+        self, scores: Scores, rows_distance: Distance, queries: Vectors, mapped: Vectors
+    ) -> Scores:
+        """Return the adapter's scores in the metric of the queries' version, in the same order.
+
+        Where no map was learned, those of one metric in both versions stay as they are.
+
+        Args:
+            scores: of one query (n,), or of several (q, n).
+            rows_distance: of the rows' version.
+            queries: (d_q,) or (q, d_q).
+            mapped: what the rows were searched with, (d_v,) or (q, d_v).
+        """
+        if self.in_metric:
+            return scores
+        if self.score_map is None:
+            own, wanted = metrics_of(self.adapter, rows_distance, queries, mapped, None)
+            alike = own.distance is wanted.distance
+            return scores if alike else converted(scores, own, wanted)
+        return estimated(self.adapter, self.score_map, scores, rows_distance, queries, mapped)
 
     @property
     def quality(self) -> float:
@@ -87,6 +124,7 @@ class Fitted:
             "fitted_at": self.fitted_at,
             "report": dict(self.report),
             "untried": list(self.untried),
+            "score_map": None if self.score_map is None else self.score_map.to_json(),
         }
         arrays = dict(self.adapter.arrays())
         if self.points is not None:
@@ -115,6 +153,11 @@ class Fitted:
                 report=stored["report"],
                 untried=tuple(stored.get("untried", ())),
                 points=points,
+                score_map=_score_map_of(stored.get("score_map")),  # absent before they were fitted
             )
         except (InvalidInput, LookupError, TypeError, ValueError) as error:
             raise Damaged(folder, "an adapter", repr(error), "description") from error
+
+
+def _score_map_of(stored: Mapping[str, Any] | None) -> ScoreMap | None:
+    return None if stored is None else ScoreMap.from_json(stored)

@@ -1,11 +1,15 @@
 """One list of several versions: how bridged scores are made comparable with native ones.
 
-    raw        as they are: for document-side adapters both are cosines in one space
+    raw        as they are: both are scores in the metric of the query's version, the bridged ones
+               estimates (``estimating``)
     matched    raw, moved for each query by ``matching.shift``: part of the way to where a list
                of as many points would stand
     isotonic   bridged scores mapped to the true scores they stand for (``calibration``)
-    rank       both lists by rank over the share of points each was chosen from: where the second
-               of a list of a tenth of the points stands, twenty stand in the whole
+    rank       bridged scores in the place of those that stand as far down the native list, by
+               shares of the points that each was chosen from: as far down as the second of a list
+               of a tenth of the points is the twentieth of the whole
+
+All of them give scores in the metric of the query's version, by which the list is in order.
 
 Which is best depends on the adapter and on what is counted. Regression shrinks the best rows most,
 so calibration to the expected score pushes points that were not embedded anew below ones that
@@ -26,6 +30,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import inf
 from typing import Any, Literal, NamedTuple, TypeAlias, get_args
 
 import numpy as np
@@ -36,13 +41,14 @@ from index.versions.adapter import ESTIMATING
 from index.versions.adapters import Adapter, Pairs, best, bridged_scores, native_scores
 from index.versions.bootstrap import estimate, resample
 from index.versions.calibration import Calibration, fit_calibration
+from index.versions.estimating import FEWEST as FEWEST
+from index.versions.estimating import ScoreMap, estimated
 from index.versions.matching import shift
 from index.versions.trial import rescore
 
 Scores: TypeAlias = NDArray[np.float32]  # best first
 Method: TypeAlias = Literal["raw", "matched", "isotonic", "rank"]
 
-FEWEST = 16  # held-out pairs a merge can be chosen by
 _SHARES = (0.25, 0.5, 0.75)  # of the held-out points, taken as embedded anew
 _FIRST, _K = 3, 10  # of an answer: how many count, and how far down they may stand
 _TOP = 20  # rows of each bridged list that a calibration is fitted on
@@ -76,7 +82,10 @@ UNFITTED = Merge("rank")  # of rows searched by a query of their own, without an
 
 
 class Listed(NamedTuple):
-    """A bridged list: its scores (m,), how they merge, and how many points it was chosen from."""
+    """A bridged list: its scores (m,), how they merge, and how many points it was chosen from.
+
+    The scores are estimates in the metric of the query's version, best first.
+    """
 
     scores: Scores
     merge: Merge
@@ -84,46 +93,64 @@ class Listed(NamedTuple):
 
 
 def comparable(
-    native: Scores, native_live: int, bridged: Sequence[Listed]
+    native: Scores, native_live: int, bridged: Sequence[Listed], best: float = inf
 ) -> tuple[Scores, list[Scores]]:
     """Return scores that can be sorted together, of the native list and of the bridged ones.
 
-    The order inside a list never changes; equal scores are for the caller to order by rank.
+    Native ones stay as they are. The order inside a list never changes; equal scores are for the
+    caller to order by rank.
 
     Args:
         native: scores of the rows of the query's version (m,).
         native_live: how many points they were chosen from.
         bridged: the other lists.
+        best: the largest score there is in the metric.
     """
-    if any(one.merge.method == "rank" for one in bridged):
-        live = native_live + sum(one.live for one in bridged)
-        others = [by_rank(len(one.scores), one.live / live) for one in bridged]
-        return by_rank(len(native), native_live / live), others
-    return native, [_moved(native, native_live, one) for one in bridged]
+    return native, [_moved(native, native_live, one, best) for one in bridged]
 
 
-def _moved(native: Scores, native_live: int, one: Listed) -> Scores:
+def _moved(native: Scores, native_live: int, one: Listed, best: float) -> Scores:
+    if one.merge.method == "rank":
+        return by_place(native, native_live, one.scores, one.live)
     if one.merge.method == "matched":
-        return one.scores + np.float32(shift(native, native_live, one.scores, one.live))
-    calibration = one.merge.calibration
-    return one.scores if calibration is None else calibration.of(one.scores)
+        moved = one.scores + np.float32(shift(native, native_live, one.scores, one.live))
+    elif one.merge.calibration is not None:
+        moved = one.merge.calibration.of(one.scores)
+    else:
+        return one.scores
+    return np.asarray(np.minimum(moved, np.float32(best)), dtype=np.float32)
 
 
-def by_rank(count: int, share: float) -> Scores:
-    """Return scores in (0, 1) of the ranks of a list chosen from a share of all points."""
-    places = np.arange(0.5, count, dtype=np.float32)
-    places /= np.float32(max(share, 1e-9))
-    places += np.float32(1)
-    return np.reciprocal(places)
+def by_place(native: Scores, native_live: int, scores: Scores, live: int) -> Scores:
+    """Return what stands in a native list as far down as each score of another does in its own.
+
+    Ahead of the first native one, and past the last, scores keep their own values as far as these
+    are ahead or past as well.
+
+    Args:
+        native: scores (m,), best first, chosen from ``native_live`` points.
+        native_live: how many those are.
+        scores: scores (n,), best first, chosen from ``live`` points.
+        live: how many those are.
+    """
+    if not (len(native) and native_live > 0 and live > 0):
+        return scores
+    places = np.arange(0.5, len(scores)) / live
+    known = np.arange(0.5, len(native)) / native_live
+    found = np.interp(places, known, native)
+    ahead, past = places < known[0], places > known[-1]
+    found[ahead] = np.maximum(native[0], scores[ahead])
+    found[past] = np.minimum(native[-1], scores[past])
+    return found.astype(np.float32)
 
 
 def placed(ranked: Scores, scored: NDArray[np.bool_], scores: Scores) -> Scores:
     """Return scores (n,) of a list merged by rank, of which some rows were scored again since.
 
-    The others get the scores that stand at their ranks among those that were.
+    The others get the scores that stand at their places among those that were.
 
     Args:
-        ranked: (n,) as ``by_rank`` makes them, best first.
+        ranked: (n,) by which the list is in order, best first.
         scored: (n,) which rows have scores of their own.
         scores: (n,), of which only those count.
     """
@@ -140,8 +167,8 @@ def placed(ranked: Scores, scored: NDArray[np.bool_], scores: Scores) -> Scores:
 def unmeasured(adapter: Adapter, rows_distance: Distance, queries_distance: Distance) -> Merge:
     """Return the merge where too little was held out to choose one by.
 
-    Scores in the queries' space, or of one distance in both, stand as they are; others, lengths
-    beside cosines for example, have only their order in common.
+    Scores in the queries' space, or of one distance in both, stand as they are; of others, lengths
+    beside cosines for example, the order is surer than any estimate.
     """
     same = adapter.kind in ESTIMATING or rows_distance is queries_distance
     return Merge("raw") if same else UNFITTED
@@ -154,6 +181,7 @@ def choose_merge(
     queries_distance: Distance,
     *,
     query_pairs: Pairs | None = None,
+    score_map: ScoreMap | None = None,
     seed: int = 0,
 ) -> tuple[Merge, list[dict[str, Any]]]:
     """Return the merge that serves held-out pairs best, and what each method came to.
@@ -164,9 +192,12 @@ def choose_merge(
         rows_distance: of the rows' version.
         queries_distance: of the queries' version.
         query_pairs: queries to ask; None for the held-out points themselves.
+        score_map: takes the adapter's scores to the queries' metric, None where they are in it.
         seed: fixes which points are taken as embedded anew.
     """
-    trial = _trial(held.take(slice(_MOST)), adapter, rows_distance, queries_distance, query_pairs)
+    trial = _trial(
+        held.take(slice(_MOST)), adapter, rows_distance, queries_distance, query_pairs, score_map
+    )
     rng = np.random.default_rng(seed)
     points = trial.native.shape[1]
     masks = [np.asarray(rng.random(points) < share) for share in _SHARES]
@@ -216,12 +247,15 @@ def _trial(
     rows_distance: Distance,
     queries_distance: Distance,
     query_pairs: Pairs | None,
+    score_map: ScoreMap | None,
 ) -> _Trial:
     queries = (held if query_pairs is None else query_pairs).queries[:_ASKED]
     native = native_scores(queries, held.queries, queries_distance)
     bridged = bridged_scores(adapter, queries, held.rows, rows_distance)
     if adapter.rescores:
         rescore(adapter, queries, held.rows, bridged, _LISTED)
+    if score_map is not None:
+        bridged = estimated(adapter, score_map, bridged, rows_distance, queries)
     if query_pairs is None:
         np.fill_diagonal(native, -np.inf)
         np.fill_diagonal(bridged, -np.inf)
@@ -253,15 +287,22 @@ def _cross_calibrated(trial: _Trial) -> Scores:
 def _merged(native: Scores, bridged: Scores, mask: NDArray[np.bool_], method: str) -> Scores:
     """Return comparable scores (q, n): native where the mask says so, else bridged."""
     if method == "rank":
-        merged = np.empty_like(native)
-        for scores, own in ((native, mask), (bridged, ~mask)):
-            columns = np.flatnonzero(own)
-            ranks = np.argsort(np.argsort(-scores[:, columns], axis=1, kind="stable"), axis=1)
-            merged[:, columns] = -(ranks + 0.5) / max(own.mean(), 1e-9)
-        return merged
+        bridged = _placed(native[:, mask], bridged[:, ~mask], bridged, ~mask)
     if method == "matched":
         bridged = bridged + _shifts(native[:, mask], bridged[:, ~mask])[:, None]
     return np.where(mask, native, bridged)
+
+
+def _placed(
+    native: Scores, others: Scores, bridged: Scores, own: NDArray[np.bool_]
+) -> NDArray[np.float32]:
+    """Return bridged scores (q, n) with those that are not embedded anew placed among native."""
+    columns, placed = np.flatnonzero(own), bridged.copy()
+    for line, natives, scores in zip(placed, native, others, strict=True):
+        order = np.argsort(-scores, kind="stable")
+        first = -np.sort(-natives[np.isfinite(natives)])
+        line[columns[order]] = by_place(first, native.shape[1], scores[order], others.shape[1])
+    return placed
 
 
 def _shifts(native: Scores, bridged: Scores) -> NDArray[np.float32]:

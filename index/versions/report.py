@@ -19,6 +19,7 @@ versions is kept as ``judged``; its verdict overrides this one, in later reports
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -27,6 +28,7 @@ from numpy.typing import NDArray
 from index.types import Distance
 from index.versions.adapter import Adapter
 from index.versions.bootstrap import Estimate, estimate
+from index.versions.estimating import ScoreMap, estimated
 from index.versions.growth import Grown, grown, measured
 from index.versions.measures import gain_captured, kolmogorov_smirnov, retained
 from index.versions.merging import Listed, Merge, comparable
@@ -49,6 +51,7 @@ def report(
     queries_distance: Distance,
     points: int = 0,
     merge: Merge | None = None,
+    score_map: ScoreMap | None = None,
     newer: bool = True,
     known: Mapping[str, Any] | None = None,
     k: int = K,
@@ -65,6 +68,7 @@ def report(
         queries_distance: of the new version.
         points: rows that the collection has or will have; 0 for as many as were held out.
         merge: how bridged scores are made comparable with native ones, None for not at all.
+        score_map: takes bridged scores to the queries' metric, None where they are in it.
         newer: whether the queries' version was declared after the rows'. Where it was not, queries
             of an older model ask: the verdict is to stay, for the later model is taken as better.
         known: what judged queries have told of the two versions, None for nothing.
@@ -82,6 +86,10 @@ def report(
     new = np.ones_like(old)
     levels = levels_of(expected)
     measure = _measure(trial.k, expected.rows, corpus)
+    if score_map is not None:
+        queries = (corpus if asked is None else asked).queries
+        bridged_as_new = estimated(adapter, score_map, trial.bridged, rows_distance, queries)
+        trial = replace(trial, bridged=bridged_as_new)
     decision = decide(levels, newer=newer, measure=measure, known=known)
     return {
         "k": trial.k,

@@ -12,7 +12,8 @@ from collections.abc import Callable, Iterator
 import numpy as np
 
 from index import Collection, Distance, SearchRequest
-from index.bridging import BRIDGED, Across, across, factors_of, plan_of
+from index.bridging import BRIDGED, factors_of, plan_of
+from index.crossing import Across, across
 from index.search.dense import search_parts
 from index.search.ranked import ranked
 from index.segments.searcher import Scaling

@@ -123,7 +123,8 @@ def versions_of(collection: Collection) -> list[Any]:
 
 
 def adapters_of(collection: Collection) -> list[Any]:
-    return [_taken(one, _ADAPTER) for one in collection.adapters()]
+    """Return the adapters that are there; others may be waiting to be fitted by themselves."""
+    return [_taken(one, _ADAPTER) for one in collection.adapters() if one.state == "fitted"]
 
 
 def backfill_of(collection: Collection) -> list[Any]:

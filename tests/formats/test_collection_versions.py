@@ -93,12 +93,14 @@ def test_remembers_demand(collection: Collection, stored: dict[str, Any]) -> Non
 
 
 def test_activations_are_undone(folder: Path, stored: dict[str, Any]) -> None:
-    """But two points hold v2 only, which was active now: queries of v1 may not leave them out."""
+    """But two points hold v2 only, which was active now: queries of v1 that need all fail."""
     left: list[dict[str, Any]] = []
     same: list[dict[str, Any]] = []
     for one in stored["answers"]:
-        cut_off = (one["vector"], one["version"], one["bridge"]) == ("", "v1", "on")
-        (left if cut_off else same).append(one)
+        asked = one["vector"], one["version"], one["bridge"]
+        if asked == ("b", "v1", "on"):
+            continue  # an adapter is fitted for these in the background, at any moment
+        (left if asked == ("", "v1", "on") else same).append(one)
     with Database.open(folder, threads=1) as database:
         collection = database.get(NAME)
         collection.activate_version("", "v2", force=True)
@@ -111,7 +113,8 @@ def test_activations_are_undone(folder: Path, stored: dict[str, Any]) -> None:
         require_answers(collection, same)
         for answer in left:
             with pytest.raises(MissingAdapter, match="'v2'"):
-                collection.search(mixed_request(query_of(answer), "", "on"))
+                collection.search(mixed_request(query_of(answer), "", "require"))
+            require_mixed(collection.search(mixed_request(query_of(answer), "", "on")), answer)
 
 
 def test_the_upgrade_goes_on(folder: Path, stored: dict[str, Any]) -> None:

@@ -138,3 +138,28 @@ def test_a_whole_upgrade(house: House, operator: Operator) -> None:
     ]
     assert store.delete([IDS[0]])
     assert store.get_by_ids([IDS[0]]) == []
+
+
+def test_the_new_version_serves_a_framework_before_an_adapter_is_fitted(
+    house: House, operator: Operator
+) -> None:
+    """What ``from_texts`` writes to ``docs@v2`` it can search at once, beside all that lack v2."""
+    name = f"{NAME}@v2"
+    operator.http.delete(operator.path)
+    old = QdrantVectorStore.from_texts(
+        TEXTS[:60], Old(), ids=IDS[:60], collection_name=NAME, url=house.url
+    )
+    operator.declare()
+    new = QdrantVectorStore.from_texts(
+        TEXTS[60:90], New(), ids=IDS[60:90], collection_name=name, url=house.url
+    )
+    for query in QUERIES:
+        best = texts(new.similarity_search(query, k=5))
+        assert len(best) == 5 and {*best} <= {*TEXTS[60:90]}
+        assert {*texts(old.similarity_search(query, k=5))} <= {*TEXTS[:60]}
+    vector = new_dense(QUERIES[0])
+    reply = operator.http.post(f"/collections/{name}/points/query", json={"query": vector}).json()
+    assert reply["warnings"][0].startswith("60 points hold only version 'v1'")
+    info = operator.http.get(f"/collections/{name}").json()["result"]
+    assert info["warnings"][0]["message"] == reply["warnings"][0]
+    assert opened(house, name, New()).client.get_collection(name).points_count == 90

@@ -131,7 +131,7 @@ class Model:
         corpus = self.found_in(
             name
             for name, state in self.states.items()
-            if state in ("active", "serving") and self.mapped.get(name, ("", version))[1] == version
+            if state != "retired" and self.mapped.get(name, ("", version))[1] == version
         )
         return corpus - self.reachable(version)
 

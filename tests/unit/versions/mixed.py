@@ -158,6 +158,8 @@ class Account:
         found = distances(held, mapped, self.spaces[rows].distance) - np.float32(shift)
         if adapter.scales_rows:
             found = found * adapter.row_factors(held)
+        fitted = self.adapter(rows, queries)
+        found = -fitted.estimated(-found, self.spaces[rows].distance, asked, mapped)
         return dict(zip(own, found.tolist(), strict=True))
 
     def expected(

@@ -19,7 +19,7 @@ from index import (
     SparseVector,
     VectorConfig,
 )
-from index.types import BridgeMode
+from index.types import BridgeMode, OutOfReach
 from tests.conftest import OpenCollection
 from tests.unit.versions.mixed import (
     EVEN,
@@ -246,19 +246,30 @@ def test_off_searches_the_version_alone(account_of: Open) -> None:
         assert not found.stats.versions and not found.stats.bridged
 
 
-def test_a_missing_adapter_is_named_with_both_versions(account_of: Open) -> None:
+def test_what_can_be_reached_is_served_and_the_rest_counted(account_of: Open) -> None:
     account = account_of()
     account.put("v1", range(50))
     account.put("v2", range(40))
     search = account.collection.search
-    for mode in ("on", "require"):
-        with pytest.raises(MissingAdapter, match=r"only version 'v1'.*queries of version 'v2'"):
-            search(exact(account, 0, bridge=mode))
-    require_agrees(
-        search(exact(account, 0, k=N, bridge="off")), account.expected("v2", account.query("v2", 0))
-    )
+    with pytest.raises(MissingAdapter, match=r"only version 'v1'.*queries of version 'v2'"):
+        search(exact(account, 0, bridge="require"))
+    expected = account.expected("v2", account.query("v2", 0))
+    left_out = {"on": [OutOfReach("", "v1", "v2", 10)], "off": []}
+    for mode, counted in left_out.items():
+        found = search(exact(account, 0, k=N, bridge=mode))
+        require_agrees(found, expected)
+        assert found.stats.out_of_reach == counted and found.stats.estimated == []
     account.put("v2", range(40, 50))  # nothing is left that only v1 holds
-    require_agrees(search(exact(account, 0, k=N)), account.expected("v2", account.query("v2", 0)))
+    found = search(exact(account, 0, k=N))
+    require_agrees(found, account.expected("v2", account.query("v2", 0)))
+    assert found.stats.out_of_reach == []
+
+
+def test_a_version_without_rows_and_adapters_finds_nothing_and_says_so(account_of: Open) -> None:
+    account = account_of()
+    account.put("v1", range(50))
+    found = account.collection.search(exact(account, 0))
+    assert list(found.ids) == [] and found.stats.out_of_reach == [OutOfReach("", "v1", "v2", 50)]
 
 
 def test_a_filter_that_leaves_no_such_point_needs_no_adapter(account_of: Open) -> None:
@@ -269,12 +280,15 @@ def test_a_filter_that_leaves_no_such_point_needs_no_adapter(account_of: Open) -
     for mode in ("on", "require"):
         found = account.collection.search(exact(account, 0, k=N, filter=EVEN, bridge=mode))
         require_agrees(found, expected)
+        assert found.stats.out_of_reach == []
     odd = Filter(must_not=EVEN.must)
     with pytest.raises(MissingAdapter):
-        account.collection.search(exact(account, 0, filter=odd))
+        account.collection.search(exact(account, 0, filter=odd, bridge="require"))
+    found = account.collection.search(exact(account, 0, filter=odd))
+    assert list(found.ids) == [] and found.stats.out_of_reach == [OutOfReach("", "v1", "v2", 25)]
 
 
-def test_rows_of_a_version_that_was_never_active_are_not_missed(account_of: Open) -> None:
+def test_rows_of_a_version_that_was_never_active_are_counted(account_of: Open) -> None:
     """Bare queries of the active version do not need shadow rows, unless all are required."""
     account = account_of()
     account.put("v1", range(50))
@@ -286,6 +300,8 @@ def test_rows_of_a_version_that_was_never_active_are_not_missed(account_of: Open
                 SearchRequest(query, name, k=N, exact=True, bridge=mode)
             )
             require_agrees(found, account.expected("v1", query))
+            counted = [OutOfReach("", "v2", "v1", 20)] if mode == "on" else []
+            assert found.stats.out_of_reach == counted
         with pytest.raises(MissingAdapter, match="only version 'v2'"):
             account.collection.search(SearchRequest(query, name, bridge="require"))
     account.fit("v2", "v1")
@@ -294,14 +310,17 @@ def test_rows_of_a_version_that_was_never_active_are_not_missed(account_of: Open
         require_agrees(found, account.expected("v1", query, ["v2"]))
 
 
-def test_a_shadow_version_hides_no_point_that_is_missed(account_of: Open) -> None:
-    """Nor is one missed that queries of a third version find among the rows of the shadow."""
+def test_points_out_of_reach_are_counted_once(account_of: Open) -> None:
+    """However many versions they hold; one that any adapter leads to is not out of reach."""
     account = account_of()
     account.put("v1", range(20))
-    account.put("v2", range(20))
+    account.put("v2", range(22))
     account.put("v3", range(5))
-    with pytest.raises(MissingAdapter, match="only version 'v1'"):
-        account.collection.search(SearchRequest(account.query("v3", 0), "@v3"))
+    found = account.collection.search(SearchRequest(account.query("v3", 0), "@v3"))
+    assert found.stats.out_of_reach == [
+        OutOfReach("", "v1", "v3", 15),
+        OutOfReach("", "v2", "v3", 2),
+    ]
     account.fit("v2", "v3")  # reaches all of them
     found = account.collection.search(SearchRequest(account.query("v3", 0), "@v3", k=N, exact=True))
     require_agrees(found, account.expected("v3", account.query("v3", 0), ["v2"]))
@@ -339,6 +358,13 @@ def test_queries_that_no_dense_vector_is(account_of: Open) -> None:
     for query in (sparse, broken):
         with pytest.raises(InvalidVector):
             account.collection.search(SearchRequest(query, "@v2"))
+
+
+def test_a_zero_query_finds_points_of_all_versions_by_id(account_of: Open) -> None:
+    account = half_way(account_of())
+    zero = np.zeros(SIZES["v2"], dtype=np.float32)
+    found = account.collection.search(SearchRequest(zero, "@v2", k=N))
+    assert list(found.ids) == [*range(N)] and not found.distances.any()
 
 
 @pytest.mark.parametrize("mode", ["on", "off"])

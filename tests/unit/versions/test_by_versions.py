@@ -17,7 +17,8 @@ from index import (
     VersionedQuery,
     VersionNotFound,
 )
-from index.types import Vector
+from index.bridging import BRIDGED
+from index.types import OutOfReach, Vector
 from index.versions.fusing import WEIGHT, fuse
 from tests.conftest import OpenCollection
 from tests.unit.versions.mixed import (
@@ -68,10 +69,12 @@ def fused(account: Account, place: int) -> Found:
     bridged = {p: d for p, d in account.over("v1", "v2", new).items() if p not in native}
     own = {p: d for p, d in account.native("v1", old).items() if p not in native}
     points = [*own]
+    first = {p for one in (own, bridged) for p in sorted(one, key=one.__getitem__)[:BRIDGED]}
     scores = fuse(
         np.array([-bridged[p] for p in points], np.float32),
         np.array([-own[p] for p in points], np.float32),
         WEIGHT,
+        np.array([p in first for p in points]),
     )
     found = {**native, **dict(zip(points, (-scores).tolist(), strict=True))}
     return sorted(found.items(), key=lambda one: one[1])
@@ -109,8 +112,12 @@ def test_a_query_in_its_own_version_needs_no_adapter(account: Account) -> None:
     account.put("v2", range(120, N))
     found = search(account.collection, query_of(account, 0, "v1", "v2"))
     assert {point for point, _ in found} == {*range(N)}
+    request = SearchRequest(query_of(account, 0, "v2"), k=N, bridge="require")
     with pytest.raises(MissingAdapter):
-        search(account.collection, query_of(account, 0, "v2"))
+        account.collection.search(request)
+    served = account.collection.search(request._replace(bridge="on"))
+    assert {*served.ids} == {*range(120, N)}
+    assert served.stats.out_of_reach == [OutOfReach("", "v1", "v2", 120)]
 
 
 def test_without_bridges_own_queries_still_find_their_rows(account: Account) -> None:
@@ -227,9 +234,12 @@ def test_vectors_and_limits_are_checked(account: Account) -> None:
     with pytest.raises(InvalidInput, match="expected dim: 16, got 12"):
         account.collection.search(SearchRequest(long))
     good = query_of(account, 0, "v2")
-    for wrong in ({"k": 0}, {"k": 100_001}, {"offset": -3}, {"ef": 0}):
+    for wrong in ({"k": 0}, {"offset": -3}, {"ef": 0}):
         with pytest.raises(InvalidConfig):
             account.collection.search(SearchRequest(good)._replace(**wrong))
+    for most in (100_001, 2**64 - 1):  # all there is
+        found = account.collection.search(SearchRequest(good, k=most))
+        assert {*found.ids} == {*range(N)}
     supplied = {1: np.ones(5, dtype=np.float32)}
     wrong_size = query_of(account, 0, "v2", rescore_version="v2", supplied=supplied)
     with pytest.raises(InvalidInput, match="expected dim: 16, got 5"):

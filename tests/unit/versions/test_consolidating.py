@@ -180,7 +180,7 @@ def test_mapped_rows_are_never_active_and_can_be_retired(account: Account) -> No
     collection.drop_version("", MAPPED)
     collection.drop_adapter("", "v1", "v2")
     with pytest.raises(MissingAdapter):
-        collection.search(SearchRequest(query, "@v2"))
+        collection.search(SearchRequest(query, "@v2", bridge="require"))
 
 
 def test_what_cannot_be_consolidated(account: Account) -> None:

@@ -27,7 +27,6 @@ from index.versions.merging import (
     FEWEST,
     Listed,
     Merge,
-    by_rank,
     choose_merge,
     comparable,
     placed,
@@ -231,7 +230,7 @@ def test_equal_scores_keep_their_order_in_every_merge() -> None:
 
 
 def test_rows_known_by_rank_only_stand_among_those_scored_again() -> None:
-    ranked = by_rank(6, 0.5)
+    ranked = np.linspace(0.8, 0.2, 6, dtype=np.float32)
     scored = np.array([False, True, False, True, False, True])
     scores = np.where(scored, [0, 0.7, 0, 0.9, 0, 0.1], ranked).astype(np.float32)
     found = placed(ranked, scored, scores)

@@ -25,6 +25,7 @@ from index import (
     VersionNotFound,
 )
 from index import making as making_module
+from index.types import OutOfReach
 from index.versions import choosing
 from index.versions.fitted import Fitted
 from index.versions.pairs import Pairs
@@ -185,8 +186,9 @@ def test_it_is_fitted_again_whatever_its_versions_are_called(account: Account, a
     collection.activate_version("", active, force=True)
     account.put("v2", range(100, 250))
     collection.upkeep.compact()
-    (one,) = collection.adapters()
+    one, *others = collection.adapters()
     assert (one.rows, one.queries, one.pairs + one.held_out) == ("v1", "v2", 250)
+    assert len(others) == (active == "v2")  # the way back, which waits
 
 
 def test_what_a_caller_gave_is_not_replaced_by_held_points(account: Account) -> None:
@@ -207,7 +209,7 @@ def test_factors_of_new_rows_are_there_before_searches(account: Account) -> None
     collection = account.collection
     collection.fit_adapter(FitRequest("v1", "v2", kind="ridge", pairs=pairs_of(account)))
     collection.upkeep.seal()
-    assert not collection.fitting.unwarmed()
+    assert not collection.fitting.warming.unwarmed()
     fitted = fitted_of(collection)
     (part,) = collection.view.vectors[""].sealed
     rows = part.segment.vectors_of(np.arange(part.n))  # type: ignore[union-attr]
@@ -218,7 +220,7 @@ def test_factors_of_new_rows_are_there_before_searches(account: Account) -> None
     collection.search(SearchRequest(account.query("v2", 0), "@v2"))
     collection.upkeep.seal()
     collection.upkeep.compact()
-    collection.fitting.warm()
+    collection.fitting.warming.warm()
     sealed = [p.segment.name for p in collection.view.vectors[""].sealed]
     assert all(fitted.factors.has(name, 1) for name in sealed)
     assert part.segment.name not in sealed and not fitted.factors.has(part.segment.name, 1)
@@ -507,8 +509,9 @@ def test_an_activation_during_a_fit_changes_nothing_of_it(
     account.collection.activate_version("", "v2", force=True)
     paused.go.set()
     thread.join()
-    (shown,) = account.collection.adapters()
-    assert (shown.rows, shown.queries) == ("v1", "v2")
+    fitted, back = account.collection.adapters()
+    assert (fitted.rows, fitted.queries, fitted.state) == ("v1", "v2", "fitted")
+    assert (back.rows, back.queries, back.state) == ("v2", "v1", "fitting")
     found = account.collection.search(SearchRequest(account.query("v2", 0), k=N))
     assert len(found.ids) == N
 
@@ -558,7 +561,7 @@ def test_closing_ends_a_fit(account: Account, monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_a_damaged_adapter_is_named_and_replaced(tmp_path: Path, rng: np.random.Generator) -> None:
-    """The points stay readable, searches that need it are refused, and fitting again mends it."""
+    """The points stay readable, searches say what they leave out, fitting again mends it."""
     spaces = {v: VectorConfig(SIZES[v], Distance.COSINE) for v in ("v1", "v2")}
     query = rng.normal(size=SIZES["v2"]).astype(np.float32)
     with Database.open(tmp_path, threads=1) as database:
@@ -578,7 +581,9 @@ def test_a_damaged_adapter_is_named_and_replaced(tmp_path: Path, rng: np.random.
         (shown,) = collection.adapters()
         assert shown.state == "damaged" and str(file) in shown.stage
         with pytest.raises(MissingAdapter):
-            collection.search(SearchRequest(query, "@v2"))
+            collection.search(SearchRequest(query, "@v2", bridge="require"))
+        left_out = collection.search(SearchRequest(query, "@v2")).stats.out_of_reach
+        assert left_out == [OutOfReach("", "v1", "v2", 100)]
         collection.fit_adapter(request)
         assert [one.state for one in collection.adapters()] == ["fitted"]
         assert len(collection.search(SearchRequest(query, "@v2")).ids) == 10

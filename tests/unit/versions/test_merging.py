@@ -11,7 +11,7 @@ from index.types import Distance
 from index.versions.adapters import Pairs, fit
 from index.versions.calibration import fit_calibration
 from index.versions.matching import PULL
-from index.versions.merging import Listed, Merge, by_rank, choose_merge, comparable, prefer
+from index.versions.merging import Listed, Merge, by_place, choose_merge, comparable, prefer
 from tests.unit.versions.spaces import two_spaces
 
 COSINE = Distance.COSINE
@@ -44,28 +44,51 @@ def test_matched_moves_the_bridged_list_whole() -> None:
 
 def test_a_list_of_fewer_points_stands_thinner() -> None:
     """Of a tenth of the points, the first stands about where the fifth of the rest does."""
-    own, others = comparable(
-        np.zeros(2, np.float32), 100, [Listed(np.zeros(30, np.float32), Merge("rank"), 900)]
-    )
+    native = np.array([0.9, 0.5], np.float32)
+    scores = np.linspace(0.99, 0.01, 30, dtype=np.float32)
+    own, others = comparable(native, 100, [Listed(scores, Merge("rank"), 900)])
+    assert own is native
     before_first = int((others[0] > own[0]).sum())
     between = int(((others[0] < own[0]) & (others[0] > own[1])).sum())
-    assert before_first in (4, 5)
+    assert before_first <= 4  # at the same place, or ahead of it by their own scores
+    assert int((others[0] >= own[0]).sum()) in (4, 5)
     assert between in (9, 8)
 
 
-def test_one_list_by_rank_puts_all_by_rank() -> None:
+def test_scores_by_place_are_those_of_the_native_list() -> None:
+    """Ranks alone are no scores: what is shown is in the metric of the query's version."""
+    scores = np.array([-3.0, -4.0, -900.0], dtype=np.float32)
+    native = np.array([-10.0, -20.0, -30.0], dtype=np.float32)
+    np.testing.assert_allclose(by_place(native, 30, scores, 30), native)
+    np.testing.assert_allclose(by_place(native, 30, scores, 60), [-3, -12.5, -17.5])
+    np.testing.assert_allclose(by_place(native, 30, scores, 10), [-20, -30, -900])
+    farther = by_place(native, 30, np.array([-15, -16, -17], np.float32), 60)
+    np.testing.assert_allclose(farther, [-10, -12.5, -17.5])  # not ahead of the first by itself
+
+
+def test_a_list_by_place_leaves_others_alone() -> None:
     lists = [Listed(BRIDGED, Merge("raw"), 5), Listed(BRIDGED, Merge("rank"), 5)]
     own, others = comparable(NATIVE, 5, lists)
-    for scores in (own, *others):
-        assert (np.diff(scores) < 0).all()
-        assert ((scores > 0) & (scores < 1)).all()
+    assert own is NATIVE and others[0] is BRIDGED
+    np.testing.assert_allclose(others[1], NATIVE[:2])
 
 
 def test_no_live_points_do_not_divide_by_zero() -> None:
     own, others = comparable(np.empty(0, np.float32), 0, [Listed(BRIDGED, Merge("rank"), 5)])
     assert len(own) == 0
-    assert np.isfinite(others[0]).all()
-    assert np.isfinite(by_rank(3, 0.0)).all()
+    assert others[0] is BRIDGED
+    assert by_place(NATIVE, 3, BRIDGED, 0) is BRIDGED
+
+
+@pytest.mark.parametrize("method", ["matched", "isotonic"])
+def test_nothing_is_closer_than_can_be(method: str) -> None:
+    native = np.array([-0.1, -0.2], dtype=np.float32)
+    bridged = np.array([-5.0, -6.0, -1e4], dtype=np.float32)
+    calibration = fit_calibration(np.array([-9.0, -8.0]), np.array([-4.0, -2.0]))
+    merge = Merge(method, calibration if method == "isotonic" else None)  # type: ignore[arg-type]
+    listed = [Listed(bridged, merge, 2), Listed(native + 5 - 5, merge, 900)]
+    _, others = comparable(native, 2, listed, best=0.0)
+    assert all((scores <= 0).all() and (np.diff(scores) <= 0).all() for scores in others)
 
 
 @pytest.mark.parametrize("method", ["raw", "matched", "rank"])

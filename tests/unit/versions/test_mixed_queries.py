@@ -24,7 +24,7 @@ from index import (
     answer_groups,
     queries,
 )
-from index.types import BridgeMode
+from index.types import BridgeMode, OutOfReach
 from tests.conftest import open_collection
 from tests.unit.versions.mixed import EVEN, SIZES, Account, config_of, texts_of
 
@@ -167,15 +167,19 @@ def test_groups_hold_points_of_both_versions(account: Account) -> None:
 def test_what_no_adapter_leads_to(account: Account) -> None:
     account.collection.drop_adapter("", "v1", "v2")
     for query in (nearest(account, 0), queries.Recommend((3,), (), "best_score")):
-        for mode in ("on", "require"):
-            with pytest.raises(MissingAdapter):
-                ask(account.collection, Prefetch(query, "@v2", params=EXACT), mode)  # type: ignore[arg-type]
-        found = ask(account.collection, Prefetch(query, "@v2", params=EXACT, limit=N), "off")
-        assert {*found} == {*range(0, N, 3)} - (
-            {3} if isinstance(query, queries.Recommend) else set()
-        )
+        root = Prefetch(query, "@v2", params=EXACT, limit=N)
+        with pytest.raises(MissingAdapter):
+            ask(account.collection, root, "require")
+        skipped = {3} if isinstance(query, queries.Recommend) else set()
+        for mode, left_out in (("on", [OutOfReach("", "v1", "v2", 100)]), ("off", [])):
+            reading = account.collection.reading(mode)  # type: ignore[arg-type]
+            found = answer(reading, QueryRequest(root), lambda _, it=reading: it)  # type: ignore[misc]
+            assert {one.id for one in found.records} == {*range(0, N, 3)} - skipped
+            assert reading.stats.out_of_reach == left_out
     with pytest.raises(InvalidInput):
         ask(account.collection, Prefetch(queries.Recommend((4,)), "@v2"), "off")
+    with pytest.raises(MissingAdapter):  # an example that cannot be had is no point left out
+        ask(account.collection, Prefetch(queries.Recommend((4,)), "@v2"))
 
 
 @pytest.mark.parametrize("strategy", ["best_score", "average_vector"])

@@ -160,7 +160,13 @@ def plan_of(request: SearchRequest, one: Across, count: int) -> SearchPlan:
     misses more than usual: on the text data it needs an ef of 768 where a scan of all codes is as
     quick up to about ``SCANNED`` rows, and misses nothing. A caller's own ef is kept.
     """
-    plan = resolve(_whole(request, count), one.vectors.config)
+    assert isinstance(one.vectors.config, VectorConfig)
+    return bridged_plan(request, one.vectors.config, count)
+
+
+def bridged_plan(request: SearchRequest, config: VectorConfig, count: int) -> SearchPlan:
+    """Return how the ``count`` closest rows of a version are found, whichever those are."""
+    plan = resolve(_whole(request, count), config)
     if request.ef is not None or plan.exact:
         return plan
     ef = min(_EF_TIMES * plan.ef, MAX_EF)

@@ -36,12 +36,13 @@ from index.payload.config import FieldIndex
 from index.payload.edits import delete_keys, merge, merge_at
 from index.payload.evaluate import estimate
 from index.points import PointReader
+from index.pricing import estimate_seconds
 from index.reading import Reading, Selector
 from index.recover import ADAPTERS, FIELDS, SEGMENTS, STORE, recover
 from index.search.plan import SearchRequest
 from index.searching import Searches
 from index.shown import Shown
-from index.state import collection_sizes, collection_state, estimate_seconds
+from index.state import collection_sizes, collection_state
 from index.storage.ids import Key, check_ids, key_of, keys_of
 from index.storage.payload_size import PayloadSize
 from index.storage.reader import Reader
@@ -376,8 +377,7 @@ class Collection(Versioning):
 
     def cost(self, request: SearchRequest) -> float:
         """Return roughly how many seconds the search will take."""
-        vectors = self.view.find(request.vector_name)
-        return 0.0 if vectors is None else estimate_seconds(vectors, request, self.writer.indexes)
+        return estimate_seconds(self.view, request, self.writer.indexes)
 
     def state(self) -> CollectionInfo:
         """Return counts, sizes and the state of background work."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
@@ -14,13 +13,9 @@ from pyroaring import BitMap
 from index.collection_config import CollectionConfig
 from index.config import NO_GRAPH, SparseConfig, VectorConfig
 from index.fields import Fields
-from index.filters.expression import DatetimeRange, Match, Range
-from index.filters.walk import conditions_of
 from index.loading import Reason
 from index.payload.indexes import PayloadIndexes
 from index.recover import STORE
-from index.search.plan import SearchRequest, resolve
-from index.segments.growing import Growing
 from index.segments.sealed import Sealed, is_outdated
 from index.types import (
     CollectionInfo,
@@ -32,22 +27,6 @@ from index.types import (
 from index.upkeep import Upkeep
 from index.view import AnySealed, VectorView, View
 from index.writer import Writer
-
-# Rough seconds on one core; per dimension where rows are read.
-_BASE = 20e-6
-_PER_VISIT = 0.15e-9
-_PER_CODE = 0.03e-9
-_PER_FLOAT = 0.15e-9
-_SCORED_PER_EF = 20
-_PER_SPARSE_ROW = 10e-9
-_PER_CONDITION = 20e-6
-_PER_FLAG = 1e-9  # of a point, by one condition
-_FILTERED = 3.0  # a filtered search, by one without a filter
-_QUICK = (Match, Range, DatetimeRange)  # conditions that an index answers whole
-_PER_HIT = 1e-6  # merged, named and written
-_PER_PAYLOAD = 2.5e-6
-_PER_VECTOR = 5e-6
-_PER_NUMBER = 0.05e-6  # of a vector that is read and written
 
 
 def collection_state(
@@ -169,46 +148,3 @@ def _versions_of(view: View, config: CollectionConfig, name: str) -> Iterator[Ve
             bytes_per_vector=resident / points if points else 0.0,
             mapped_from=None if one.mapped is None else one.mapped[0],
         )
-
-
-def estimate_seconds(vectors: VectorView, request: SearchRequest, indexes: PayloadIndexes) -> float:
-    """Return roughly how long a search takes, its hits read and written."""
-    if request.filter is None:
-        return _search_seconds(vectors, request)
-    conditions = 0
-    for base, condition in conditions_of(request.filter):
-        if base or not isinstance(condition, _QUICK) or not indexes.has(condition.path):
-            return math.inf  # payloads may have to be read
-        conditions += 1
-    filtering = conditions * (_PER_CONDITION + vectors.live * _PER_FLAG)
-    return filtering + _FILTERED * _search_seconds(vectors, request)
-
-
-def _search_seconds(vectors: VectorView, request: SearchRequest) -> float:
-    if isinstance(vectors.config, SparseConfig):
-        return _BASE + vectors.live * _PER_SPARSE_ROW
-    plan = resolve(request, vectors.config)
-    size = vectors.config.size
-    exact = request.exact or request.ignore_codes
-    seconds = _BASE
-    rows = 0
-    for part in vectors.sealed:
-        rows += part.n
-        assert isinstance(part.segment, Sealed)
-        if part.segment.searcher.has_graph and not exact:
-            seconds += min(part.n, plan.ef * _SCORED_PER_EF) * size * _PER_VISIT
-            seconds += min(part.n, plan.rescored) * size * _PER_FLOAT
-        else:
-            by_codes = part.segment.searcher.has_codes and not exact
-            seconds += part.n * size * (_PER_CODE if by_codes else _PER_FLOAT)
-    for growing in vectors.growing:
-        assert isinstance(growing, Growing)
-        rows += growing.n
-        exactly = exact or growing.encoder is None
-        seconds += growing.n * size * (_PER_FLOAT if exactly else _PER_CODE)
-    per_hit = _PER_HIT
-    if request.with_payload:
-        per_hit += _PER_PAYLOAD
-    if request.with_vectors:
-        per_hit += _PER_VECTOR + size * _PER_NUMBER
-    return seconds + min(request.k + request.offset, rows) * per_hit

@@ -6,6 +6,7 @@ costs about as much as the search itself. Trees run beside it.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from time import perf_counter
 from typing import TypeAlias
@@ -127,9 +128,11 @@ def answer_now(
     if strict_of(collection, context.rates) is not None:
         return None
     asked = decode(body, collection.config)
-    if isinstance(asked, Tree) or collection.cost(asked.request) > INLINE_SECONDS:
+    if isinstance(asked, Tree):
         return None
     request = _bridging(asked.request, bridge)
+    if collection.cost(request) > INLINE_SECONDS:
+        return None
     started = perf_counter()
     if _reads_store(request):
         try:
@@ -168,7 +171,7 @@ async def ask_batch(call: Call, kind: type, decode: DecodeBatch) -> list[ScoredP
     def search() -> list[tuple[SearchStats, ScoredPoints]]:
         return _run_batch(call.context, call.collection, asked, call.knobs.bridge)
 
-    short = _cost(call.collection, asked) <= INLINE_SECONDS
+    short = _cost(call.collection, asked, call.knobs.bridge) <= INLINE_SECONDS
     replies = await call.context.run(search, short=short, timeout=timeout)
     for stats, _ in replies:
         call.context.metrics.search(stats, sum(stats.seconds.values()), call.collection)
@@ -180,11 +183,14 @@ async def ask_batch(call: Call, kind: type, decode: DecodeBatch) -> list[ScoredP
     return found
 
 
-def _cost(collection: Collection, asked: Sequence[Asked]) -> float:
+def _cost(collection: Collection, asked: Sequence[Asked], bridge: BridgeMode) -> float:
     """Return roughly how many seconds a batch will take."""
+    if any(isinstance(each, Tree) for each in asked):
+        return math.inf
     return sum(
-        collection.cost(each.request) if isinstance(each, Query) else INLINE_SECONDS + 1
+        collection.cost(_bridging(each.request, bridge))
         for each in asked
+        if isinstance(each, Query)
     )
 
 

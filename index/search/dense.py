@@ -100,7 +100,7 @@ def _search_sealed(
             lambda k: searcher.by_scan(query, n, k, _scanned(plan, k), live, scaling), k, most
         )
 
-    if is_most or not _is_walked(searcher, n, plan):
+    if is_most or not is_walked(searcher, n, plan):
         return every_row()
     ef, rescored = min(plan.ef, n), min(_walked(plan), n)
 
@@ -113,7 +113,8 @@ def _search_sealed(
     return whole(walk, k, min(ef, most), every_row)
 
 
-def _is_walked(searcher: Searcher, rows: int, plan: SearchPlan) -> bool:
+def is_walked(searcher: Searcher, rows: int, plan: SearchPlan) -> bool:
+    """Tell whether a graph is walked to find the closest of so many rows, not all looked at."""
     if not searcher.has_graph or plan.exact:
         return False
     return rows > (plan.scanned if searcher.has_codes else plan.scanned // _SLOWER_EXACT)
@@ -200,7 +201,7 @@ def _search_allowed(
     if (plan.exact and searcher.has_kept) or _is_most(searcher, k, most, plan):
         return whole(exact, k, most)
     visited = scored = 0
-    if _is_walked(searcher, most, plan) and not is_few(most, plan.ef):
+    if is_walked(searcher, most, plan) and not is_few(most, plan.ef):
         hits = _walk(searcher, part.n, query, k, plan, among, scaling)
         if len(hits.rows) >= k:
             return hits

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import argparse
 import logging
+import resource
 import signal
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -46,6 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def serve(settings: Settings) -> int:
     """Serve until a signal; running requests finish, the database closes."""
+    raise_descriptor_limit()
     logging.basicConfig(
         level=settings.log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
     )
@@ -61,6 +64,17 @@ def serve(settings: Settings) -> int:
     signal.signal(signal.SIGINT, _leave)
     server.run()
     return 0 if server.started else 1
+
+
+def raise_descriptor_limit() -> None:
+    """Let this process open as many files as its hard limit allows: segments and clients need them.
+
+    The soft limit is often 1,024, for programs that use ``select``, which this one does not.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != hard:
+        with suppress(OSError, ValueError):  # systems may refuse even what they call allowed
+            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 def demonstrate(options: Options) -> int:

@@ -11,6 +11,11 @@ by ``bridging``, which merges both lists.
 
 from __future__ import annotations
 
+# numpy imports these where they are first used: in the middle of a write perhaps, when descriptors
+# or memory have run out.
+import numpy.ma  # noqa: F401
+import numpy.random  # noqa: F401
+
 from index.aliases import AliasChange, CreateAlias, DeleteAlias, RenameAlias
 from index.backfilling import BackfillPoint, BackfillStatus
 from index.batch import NamedSparse, PointBatch, Selection

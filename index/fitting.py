@@ -284,9 +284,12 @@ class Fitting:
             return request
         return self._repeated(ends, fitted) if fitted.from_points else None
 
-    def _repeated(self, ends: Ends, fitted: Fitted) -> FitRequest:
+    def _repeated(self, ends: Ends, fitted: Fitted) -> FitRequest | None:
+        """Return what fits an adapter again; None where one of its versions was just dropped."""
         config = self._writer.config
         own = {config.number(config.column_of(one)): one for one in config.versions}
+        if not own.keys() >= {*ends}:
+            return None
         rows, queries = (own[number] for number in ends)
         kind: Any = fitted.asked
         return FitRequest(

@@ -14,14 +14,21 @@ from index import (
     Distance,
     QueryRequest,
     SearchRequest,
+    VectorConfig,
+    VersionedQuery,
     answer,
     queries,
 )
 from index.filters.expression import Filter, Match
 from index.filters.paths import parse_path
+from index.recover import ADAPTERS
 from index.types import Vector, Vectors
+from index.upgrading import put_fitted
+from index.versions.merging import Merge, Method
 from tests.conftest import Corpus, OpenCollection
 from tests.points import batch_of, config_of
+from tests.unit.versions.mixed import SIZES, Account, texts_of
+from tests.unit.versions.mixed import config_of as versioned
 
 Ask = Callable[[int, int], Sequence[object]]  # limit and offset to the ids of a page
 
@@ -33,7 +40,7 @@ def paged(ask: Ask, page: int, stop: int) -> list[object]:
     return [one for start in range(0, stop, page) for one in ask(page, start)]
 
 
-def search(collection: Collection, query: Vector, **how: Any) -> Ask:
+def search(collection: Collection, query: Vector | VersionedQuery, **how: Any) -> Ask:
     def ask(limit: int, offset: int) -> Sequence[object]:
         return collection.search(SearchRequest(query, k=limit, offset=offset, **how)).ids
 
@@ -161,3 +168,26 @@ def test_pages_of_trees_and_of_examples(
             return [one.id for one in answer(reading, request, lambda _: reading).records]
 
         assert paged(ask, 20, 200) == list(ask(200, 0)), name
+
+
+@pytest.mark.parametrize("merge", ["raw", "matched", "rank"])
+def test_pages_of_two_versions(
+    collection_of: OpenCollection, rng: np.random.Generator, merge: Method
+) -> None:
+    """Natively found points and bridged ones, and a query in both versions."""
+    spaces = {version: VectorConfig(SIZES[version], Distance.COSINE) for version in ("v1", "v2")}
+    account = Account(
+        collection_of(versioned(spaces["v1"], seal_rows=1_100)), texts_of(ROWS, rng), spaces
+    )
+    account.declare("v2")
+    account.put("v1", range(ROWS))
+    account.put("v2", range(0, ROWS, 5))
+    fitted = replace(account.fit("v1", "v2"), merge=Merge(merge))
+    writer = account.collection.writer
+    put_fitted(writer, account.collection.folder / ADAPTERS, next(iter(writer.fitted)), fitted)
+    account.collection.upkeep.seal()
+    both = VersionedQuery({version: account.query(version, 0) for version in spaces})
+    for query in (account.query("v2", 0), both):
+        for how in ({"ef": 200}, {"exact": True, "ef": 200}):
+            ask = search(account.collection, query, vector_name="@v2", **how)
+            assert paged(ask, 20, 200) == list(ask(200, 0)), how

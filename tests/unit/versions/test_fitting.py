@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -189,6 +190,55 @@ def test_it_is_fitted_again_whatever_its_versions_are_called(account: Account, a
     one, *others = collection.adapters()
     assert (one.rows, one.queries, one.pairs + one.held_out) == ("v1", "v2", 250)
     assert len(others) == (active == "v2")  # the way back, which waits
+
+
+class Watched(dict[Any, Any]):
+    """Adapters; after the ``at``-th look at them a version is dropped."""
+
+    def __init__(self, of: Mapping[Any, Any], at: int, drop: Callable[[], object]) -> None:
+        super().__init__(of)
+        self._left, self._drop = at, drop
+
+    def _looked(self) -> None:
+        self._left -= 1
+        if self._left == 0:
+            self._drop()
+
+    def items(self) -> Any:
+        found = [*super().items()]
+        self._looked()
+        return found
+
+    def get(self, *args: Any) -> Any:
+        found = super().get(*args)
+        self._looked()
+        return found
+
+
+@pytest.mark.parametrize("dropped", ["v1", "v2"])
+@pytest.mark.parametrize("at", range(1, 9))
+def test_a_version_may_be_dropped_at_any_moment_of_upkeep(
+    account: Account, at: int, dropped: str
+) -> None:
+    """Nothing is wrong then, and nothing is said to be."""
+    account.put("v2", range(100))
+    collection = account.collection
+    collection.fit_adapter(FitRequest("v1", "v2", kind="auto"))
+    if dropped == "v1":
+        collection.activate_version("", "v2", force=True)
+    account.put("v2", range(N))
+    collection.upkeep.seal()
+
+    def drop() -> None:
+        collection.drop_version("", dropped, force=True)
+
+    collection.writer.fitted = Watched(collection.writer.fitted, at, drop)
+    for _ in range(3):
+        collection.upkeep.compact_delay()
+        collection.upkeep.compact()
+        assert collection.upkeep.last_error is None
+    collection.upkeep.seal()
+    assert collection.upkeep.last_error is None
 
 
 def test_what_a_caller_gave_is_not_replaced_by_held_points(account: Account) -> None:

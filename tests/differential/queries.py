@@ -23,11 +23,16 @@ TIED = models.ContextQuery  # many scores of exactly 0: what is fused above hang
 ENDS = [0, 1, 2, 3, 2.5, None]
 
 
-def target(draw: Draw, name: str, having: Mapping[str, Sequence[Any]]) -> Any:
-    """Return a vector, or the id of a point that has one (sometimes of one that may not)."""
+def target(
+    draw: Draw, name: str, having: Mapping[str, Sequence[Any]], *, apart: bool = False
+) -> Any:
+    """Return a vector, or the id of a point that has one (sometimes of one that may not).
+
+    A vector is sometimes that of a point, not so when it is to be ``apart``.
+    """
     kind = draw(st.sampled_from(["vector"] * 10 + ["id"] * 9 + ["any id"]))
     if kind == "vector" or not having[name]:
-        return vector_of(name, draw(seeds))
+        return vector_of(name, draw(seeds) + (APART if apart else 0))
     return draw(st.sampled_from(having[name] if kind == "id" else IDS))
 
 
@@ -45,17 +50,18 @@ def diverse(draw: Draw, name: str, points: Points) -> models.NearestQuery:
         diversity=draw(st.sampled_from([None, 0.0, 0.3, 0.8, 1.0])),
         candidates_limit=draw(st.sampled_from([None, 5, 50])),
     )
-    return models.NearestQuery(nearest=target(draw, name, points.having), mmr=mmr)
+    # at the vector of a point, all others are as close to the query as to that point: a tie
+    wanted = target(draw, name, points.having, apart=True)
+    return models.NearestQuery(nearest=wanted, mmr=mmr)
 
 
 def recommend(draw: Draw, name: str, points: Points) -> models.RecommendQuery:
     strategy = draw(st.sampled_from([None, *models.RecommendStrategy]))
     averaging = strategy in (None, models.RecommendStrategy.AVERAGE_VECTOR)
-    wanted = models.RecommendInput(
-        positive=some(draw, name, points, int(averaging), 3),
-        negative=some(draw, name, points, 0, 2),
-        strategy=strategy,
-    )
+    positive = some(draw, name, points, int(averaging), 3)
+    # of none at all the local mode finds out only where there are points to compare with
+    negative = some(draw, name, points, int(not positive), 2)
+    wanted = models.RecommendInput(positive=positive, negative=negative, strategy=strategy)
     return models.RecommendQuery(recommend=wanted)
 
 
@@ -154,6 +160,8 @@ def asked(
     return draw(vector_queries(points))
 
 
+EVERYTHING = 100
+APART = 2**40  # beyond the seeds of all points
 SELECTORS = [
     True,
     True,
@@ -203,12 +211,20 @@ def grouped(draw: Draw, points: Points) -> dict[str, Any]:
     """The arguments of one `query_points_groups`."""
     request = draw(requests(points))
     del request["offset"]
+    widen(request["prefetch"] or [])
     request["limit"] = draw(st.sampled_from([1, 2, 10]))
     request["group_size"] = draw(st.sampled_from([1, 2, 3, 50]))
     request["group_by"] = draw(
         st.sampled_from(["n", "word", "word[]", "nested.m", "list", "list[0]", "p"])
     )
     return request
+
+
+def widen(prefetches: list[models.Prefetch]) -> None:
+    """Set limits beyond all points, since the local mode forgets those of prefetches in groups."""
+    for one in prefetches:
+        one.limit = EVERYTHING
+        widen(one.prefetch or [])  # type: ignore[arg-type]
 
 
 def strict(request: Mapping[str, Any]) -> bool:

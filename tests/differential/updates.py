@@ -64,8 +64,8 @@ patches = st.dictionaries(
 selections = st.one_of(st.lists(ids, min_size=1, max_size=4), filters)
 
 
-def vectors(draw: Draw) -> dict[str, Any]:
-    names = draw(st.lists(st.sampled_from(NAMES), max_size=4, unique=True))
+def vectors(draw: Draw, least: int = 0) -> dict[str, Any]:
+    names = draw(st.lists(st.sampled_from(NAMES), min_size=least, max_size=4, unique=True))
     return {name: vector_of(name, draw(seeds)) for name in names}
 
 
@@ -110,7 +110,8 @@ def upserts(draw: Draw) -> models.UpsertOperation:
 @st.composite
 def vector_updates(draw: Draw) -> models.UpdateVectorsOperation:
     chosen = draw(st.lists(ids, min_size=1, max_size=3, unique=True))
-    points = [models.PointVectors(id=one, vector=vectors(draw)) for one in chosen]
+    # none is refused by the server, and is no change in the local mode
+    points = [models.PointVectors(id=one, vector=vectors(draw, least=1)) for one in chosen]
     condition = draw(st.one_of(st.none(), st.none(), filters))
     return models.UpdateVectorsOperation(
         update_vectors=models.UpdateVectors(points=points, update_filter=condition)

@@ -32,7 +32,10 @@ from tests.property.versions_model import SIZES, mapped_name
 from tests.property.versions_world import IDS, LATENT, VersionsWorld, versions
 
 BULK = 1_100  # enough for a segment to have a graph
-PAYLOADS = (None, b'{"n":1}', b'{"n":2}')
+PAYLOADS = (
+    None,
+    *(text.encode() for text in ('{"цвет":1}', '{"цвет":2}', '{"é":1}', '{"e\u0301":1}', '{"":1}')),
+)
 KINDS: tuple[Kind, ...] = ("ridge", "procrustes")
 
 some_ids = st.lists(st.sampled_from(IDS), min_size=1, max_size=5, unique=True)

@@ -17,7 +17,7 @@ from qdrant_client.local.payload_value_setter import (
 
 from index.filters.expression import EACH, Path
 from index.filters.paths import parse_path
-from index.payload.edits import delete_keys, merge, merge_at
+from index.payload.edits import delete_keys, is_same, merge, merge_at
 from tests.unit.filters import strategies as draw
 from tests.unit.filters.models import path_text
 
@@ -91,3 +91,23 @@ def test_many_keys_are_deleted_in_one_pass(above: Path) -> None:
     left = delete_keys(json.dumps(value).encode(), paths)
     assert time.process_time() - start < 1
     assert left is not None and b"9999" in left and len(left) < 40
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        (b'{"a":1}', b'{ "a": 1.0 }', True),
+        (b'{"a":1}', b'{"a":true}', False),
+        (b'{"a":[0]}', b'{"a":[false]}', False),
+        (b'{"a":true}', b'{"a":true}', True),
+        (b'{"a":1,"b":2}', b'{"b":2,"a":1}', True),
+        (b'{"a":9007199254740993}', b'{"a":9007199254740992.0}', False),
+        ('{"ц":1}'.encode(), b'{"\\u0446":1}', True),
+        ('{"é":1}'.encode(), '{"e\u0301":1}'.encode(), False),
+        (b'{"a":{"b":[1,null]}}', b'{"a":{"b":[1]}}', False),
+        (b"{}", b"{}", True),
+        (None, None, False),
+    ],
+)
+def test_payloads_are_the_same_to_json(one: bytes | None, other: bytes | None, same: bool) -> None:
+    assert is_same(one, other) is same

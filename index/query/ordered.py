@@ -92,6 +92,7 @@ def _order(
     order = np.lexsort((numbers, values))
     if descending:
         order = order[::-1]
-    same = (np.diff(numbers[order]) == 0) & (np.diff(values[order]) == 0)
+    numbers, values = numbers[order], values[order]
+    same = (numbers[1:] == numbers[:-1]) & (values[1:] == values[:-1])  # two infinite ones, too
     first: NDArray[np.intp] = order[np.concatenate([[True], ~same])[: len(order)]][:count]
     return first

@@ -10,12 +10,10 @@ import numpy as np
 from pyroaring import BitMap
 
 from index.config import VectorConfig
-from index.search.allowed import Allowed, rows_of
+from index.search.every import parts_of
 from index.search.merge import PartHits, RowColumns
 from index.segments.growing import Growing
-from index.segments.sealed import Sealed
 from index.segments.searcher import Hits
-from index.storage.ids import Ids
 from index.types import Distance, Rows, Vector
 from index.view import VectorView
 
@@ -35,27 +33,15 @@ def first_by_id(vectors: VectorView, points: BitMap | None, count: int) -> list[
         points: numbers of the points that may be found, None for all.
         count: how many.
     """
-    allowed = None if points is None else Allowed(points)
     found: list[PartHits] = []
-    for part in vectors.sealed:
-        assert isinstance(part.segment, Sealed)
-        if allowed is None:
-            rows = part.dead.live_rows(part.n).astype(np.uint32)
-        else:
-            rows = rows_of(allowed.in_sealed(part), min(part.live, allowed.count))
-        found.append(_first(part.segment, part.segment.ids, rows, count))
-    for growing in vectors.growing:
-        assert isinstance(growing, Growing)
-        if allowed is None:
-            rows = growing.dead.live_rows(growing.n).astype(np.uint32)
-        else:
-            rows = rows_of(allowed.in_growing(growing), min(growing.live, allowed.count))
-        found.append(_first(growing.columns, growing.columns.ids, rows, count))
+    for part, _, _, rows in parts_of(vectors, points):
+        columns = part.columns if isinstance(part, Growing) else part.segment
+        found.append(_first(columns, rows, count))
     return found
 
 
-def _first(columns: RowColumns, ids: Ids, rows: Rows, count: int) -> PartHits:
-    own = ids[rows]
+def _first(columns: RowColumns, rows: Rows, count: int) -> PartHits:
+    own = columns.ids[rows]
     keys = own if own.ndim == 1 else np.ascontiguousarray(own).view(f"S{own.shape[1]}").ravel()
     rows = rows[np.argsort(keys, kind="stable")[:count]]
     return PartHits(columns, Hits(rows, np.zeros(len(rows), np.float32), 0, 0, 0))

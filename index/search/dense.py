@@ -28,6 +28,7 @@ _SCAN_RESCORED = (
 )
 _MORE = 4  # times as many rows are asked for while copies of the last are left out
 _MOST = 2  # rows in order are read as quickly as one out of order
+_CROWDED, _MOST_CROWDED = 2, 16  # copies of a row, from which and up to which a walk is widened
 _SLOWER_EXACT = 8  # times as long as its code takes a kept row
 _NOTHING = Hits(np.empty(0, np.uint32), np.empty(0, np.float32), 0, 0, 0)
 
@@ -108,9 +109,27 @@ def _search_sealed(
         return searcher.by_graph(query, k, ef, rescored, live, scaling, plan.surely)
 
     hits = walk(min(k + 1, ef, most))
-    if len(hits.distances) > k and hits.distances[k] != hits.distances[k - 1]:
-        return hits  # as nearly always
-    return whole(walk, k, min(ef, most), every_row)
+    distances = hits.distances
+    if len(distances) > k and distances[k] != distances[k - 1]:
+        if plan.surely or distances[0] != distances[1]:
+            return hits  # as nearly always
+    else:
+        hits = whole(walk, k, min(ef, most), every_row)
+    return _beyond_copies(
+        hits, plan, lambda plan: _search_sealed(part, query, plan, allowed, scaling)
+    )
+
+
+def _beyond_copies(hits: Hits, plan: SearchPlan, again: Callable[[SearchPlan], Hits]) -> Hits:
+    """Return what a walk found, or what a wider one does where copies took the place of others.
+
+    A walk among copies keeps few that differ, so that it passes by whole sets of them.
+    """
+    copies = len(hits.distances) / max(len(np.unique(hits.distances)), 1)
+    if plan.surely or copies < _CROWDED:
+        return hits
+    wider = again(plan.wider(min(copies, _MOST_CROWDED)))
+    return wider._replace(visited=hits.visited + wider.visited, scored=hits.scored + wider.scored)
 
 
 def is_walked(searcher: Searcher, rows: int, plan: SearchPlan) -> bool:
@@ -204,7 +223,11 @@ def _search_allowed(
     if is_walked(searcher, most, plan) and not is_few(most, plan.ef):
         hits = _walk(searcher, part.n, query, k, plan, among, scaling)
         if len(hits.rows) >= k:
-            return hits
+            return _beyond_copies(
+                hits,
+                plan,
+                lambda plan: _search_allowed(part, searcher, query, plan, allowed, scaling),
+            )
         visited, scored = hits.visited, hits.scored
     hits = whole(scan if searcher.has_codes else exact, k, most)
     return hits._replace(visited=visited, scored=scored + hits.scored)

@@ -62,7 +62,7 @@ def score_rows(
     Yields:
         Numbers (m,) in no order that means anything, distances (E, m) and the flag.
     """
-    for part, searcher, own, rows in _parts(vectors, points):
+    for part, searcher, own, rows in parts_of(vectors, points):
         by_codes = searcher.has_codes and (len(rows) > _FEW_ROWS or not searcher.has_kept)
         for block in blocks(len(queries), len(rows)):
             some = rows[block]
@@ -107,7 +107,7 @@ def exact_distances(
         return distances
     wanted, place = np.unique(numbers, return_inverse=True)
     found = np.full((len(queries), len(wanted)), np.inf, dtype=np.float32)
-    for part, searcher, own, rows in _parts(vectors, from_numbers(wanted)):
+    for part, searcher, own, rows in parts_of(vectors, from_numbers(wanted)):
         columns = np.searchsorted(wanted, own[rows])
         distances = searcher.score(queries, rows, by_codes=not searcher.has_kept)
         _settle(distances, vectors, part, rows, scalings)
@@ -115,7 +115,7 @@ def exact_distances(
     return found[:, place]
 
 
-def _parts(
+def parts_of(
     vectors: VectorView, points: BitMap | None
 ) -> Iterator[tuple[SealedPart | Growing, Searcher, Numbers, Rows]]:
     """Yield parts, their searchers, the numbers of their rows, and the allowed rows if any."""

@@ -97,6 +97,11 @@ class SearchPlan(NamedTuple):
         """How long lists are that are merged by what they hold: the same for all pages."""
         return max(self.ef, self.fetch) if self.surely else self.fetch
 
+    def wider(self, times: float) -> SearchPlan:
+        """Return the plan at so many times its ef, as of a page that follows others."""
+        ef = min(int(times * self.ef), MAX_EF)
+        return self._replace(ef=ef, scanned=_SCANNED_PER_EF_WIDE * ef, surely=True, kept=ef)
+
 
 def resolve(
     request: SearchRequest, config: VectorConfig | SparseConfig, *, without: int = 0

@@ -11,7 +11,15 @@ from typing import Any
 
 import pytest
 
-from index import Collection, CollectionConfig, FieldIndex, PointBatch
+from index import (
+    Collection,
+    CollectionConfig,
+    FieldIndex,
+    PointBatch,
+    QueryRequest,
+    answer,
+    queries,
+)
 from index import fields as fields_module
 from index import loading as loading_module
 from index.errors import InvalidInput, StorageFull
@@ -321,3 +329,24 @@ def test_an_index_declared_as_no_release_does_hinders_nothing(collection: Collec
     assert list(opened.writer.indexes.fields) == ["n"]
     assert opened.count(colour("red")) == 100
     opened.close()
+
+
+@pytest.mark.parametrize("kind", ["integer", "float"])
+@pytest.mark.parametrize("descending", [False, True])
+def test_infinite_values_stand_once_in_an_order(
+    collection_of: OpenCollection, kind: str, descending: bool
+) -> None:
+    """A payload may hold 1e400, even twice; each value of a point stands once."""
+    collection = collection_of(CollectionConfig({}))
+    values = [b"[1e400,1e400]", b"1e400", b"[-1e400,5,-1e400,5]", b"-0.0", b"[1e400,-1e400]"]
+    payloads = [b'{"n":%b}' % value for value in values]
+    collection.upsert(PointBatch(range(len(values)), {}, payloads)).result()
+    collection.create_index("n", FieldIndex.from_declared(kind)).result()
+    reading = collection.reading()
+    root = queries.Prefetch(query=queries.OrderBy(("n",), descending), limit=20)
+    found = answer(reading, QueryRequest(root), lambda _: reading)
+    ids = [record.id for record in found.records]
+    assert (ids[::-1] if descending else ids) == [2, 4, 3, 2, 0, 1, 4]
+    infinite = float("inf")
+    expected = [-infinite, -infinite, 0, 5, infinite, infinite, infinite]
+    assert list(found.order_values or ()) == (expected[::-1] if descending else expected)

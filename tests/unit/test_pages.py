@@ -191,3 +191,19 @@ def test_pages_of_two_versions(
         for how in ({"ef": 200}, {"exact": True, "ef": 200}):
             ask = search(account.collection, query, vector_name="@v2", **how)
             assert paged(ask, 20, 200) == list(ask(200, 0)), how
+
+
+def test_pages_of_copies_at_defaults(
+    collection_of: OpenCollection, rng: np.random.Generator
+) -> None:
+    """A first page misses no set of copies that the pages after it leave to it."""
+    collection = collection_of(config_of(64))
+    rows = np.repeat(rng.standard_normal((900, 64), dtype=np.float32), 10, axis=0)
+    written(collection, rows)
+    collection.upkeep.seal()
+    lost = 0
+    for query in rng.standard_normal((10, 64), dtype=np.float32):
+        ask = search(collection, query)
+        lost += repeats_and_omissions(ask, 10, 100)
+        assert ask(10, 0) == search(collection, query, exact=True)(10, 0)
+    assert lost <= 1  # of 1,000

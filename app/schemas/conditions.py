@@ -52,11 +52,11 @@ def read_field(raw: Any, where: str) -> Condition:
     Raises:
         Refusal: 400 for what cannot be read, 422 for a condition without a kind.
     """
-    asked = read_object(raw, where, ("key", *_KINDS), ("key",))
+    asked = read_object(raw, where, ("key", *FIELD_KINDS), ("key",))
     path = read_path(asked.pop("key"), f"{where}.key")
     if not asked:
         raise out_of_range(where, "At least one field condition must be specified")
-    kinds = [_KINDS[name](path, value, f"{where}.{name}") for name, value in asked.items()]
+    kinds = [FIELD_KINDS[name](path, value, f"{where}.{name}") for name, value in asked.items()]
     if len(kinds) == 1:
         return kinds[0]
     for name in ("values_count", "is_empty", "is_null"):
@@ -206,7 +206,7 @@ _MATCHES: Mapping[str, _Reader] = {
     "prefix": _match_text("prefix"),
     "substring": _match_text("substring"),
 }
-_KINDS: Mapping[str, _Reader] = {
+FIELD_KINDS: Mapping[str, _Reader] = {
     "match": _match,
     "range": _range,
     "geo_bounding_box": _geo_box,

@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from app.errors import Refusal, format_error, out_of_range
-from app.schemas.conditions import read_field, read_path
+from app.schemas.conditions import FIELD_KINDS, read_field, read_path
 from app.schemas.ids import parse_ids
 from app.schemas.shapes import read_count, read_list, read_object, read_text, wrong_shape
 from index import (
@@ -109,6 +109,8 @@ class _Reader:
             )
         if not isinstance(raw, dict):
             raise wrong_shape(where, "a condition, which is an object", raw)
+        if None in raw.values():
+            raw = _without_nulls(raw)
         if "key" in raw:
             return read_field(raw, where)
         if "nested" in raw:
@@ -146,6 +148,13 @@ class _Reader:
         asked = read_object(inner, where, (names := ("key", "filter")), names)
         path = read_path(asked["key"], f"{where}.key")
         return Nested(path, self.filter(asked["filter"], f"{where}.filter", depth + 1))
+
+
+def _without_nulls(raw: dict[str, Any]) -> dict[str, Any]:
+    """Return a condition without the fields of others that are null; all null, it stays none."""
+    others = (*FIELD_KINDS, "key", *_SINGLE, "nested", *_CLAUSES)
+    kept = {name: one for name, one in raw.items() if one is not None or name not in others}
+    return kept or raw
 
 
 def _too_deep(where: str) -> Refusal:

@@ -18,6 +18,7 @@ from pydantic import BaseModel, Discriminator, Tag
 from app.errors import format_error, unsupported
 from app.warnings import Warnings
 
+NULL = b"null"
 SHOWN = 60  # characters of an unknown name that a text repeats
 
 
@@ -196,15 +197,18 @@ class Pruner:
                 if self._keeps_unknown(fields, name, value, place):
                     kept[name] = value
                 continue
-            if meant != name and meant in given or meant in kept:
+            if value == NULL and (meant != name or meant in kept or not known.takes_null):
+                continue
+            if meant != name and any(
+                meant in of and bytes(of[meant]) != NULL for of in (given, kept)
+            ):
                 raise format_error(f"duplicate field `{meant}`: `{place}` is the same")
-            if value != b"null" or known.takes_null:
-                kept[meant] = self._walk(value, known.shape, place)
+            kept[meant] = self._walk(value, known.shape, place)
         return _written(kept, given, text)
 
     def _keeps_unknown(self, fields: Fields, name: str, value: bytes, place: str) -> bool:
         """Tell whether the decoder is to meet an unknown field."""
-        if value == b"null":
+        if value == NULL:
             return False
         if name in fields.refused:
             raise unsupported(place)

@@ -114,10 +114,15 @@ class TurboQuantization(Body):
     turbo: TurboBody
 
 
+def _kind(value: Any, kinds: tuple[str, ...]) -> str | None:
+    """Return the tag of the one kind that is given, None where it is not one."""
+    given = value if isinstance(value, dict) else getattr(value, "__dict__", {})
+    found = [f"<{kind}>" for kind in kinds if given.get(kind) is not None]
+    return found[0] if len(found) == 1 else None
+
+
 def _quantization_kind(value: Any) -> str | None:
-    keys = value if isinstance(value, dict) else getattr(value, "model_fields_set", ())
-    kinds = ("scalar", "product", "binary", "turbo")
-    return next((f"<{kind}>" for kind in kinds if kind in keys), None)
+    return _kind(value, ("scalar", "product", "binary", "turbo"))
 
 
 # Tags in angle brackets are left out of error texts.
@@ -202,8 +207,7 @@ class SparseName(Body):
 
 
 def _name_kind(value: Any) -> str | None:
-    keys = value if isinstance(value, dict) else getattr(value, "model_fields_set", ())
-    return next((f"<{kind}>" for kind in ("dense", "sparse") if kind in keys), None)
+    return _kind(value, ("dense", "sparse"))
 
 
 VectorName = Annotated[

@@ -32,7 +32,7 @@ from app.schemas import (
 )
 from app.schemas.collections import CollectionBody, CollectionChange, OptimizersBody
 from app.schemas.indexes import IndexBody
-from app.schemas.pruning import LEAF, Fields, Known, Pruner, Shape, Types
+from app.schemas.pruning import LEAF, NULL, Fields, Known, Pruner, Shape, Types
 from app.schemas.spaces import HnswBody
 from app.schemas.vectors import SPARSE, SparseBody
 from app.schemas.versioned import VersionsBody
@@ -130,46 +130,54 @@ def prune(text: bytes, kind: Any, warnings: Warnings, strict: bool) -> bytes:
 
 
 def _query(text: bytes) -> Shape:
-    for name in _keys(text):
-        if name in kinds.BODIES:
-            return Shape(record=kinds.BODIES[name])
-    return _vector(text)
+    asked = [name for name in _given(text) if name in kinds.BODIES]
+    if len(asked) > 1:
+        return LEAF  # which of the kinds was meant is not ours to choose
+    return Shape(record=kinds.BODIES[asked[0]]) if asked else _vector(text)
 
 
 def _vector(text: bytes) -> Shape:
-    return Shape(record=SparseBody) if set(_keys(text)) >= SPARSE else LEAF
+    return Shape(record=SparseBody) if _given(text) >= SPARSE else LEAF
 
 
 def _vectors(text: bytes) -> Shape:
-    return LEAF if set(_keys(text)) >= SPARSE else Shape(values=Shape(choose=_vector))
+    return LEAF if _given(text) >= SPARSE else Shape(values=Shape(choose=_vector))
 
 
 def _expression(text: bytes) -> Shape:
     """Return the shape of a function; any other object is a condition of the filter language."""
-    return Shape(record=_FUNCTIONS) if _FUNCTIONS.known.keys() & _keys(text) else LEAF
+    return Shape(record=_FUNCTIONS) if _FUNCTIONS.known.keys() & _given(text) else LEAF
 
 
 def _field_schema(text: bytes) -> Shape:
     kind = msgspec.json.decode(text).get("type")
     parameters = FIELD_PARAMETERS.get(kind) if isinstance(kind, str) else None
-    return LEAF if parameters is None else Shape(record=Fields(dict.fromkeys(parameters, Known())))
+    if parameters is None:
+        return LEAF
+    return Shape(record=Fields({name: _PARTS.get(name, Known()) for name in parameters}))
 
 
-def _keys(text: bytes) -> list[str]:
-    return list(msgspec.json.decode(text, type=dict[str, msgspec.Raw]))
+def _given(text: bytes) -> set[str]:
+    """Return the names of the fields that are not null."""
+    fields = msgspec.json.decode(text, type=dict[str, msgspec.Raw])
+    return {name for name, value in fields.items() if bytes(value) != NULL}
 
 
+_PARTS = {  # of the parameters of a text index
+    "stopwords": Known(Shape(record=Fields(dict.fromkeys(("languages", "custom"), Known())))),
+    "stemmer": Known(Shape(record=Fields(dict.fromkeys(("type", "language"), Known())))),
+}
 _EXPRESSION = Shape(choose=_expression)
 _FUNCTIONS = Fields(
     {
-        **dict.fromkeys(formulas.MANY, Known(Shape(items=_EXPRESSION))),
-        **dict.fromkeys(formulas.ONE, Known(_EXPRESSION)),
-        **dict.fromkeys(formulas.DECAYS, Known(Shape(record=formulas.DecayBody))),
-        "div": Known(Shape(record=formulas.DivBody)),
-        "pow": Known(Shape(record=formulas.PowBody)),
-        "geo_distance": Known(Shape(record=formulas.GeoDistanceBody)),
-        "datetime": Known(),
-        "datetime_key": Known(),
+        **dict.fromkeys(formulas.MANY, Known(Shape(items=_EXPRESSION), False)),
+        **dict.fromkeys(formulas.ONE, Known(_EXPRESSION, False)),
+        **dict.fromkeys(formulas.DECAYS, Known(Shape(record=formulas.DecayBody), False)),
+        "div": Known(Shape(record=formulas.DivBody), False),
+        "pow": Known(Shape(record=formulas.PowBody), False),
+        "geo_distance": Known(Shape(record=formulas.GeoDistanceBody), False),
+        "datetime": Known(takes_null=False),
+        "datetime_key": Known(takes_null=False),
     }
 )
 _LEVEL = Shape(record=searches.LevelBody)

@@ -67,6 +67,12 @@ def _is_kept_by_the_client(held: tuple[Path, Condition]) -> bool:
     )
 
 
+EVERY = dict.fromkeys(
+    (
+        *("key", "match", "range", "geo_radius", "values_count", "is_empty", "is_null"),
+        *("has_id", "has_vector", "slice", "nested", "must", "should", "min_should", "must_not"),
+    )
+)
 FIELDS: list[tuple[dict[str, Any], Any]] = [
     ({"key": "a[].b", "match": {"value": True}}, Match(("a", EACH, "b"), (True,))),
     ({"key": "a", "match": {"text_any": "x y"}}, MatchText(("a",), "x y", "any")),
@@ -91,6 +97,11 @@ FIELDS: list[tuple[dict[str, Any], Any]] = [
     ),
     ({"key": "a", "geo_radius": {"center": POINT, "radius": 0}}, GeoRadius(("a",), (1.0, 2.0), 0)),
     ({"has_id": [1, 1]}, HasId(frozenset((1,)))),
+    # beside what is given, the fields of all other conditions as null
+    ({**EVERY, "has_id": [1]}, HasId(frozenset((1,)))),
+    ({**EVERY, "key": "a", "match": {"value": 1}}, Match(("a",), (1,))),
+    ({**EVERY, "is_null": {"key": "a"}}, IsNull(("a",))),
+    ({**EVERY, "must": {"has_id": [1]}}, Filter(must=(HasId(frozenset((1,))),))),
 ]
 
 
@@ -239,3 +250,11 @@ def test_broken_json_is_refused(text: bytes) -> None:
     with pytest.raises(Refusal) as refusal:
         decode_filter(msgspec.Raw(text))
     assert refusal.value.status == 400
+
+
+@pytest.mark.parametrize("sent", [{"has_id": None}, {"has_id": None, "must": None}, EVERY])
+def test_a_condition_of_nothing_but_nulls_selects_nothing(sent: dict[str, Any]) -> None:
+    with pytest.raises(Refusal):
+        decode_filter(raw({"must": sent}))
+    with pytest.raises(Refusal):
+        decode_filter(raw({"must": [{"has_id": [1]}, {**sent, "unknown": None}]}))

@@ -143,6 +143,19 @@ UNKNOWN: dict[str, tuple[str, str, Any, list[str]]] = {
         {"field_name": "g", "field_schema": {"type": "keyword", "x": 1}, "y": 1},
         ["field_schema.x", "y"],
     ),
+    "text index": (
+        "PUT",
+        INDEX,
+        {
+            "field_name": "g",
+            "field_schema": {
+                "type": "text",
+                "stopwords": {"languages": ["english"], "custom": None, "x": 1},
+                "stemmer": {"type": "snowball", "language": "english", "y": 1},
+            },
+        },
+        ["field_schema.stopwords.x", "field_schema.stemmer.y"],
+    ),
     "change": (
         "PATCH",
         "/collections/{c}",
@@ -291,7 +304,7 @@ def test_aliases_of_settings(http: httpx.Client, c: str) -> None:
     ("method", "path", "body", "name"),
     [
         ("POST", QUERY, {"query": V, "with_vector": True, "with_vectors": True}, "with_vector"),
-        ("POST", QUERY, {"query": V, "with_vectors": None, "with_vector": None}, "with_vector"),
+        ("POST", QUERY, {"query": V, "with_vectors": True, "with_vector": False}, "with_vector"),
         (
             "PUT",
             "/collections/{c}/points",
@@ -311,6 +324,29 @@ def test_a_name_and_its_alias_at_once(
 ) -> None:
     text = refused(http.request(method, of(path, c), json=body), 400)
     assert f"duplicate field `{name}`" in text
+
+
+@pytest.mark.parametrize("kind", ALIASES, ids=lambda kind: kind.__name__)
+def test_a_null_beside_an_alias_is_absent(kind: type) -> None:
+    for alias, name in ALIASES[kind].items():
+        warnings = Warnings()
+        meant = msgspec.json.encode({name: 1})
+        for sent in ({alias: 1, name: None}, {name: None, alias: 1}, {name: 1, alias: None}):
+            assert prune(msgspec.json.encode(sent), kind, warnings, strict=False) == meant
+        assert not warnings
+
+
+def test_two_kinds_at_once_are_refused(http: httpx.Client, c: str) -> None:
+    for body in ({"nearest": V, "fusion": "rrf"}, {"sample": "random", "order_by": "n"}):
+        assert "unknown field" in refused(http.post(of(QUERY, c), json={"query": body}), 400)
+    vectors = {"size": 3, "distance": "Dot"}
+    codes = {"scalar": {"type": "int8"}, "binary": {}}
+    body = {"vectors": vectors, "quantization_config": codes}
+    text = refused(http.put(f"/collections/{c}-two", json=body), 400)
+    assert "expected an object with `scalar`" in text
+    body = {"dense": vectors, "sparse": {}}
+    text = refused(http.put(f"/collections/{c}/vectors/two", json=body), 400)
+    assert "expected an object with `dense` or `sparse`" in text
 
 
 def test_what_qdrant_knows_and_we_do_not_is_refused_by_name(http: httpx.Client, c: str) -> None:
@@ -376,6 +412,21 @@ NULLS: list[tuple[str, str, Any]] = [
     ),
     ("POST", QUERY, {"query": {"discover": {"target": V, "context": None}}}),
     ("POST", QUERY, {"query": {"recommend": {"positive": [1], "negative": None}}}),
+    ("POST", QUERY, {"query": {"nearest": None, "fusion": None, "sample": "random"}}),
+    ("POST", QUERY, {"query": V, "with_vector": None, "with_vectors": True}),
+    (
+        "POST",
+        QUERY,
+        {
+            "query": {"formula": {"mult": None, "sum": [1, {"neg": None, "abs": 2}]}},
+            "prefetch": {"query": V},
+        },
+    ),
+    (
+        "POST",
+        "/collections/{c}/points/count",
+        {"filter": {"must": {"key": "n", "match": {"value": 1, "any": None}, "has_id": None}}},
+    ),
     ("POST", QUERY, {"query": {"rrf": {"k": None, "weights": None}}, "prefetch": {"query": V}}),
     ("POST", QUERY, {"query": {"formula": 1, "defaults": None}, "prefetch": {"query": V}}),
     (
@@ -444,7 +495,10 @@ def test_null_in_every_setting(http: httpx.Client, c: str) -> None:
         "sparse_vectors": {"s": {"index": dict.fromkeys(spaces.SparseIndexBody.model_fields)}},
         "optimizers_config": dict.fromkeys(collections.OptimizersBody.model_fields),
         "strict_mode_config": dict.fromkeys(collections.StrictModeBody.model_fields),
-        "quantization_config": {"scalar": {"type": "int8", "quantile": None, "always_ram": None}},
+        "quantization_config": {
+            "scalar": {"type": "int8", "quantile": None, "always_ram": None},
+            "binary": None,
+        },
     }
     reply = http.put(f"/collections/{c}-nulls", json=body)
     result(reply)

@@ -45,6 +45,12 @@ class Rates:
             {"retry-after": str(seconds)},
         )
 
+    def forget(self, collection: str) -> None:
+        """Forget a collection that is dropped: the next of its name begins with full buckets."""
+        with self._lock:
+            for kept in [one for one in self._buckets if one[0] == collection]:
+                del self._buckets[kept]
+
 
 def _too_many(text: str, headers: dict[str, str] | None = None) -> Refusal:
     return Refusal(HTTPStatus.TOO_MANY_REQUESTS, f"Rate limiting exceeded: {text}", headers)

@@ -152,6 +152,8 @@ def update_collection(
 def delete_collection(request: Request, context: Shared, collection_name: str) -> Response:
     """Delete a collection, its files and its aliases; false when there was none."""
     try:
-        return reply(request, context.database.drop(collection_name))
+        dropped = context.database.drop(collection_name)
     except CollectionNotFound:
         return reply(request, False)
+    context.rates.forget(collection_name)
+    return reply(request, dropped)

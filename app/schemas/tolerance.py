@@ -37,7 +37,7 @@ from app.schemas.spaces import HnswBody
 from app.schemas.vectors import SPARSE, SparseBody
 from app.schemas.versioned import VersionsBody
 from app.warnings import Warnings
-from index import FIELD_PARAMETERS
+from index import FIELD_PARAMETERS, InvalidInput
 
 T = TypeVar("T")
 
@@ -110,7 +110,7 @@ def read(
     """
     try:
         return decode(text)
-    except (msgspec.ValidationError, Refusal):
+    except (msgspec.ValidationError, Refusal, InvalidInput):
         pruned = prune(text, kind, warnings, strict)
         if pruned is text:
             raise

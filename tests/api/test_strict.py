@@ -473,6 +473,21 @@ def test_reads_are_let_through_again(http: httpx.Client, limited: Callable[..., 
     result(http.put(f"{path}/points", json={"points": [ONE]}))
 
 
+def test_a_collection_of_the_name_of_a_dropped_one_begins_anew(
+    http: httpx.Client, limited: Callable[..., str]
+) -> None:
+    path = limited(read_rate_limit=1)
+    for _ in range(2):
+        result(http.post(f"{path}/points/count", json={}))
+        refused(http.post(f"{path}/points/count", json={}), 429)
+        body = {
+            "vectors": {"size": 3, "distance": "Dot"},
+            "strict_mode_config": {"enabled": True, "read_rate_limit": 1},
+        }
+        assert result(http.delete(path)) is True
+        result(http.put(path, json=body))
+
+
 def test_a_write_above_the_whole_budget_is_not_to_be_repeated(
     http: httpx.Client, limited: Callable[..., str], server: Server
 ) -> None:

@@ -143,6 +143,12 @@ UNKNOWN: dict[str, tuple[str, str, Any, list[str]]] = {
         {"field_name": "g", "field_schema": {"type": "keyword", "x": 1}, "y": 1},
         ["field_schema.x", "y"],
     ),
+    "index alone": (
+        "PUT",
+        INDEX,
+        {"field_name": "g", "field_schema": {"type": "keyword", "x": 1}},
+        ["field_schema.x"],
+    ),
     "text index": (
         "PUT",
         INDEX,

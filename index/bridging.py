@@ -71,7 +71,7 @@ def closest_of_all(
     assert not isinstance(request.query, (int, UUID, VersionedQuery))
     started = perf_counter()
     plan = resolve(request, vectors.config, without=0 if without is None else 1)
-    query = check_query(request.query, vectors.config)
+    query = check_query(request.query, vectors.config, averaged=request.averaged)
     stats.seconds["plan"] = perf_counter() - started
     if is_alike(query, vectors.config):
         return _cut(alike(vectors, allowed, bridges, plan.fetch), plan, without)

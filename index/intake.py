@@ -26,14 +26,19 @@ Whose: TypeAlias = Callable[[int], str]  # row -> what to call its vector in a t
 Lengths: TypeAlias = NDArray[np.float32]  # (n,)
 
 LONGEST = 1e18
+_AVERAGED = 3  # times as long is twice the mean of some examples less that of others, at most
 _SLACK = 1 + 1e-6  # of the longest: float32 values of such a vector are off by that much
 _SAFE = (1e-24, LONGEST**2)  # squared lengths that float32 sums without losing them
 _UNIT2 = 1.5  # squared length; bytes below it are a single 1, whose direction scaling keeps
 _LARGEST_HALF = float(np.finfo(np.float16).max)
 
 
-def check_query(query: Vector | SparseVector, config: VectorConfig) -> Vector:
+def check_query(
+    query: Vector | SparseVector, config: VectorConfig, *, averaged: bool = False
+) -> Vector:
     """Return a query vector ready for search.
+
+    One ``averaged`` of checked examples may be as long as these make it.
 
     Raises:
         DimensionMismatch: its length is not the declared one.
@@ -46,14 +51,14 @@ def check_query(query: Vector | SparseVector, config: VectorConfig) -> Vector:
     if query.dtype != np.float32 or not query.flags.c_contiguous:
         query = np.ascontiguousarray(query, dtype=np.float32)
     if config.datatype == "float32":
-        return _checked_query(query, config)
+        return _checked_query(query, config, averaged)
     if config.datatype == "uint8" and np.isfinite(query).all():
         query = _to_uint8(query)
-    query = _checked_query(query, config)
+    query = _checked_query(query, config, averaged)
     return _to_float16(query) if config.datatype == "float16" else query
 
 
-def _checked_query(query: Vector, config: VectorConfig) -> Vector:
+def _checked_query(query: Vector, config: VectorConfig, averaged: bool) -> Vector:
     norm2 = float(np.vdot(query, query))  # unlike dot, it overflows without a warning
     if _SAFE[0] < norm2 < _SAFE[1]:
         if config.distance is not Distance.COSINE:
@@ -68,7 +73,8 @@ def _checked_query(query: Vector, config: VectorConfig) -> Vector:
         if norm2 > 0:
             wide *= norm2**-0.5
         return wide.astype(np.float32)
-    if norm2 > (LONGEST * _SLACK) ** 2:
+    longest = _AVERAGED * LONGEST if averaged else LONGEST
+    if norm2 > (longest * _SLACK) ** 2:
         raise InvalidVector(_too_long("The query vector"))
     return query
 

@@ -167,6 +167,7 @@ class Reading:
         max_distance: float | None = None,
         corpus: BitMap | None = None,
         paged: bool = False,
+        averaged: bool = False,
     ) -> Merged:
         """Return the ``k`` points closest to a query as the user gave it.
 
@@ -179,6 +180,7 @@ class Reading:
             max_distance: points farther away are left out.
             corpus: the points that idf is counted over, None for all.
             paged: whether the answer is a page of a longer one.
+            averaged: whether the query was made of several vectors.
 
         Raises:
             InvalidInput: one of its subclasses: the name, the query or a parameter is wrong.
@@ -195,6 +197,7 @@ class Reading:
             max_distance=max_distance,
             bridge=self.bridge,
             paged=paged,
+            averaged=averaged,
         )
         stats = SearchStats()
         if isinstance(query, VersionedQuery):

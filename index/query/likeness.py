@@ -8,8 +8,9 @@ from typing import TypeAlias, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from index.config import VectorConfig
+from index.config import SparseConfig, VectorConfig
 from index.errors import InvalidInput
+from index.intake import check_query
 from index.query import examples
 from index.query.examples import Scores, Similarities, similarities
 from index.query.nearest import nearest
@@ -41,7 +42,8 @@ def by_examples(source: Source, node: Prefetch, query: Judged, scope: Scope, cou
         InvalidInput: there is no example where one is needed.
     """
     if isinstance(query, Recommend) and query.strategy == "average_vector":
-        return nearest(source, node, average(query), scope, count)
+        _check_lengths(query, source.vector_names[node.using])
+        return nearest(source, node, average(query), scope, count, averaged=True)
     points, judge = _judge(query)
     if isinstance(source.vector_names[node.using], VectorConfig):
         targets = np.stack(cast(Sequence[NDArray[np.float32]], points)).astype(np.float32)
@@ -50,6 +52,13 @@ def by_examples(source: Source, node: Prefetch, query: Judged, scope: Scope, cou
         sparse = cast(Sequence[SparseVector], points)
         found = _among_sparse(source, node, sparse, judge, scope, count)
     return found.above(node.threshold)
+
+
+def _check_lengths(query: Recommend, config: VectorConfig | SparseConfig) -> None:
+    """Refuse examples that would be refused as queries: of their mean more is taken."""
+    if isinstance(config, VectorConfig):
+        for point in (*query.positive, *query.negative):
+            check_query(cast(Point, point), config)
 
 
 def average(query: Recommend) -> Point:

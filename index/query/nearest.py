@@ -22,9 +22,18 @@ from index.types import Distance, Numbers, SparseVector, Vector, Vectors, Versio
 
 
 def nearest(
-    source: Source, node: Prefetch, point: Point | VersionedQuery, scope: Scope, count: int
+    source: Source,
+    node: Prefetch,
+    point: Point | VersionedQuery,
+    scope: Scope,
+    count: int,
+    *,
+    averaged: bool = False,
 ) -> Scored:
-    """Return the ``count`` points closest to a vector, or to one in several versions."""
+    """Return the ``count`` points closest to a vector, or to one in several versions.
+
+    One ``averaged`` of several may be longer than a vector that is given.
+    """
     if isinstance(point, VersionedQuery):
         similarity = is_similarity(source.leading(node.using, point))
     else:
@@ -44,6 +53,7 @@ def nearest(
         max_distance=farthest(node.threshold, similarity),
         corpus=source.allowed(node.params.idf_corpus),
         paged=count > node.limit,
+        averaged=averaged,
     )
     scores = (0 - ranked.distances if similarity else ranked.distances).astype(np.float64)
     found = Scored(ranked.numbers, scores)

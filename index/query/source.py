@@ -72,10 +72,12 @@ class Source(Protocol):
         max_distance: float | None = None,
         corpus: BitMap | None = None,
         paged: bool = False,
+        averaged: bool = False,
     ) -> Ranked:
         """Return the ``k`` points closest to a query as the user gave it.
 
-        ``paged`` tells that the answer is a page of a longer one, which must fit its other pages.
+        ``paged`` tells that the answer is a page of a longer one, which must fit its other pages;
+        ``averaged`` that the query was made of several vectors.
 
         Under a sparse name only points that share a dimension with the query are results, and idf
         counts the points of ``corpus``, None for all.

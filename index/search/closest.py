@@ -47,7 +47,7 @@ def closest(
     if isinstance(vectors.config, VectorConfig):
         # the caller has read the vector of an id, and chosen one of several versions
         assert not isinstance(request.query, (int, UUID, VersionedQuery))
-        query = check_query(request.query, vectors.config)
+        query = check_query(request.query, vectors.config, averaged=request.averaged)
         stats.seconds["plan"] = perf_counter() - started
         if is_alike(query, vectors.config):
             found = first_by_id(vectors, allowed, plan.fetch)

@@ -50,9 +50,10 @@ class SearchRequest(NamedTuple):
     """What a caller asks; None means "the default", resolved once by ``resolve``.
 
     ``query`` is a vector (dense (d,) or sparse) or the id of a stored point, which is then left out
-    of the answer. ``paged`` says that the answer is a page of a longer one, as an offset does.
-    ``max_distance`` is inclusive. Points that hold only other versions of the vector
-    are found by adapters unless ``bridge`` is off; with require, all of them must be.
+    of the answer. ``paged`` says that the answer is a page of a longer one, as an offset does;
+    ``averaged`` that the vector was made of several. ``max_distance`` is inclusive. Points that
+    hold only other versions of the vector are found by adapters unless ``bridge`` is off; with
+    require, all of them must be.
     """
 
     query: Vector | SparseVector | PointId | VersionedQuery
@@ -70,6 +71,7 @@ class SearchRequest(NamedTuple):
     filter: Filter | None = None
     bridge: BridgeMode = "on"
     paged: bool = False
+    averaged: bool = False
 
 
 class SearchPlan(NamedTuple):

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
-from index import Distance, VectorConfig
+from index import Distance, QueryRequest, VectorConfig, answer, queries
 from index.config import Datatype
 from index.errors import InvalidConfig, InvalidVector
 from index.intake import LONGEST, as_given, check_query, check_rows, rounded, without_lengths
 from index.types import Vectors
+from tests.conftest import OpenCollection
+from tests.points import batch_of, config_of
 
 ODD = np.array(
     [[3.7, -2.0, 300.0, 0.99], [1e10, -1e10, 65_519.0, 0.1], [0.0, 255.0, 254.999, 1.0]],
@@ -98,3 +102,30 @@ def test_an_unknown_datatype_and_odd_ms_are_refused() -> None:
         VectorConfig(2, Distance.DOT, datatype="float8")  # type: ignore[arg-type]
     with pytest.raises(InvalidConfig, match="4 to 64, or 0 for no graph"):
         VectorConfig(2, Distance.DOT, M=3)
+
+
+@pytest.mark.parametrize("distance", [Distance.DOT, Distance.EUCLID, Distance.MANHATTAN])
+@pytest.mark.parametrize("encoding", ["4", "float32"])
+def test_the_average_of_the_longest_vectors_is_searched(
+    collection_of: OpenCollection, distance: Distance, encoding: Any
+) -> None:
+    """It is up to three times as long; an example that is too long itself stays refused."""
+    collection = collection_of(config_of(2, distance, encoding=encoding))
+    rows = np.array([[LONGEST, 0], [-LONGEST, 0], [0, LONGEST]], dtype=np.float32)
+    collection.upsert(batch_of([1, 2, 3], rows)).result()
+
+    def recommended(*positive: Any) -> list[tuple[object, float]]:
+        reading = collection.reading()
+        query = queries.Recommend(positive=positive, negative=(rows[1],))
+        found = answer(reading, QueryRequest(queries.Prefetch(query=query)), lambda _: reading)
+        return [*zip([record.id for record in found.records], found.scores, strict=True)]
+
+    third = {Distance.DOT: 0, Distance.EUCLID: 10**0.5 * 1e18, Distance.MANHATTAN: 4e18}
+    for _ in range(2):
+        expected = [(1, 3e36 if distance is Distance.DOT else 2e18), (3, third[distance])]
+        (one, own), (other, far), _ = recommended(rows[0])
+        assert [one, other] == [1, 2 if distance is Distance.MANHATTAN else 3]  # a tie there
+        np.testing.assert_allclose([own, far], [score for _, score in expected], rtol=1e-5)
+        with pytest.raises(InvalidVector, match=r"longer than 1e\+18"):
+            recommended(rows[0], rows[0] * 2)
+        collection.upkeep.seal()

@@ -77,6 +77,7 @@ class Plain:
         max_distance: float | None = None,
         corpus: BitMap | None = None,
         paged: bool = False,
+        averaged: bool = False,
     ) -> Ranking:
         if isinstance(self.vector_names[name], SparseConfig):
             scored = self._sparse_distances(name, query, corpus)

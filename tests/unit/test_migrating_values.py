@@ -63,6 +63,8 @@ def write_old(
         connection.execute(
             "UPDATE settings SET value = ? WHERE name = 'config'", (json.dumps(stored),)
         )
+        connection.execute("DROP TABLE edited")
+        connection.execute("DROP TABLE folded_seqs")
         connection.execute("UPDATE settings SET value = 3 WHERE name = 'format'")
     connection.close()
 

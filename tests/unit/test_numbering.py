@@ -58,7 +58,7 @@ def test_what_was_not_committed_is_free_again() -> None:
 
 
 def test_there_is_a_largest_number(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(numbering_module, "_LIMIT", 4)
+    monkeypatch.setattr(numbering_module, "MAX_POINTS", 4)
     draft = Numbering(BitMap([0, 2])).begin()
     assert draft.take(2) == [1, 3]
     with pytest.raises(StoreFailed, match="at most 4 points"):

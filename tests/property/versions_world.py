@@ -94,6 +94,18 @@ class VersionsWorld(RuleBasedStateMachine):
         while self.open.upkeep.compact_delay() == 0:
             self.open.upkeep.compact()
             assert self.open.upkeep.last_error is None
+        self._see_ways_back()
+
+    def _see_ways_back(self) -> None:
+        """Background work fits adapters from versions that were active to the active one."""
+        states = self.model.states
+        for rows, queries in self._fitted() - self.model.adapters:
+            assert rows == self.model.active and states[queries] == "serving"
+            assert queries not in self.model.mapped
+            self.model.adapters.add((rows, queries))
+
+    def _fitted(self) -> set[tuple[str, str]]:
+        return {(o.rows, o.queries) for o in self.open.adapters() if o.state == "fitted"}
 
     @rule()
     def reopen(self) -> None:
@@ -132,7 +144,7 @@ class VersionsWorld(RuleBasedStateMachine):
             mapped = self.model.mapped.get(version, (None, version))
             assert one.mapped_from == mapped[0]
         assert self.open.config.dense[""].size == SIZES[self.model.active]
-        assert {(one.rows, one.queries) for one in self.open.adapters()} == self.model.adapters
+        assert self._fitted() == self.model.adapters
         assert self.open.count() == len(self.model.points)
 
     @invariant()
@@ -230,8 +242,10 @@ class VersionsWorld(RuleBasedStateMachine):
             if rest:
                 rows = np.stack([self.model.points[one].vectors[bridge.rows] for one in rest])
                 scores = bridge.fitted.adapter.map_rows(rows) @ unit
-                if bridge.fitted.adapter.kind == "procrustes":
-                    scores = rows @ bridge.fitted.adapter.map_query(unit).vector
+                if not bridge.fitted.in_metric:
+                    mapped = bridge.fitted.adapter.map_query(unit).vector
+                    scores = -distances(mapped[None, :], rows, self.distance)[0]
+                    scores = scores * bridge.fitted.adapter.row_factors(rows)
                 self._require_ordered(place, dict(zip(rest, scores.tolist(), strict=True)))
 
     def _require_ordered(self, place: dict[int, int], scores: dict[int, float]) -> None:

@@ -375,10 +375,7 @@ class CollectionMachine(RuleBasedStateMachine):
         having = [one for one, (_, _, vectors) in self.model.items() if name in vectors]
         assert len(answer.ids) == len(set(answer.ids)) == max(0, min(k, len(having) - offset))
         assert set(answer.ids) <= set(having)
-        # of the vectors' write, which an edit of the payload leaves behind
-        assert all(
-            seq <= self.model[one][0] for one, seq in zip(answer.ids, answer.seqs, strict=True)
-        )
+        assert list(answer.seqs) == [self.model[one][0] for one in answer.ids]
         if len(answer.ids):
             rows = np.stack([self.model[one][2][name] for one in having])
             truth = distances(query[None, :], rows, self.distance)[0]

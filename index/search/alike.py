@@ -21,8 +21,10 @@ _SIMILARITIES = (Distance.COSINE, Distance.DOT)
 
 
 def is_alike(query: Vector, config: VectorConfig) -> bool:
-    """Tell whether a checked query scores 0 with everything."""
-    return query.item(0) == 0 and config.distance in _SIMILARITIES and not query.any()
+    """Tell whether a query, checked or not, scores 0 with everything."""
+    if query.size == 0 or query.item(0) != 0:  # as nearly always
+        return False
+    return config.distance in _SIMILARITIES and not query.any()
 
 
 def first_by_id(vectors: VectorView, points: BitMap | None, count: int) -> list[PartHits]:

@@ -261,3 +261,29 @@ def test_a_missing_point_and_what_is_none(http: httpx.Client, c: str) -> None:
     text = refused(http.post(path, json={"ids": [-1]}), 400)
     assert text.startswith("Format error in JSON body: ")
     assert "value -1 is not a valid point ID, valid values are either an unsigned integer" in text
+
+
+SIZES = [[], [0], [0, 0], [0] * 4, [1.0], [1.0] * 4, ""]
+
+
+@pytest.mark.parametrize("vector", SIZES, ids=str)
+@pytest.mark.parametrize("knobs", [{}, {"x-palimpsest-explain": "true"}], ids=["short", "long"])
+def test_a_vector_of_another_size(
+    vector: Any, knobs: dict[str, str], http: httpx.Client, c: str
+) -> None:
+    bodies: list[tuple[str, Any]] = [
+        ("query", {"query": vector}),
+        ("query", {"query": {"nearest": vector}}),
+        ("query", {"query": {"nearest": vector, "mmr": {"diversity": 0.5}}}),
+        ("query", {"query": {"recommend": {"positive": [vector]}}}),
+        ("query", {"query": {"discover": {"target": vector, "context": []}}}),
+        ("query", {"query": V, "prefetch": {"query": vector}}),
+        ("query/batch", {"searches": [{"query": V}, {"query": vector}]}),
+        ("query/groups", {"query": vector, "group_by": "g"}),
+        ("search", {"vector": vector, "limit": 1}),
+        ("search/groups", {"vector": vector, "limit": 1, "group_by": "g", "group_size": 1}),
+        ("recommend", {"positive": [vector], "limit": 1}),
+    ]
+    for route, body in bodies:
+        reply = http.post(f"/collections/{c}/points/{route}", json=body, headers=knobs)
+        assert f"expected dim: 3, got {len(vector)}" in refused(reply, 400), (route, body)

@@ -98,11 +98,11 @@ REFUSED: dict[str, tuple[Call, int]] = {
         query(query=RRF, prefetch=[models.Prefetch(query=VECTOR, limit=0)]),
         422,
     ),
-    "no examples": (recommended(), 400),
+    "no examples": (recommended(), 422),
     "an average of negative examples": (recommended(negative=[VECTOR]), 400),
     "no best score of nothing": (
         recommended(positive=[], strategy=models.RecommendStrategy.BEST_SCORE),
-        400,
+        422,
     ),
     "diversity out of range": (
         query(query=models.NearestQuery(nearest=VECTOR, mmr=models.Mmr(diversity=1.5))),
@@ -127,7 +127,7 @@ REFUSED: dict[str, tuple[Call, int]] = {
         filtered(min_should=models.MinShould(conditions=[at("n")], min_count=0)),
         422,
     ),
-    "no slices": (filtered(slice_of(0, 0)), 422),
+    "no slices": (filtered(slice_of(0, 0)), 400),
     "a slice out of range": (filtered(slice_of(3, 3)), 422),
     "a path cut short": (filtered(at("a.")), 400),
     "a path of nothing": (filtered(at("")), 400),

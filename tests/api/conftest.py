@@ -9,20 +9,16 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.api.served import BODY_LIMIT, Server
+from tests.api.served import BODY_LIMIT, Server, serving
 
 
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """The server that most tests share, with a low body limit."""
-    running = Server(tmp_path_factory.mktemp("served"), PALIMPSEST_BODY_LIMIT=str(BODY_LIMIT))
-    try:
-        running.wait_until_ready()
+    with serving(
+        tmp_path_factory.mktemp("served"), PALIMPSEST_BODY_LIMIT=str(BODY_LIMIT)
+    ) as running:
         yield running
-        assert running.stop() == 0
-    finally:
-        running.process.kill()
-        running.process.wait()
 
 
 @pytest.fixture(scope="session")

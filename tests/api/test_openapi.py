@@ -23,7 +23,7 @@ from schemathesis.specs.openapi.checks import (
 
 from app.main import create_app
 from app.settings import Settings
-from tests.api.served import Server
+from tests.api.served import Server, serving
 
 NAME = "described"
 KNOWN = {
@@ -48,14 +48,8 @@ EXAMPLES = 40  # of each operation
 @pytest.fixture(scope="module")
 def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A server of its own, which made-up requests may fill with collections."""
-    running = Server(tmp_path_factory.mktemp("described"))
-    try:
-        running.wait_until_ready()
+    with serving(tmp_path_factory.mktemp("described")) as running:
         yield running
-        assert running.stop() == 0
-    finally:
-        running.process.kill()
-        running.process.wait()
 
 
 DOCUMENT = schemathesis.openapi.from_dict(create_app(Settings()).app.openapi())

@@ -6,16 +6,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.api.served import Server
+from tests.api.served import Server, serving
 
 
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    running = Server(tmp_path_factory.mktemp("clients"))
-    try:
-        running.wait_until_ready()
+    with serving(tmp_path_factory.mktemp("clients")) as running:
         yield running
-        assert running.stop() == 0
-    finally:
-        running.process.kill()
-        running.process.wait()

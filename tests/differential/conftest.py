@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, settings
 from qdrant_client import QdrantClient
 
-from tests.api.served import Server
+from tests.api.served import Server, serving
 
 # How many times the examples of a run in CI. When it is set, they are new ones every time, and a
 # failing one is made smaller, which takes minutes.
@@ -33,14 +33,8 @@ def examples(n: int) -> settings:
 
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    running = Server(tmp_path_factory.mktemp("differential"))
-    try:
-        running.wait_until_ready()
+    with serving(tmp_path_factory.mktemp("differential")) as running:
         yield running
-        assert running.stop() == 0
-    finally:
-        running.process.kill()
-        running.process.wait()
 
 
 @pytest.fixture(scope="session")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,15 @@ from index.storage.schema import create_store
 from index.types import Vectors
 from tests import evaluation
 from tests.oracle import normalise
+
+
+def pytest_configure() -> None:
+    """Hear an interrupt, as do the servers of tests, where a shell runs the tests beside itself.
+
+    Shells start such processes with SIGINT ignored, which children inherit.
+    """
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_terminal_summary(

@@ -21,7 +21,7 @@ from app.demo import DEFAULT_PASSAGES, MIN_PASSAGES, DemoError, Options, run
 from app.edge import Edge
 from app.main import create_app
 from app.protocol import QueryProtocol
-from app.settings import Settings
+from app.settings import Misconfigured, Settings
 from index import StorageError
 
 GRACE_SECONDS = 10  # for running requests, once asked to stop
@@ -52,7 +52,12 @@ def serve(settings: Settings) -> int:
     logging.basicConfig(
         level=settings.log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
     )
-    app = create_app(settings)
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # until ``app.reloading`` hears it
+    try:
+        app = create_app(settings)
+    except Misconfigured as error:
+        print(f"palimpsest: {error}", file=sys.stderr)
+        return 2
     try:
         app.context.open()  # before uvicorn, which would print a traceback
     except StorageError as error:

@@ -14,6 +14,7 @@ import msgspec
 from app.knobs import PLAIN, Knobs
 from app.metrics import Metrics
 from app.rates import Rates
+from app.reloading import Reloading
 from app.schemas.tolerance import read
 from app.settings import Settings
 from app.strict import Strict, strict_of
@@ -39,6 +40,7 @@ class Context:
         self.settings = settings
         self.metrics = Metrics(settings.version)
         self.rates = Rates()
+        self.reloading = Reloading()
         self.declaring = threading.Lock()  # orders changes of what collections were declared as
         self.database: Database
         self._threads: ThreadPoolExecutor

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -37,12 +38,17 @@ DOCUMENTED = (aliases, service, cluster, collections, vectors, versions, adapter
 
 
 def create_app(settings: Settings) -> Edge:
-    """Return a server of ``settings.data``; its lifespan opens and closes the database."""
+    """Return a server of ``settings.data``; its lifespan opens and closes the database.
+
+    Raises:
+        Misconfigured: settings contradict each other, or what they name cannot be used.
+    """
     context = Context(settings)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         context.open()
+        context.reloading.listen(asyncio.get_running_loop())
         await checkpoint()  # imports what anyio needs for it, and for threads
         gc.freeze()  # what lives for good is not scanned again and again
         try:
@@ -64,6 +70,7 @@ def create_app(settings: Settings) -> Edge:
     app.state.registry = build_registry(
         context.metrics, context.collections, lambda: context.database.damaged()
     )
+    app.state.registry.register(context.reloading.counts)
     # Fixed paths stand before those with open parts.
     for each in (*DOCUMENTED, unsupported):
         app.include_router(each.router)

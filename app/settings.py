@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 DEFAULT_BODY_LIMIT = 32 * 1024 * 1024
@@ -31,3 +31,40 @@ class Settings(BaseSettings):
     title: str = "palimpsest - vector search server"
     version: str = "1.19.0"
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    api_key: SecretStr | None = Field(
+        default=None,
+        description="Key for everything, one a line when several are valid at once.",
+    )
+    api_key_file: Path | None = Field(
+        default=None,
+        description="File of keys for everything, one a line, read again when it changes.",
+    )
+    read_only_api_key: SecretStr | None = Field(
+        default=None,
+        description="Key for reading, one a line when several are valid at once.",
+    )
+    read_only_api_key_file: Path | None = Field(
+        default=None,
+        description="File of keys for reading, one a line, read again when it changes.",
+    )
+    jwt_rbac: bool = Field(
+        default=False,
+        description="Whether tokens (JWT, HS256) signed with a key for everything are accepted.",
+    )
+    insecure: bool = Field(
+        default=False,
+        description="Whether to serve beyond loopback without any key.",
+    )
+    audit_log: Path | None = Field(
+        default=None,
+        description="File that gets a JSON line for each request: who did what, never its content.",
+    )
+    rate_limit: int = Field(
+        default=0,
+        ge=0,
+        description="Requests a minute that are let through for each key or token, 0 for no limit.",
+    )
+
+
+class Misconfigured(Exception):
+    """Settings that cannot be served with: the text names the variable and says what to do."""

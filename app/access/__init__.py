@@ -1,0 +1,1 @@
+"""Who may do what: keys, tokens, rights, the audit log, failures and rates."""

@@ -11,6 +11,7 @@
 #   make emulated the kernels this CPU lacks, on emulators, against the scalar ones
 #   make asan     the tests on a native module built with AddressSanitizer and UBSan
 #   make wheel    dist/*.whl
+#   make settings the table in docs/settings.md, from the fields of app/settings.py
 #   make install  only the environment, .venv
 #
 # The package is installed in editable mode: Python edits count at once. The compiled module is
@@ -34,7 +35,8 @@ CPP := $(filter %.cpp %.h,$(NATIVE)) $(wildcard tests/native/emulated/*.cpp test
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install serve demo test check format bench differential clients emulated asan wheel clean
+.PHONY: help install serve demo test check format bench differential clients emulated asan wheel settings \
+	clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -74,6 +76,9 @@ clients: $(VENV)/.dev
 
 emulated:
 	@tests/native/emulated/run
+
+settings: $(VENV)/.built
+	$(VENV)/bin/python -m app.options.page
 
 wheel: $(VENV)/.built
 	$(VENV)/bin/pip wheel --no-build-isolation --no-deps --wheel-dir dist \

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import logging
+import os
 import resource
 import signal
 import sys
@@ -15,34 +16,40 @@ from pathlib import Path
 from typing import Any
 
 import uvicorn
-from pydantic import ValidationError
 
 from app.demo import DEFAULT_PASSAGES, MIN_PASSAGES, DemoError, Options, run
 from app.edge import Edge
 from app.main import create_app
+from app.options.flags import add_flags, environment_alone, secret_on
+from app.options.reading import WrongSettings, read_settings
 from app.protocol import QueryProtocol
+from app.release import RELEASE
 from app.settings import Misconfigured, Settings
 from index import StorageError
 
 GRACE_SECONDS = 10  # for running requests, once asked to stop
+WRONG_USAGE = 2  # status, as argparse has it
 INTERRUPTED = 128 + signal.SIGINT  # status, as shells have it
 IDLE_SECONDS = 75  # until a kept connection is closed: longer than clients keep theirs
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return the exit status."""
-    given = vars(_parser().parse_args(arguments))
+    words = sys.argv[1:] if arguments is None else arguments
+    parser = _parser()
+    kept = secret_on(words, Settings)
+    if kept is not None:  # before argparse, which would repeat its value
+        parser.error(f"{kept.flag} is no flag: set {kept.variable} in the environment")
+    given = vars(parser.parse_args(words))
     if given.pop("command") == "demo":
         return demonstrate(Options(**given))
-    if given["log_level"] is not None:
-        given["log_level"] = given["log_level"].upper()
     try:
-        settings = Settings(**{name: value for name, value in given.items() if value is not None})
-    except ValidationError as error:
-        for problem in error.errors():
-            place = ".".join(map(str, problem["loc"]))
-            print(f"palimpsest: {place}: {problem['msg']}", file=sys.stderr)
-        return 2
+        flags = {name: value for name, value in given.items() if value is not None}
+        settings = read_settings(flags, os.environ)
+    except WrongSettings as error:
+        for problem in error.problems:
+            print(f"palimpsest: {problem}", file=sys.stderr)
+        return WRONG_USAGE
     return serve(settings)
 
 
@@ -124,13 +131,18 @@ def _parser() -> argparse.ArgumentParser:
     serving = commands.add_parser(
         "serve",
         help="serve a data directory",
-        description="Every option is also PALIMPSEST_<NAME>.",
+        description="Every option is also PALIMPSEST_<NAME>, as docs/settings.md lists them.",
+        epilog=f"By the environment alone: {environment_alone(Settings)}.",
+        allow_abbrev=False,
     )
-    serving.add_argument("--host", help="address to listen on (127.0.0.1)")
-    serving.add_argument("--port", type=int, help="port to listen on (6333)")
-    serving.add_argument("--data", type=Path, help="data directory (./data)")
-    serving.add_argument("--threads", type=int, help="for index builds (the cores)")
-    serving.add_argument("--log-level", help="DEBUG, INFO, WARNING or ERROR (INFO)")
+    add_flags(serving, Settings)
+    for each in (parser, serving):
+        each.add_argument(
+            "--version",
+            action="version",
+            version=f"palimpsest {RELEASE}",
+            help="show the version of this release and exit",
+        )
     _add_demo(commands.add_parser("demo", help="watch a collection change its embedding model"))
     return parser
 

@@ -1,36 +1,71 @@
-"""Settings of one server, read once from ``PALIMPSEST_*`` and frozen."""
+"""Settings of one server, read once from flags and ``PALIMPSEST_*`` and frozen.
+
+Each field is a flag of ``palimpsest serve``, unless it is a ``SecretStr``, a variable of the
+environment, and a row of the table in ``docs/settings.md``: see ``app.options``. Its description is
+one sentence, with the unit.
+"""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, SecretStr
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import BeforeValidator, Field, SecretStr, field_validator
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from app.options.environment import Environment, refuse_empty
+from app.options.option import NO_FLAG
 
 DEFAULT_BODY_LIMIT = 32 * 1024 * 1024
 DEFAULT_GZIP_FLOOR = 16 * 1024
 
 
+def _in_capitals(value: Any) -> Any:
+    return value.upper() if isinstance(value, str) else value
+
+
 class Settings(BaseSettings):
-    """What an operator may choose; every field is also an environment variable."""
+    """What an operator may choose."""
 
-    model_config = SettingsConfigDict(env_prefix="PALIMPSEST_", frozen=True, extra="forbid")
+    model_config = SettingsConfigDict(frozen=True, extra="forbid")
 
-    host: str = "127.0.0.1"
-    port: int = Field(default=6333, ge=0, le=65_535)
-    data: Path = Path("data")
-    body_limit: int = Field(default=DEFAULT_BODY_LIMIT, ge=1024)  # bytes
-    # Replies from this size on are compressed when the client accepts it; below, compressing
-    # costs more than sending.
-    gzip_floor: int = Field(default=DEFAULT_GZIP_FLOOR, ge=0)  # bytes
-    threads: int | None = Field(default=None, ge=1)  # of builds and slow searches; None: the cores
-    # Of requests, beside filters, which never hold any: left out with a warning, or refused.
-    unknown_fields: Literal["ignore", "refuse"] = "ignore"
+    host: str = Field(default="127.0.0.1", description="Address to listen on.")
+    port: int = Field(
+        default=6333, ge=0, le=65_535, description="Port to listen on; 0 is any free one."
+    )
+    data: Path = Field(
+        default=Path("data"), description="Folder that everything is kept in; made if need be."
+    )
+    threads: int | None = Field(
+        default=None, ge=1, description="Threads of builds and of slow searches; unset: one a core."
+    )
+    body_limit: int = Field(
+        default=DEFAULT_BODY_LIMIT, ge=1024, description="Largest body of a request, in bytes."
+    )
+    # Below, compressing costs more than sending.
+    gzip_floor: int = Field(
+        default=DEFAULT_GZIP_FLOOR,
+        ge=0,
+        description="Smallest reply that is compressed for clients that accept it, in bytes.",
+    )
+    # Of requests, beside filters, which never hold any.
+    unknown_fields: Literal["ignore", "refuse"] = Field(
+        default="ignore",
+        description="What to do with fields of a body that are unknown: leave them out with a "
+        "warning, or refuse the request.",
+    )
     # What `GET /` tells; ``app.announced`` says which version whom. Some suites want the title.
-    title: str = "palimpsest - vector search server"
-    version: str = "1.19.0"
-    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    title: str = Field(
+        default="palimpsest - vector search server", description="Title that `GET /` tells."
+    )
+    version: str = Field(
+        default="1.19.0",
+        description="Version of Qdrant's API that `GET /` tells clients; once set, all of them.",
+        json_schema_extra=NO_FLAG,  # `--version` is that of the release
+    )
+    log_level: Annotated[
+        Literal["DEBUG", "INFO", "WARNING", "ERROR"], BeforeValidator(_in_capitals)
+    ] = Field(default="INFO", description="Least severe messages that are logged.")
     api_key: SecretStr | None = Field(
         default=None,
         description="Key for everything, one a line when several are valid at once.",
@@ -64,6 +99,23 @@ class Settings(BaseSettings):
         ge=0,
         description="Requests a minute that are let through for each key or token, 0 for no limit.",
     )
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _refuse_empty(cls, value: Any) -> Any:
+        return refuse_empty(value)
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Read what is given, then the environment, and nothing else."""
+        return init_settings, Environment(settings_cls)
 
 
 class Misconfigured(Exception):

@@ -1,0 +1,158 @@
+"""Settings as an operator meets them: one text, however it is given, and one page of all."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser
+from typing import Literal
+
+import pytest
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings
+
+from app.cli import main
+from app.options.environment import Environment
+from app.options.flags import add_flags, secret_on
+from app.options.option import NO_FLAG, options_of
+from app.options.page import PAGE, START, with_table
+from app.options.reading import WrongSettings, read_settings
+from app.release import RELEASE
+from app.settings import Settings
+
+
+class Some(BaseSettings):
+    """Every kind of setting there is."""
+
+    number: int | None = Field(default=None, description="A number.")
+    switch: bool = Field(default=False, description="A switch.")
+    names: tuple[str, ...] = Field(default=(), description="Names.")
+    api_key: SecretStr | None = Field(default=None, description="A key.")
+    keys: tuple[SecretStr, ...] = Field(default=(), description="Keys.")
+    quiet: str = Field(default="a", description="No flag.", json_schema_extra=NO_FLAG)
+    choice: Literal["this", "that"] = Field(default="this", description="Choose.")
+
+    @classmethod
+    def settings_customise_sources(cls, settings_cls, **sources):
+        return sources["init_settings"], Environment(settings_cls)
+
+
+def test_every_setting_says_what_it_means_in_one_sentence() -> None:
+    for option in options_of(Settings):
+        assert option.meaning.endswith("."), option.field
+        assert ". " not in option.meaning, option.field
+        assert "|" not in option.meaning and "\n" not in option.meaning, option.field
+
+
+def test_the_page_of_settings_is_up_to_date() -> None:
+    page = PAGE.read_text()
+    assert page.count("| flag |") == page.count(START) == 1
+    assert with_table(page) == page, "run `make settings`"
+
+
+def test_help_names_every_setting_and_the_flag_of_none_that_is_secret(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with pytest.raises(SystemExit) as left:
+        main(["serve", "--help"])
+    assert left.value.code == 0
+    shown = capsys.readouterr().out
+    for option in options_of(Settings):
+        assert (option.flag if option.takes_flag else option.variable) in shown
+        assert option.takes_flag or f"{option.flag} " not in shown.replace("--version ", "")
+
+
+@pytest.mark.parametrize("words", [["--version"], ["serve", "--version"]])
+def test_version_is_that_of_the_release(
+    words: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as left:
+        main(words)
+    assert left.value.code == 0
+    assert capsys.readouterr().out == f"palimpsest {RELEASE}\n"
+
+
+def test_secrets_take_no_flag_and_are_not_repeated(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    secrets = {option.field for option in options_of(Some) if not option.takes_flag}
+    assert secrets == {"api_key", "keys", "quiet"}
+    for words in (["--api-key", "s3cret"], ["--api-key=s3cret"], ["--keys", "s3cret"]):
+        assert secret_on(words, Some) is not None
+    assert secret_on(["--number", "1"], Some) is None
+    monkeypatch.setattr("app.cli.Settings", Some)
+    with pytest.raises(SystemExit) as left:
+        main(["serve", "--api-key=s3cret"])
+    assert left.value.code == 2
+    told = capsys.readouterr().err
+    assert "set PALIMPSEST_API_KEY in the environment" in told
+    assert "s3cret" not in told
+
+
+def test_switches_and_abbreviations() -> None:
+    parser = ArgumentParser(allow_abbrev=False)
+    add_flags(parser, Some)
+    assert parser.parse_args([]).switch is None
+    assert parser.parse_args(["--switch"]).switch is True
+    assert parser.parse_args(["--no-switch"]).switch is False
+    with pytest.raises(SystemExit):
+        parser.parse_args(["--numb", "1"])
+
+
+def test_text_means_the_same_as_flag_and_as_variable(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, text in (
+        ("NUMBER", "7"),
+        ("SWITCH", "true"),
+        ("NAMES", "a, b"),
+        ("KEYS", '["x,y"]'),
+        ("API_KEY", "k"),
+        ("CHOICE", "that"),
+    ):
+        monkeypatch.setenv(f"PALIMPSEST_{name}", text)
+    found = Some()
+    assert (found.number, found.switch, found.names) == (7, True, ("a", "b"))
+    assert [key.get_secret_value() for key in found.keys] == ["x,y"]
+    assert found.api_key is not None and found.api_key.get_secret_value() == "k"
+    assert found.choice == "that"
+    monkeypatch.setenv("PALIMPSEST_LOG_LEVEL", "warning")
+    assert Settings().log_level == "WARNING"
+    assert read_settings({"log_level": "error"}, {}).log_level == "ERROR"
+
+
+@pytest.mark.parametrize("name", ["PALIMPSEST_HOST", "PALIMPSEST_DATA", "PALIMPSEST_TITLE"])
+@pytest.mark.parametrize("text", ["", "  "])
+def test_empty_text_is_refused(name: str, text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(name, text)
+    with pytest.raises(WrongSettings) as wrong:
+        read_settings({}, {})
+    assert wrong.value.problems == [f"{name}: is empty: give it a value, or leave it out"]
+
+
+@pytest.mark.parametrize("name", ["PALIMPSEST_PORT", "PALIMPSEST_UNKNOWN_FIELDS"])
+def test_empty_numbers_and_choices_are_as_good_as_none(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(name, "")
+    assert read_settings({}, {}) == Settings()
+    assert Settings().model_fields_set == set()
+
+
+def test_all_that_is_wrong_is_told_at_once_with_its_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PALIMPSEST_THREADS", "many")
+    with pytest.raises(WrongSettings) as wrong:
+        read_settings({"port": "70000"}, {"PALIMPSEST_PROT": "1", "PALIMPSEST_HOTS": "x"})
+    hosts, ports, flag, variable = wrong.value.problems
+    assert hosts == "PALIMPSEST_HOTS is no setting: did you mean PALIMPSEST_HOST?"
+    assert ports == "PALIMPSEST_PROT is no setting: did you mean PALIMPSEST_PORT?"
+    assert flag.startswith("--port: ") and flag.endswith("got '70000'")
+    assert variable.startswith("PALIMPSEST_THREADS: ") and variable.endswith("got 'many'")
+
+
+def test_wrong_secrets_are_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Keyed(Some):
+        api_key: SecretStr | None = Field(default=None, min_length=20, description="A key.")
+
+    monkeypatch.setattr("app.options.reading.Settings", Keyed)
+    monkeypatch.setenv("PALIMPSEST_API_KEY", "s3cret")
+    with pytest.raises(WrongSettings) as wrong:
+        read_settings({}, {})
+    assert "PALIMPSEST_API_KEY" in str(wrong.value)
+    assert "s3cret" not in str(wrong.value)

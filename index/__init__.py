@@ -109,6 +109,7 @@ from index.reading import Reading
 from index.search.plan import SearchRequest
 from index.segments.sealed import GRAPH_ROWS
 from index.sparse.rows import SparseRows, checked_rows
+from index.stopping import Stop, Stopped, check_stop, stopping
 from index.types import (
     BridgeMode,
     CollectionInfo,
@@ -245,6 +246,8 @@ __all__ = [
     "SparseConfig",
     "SparseRows",
     "SparseVector",
+    "Stop",
+    "Stopped",
     "StorageError",
     "StorageFull",
     "StoreFailed",
@@ -265,6 +268,7 @@ __all__ = [
     "answer",
     "answer_groups",
     "at_once",
+    "check_stop",
     "check_vector_name",
     "checked_rows",
     "conditions_of",
@@ -281,5 +285,6 @@ __all__ = [
     "parse_vector",
     "parse_vectors",
     "queries",
+    "stopping",
     "terms",
 ]

@@ -43,6 +43,7 @@ from index.search.plan import SearchRequest
 from index.searching import Searches
 from index.shown import Shown
 from index.state import collection_sizes, collection_state
+from index.stopping import check_stop
 from index.storage.ids import Key, check_ids, key_of, keys_of
 from index.storage.payload_size import PayloadSize
 from index.storage.reader import Reader
@@ -365,7 +366,10 @@ class Collection(Versioning):
     def search_batch(self, requests: Sequence[SearchRequest]) -> list[SearchResult]:
         """Return the answer to each request, all from one view."""
         view = self.view
-        results = [self._searches.search(view, request) for request in requests]
+        results = []
+        for request in requests:
+            check_stop()
+            results.append(self._searches.search(view, request))
         for result in results:
             self._note(result.stats)
         return results

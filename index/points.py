@@ -14,6 +14,7 @@ from pyroaring import BitMap
 from index.config import SparseConfig
 from index.errors import StorageError, StoreFailed, UnknownVectorName
 from index.shown import Shown
+from index.stopping import check_stop
 from index.storage.ids import Key, id_of_key, keys_of
 from index.storage.reader import Reader, StoredPoint
 from index.types import Numbers, PointId, Record, Slots, SparseVector, Vector, Vectors
@@ -39,6 +40,7 @@ def at_once() -> Iterator[None]:
 
 def wait_for_write(store: Path, seconds: float) -> None:
     """Sleep while a stored write is being applied. Raises NotYetApplied within ``at_once``."""
+    check_stop()
     if getattr(_here, "at_once", False):
         raise NotYetApplied(f"{store}: a write is being applied, try again")
     time.sleep(seconds)

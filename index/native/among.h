@@ -9,6 +9,7 @@
 
 #include "kernels.h"
 #include "pool.h"
+#include "stop.h"
 
 namespace palimpsest {
 
@@ -40,8 +41,10 @@ struct Among {
   template <typename Visit>
   void each(Visit visit) const {
     if (row_of == nullptr) return each_tested(visit);
-    const size_t stop = std::min(last_word, (base + span + 63) / 64);
-    for (size_t w = base / 64; w < stop; ++w) {
+    const size_t end = std::min(last_word, (base + span + 63) / 64);
+    const Poll poll;
+    for (size_t w = base / 64; w < end; ++w) {
+      poll();
       for (uint64_t word = points[w]; word != 0; word &= word - 1) {
         const size_t at = 64 * w + static_cast<size_t>(__builtin_ctzll(word)) - base;
         if (at >= span) return;
@@ -63,7 +66,9 @@ struct Among {
   // Whether a row passes is a coin toss, so nothing branches on it: 64 rows become one word.
   template <typename Visit>
   void each_tested(Visit visit) const {
+    const Poll poll;
     for (size_t first = 0; first < n; first += 64) {
+      poll();
       const size_t count = std::min<size_t>(64, n - first);
       uint64_t passed = 0;
       for (size_t i = 0; i < count; ++i) {

@@ -70,7 +70,9 @@ bool walk_wide(const FrozenGraph& graph, const Scorer& scorer, uint32_t entry, c
   scorer.score(rows, 1, distances);
   ++counts.scored;
   offer_allowed(s.pool, s.allowed_pool, allowed, rows, distances, 1, 0);
+  const Poll poll;
   for (size_t at = 0; at < s.pool.size();) {
+    poll();
     if ((s.pool.key(at) & ~Pool::kExpanded) > s.allowed_pool.worst()) return true;
     if (counts.scored > most) return false;
     size_t n = 0, next = at;
@@ -162,7 +164,9 @@ bool walk_two_hops(const FrozenGraph& graph, const Scorer& scorer, uint32_t entr
   };
   score();
   offer_all(s.pool, rows, distances, n, 0);
+  const Poll poll;
   for (size_t at = 0; at < s.pool.size();) {
+    poll();
     const uint32_t row = s.pool.row(at);
     s.pool.mark_expanded(at);
     n = collect_two_hops(graph, row, allowed, s, rows);

@@ -17,6 +17,7 @@
 #include "roaring.h"
 #include "segment.h"
 #include "sparse.h"
+#include "stop.h"
 #include "text.h"
 
 namespace nb = nanobind;
@@ -36,6 +37,14 @@ using Out2 = nb::ndarray<T, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
 using Kept = nb::ndarray<nb::ro, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
 using GivenFactors = std::optional<nb::ndarray<nb::ro, nb::device::cpu>>;
 using NoGil = nb::call_guard<nb::gil_scoped_release>;
+
+// --- stops -----------------------------------------------------------------------------------
+
+// Makes a stop current in this thread, none where it is none; the caller keeps it alive, and what
+// it replaces.
+void make_current(const Stop* stop) { current_stop() = stop; }
+
+bool is_stopped() { return current_stop() != nullptr && current_stop()->is_set(); }
 
 void require(bool ok, const std::string& what) {
   if (!ok) throw std::invalid_argument(what);
@@ -86,7 +95,9 @@ struct PyEncoder {
     require(rows.shape(1) == encoder.row_bytes(), "rows have the wrong length");
     require(vectors.shape(0) == rows.shape(0) && vectors.shape(1) == encoder.size(),
             "vectors have the wrong shape");
+    const Poll poll;
     for (size_t i = 0; i < rows.shape(0); ++i) {
+      poll();
       encoder.decode(rows.data() + i * rows.shape(1), vectors.data() + i * encoder.size());
     }
   }
@@ -99,7 +110,9 @@ struct PyEncoder {
     encoder.prepare(query.data(), prepared);
     const CodeScorer scorer(encoder, rows.data(), prepared);
     uint32_t ids[kBatch];
+    const Poll poll;
     for (size_t from = 0; from < rows.shape(0); from += kBatch) {
+      poll();
       const size_t n = std::min(kBatch, rows.shape(0) - from);
       for (size_t i = 0; i < n; ++i) ids[i] = static_cast<uint32_t>(from + i);
       scorer.score(ids, n, out.data() + from);
@@ -280,7 +293,7 @@ class PySegment {
     return scaled_by(factors, shift, view_.n, [&](const auto& scale) -> Counts {
       if (view_.n == 0) return {0, 0, 0, 0};
       return give(palimpsest::search(view_, query.data(), k, std::max(ef, k), rescored,
-                                     stop_of(every), words(allowed), scale, counts),
+                                     ending_of(every), words(allowed), scale, counts),
                   counts, rows, distances);
     });
   }
@@ -296,12 +309,14 @@ class PySegment {
                 distances.shape(1) == k && counts_out.shape(0) == q && counts_out.shape(1) == 4,
             "outputs have the wrong shape");
     require(!allowed || allowed->shape(0) * 64 >= view_.n, "allowed is shorter than the rows");
+    const Poll poll;
     for (size_t i = 0; i < q; ++i) {
+      poll();
       SearchCounts counts;
       std::vector<Candidate> hits;
       if (view_.n != 0) {
         hits = palimpsest::search(view_, queries.data() + i * view_.size, k, std::max(ef, k),
-                                  rescored, Stop::early, words(allowed), Unscaled{}, counts);
+                                  rescored, Ending::early, words(allowed), Unscaled{}, counts);
       }
       for (size_t j = 0; j < hits.size(); ++j) {
         rows.data()[i * k + j] = hits[j].row;
@@ -321,9 +336,9 @@ class PySegment {
     SearchCounts counts;
     const FirstRows first{n, words(allowed)};
     return scaled_by(factors, shift, n, [&](const auto& scale) {
-      return give(
-          palimpsest::scan(view_, query.data(), first, k, rescored, stop_of(every), scale, counts),
-          counts, rows, distances);
+      return give(palimpsest::scan(view_, query.data(), first, k, rescored, ending_of(every), scale,
+                                   counts),
+                  counts, rows, distances);
     });
   }
 
@@ -353,7 +368,7 @@ class PySegment {
     SearchCounts counts;
     const Walk walk{std::max(ef, k), most_scored, frontier, two_hops, least_share};
     return scaled_by(factors, shift, view_.n, [&](const auto& scale) -> Counts {
-      const auto hits = palimpsest::search_among(view_, query.data(), k, rescored, stop_of(every),
+      const auto hits = palimpsest::search_among(view_, query.data(), k, rescored, ending_of(every),
                                                  among.among, walk, scale, counts);
       if (!hits) return {0, counts.visited, counts.scored, 0};
       return give(*hits, counts, rows, distances);
@@ -369,7 +384,7 @@ class PySegment {
     const AmongRows some{among.among};
     return scaled_by(factors, shift, among.among.n, [&](const auto& scale) {
       return give(
-          palimpsest::scan(view_, query.data(), some, k, rescored, stop_of(every), scale, counts),
+          palimpsest::scan(view_, query.data(), some, k, rescored, ending_of(every), scale, counts),
           counts, rows, distances);
     });
   }
@@ -449,7 +464,7 @@ class PySegment {
     return search(Scaling{static_cast<const float*>(factors->data()), shift});
   }
 
-  static Stop stop_of(bool every) { return every ? Stop::never : Stop::early; }
+  static Ending ending_of(bool every) { return every ? Ending::last : Ending::early; }
 
   static const uint64_t* words(const std::optional<In1<uint64_t>>& allowed) {
     return allowed ? allowed->data() : nullptr;
@@ -654,6 +669,11 @@ NB_MODULE(_native, m) {
   using namespace palimpsest;
   nb::set_leak_warnings(false);  // an open database at exit is no leak
   kernels();                     // a wrong PALIMPSEST_SIMD fails the import, not the first search
+
+  nb::class_<Stop>(m, "Stop").def(nb::init<>()).def("set", &Stop::set).def("is_set", &Stop::is_set);
+  nb::exception<Stopped>(m, "Stopped");
+  m.def("make_current", &make_current, "stop"_a.none());
+  m.def("is_stopped", &is_stopped);
 
   m.def("simd_level", [] { return std::string(kernels().name); });
   m.def("simd_levels", &levels);

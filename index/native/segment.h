@@ -53,7 +53,7 @@ inline constexpr float kStopWidth = 2.5f / 1.9f;
 
 // When rescoring ends: once a better row is unlikely, or with the last candidate, so that the k
 // best are the first of the next k too.
-enum class Stop { early, never };
+enum class Ending { early, last };
 
 template <typename Scorer>
 float factor_of(const Scorer&, uint32_t) {
@@ -92,8 +92,10 @@ std::vector<Candidate> rescore(const Pool& pool, size_t k, size_t limit, const S
   for (size_t i = 0; i < std::min(n, kRescoreAhead); ++i) raw.prefetch(pool.row(i));
   const bool bounded = error_per_spread > 0 && k < n;
   if (bounded) least_distances(scorer, pool, n, error_per_spread, least);
+  const Poll poll;
   for (size_t i = 0; i < n; ++i) {
     const uint32_t row = pool.row(i);
+    if (i % kRescoreAhead == 0) poll();
     if (bounded && hits.size() == k && least[i] > hits.front().distance) break;
     if (i + kRescoreAhead < n) raw.prefetch(pool.row(i + kRescoreAhead));
     const Candidate c{raw.one(row), row};
@@ -112,10 +114,10 @@ std::vector<Candidate> rescore(const Pool& pool, size_t k, size_t limit, const S
 
 template <typename Scorer, typename Raw>
 std::vector<Candidate> finish_codes(const SegmentView& v, const Scorer& scorer, const Raw* raw,
-                                    const Pool& pool, size_t k, size_t limit, Stop stop,
+                                    const Pool& pool, size_t k, size_t limit, Ending ending,
                                     float query_norm, SearchCounts& counts) {
   if (raw == nullptr || limit == 0) return take(pool, k);
-  const float error = stop == Stop::never ? 0.0f : kStopWidth * v.error_scale * query_norm;
+  const float error = ending == Ending::last ? 0.0f : kStopWidth * v.error_scale * query_norm;
   return rescore(pool, k, limit, scorer, *raw, error, counts);
 }
 
@@ -123,7 +125,7 @@ std::vector<Candidate> finish_codes(const SegmentView& v, const Scorer& scorer, 
 // `walk` leaves candidates in the pool it returns; null when it gave up.
 template <typename Scale, typename WalkGraph>
 std::optional<std::vector<Candidate>> search_by(const SegmentView& v, const float* query, size_t k,
-                                                size_t limit, Stop stop, const Scale& scale,
+                                                size_t limit, Ending ending, const Scale& scale,
                                                 SearchCounts& counts, WalkGraph walk) {
   Scratch& s = scratch();
   const auto raw = scale(RawScorer(v.kept.rows, v.kept.type, v.size, v.metric, query));
@@ -138,7 +140,7 @@ std::optional<std::vector<Candidate>> search_by(const SegmentView& v, const floa
     const Pool* pool = walk(scorer, s);
     if (pool == nullptr) return std::nullopt;
     const auto* rescored = v.kept.rows != nullptr ? &raw : nullptr;
-    hits = finish_codes(v, scorer, rescored, *pool, k, limit, stop, s.query.norm, counts);
+    hits = finish_codes(v, scorer, rescored, *pool, k, limit, ending, s.query.norm, counts);
   }
   finish(v.metric, hits);
   return hits;
@@ -146,9 +148,9 @@ std::optional<std::vector<Candidate>> search_by(const SegmentView& v, const floa
 
 template <typename Scale>
 std::vector<Candidate> search(const SegmentView& v, const float* query, size_t k, size_t ef,
-                              size_t limit, Stop stop, const uint64_t* allowed, const Scale& scale,
+                              size_t limit, Ending ending, const uint64_t* allowed, const Scale& scale,
                               SearchCounts& counts) {
-  return *search_by(v, query, k, limit, stop, scale, counts, [&](const auto& scorer, Scratch& s) {
+  return *search_by(v, query, k, limit, ending, scale, counts, [&](const auto& scorer, Scratch& s) {
     return &search_graph(*v.graph, scorer, ef, allowed, s, counts);
   });
 }
@@ -156,10 +158,10 @@ std::vector<Candidate> search(const SegmentView& v, const float* query, size_t k
 // Nothing when the walk gave up.
 template <typename Scale>
 std::optional<std::vector<Candidate>> search_among(const SegmentView& v, const float* query,
-                                                   size_t k, size_t limit, Stop stop,
+                                                   size_t k, size_t limit, Ending ending,
                                                    const Among& among, const Walk& walk,
                                                    const Scale& scale, SearchCounts& counts) {
-  return search_by(v, query, k, limit, stop, scale, counts, [&](const auto& scorer, Scratch& s) {
+  return search_by(v, query, k, limit, ending, scale, counts, [&](const auto& scorer, Scratch& s) {
     const bool ended = walk_allowed(*v.graph, scorer, among, walk, s, counts);
     return ended ? &s.allowed_pool : nullptr;
   });
@@ -170,7 +172,9 @@ template <typename Visit>
 void each_batch(size_t n, const uint64_t* allowed, Visit visit) {
   uint32_t rows[kBatch];
   size_t filled = 0;
+  const Poll poll;
   for (size_t base = 0; base < n; base += 64) {
+    poll();
     const size_t count = std::min<size_t>(64, n - base);
     uint64_t word = allowed == nullptr ? ~uint64_t{0} : allowed[base / 64];
     if (count < 64) word &= (uint64_t{1} << count) - 1;
@@ -234,14 +238,14 @@ void scan_into(const Rows& rows, const Scorer& scorer, size_t capacity, Pool& po
 // Exact scan over codes of some rows, `limit` candidates rescored (0: none).
 template <typename Rows, typename Scale>
 std::vector<Candidate> scan(const SegmentView& v, const float* query, const Rows& rows, size_t k,
-                            size_t limit, Stop stop, const Scale& scale, SearchCounts& counts) {
+                            size_t limit, Ending ending, const Scale& scale, SearchCounts& counts) {
   Scratch& s = scratch();
   const auto raw = scale(RawScorer(v.kept.rows, v.kept.type, v.size, v.metric, query));
   v.encoder->prepare(query, s.query);
   const auto scorer = scale(CodeScorer(*v.encoder, v.codes, s.query));
   scan_into(rows, scorer, std::max(k, limit), s.pool, counts);
   std::vector<Candidate> hits = finish_codes(v, scorer, v.kept.rows ? &raw : nullptr, s.pool, k,
-                                             limit, stop, s.query.norm, counts);
+                                             limit, ending, s.query.norm, counts);
   finish(v.metric, hits);
   return hits;
 }
@@ -264,7 +268,9 @@ inline constexpr size_t kScoredAhead = 16;  // of rows far apart, asked for ahea
 template <typename Scorer>
 void score_into(const Scorer& scorer, Metric metric, const uint32_t* rows, size_t m, float* out) {
   for (size_t i = 0; i < std::min(m, kScoredAhead); ++i) scorer.prefetch(rows[i]);
+  const Poll poll;
   for (size_t from = 0; from < m; from += kScoredAhead) {
+    poll();
     const size_t next = from + kScoredAhead;
     for (size_t i = next; i < std::min(m, next + kScoredAhead); ++i) scorer.prefetch(rows[i]);
     scorer.score(rows + from, std::min(kScoredAhead, m - from), out + from);

@@ -15,6 +15,8 @@
 #include <utility>
 #include <vector>
 
+#include "stop.h"
+
 namespace palimpsest {
 
 struct Postings {
@@ -116,7 +118,9 @@ uint64_t each_sum(const Lists& lists, size_t first, size_t last, Visit visit) {
   static thread_local std::vector<double> sums(kSumRows);
   std::vector<int64_t> next(lists.starts, lists.starts + lists.terms);
   uint64_t read = 0;
+  const Poll poll;
   for (;;) {
+    poll();
     size_t base = last;
     for (size_t t = 0; t < lists.terms; ++t) {
       if (next[t] < lists.stops[t]) base = std::min<size_t>(base, lists.rows[next[t]]);
@@ -125,6 +129,7 @@ uint64_t each_sum(const Lists& lists, size_t first, size_t last, Visit visit) {
     const size_t span = std::min(kSumRows, last - base);
     std::fill_n(sums.begin(), span, kUntouched);
     for (size_t t = 0; t < lists.terms; ++t) {
+      poll();
       const double weight = lists.weights[t];
       int64_t at = next[t];
       for (; at < lists.stops[t]; ++at) {
@@ -210,12 +215,16 @@ inline void all_sums(const Lists& lists, size_t first, size_t last, float* out) 
   });
 }
 
+inline constexpr int64_t kCountRows = 8'192;  // between two looks at whether to stop
+
 // How many of the rows that pass hold each term.
 inline void count_rows(const Lists& lists, size_t first, size_t last, const RowFilter& passes,
                        int64_t* counts) {
+  const Poll poll;
   for (size_t t = 0; t < lists.terms; ++t) {
     counts[t] = 0;
     for (int64_t at = lists.starts[t]; at < lists.stops[t]; ++at) {
+      if ((at - lists.starts[t]) % kCountRows == 0) poll();
       const size_t row = lists.rows[at];
       if (row >= first && row < last && passes(row)) ++counts[t];
     }

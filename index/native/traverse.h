@@ -17,6 +17,7 @@
 
 #include "pool.h"
 #include "scorers.h"
+#include "stop.h"
 
 namespace palimpsest {
 
@@ -169,7 +170,9 @@ void beam(const FrozenGraph& graph, const Scorer& scorer, uint32_t entry, Scratc
   scorer.score(&entry, 1, distances);
   ++counts.scored;
   s.pool.insert(make_key(distances[0], entry));
+  const Poll poll;
   for (size_t at = 0; at < s.pool.size();) {
+    poll();
     size_t n = 0, next = at;
     for (size_t expanded = 0; expanded < at_once && next < s.pool.size(); ++next) {
       if (s.pool.expanded(next)) continue;

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from pyroaring import BitMap
 
 from index.filters.bitmaps import from_numbers, to_flags
+from index.stopping import checked
 
 Value: TypeAlias = str | int | bytes  # bool among the ints; one type per Postings
 Arrays: TypeAlias = Mapping[str, NDArray[Any]]
@@ -146,16 +147,15 @@ class Postings:
 
     def counts(self, allowed: BitMap) -> list[tuple[Value, int]]:
         """Return how many of the allowed numbers hold each value, where there are any."""
-        counts = (
-            (
-                value,
-                sum(number in allowed for number in _unpacked(held))
-                if isinstance(held, bytes)
-                else held.intersection_cardinality(allowed),
-            )
-            for value, held in self._sets.items()
-        )
-        return [(value, count) for value, count in counts if count]
+        counts: list[tuple[Value, int]] = []
+        for value, held in checked(self._sets.items()):
+            if isinstance(held, bytes):
+                count = sum(number in allowed for number in _unpacked(held))
+            else:
+                count = held.intersection_cardinality(allowed)
+            if count:
+                counts.append((value, count))
+        return counts
 
     def to_arrays(self) -> Arrays:
         """Return what ``from_arrays`` reads: values, sizes (negative: of a bitmap) and sets."""

@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from index.stopping import check_stop
 from index.types import SparseVector
 
 
@@ -34,6 +35,7 @@ def diverse(
     closest = np.full(len(relevance), -np.inf)
     worth = relevance
     while len(waiting) and len(taken) < count:
+        check_stop()
         at = _last_best(worth[waiting])
         chosen = int(waiting[at])
         if np.isneginf(worth[chosen]):

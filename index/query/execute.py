@@ -32,6 +32,7 @@ from index.query.scope import Scope
 from index.query.scored import Scored, nothing
 from index.query.source import Source
 from index.query.targets import resolve
+from index.stopping import check_stop
 from index.types import Record
 
 Elsewhere = Callable[[str], Source]
@@ -116,6 +117,7 @@ class _Walk:
 
     def level(self, node: Prefetch, outer: Scope, offset: int = 0) -> Scored:
         """Return what a level finds."""
+        check_stop()
         query, examples = resolve(node, self.source, self.elsewhere)
         scope = outer.narrowed(node.filter, examples)
         if not node.prefetches:

@@ -17,6 +17,7 @@ from index.query.compiled import Evaluate, Known, Row, compile_term, refuse_infi
 from index.query.request import Formula
 from index.query.scored import Scored, nothing
 from index.query.source import Source
+from index.stopping import checked
 from index.types import Numbers
 
 
@@ -38,7 +39,7 @@ def rank(source: Source, formula: Formula, found: Sequence[Scored], count: int) 
     ]
     array = np.array(numbers, dtype=np.uint32)
     scores = np.empty(len(numbers))
-    for place, number in enumerate(numbers):
+    for place, number in enumerate(checked(numbers)):
         row = Row(facts[number], [column.get(number) for column in columns])
         scores[place] = _score(evaluate, row)
     order = np.argsort(-scores, kind="stable")[:count]

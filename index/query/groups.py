@@ -28,6 +28,7 @@ from index.query.request import (
 from index.query.scope import join
 from index.query.scored import Scored
 from index.query.source import Source
+from index.stopping import checked
 
 GroupKey: TypeAlias = int | str
 Places: TypeAlias = dict[GroupKey, list[int]]
@@ -172,7 +173,7 @@ def _collect(
 ) -> Places:
     """Return the places of each group's best points, of the first groups or of ``only`` some."""
     groups: Places = {}
-    for place, own in enumerate(keys):
+    for place, own in enumerate(checked(keys)):
         for key in own:
             places = groups.get(key)
             if places is not None:

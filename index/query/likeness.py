@@ -21,6 +21,7 @@ from index.query.source import Source
 from index.query.targets import Point
 from index.search.every import blocks
 from index.search.plan import rung
+from index.stopping import checked
 from index.types import Numbers, SparseVector, Vectors
 
 Judged: TypeAlias = Recommend | Discover | Context | Feedback
@@ -171,7 +172,7 @@ def _among_dense(
         count_exact = rung(OVERSAMPLING * max(count, node.params.ef or 0), EXACT_POINTS)
         numbers = best(numbers, scores, count_exact).numbers
     pieces = [numbers[block] for block in blocks(len(targets), len(numbers))]
-    return best(*_joined([(some, judge(exactly(some), 0.0)) for some in pieces]), count)
+    return best(*_joined([(some, judge(exactly(some), 0.0)) for some in checked(pieces)]), count)
 
 
 def _joined(judged: Sequence[tuple[Numbers, Scores]]) -> tuple[Numbers, Scores]:

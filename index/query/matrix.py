@@ -19,6 +19,7 @@ from index.query.scope import Scope
 from index.query.scored import Scored, is_similarity, nothing
 from index.query.source import Source
 from index.query.targets import config_of
+from index.stopping import check_stop
 from index.types import Numbers, PointId
 
 DEFAULT_SAMPLE = 10
@@ -83,6 +84,7 @@ def _dense(source: Source, request: MatrixRequest, numbers: Numbers) -> list[Sco
     for start in range(0, len(numbers), _BLOCK):
         block = source.rescore(request.using, vectors[start : start + _BLOCK], numbers)
         for row, distances in enumerate(block, start):
+            check_stop()
             order = np.argsort(distances, kind="stable")
             order = order[order != row][: request.limit]
             scores = 0 - distances[order] if similarity else distances[order]

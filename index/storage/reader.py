@@ -12,7 +12,8 @@ from typing import TypeAlias
 import numpy as np
 from pyroaring import BitMap
 
-from index.errors import CollectionNotFound
+from index.errors import CollectionNotFound, StoreFailed
+from index.stopping import check_stop, is_stopped
 from index.storage.ids import Key, order_of
 from index.storage.schema import connect, store_errors
 from index.storage.store import LOOKUP
@@ -24,6 +25,7 @@ _COLUMNS = {True: "id, seq, slots, payload", False: "id, seq, slots"}
 _STRETCH = "SELECT number, payload FROM points WHERE number BETWEEN ? AND ?"
 _PATIENCE = 64  # ids walked past per wanted point
 _READ_THROUGH = 4  # stored points per wanted one
+_STEPS = 10_000  # of SQLite between two looks at whether to stop, about half a millisecond
 _SIZES = (1, 4, 10, 32, 128, LOOKUP)  # few statement texts, so that each stays compiled
 
 
@@ -182,8 +184,12 @@ class Reader:
                 raise CollectionNotFound(self._collection)
             self._inside += 1
         try:
+            check_stop()
             with store_errors(self.path):
                 yield self._connection()
+        except StoreFailed:
+            check_stop()  # a statement was interrupted because of it
+            raise
         finally:
             with self._left:
                 self._inside -= 1
@@ -194,6 +200,7 @@ class Reader:
         if connection is None:
             connection = connect(self.path)
             connection.execute("PRAGMA query_only = ON")
+            connection.set_progress_handler(is_stopped, _STEPS)  # true interrupts the statement
             with self._left:
                 self._open.append(connection)
             self._local.connection = connection

@@ -13,6 +13,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from index.stopping import check_stop
+
 DRAWS = 1_000
 _TAIL = 2.5  # per cent at either end: a 95 % interval
 
@@ -41,6 +43,7 @@ def resample(measured: NDArray[np.float64], seed: int, draws: int = DRAWS) -> ND
         seed: fixes the draws.
         draws: how many.
     """
+    check_stop()
     q = len(measured)
     drawn = np.random.default_rng(seed).multinomial(q, np.full(q, 1.0 / q), size=draws)
     counts = np.vstack([np.ones((1, q)), drawn])

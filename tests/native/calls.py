@@ -1,0 +1,79 @@
+"""Every heavy native call, each on rows of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from index import _native
+from index.config import VectorConfig
+from index.encoding.planes import Encoder
+from index.segments.graph import build
+from index.types import Distance
+
+N, SIZE, K = 20_000, 64, 10
+
+Call = Callable[[], object]
+
+
+def native_calls(n: int = N) -> dict[str, Call]:
+    """Return calls that each run for a while without touching Python, over ``n`` rows."""
+    walks = n // 10  # rows of the graph
+    vectors = np.random.default_rng(1).standard_normal((n, SIZE)).astype(np.float32)
+    graph = build(
+        vectors[:walks],
+        Distance.EUCLID,
+        VectorConfig(SIZE, Distance.EUCLID),
+        seed=1,
+        threads=2,
+        cancelled=lambda: False,
+    )
+    assert graph is not None
+    encoder = Encoder.fit(vectors, Distance.EUCLID, 4, 1)
+    codes, errors = encoder.encode_with_errors(vectors)
+    ordered = np.ascontiguousarray(vectors[graph.order])
+    few = encoder.encode(ordered)
+    flat = _native.Segment(n, SIZE, "l2", encoder.native, codes, 0.0, None, vectors)
+    walked = _native.Segment(walks, SIZE, "l2", encoder.native, few, 0.0, graph.native, ordered)
+    numbers, every = np.arange(n, dtype=np.uint32), np.full(n // 64 + 2, 2**64 - 1, np.uint64)
+    every[-1] = 0
+    among = _native.Among(n, numbers, every, None, None, 0)
+    among_walked = _native.Among(walks, numbers, every, None, None, 0)
+    wide, past = (False, walks, walks + 1, 0.0), (True, walks, walks + 1, 0.0)
+    all_rows, scores = np.empty(n, np.uint32), np.empty((1, n), np.float32)
+    q, many = vectors[0], vectors[:300]
+    out = np.empty(K, np.uint32), np.empty(K, np.float32)
+    table = np.empty((300, K), np.uint32), np.empty((300, K), np.float32)
+    counts = np.empty((300, 4), np.uint64)
+    decoded, distances = np.empty_like(vectors), np.empty(n, np.float32)
+    order = np.arange(walks, dtype=np.uint32)
+    short, encoded = vectors[:walks].copy(), np.empty_like(codes)
+    postings = _native.Postings(
+        np.tile(numbers, 20), np.tile(vectors[:, 0].copy(), 20), 0, n
+    )  # twenty terms that every row has
+    starts = np.arange(20, dtype=np.int64) * n
+    lists = starts, starts + n
+    weights, sums = np.ones(20, np.float32), np.empty(n, np.float32)
+    held, alive = np.empty(20, np.int64), np.full(n // 64 + 1, 2**64 - 1, np.uint64)
+    return {
+        "best": lambda: postings.best(*lists, weights, K, None, None, None),
+        "sums": lambda: postings.sums(*lists, weights, sums),
+        "counts": lambda: postings.counts(*lists, alive, None, None, held),
+        "search": lambda: walked.search(q, K, walks, walks, None, *out),
+        "search_many": lambda: walked.search_many(many, K, 50, 10, None, *table, counts),
+        "scan": lambda: flat.scan(q, n, K, n, None, *out),
+        "exact": lambda: flat.exact(q, n, K, None, *out),
+        "scan_among": lambda: flat.scan_among(q, K, n, among, *out),
+        "exact_among": lambda: flat.exact_among(q, K, among, *out),
+        "wide": lambda: walked.search_among(q, K, walks, walks, among_walked, *wide, *out),
+        "two_hops": lambda: walked.search_among(
+            q, K, walks - 100, walks - 100, among_walked, *past, *out
+        ),
+        "rows": lambda: among.rows(all_rows),
+        "score": lambda: flat.score(vectors[:1], numbers, False, scores),
+        "encode": lambda: encoder.native.encode(vectors, encoded, errors),
+        "decode": lambda: encoder.native.decode(codes, decoded),
+        "estimate": lambda: encoder.native.estimate(q, codes, distances),
+        "build": lambda: _native.GraphBuild().run(short, "l2", order, 16, 50, 1, 1),
+    }

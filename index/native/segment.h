@@ -148,8 +148,8 @@ std::optional<std::vector<Candidate>> search_by(const SegmentView& v, const floa
 
 template <typename Scale>
 std::vector<Candidate> search(const SegmentView& v, const float* query, size_t k, size_t ef,
-                              size_t limit, Ending ending, const uint64_t* allowed, const Scale& scale,
-                              SearchCounts& counts) {
+                              size_t limit, Ending ending, const uint64_t* allowed,
+                              const Scale& scale, SearchCounts& counts) {
   return *search_by(v, query, k, limit, ending, scale, counts, [&](const auto& scorer, Scratch& s) {
     return &search_graph(*v.graph, scorer, ef, allowed, s, counts);
   });

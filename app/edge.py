@@ -1,4 +1,4 @@
-"""The outermost ASGI layer: point routes, body limit, compression, CORS, error envelopes, counts.
+"""The outermost ASGI layer: the screen, point routes, compression, error envelopes, counts.
 
 Point routes are dispatched here, before FastAPI's own layers, which would cost a query more than
 its search: two dictionary look-ups against about fifty microseconds. Everything else passes on to
@@ -19,38 +19,27 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.context import Call, Context
 from app.envelope import failure, success
-from app.errors import describe, too_large
+from app.errors import Refusal, describe
 from app.knobs import read_knobs
 from app.routes.query import query_now
 from app.warnings import Warnings
+from app.wire.bodies import Disconnected, read_body, replay
+from app.wire.replies import JSON, Headers, completed
+from app.wire.screen import REPLIED, Screen
 from index import StorageError
 
 Endpoint = Callable[[Call], Awaitable[Any]]
-Headers = list[tuple[bytes, bytes]]
 
 PREFIX = "/collections/"
 QUERY_ROUTE = f"{PREFIX}{{collection_name}}/points/query"
 METHODS = frozenset(("GET", "PUT", "POST", "PATCH", "DELETE", "HEAD", "OPTIONS"))
-ANY_ORIGIN = (b"access-control-allow-origin", b"*")
-JSON = (b"content-type", b"application/json")
-OPEN: Headers = [ANY_ORIGIN]
-OPEN_GZIP: Headers = [*OPEN, (b"content-encoding", b"gzip"), (b"vary", b"accept-encoding")]
-PREFLIGHT = [
-    ANY_ORIGIN,
-    (b"access-control-allow-methods", b"GET, PUT, POST, PATCH, DELETE, HEAD, OPTIONS"),
-    (b"access-control-allow-headers", b"*"),
-    (b"access-control-max-age", b"3600"),
-    (b"content-length", b"0"),
-]
+PACKED: Headers = [(b"content-encoding", b"gzip"), (b"vary", b"accept-encoding")]
+OF_BODY = (b"content-type", b"content-length", b"content-encoding")
 INLINE_GZIP = 256 * 1024  # bytes; larger replies are compressed beside the event loop
 GZIP_LEVEL = 1  # higher levels take several times longer for a few percent on JSON numbers
 FINISHED = "palimpsest.reply"  # where a scope carries a reply that is only to be sent
 GZIP_WINDOW = 16 + zlib.MAX_WBITS
 NEVER = re.compile(rb"q\s*=\s*0(\.0*)?")  # the weight of an encoding that is not accepted
-
-
-class Disconnected(Exception):
-    """The client left before its request was read."""
 
 
 class Found(NamedTuple):
@@ -70,6 +59,7 @@ class Edge:
     ) -> None:
         self.app = app
         self.context = context
+        self.screen = Screen(context.settings)
         self._body_limit = context.settings.body_limit
         self._gzip_floor = context.settings.gzip_floor
         self._routes = {
@@ -87,6 +77,9 @@ class Edge:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request, or pass on what is not HTTP."""
+        if scope["type"] == "websocket":
+            await send({"type": "websocket.close", "code": 1008})  # none is served
+            return
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
@@ -97,7 +90,17 @@ class Edge:
         method = scope["method"] if scope["method"] in METHODS else "other"
         try:
             found = self._find("GET" if method == "HEAD" else method, scope["path"])
-            if found is None:
+            refusal = self.screen.refusal(scope)
+            preflight = self.screen.preflight(scope)
+            if refusal is not None:
+                route = "unmatched" if found is None else found.route
+                status = await refuse(refusal, scope, send, started)
+            elif preflight is not None:
+                route, status = "preflight", 200
+                headers = [(b"content-length", b"0"), *preflight, *scope[REPLIED]]
+                await send({"type": "http.response.start", "status": status, "headers": headers})
+                await send({"type": "http.response.body", "body": b""})
+            elif found is None:
                 route, status = await self._pass_on(scope, receive, send, started)
             else:
                 route = found.route
@@ -156,7 +159,7 @@ class Edge:
         """Answer a point route; return the status."""
         context = self.context
         status = 200
-        extra = OPEN
+        extra: Headers = scope[REPLIED]
         try:
             body = await read_body(scope, receive, self._body_limit)
             reply = scope.get(FINISHED)
@@ -175,10 +178,10 @@ class Edge:
         except Exception as error:
             status, text = describe(error)
             reply = failure(text, started)
-            extra = [*OPEN, *headers_of(error)]
+            extra = [*headers_of(error), *extra]
         if len(reply) >= self._gzip_floor and accepts_gzip(scope):
             reply = await compress(reply)
-            extra = OPEN_GZIP
+            extra = [*PACKED, *extra]
         await send_reply(send, status, reply, extra)
         return status
 
@@ -194,21 +197,18 @@ class Edge:
         self, scope: Scope, receive: Receive, send: Send, started: float
     ) -> tuple[str, int]:
         """Let FastAPI answer; return the route's template and the status."""
-        if scope["method"] == "OPTIONS" and header(scope, b"access-control-request-method"):
-            await send({"type": "http.response.start", "status": 200, "headers": PREFLIGHT})
-            await send({"type": "http.response.body", "body": b""})
-            return "preflight", 200
         status = 0
+        replied: Headers = scope[REPLIED]
 
-        async def send_open(message: Message) -> None:
+        async def send_screened(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                message["headers"] = [*message["headers"], ANY_ORIGIN]
+                message["headers"] = completed(message["headers"], replied)
             await send(message)
 
-        # Bodies are JSON whatever their type is said to be, as on the point routes.
-        headers = [*(each for each in scope["headers"] if each[0] != b"content-type"), JSON]
+        # What is passed on is whole and unpacked, and JSON where nothing else was said.
+        headers = [*(each for each in scope["headers"] if each[0] not in OF_BODY), JSON]
         warnings = Warnings()
         inner: dict[str, Any] = {
             **scope,
@@ -221,57 +221,24 @@ class Edge:
             inner["method"] = "GET"  # the server keeps the body back
         try:
             body = await read_body(scope, receive, self._body_limit)
-            await self.app(inner, replay(body, receive), send_open)
+            await self.app(inner, replay(body, receive), send_screened)
         except Disconnected:
             raise
         except Exception as error:
             if not status:  # else it was answered and logged below
                 code, text = describe(error)
-                await send_reply(send_open, code, failure(text, started), [])
+                await send_reply(send_screened, code, failure(text, started), [])
         if warnings and status == HTTPStatus.OK:
             self.context.metrics.warned(warnings.kinds())
         route = inner.get("route")
         return getattr(route, "path", "unmatched"), status
 
 
-async def read_body(scope: Scope, receive: Receive, limit: int) -> bytes:
-    """Return a request's body. Raises Refusal as soon as it is known to exceed the limit."""
-    message = await receive()
-    body: bytes = message.get("body", b"")
-    if message["type"] == "http.disconnect":
-        raise Disconnected
-    if not message.get("more_body", False) and len(body) <= limit:
-        return body
-    declared = header(scope, b"content-length")
-    if declared is not None and int(declared) > limit:
-        raise too_large(int(declared), limit)
-    parts = [body]
-    size = len(body)
-    while message.get("more_body", False):
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            raise Disconnected
-        parts.append(message.get("body", b""))
-        size += len(parts[-1])
-        if size > limit:
-            break
-    if size > limit:
-        raise too_large(None, limit)
-    return b"".join(parts)
-
-
-def replay(body: bytes, receive: Receive) -> Receive:
-    """Return a ``receive`` that gives an already read body once, then waits as before."""
-    given = False
-
-    async def receive_again() -> Message:
-        nonlocal given
-        if given:
-            return await receive()
-        given = True
-        return {"type": "http.request", "body": body, "more_body": False}
-
-    return receive_again
+async def refuse(refusal: Refusal, scope: Scope, send: Send, started: float) -> int:
+    """Answer a request by a refusal; return the status."""
+    extra = [*headers_of(refusal), *scope[REPLIED]]
+    await send_reply(send, refusal.status, failure(refusal.text, started), extra)
+    return refusal.status
 
 
 async def send_reply(send: Send, status: int, reply: bytes, extra: Headers) -> None:

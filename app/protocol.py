@@ -10,20 +10,15 @@ compressed) goes the ASGI way, by handing uvicorn the very callbacks that were h
 from __future__ import annotations
 
 from typing import Any
-from urllib.parse import unquote
+from urllib.parse import unquote_to_bytes
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from app.edge import PREFIX, Edge
-from app.knobs import PREFIX as OURS
 
 START = PREFIX.encode()
 END = b"/points/query"
 MAX_HELD = 64 * 1024  # bytes of a body; the reading side of uvicorn pauses there
-HEAD = (
-    b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n"
-    b"access-control-allow-origin: *\r\ncontent-length: %d\r\n\r\n"
-)
 
 
 class QueryProtocol(HttpToolsProtocol):
@@ -71,22 +66,19 @@ class QueryProtocol(HttpToolsProtocol):
             and not (self.expect_100_continue or self.flow.write_paused)
             and self.parser.should_keep_alive()
             and not self.parser.should_upgrade()
-            and not self._has_knobs()
+            and self.app.screen.is_plain(self.headers)
         )
-
-    def _has_knobs(self) -> bool:
-        for name, _ in self.headers:  # a plain loop: a generator would take twice as long
-            if name.startswith(OURS):
-                return True
-        return False
 
     def _answered(self, body: bytes) -> bool:
         edge: Any = self.app
-        name = unquote(self.url[len(START) : -len(END)].decode("latin-1"))
+        try:
+            name = unquote_to_bytes(self.url[len(START) : -len(END)]).decode()
+        except UnicodeDecodeError:
+            return False
         reply = edge.answer_query_now(name, body, self.scope)
         if reply is None:
             return False
-        self.transport.write(HEAD % len(reply) + reply)
+        self.transport.write(edge.screen.head % len(reply) + reply)
         self.server_state.total_requests += 1
         self.timeout_keep_alive_task = self.loop.call_later(
             self.timeout_keep_alive, self.timeout_keep_alive_handler

@@ -10,11 +10,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, SecretStr, field_validator
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from app.options.environment import Environment, refuse_empty
 from app.options.option import NO_FLAG
+from app.wire.names import host_list, origin_list
 
 DEFAULT_BODY_LIMIT = 32 * 1024 * 1024
 DEFAULT_GZIP_FLOOR = 16 * 1024
@@ -98,6 +99,55 @@ class Settings(BaseSettings):
         default=0,
         ge=0,
         description="Requests a minute that are let through for each key or token, 0 for no limit.",
+    )
+    allowed_origins: Annotated[tuple[str, ...], AfterValidator(origin_list)] = Field(
+        default=(),
+        description="Origins whose web pages may call, as in https://app.example.org, or * for "
+        "any; none unless set.",
+    )
+    allowed_hosts: Annotated[tuple[str, ...], AfterValidator(host_list)] = Field(
+        default=(),
+        description="Names of hosts that requests may be for beside those of loopback, as in "
+        "db.example or *.example, or * for any; unset: any, but without a key on loopback none.",
+    )
+    header_limit: int = Field(
+        default=64 * 1024,
+        ge=1024,
+        description="Bytes of the target and the headers of a request.",
+    )
+    head_timeout: float = Field(
+        default=10.0, gt=0, description="Seconds in which the head of a request is to come."
+    )
+    body_timeout: float = Field(
+        default=60.0,
+        gt=0,
+        description="Seconds in which a body is to come, and one more for each 32 KiB of it.",
+    )
+    idle_timeout: float = Field(
+        default=75.0,
+        gt=0,
+        description="Seconds until a connection without a request is closed.",
+    )
+    send_timeout: float = Field(
+        default=60.0,
+        gt=0,
+        description="Seconds until a reply is dropped that its client does not read.",
+    )
+    connection_limit: int = Field(
+        default=20_000,
+        ge=1,
+        description="Connections at once; above, the longest idle one gives way, or else the new.",
+    )
+    tls_cert: Path | None = Field(
+        default=None,
+        description="File of the certificate and its chain (PEM) with which to serve https.",
+    )
+    tls_key: Path | None = Field(
+        default=None, description="File of the private key (PEM) of the certificate."
+    )
+    tls_client_ca: Path | None = Field(
+        default=None,
+        description="File of the authorities (PEM) whose certificates clients have to show.",
     )
 
     @field_validator("*", mode="before")

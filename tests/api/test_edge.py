@@ -73,7 +73,7 @@ def batch(*ids: int) -> PointBatch:
 
 
 def request(body: bytes, *headers: str) -> bytes:
-    lines = ["POST /collections/c/points/query HTTP/1.1", "host: x", *headers]
+    lines = ["POST /collections/c/points/query HTTP/1.1", "host: localhost", *headers]
     return "\r\n".join([*lines, f"content-length: {len(body)}", "", ""]).encode() + body
 
 
@@ -291,7 +291,7 @@ def test_a_drop_during_a_request_answers_not_found(kind: str, edge: Edge) -> Non
 
     async def send() -> httpx.Response:
         transport: Any = httpx.ASGITransport(app=racing)
-        async with httpx.AsyncClient(transport=transport, base_url="http://x") as client:
+        async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
             return await client.request(method, "/collections/c/points", json=body)
 
     assert refused(run(send()), 404) == "Not found: Collection `c` doesn't exist!"

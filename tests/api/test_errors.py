@@ -554,7 +554,7 @@ def test_an_oversized_body_of_unknown_length(http: httpx.Client, collection: str
 
 def test_an_oversized_body_is_refused_before_it_has_come(server: Server, collection: str) -> None:
     with socket.create_connection(("127.0.0.1", server.port), timeout=30) as connection:
-        head = f"PUT /collections/{collection}/points HTTP/1.1\r\nhost: x\r\n"
+        head = f"PUT /collections/{collection}/points HTTP/1.1\r\nhost: localhost\r\n"
         connection.sendall(f"{head}content-length: 1000000000000\r\n\r\n{{".encode())
         reply = b""
         while b"bytes)" not in reply:

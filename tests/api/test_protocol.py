@@ -32,7 +32,12 @@ def path(http: httpx.Client, collection: str) -> str:
 
 
 def request(path: str, body: bytes = BODY, *more: str, version: str = "1.1") -> bytes:
-    lines = [f"POST {path} HTTP/{version}", "host: x", f"content-length: {len(body)}", *more]
+    lines = [
+        f"POST {path} HTTP/{version}",
+        "host: localhost",
+        f"content-length: {len(body)}",
+        *more,
+    ]
     return "\r\n".join([*lines, "", ""]).encode() + body
 
 

@@ -159,7 +159,7 @@ def test_a_header_is_heard_on_a_kept_connection(server: Server, upgrade: Upgrade
     body = json.dumps({"query": new_query(upgrade, 3), "limit": 100}).encode()
 
     def sent(*more: str) -> bytes:
-        lines = [f"POST {upgrade.path}@v2/points/query HTTP/1.1", "host: x", *more]
+        lines = [f"POST {upgrade.path}@v2/points/query HTTP/1.1", "host: localhost", *more]
         head = "\r\n".join([*lines, f"content-length: {len(body)}", "", ""])
         return head.encode() + body
 

@@ -1,0 +1,133 @@
+"""The first look at a request: its host, its origin, and what its body is said to be.
+
+``is_plain`` is the short way's look: it accepts less than ``refusal`` does, in one pass, and what
+it does not accept goes the way on which ``refusal`` words what is wrong.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from http import HTTPStatus
+from typing import Any
+from urllib.parse import unquote_to_bytes
+
+from starlette.types import Scope
+
+from app.errors import Refusal, too_large
+from app.knobs import PREFIX as OURS
+from app.settings import Settings
+from app.wire.bodies import Types, packing
+from app.wire.hosts import Hosts
+from app.wire.names import listens_on_loopback
+from app.wire.origins import PREFLIGHT, Origins
+from app.wire.replies import JSON, SECURE, VARY_ORIGIN, Headers, written
+
+REPLIED = "palimpsest.headers"  # where a scope carries what is to stand in every reply to it
+NOTED = frozenset(
+    (
+        b"host",
+        b"origin",
+        b"sec-fetch-site",
+        b"content-type",
+        b"content-encoding",
+        b"content-length",
+        b"transfer-encoding",
+        b"access-control-request-method",
+    )
+)
+_COUNTED = {b"host": 1, b"content-type": 2}  # of which a plain request has at most one each
+_NOT_PLAIN = frozenset((b"origin", b"sec-fetch-site", b"content-encoding"))
+
+
+class Screen:
+    """The rules of one server."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._body_limit = settings.body_limit
+        self._hosts = Hosts(
+            settings.allowed_hosts,
+            loopback_only=listens_on_loopback(settings.host) and not has_key(settings),
+        )
+        self._origins = Origins(settings.allowed_origins)
+        self._types = Types()
+        plain = [*SECURE, VARY_ORIGIN] if self._origins.varies else SECURE
+        # the head of a short reply, but for its length
+        self.head = b"HTTP/1.1 200 OK\r\n" + written([JSON, *plain]) + b"content-length: %d\r\n\r\n"
+
+    def is_plain(self, headers: Iterable[tuple[bytes, bytes]]) -> bool:
+        """Whether nothing about a request's headers asks for a second look."""
+        seen = 0
+        for name, value in headers:
+            if name in _COUNTED:
+                if seen & _COUNTED[name]:
+                    return False
+                seen |= _COUNTED[name]
+                accepted = self._hosts if name == b"host" else self._types
+                if not accepted.accepts(value):
+                    return False
+            elif name in _NOT_PLAIN or name.startswith(OURS):
+                return False
+        return True
+
+    def refusal(self, scope: Scope) -> Refusal | None:
+        """Return why a request is refused before anything of it is read, None when it is not.
+
+        Leaves in the scope, as ``REPLIED``, what any reply to it carries.
+        """
+        noted: dict[bytes, list[bytes]] = {}
+        for name, value in scope["headers"]:
+            if name in NOTED:
+                noted.setdefault(name, []).append(value)
+        hosts, origins = noted.get(b"host", []), noted.get(b"origin", [])
+        scope[REPLIED] = [*SECURE, *self._origins.replied(origins)]
+        return (
+            self._hosts.refusal(hosts)
+            or self._origins.refusal(
+                noted.get(b"sec-fetch-site", []), origins, scope["scheme"], hosts
+            )
+            or _path_refusal(scope)
+            or self._body_refusal(noted)
+        )
+
+    def preflight(self, scope: Scope) -> Headers | None:
+        """Return the reply to a browser's question what an allowed origin may do, else None."""
+        if scope["method"] != "OPTIONS":
+            return None
+        names = {name: value for name, value in scope["headers"]}
+        if b"access-control-request-method" not in names:
+            return None
+        if not self._origins.allows([names.get(b"origin", b"")]):
+            return None
+        return PREFLIGHT
+
+    def _body_refusal(self, noted: dict[bytes, list[bytes]]) -> Refusal | None:
+        lengths = noted.get(b"content-length", [])
+        if b"transfer-encoding" not in noted and not any(int(each) for each in lengths):
+            return None
+        refused = self._types.refusal(noted.get(b"content-type", []))
+        if refused is not None:
+            return refused
+        if any(int(each) > self._body_limit for each in lengths):
+            return too_large(int(lengths[0]), self._body_limit)
+        try:
+            packing(noted.get(b"content-encoding", []))
+        except Refusal as refusal:
+            return refusal
+        return None
+
+
+def _path_refusal(scope: Scope) -> Refusal | None:
+    """Refuse a path that is not UTF-8: different ones would be read as the same name."""
+    if "\ufffd" in scope["path"]:
+        try:
+            unquote_to_bytes(scope["raw_path"]).decode()
+        except UnicodeDecodeError:
+            text = "Bad request: the path is not UTF-8, percent-encoded where need be"
+            return Refusal(HTTPStatus.BAD_REQUEST, text)
+    return None
+
+
+def has_key(settings: Any) -> bool:
+    """Whether requests need a key. ``settings`` may lack the fields that say so."""
+    names = ("api_key", "api_key_file", "read_only_api_key", "read_only_api_key_file")
+    return any(getattr(settings, name, None) is not None for name in names)

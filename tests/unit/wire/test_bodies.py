@@ -1,0 +1,96 @@
+from __future__ import annotations
+
+import gzip
+import zlib
+
+import pytest
+
+from app.errors import Refusal
+from app.wire.bodies import STEP, Types, packing, unpack
+
+LIMIT = 4 * STEP
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        *(b"application/json", b"Application/JSON", b"application/json; charset=utf-8"),
+        *(b"application/json;charset=latin-1;a=b", b" application/json ;", b"a/b+json"),
+        *(b"application/vnd.api+json; v=1", b"application/problem+JSON"),
+    ],
+)
+def test_json_is_accepted_by_any_of_its_names(value: bytes) -> None:
+    types = Types()
+    assert types.refusal([value]) is None
+    assert types.accepts(value)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        *(b"text/plain", b"text/plain; a=application/json", b"text/plain;+json", b"", b"json"),
+        *(b"application/x-www-form-urlencoded", b"multipart/form-data; boundary=+json"),
+        *(b"application/jsonp", b"text/plain,application/json", b"application/json, text/plain"),
+        *(b"application/ json", b"+json", b"a/b/c+json", b"application/json\x00"),
+    ],
+)
+def test_other_types_are_refused(value: bytes) -> None:
+    refused = Types().refusal([value])
+    assert refused is not None
+    assert refused.status == 415
+    assert "content-type: application/json" in refused.text
+    assert not Types().accepts(value)
+
+
+def test_a_body_has_one_type_or_none() -> None:
+    assert Types().refusal([]) is None
+    assert Types().refusal([b"application/json", b"application/json"]) is not None
+
+
+def test_packings() -> None:
+    assert packing([]) is packing([b"identity"]) is packing([b""]) is None
+    assert packing([b"gzip"]) == packing([b"X-Gzip, identity"]) == "gzip"
+    assert packing([b"deflate"]) == "deflate"
+    for values in ([b"br"], [b"zstd"], [b"gzip, gzip"], [b"gzip", b"deflate"], [b"*"]):
+        with pytest.raises(Refusal, match="Unsupported content encoding") as refused:
+            packing(values)
+        assert refused.value.status == 415
+        assert refused.value.headers == {"accept-encoding": "gzip, deflate"}
+
+
+def test_bodies_are_unpacked() -> None:
+    for body in (b"", b"{}", b"x" * LIMIT):
+        assert unpack(gzip.compress(body), "gzip", LIMIT) == body
+        assert unpack(zlib.compress(body), "deflate", LIMIT) == body
+    members = gzip.compress(b"{") + gzip.compress(b"") + gzip.compress(b"}")
+    assert unpack(members, "gzip", LIMIT) == b"{}"
+
+
+def test_bombs_stop_at_the_limit() -> None:
+    for size in (LIMIT + 1, 100 * LIMIT):
+        for packed, body in (
+            ("gzip", gzip.compress(b"0" * size)),
+            ("deflate", zlib.compress(b"0" * size)),
+            ("gzip", gzip.compress(b"0" * LIMIT) + gzip.compress(b"0" * (size - LIMIT))),
+        ):
+            with pytest.raises(Refusal, match="larger than allowed") as refused:
+                unpack(body, packed, LIMIT)
+            assert refused.value.status == 400
+
+
+def test_damaged_bodies_are_refused() -> None:
+    whole = gzip.compress(b'{"a":"' + bytes(range(256)) * 10 + b'"}')
+    damaged = [
+        ("gzip", whole[:-1]),
+        ("gzip", whole[:20]),
+        ("gzip", whole + b"x"),
+        ("gzip", whole[:-8] + b"\x00" * 8),
+        ("gzip", b"{}"),
+        ("deflate", whole),
+        ("deflate", zlib.compress(b"{}") + b"x"),
+        ("deflate", zlib.compress(b"{}")[:-1]),
+    ]
+    for packed, body in damaged:
+        with pytest.raises(Refusal, match="cannot be unpacked") as refused:
+            unpack(body, packed, LIMIT)
+        assert refused.value.status == 400

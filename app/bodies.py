@@ -14,6 +14,7 @@ import msgspec
 from fastapi import Request, Response
 from fastapi.routing import APIRoute
 
+from app.access.guard import GuardedRoute, guarded
 from app.context import Context
 from app.schemas.nesting import MAX_NESTING, TOO_DEEP, is_deeper
 from app.schemas.tolerance import prune
@@ -41,12 +42,12 @@ class JsonRequest(Request):
         self._body = prune(await self.body(), kind, self.scope["warnings"], strict)
 
 
-class JsonRoute(APIRoute):
-    """A route that reads its body so."""
+class JsonRoute(GuardedRoute):
+    """A guarded route that reads its body so."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """Return what answers a request."""
-        answer = super().get_route_handler()
+        answer = APIRoute.get_route_handler(self)
         kind = get_type_hints(self.endpoint, include_extras=True).get("body")
 
         async def answer_json(request: Request) -> Response:
@@ -55,4 +56,4 @@ class JsonRoute(APIRoute):
                 await whole.prune(kind)
             return await answer(whole)
 
-        return answer_json
+        return guarded(self, answer_json)

@@ -11,6 +11,8 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from app.access.gate import Gate
+from app.access.rights import EVERYTHING, Access
 from app.knobs import PLAIN, Knobs
 from app.metrics import Metrics
 from app.rates import Rates
@@ -34,13 +36,14 @@ INLINE_BODY = 64 * 1024  # bytes; larger bodies are decoded beside the event loo
 
 
 class Context:
-    """Opened before the first request and closed after the last."""
+    """Opened before the first request and closed after the last. Raises Misconfigured."""
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.metrics = Metrics(settings.version)
         self.rates = Rates()
         self.reloading = Reloading()
+        self.gate = Gate(settings, self.reloading)
         self.declaring = threading.Lock()  # orders changes of what collections were declared as
         self.database: Database
         self._threads: ThreadPoolExecutor
@@ -116,6 +119,7 @@ class Call(msgspec.Struct, frozen=True):
     body: bytes
     tail: str  # the last part of the path, where the route has one
     knobs: Knobs = PLAIN
+    access: Access = EVERYTHING
     warnings: Warnings = msgspec.field(default_factory=Warnings)  # of the reply
 
     def read(self, kind: Any, decode: Callable[[bytes], T]) -> T:

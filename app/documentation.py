@@ -28,12 +28,14 @@ from app.schemas.tolerance import ALIASES, OWN
 
 ERRORS = {
     "400": "the request cannot be read, or contradicts the collection",
+    "403": "the key or token does not give the right that this needs",
     "404": "there is no such collection, point, alias, version or adapter",
     "408": "the request took longer than its `timeout`",
     "409": "the name is taken, or a change of versions would lose points or quality",
     "422": "a value is outside its range",
-    "429": "the collection's strict mode lets no more requests through now",
+    "429": "the collection's strict mode, or the limit by key, lets no more requests through now",
     "500": "the server failed; its log says why",
+    "503": "the audit log cannot be written",
     "507": "no space is left to write",
 }
 COLLECTION_NAME: Schema = {

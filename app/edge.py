@@ -17,6 +17,10 @@ from typing import Any, NamedTuple
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from app.access.admission import Unauthorized, admit, collection_of, record
+from app.access.guard import ACCESS, reach
+from app.access.rights import Access, Level
+from app.access.table import Right, right_of
 from app.context import Call, Context
 from app.envelope import failure, success
 from app.errors import Refusal, describe
@@ -33,6 +37,7 @@ Endpoint = Callable[[Call], Awaitable[Any]]
 PREFIX = "/collections/"
 QUERY_ROUTE = f"{PREFIX}{{collection_name}}/points/query"
 METHODS = frozenset(("GET", "PUT", "POST", "PATCH", "DELETE", "HEAD", "OPTIONS"))
+TEXT = (b"content-type", b"text/plain; charset=utf-8")
 PACKED: Headers = [(b"content-encoding", b"gzip"), (b"vary", b"accept-encoding")]
 OF_BODY = (b"content-type", b"content-length", b"content-encoding")
 INLINE_GZIP = 256 * 1024  # bytes; larger replies are compressed beside the event loop
@@ -47,6 +52,7 @@ class Found(NamedTuple):
 
     endpoint: Endpoint
     route: str  # its template
+    right: Right  # that it asks for
     name: str  # of the collection
     tail: str  # what stands for the open last part of the template
 
@@ -63,8 +69,9 @@ class Edge:
         self._body_limit = context.settings.body_limit
         self._gzip_floor = context.settings.gzip_floor
         self._routes = {
-            (method, suffix): (endpoint, f"{PREFIX}{{collection_name}}/{suffix}")
+            (method, suffix): (endpoint, route, right_of(method, route))
             for (method, suffix), endpoint in routes.items()
+            for route in (f"{PREFIX}{{collection_name}}/{suffix}",)
         }
         # by the part before the one that the template leaves open
         self._open_routes = {
@@ -72,7 +79,7 @@ class Edge:
             for (method, suffix), found in self._routes.items()
             if suffix.endswith("}")
         }
-        for (method, _), (_, template) in self._routes.items():
+        for (method, _), (_, template, _) in self._routes.items():
             context.metrics.expect(method, template)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -87,27 +94,34 @@ class Edge:
         metrics = self.context.metrics
         metrics.in_flight += 1
         route, status = "unmatched", 499  # a client that left, in the words of nginx
+        access: Access | None = None
+        name: str | None = None
         method = scope["method"] if scope["method"] in METHODS else "other"
         try:
             found = self._find("GET" if method == "HEAD" else method, scope["path"])
+            if found is not None:
+                route, name = found.route, found.name
             refusal = self.screen.refusal(scope)
-            preflight = self.screen.preflight(scope)
             if refusal is not None:
-                route = "unmatched" if found is None else found.route
-                status = await refuse(refusal, scope, send, started)
-            elif preflight is not None:
+                raise refusal
+            preflight = self.screen.preflight(scope)
+            if preflight is None:
+                access = scope[ACCESS] = await admit(self.context, scope)
+            if preflight is not None:
                 route, status = "preflight", 200
                 headers = [(b"content-length", b"0"), *preflight, *scope[REPLIED]]
                 await send({"type": "http.response.start", "status": status, "headers": headers})
                 await send({"type": "http.response.body", "body": b""})
             elif found is None:
-                route, status = await self._pass_on(scope, receive, send, started)
+                route, name, status = await self._pass_on(scope, receive, send, started)
             else:
-                route = found.route
                 status = await self._answer(found, scope, receive, send, started)
         except Disconnected:
             pass
+        except Refusal as refused:
+            status = await refuse(refused, scope, send, started)
         finally:
+            record(self.context.gate, scope, access, route, name, status)
             metrics.in_flight -= 1
             metrics.request(method, route, status, perf_counter() - started)
 
@@ -118,11 +132,13 @@ class Edge:
         """
         started = perf_counter()
         context = self.context
-        if len(body) > self._body_limit:
+        access = context.gate.who_now(scope["headers"])
+        if access is None or len(body) > self._body_limit:
             return None
         warnings = Warnings()
         try:
-            found = query_now(context, context.database.get(name), body, warnings)
+            collection = access.collection(context.database, name, Level.READ)
+            found = query_now(context, collection, body, warnings)
         except Exception:
             return None  # the ASGI way meets the same error and words it
         if found is None:
@@ -165,10 +181,18 @@ class Edge:
             reply = scope.get(FINISHED)
             if reply is None:
                 knobs = read_knobs(scope["headers"])
-                collection = context.database.get(found.name)
+                access: Access = scope[ACCESS]
+                collection = reach(access, context.database, found.right, found.name)
                 warnings = Warnings()
                 call = Call(
-                    context, collection, scope["query_string"], body, found.tail, knobs, warnings
+                    context=context,
+                    collection=collection,
+                    query_string=scope["query_string"],
+                    body=body,
+                    tail=found.tail,
+                    knobs=knobs,
+                    warnings=warnings,
+                    access=access,
                 )
                 reply = success(await self._result(found, call), started, warnings)
                 if warnings:
@@ -195,8 +219,8 @@ class Edge:
 
     async def _pass_on(
         self, scope: Scope, receive: Receive, send: Send, started: float
-    ) -> tuple[str, int]:
-        """Let FastAPI answer; return the route's template and the status."""
+    ) -> tuple[str, str | None, int]:
+        """Let FastAPI answer; return the route's template, the collection and the status."""
         status = 0
         replied: Headers = scope[REPLIED]
 
@@ -231,19 +255,24 @@ class Edge:
         if warnings and status == HTTPStatus.OK:
             self.context.metrics.warned(warnings.kinds())
         route = inner.get("route")
-        return getattr(route, "path", "unmatched"), status
+        return getattr(route, "path", "unmatched"), collection_of(inner), status
 
 
 async def refuse(refusal: Refusal, scope: Scope, send: Send, started: float) -> int:
     """Answer a request by a refusal; return the status."""
     extra = [*headers_of(refusal), *scope[REPLIED]]
-    await send_reply(send, refusal.status, failure(refusal.text, started), extra)
+    if isinstance(refusal, Unauthorized):
+        await send_reply(send, refusal.status, refusal.text.encode(), extra, TEXT)
+    else:
+        await send_reply(send, refusal.status, failure(refusal.text, started), extra)
     return refusal.status
 
 
-async def send_reply(send: Send, status: int, reply: bytes, extra: Headers) -> None:
-    """Send a whole JSON reply."""
-    headers = [JSON, (b"content-length", b"%d" % len(reply)), *extra]
+async def send_reply(
+    send: Send, status: int, reply: bytes, extra: Headers, kind: tuple[bytes, bytes] = JSON
+) -> None:
+    """Send a whole reply, JSON unless another kind is said."""
+    headers = [kind, (b"content-length", b"%d" % len(reply)), *extra]
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": reply})
 

@@ -14,6 +14,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.middleware.gzip import GZipMiddleware
 
+from app.access.documented import describe_access
 from app.context import Context
 from app.documentation import describe
 from app.edge import GZIP_LEVEL, Edge
@@ -49,11 +50,13 @@ def create_app(settings: Settings) -> Edge:
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         context.open()
         context.reloading.listen(asyncio.get_running_loop())
+        watching = asyncio.create_task(context.gate.watch())
         await checkpoint()  # imports what anyio needs for it, and for threads
         gc.freeze()  # what lives for good is not scanned again and again
         try:
             yield
         finally:
+            watching.cancel()
             context.close()
             gc.unfreeze()
 
@@ -70,18 +73,20 @@ def create_app(settings: Settings) -> Edge:
     app.state.registry = build_registry(
         context.metrics, context.collections, lambda: context.database.damaged()
     )
-    app.state.registry.register(context.reloading.counts)
+    gate = context.gate
+    for counts in (context.reloading.counts, gate.failed, gate.rates.limited):
+        app.state.registry.register(counts)
     # Fixed paths stand before those with open parts.
     for each in (*DOCUMENTED, unsupported):
         app.include_router(each.router)
     for kind in (PalimpsestError, Refusal, RequestValidationError, HTTPException, Exception):
         app.add_exception_handler(kind, answer)
     app.add_middleware(GZipMiddleware, minimum_size=settings.gzip_floor, compresslevel=GZIP_LEVEL)
-    _document(app)
+    _document(app, context.gate.is_shut)
     return Edge(app, context, {where: route.endpoint for where, route in POINT_ROUTES.items()})
 
 
-def _document(app: FastAPI) -> None:
+def _document(app: FastAPI, is_shut: bool) -> None:
     """Add what FastAPI does not know to the OpenAPI document."""
     generate = app.openapi
     operations = {
@@ -90,7 +95,8 @@ def _document(app: FastAPI) -> None:
 
     def openapi() -> dict[str, Any]:
         if app.openapi_schema is None:
-            app.openapi_schema = describe(generate(), POINT_ROUTES, operations)
+            document = describe(generate(), POINT_ROUTES, operations)
+            app.openapi_schema = describe_access(document, is_shut)
         return app.openapi_schema
 
     app.openapi = openapi  # type: ignore[method-assign]

@@ -32,6 +32,7 @@ class Reloading:
         self._parts: dict[str, ReadAgain] = {}
         self._running: asyncio.Task[None] | None = None
         self._asked = False
+        self._reading = asyncio.Lock()  # an older reading must not replace a newer one
 
     def register(self, part: str, read_again: ReadAgain) -> None:
         """Let SIGHUP await ``read_again``, which raises where the part cannot be read."""
@@ -53,7 +54,8 @@ class Reloading:
     async def read(self, part: str) -> bool:
         """Read one part again; tell whether that went well."""
         try:
-            await self._parts[part]()
+            async with self._reading:
+                await self._parts[part]()
         except Exception as error:
             self.counts.add(part, "failed")
             log.error("%s could not be read again, the old remains in force: %s", part, error)

@@ -6,10 +6,11 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import TypeAlias
 
+from app.access.rights import Access, Level
 from app.context import Call, Context
 from app.costs import cost_of_search, cost_of_tree, examples_of
 from app.strict import Strict, strict_of
-from index import GroupRequest, QueryRequest, SearchRequest, levels_of, queries
+from index import GroupRequest, Prefetch, QueryRequest, SearchRequest, levels_of, queries
 
 VECTOR_QUERIES = (
     queries.Nearest,
@@ -23,17 +24,19 @@ Request: TypeAlias = SearchRequest | QueryRequest | GroupRequest
 
 def check_queries(call: Call, requests: Sequence[Request], timeout: int | None) -> None:
     """Raise Refusal for what exceeds the limits of the collection, or of those looked up."""
+    for name in _lookups(requests):
+        call.access.require(call.context.database, name, Level.READ)
     strict = call.strict()
     if strict is not None:
         cost = sum(_check(strict, each) for each in requests)
         strict.read(cost=cost, timeout=timeout)
     for name, points in _looked_up(requests).items():
-        charge_lookup(call.context, name, points)
+        charge_lookup(call.context, call.access, name, points)
 
 
-def charge_lookup(context: Context, name: str, points: int) -> None:
+def charge_lookup(context: Context, access: Access, name: str, points: int) -> None:
     """Take the cost of reading so many points of another collection by their ids."""
-    strict = strict_of(context.database.get(name), context.rates)
+    strict = strict_of(access.collection(context.database, name, Level.READ), context.rates)
     if strict is not None:
         strict.read(cost=points)
 
@@ -60,9 +63,23 @@ def _check(strict: Strict, request: Request) -> int:
     return cost_of_tree(root)
 
 
+def _lookups(requests: Sequence[Request]) -> set[str]:
+    """Return the names of the collections that are looked up, whether a point is read or not."""
+    return {
+        level.lookup.collection
+        for root in _trees(requests)
+        for level in levels_of(root)
+        if level.lookup is not None
+    }
+
+
+def _trees(requests: Sequence[Request]) -> list[Prefetch]:
+    return [each.root for each in requests if not isinstance(each, SearchRequest)]
+
+
 def _looked_up(requests: Sequence[Request]) -> Counter[str]:
     """Return how many points are read of other collections, by their names."""
-    trees = [each.root for each in requests if not isinstance(each, SearchRequest)]
+    trees = _trees(requests)
     reads = {
         (place, *read)
         for place, root in enumerate(trees)

@@ -44,6 +44,7 @@ from index.upkeep import Upkeep
 
 _log = logging.getLogger(__name__)
 MAX_COLLECTION_NAME, MAX_VECTOR_NAME = 255, 200  # bytes of UTF-8; aliases as collections
+MAX_CALLED = 1_024  # characters that may call a collection, with its version
 _BANNED = frozenset('<>:"/\\|?*\0\x1f')
 _VERSIONED = f"{AT!r} stands before the name of a version and is not allowed"
 
@@ -148,6 +149,20 @@ class Database:
                 except VersionNotFound as error:
                     raise VersionNotFound(error.version, error.known, name) from None
         raise CollectionNotFound(name) if broken is None else _fresh(broken)
+
+    def real_name(self, name: str) -> str:
+        """Return the name of the collection that a name, an alias or ``name@version`` means.
+
+        Where there is none, it is that of the collection it would mean.
+        """
+        while name not in self._open and name not in self._broken:
+            if name in self._aliases.mapping:
+                return self._aliases.mapping.get(name, name)
+            whole, at, _ = name.rpartition(AT)
+            if not at or len(name) > MAX_CALLED:
+                break
+            name = whole
+        return name
 
     def create(self, name: str, config: CollectionConfig) -> Collection:
         """Create an empty collection; it is on disk when this returns.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import socket
 import subprocess
@@ -36,7 +37,9 @@ def serving(data: Path, port: int | None) -> Iterator[tuple[subprocess.Popen[byt
     chosen = free_port(port or 0)
     command = [sys.executable, "-m", "app.cli", "serve", "--host", HOST, "--port", str(chosen)]
     command += ["--data", str(data), "--log-level", "WARNING"]
-    server = subprocess.Popen(command)
+    # a key that is set for another server would shut the story out of its own
+    environment = {name: value for name, value in os.environ.items() if "API_KEY" not in name}
+    server = subprocess.Popen(command, env=environment)
     client = Client(HOST, chosen)
     previous = signal.signal(signal.SIGTERM, _stopper(server))
     try:

@@ -14,6 +14,8 @@ from typing import Annotated, Any
 import msgspec
 from fastapi import APIRouter, Query, Request, Response
 
+from app.access.guard import Allowed
+from app.access.rights import Level
 from app.bodies import JsonRoute
 from app.context import Call
 from app.errors import Refusal
@@ -101,9 +103,11 @@ async def compare_versions(call: Call) -> dict[str, Any]:
 
 
 @router.get("", dependencies=[CheckedWhole])
-def list_adapters(request: Request, context: Shared, collection_name: str) -> Response:
+def list_adapters(
+    request: Request, context: Shared, access: Allowed, collection_name: str
+) -> Response:
     """List all adapters, also those being fitted: pairs, quality with its interval, verdict."""
-    with open_collection(context, collection_name) as collection:
+    with open_collection(context, access, collection_name, Level.READ) as collection:
         return reply(request, to_adapters_reply(collection.adapters()))
 
 
@@ -111,12 +115,13 @@ def list_adapters(request: Request, context: Shared, collection_name: str) -> Re
 def drop_adapter(
     request: Request,
     context: Shared,
+    access: Allowed,
     collection_name: str,
     rows: str,
     queries: str,
     parameters: Annotated[VectorParameters, Query()],
 ) -> Response:
     """Forget an adapter: rows of one version are then not found by queries of the other."""
-    with open_collection(context, collection_name) as collection:
+    with open_collection(context, access, collection_name, Level.MANAGE) as collection:
         collection.drop_adapter(parameters.vector, rows, queries)
     return reply(request, True)

@@ -7,7 +7,11 @@ from typing import TypedDict
 
 from fastapi import APIRouter, Request, Response
 
+from app.access.aliases import require_aliases
+from app.access.guard import Allowed
+from app.access.rights import Access, Level
 from app.bodies import JsonRoute
+from app.context import Context
 from app.routes.collections import Checked, Shared, reply
 from app.schemas.aliases import AliasesBody, to_changes
 from app.schemas.documents import Operation
@@ -36,25 +40,37 @@ REPLIES: dict[str, Operation] = {
 
 
 @router.post("/collections/aliases", dependencies=[Checked])
-def update_aliases(request: Request, context: Shared, body: AliasesBody) -> Response:
+def update_aliases(
+    request: Request, context: Shared, access: Allowed, body: AliasesBody
+) -> Response:
     """Create, delete and rename aliases: all actions in order, or none of them."""
-    context.database.change_aliases(to_changes(body))
+    changes = to_changes(body)
+    with context.declaring:  # what aliases mean stays as it was checked
+        require_aliases(access, context.database, changes)
+        context.database.change_aliases(changes)
     return reply(request, True)
 
 
 @router.get("/aliases")
-async def list_aliases(request: Request, context: Shared) -> Response:
-    """List all aliases."""
-    return reply(request, _listed(context.database.aliases().items()))
+async def list_aliases(request: Request, context: Shared, access: Allowed) -> Response:
+    """List all aliases of collections that may be read."""
+    return reply(request, _listed(_visible(context, access)))
 
 
 @router.get("/collections/{collection_name}/aliases")
 async def list_collection_aliases(
-    request: Request, context: Shared, collection_name: str
+    request: Request, context: Shared, access: Allowed, collection_name: str
 ) -> Response:
     """List the aliases of one collection; of one that does not exist there are none."""
-    aliases = context.database.aliases().items()
+    access.require(context.database, collection_name, Level.READ)
+    aliases = _visible(context, access)
     return reply(request, _listed(each for each in aliases if each[1] == collection_name))
+
+
+def _visible(context: Context, access: Access) -> list[tuple[str, str]]:
+    aliases = context.database.aliases()
+    seen = set(access.visible(aliases.values()))
+    return [(alias, name) for alias, name in aliases.items() if name in seen]
 
 
 def _listed(aliases: Iterable[tuple[str, str]]) -> AliasesReply:

@@ -76,6 +76,7 @@ async def _matrix(call: Call) -> Neighbours:
             )
         _, found = repeated(
             call.context,
+            call.access,
             call.collection,
             lambda readings: neighbours(readings.own, request),
             lambda found: True,

@@ -6,6 +6,8 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
 
+from app.access.guard import Allowed, GuardedRoute
+from app.access.rights import Level
 from app.routes.collections import CheckedOnce, Shared, reply
 from app.routes.versions import open_collection
 from app.schemas.backfills import (
@@ -18,7 +20,9 @@ from app.schemas.backfills import (
 )
 from app.schemas.documents import Operation
 
-router = APIRouter(prefix="/collections/{collection_name}/backfill", tags=["versions"])
+router = APIRouter(
+    prefix="/collections/{collection_name}/backfill", tags=["versions"], route_class=GuardedRoute
+)
 
 REPLIES: dict[str, Operation] = {
     "get_backfill": Operation(BackfillReply),
@@ -30,6 +34,7 @@ REPLIES: dict[str, Operation] = {
 def get_backfill(
     request: Request,
     context: Shared,
+    access: Allowed,
     collection_name: str,
     parameters: Annotated[BackfillParameters, Query()],
 ) -> Response:
@@ -38,7 +43,7 @@ def get_backfill(
     By demand: points that answers use often, and that the adapter serves badly, come first; a
     share is drawn at random, so that what is measured on them stays true for all.
     """
-    with open_collection(context, collection_name) as collection:
+    with open_collection(context, access, collection_name, Level.READ) as collection:
         points = collection.backfill(
             parameters.vector,
             parameters.version,
@@ -54,10 +59,11 @@ def get_backfill(
 def get_backfill_status(
     request: Request,
     context: Shared,
+    access: Allowed,
     collection_name: str,
     parameters: Annotated[StatusParameters, Query()],
 ) -> Response:
     """Return how many points hold a version, how fast that grows, and what answers are worth."""
-    with open_collection(context, collection_name) as collection:
+    with open_collection(context, access, collection_name, Level.READ) as collection:
         status = collection.backfill_status(parameters.vector, parameters.version)
     return reply(request, to_status(status))

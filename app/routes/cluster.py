@@ -7,11 +7,13 @@ from uuid import NAMESPACE_URL, uuid5
 
 from fastapi import APIRouter, Request, Response
 
+from app.access.guard import Allowed, GuardedRoute
+from app.access.rights import Level
 from app.routes.collections import Shared, reply
 from app.schemas.documents import Operation
 from index import CollectionInfo
 
-router = APIRouter(tags=["cluster"])
+router = APIRouter(tags=["cluster"], route_class=GuardedRoute)
 
 
 class ClusterReply(TypedDict):
@@ -92,26 +94,30 @@ async def get_cluster(request: Request) -> Response:
 
 @router.get("/collections/{collection_name}/cluster")
 async def get_collection_cluster(
-    request: Request, context: Shared, collection_name: str
+    request: Request, context: Shared, access: Allowed, collection_name: str
 ) -> Response:
     """Tell that all of a collection is here, in one shard."""
-    points = context.database.get(collection_name).count()
+    points = access.collection(context.database, collection_name, Level.READ).count()
     shard = {"shard_id": 0, "points_count": points, "state": "Active"}
     placement = {"peer_id": 0, "shard_count": 1, "local_shards": [shard]}
     return reply(request, {**placement, "remote_shards": [], "shard_transfers": []})
 
 
 @router.get("/collections/{collection_name}/shards")
-async def list_shard_keys(request: Request, context: Shared, collection_name: str) -> Response:
+async def list_shard_keys(
+    request: Request, context: Shared, access: Allowed, collection_name: str
+) -> Response:
     """Tell that a collection has no shard keys."""
-    context.database.get(collection_name)
+    access.collection(context.database, collection_name, Level.READ)
     return reply(request, {"shard_keys": []})
 
 
 @router.get("/collections/{collection_name}/optimizations")
-async def get_optimizations(request: Request, context: Shared, collection_name: str) -> Response:
+async def get_optimizations(
+    request: Request, context: Shared, access: Allowed, collection_name: str
+) -> Response:
     """Tell what background work runs and how many points wait for it."""
-    info = context.database.get(collection_name).state()
+    info = access.collection(context.database, collection_name, Level.READ).state()
     return reply(request, _describe(collection_name, info))
 
 

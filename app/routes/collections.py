@@ -9,6 +9,8 @@ from typing import Annotated, Any, TypedDict
 
 from fastapi import APIRouter, Depends, Request, Response
 
+from app.access.guard import Allowed
+from app.access.rights import Level
 from app.bodies import JsonRoute
 from app.context import Context
 from app.envelope import success
@@ -85,16 +87,18 @@ def reply(request: Request, result: Any) -> Response:
 
 
 @router.get("")
-async def list_collections(request: Request, context: Shared) -> Response:
-    """List the names of all collections."""
-    names = context.database.names()
+async def list_collections(request: Request, context: Shared, access: Allowed) -> Response:
+    """List the names of all collections that may be read."""
+    names = access.visible(context.database.names())
     return reply(request, {"collections": [{"name": name} for name in names]})
 
 
 @router.get("/{collection_name}")
-async def get_collection(request: Request, context: Shared, collection_name: str) -> Response:
+async def get_collection(
+    request: Request, context: Shared, access: Allowed, collection_name: str
+) -> Response:
     """Return a collection's state, counts and configuration."""
-    collection = context.database.get(collection_name)
+    collection = access.collection(context.database, collection_name, Level.READ)
     try:
         return reply(request, describe_collection(collection))
     except FileNotFoundError:
@@ -103,10 +107,12 @@ async def get_collection(request: Request, context: Shared, collection_name: str
 
 
 @router.get("/{collection_name}/exists")
-async def collection_exists(request: Request, context: Shared, collection_name: str) -> Response:
+async def collection_exists(
+    request: Request, context: Shared, access: Allowed, collection_name: str
+) -> Response:
     """Tell whether a collection exists, by its name, an alias, or as `collection@version`."""
     try:
-        context.database.get(collection_name)
+        access.collection(context.database, collection_name, Level.READ)
     except NotFound:
         return reply(request, {"exists": False})
     except StorageError:  # damaged: it is there all the same
@@ -118,10 +124,12 @@ async def collection_exists(request: Request, context: Shared, collection_name: 
 def create_collection(
     request: Request,
     context: Shared,
+    access: Allowed,
     collection_name: str,
     body: CollectionBody | None = None,
 ) -> Response:
     """Create a collection."""
+    access.require(context.database, collection_name, Level.MANAGE)
     context.database.create(collection_name, to_config(body or CollectionBody()))
     return reply(request, True)
 
@@ -130,11 +138,12 @@ def create_collection(
 def update_collection(
     request: Request,
     context: Shared,
+    access: Allowed,
     collection_name: str,
     body: CollectionChange | None = None,
 ) -> Response:
     """Change a collection's parameters; vectors keep their sizes and distances."""
-    collection = context.database.get(collection_name)
+    collection = access.collection(context.database, collection_name, Level.MANAGE)
     if body is not None:
         with context.declaring:
             try:
@@ -149,8 +158,11 @@ def update_collection(
 
 
 @router.delete("/{collection_name}", dependencies=[Checked])
-def delete_collection(request: Request, context: Shared, collection_name: str) -> Response:
+def delete_collection(
+    request: Request, context: Shared, access: Allowed, collection_name: str
+) -> Response:
     """Delete a collection, its files and its aliases; false when there was none."""
+    access.require(context.database, collection_name, Level.MANAGE)
     try:
         dropped = context.database.drop(collection_name)
     except CollectionNotFound:

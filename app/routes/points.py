@@ -173,6 +173,7 @@ def _by_value(
     def read() -> ScrollReply:
         _, found = repeated(
             call.context,
+            call.access,
             call.collection,
             lambda states: answer(states.own, request, states),
             lambda found: found.whole,

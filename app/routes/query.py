@@ -14,6 +14,7 @@ from typing import TypeAlias
 import msgspec
 import numpy as np
 
+from app.access.rights import Access, Level
 from app.context import Call, Context
 from app.envelope import Explained
 from app.errors import Refusal
@@ -80,7 +81,7 @@ async def ask(call: Call, kind: type, decode: Decode) -> ScoredPoints | Explaine
         asked = call.read(kind, lambda text: decode(text, config))
         check_queries(call, [asked.request], timeout)
         started = perf_counter()
-        stats, points = _run(call.context, call.collection, asked, knobs.bridge)
+        stats, points = _run(call.context, call.access, call.collection, asked, knobs.bridge)
         return stats, perf_counter() - started, points
 
     stats, seconds, points = await call.context.in_thread(search, timeout)
@@ -169,7 +170,7 @@ async def ask_batch(call: Call, kind: type, decode: DecodeBatch) -> list[ScoredP
     check_queries(call, [each.request for each in asked], timeout)
 
     def search() -> list[tuple[SearchStats, ScoredPoints]]:
-        return _run_batch(call.context, call.collection, asked, call.knobs.bridge)
+        return _run_batch(call.context, call.access, call.collection, asked, call.knobs.bridge)
 
     short = _cost(call.collection, asked, call.knobs.bridge) <= INLINE_SECONDS
     replies = await call.context.run(search, short=short, timeout=timeout)
@@ -205,7 +206,7 @@ async def ask_groups(call: Call, kind: type, decode: DecodeGroups) -> GroupsRepl
             strict.group_by(request.path)
         check_queries(call, [request], timeout)
         stats, groups = _groups(call, request)
-        lookups = _lookups(call.context, lookup, [group.key for group in groups])
+        lookups = _lookups(call.context, call.access, lookup, [group.key for group in groups])
         vectors = request.with_vectors
         return stats, GroupsReply(
             [
@@ -225,7 +226,7 @@ async def ask_groups(call: Call, kind: type, decode: DecodeGroups) -> GroupsRepl
 
 
 def _run(
-    context: Context, collection: Collection, asked: Asked, bridge: BridgeMode
+    context: Context, access: Access, collection: Collection, asked: Asked, bridge: BridgeMode
 ) -> tuple[SearchStats, ScoredPoints]:
     vectors = asked.request.with_vectors
     if isinstance(asked, Query):
@@ -234,6 +235,7 @@ def _run(
     request = asked.request
     readings, found = repeated(
         context,
+        access,
         collection,
         lambda readings: answer(readings.own, request, readings),
         lambda found: found.whole,
@@ -243,7 +245,11 @@ def _run(
 
 
 def _run_batch(
-    context: Context, collection: Collection, asked: Sequence[Asked], bridge: BridgeMode
+    context: Context,
+    access: Access,
+    collection: Collection,
+    asked: Sequence[Asked],
+    bridge: BridgeMode,
 ) -> list[tuple[SearchStats, ScoredPoints]]:
     plain = [_bridging(each.request, bridge) for each in asked if isinstance(each, Query)]
     results = iter(collection.search_batch(plain))
@@ -254,13 +260,14 @@ def _run_batch(
             points = to_points(result, each.select, each.request.with_vectors, each.similarity)
             replies.append((result.stats, points))
         else:
-            replies.append(_run(context, collection, each, bridge))
+            replies.append(_run(context, access, collection, each, bridge))
     return replies
 
 
 def _groups(call: Call, request: GroupRequest) -> tuple[SearchStats, list[Group]]:
     readings, groups = repeated(
         call.context,
+        call.access,
         call.collection,
         lambda readings: answer_groups(readings.own, request, readings),
         lambda groups: all(group.hits.whole for group in groups),
@@ -270,16 +277,16 @@ def _groups(call: Call, request: GroupRequest) -> tuple[SearchStats, list[Group]
 
 
 def _lookups(
-    context: Context, body: WithLookupBody | None, keys: Sequence[int | str]
+    context: Context, access: Access, body: WithLookupBody | None, keys: Sequence[int | str]
 ) -> dict[int | str, RecordReply]:
     """Return the points of another collection whose ids are groups, by group."""
     if body is None:
         return {}
-    collection = context.database.get(body.collection)
+    collection = access.collection(context.database, body.collection, Level.READ)
     select = PayloadSelector(body.with_payload, default=True)
     vectors = select_vectors(body.with_vectors)
     ids = {key: one for key in keys if (one := id_of_group(key)) is not None}
-    charge_lookup(context, body.collection, len(ids))
+    charge_lookup(context, access, body.collection, len(ids))
     records = collection.retrieve(
         list(ids.values()), with_payload=select.wanted, with_vectors=vectors
     )

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from time import sleep
 from typing import TypeVar
 
+from app.access.rights import Access, Level
 from app.context import Context
 from index import BridgeMode, Collection, NotYetApplied, Reading
 
@@ -19,15 +20,18 @@ _LOOKS = 1_000  # tries while points are replaced that a query has to read
 class Readings:
     """One state per collection, taken when it is first asked for; called by name."""
 
-    def __init__(self, context: Context, collection: Collection, bridge: BridgeMode = "on") -> None:
+    def __init__(
+        self, context: Context, access: Access, collection: Collection, bridge: BridgeMode = "on"
+    ) -> None:
         self._context = context
+        self._access = access
         self._bridge = bridge
         self.own = collection.reading(bridge)
         self._taken = {id(collection): self.own}
 
     def __call__(self, name: str) -> Reading:
-        """Return the state of the collection of a name. Raises CollectionNotFound."""
-        collection = self._context.database.get(name)
+        """Return the state of the collection of a name. Raises as ``Access.collection``."""
+        collection = self._access.collection(self._context.database, name, Level.READ)
         reading = self._taken.get(id(collection))
         if reading is None:
             reading = self._taken[id(collection)] = collection.reading(self._bridge)
@@ -36,6 +40,7 @@ class Readings:
 
 def repeated(
     context: Context,
+    access: Access,
     collection: Collection,
     read: Callable[[Readings], T],
     is_whole: Callable[[T], bool],
@@ -48,7 +53,7 @@ def repeated(
     """
     repeats, pause = _REPEATS
     for look in range(1, _LOOKS + 1):
-        readings = Readings(context, collection, bridge)
+        readings = Readings(context, access, collection, bridge)
         try:
             found = read(readings)
         except NotYetApplied:

@@ -11,12 +11,13 @@ from fastapi.responses import HTMLResponse, PlainTextResponse
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import choose_encoder
 
+from app.access.guard import GuardedRoute
 from app.announced import announced_version
 from app.routes.collections import Shared, reply
 from app.schemas.documents import Operation
 from app.telemetry import TelemetryReply, describe_server
 
-router = APIRouter(tags=["service"])
+router = APIRouter(tags=["service"], route_class=GuardedRoute)
 
 DOCS_PLACE = b'<div id="swagger-ui">'
 DOCS_NOTE = (

@@ -10,10 +10,11 @@ from http import HTTPStatus
 
 from fastapi import APIRouter, Request
 
+from app.access.guard import GuardedRoute
 from app.errors import Refusal
 from app.routes.table import POINT_ROUTES
 
-router = APIRouter(include_in_schema=False)
+router = APIRouter(include_in_schema=False, route_class=GuardedRoute)
 
 COLLECTION = "/collections/{collection_name}"
 SHARD = f"{COLLECTION}/shards/{{shard_id}}"

@@ -6,6 +6,8 @@ from typing import Any
 
 from fastapi import APIRouter, Request, Response
 
+from app.access.guard import Allowed
+from app.access.rights import Level
 from app.bodies import JsonRoute
 from app.errors import wrong_input
 from app.routes.collections import Checked, Shared, reply
@@ -36,13 +38,18 @@ REPLIES: dict[str, Operation] = {
 
 @router.put("/{vector_name}", dependencies=[Checked])
 def add_vector_name(
-    request: Request, context: Shared, collection_name: str, vector_name: str, body: VectorName
+    request: Request,
+    context: Shared,
+    access: Allowed,
+    collection_name: str,
+    vector_name: str,
+    body: VectorName,
 ) -> Response:
     """Declare a further vector name; points get such vectors by later writes.
 
     The same declaration again changes nothing; a different one is refused.
     """
-    collection = context.database.get(collection_name)
+    collection = access.collection(context.database, collection_name, Level.MANAGE)
     check_vector_name(vector_name)
     with context.declaring:
         vector = to_vector(body, collection.config)
@@ -65,10 +72,10 @@ def add_vector_name(
 
 @router.delete("/{vector_name}", dependencies=[Checked])
 def drop_vector_name(
-    request: Request, context: Shared, collection_name: str, vector_name: str
+    request: Request, context: Shared, access: Allowed, collection_name: str, vector_name: str
 ) -> Response:
     """Forget a vector name and every vector of it; points and payloads stay."""
-    collection = context.database.get(collection_name)
+    collection = access.collection(context.database, collection_name, Level.MANAGE)
     with context.declaring:
         if not vector_name and is_one(collection.config.declared.get("vectors") or {}):
             raise wrong_input(

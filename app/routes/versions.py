@@ -12,6 +12,8 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
 
+from app.access.guard import Allowed
+from app.access.rights import Access, Level
 from app.bodies import JsonRoute
 from app.context import Context
 from app.routes.collections import CheckedOnce, CheckedWhole, Shared, reply
@@ -46,9 +48,11 @@ REPLIES: dict[str, Operation] = {
 
 
 @contextmanager
-def open_collection(context: Context, name: str) -> Iterator[Collection]:
+def open_collection(
+    context: Context, access: Access, name: str, level: Level
+) -> Iterator[Collection]:
     """Give a collection; what fails because it is dropped meanwhile fails as not found."""
-    collection = context.database.get(name)
+    collection = access.collection(context.database, name, level)
     try:
         yield collection
     except (StorageError, OSError):
@@ -57,15 +61,22 @@ def open_collection(context: Context, name: str) -> Iterator[Collection]:
 
 
 @router.get("", dependencies=[CheckedWhole])
-def list_versions(request: Request, context: Shared, collection_name: str) -> Response:
+def list_versions(
+    request: Request, context: Shared, access: Allowed, collection_name: str
+) -> Response:
     """List all versions of all dense vectors: state, points held, coverage, bytes per vector."""
-    with open_collection(context, collection_name) as collection:
+    with open_collection(context, access, collection_name, Level.READ) as collection:
         return reply(request, to_versions_reply(collection.versions()))
 
 
 @router.put("/{version}", dependencies=[CheckedWhole])
 def declare_version(
-    request: Request, context: Shared, collection_name: str, version: str, body: VersionBody
+    request: Request,
+    context: Shared,
+    access: Allowed,
+    collection_name: str,
+    version: str,
+    body: VersionBody,
 ) -> Response:
     """Declare a version of a vector: another embedding model, whose vectors come by later writes.
 
@@ -73,7 +84,10 @@ def declare_version(
     clients of the plain names see stays as it is. The same again changes nothing, another
     declaration is refused.
     """
-    with open_collection(context, collection_name) as collection, context.declaring:
+    with (
+        open_collection(context, access, collection_name, Level.MANAGE) as collection,
+        context.declaring,
+    ):
         space, model, described = to_version(body, collection.config, version)
         collection.declare_version(body.vector, version, space, model=model, declared=described)
     return reply(request, True)
@@ -83,6 +97,7 @@ def declare_version(
 def activate_version(
     request: Request,
     context: Shared,
+    access: Allowed,
     collection_name: str,
     version: str,
     body: ActivationBody | None = None,
@@ -96,7 +111,10 @@ def activate_version(
     """
     asked = body or ActivationBody()
     floors = asked.model_dump(include={"coverage_floor", "quality_floor"}, exclude_none=True)
-    with open_collection(context, collection_name) as collection, context.declaring:
+    with (
+        open_collection(context, access, collection_name, Level.MANAGE) as collection,
+        context.declaring,
+    ):
         collection.activate_version(asked.vector, version, force=asked.force, **floors)
         for one in collection.unreversed(asked.vector):
             text = describe_reverse(one.request, one.there, one.needed)
@@ -108,6 +126,7 @@ def activate_version(
 def retire_version(
     request: Request,
     context: Shared,
+    access: Allowed,
     collection_name: str,
     version: str,
     body: RetirementBody | None = None,
@@ -117,7 +136,10 @@ def retire_version(
     Refused (409) for the active version; and when points would be found no more, unless `force`.
     """
     asked = body or RetirementBody()
-    with open_collection(context, collection_name) as collection, context.declaring:
+    with (
+        open_collection(context, access, collection_name, Level.MANAGE) as collection,
+        context.declaring,
+    ):
         collection.retire_version(asked.vector, version, force=asked.force)
     return reply(request, True)
 
@@ -126,6 +148,7 @@ def retire_version(
 async def consolidate_version(
     request: Request,
     context: Shared,
+    access: Allowed,
     collection_name: str,
     version: str,
     body: ConsolidationBody,
@@ -134,7 +157,7 @@ async def consolidate_version(
 
     Such rows are labelled as mapped, for a map adds nothing that the old rows did not hold.
     """
-    with open_collection(context, collection_name) as collection:
+    with open_collection(context, access, collection_name, Level.MANAGE) as collection:
         mapped = await context.at_length(
             lambda: collection.consolidate(body.vector, body.rows, version),
             parse_parameters(request.scope["query_string"]).timeout,
@@ -146,6 +169,7 @@ async def consolidate_version(
 def drop_version(
     request: Request,
     context: Shared,
+    access: Allowed,
     collection_name: str,
     version: str,
     parameters: Annotated[DropParameters, Query()],
@@ -155,6 +179,9 @@ def drop_version(
     Refused (409) for the active version; and when points would be left without a vector, unless
     `force`.
     """
-    with open_collection(context, collection_name) as collection, context.declaring:
+    with (
+        open_collection(context, access, collection_name, Level.MANAGE) as collection,
+        context.declaring,
+    ):
         collection.drop_version(parameters.vector, version, force=parameters.force)
     return reply(request, True)

@@ -1,0 +1,151 @@
+"""The gate of one server: which keys are valid now, and who shows which.
+
+Keys are replaced as a whole, with what was verified by them, so that the tokens of a key that is
+gone die with it. What cannot be read leaves the keys as they are: a server never opens by mistake.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from app.access.audit import AuditLog
+from app.access.claims import Granted, ValueExists
+from app.access.credentials import Conflicting, credential_of
+from app.access.exposure import check_exposure
+from app.access.failures import Failures
+from app.access.keys import KeyRing, key_files, read_keys, signatures
+from app.access.limits import KeyRates
+from app.access.rights import EVERYTHING, Access
+from app.access.tokens import InvalidToken, Tokens, token_id
+from app.counts import Counts
+from app.reloading import Reloading
+from app.settings import Settings
+
+log = logging.getLogger("palimpsest")
+
+Headers = Sequence[tuple[bytes, bytes]]
+
+PART = "keys"  # in reloads
+POLL_SECONDS = 2.0  # between looks at the files of keys
+REASONS = (
+    *("missing", "conflicting", "invalid_key", "invalid_token", "expired_token", "early_token"),
+    *("unreadable_token", "value_missing"),
+)
+
+
+class Unproven(Exception):
+    """Nobody is known to send a request; ``reason`` is counted, the text may be told."""
+
+    def __init__(self, reason: str, text: str = "") -> None:
+        super().__init__(text)
+        self.reason = reason
+
+
+class Shown(NamedTuple):
+    """Who sends a request, and what has to be looked up before that counts."""
+
+    access: Access
+    condition: ValueExists | None = None
+
+
+class Gate:
+    """Made before the first request. Raises Misconfigured."""
+
+    def __init__(self, settings: Settings, reloading: Reloading) -> None:
+        self._settings = settings
+        self._files = key_files(settings)
+        self._seen = signatures(self._files)
+        self._take(read_keys(settings))
+        check_exposure(settings, bool(self._ring))
+        self.audit = None if settings.audit_log is None else AuditLog(settings.audit_log)
+        self.rates = KeyRates(settings.rate_limit)
+        self.failures = Failures()
+        self.failed = Counts(
+            "palimpsest_auth_failures",
+            "Requests that showed no valid key or token.",
+            ("reason",),
+            [(reason,) for reason in REASONS],
+        )
+        self._reloading = reloading
+        if self._files:
+            reloading.register(PART, self._read_again)
+        if self.audit is not None:
+            reloading.register("audit log", self.audit.reopen)
+
+    @property
+    def is_shut(self) -> bool:
+        """Whether a key is asked for."""
+        return bool(self._ring)
+
+    def who(self, headers: Headers, *, basic: bool = False) -> Shown:
+        """Return who shows which rights by the headers of a request. Raises Unproven."""
+        if not self._ring:
+            return OPEN
+        try:
+            secret = credential_of(headers, basic=basic)
+        except Conflicting as error:
+            raise Unproven("conflicting", str(error)) from None
+        if secret is None:
+            raise Unproven("missing")
+        access = self._ring.find(secret)
+        if access is not None:
+            return Shown(access)
+        if not self._settings.jwt_rbac:
+            raise Unproven("invalid_key")
+        try:
+            granted = self._tokens.verify(secret)
+        except InvalidToken as error:
+            raise Unproven(error.reason, str(error)) from None
+        return _shown(secret, granted)
+
+    def who_now(self, headers: Headers) -> Access | None:
+        """Return who sends a plain request by a key or a known token; None asks for a closer look.
+
+        The way of short queries: what is counted, limited or recorded does not come by it.
+        """
+        if self.audit is not None or self.rates.limit:
+            return None
+        if not self._ring:
+            return EVERYTHING
+        try:
+            secret = credential_of(headers)
+        except Conflicting:
+            return None
+        if secret is None:
+            return None
+        access = self._ring.find(secret)
+        if access is not None or not self._settings.jwt_rbac:
+            return access
+        granted = self._tokens.kept(secret)
+        if granted is None or granted.condition is not None:
+            return None
+        return _shown(secret, granted).access
+
+    async def watch(self) -> None:
+        """Look at the files of keys for as long as the server runs; looking is not reading."""
+        while self._files:
+            await asyncio.sleep(POLL_SECONDS)
+            if signatures(self._files) != self._seen:
+                await self._reloading.read(PART)
+
+    async def _read_again(self) -> None:
+        self._seen = signatures(self._files)  # before reading: a change meanwhile is seen next time
+        self._take(await asyncio.to_thread(read_keys, self._settings))
+
+    def _take(self, ring: KeyRing) -> None:
+        for who in ring.short():
+            log.warning("the key %s is short: take at least 16 random characters", who)
+        self._ring = ring
+        self._tokens = Tokens(ring.signing())
+
+
+def _shown(secret: bytes, granted: Granted) -> Shown:
+    who = token_id(secret, granted.subject)
+    access = Access(who, "token", granted.everywhere, granted.collections)
+    return Shown(access, granted.condition)
+
+
+OPEN = Shown(EVERYTHING)

@@ -1,0 +1,71 @@
+"""The check that stands before FastAPI's routes: on the very route that answers, not on its path.
+
+So no way of writing a path leads around it. ``Edge`` has put into the scope who asks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine
+from typing import Annotated, Any, TypeAlias
+
+from fastapi import Depends, Request, Response
+from fastapi.routing import APIRoute
+
+from app.access.rights import NOTHING, Access, Level
+from app.access.table import COLLECTION, READINESS, Right, is_open, right_of
+from app.context import Context
+from index import Collection, Database
+
+ACCESS = "palimpsest.access"  # where a scope carries who asks
+
+Answer: TypeAlias = Callable[[Request], Coroutine[Any, Any, Response]]
+
+
+def access_of(request: Request) -> Access:
+    """Return what the sender of a request may do."""
+    found: Access = request.scope.get(ACCESS, NOTHING)
+    return found
+
+
+Allowed = Annotated[Access, Depends(access_of)]
+
+
+def guarded(route: APIRoute, answer: Answer) -> Answer:
+    """Return ``answer`` for those who may; others are refused before a body is looked at."""
+    path = route.path_format
+
+    async def answer_allowed(request: Request) -> Response:
+        check(request, path)
+        return await answer(request)
+
+    return answer_allowed
+
+
+def check(request: Request, path: str) -> None:
+    """Raise Refusal (403) unless the sender of a request may use the route of a template."""
+    access, right = access_of(request), right_of(request.method, path)
+    if right.scope == "collection":
+        context: Context = request.app.state.context
+        access.require(context.database, request.path_params[COLLECTION], right.level)
+    elif right.scope == "server":
+        access.require_everywhere(right.level)
+    elif right.scope == "credential":
+        if access is NOTHING:
+            access.require_everywhere(Level.READ)
+    elif path == READINESS and not is_open("GET", path, request.scope["query_string"]):
+        access.require_everywhere(Level.READ)
+
+
+def reach(access: Access, database: Database, right: Right, name: str) -> Collection:
+    """Return the collection of a point route for whoever may use it so. Raises as ``Access``."""
+    if right.scope != "collection":
+        access.require_everywhere(right.level)
+    return access.collection(database, name, right.level)
+
+
+class GuardedRoute(APIRoute):
+    """A route that is checked so."""
+
+    def get_route_handler(self) -> Answer:
+        """Return what answers a request."""
+        return guarded(self, super().get_route_handler())

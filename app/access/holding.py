@@ -1,0 +1,23 @@
+"""Whether the point exists that a token depends on."""
+
+from __future__ import annotations
+
+import msgspec
+
+from app.access.claims import ValueExists
+from app.errors import Refusal
+from app.schemas.filters import decode_filter
+from index import Database, PalimpsestError
+
+
+def holds(database: Database, condition: ValueExists) -> bool:
+    """Tell whether a point of the collection has all the values; counts, so not in the event loop.
+
+    Where the collection is missing or cannot be read, it does not hold.
+    """
+    must = [{"key": one.key, "match": {"value": one.value}} for one in condition.matches]
+    try:
+        wanted = decode_filter(msgspec.Raw(msgspec.json.encode({"must": must})))
+        return database.get(condition.collection).count(wanted) > 0
+    except (PalimpsestError, Refusal):
+        return False

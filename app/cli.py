@@ -19,15 +19,14 @@ import uvicorn
 
 from app.demo import DEFAULT_PASSAGES, MIN_PASSAGES, DemoError, Options, run
 from app.edge import Edge
+from app.health.serving import Server
 from app.main import create_app
 from app.options.flags import add_flags, environment_alone, secret_on
 from app.options.reading import WrongSettings, read_settings
 from app.protocol import QueryProtocol
 from app.release import RELEASE
 from app.settings import Misconfigured, Settings
-from index import StorageError
 
-GRACE_SECONDS = 10  # for running requests, once asked to stop
 WRONG_USAGE = 2  # status, as argparse has it
 INTERRUPTED = 128 + signal.SIGINT  # status, as shells have it
 IDLE_SECONDS = 75  # until a kept connection is closed: longer than clients keep theirs
@@ -61,21 +60,16 @@ def serve(settings: Settings) -> int:
     )
     signal.signal(signal.SIGHUP, signal.SIG_IGN)  # until ``app.reloading`` hears it
     try:
-        app = create_app(settings)
+        app = create_app(settings, opens=False)
     except Misconfigured as error:
         print(f"palimpsest: {error}", file=sys.stderr)
         return 2
-    try:
-        app.context.open()  # before uvicorn, which would print a traceback
-    except StorageError as error:
-        logging.getLogger("palimpsest").error("%s", error)
-        return 1
-    server = uvicorn.Server(server_config(app, settings))
-    # uvicorn repeats the signal that stopped it; a requested stop is a success.
+    server = Server(server_config(app, settings), app.context)
+    # Until the server hears them, and after: a requested stop is a success.
     signal.signal(signal.SIGTERM, _leave)
     signal.signal(signal.SIGINT, _leave)
     server.run()
-    return 0 if server.started else 1
+    return 1 if server.failed else 0
 
 
 def raise_descriptor_limit() -> None:
@@ -117,7 +111,6 @@ def server_config(app: Edge, settings: Settings) -> uvicorn.Config:
         server_header=False,
         date_header=False,
         timeout_keep_alive=IDLE_SECONDS,
-        timeout_graceful_shutdown=GRACE_SECONDS,
     )
 
 

@@ -13,6 +13,7 @@ import msgspec
 
 from app.access.gate import Gate
 from app.access.rights import EVERYTHING, Access
+from app.health.life import Life, Stage
 from app.knobs import PLAIN, Knobs
 from app.metrics import Metrics
 from app.rates import Rates
@@ -40,7 +41,8 @@ class Context:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        self.metrics = Metrics(settings.version)
+        self.life = Life()
+        self.metrics = Metrics()
         self.rates = Rates()
         self.reloading = Reloading()
         self.gate = Gate(settings, self.reloading)
@@ -58,9 +60,12 @@ class Context:
             self.settings.threads or os.cpu_count(), thread_name_prefix="request"
         )
         self._long = ThreadPoolExecutor(1, thread_name_prefix="long")
+        self.life.enter(Stage.SERVING)
 
     def close(self) -> None:
         """Finish running requests' work, then close the database, which ends long work."""
+        if not hasattr(self, "_long"):
+            return  # it was never opened
         self._threads.shutdown()
         self._long.shutdown(wait=False, cancel_futures=True)
         self.database.close()

@@ -101,7 +101,7 @@ class Edge:
             found = self._find("GET" if method == "HEAD" else method, scope["path"])
             if found is not None:
                 route, name = found.route, found.name
-            refusal = self.screen.refusal(scope)
+            refusal = self.screen.refusal(scope) or self.context.life.refusal(scope["path"])
             if refusal is not None:
                 raise refusal
             preflight = self.screen.preflight(scope)
@@ -133,7 +133,7 @@ class Edge:
         started = perf_counter()
         context = self.context
         access = context.gate.who_now(scope["headers"])
-        if access is None or len(body) > self._body_limit:
+        if access is None or len(body) > self._body_limit or context.life.refuses:
             return None
         warnings = Warnings()
         try:

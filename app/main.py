@@ -19,7 +19,9 @@ from app.context import Context
 from app.documentation import describe
 from app.edge import GZIP_LEVEL, Edge
 from app.errors import Refusal, answer
+from app.health.gauges import HealthGauges
 from app.metrics import build_registry
+from app.release import RELEASE
 from app.routes import (
     adapters,
     aliases,
@@ -38,8 +40,12 @@ from index import PalimpsestError
 DOCUMENTED = (aliases, service, cluster, collections, vectors, versions, adapters, backfill)
 
 
-def create_app(settings: Settings) -> Edge:
+def create_app(settings: Settings, *, opens: bool = True) -> Edge:
     """Return a server of ``settings.data``; its lifespan opens and closes the database.
+
+    Args:
+        settings: of the server.
+        opens: whether the lifespan opens the database, or ``app.health.serving`` does, later.
 
     Raises:
         Misconfigured: settings contradict each other, or what they name cannot be used.
@@ -48,11 +54,11 @@ def create_app(settings: Settings) -> Edge:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        context.open()
+        if opens:
+            context.open()
         context.reloading.listen(asyncio.get_running_loop())
         watching = asyncio.create_task(context.gate.watch())
         await checkpoint()  # imports what anyio needs for it, and for threads
-        gc.freeze()  # what lives for good is not scanned again and again
         try:
             yield
         finally:
@@ -62,7 +68,7 @@ def create_app(settings: Settings) -> Edge:
 
     app = FastAPI(
         title=settings.title,
-        version=settings.version,
+        version=RELEASE,
         lifespan=lifespan,
         docs_url=None,  # see ``app.routes.service``
         redoc_url=None,
@@ -76,6 +82,7 @@ def create_app(settings: Settings) -> Edge:
     gate = context.gate
     for counts in (context.reloading.counts, gate.failed, gate.rates.limited):
         app.state.registry.register(counts)
+    app.state.registry.register(HealthGauges(context))
     # Fixed paths stand before those with open parts.
     for each in (*DOCUMENTED, unsupported):
         app.include_router(each.router)

@@ -29,6 +29,7 @@ from prometheus_client.core import (
 )
 from prometheus_client.registry import Collector
 
+from app.release import RELEASE
 from app.version_metrics import Bridges, adapter_gauges, reach_gauge, version_gauges
 from app.warnings import KINDS, Kind
 from index import (
@@ -72,8 +73,7 @@ class Tally:
 class Metrics(Collector):
     """All series of one server."""
 
-    def __init__(self, version: str) -> None:
-        self.version = version
+    def __init__(self) -> None:
         self.in_flight = 0
         self.points_written = 0
         self.points_deleted = 0
@@ -123,9 +123,7 @@ class Metrics(Collector):
 
     def collect(self) -> Iterator[Metric]:
         """Yield every counter and histogram."""
-        yield InfoMetricFamily(
-            "palimpsest_build", "What is running.", value={"version": self.version}
-        )
+        yield InfoMetricFamily("palimpsest_build", "What is running.", value={"version": RELEASE})
         yield from self._collect_requests()
         yield from self._collect_searches()
         yield from self.bridges.collect()

@@ -55,6 +55,18 @@ class Settings(BaseSettings):
         description="What to do with fields of a body that are unknown: leave them out with a "
         "warning, or refuse the request.",
     )
+    ready: Literal["lenient", "strict"] = Field(
+        default="lenient",
+        description="Whether `/readyz` is 503 only when no collection can be read, or, strictly, "
+        "as soon as one is damaged or refuses writes.",
+    )
+    drain_seconds: float = Field(
+        default=0,
+        ge=0,
+        le=3600,
+        description="Seconds to go on serving once asked to stop, while `/readyz` is 503, so that "
+        "load balancers see it.",
+    )
     # What `GET /` tells; ``app.announced`` says which version whom. Some suites want the title.
     title: str = Field(
         default="palimpsest - vector search server", description="Title that `GET /` tells."

@@ -7,7 +7,14 @@ from typing import Any, TypedDict
 from uuid import uuid4
 
 from app.context import Context
-from app.schemas.information import OptimizerError, describe_config, shown_vectors
+from app.health.conditions import error_of
+from app.release import RELEASE
+from app.schemas.information import (
+    OptimizerError,
+    describe_config,
+    optimizer_status,
+    shown_vectors,
+)
 from index import Collection
 
 MICROSECONDS = 1_000_000
@@ -81,7 +88,7 @@ def describe_server(context: Context) -> TelemetryReply:
     settings = context.settings
     return {
         "id": _ID,
-        "app": {"name": settings.title, "version": settings.version, "startup": _STARTED},
+        "app": {"name": settings.title, "version": RELEASE, "startup": _STARTED},
         "collections": {
             "number_of_collections": len(context.database.names()),
             "collections": [_describe(each) for each in context.collections()],
@@ -95,7 +102,7 @@ def _describe(collection: Collection) -> AggregateReply:
     info = collection.state()
     return {
         "vectors": sum(held.points for held in shown_vectors(collection, info)),
-        "optimizers_status": {"error": info.last_error} if info.last_error else "ok",
+        "optimizers_status": optimizer_status(error_of(info)),
         "params": describe_config(collection.config)["params"],
     }
 

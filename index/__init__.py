@@ -41,6 +41,7 @@ from index.config import (
     SparseConfig,
     VectorConfig,
 )
+from index.damage import DamagedInfo
 from index.database import Database, check_vector_name
 from index.encoding.text import format_vector, parse_vector, parse_vectors
 from index.errors import (
@@ -169,6 +170,7 @@ __all__ = [
     "DEFAULT_MAX_PAIRS",
     "DEFAULT_SEAL_ROWS",
     "Damaged",
+    "DamagedInfo",
     "Database",
     "DatetimeRange",
     "DeleteAlias",

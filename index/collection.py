@@ -386,8 +386,13 @@ class Collection(Versioning):
     def state(self) -> CollectionInfo:
         """Return counts, sizes and the state of background work."""
         return collection_state(
-            self.folder, self.view, self.writer.indexes, self.upkeep, self.fields.rebuilds
+            self.folder, self.view, self.writer, self.upkeep, self.fields.rebuilds
         )
+
+    @property
+    def refuses_writes(self) -> str | None:
+        """Why the last write failed, until one succeeds; a write is tried every few seconds."""
+        return self.writer.refuses
 
     def payload_bytes(self) -> int:
         """Return how many bytes all payloads take; of a large collection, took a moment ago."""

@@ -21,6 +21,7 @@ from index.aliases import AliasChange, Aliases, CreateAlias, RenameAlias
 from index.background import Background
 from index.collection import Collection
 from index.collection_config import AT, CollectionConfig
+from index.damage import DamagedInfo, read_damaged
 from index.errors import (
     CollectionExists,
     CollectionNotFound,
@@ -38,6 +39,7 @@ from index.storage.files import (
     remove_folder,
     remove_unlisted,
     sync_folder,
+    write_synced,
 )
 from index.storage.schema import create_store
 from index.upkeep import Upkeep
@@ -45,6 +47,7 @@ from index.upkeep import Upkeep
 _log = logging.getLogger(__name__)
 MAX_COLLECTION_NAME, MAX_VECTOR_NAME = 255, 200  # bytes of UTF-8; aliases as collections
 MAX_CALLED = 1_024  # characters that may call a collection, with its version
+_TRIED_BYTES = 4096  # by ``try_disk``: a page
 _BANNED = frozenset('<>:"/\\|?*\0\x1f')
 _VERSIONED = f"{AT!r} stands before the name of a version and is not allowed"
 
@@ -119,6 +122,27 @@ class Database:
     def damaged(self) -> Mapping[str, str]:
         """Return what is wrong with each collection that could not be opened."""
         return {name: str(error) for name, error in self._broken.copy().items()}
+
+    def damaged_one(self, name: str) -> DamagedInfo | None:
+        """Return what is known of a collection that could not be opened; None of any other.
+
+        Args:
+            name: its own, an alias of it, or that of a version.
+        """
+        real = self.real_name(name)
+        error = self._broken.get(real)
+        return None if error is None else read_damaged(real, self._folder(real), str(error))
+
+    def try_disk(self) -> str | None:
+        """Write a small file, synced, and remove it; return why that failed, None if it did not."""
+        tried = self._path / "unfinished" / uuid.uuid4().hex
+        try:
+            write_synced(tried, bytes(_TRIED_BYTES))
+        except StorageError as error:
+            return str(error)
+        finally:
+            tried.unlink(missing_ok=True)
+        return None
 
     def get(self, name: str) -> Collection:
         """Return an open collection by its name or an alias, or one version of it.

@@ -14,7 +14,6 @@ from index.collection_config import CollectionConfig
 from index.config import NO_GRAPH, SparseConfig, VectorConfig
 from index.fields import Fields
 from index.loading import Reason
-from index.payload.indexes import PayloadIndexes
 from index.recover import STORE
 from index.segments.sealed import Sealed, is_outdated
 from index.types import (
@@ -32,11 +31,12 @@ from index.writer import Writer
 def collection_state(
     folder: Path,
     view: View,
-    indexes: PayloadIndexes,
+    writer: Writer,
     upkeep: Upkeep,
     rebuilds: Mapping[Reason, int],
 ) -> CollectionInfo:
     """Return counts, sizes and the state of background work."""
+    indexes = writer.indexes
     points = indexes.points
     fields = {
         key: FieldInfo(index.declared, points.get(key, 0))
@@ -48,6 +48,7 @@ def collection_state(
         pending=upkeep.pending(),
         running=upkeep.running(),
         last_error=upkeep.last_error,
+        refuses_writes=writer.refuses,
         vectors=_vector_states(view),
         fields=fields,
         store_bytes=_store_bytes(folder),

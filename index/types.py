@@ -195,6 +195,7 @@ class CollectionInfo:
     pending: int  # rows waiting for, or inside, a running seal or compaction
     running: Sequence[str]  # texts of the running background work
     last_error: str | None  # text of the last failed background work, until one succeeds
+    refuses_writes: str | None  # why the last one failed, until one succeeds
     vectors: Mapping[str, VectorInfo]
     fields: Mapping[str, FieldInfo]
     store_bytes: int  # on disk: payloads, ids and the log

@@ -133,6 +133,8 @@ class Upkeep:
         if self._stopped.is_set():
             return None
         delays = [self._retry_delay("compact", names)] if names else []
+        if self._writer.store.trouble is not None:
+            delays.append(self._retry_delay("store", [""]))
         if self._fields.is_due():
             delays.append(self._retry_delay("save", [""]))
         if self._versions.is_due():
@@ -215,11 +217,15 @@ class Upkeep:
     def compact(self, *, at_once: bool = True) -> None:
         """Carry out the next compaction of every vector name that has one due.
 
-        Payload indexes are written to fresh folders, and adapters fitted again, when that is due.
+        Payload indexes are written to fresh folders, and adapters fitted again, when that is due;
+        a store whose last write failed is tried.
 
         Args:
             at_once: also try again what failed moments ago.
         """
+        if self._writer.store.trouble is not None and not self._retry_delay("store", [""]):
+            with _Attempt(self, "store", "", "trying a write again", 0):
+                self._writer.try_store()
         if self._fields.is_due() and (at_once or not self._retry_delay("save", [""])):
             with _Attempt(self, "save", "", "writing payload indexes", 0):
                 self._fields.save()

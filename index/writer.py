@@ -138,6 +138,15 @@ class Writer:
         """Make a view the current one, with the bridges between the versions as they are now."""
         self.view = replace(view, config=self.config, bridges=bridges_of(self.config, self.fitted))
 
+    @property
+    def refuses(self) -> str | None:
+        """Why writes fail, None when the last one did not; any thread may ask."""
+        return self._refused or self.store.trouble
+
+    def try_store(self) -> None:
+        """Raise StorageError when writes still fail; clears ``refuses`` when they do not."""
+        self.call(self.store.rewrite_position).result()
+
     def close(self) -> None:
         """Finish what is queued, refuse what comes later, and wait for the thread."""
         with self._lock:

@@ -107,6 +107,7 @@ async def _require_standing(context: Context, shown: Shown) -> None:
     condition = shown.condition
     if condition is None:
         return
+    context.life.require_open()
     if not await context.in_thread(lambda: holds(context.database, condition)):
         raise Unproven("value_missing", "the point that `value_exists` asks for is not there")
 

@@ -18,7 +18,7 @@ from app.schemas.changes import carried, merge
 from app.schemas.collections import CollectionBody, CollectionChange
 from app.schemas.declarations import to_config
 from app.schemas.documents import Operation
-from app.schemas.information import CollectionReply, describe_collection
+from app.schemas.information import CollectionReply, describe_collection, describe_damaged
 from app.schemas.parameters import check_own_parameters, parse_parameters, refuse_repeated
 from index import CollectionNotFound, NotFound, StorageError
 
@@ -97,8 +97,14 @@ async def list_collections(request: Request, context: Shared, access: Allowed) -
 async def get_collection(
     request: Request, context: Shared, access: Allowed, collection_name: str
 ) -> Response:
-    """Return a collection's state, counts and configuration."""
-    collection = access.collection(context.database, collection_name, Level.READ)
+    """Return a collection's state, counts and configuration; of a damaged one what can be read."""
+    try:
+        collection = access.collection(context.database, collection_name, Level.READ)
+    except StorageError:
+        left = await context.in_thread(lambda: context.database.damaged_one(collection_name))
+        if left is None:
+            raise
+        return reply(request, describe_damaged(left))
     try:
         return reply(request, describe_collection(collection))
     except FileNotFoundError:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import shutil
+import asyncio
+from http import HTTPStatus
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
@@ -13,6 +14,8 @@ from prometheus_client.exposition import choose_encoder
 
 from app.access.guard import GuardedRoute
 from app.announced import announced_version
+from app.envelope import success
+from app.health.readiness import READY, check, wants_verbose, why_not_ready
 from app.routes.collections import Shared, reply
 from app.schemas.documents import Operation
 from app.telemetry import TelemetryReply, describe_server
@@ -25,9 +28,12 @@ DOCS_NOTE = (
     b'The document itself is at <a href="/openapi.json">/openapi.json</a>.</p>'
 )
 PASSED = "healthz check passed"
-READY = "all shards are ready"
-JSON_TOO: dict[int | str, dict[str, Any]] = {
-    200: {"content": {"application/json": {"schema": {"type": "object"}}}}
+_EITHER = {
+    "content": {"application/json": {"schema": {"type": "object"}}, "text/plain": {"schema": {}}}
+}
+READY_TOO: dict[int | str, dict[str, Any]] = {
+    200: _EITHER,
+    503: {"description": "Not ready", **_EITHER},
 }
 
 REPLIES: dict[str, Operation] = {
@@ -62,21 +68,15 @@ async def live() -> str:
     return PASSED
 
 
-@router.get("/readyz", response_class=PlainTextResponse, responses=JSON_TOO)
-async def ready(request: Request, context: Shared, verbose: bool = False) -> Any:
-    """Tell that every collection is open; with ``verbose`` what was checked.
-
-    A damaged collection is reported by ``verbose`` and does not stop the others from being served.
-    """
-    if not verbose:
-        return READY
-    settings = context.settings
-    checks = {
-        "collections": len(context.database.names()),
-        "damaged": dict(context.database.damaged()),
-        "disk_free_bytes": shutil.disk_usage(settings.data).free,
-    }
-    return reply(request, checks)
+@router.get("/readyz", response_class=PlainTextResponse, responses=READY_TOO)
+async def ready(request: Request, context: Shared, verbose: str | None = None) -> Any:
+    """Tell whether requests are to be sent here; with `verbose` every check, as JSON."""
+    if wants_verbose(request.scope["query_string"]):
+        checks = await asyncio.to_thread(check, context)
+        body = success(checks, request.scope["started"], request.scope["warnings"])
+        return Response(body, _status(checks["why"]), media_type="application/json")
+    why = why_not_ready(context)
+    return PlainTextResponse(READY if why is None else f"not ready: {why}", _status(why))
 
 
 @router.get("/metrics", response_class=PlainTextResponse)
@@ -103,3 +103,7 @@ async def get_issues(request: Request) -> Response:
 async def clear_issues(request: Request) -> Response:
     """Forget what was found wrong."""
     return reply(request, True)
+
+
+def _status(why: str | None) -> int:
+    return HTTPStatus.OK if why is None else HTTPStatus.SERVICE_UNAVAILABLE

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NotRequired, TypedDict
 
+from app.health.conditions import error_of, status_of
 from app.schemas.declarations import kilobytes
 from app.schemas.effective import PalimpsestReply, describe_effective
 from app.schemas.explanations import describe_reach
@@ -20,6 +21,7 @@ from index import (
     Collection,
     CollectionConfig,
     CollectionInfo,
+    DamagedInfo,
     FieldInfo,
     VectorInfo,
 )
@@ -46,6 +48,7 @@ PARAMS_DEFAULTS = {
     "write_consistency_factor": 1,
     "on_disk_payload": True,
 }
+UNREADABLE = "the configuration of this collection cannot be read either: `config` shows defaults"
 OPTIONAL_PARAMS = (
     "sparse_vectors",
     "sharding_method",
@@ -105,20 +108,21 @@ class CollectionReply(TypedDict):
     """State and configuration of a collection.
 
     ``config`` is what was declared, with the defaults in force for the rest; ``warnings`` say what
-    of it is not carried out, and ``palimpsest`` how vectors are really kept.
+    of it is not carried out, and ``palimpsest`` how vectors are really kept. Of a damaged one,
+    which is red and says why, there is what can still be read.
     """
 
     status: str
     optimizer_status: str | OptimizerError
     indexed_vectors_count: int
-    points_count: int
+    points_count: int | None
     segments_count: int
     config: ConfigReply
     payload_schema: dict[str, PayloadIndexReply]
     update_queue: UpdateQueueReply
     progress: NotRequired[ProgressReply]
     warnings: NotRequired[list[WarningReply]]
-    palimpsest: PalimpsestReply
+    palimpsest: NotRequired[PalimpsestReply]
 
 
 def describe_collection(collection: Collection) -> CollectionReply:
@@ -127,8 +131,8 @@ def describe_collection(collection: Collection) -> CollectionReply:
     shown = shown_vectors(collection, info)
     working = info.pending > 0 or bool(info.running)
     described: CollectionReply = {
-        "status": _status(info, working),
-        "optimizer_status": {"error": info.last_error} if info.last_error else "ok",
+        "status": status_of(info),
+        "optimizer_status": optimizer_status(error_of(info)),
         "indexed_vectors_count": sum(v.indexed for v in shown),
         "points_count": info.points,
         "segments_count": sum(v.segments for v in shown),
@@ -145,6 +149,23 @@ def describe_collection(collection: Collection) -> CollectionReply:
     return described
 
 
+def describe_damaged(damaged: DamagedInfo) -> CollectionReply:
+    """Return the result of ``GET /collections/{name}`` of one that could not be opened."""
+    described: CollectionReply = {
+        "status": "red",
+        "optimizer_status": optimizer_status(damaged.why),
+        "indexed_vectors_count": 0,
+        "points_count": damaged.points,
+        "segments_count": 0,
+        "config": describe_config(damaged.config or CollectionConfig({})),
+        "payload_schema": {},
+        "update_queue": {"length": 0},
+    }
+    if damaged.config is None:
+        described["warnings"] = [{"message": UNREADABLE}]
+    return described
+
+
 def shown_vectors(collection: Collection, info: CollectionInfo) -> list[VectorInfo]:
     """Return the vectors under bare names: those of other versions are not counted.
 
@@ -152,6 +173,11 @@ def shown_vectors(collection: Collection, info: CollectionInfo) -> list[VectorIn
     """
     names = collection.config.names
     return [info.vectors[name] for name in names if name in info.vectors]
+
+
+def optimizer_status(error: str | None) -> str | OptimizerError:
+    """Return what is wrong with a collection as clients read it."""
+    return {"error": error} if error else "ok"
 
 
 def describe_config(config: CollectionConfig) -> ConfigReply:
@@ -179,12 +205,6 @@ def _payload_index(field: FieldInfo) -> PayloadIndexReply:
     if field.declared.keys() - {"type"}:  # it was declared by more than a type's name
         described["params"] = dict(field.declared)
     return described
-
-
-def _status(info: CollectionInfo, working: bool) -> str:
-    if working:
-        return "yellow"
-    return "red" if info.last_error else "green"
 
 
 def _hnsw_defaults(config: CollectionConfig) -> dict[str, Any]:

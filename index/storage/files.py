@@ -110,6 +110,12 @@ def _write_all(descriptor: int, piece: bytes | memoryview) -> None:
         written += os.write(descriptor, piece[written:])
 
 
+def write_synced(path: Path, content: bytes) -> None:
+    """Write and sync a new file. Raises StorageFull or StoreFailed."""
+    with disk_errors(f"write {path}"):
+        _write_file(path, [content])
+
+
 def make_folder(folder: Path) -> None:
     """Make a folder, and those above it, durable; it may be there already."""
     if not folder.exists():

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from index.errors import Damaged
+from index.errors import Damaged, StorageError
 from index.storage.adapters import AdapterTable
 from index.storage.demand import DemandTable
 from index.storage.entries import Held, Position, SegmentEntry, StagedRows
@@ -43,10 +43,15 @@ _FIND = (
 
 
 class Store:
-    """The writing side. Every method but ``open`` belongs to the collection's writer thread."""
+    """The writing side. Every method but ``open`` belongs to the collection's writer thread.
+
+    ``trouble`` says why the last transaction could not be carried out, until one could; any thread
+    may read it.
+    """
 
     def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
         self.path = path
+        self.trouble: str | None = None
         self.fields = FieldTable(connection)
         self.adapters = AdapterTable(connection)
         self.demand = DemandTable(connection)
@@ -77,15 +82,25 @@ class Store:
     @contextmanager
     def transaction(self) -> Iterator[None]:
         """Commit what the block wrote, synced, or nothing of it."""
-        with store_errors(self.path):
-            self._connection.execute("BEGIN IMMEDIATE")
-            try:
-                yield
-                self._connection.execute("COMMIT")
-            except BaseException:
-                if self._connection.in_transaction:
-                    self._connection.execute("ROLLBACK")
-                raise
+        try:
+            with store_errors(self.path):
+                self._connection.execute("BEGIN IMMEDIATE")
+                try:
+                    yield
+                    self._connection.execute("COMMIT")
+                except BaseException:
+                    if self._connection.in_transaction:
+                        self._connection.execute("ROLLBACK")
+                    raise
+        except StorageError as error:
+            self.trouble = str(error)
+            raise
+        self.trouble = None
+
+    def rewrite_position(self) -> None:
+        """Commit what changes nothing: tells whether there is room, and a disk that takes it."""
+        with self.transaction():
+            self.move_to(self.position())
 
     # What a reopened collection starts from.
 

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -22,24 +22,33 @@ START_SECONDS = 60
 class Server:
     """One `palimpsest serve` process on a free port."""
 
-    def __init__(self, data: Path, **environment: str) -> None:
+    def __init__(self, data: Path, *, stderr: int | None = None, **environment: str) -> None:
         self.data = data
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         command = [sys.executable, "-m", "app.cli", "serve"]
         command += ["--port", str(self.port), "--data", str(data)]
-        self.process = subprocess.Popen(command, env={**os.environ, **environment})
+        self.process = subprocess.Popen(command, env={**os.environ, **environment}, stderr=stderr)
 
     def wait_until_ready(self) -> None:
+        """Wait until requests are to be sent."""
+        self._wait("/readyz", lambda reply: reply.status_code == 200)
+
+    def wait_until_open(self) -> None:
+        """Wait until requests are answered, though the server may not be ready."""
+        self._wait("/readyz", lambda reply: "being opened" not in reply.text)
+
+    def _wait(self, path: str, is_it: Callable[[httpx.Response], bool]) -> None:
         deadline = time.monotonic() + START_SECONDS
         while time.monotonic() < deadline:
             if self.process.poll() is not None:
                 raise RuntimeError(f"the server ended with {self.process.returncode}")
             try:
-                if httpx.get(f"{self.url}/readyz").status_code == 200:
+                if is_it(httpx.get(f"{self.url}{path}")):
                     return
             except httpx.TransportError:
-                time.sleep(0.02)
+                pass
+            time.sleep(0.02)
         raise RuntimeError("the server did not start")
 
     def stop(self, how: int = signal.SIGTERM) -> int:

@@ -136,3 +136,22 @@ def test_a_full_disk(room: int, disk: Disk, starter: Starter) -> None:
     wait_until_well(server)
     read_all(server, writers, rng)
     server.stop()
+
+
+def test_a_full_disk_shows_until_there_is_room(disk: Disk, starter: Starter) -> None:
+    server = Server(starter, disk.folder)
+    server.wait_until_ready()
+    begin(server, 0, np.random.default_rng(0))
+    disk.set_room(0)
+    points = [{"id": 10**6 + n, "vector": {}, "payload": {"a": "x" * 20_000}} for n in range(100)]
+    deadline = time.monotonic() + MINUTE
+    with Client(server.port, PATH) as client:
+        while True:  # what is tried in between may fit into the log as it is, which is no lie
+            assert client.send("PUT", "/points?wait=true", {"points": points})[0] == 507
+            described = client.result("GET", "")
+            if described["status"] == "red":
+                break
+            assert time.monotonic() < deadline, described
+        assert "No space left" in described["optimizer_status"]["error"]
+    disk.set_room(PLENTY)
+    wait_until_well(server)  # though nobody writes

@@ -1,0 +1,49 @@
+"""What is wrong with which collection."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Literal, NamedTuple, TypeAlias
+
+from index import Collection, CollectionInfo
+
+Status: TypeAlias = Literal["green", "yellow", "red"]  # as Qdrant's clients know them
+
+
+class Condition(NamedTuple):
+    """Of one collection."""
+
+    name: str
+    status: Status
+    error: str | None  # what is wrong, the worst of it
+    damaged: bool
+    refuses_writes: str | None  # why
+
+
+def conditions(
+    collections: Iterable[Collection], damaged: Mapping[str, str]
+) -> Iterator[Condition]:
+    """Yield the condition of every collection.
+
+    Args:
+        collections: those that could be opened.
+        damaged: those that could not, and why.
+    """
+    for collection in collections:
+        info = collection.state()
+        error = error_of(info)
+        yield Condition(collection.name, status_of(info), error, False, info.refuses_writes)
+    for name, why in damaged.items():
+        yield Condition(name, "red", why, True, why)
+
+
+def error_of(info: CollectionInfo) -> str | None:
+    """Return what is wrong with an open collection."""
+    return info.refuses_writes or info.last_error
+
+
+def status_of(info: CollectionInfo) -> Status:
+    """Return the status of an open collection: red when writes or background work fail."""
+    if error_of(info):
+        return "red"
+    return "yellow" if info.pending > 0 or info.running else "green"

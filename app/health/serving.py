@@ -1,0 +1,88 @@
+"""uvicorn's server, with an opening and an end of our own.
+
+The socket is bound first, then the database is opened beside the event loop: a taken port is told
+before anything is touched, and probes are answered meanwhile. The first signal to stop makes the
+server drain (``app.health.life``); while it still opens there is nothing to finish, and it ends at
+once, as it does at the second signal. Nothing is lost by that: what was acknowledged is synced.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import logging
+import os
+import socket
+from time import monotonic
+from types import FrameType
+
+import uvicorn
+
+from app.context import Context
+from app.health.life import Stage
+from app.health.start import announce
+from index import StorageError
+
+GRACE_SECONDS = 10  # for running requests, once they are all that is waited for
+SIGNALLED = 128  # plus a signal's number: status of a process that it ended, as shells have it
+
+log = logging.getLogger("palimpsest")
+
+
+class Server(uvicorn.Server):
+    """Serves ``config.app`` until a signal; ``failed`` when the database could not be opened."""
+
+    def __init__(self, config: uvicorn.Config, context: Context) -> None:
+        super().__init__(config)
+        self.failed = False
+        self._context = context
+        self._life = context.life
+        self._drained_at = 0.0  # by the monotonic clock
+        self._opening: asyncio.Task[None] | None = None
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Listen, then begin to open the database."""
+        await super().startup(sockets)
+        self._opening = asyncio.create_task(self._open())
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Drain at the first signal, end at the second; runs wherever the main thread is."""
+        if self._life.stage is Stage.OPENING:
+            os._exit(0)
+        if self._life.stage is not Stage.SERVING:
+            os._exit(SIGNALLED + sig)
+        self._drained_at = monotonic() + self._context.settings.drain_seconds
+        self._life.enter(Stage.DRAINING)
+
+    async def on_tick(self, counter: int) -> bool:
+        """Tell whether to end; asked ten times a second."""
+        return await super().on_tick(counter) or self._has_drained()
+
+    async def _open(self) -> None:
+        try:
+            await asyncio.to_thread(self._context.open)
+        except StorageError as error:
+            log.error("%s", error)
+        except Exception:
+            log.exception("The data folder could not be opened")
+        else:
+            gc.freeze()  # what lives for good is not scanned again and again
+            announce(self._context, self._address())
+            return
+        self.failed = True
+        self.should_exit = True
+
+    def _has_drained(self) -> bool:
+        """Tell whether nothing is left to wait for, once asked to stop."""
+        left = self._drained_at + GRACE_SECONDS - monotonic()
+        if self._life.stage not in (Stage.DRAINING, Stage.ENDING) or left > GRACE_SECONDS:
+            return False
+        self._life.enter(Stage.ENDING)
+        # What uvicorn waits on from then: replies that are still being sent.
+        self.config.timeout_graceful_shutdown = max(1, int(left))
+        return self._context.metrics.in_flight == 0 or left <= 0
+
+    def _address(self) -> str:
+        host, port = self.servers[0].sockets[0].getsockname()[:2]
+        shown = f"[{host}]" if ":" in host else host
+        return f"{'https' if self.config.is_ssl else 'http'}://{shown}:{port}"

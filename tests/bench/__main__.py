@@ -14,6 +14,7 @@ from tests.bench import (
     corpora,
     filtered,
     graphs,
+    keys,
     payload,
     rest,
     scans,
@@ -24,7 +25,7 @@ from tests.bench import (
 from tests.bench.corpora import Corpus
 from tests.bench.report import Result, table
 
-PARTS = ("graphs", "scans", "filtered", "payload", "scroll", "sparse", "versions", "rest")
+PARTS = ("graphs", "scans", "filtered", "payload", "scroll", "sparse", "versions", "rest", "keys")
 _TEXTS = ("payload", "scroll", "versions")  # parts that need the folder itself
 
 
@@ -94,6 +95,7 @@ def _measure(part: str, corpus: Corpus, arguments: argparse.Namespace) -> Iterat
         "sparse": lambda: sparse.measure(arguments.vectors, rounds),
         "versions": lambda: versions.measure(arguments.vectors, rounds),
         "rest": lambda: rest.measure(corpus, rounds, arguments.seconds),
+        "keys": lambda: keys.measure(corpus),
     }
     return parts[part]()
 

@@ -50,10 +50,11 @@ class Load:
     keep_bodies: bool = False
 
 
-def request(method: str, path: str, body: bytes = b"") -> bytes:
-    """Write one HTTP/1.1 request."""
-    head = f"{method} {path} HTTP/1.1\r\nHost: bench\r\nContent-Type: application/json\r\n"
-    return f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body
+def request(method: str, path: str, body: bytes = b"", key: str = "") -> bytes:
+    """Write one HTTP/1.1 request, with an API key if one is given."""
+    head = f"{method} {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
+    held = f"api-key: {key}\r\n" if key else ""
+    return f"{head}{held}Content-Length: {len(body)}\r\n\r\n".encode() + body
 
 
 def run(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import http.client
 import json
+import os
 import socket
 import subprocess
 import sys
@@ -25,13 +26,17 @@ class Server:
 
     port: int
     started_in: float
+    key: str = ""  # sent with each call
 
     def call(self, method: str, path: str, body: Any = None, timeout: float = 600.0) -> Any:
         """Send one request outside any measurement; raises RuntimeError unless it answers 200."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=timeout)
         try:
             text = None if body is None else json.dumps(body)
-            connection.request(method, path, text, {"Content-Type": "application/json"})
+            headers = {"Content-Type": "application/json"}
+            if self.key:
+                headers["api-key"] = self.key
+            connection.request(method, path, text, headers)
             answer = connection.getresponse()
             content = answer.read()
         finally:
@@ -52,16 +57,19 @@ def asgi(module: str) -> list[str]:
 
 
 @contextlib.contextmanager
-def running(command: Sequence[str], ready: str = "/readyz") -> Iterator[Server]:
-    """Start a server, wait until `ready` answers 200, and end it afterwards."""
+def running(command: Sequence[str], ready: str = "/readyz", key: str = "") -> Iterator[Server]:
+    """Start a server, with an API key if one is given; wait until `ready` answers 200; end it."""
     port = _free_port()
     with tempfile.TemporaryFile() as log:
         begin = time.perf_counter()
         child = subprocess.Popen(
-            [*command, "--host", "127.0.0.1", "--port", str(port)], stdout=log, stderr=log
+            [*command, "--host", "127.0.0.1", "--port", str(port)],
+            stdout=log,
+            stderr=log,
+            env={**os.environ, "PALIMPSEST_API_KEY": key} if key else None,
         )
         try:
-            yield Server(port, _wait_until_ready(child, port, ready, log) - begin)
+            yield Server(port, _wait_until_ready(child, port, ready, log) - begin, key)
         finally:
             _end(child)
 

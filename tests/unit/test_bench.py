@@ -78,3 +78,8 @@ def test_the_load_generator_keeps_to_its_count_and_its_order() -> None:
         assert len(set(answers.bodies)) == 1
         with pytest.raises((RuntimeError, ConnectionError)):
             load.run(bare.port, [load.request("POST", "/", b"{")], Load(1, count=1))
+
+
+def test_a_prepared_request_carries_the_key_it_is_given() -> None:
+    assert b"\r\napi-key: secret\r\n" in load.request("GET", "/", key="secret")
+    assert b"api-key" not in load.request("GET", "/")

@@ -1,0 +1,62 @@
+"""What a key costs: two servers of the same rows, one that asks for a key and one that does not."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from statistics import median
+
+import msgspec
+
+from tests.bench import load, servers
+from tests.bench.corpora import Corpus, K
+from tests.bench.engine import NAME
+from tests.bench.load import Load
+from tests.bench.report import Result, rate
+from tests.bench.rest import points
+
+_KEY = "a-key-that-is-only-of-this-bench"
+_ROWS = 10_000  # fewer than in the other rows: a shorter search shows what surrounds it better
+_TURNS = 15  # of each server, alternating: the difference is smaller than the noise of one
+_SECONDS = 1.0
+_CONNECTIONS = 8
+_PATH = f"/collections/{NAME}"
+
+
+def measure(corpus: Corpus) -> Iterator[Result]:
+    """Yield the one row: queries per second with a key against without."""
+    with ExitStack() as stack:
+        contenders = []
+        for key in ("", _KEY):
+            folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+            server = stack.enter_context(servers.running(servers.palimpsest(folder), key=key))
+            _fill(server, corpus)
+            contenders.append((server, _queries(corpus, key)))
+        rates: list[list[float]] = [[], []]
+        for _ in range(_TURNS):
+            for (server, requests), each in zip(contenders, rates, strict=True):
+                run = load.run(server.port, requests, Load(_CONNECTIONS, seconds=_SECONDS))
+                each.append(run.rate)
+    without, with_key = map(median, rates)
+    yield Result(
+        f"{corpus.name}: REST queries/s with a key, against none, median of {_TURNS} turns",
+        ">= 0.98x",
+        "",
+        f"{with_key / without:.3f}x ({rate(with_key)} against {rate(without)})",
+    )
+
+
+def _fill(server: servers.Server, corpus: Corpus) -> None:
+    vectors = {"size": corpus.base.shape[1], "distance": corpus.distance.value.capitalize()}
+    server.call("PUT", _PATH, {"vectors": vectors})
+    part = Corpus(corpus.name, corpus.distance, corpus.base[:_ROWS], corpus.queries, corpus.truth)
+    for body in points(part):
+        server.call("PUT", f"{_PATH}/points?wait=true", msgspec.json.decode(body))
+
+
+def _queries(corpus: Corpus, key: str) -> list[bytes]:
+    bodies = ({"query": query.round(6).tolist(), "limit": K} for query in corpus.queries)
+    path = f"{_PATH}/points/query"
+    return [load.request("POST", path, msgspec.json.encode(body), key) for body in bodies]

@@ -7,6 +7,8 @@ import os
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from time import monotonic
 from typing import Any, TypeVar
 
 import msgspec
@@ -22,6 +24,8 @@ from app.schemas.tolerance import read
 from app.settings import Settings
 from app.strict import Strict, strict_of
 from app.warnings import Warnings
+from app.work.client import Client
+from app.work.jobs import read_in, write_in
 from index import (
     Collection,
     CollectionNotFound,
@@ -48,32 +52,32 @@ class Context:
         self.gate = Gate(settings, self.reloading)
         self.declaring = threading.Lock()  # orders changes of what collections were declared as
         self.database: Database
-        self._threads: ThreadPoolExecutor
-        self._long: ThreadPoolExecutor  # of one thread, for what takes seconds
+        self.threads: ThreadPoolExecutor
+        self.long: ThreadPoolExecutor  # of one thread, for what takes seconds
 
     def open(self) -> None:
         """Open the data directory, once. Raises DirectoryLocked when another server holds it."""
         if hasattr(self, "database"):
             return
         self.database = Database.open(self.settings.data, threads=self.settings.threads)
-        self._threads = ThreadPoolExecutor(
+        self.threads = ThreadPoolExecutor(
             self.settings.threads or os.cpu_count(), thread_name_prefix="request"
         )
-        self._long = ThreadPoolExecutor(1, thread_name_prefix="long")
+        self.long = ThreadPoolExecutor(1, thread_name_prefix="long")
         self.life.enter(Stage.SERVING)
 
     def close(self) -> None:
         """Finish running requests' work, then close the database, which ends long work."""
-        if not hasattr(self, "_long"):
+        if not hasattr(self, "long"):
             return  # it was never opened
-        self._threads.shutdown()
-        self._long.shutdown(wait=False, cancel_futures=True)
+        self.threads.shutdown()
+        self.long.shutdown(wait=False, cancel_futures=True)
         self.database.close()
-        self._long.shutdown()
+        self.long.shutdown()
 
-    async def in_thread(self, work: Callable[[], T], timeout: float | None = None) -> T:
-        """Run blocking work beside the event loop. Raises TimeoutError; the work then runs on."""
-        return await self._run_in(self._threads, work, timeout)
+    async def in_thread(self, work: Callable[[], T]) -> T:
+        """Run brief work of the server's own beside the event loop, whoever waits for it."""
+        return await asyncio.wrap_future(self.threads.submit(work))
 
     async def at_length(self, work: Callable[[], T], timeout: float | None = None) -> T:
         """Run work of seconds after other such work, where it keeps no search from a thread.
@@ -81,25 +85,8 @@ class Context:
         Raises:
             TimeoutError: the work then runs on if it has begun.
         """
-        return await self._run_in(self._long, work, timeout)
-
-    async def _run_in(
-        self, threads: ThreadPoolExecutor, work: Callable[[], T], timeout: float | None
-    ) -> T:
-        running = asyncio.get_running_loop().run_in_executor(threads, work)
-        if timeout is None:
-            return await running
+        running = asyncio.get_running_loop().run_in_executor(self.long, work)
         return await asyncio.wait_for(running, timeout)
-
-    async def run(self, work: Callable[[], T], *, short: bool, timeout: float | None = None) -> T:
-        """Run short work in the event loop, unless it would have to wait; other work beside it."""
-        if short:
-            try:
-                with at_once():
-                    return work()
-            except NotYetApplied:
-                pass
-        return await self.in_thread(work, timeout)
 
     def refuse_dropped(self, collection: Collection) -> None:
         """Raise CollectionNotFound when a collection was dropped after it was looked up."""
@@ -126,6 +113,8 @@ class Call(msgspec.Struct, frozen=True):
     knobs: Knobs = PLAIN
     access: Access = EVERYTHING
     warnings: Warnings = msgspec.field(default_factory=Warnings)  # of the reply
+    client: Client = msgspec.field(default_factory=Client)  # who waits for it
+    since: float = msgspec.field(default_factory=monotonic)  # when its body was read
 
     def read(self, kind: Any, decode: Callable[[bytes], T]) -> T:
         """Return what ``decode`` makes of the body, which is to be of a type.
@@ -135,9 +124,44 @@ class Call(msgspec.Struct, frozen=True):
         strict = self.context.settings.unknown_fields == "refuse"
         return read(self.body, kind, decode, self.warnings, strict)
 
-    async def decoded(self, decode: Callable[[], T]) -> T:
-        """Run what reads the body where a body of its size is read."""
-        return await self.context.run(decode, short=self.has_small_body)
+    async def decoded(self, decode: Callable[[], T], timeout: float | None) -> T:
+        """Run what reads the body where a body of its size is read; raises as ``in_thread``."""
+        return await self.run(decode, short=self.has_small_body, timeout=timeout)
+
+    async def begun(self, begin: Callable[[], T], timeout: float | None) -> T:
+        """Run what reads the body and begins a write, which no one stops.
+
+        Raises:
+            Refusal: 408, when the time was over before it had begun.
+        """
+        if self.has_small_body:
+            with suppress(NotYetApplied), at_once():
+                return begin()
+        return await write_in(self.context.threads, begin, self.left(timeout))
+
+    async def run(self, work: Callable[[], T], *, short: bool, timeout: float | None) -> T:
+        """Run short reads in the event loop, unless they would have to wait; others beside it."""
+        if short:
+            with suppress(NotYetApplied), at_once():
+                return work()
+        return await self.in_thread(work, timeout)
+
+    async def in_thread(self, work: Callable[[], T], timeout: float | None) -> T:
+        """Run reads beside the event loop, as long as someone waits for them.
+
+        Raises:
+            TimeoutError: the request took longer than ``timeout`` seconds.
+            Disconnected: its client left.
+        """
+        return await read_in(self.context.threads, work, self.client, self.left(timeout))
+
+    async def read_at_length(self, work: Callable[[], T], timeout: float | None) -> T:
+        """Run reads of seconds, after other long work; raises as ``in_thread``."""
+        return await read_in(self.context.long, work, self.client, self.left(timeout))
+
+    def left(self, timeout: float | None) -> float | None:
+        """Return how many seconds of a request's ``timeout`` are left."""
+        return None if timeout is None else max(0.0, self.since + timeout - monotonic())
 
     def strict(self) -> Strict | None:
         """Return what strict mode forbids in this collection, None when it is off."""

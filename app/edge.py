@@ -30,6 +30,7 @@ from app.warnings import Warnings
 from app.wire.bodies import Disconnected, read_body, replay
 from app.wire.replies import JSON, Headers, completed
 from app.wire.screen import REPLIED, Screen
+from app.work.client import client_of
 from index import StorageError
 
 Endpoint = Callable[[Call], Awaitable[Any]]
@@ -193,6 +194,7 @@ class Edge:
                     knobs=knobs,
                     warnings=warnings,
                     access=access,
+                    client=client_of(scope),
                 )
                 reply = success(await self._result(found, call), started, warnings)
                 if warnings:

@@ -15,6 +15,7 @@ from urllib.parse import unquote_to_bytes
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from app.edge import PREFIX, Edge
+from app.work.client import PLACE, Client
 
 START = PREFIX.encode()
 END = b"/points/query"
@@ -25,6 +26,13 @@ class QueryProtocol(HttpToolsProtocol):
     """One connection."""
 
     _held: bytes | None = None  # the body so far of a request that may be answered the short way
+    _client: Client | None = None  # of the requests that go the ASGI way
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """End what is done for this connection alone."""
+        super().connection_lost(exc)
+        if self._client is not None:
+            self._client.leave()
 
     def on_headers_complete(self) -> None:
         """Hold back a request that looks like a plain query."""
@@ -33,7 +41,7 @@ class QueryProtocol(HttpToolsProtocol):
         if self._is_plain_query():
             self._held = b""
         else:
-            super().on_headers_complete()
+            self._begin()
 
     def on_body(self, body: bytes) -> None:
         """Collect the body of a held request."""
@@ -52,6 +60,16 @@ class QueryProtocol(HttpToolsProtocol):
                 return
             self._hand_over()
         super().on_message_complete()
+        if not self.pipeline:
+            self.flow.resume_reading()  # paused by a large body: else no one hears a client leave
+
+    def _begin(self) -> None:
+        """Let uvicorn begin with a request whose head was read."""
+        if self._client is None:
+            self._client = Client()
+        scope: Any = self.scope
+        scope[PLACE] = self._client
+        super().on_headers_complete()
 
     def _is_plain_query(self) -> bool:
         url = self.url
@@ -87,6 +105,6 @@ class QueryProtocol(HttpToolsProtocol):
 
     def _hand_over(self) -> None:
         held, self._held = self._held or b"", None
-        super().on_headers_complete()
+        self._begin()
         if held:
             super().on_body(held)

@@ -110,7 +110,7 @@ from index.reading import Reading
 from index.search.plan import SearchRequest
 from index.segments.sealed import GRAPH_ROWS
 from index.sparse.rows import SparseRows, checked_rows
-from index.stopping import Stop, Stopped, check_stop, stopping
+from index.stops import Stop, Stopped, check_stop, stopping
 from index.types import (
     BridgeMode,
     CollectionInfo,

@@ -43,7 +43,7 @@ from index.search.plan import SearchRequest
 from index.searching import Searches
 from index.shown import Shown
 from index.state import collection_sizes, collection_state
-from index.stopping import check_stop
+from index.stops import check_stop
 from index.storage.ids import Key, check_ids, key_of, keys_of
 from index.storage.payload_size import PayloadSize
 from index.storage.reader import Reader

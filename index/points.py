@@ -14,7 +14,7 @@ from pyroaring import BitMap
 from index.config import SparseConfig
 from index.errors import StorageError, StoreFailed, UnknownVectorName
 from index.shown import Shown
-from index.stopping import check_stop
+from index.stops import check_stop
 from index.storage.ids import Key, id_of_key, keys_of
 from index.storage.reader import Reader, StoredPoint
 from index.types import Numbers, PointId, Record, Slots, SparseVector, Vector, Vectors

@@ -58,8 +58,8 @@ async def fit_adapter(call: Call) -> AdapterReply:
     check_own_parameters(call.query_string)
     timeout = parse_parameters(call.query_string).timeout
     config = call.collection.config
-    asked = await call.decoded(
-        lambda: call.read(AdapterBody, lambda text: to_fit(_FIT.decode(text), config))
+    asked = await call.begun(
+        lambda: call.read(AdapterBody, lambda text: to_fit(_FIT.decode(text), config)), timeout
     )
 
     loop, bridges = asyncio.get_running_loop(), call.context.metrics.bridges
@@ -73,7 +73,7 @@ async def fit_adapter(call: Call) -> AdapterReply:
         return to_adapter_reply(fitted)
 
     try:
-        return await call.context.at_length(fit, timeout)
+        return await call.context.at_length(fit, call.left(timeout))
     except TimeoutError:
         what = "goes on, GET adapters tells how far it is"
         if not begun:
@@ -97,9 +97,10 @@ async def compare_versions(call: Call) -> dict[str, Any]:
     timeout = parse_parameters(call.query_string).timeout
     config = call.collection.config
     asked = await call.decoded(
-        lambda: call.read(CompareBody, lambda text: to_comparison(_COMPARE.decode(text), config))
+        lambda: call.read(CompareBody, lambda text: to_comparison(_COMPARE.decode(text), config)),
+        timeout,
     )
-    return await call.context.at_length(lambda: call.collection.compare(asked), timeout)
+    return await call.read_at_length(lambda: call.collection.compare(asked), timeout)
 
 
 @router.get("", dependencies=[CheckedWhole])

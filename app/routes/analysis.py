@@ -47,7 +47,7 @@ async def facet(call: Call) -> FacetReply | Explained:
         reading.stats.seconds["count"] = perf_counter() - started
         return reading.stats, FacetReply([FacetHit(value, points) for value, points in counts])
 
-    stats, found = await call.context.in_thread(count, timeout)
+    stats, found = await call.in_thread(count, timeout)
     return Explained(found, explain(stats, call.collection)) if call.knobs.explain else found
 
 
@@ -84,4 +84,4 @@ async def _matrix(call: Call) -> Neighbours:
         )
         return found
 
-    return await call.context.in_thread(search, timeout)
+    return await call.in_thread(search, timeout)

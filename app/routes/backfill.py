@@ -19,6 +19,9 @@ from app.schemas.backfills import (
     to_status,
 )
 from app.schemas.documents import Operation
+from app.work.client import client_of
+from app.work.jobs import read_in
+from index import BackfillPoint, BackfillStatus
 
 router = APIRouter(
     prefix="/collections/{collection_name}/backfill", tags=["versions"], route_class=GuardedRoute
@@ -31,7 +34,7 @@ REPLIES: dict[str, Operation] = {
 
 
 @router.get("", dependencies=[CheckedOnce])
-def get_backfill(
+async def get_backfill(
     request: Request,
     context: Shared,
     access: Allowed,
@@ -43,20 +46,24 @@ def get_backfill(
     By demand: points that answers use often, and that the adapter serves badly, come first; a
     share is drawn at random, so that what is measured on them stays true for all.
     """
-    with open_collection(context, access, collection_name, Level.READ) as collection:
-        points = collection.backfill(
-            parameters.vector,
-            parameters.version,
-            limit=parameters.limit,
-            order=parameters.order,
-            random_share=parameters.random_share,
-            with_payload=parameters.with_payload,
-        )
+
+    def read() -> list[BackfillPoint]:
+        with open_collection(context, access, collection_name, Level.READ) as collection:
+            return collection.backfill(
+                parameters.vector,
+                parameters.version,
+                limit=parameters.limit,
+                order=parameters.order,
+                random_share=parameters.random_share,
+                with_payload=parameters.with_payload,
+            )
+
+    points = await read_in(context.threads, read, client_of(request.scope), None)
     return reply(request, to_backfill(points, parameters.with_payload))
 
 
 @router.get("/status", dependencies=[CheckedOnce])
-def get_backfill_status(
+async def get_backfill_status(
     request: Request,
     context: Shared,
     access: Allowed,
@@ -64,6 +71,10 @@ def get_backfill_status(
     parameters: Annotated[StatusParameters, Query()],
 ) -> Response:
     """Return how many points hold a version, how fast that grows, and what answers are worth."""
-    with open_collection(context, access, collection_name, Level.READ) as collection:
-        status = collection.backfill_status(parameters.vector, parameters.version)
+
+    def read() -> BackfillStatus:
+        with open_collection(context, access, collection_name, Level.READ) as collection:
+            return collection.backfill_status(parameters.vector, parameters.version)
+
+    status = await read_in(context.threads, read, client_of(request.scope), None)
     return reply(request, to_status(status))

@@ -11,6 +11,7 @@ from app.routes.updates import outcome
 from app.schemas.indexes import IndexBody, to_index
 from app.schemas.parameters import parse_parameters
 from app.schemas.records import UpdateReply
+from app.work.jobs import write_in
 from index import FieldIndex, parse_path
 
 
@@ -26,24 +27,26 @@ async def create_index(call: Call) -> UpdateReply:
         body = _INDEX.decode(text)
         return body, to_index(body)
 
-    body, index = await call.decoded(lambda: call.read(IndexBody, decode))
+    body, index = await call.begun(lambda: call.read(IndexBody, decode), parameters.timeout)
     parse_path(body.field_name)
     strict = call.strict()
     if strict is not None:
         strict.new_index(body.field_name)
-    building = await call.context.in_thread(
-        lambda: call.collection.create_index(body.field_name, index)
+    building = await write_in(
+        call.context.threads,
+        lambda: call.collection.create_index(body.field_name, index),
+        call.left(parameters.timeout),
     )
     if not parameters.wait:
         return _acknowledged(building)
-    return await outcome(building, parameters)
+    return await outcome(call, building, parameters)
 
 
 async def drop_index(call: Call) -> UpdateReply:
     """Delete the index of a field; a field without one is no error."""
     parameters = parse_parameters(call.query_string)
     parse_path(call.tail)
-    return await outcome(call.collection.drop_index(call.tail), parameters)
+    return await outcome(call, call.collection.drop_index(call.tail), parameters)
 
 
 def _acknowledged(building: Future[int]) -> UpdateReply:

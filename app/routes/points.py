@@ -57,7 +57,7 @@ async def retrieve(call: Call) -> list[RecordReply]:
         refuse_clauses(body, "shard_key")
         return body, parse_ids(body.ids)
 
-    body, ids = await call.decoded(lambda: call.read(RetrieveBody, decode))
+    body, ids = await call.decoded(lambda: call.read(RetrieveBody, decode), timeout)
     _check(call, timeout, cost=len(ids))
     select = PayloadSelector(body.with_payload, default=True)
     vectors = select_vectors(body.with_vector)
@@ -66,7 +66,7 @@ async def retrieve(call: Call) -> list[RecordReply]:
         records = call.collection.retrieve(ids, with_payload=select.wanted, with_vectors=vectors)
         return to_replies(records, select, vectors)
 
-    return await call.context.run(read, short=len(ids) <= INLINE_POINTS, timeout=timeout)
+    return await call.run(read, short=len(ids) <= INLINE_POINTS, timeout=timeout)
 
 
 async def get(call: Call) -> RecordReply:
@@ -75,7 +75,8 @@ async def get(call: Call) -> RecordReply:
         point_id = parse_path_id(call.tail)
     except InvalidId as error:
         raise wrong_input(f'Can not recognize "{call.tail:.60}" as point id: {error}') from None
-    _check(call, parse_parameters(call.query_string).timeout, cost=1)
+    timeout = parse_parameters(call.query_string).timeout
+    _check(call, timeout, cost=1)
 
     def read() -> RecordReply:
         records = call.collection.retrieve([point_id], with_payload=True, with_vectors=True)
@@ -85,7 +86,7 @@ async def get(call: Call) -> RecordReply:
             )
         return to_reply(records[0], _EVERYTHING, True)
 
-    return await call.context.run(read, short=True)
+    return await call.run(read, short=True, timeout=timeout)
 
 
 async def scroll(call: Call) -> ScrollReply:
@@ -101,7 +102,7 @@ async def scroll(call: Call) -> ScrollReply:
         refuse_clauses(body, "shard_key")
         return body, _filter(body.filter)
 
-    body, condition = await call.decoded(lambda: call.read(ScrollBody, decode))
+    body, condition = await call.decoded(lambda: call.read(ScrollBody, decode), timeout)
     limit = between("limit", body.limit, 1, MAX_COUNT, DEFAULT_SCROLL)
     _check(call, timeout, limit=limit, condition=condition)
     start = None if body.offset is None else parse_id(body.offset)
@@ -111,7 +112,7 @@ async def scroll(call: Call) -> ScrollReply:
         else _by_value(call, body, condition, limit)
     )
     short = limit <= INLINE_POINTS and condition is None and body.order_by is None
-    return await call.context.run(read, short=short, timeout=timeout)
+    return await call.run(read, short=short, timeout=timeout)
 
 
 async def count(call: Call) -> CountReply:
@@ -126,14 +127,14 @@ async def count(call: Call) -> CountReply:
         refuse_clauses(body, "shard_key")
         return body, _filter(body.filter)
 
-    body, condition = await call.decoded(lambda: call.read(CountBody, decode))
+    body, condition = await call.decoded(lambda: call.read(CountBody, decode), timeout)
     exact = body.exact is not False
     _check(call, timeout, condition=condition, exact=exact)
 
     def read() -> CountReply:
         return CountReply(call.collection.count(condition, exact=exact))
 
-    return await call.context.run(read, short=condition is None, timeout=timeout)
+    return await call.run(read, short=condition is None, timeout=timeout)
 
 
 def _by_id(

@@ -84,16 +84,18 @@ async def ask(call: Call, kind: type, decode: Decode) -> ScoredPoints | Explaine
         stats, points = _run(call.context, call.access, call.collection, asked, knobs.bridge)
         return stats, perf_counter() - started, points
 
-    stats, seconds, points = await call.context.in_thread(search, timeout)
+    stats, seconds, points = await call.in_thread(search, timeout)
     call.context.metrics.search(stats, seconds, call.collection)
     warn_of_reach(call.warnings, stats)
-    return await _explained(call, points, stats) if knobs.explain else points
+    return await _explained(call, points, stats, timeout) if knobs.explain else points
 
 
-async def _explained(call: Call, found: ScoredPoints, stats: SearchStats) -> Explained:
+async def _explained(
+    call: Call, found: ScoredPoints, stats: SearchStats, timeout: float | None
+) -> Explained:
     """Return an answer beside how it came about; which reads the numbers of the hits."""
     ids = [one.id for one in found.points]
-    told = await call.context.in_thread(lambda: explain(stats, call.collection, ids))
+    told = await call.in_thread(lambda: explain(stats, call.collection, ids), timeout)
     return Explained(found, told)
 
 
@@ -163,7 +165,7 @@ async def ask_batch(call: Call, kind: type, decode: DecodeBatch) -> list[ScoredP
     """Answer several queries, whose body is of a kind that ``decode`` reads."""
     timeout = parse_parameters(call.query_string).timeout
     config = call.collection.config
-    asked = await call.decoded(lambda: call.read(kind, lambda text: decode(text, config)))
+    asked = await call.decoded(lambda: call.read(kind, lambda text: decode(text, config)), timeout)
     strict = call.strict()
     if strict is not None:
         strict.search_batch(len(asked))
@@ -173,13 +175,13 @@ async def ask_batch(call: Call, kind: type, decode: DecodeBatch) -> list[ScoredP
         return _run_batch(call.context, call.access, call.collection, asked, call.knobs.bridge)
 
     short = _cost(call.collection, asked, call.knobs.bridge) <= INLINE_SECONDS
-    replies = await call.context.run(search, short=short, timeout=timeout)
+    replies = await call.run(search, short=short, timeout=timeout)
     for stats, _ in replies:
         call.context.metrics.search(stats, sum(stats.seconds.values()), call.collection)
         warn_of_reach(call.warnings, stats)
     found = [points for _, points in replies]
     if call.knobs.explain:
-        each = [await _explained(call, points, stats) for stats, points in replies]
+        each = [await _explained(call, points, stats, timeout) for stats, points in replies]
         return Explained(found, [one.explain for one in each])
     return found
 
@@ -215,13 +217,13 @@ async def ask_groups(call: Call, kind: type, decode: DecodeGroups) -> GroupsRepl
             ]
         )
 
-    stats, found = await call.context.in_thread(search, timeout)
+    stats, found = await call.in_thread(search, timeout)
     call.context.metrics.bridges.searched(call.collection.folder.name, stats.versions)
     warn_of_reach(call.warnings, stats)
     if not call.knobs.explain:
         return found
     ids = [hit.id for group in found.groups for hit in group.hits]
-    told = await call.context.in_thread(lambda: explain(stats, call.collection, ids))
+    told = await call.in_thread(lambda: explain(stats, call.collection, ids), timeout)
     return Explained(found, told)
 
 

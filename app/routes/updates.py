@@ -110,22 +110,22 @@ async def batch(call: Call) -> list[UpdateReply]:
         return updates
 
     replies = []
-    for update in await call.decoded(checked):
+    for update in await call.begun(checked, parameters.timeout):
 
         def begin(update: Update = update) -> Future[int]:
             return update.begin(call.collection)
 
-        written = await call.decoded(begin)
-        replies.append(await outcome(written, parameters))
+        written = await call.begun(begin, None)  # of all or of none: the first is under way
+        replies.append(await outcome(call, written, parameters))
         _count(call, update)
     return replies
 
 
-async def outcome(written: Future[int], parameters: Parameters) -> UpdateReply:
+async def outcome(call: Call, written: Future[int], parameters: Parameters) -> UpdateReply:
     """Wait until a write is on disk and searchable, and say so."""
     waiting = asyncio.wrap_future(written)
     try:
-        seq = await asyncio.wait_for(asyncio.shield(waiting), parameters.timeout)
+        seq = await asyncio.wait_for(asyncio.shield(waiting), call.left(parameters.timeout))
     except TimeoutError:
         waiting.add_done_callback(lambda late: late.exception())  # nobody waits for it now
         return UpdateReply(None, "wait_timeout")
@@ -148,8 +148,8 @@ async def _write(
         _check(call, [update], parameters)
         return update, update.begin(call.collection)
 
-    update, written = await call.decoded(begin)
-    reply = await outcome(written, parameters)
+    update, written = await call.begun(begin, parameters.timeout)
+    reply = await outcome(call, written, parameters)
     _count(call, update)
     return reply
 

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from pyroaring import BitMap
 
 from index.filters.bitmaps import from_numbers, to_flags
-from index.stopping import checked
+from index.stops import checked
 
 Value: TypeAlias = str | int | bytes  # bool among the ints; one type per Postings
 Arrays: TypeAlias = Mapping[str, NDArray[Any]]

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from index.stopping import check_stop
+from index.stops import check_stop
 from index.types import SparseVector
 
 

@@ -32,7 +32,7 @@ from index.query.scope import Scope
 from index.query.scored import Scored, nothing
 from index.query.source import Source
 from index.query.targets import resolve
-from index.stopping import check_stop
+from index.stops import check_stop
 from index.types import Record
 
 Elsewhere = Callable[[str], Source]

@@ -17,7 +17,7 @@ from index.query.compiled import Evaluate, Known, Row, compile_term, refuse_infi
 from index.query.request import Formula
 from index.query.scored import Scored, nothing
 from index.query.source import Source
-from index.stopping import checked
+from index.stops import checked
 from index.types import Numbers
 
 

@@ -28,7 +28,7 @@ from index.query.request import (
 from index.query.scope import join
 from index.query.scored import Scored
 from index.query.source import Source
-from index.stopping import checked
+from index.stops import checked
 
 GroupKey: TypeAlias = int | str
 Places: TypeAlias = dict[GroupKey, list[int]]

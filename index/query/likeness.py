@@ -21,7 +21,7 @@ from index.query.source import Source
 from index.query.targets import Point
 from index.search.every import blocks
 from index.search.plan import rung
-from index.stopping import checked
+from index.stops import checked
 from index.types import Numbers, SparseVector, Vectors
 
 Judged: TypeAlias = Recommend | Discover | Context | Feedback

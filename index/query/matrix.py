@@ -19,7 +19,7 @@ from index.query.scope import Scope
 from index.query.scored import Scored, is_similarity, nothing
 from index.query.source import Source
 from index.query.targets import config_of
-from index.stopping import check_stop
+from index.stops import check_stop
 from index.types import Numbers, PointId
 
 DEFAULT_SAMPLE = 10

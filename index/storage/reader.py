@@ -13,7 +13,7 @@ import numpy as np
 from pyroaring import BitMap
 
 from index.errors import CollectionNotFound, StoreFailed
-from index.stopping import check_stop, is_stopped
+from index.stops import check_stop, is_stopped
 from index.storage.ids import Key, order_of
 from index.storage.schema import connect, store_errors
 from index.storage.store import LOOKUP

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from index import _native
-from index.stopping import Stop, Stopped, check_stop, checked, stopping
+from index.stops import Stop, Stopped, check_stop, checked, stopping
 from tests.native.calls import Call, native_calls
 
 ROWS = 200_000  # a scan of them takes some milliseconds

@@ -1,0 +1,91 @@
+"""Work in threads that ends with the wish for its result.
+
+What reads is stopped: when its client leaves, its time is over or the server stops, work that waits
+for a thread never begins, and work under way ends at its next look at the stop. What writes is
+never stopped once it began, and a write that waits is carried out though its client left.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import Executor
+from http import HTTPStatus
+from typing import Generic, TypeVar
+
+from app.errors import Refusal
+from app.wire.bodies import Disconnected
+from app.work.client import Client
+from index import Stop, Stopped, stopping
+
+T = TypeVar("T")
+
+NOT_BEGUN = "Timeout: the write was not begun within its `timeout`, nothing was changed: try again"
+
+
+class Job(Generic[T]):
+    """Work that may be given up; holds nothing once it was, however long it then waits."""
+
+    __slots__ = ("_stop", "_work")
+
+    def __init__(self, work: Callable[[], T]) -> None:
+        self._work: Callable[[], T] | None = work
+        self._stop = Stop()
+
+    def __call__(self) -> T:
+        """Run the work. Raises Stopped when it was given up."""
+        work, self._work = self._work, None
+        if work is None:
+            raise Stopped("given up before it began")
+        with stopping(self._stop):
+            return work()
+
+    def give_up(self) -> None:
+        """Let the work end soon, or never begin."""
+        self._stop.set()
+        self._work = None
+
+
+async def read_in(
+    threads: Executor, work: Callable[[], T], client: Client, timeout: float | None
+) -> T:
+    """Return what work that changes nothing returns.
+
+    Args:
+        threads: where it runs.
+        work: looks at the stop of its thread, as all of the engine does.
+        client: who waits for it.
+        timeout: seconds until nobody does, None for no limit.
+
+    Raises:
+        Disconnected: the client left.
+        TimeoutError: its time was over.
+    """
+    job = Job(work)
+    running = asyncio.wrap_future(threads.submit(job))
+    try:
+        with client.waiting(running.cancel):
+            return await asyncio.wait_for(running, timeout)
+    except (asyncio.CancelledError, Stopped):
+        if client.gone:
+            raise Disconnected from None
+        raise
+    finally:
+        job.give_up()
+        running.cancel()  # where it was never waited for
+
+
+async def write_in(threads: Executor, work: Callable[[], T], timeout: float | None) -> T:
+    """Return what work that may write returns, whoever waits for it.
+
+    Raises:
+        Refusal: 408, when its time was over before it had begun.
+    """
+    future = threads.submit(work)
+    running = asyncio.wrap_future(future)
+    try:
+        return await asyncio.wait_for(asyncio.shield(running), timeout)
+    except TimeoutError:
+        if running.done() or not future.cancel():
+            return await running
+        raise Refusal(HTTPStatus.REQUEST_TIMEOUT, NOT_BEGUN) from None

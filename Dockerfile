@@ -39,12 +39,14 @@ ENV PATH=/opt/palimpsest/bin:$PATH \
     PALIMPSEST_PORT=6333 \
     PALIMPSEST_DATA=/data
 
+# Beyond loopback it does not start without a key (PALIMPSEST_API_KEY, or PALIMPSEST_API_KEY_FILE),
+# unless PALIMPSEST_INSECURE=1 says that this is meant.
 USER 10001:10001
 VOLUME /data
 EXPOSE 6333
 
 HEALTHCHECK --interval=5s --timeout=3s --start-period=30s --retries=3 \
-    CMD ["python", "-c", "import os, urllib.request as r; r.urlopen('http://127.0.0.1:' + os.environ['PALIMPSEST_PORT'] + '/readyz', timeout=2)"]
+    CMD ["python", "-m", "app.health.probe"]
 
 ENTRYPOINT ["palimpsest"]
 CMD ["serve"]

@@ -56,12 +56,50 @@ def test_prometheus_scrapes_the_server_of_the_compose_file(compose: Any, prometh
     assert jobs[SERVICE]["metrics_path"] == "/metrics"
 
 
-def test_prometheus_waits_for_a_healthy_server_and_reads_our_configuration(compose: Any) -> None:
+def test_prometheus_waits_for_a_healthy_server_and_reads_our_configuration(
+    compose: Any, prometheus: Any
+) -> None:
     service = compose["services"]["prometheus"]
     assert service["depends_on"][SERVICE]["condition"] == "service_healthy"
-    source, target, mode = service["volumes"][0].split(":")
-    assert (ROOT / source).is_file()
-    assert (target, mode) == ("/etc/prometheus/prometheus.yml", "ro")
+    mounted = {}
+    for volume in service["volumes"][:-1]:
+        source, target, mode = volume.split(":")
+        assert (ROOT / source).is_file()
+        assert mode == "ro"
+        mounted[target] = Path(source).name
+    assert mounted["/etc/prometheus/prometheus.yml"] == "prometheus.yml"
+    assert [mounted[each] for each in prometheus["rule_files"]] == ["alerts.yml"]
+
+
+def test_compose_asks_for_keys_and_prometheus_shows_the_one_for_reading(
+    compose: Any, prometheus: Any
+) -> None:
+    keys = compose["services"][SERVICE]["environment"]
+    for name in ("PALIMPSEST_API_KEY", "PALIMPSEST_READ_ONLY_API_KEY"):
+        assert keys[name].startswith(f"${{{name}:?")  # no server without it
+    (secret,) = compose["services"]["prometheus"]["secrets"]
+    assert compose["secrets"][secret] == {"environment": "PALIMPSEST_READ_ONLY_API_KEY"}
+    job = next(job for job in prometheus["scrape_configs"] if job["job_name"] == SERVICE)
+    assert job["authorization"] == {"credentials_file": f"/run/secrets/{secret}"}
+    ignored = (ROOT / ".gitignore").read_text().splitlines()
+    assert "/.env" in ignored  # where compose finds them
+
+
+def test_the_commands_of_the_readme_make_the_keys_that_compose_asks_for(
+    compose: Any, tmp_path: Path
+) -> None:
+    (block,) = re.findall(r"^```shell\n(.*?)^```$", (ROOT / "README.md").read_text(), re.M | re.S)
+    stubs = 'docker() { echo "$@"; }\ncurl() { echo "$2"; }\n'
+    done = subprocess.run(
+        ["sh", "-ec", stubs + block], cwd=tmp_path, capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode == 0, done.stderr
+    made = dict(line.split("=") for line in (tmp_path / ".env").read_text().splitlines())
+    assert made.keys() == compose["services"][SERVICE]["environment"].keys()
+    assert all(re.fullmatch("[0-9a-f]{64}", key) for key in made.values())
+    assert len(set(made.values())) == 2
+    assert (tmp_path / ".env").stat().st_mode & 0o077 == 0
+    assert done.stdout == f"compose up --build\napi-key: {made['PALIMPSEST_API_KEY']}\n"
 
 
 def test_compose_publishes_on_the_loopback_only_and_names_its_volumes(compose: Any) -> None:
@@ -82,10 +120,13 @@ def test_image_port_and_volume_are_those_of_the_compose_file(
     assert compose["services"][SERVICE]["volumes"] == [f"{SERVICE}:{settings['PALIMPSEST_DATA']}"]
 
 
-def test_image_settings_are_settings_of_the_server(stages: list[list[tuple[str, str]]]) -> None:
+def test_image_settings_are_settings_of_the_server(
+    stages: list[list[tuple[str, str]]], compose: Any
+) -> None:
     from app.settings import Settings
 
-    ours = [name for name in environment(stages[-1]) if name.startswith("PALIMPSEST_")]
+    given = [*environment(stages[-1]), *compose["services"][SERVICE]["environment"]]
+    ours = [name for name in given if name.startswith("PALIMPSEST_")]
     assert {name.removeprefix("PALIMPSEST_").lower() for name in ours} <= set(Settings.model_fields)
 
 
@@ -124,19 +165,17 @@ def test_image_starts_a_command_of_the_package(stages: list[list[tuple[str, str]
     assert json.loads(last["CMD"]) == ["serve"]
 
 
-def test_health_check_is_runnable_python_that_asks_readyz(
-    stages: list[list[tuple[str, str]]],
-) -> None:
+def test_health_check_is_runnable_python(stages: list[list[tuple[str, str]]]) -> None:
     command = json.loads(dict(stages[-1])["HEALTHCHECK"].partition("CMD ")[2])
-    assert command[:2] == ["python", "-c"]
-    assert "/readyz" in command[2]
+    assert command == ["python", "-m", "app.health.probe"]
     # Nothing listens on this port, so the check must fail, and by itself.
-    nowhere = {**os.environ, "PALIMPSEST_PORT": "1"}
+    nowhere = {**os.environ, **environment(stages[-1]), "PALIMPSEST_PORT": "1"}
     done = subprocess.run(
         [sys.executable, *command[1:]], env=nowhere, capture_output=True, text=True, timeout=60
     )
     assert done.returncode == 1
     assert "refused" in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 def test_continuous_integration_runs_check_and_test() -> None:

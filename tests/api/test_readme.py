@@ -1,7 +1,8 @@
 """README's code: every block runs, in its order, on one server.
 
 A block of the kind ``text`` is a drawing or an output, one of the kind ``shell`` needs a container
-engine (``tests/unit/test_deploy.py``); any other one runs as it stands, but for the server's address. What `make` would do is only printed, for it builds and serves.
+engine (``tests/unit/test_deploy.py``); any other one runs as it stands, but for the server's
+address. What `make` would do is only printed, for it builds and serves.
 """
 
 from __future__ import annotations

@@ -23,13 +23,12 @@ from app.health.serving import Server
 from app.main import create_app
 from app.options.flags import add_flags, environment_alone, secret_on
 from app.options.reading import WrongSettings, read_settings
-from app.protocol import QueryProtocol
+from app.protocol import Listening
 from app.release import RELEASE
 from app.settings import Misconfigured, Settings
 
 WRONG_USAGE = 2  # status, as argparse has it
 INTERRUPTED = 128 + signal.SIGINT  # status, as shells have it
-IDLE_SECONDS = 75  # until a kept connection is closed: longer than clients keep theirs
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -64,6 +63,7 @@ def serve(settings: Settings) -> int:
     except Misconfigured as error:
         print(f"palimpsest: {error}", file=sys.stderr)
         return 2
+    app.context.connections.fit_descriptors()
     server = Server(server_config(app, settings), app.context)
     # Until the server hears them, and after: a requested stop is a success.
     signal.signal(signal.SIGTERM, _leave)
@@ -102,7 +102,7 @@ def server_config(app: Edge, settings: Settings) -> uvicorn.Config:
         host=settings.host,
         port=settings.port,
         loop="uvloop",
-        http=QueryProtocol,
+        http=Listening,
         ws="none",
         lifespan="on",
         access_log=False,
@@ -110,7 +110,6 @@ def server_config(app: Edge, settings: Settings) -> uvicorn.Config:
         proxy_headers=False,
         server_header=False,
         date_header=False,
-        timeout_keep_alive=IDLE_SECONDS,
     )
 
 

@@ -24,6 +24,7 @@ from app.schemas.tolerance import read
 from app.settings import Settings
 from app.strict import Strict, strict_of
 from app.warnings import Warnings
+from app.wire.connections import Connections
 from app.work.client import Client
 from app.work.jobs import read_in, write_in
 from index import (
@@ -50,6 +51,7 @@ class Context:
         self.rates = Rates()
         self.reloading = Reloading()
         self.gate = Gate(settings, self.reloading)
+        self.connections = Connections(settings, self.reloading)
         self.declaring = threading.Lock()  # orders changes of what collections were declared as
         self.database: Database
         self.threads: ThreadPoolExecutor

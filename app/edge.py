@@ -66,7 +66,7 @@ class Edge:
     ) -> None:
         self.app = app
         self.context = context
-        self.screen = Screen(context.settings)
+        self.screen = Screen(context.settings, has_key=context.gate.is_shut)
         self._body_limit = context.settings.body_limit
         self._gzip_floor = context.settings.gzip_floor
         self._routes = {

@@ -80,7 +80,12 @@ def create_app(settings: Settings, *, opens: bool = True) -> Edge:
         context.metrics, context.collections, lambda: context.database.damaged()
     )
     gate = context.gate
-    for counts in (context.reloading.counts, gate.failed, gate.rates.limited):
+    for counts in (
+        context.reloading.counts,
+        gate.failed,
+        gate.rates.limited,
+        context.connections,
+    ):
         app.state.registry.register(counts)
     app.state.registry.register(HealthGauges(context))
     # Fixed paths stand before those with open parts.

@@ -15,6 +15,8 @@ from urllib.parse import unquote_to_bytes
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from app.edge import PREFIX, Edge
+from app.wire.connection import Connection
+from app.wire.waiting import Waiting
 from app.work.client import PLACE, Client
 
 START = PREFIX.encode()
@@ -22,8 +24,8 @@ END = b"/points/query"
 MAX_HELD = 64 * 1024  # bytes of a body; the reading side of uvicorn pauses there
 
 
-class QueryProtocol(HttpToolsProtocol):
-    """One connection."""
+class QueryProtocol(Connection):
+    """One connection with a request."""
 
     _held: bytes | None = None  # the body so far of a request that may be answered the short way
     _client: Client | None = None  # of the requests that go the ASGI way
@@ -36,18 +38,19 @@ class QueryProtocol(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         """Hold back a request that looks like a plain query."""
-        # Armed by a short reply to the request before, when both came at once.
-        self._unset_keepalive_if_required()
+        self.check_head()
         if self._is_plain_query():
             self._held = b""
         else:
-            self._begin()
+            self.begin()
+        self.await_body()
 
     def on_body(self, body: bytes) -> None:
         """Collect the body of a held request."""
         if self._held is None:
             super().on_body(body)
             return
+        self._received += len(body)
         self._held += body
         if len(self._held) > MAX_HELD:
             self._hand_over()
@@ -57,19 +60,20 @@ class QueryProtocol(HttpToolsProtocol):
         if self._held is not None:
             if self._answered(self._held):
                 self._held = None
+                self.end_of_message()
                 return
             self._hand_over()
         super().on_message_complete()
         if not self.pipeline:
             self.flow.resume_reading()  # paused by a large body: else no one hears a client leave
 
-    def _begin(self) -> None:
-        """Let uvicorn begin with a request whose head was read."""
+    def begin(self) -> None:
+        """Let uvicorn begin with a request whose head was read. Raises Broken."""
         if self._client is None:
             self._client = Client()
         scope: Any = self.scope
         scope[PLACE] = self._client
-        super().on_headers_complete()
+        super().begin()
 
     def _is_plain_query(self) -> bool:
         url = self.url
@@ -84,7 +88,7 @@ class QueryProtocol(HttpToolsProtocol):
             and not (self.expect_100_continue or self.flow.write_paused)
             and self.parser.should_keep_alive()
             and not self.parser.should_upgrade()
-            and self.app.screen.is_plain(self.headers)
+            and self.app.screen.is_plain(self.scope["headers"])
         )
 
     def _answered(self, body: bytes) -> bool:
@@ -98,13 +102,22 @@ class QueryProtocol(HttpToolsProtocol):
             return False
         self.transport.write(edge.screen.head % len(reply) + reply)
         self.server_state.total_requests += 1
-        self.timeout_keep_alive_task = self.loop.call_later(
-            self.timeout_keep_alive, self.timeout_keep_alive_handler
-        )
         return True
 
     def _hand_over(self) -> None:
         held, self._held = self._held or b"", None
-        self._begin()
+        self.begin()
         if held:
-            super().on_body(held)
+            HttpToolsProtocol.on_body(self, held)  # counted already
+
+    def cycle_being_read(self) -> RequestResponseCycle | None:
+        """Return the cycle of the request whose body is being read; a held one has none."""
+        return None if self._held is not None else super().cycle_being_read()
+
+
+class Listening(Waiting):
+    """One connection without a request."""
+
+    __slots__ = ()
+
+    protocol = QueryProtocol

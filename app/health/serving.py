@@ -85,4 +85,5 @@ class Server(uvicorn.Server):
     def _address(self) -> str:
         host, port = self.servers[0].sockets[0].getsockname()[:2]
         shown = f"[{host}]" if ":" in host else host
-        return f"{'https' if self.config.is_ssl else 'http'}://{shown}:{port}"
+        scheme = "http" if self._context.connections.certificates is None else "https"
+        return f"{scheme}://{shown}:{port}"

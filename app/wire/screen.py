@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from http import HTTPStatus
-from typing import Any
 from urllib.parse import unquote_to_bytes
 
 from starlette.types import Scope
@@ -36,17 +35,17 @@ NOTED = frozenset(
     )
 )
 _COUNTED = {b"host": 1, b"content-type": 2}  # of which a plain request has at most one each
-_NOT_PLAIN = frozenset((b"origin", b"sec-fetch-site", b"content-encoding"))
+_NOT_PLAIN = frozenset((b"origin", b"sec-fetch-site", b"content-encoding", b"transfer-encoding"))
 
 
 class Screen:
-    """The rules of one server."""
+    """The rules of one server. ``has_key``: whether requests need one."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, *, has_key: bool) -> None:
         self._body_limit = settings.body_limit
         self._hosts = Hosts(
             settings.allowed_hosts,
-            loopback_only=listens_on_loopback(settings.host) and not has_key(settings),
+            loopback_only=listens_on_loopback(settings.host) and not has_key,
         )
         self._origins = Origins(settings.allowed_origins)
         self._types = Types()
@@ -125,9 +124,3 @@ def _path_refusal(scope: Scope) -> Refusal | None:
             text = "Bad request: the path is not UTF-8, percent-encoded where need be"
             return Refusal(HTTPStatus.BAD_REQUEST, text)
     return None
-
-
-def has_key(settings: Any) -> bool:
-    """Whether requests need a key. ``settings`` may lack the fields that say so."""
-    names = ("api_key", "api_key_file", "read_only_api_key", "read_only_api_key_file")
-    return any(getattr(settings, name, None) is not None for name in names)

@@ -95,6 +95,18 @@ def test_a_request_has_one_host_or_none(server: Server) -> None:
     assert exchange(server, get + b"host: localhost\r\nhost: evil.example\r\n\r\n")[0] == 400
 
 
+def test_the_target_of_a_request_may_name_the_host(server: Server) -> None:
+    rest = b" HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n"
+    assert exchange(server, b"GET http://localhost/healthz" + rest)[0] == 200
+    assert exchange(server, b"GET http://evil.example/healthz" + rest)[0] == 421
+    assert exchange(server, b"GET http://evil.example" + rest)[0] == 421
+    assert exchange(server, b"GET http://u@localhost/healthz" + rest)[0] == 400
+    assert exchange(server, b"GET http:///healthz" + rest)[0] == 400
+    assert exchange(server, b"CONNECT evil.example:80" + rest)[0] == 400
+    rest = rest.replace(b"localhost", b"evil.example")
+    assert exchange(server, b"GET http://localhost/healthz" + rest)[0] == 200
+
+
 def test_bodies_are_declared_as_json(http: httpx.Client, query: str) -> None:
     for method, path, body in routes(query):
         if body is None:
@@ -187,6 +199,7 @@ def test_every_reply_says_that_it_is_data(server: Server, http: httpx.Client, qu
         http.post(query, json={"query": "?"}),
         http.post(query, json=QUERY, headers={"origin": "null"}),
         http.head("/collections"),
+        http.request("FROBNICATE", "/"),
     ]
     for reply in replies:
         for name, value in SECURE:

@@ -67,7 +67,7 @@ def test_bodies_are_unpacked() -> None:
 
 
 def test_bombs_stop_at_the_limit() -> None:
-    for size in (LIMIT + 1, 100 * LIMIT):
+    for size in (LIMIT + 1, 10 * LIMIT):
         for packed, body in (
             ("gzip", gzip.compress(b"0" * size)),
             ("deflate", zlib.compress(b"0" * size)),

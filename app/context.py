@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from app.access.gate import Gate
-from app.access.rights import EVERYTHING, Access
+from app.access.rights import NOTHING, Access
 from app.health.life import Life, Stage
 from app.knobs import PLAIN, Knobs
 from app.metrics import Metrics
@@ -113,7 +113,7 @@ class Call(msgspec.Struct, frozen=True):
     body: bytes
     tail: str  # the last part of the path, where the route has one
     knobs: Knobs = PLAIN
-    access: Access = EVERYTHING
+    access: Access = NOTHING
     warnings: Warnings = msgspec.field(default_factory=Warnings)  # of the reply
     client: Client = msgspec.field(default_factory=Client)  # who waits for it
     since: float = msgspec.field(default_factory=monotonic)  # when its body was read

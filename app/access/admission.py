@@ -54,11 +54,11 @@ async def admit(context: Context, scope: Scope) -> Access:
     basic = asks_browsers(method, path)
     try:
         shown = gate.who(scope["headers"], basic=basic)
+        gate.rates.take(shown.access)  # before anything is looked up for it
         await _require_standing(context, shown)
     except Unproven as unproven:
         await _slow_down(gate, unproven, _address(scope))
         raise _unauthorized(unproven, basic) from None
-    gate.rates.take(shown.access)
     return shown.access
 
 

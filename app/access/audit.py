@@ -106,9 +106,14 @@ def entry(
         request_id=None if request_id is None else _plain(request_id),
         method=method,
         action=action,
-        collection=None if collection is None else collection[:MAX_NAME],
+        collection=None if collection is None else _printable(collection[:MAX_NAME]),
         status=status,
     )
+
+
+def _printable(name: str) -> str:
+    """Return a name without what readers of logs may take for the end of a line."""
+    return "".join(sign if sign.isprintable() else "?" for sign in name)
 
 
 def _plain(value: bytes) -> str:

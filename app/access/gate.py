@@ -22,7 +22,7 @@ from app.access.rights import EVERYTHING, Access
 from app.access.tokens import InvalidToken, Tokens, token_id
 from app.counts import Counts
 from app.reloading import Reloading
-from app.settings import Settings
+from app.settings import Misconfigured, Settings
 
 log = logging.getLogger("palimpsest")
 
@@ -60,6 +60,11 @@ class Gate:
         self._seen = signatures(self._files)
         self._take(read_keys(settings))
         check_exposure(settings, bool(self._ring))
+        if settings.jwt_rbac and not self._ring.signing():
+            raise Misconfigured(
+                "PALIMPSEST_JWT_RBAC is set without PALIMPSEST_API_KEY or PALIMPSEST_API_KEY_FILE: "
+                "tokens are signed with such a key, set one"
+            )
         self.audit = None if settings.audit_log is None else AuditLog(settings.audit_log)
         self.rates = KeyRates(settings.rate_limit)
         self.failures = Failures()
@@ -136,8 +141,10 @@ class Gate:
         self._take(await asyncio.to_thread(read_keys, self._settings))
 
     def _take(self, ring: KeyRing) -> None:
-        for who in ring.short():
-            log.warning("the key %s is short: take at least 16 random characters", who)
+        for who in ring.short(self._settings.jwt_rbac):
+            log.warning("the key %s is short: take at least 32 random characters", who)
+        if ring and not ring.signing():
+            log.warning("only read-only keys are set: nothing can be written")
         self._ring = ring
         self._tokens = Tokens(ring.signing())
 

@@ -23,6 +23,7 @@ from app.access.rights import Access, Level
 from app.settings import Misconfigured, Settings
 
 SHORT = 16  # characters; below, a key is warned of
+SHORT_SIGNING = 32  # where it signs tokens, by which it can be guessed at without asking the server
 MAX_FILE = 64 * 1024  # bytes
 ID_BYTES = 4
 VISIBLE = range(0x21, 0x7F)
@@ -60,9 +61,10 @@ class KeyRing:
         """Return the keys that tokens may be signed with."""
         return [key.secret for key in self.keys if key.access.everywhere is Level.MANAGE]
 
-    def short(self) -> list[str]:
-        """Return the ids of keys that are easily guessed."""
-        return [key.access.who for key in self.keys if len(key.secret) < SHORT]
+    def short(self, signing: bool) -> list[str]:
+        """Return the ids of keys that are easily guessed; tokens can be guessed at elsewhere."""
+        least = SHORT_SIGNING if signing else SHORT
+        return [key.access.who for key in self.keys if len(key.secret) < least]
 
 
 def read_keys(settings: Settings) -> KeyRing:

@@ -8,6 +8,7 @@ times are looked at on every request.
 from __future__ import annotations
 
 import hashlib
+import warnings
 from collections import OrderedDict
 from collections.abc import Sequence
 from time import time
@@ -21,6 +22,8 @@ from app.access.claims import Granted, UnreadableClaims, read_claims
 ALGORITHMS = ["HS256"]
 # `iat` restricts nothing, and the clocks of two machines differ
 OPTIONS: Options = {"verify_iat": False}
+# told once, in the words of our own log: see ``app.access.gate``
+warnings.filterwarnings("ignore", message="The HMAC key is")
 MAX_TOKEN = 16 * 1024  # bytes
 MAX_KEPT = 1_024  # verified tokens
 MAX_SUBJECT = 64  # characters of a `sub` that name a token in the audit log

@@ -50,6 +50,7 @@ from index.errors import (
     CollectionExists,
     CollectionNotFound,
     Damaged,
+    DamagedPoint,
     DimensionMismatch,
     DirectoryLocked,
     InvalidConfig,
@@ -97,7 +98,6 @@ from index.filters.paths import format_path, parse_path
 from index.filters.values import parse_datetime
 from index.filters.walk import conditions_of
 from index.payload.config import FIELD_PARAMETERS, FieldIndex
-from index.points import NotYetApplied, at_once
 from index.query import request as queries
 from index.query import terms
 from index.query.execute import Answer, answer
@@ -143,6 +143,7 @@ from index.versions.fit_request import (
     FitRequest,
 )
 from index.versions.pairs import Pairs
+from index.waiting import NotYetApplied, at_once
 
 __all__ = [
     "AdapterInfo",
@@ -171,6 +172,7 @@ __all__ = [
     "DEFAULT_SEAL_ROWS",
     "Damaged",
     "DamagedInfo",
+    "DamagedPoint",
     "Database",
     "DatetimeRange",
     "DeleteAlias",

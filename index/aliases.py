@@ -32,7 +32,7 @@ from index.storage.files import disk_errors, sync_folder
 
 FORMAT = 1
 FILE = "aliases.json"
-_OTHERWISE = "delete it and create the aliases anew"
+_REMEDY = "restore the file from a backup, or delete it and create the aliases anew"
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,11 +142,11 @@ def _read(path: Path) -> dict[str, str]:
         found, checksum = stored["format"], stored["crc32"]
         mapping: dict[str, str] = stored["aliases"]
     except (ValueError, KeyError, TypeError) as error:
-        raise Damaged(path, "aliases", repr(error), "text", _OTHERWISE) from error
+        raise Damaged(path, "aliases", repr(error), "text", _REMEDY) from error
     if found not in range(1, FORMAT + 1):
         raise UnknownFormat(path, found, FORMAT)
     if checksum != _checksum(mapping):
-        raise Damaged(path, checksum, _checksum(mapping), "checksum", _OTHERWISE)
+        raise Damaged(path, checksum, _checksum(mapping), "checksum", _REMEDY)
     return mapping
 
 

@@ -17,8 +17,8 @@ import numpy as np
 from index.batch import Column, VectorUpdate
 from index.collection_config import AT, VersionConfig
 from index.declaring import put_config
-from index.errors import AdapterNotFound, VersionConflict
-from index.filters.bitmaps import to_numbers
+from index.errors import AdapterNotFound, StoreFailed, VersionConflict
+from index.filters.bitmaps import from_numbers, to_numbers
 from index.intake import rounded, with_lengths
 from index.points import PointReader
 from index.storage.ids import keys_of, pack_ids
@@ -161,11 +161,15 @@ class Consolidation:
         vectors, complete = view.vectors[rows].vectors_of(
             self._points.slots_of(numbers, config.number(rows))
         )
-        assert complete  # the writer's own view is never behind the store
+        if not complete:  # the writer's own view is never behind the store
+            self._points.require_rows(view, [rows], numbers.tolist())
+            raise StoreFailed(f"Vectors of version {self._rows!r} could not be read")
         values = rounded(self._fitted.adapter.map_rows(vectors), config.dense[mapped])
         if config.dense[mapped].keeps_lengths:
             values = with_lengths(values)
         self._write(mapped, config.number(mapped), numbers, np.ascontiguousarray(values))
+        if from_numbers(numbers) - self._writer.view.vectors[mapped].held:
+            raise StoreFailed(f"Rows mapped to {self._queries!r} are not where they were put")
         return len(numbers), len(left) - len(numbers)
 
     def _write(self, name: str, number: int, numbers: Numbers, values: Vectors) -> None:

@@ -52,7 +52,13 @@ class Demand:
         self._changed: dict[int, BitMap] = defaultdict(BitMap)  # since they were written
         self._written = time.monotonic()
         self._live: BitMap | None = None  # the points when hits of others were last forgotten
-        for column, (numbers, hits) in writer.store.demand.entries().items():
+        view = writer.view
+        size = view.live.max() + 1 if view.live else 0
+        for column, (every, hits_of_all) in writer.store.demand.entries().items():
+            known = every < size  # also where a number is damaged
+            numbers, hits = every[known], hits_of_all[known]
+            if view.numbered(column) is None or not len(numbers):
+                continue
             self._hits[column] = _long_enough(_NONE, int(numbers.max()) + 1)
             self._hits[column][numbers] = hits
 
@@ -169,7 +175,7 @@ class Demand:
         with self._writer.store.transaction():
             self._writer.store.demand.put(column, numbers, values)
         with self._lock:
-            if np.array_equal(self._hits[column][numbers], values):
+            if np.array_equal(self._hits[column][numbers], values, equal_nan=True):
                 self._changed[column] -= some
             return bool(self._changed[column])
 

@@ -23,6 +23,7 @@ PalimpsestError
     ├── StorageFull         no space: writes are refused, reads go on
     ├── StoreFailed         SQLite or the file system failed; the write was not acknowledged
     ├── Damaged             a file's length or checksum is wrong; names the file
+    │   └── DamagedPoint    what the store holds of a point contradicts the rest; names the point
     ├── UnknownFormat       a file's format number is newer than this release reads
     └── DirectoryLocked     another process serves this data directory
 
@@ -205,13 +206,25 @@ class Damaged(StorageError):
         expected: object,
         received: object,
         what: str,
-        otherwise: str = "delete the collection",
+        remedy: str = "restore the file from a backup",
     ) -> None:
         super().__init__(
-            f"{path} is damaged: {what} expected {expected}, found {received}; "
-            f"restore the file from a backup, or {otherwise}"
+            f"{path} is damaged: {what} expected {expected}, found {received}; {remedy}"
         )
         self.path = path
+
+
+class DamagedPoint(Damaged):
+    """What the store holds of a point contradicts the rest of the collection."""
+
+    def __init__(self, path: Path, point: object, problem: str) -> None:
+        PalimpsestError.__init__(
+            self,
+            f"{path} is damaged: point {point} {problem}; restore the file from a backup. Other "
+            "points are not touched by it",
+        )
+        self.path = path
+        self.point = point
 
 
 class UnknownFormat(StorageError):

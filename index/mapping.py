@@ -6,7 +6,7 @@ metric of the name itself, nothing is merged here, and no non-linear map refines
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,13 +16,14 @@ from index.bridging import factors_of
 from index.config import VectorConfig
 from index.crossing import Across, across
 from index.filters.bitmaps import from_numbers
-from index.points import NotYetApplied
+from index.points import PointReader
 from index.search.every import Scalings, exact_distances, score_rows
 from index.segments.growing import Growing
-from index.types import BridgeMode, Numbers, SearchStats, Slots, Vectors
+from index.types import BridgeMode, Numbers, SearchStats, Vectors
 from index.versions.estimating import best_score
 from index.versions.fitted import Fitted
 from index.view import SealedPart, View
+from index.waiting import NotYetApplied
 
 
 def score_all_versions(
@@ -99,7 +100,7 @@ def mapped_vectors(
     view: View,
     name: str,
     numbers: Numbers,
-    slots_of: Callable[[Numbers, int], Slots],
+    points: PointReader,
     mode: BridgeMode,
 ) -> Iterator[tuple[NDArray[np.intp], Vectors]]:
     """Yield places of points without a vector of the name, and theirs mapped from other versions.
@@ -108,18 +109,21 @@ def mapped_vectors(
         view: what is read.
         name: of the vectors, or an alias.
         numbers: of the points (m,).
-        slots_of: gives the stored slots of some points in a column.
+        points: of the view's collection.
         mode: nothing is mapped when it is off.
 
     Raises:
         MissingAdapter: no adapter leads to one of them, which were asked for one by one.
         NotYetApplied: a point was replaced since; a newer view has it.
+        DamagedPoint: what the store holds of a point is in no segment.
     """
     mode = mode if mode == "off" else "require"
     for one in across(view, name, mode, from_numbers(numbers)) if len(numbers) else ():
         places = np.flatnonzero([number in one.points for number in numbers.tolist()])
-        slots = slots_of(numbers[places], view.config.number(one.bridge.column))
+        column = one.bridge.column
+        slots = points.slots_of(numbers[places], view.config.number(column))
         rows, complete = one.vectors.vectors_of(slots)
         if not complete:
+            points.require_rows(view, [column], numbers[places].tolist())
             raise NotYetApplied("points were replaced since the view was taken, take another")
         yield places, one.fitted.adapter.map_rows(rows)

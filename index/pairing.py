@@ -13,20 +13,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from index.config import VectorConfig
-from index.errors import InvalidPairs, StoreFailed, VersionConflict
+from index.errors import InvalidPairs, VersionConflict
 from index.filters.bitmaps import to_numbers
-from index.points import PointReader, wait_for_write
+from index.points import PointReader
 from index.types import Numbers
 from index.versions.adapters import Pairs, directed, make_pairs, needed_pairs
 from index.versions.fit_kinds import UNFITTED
 from index.versions.fit_request import FitRequest
-from index.view import VectorView
+from index.view import VectorView, View
+from index.waiting import Patience
 from index.writer import Writer
 
 Ends: TypeAlias = tuple[int, int]  # columns of the rows and of the queries
 
 _SHARES = 1_000_000  # of the hash, that the held-out share is cut at
-_LOOKS, _PAUSE = 200, 0.005
 
 
 class Drawn(NamedTuple):
@@ -49,7 +49,7 @@ class Pairing:
 
     def count(self, ends: Ends) -> int:
         """Return how many points hold both versions. Raises VersionConflict."""
-        rows, queries = (vectors.held for vectors in self._ends(ends))
+        rows, queries = (vectors.held for vectors in _ends(self._writer.view, ends))
         return rows.intersection_cardinality(queries)
 
     def draw(
@@ -72,7 +72,7 @@ class Pairing:
             assert pairs is not None
             out = is_held_out(np.arange(len(pairs.rows), dtype=np.uint32), request.holdout)
             return Drawn(pairs.take(np.flatnonzero(~out)), pairs.take(np.flatnonzero(out)), None)
-        both = [vectors.held for vectors in self._ends(ends)]
+        both = [vectors.held for vectors in _ends(self._writer.view, ends)]
         numbers = to_numbers(both[0] & both[1])
         self._require_pairs(request, len(numbers), rows, queries)
         order = np.argsort(_hash(numbers, 1), kind="stable")
@@ -100,8 +100,10 @@ class Pairing:
 
         Points that lost one drop out, and those with a vector that has no direction.
         """
-        for _ in range(_LOOKS):
-            vectors = self._ends(ends)
+        patience = Patience(self._points.store)
+        while True:
+            view = self._writer.view
+            vectors = _ends(view, ends)
             slots = [self._points.slots_of(numbers, number) for number in ends]
             both = (slots[0] != 0) & (slots[1] != 0)
             found = [one.vectors_of(own[both]) for one, own in zip(vectors, slots, strict=True)]
@@ -112,16 +114,17 @@ class Pairing:
                 assert isinstance(queries, VectorConfig)
                 kept = np.flatnonzero(directed(pairs, rows.distance, queries.distance))
                 return numbers[both][kept], pairs.take(kept)
-            wait_for_write(self._points.store, _PAUSE)
-        raise StoreFailed(f"{self._points.store}: vectors of stored points are in no segment")
+            names = [name for number in ends if (name := view.config.columns[number]) is not None]
+            self._points.require_rows(view, names, numbers[both].tolist())
+            patience.wait()
 
-    def _ends(self, ends: Ends) -> list[VectorView]:
-        """Return the vectors of two versions. Raises VersionConflict when one was dropped."""
-        view = self._writer.view
-        found = [one for number in ends if (one := view.numbered(number)) is not None]
-        if len(found) < len(ends):
-            raise VersionConflict("A version was dropped while its adapter was fitted")
-        return found
+
+def _ends(view: View, ends: Ends) -> list[VectorView]:
+    """Return the vectors of two versions. Raises VersionConflict when one was dropped."""
+    found = [one for number in ends if (one := view.numbered(number)) is not None]
+    if len(found) < len(ends):
+        raise VersionConflict("A version was dropped while its adapter was fitted")
+    return found
 
 
 def needed_points(rows: VectorConfig, queries: VectorConfig, holdout: float) -> int:

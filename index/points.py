@@ -2,48 +2,22 @@
 
 from __future__ import annotations
 
-import threading
-import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from pathlib import Path
+from collections.abc import Callable, Collection, Iterator, Sequence
 
 import numpy as np
 from pyroaring import BitMap
 
 from index.config import SparseConfig
-from index.errors import StorageError, StoreFailed, UnknownVectorName
+from index.errors import DamagedPoint, UnknownVectorName
+from index.evidence import require_rows, slots_in
 from index.shown import Shown
-from index.stops import check_stop
 from index.storage.ids import Key, id_of_key, keys_of
 from index.storage.reader import Reader, StoredPoint
 from index.types import Numbers, PointId, Record, Slots, SparseVector, Vector, Vectors
 from index.view import VectorView, View
+from index.waiting import Patience
 
-_LAG = (0.0005, 2_000)  # seconds between looks, and looks, while a stored write is being applied
-_here = threading.local()
-
-
-class NotYetApplied(StorageError):
-    """A stored write is still being applied, and the caller asked not to wait: ``at_once``."""
-
-
-@contextmanager
-def at_once() -> Iterator[None]:
-    """Let reads of this thread raise NotYetApplied where they would wait for a write."""
-    _here.at_once = True
-    try:
-        yield
-    finally:
-        _here.at_once = False
-
-
-def wait_for_write(store: Path, seconds: float) -> None:
-    """Sleep while a stored write is being applied. Raises NotYetApplied within ``at_once``."""
-    check_stop()
-    if getattr(_here, "at_once", False):
-        raise NotYetApplied(f"{store}: a write is being applied, try again")
-    time.sleep(seconds)
+_ELSEWHERE = "is said to have its vectors elsewhere than they are"
 
 
 class PointReader:
@@ -57,14 +31,18 @@ class PointReader:
     def stored(
         self, numbers: Sequence[int], *, with_payload: bool
     ) -> dict[int, tuple[Key, StoredPoint]]:
-        """Return the points that exist, by number."""
-        return self._reader.by_number(numbers, with_payload=with_payload)
+        """Return the points that exist, by number. Raises DamagedPoint for one that is lost."""
+        found = self._reader.by_number(numbers, with_payload=with_payload)
+        self._require_deleted(numbers, found)
+        return found
 
     def held(
         self, numbers: Sequence[int], *, with_payload: bool
     ) -> dict[int, tuple[bytes, bytes | None]]:
-        """Return stored slots and payloads of the points that exist, by number."""
-        return self._reader.held(numbers, with_payload=with_payload)
+        """Return stored slots and payloads of the points that exist; raises as ``stored``."""
+        found = self._reader.held(numbers, with_payload=with_payload)
+        self._require_deleted(numbers, found)
+        return found
 
     def slots_of(self, numbers: Numbers, column: int) -> Slots:
         """Return the slot of each point in a column, 0 where it has none or is gone."""
@@ -75,8 +53,15 @@ class PointReader:
         return np.array([slot_of.get(n, 0) for n in numbers.tolist()], dtype=np.uint64)
 
     def payloads(self, numbers: Numbers) -> Iterator[list[tuple[int, bytes | None]]]:
-        """Yield numbers and payloads of the points that exist, in pieces; numbers ascending."""
-        return self._reader.payloads_of(numbers)
+        """Yield numbers and payloads of the points that exist, in pieces; numbers ascending.
+
+        Raises:
+            DamagedPoint: one is lost.
+        """
+        for wanted, found in self._reader.payloads_of(numbers):
+            if len(found) < len(wanted):
+                self._require_deleted(wanted, {number for number, _ in found})
+            yield found
 
     def numbers_of(self, ids: Sequence[PointId]) -> list[int | None]:
         """Return the number of each id, None where there is no such point."""
@@ -85,8 +70,10 @@ class PointReader:
         return [found.get(key) for key in keys]
 
     def ids_of(self, numbers: Sequence[int]) -> dict[int, PointId]:
-        """Return the ids of the points that exist."""
-        return {n: id_of_key(key) for n, key in self._reader.ids(numbers).items()}
+        """Return the ids of the points that exist; raises as ``stored``."""
+        found = self._reader.ids(numbers)
+        self._require_deleted(numbers, found)
+        return {n: id_of_key(key) for n, key in found.items()}
 
     def wanted(self, with_vectors: bool | tuple[str, ...]) -> Sequence[str]:
         """Return the vector names asked for. Raises UnknownVectorName."""
@@ -116,7 +103,7 @@ class PointReader:
         there: list[int] = []
 
         def read() -> list[tuple[Key, StoredPoint]]:
-            found = self._reader.by_number(numbers, with_payload=with_payload)
+            found = self.stored(numbers, with_payload=with_payload)
             there[:] = [number for number in numbers if number in found]
             return [found[number] for number in there]
 
@@ -134,8 +121,18 @@ class PointReader:
         return self._with_vectors(read, wanted)
 
     def first_among(self, allowed: BitMap, limit: int) -> list[int]:
-        """Return the numbers of the first ``limit`` points of ``allowed`` in id order."""
-        return self._reader.page_among(allowed, None, limit)
+        """Return the numbers of the first ``limit`` points of ``allowed`` in id order.
+
+        Raises:
+            DamagedPoint: one is lost.
+        """
+        return self._numbers_among(allowed, None, limit)
+
+    def _numbers_among(self, allowed: BitMap, start: Key | None, limit: int) -> list[int]:
+        numbers = self._reader.page_among(allowed, start, limit)
+        if start is None and len(numbers) < min(limit, len(allowed)):
+            self._require_deleted(list(allowed), set(numbers))
+        return numbers
 
     def page_among(
         self,
@@ -146,13 +143,60 @@ class PointReader:
         *,
         with_payload: bool,
     ) -> list[Record]:
-        """Return as ``page`` does, but only points of ``allowed``."""
+        """Return as ``page`` does, but only points of ``allowed``.
+
+        Raises:
+            Damaged: the ids are not in order, or lead to points that are not there.
+        """
+        patience, missing = Patience(self.store), BitMap()
         while True:
-            numbers = self._reader.page_among(allowed, start, limit)
+            numbers = self._numbers_among(allowed, start, limit)
             found = self.numbered(numbers, wanted, with_payload=with_payload)
             records = [record for record in found if record is not None]
-            if len(records) == len(numbers):  # else some were deleted in between: look for others
+            if len(records) == len(numbers):
+                self._reader.require_order(keys_of([record.id for record in records]), start)
                 return records
+            # Some were deleted in between: look for others. No number comes back so soon.
+            gone = BitMap([n for n, one in zip(numbers, found, strict=True) if one is None])
+            if gone & missing:
+                raise DamagedPoint(self.store, _numbered((gone & missing)[0]), "has an id, no row")
+            missing |= gone
+            patience.wait()
+
+    def require_found(self, view: View, numbers: Sequence[int]) -> None:
+        """Raise DamagedPoint for a point that a search of a view found under other slots.
+
+        Not for one that was written since the view was taken.
+        """
+        stored, newest = self.stored(numbers, with_payload=False), self._reader.seq()
+        for key, (seq, _, _) in stored.values():
+            if seq <= view.seq or seq > newest:
+                raise DamagedPoint(self.store, id_of_key(key), _ELSEWHERE)
+
+    def require_rows(self, view: View, names: Sequence[str], numbers: Sequence[int]) -> None:
+        """Raise DamagedPoint for a point whose vectors of some names a view should hold, but lacks.
+
+        Not for one that was written since the view was taken.
+        """
+        points = [*self.stored(numbers, with_payload=False).values()]
+        require_rows(self.store, points, view, names, self._reader.seq())
+
+    def _require_deleted(self, numbers: Sequence[int], found: Collection[int]) -> None:
+        """Raise DamagedPoint for a point that was not found, though no write deleted it.
+
+        Once a view holds every write before it was missed, and the point, it was not deleted: a
+        number is given to another point much later only (``index.numbering``).
+        """
+        if len(found) >= len(numbers):
+            return
+        missing, last = [n for n in numbers if n not in found], self._reader.seq()
+        patience = Patience(self.store)
+        while self._shown.view.seq < last:
+            patience.wait()
+        live = self._shown.view.live
+        for number in missing:
+            if number in live:
+                raise DamagedPoint(self.store, _numbered(number), "has vectors, but no row")
 
     def _with_vectors(
         self, read: Callable[[], list[tuple[Key, StoredPoint]]], wanted: Sequence[str]
@@ -162,8 +206,9 @@ class PointReader:
         The store may be ahead of the view by writes being applied, or behind it by writes and
         compactions made since it was read; reading both again settles either.
         """
-        pause, looks = _LAG
-        for _ in range(looks):
+        patience = Patience(self.store)
+        while True:
+            before = self._shown.view
             points = read()
             vectors = _vectors_of(points, self._shown.view, wanted)
             if vectors is not None:
@@ -171,8 +216,12 @@ class PointReader:
                     Record(id_of_key(key), seq, payload, vectors[place] if wanted else None)
                     for place, (key, (seq, _, payload)) in enumerate(points)
                 ]
-            wait_for_write(self.store, pause)
-        raise StoreFailed(f"{self.store}: vectors of stored points are in no segment")
+            require_rows(self.store, points, before, wanted, self._reader.seq())
+            patience.wait()
+
+
+def _numbered(number: int) -> str:
+    return f"of number {number}"
 
 
 def _vectors_of(
@@ -194,12 +243,6 @@ def _vectors_of(
         for place, row in zip(having.tolist(), rows, strict=True):
             vectors[place][name] = row
     return vectors
-
-
-def slots_in(points: Sequence[tuple[Key, StoredPoint]], column: int) -> Slots:
-    """Return each point's slot in one column, 0 where it has no vector there."""
-    slots = (stored[1] for _, stored in points)
-    return np.array([one[column] if column < len(one) else 0 for one in slots], dtype=np.uint64)
 
 
 def _rows_of(

@@ -26,7 +26,7 @@ from index.leading import leading_version
 from index.mapping import exact_of_all_versions, mapped_vectors, score_all_versions
 from index.payload.evaluate import evaluate
 from index.payload.indexes import OrderColumn, PayloadIndexes
-from index.points import NotYetApplied, PointReader
+from index.points import PointReader
 from index.search.merge import Merged
 from index.search.plan import SearchRequest
 from index.search.sparse import score_sparse
@@ -45,6 +45,7 @@ from index.types import (
     VersionedQuery,
 )
 from index.view import VectorView, View
+from index.waiting import NotYetApplied
 
 EVERYTHING = Filter()
 
@@ -257,6 +258,7 @@ class Reading:
 
         Raises:
             NotYetApplied: a point was replaced since; a newer reading has it.
+            DamagedPoint: what the store holds of a point is in no segment.
         """
         return self._vectors(name, numbers, VectorView.vectors_of)
 
@@ -280,10 +282,11 @@ class Reading:
         found = np.zeros((len(numbers), vectors.config.size), dtype=np.float32)
         found[has], complete = read(vectors, slots[has])
         if not complete:
+            self._points.require_rows(self.view, [name], numbers[has].tolist())
             raise NotYetApplied("points were replaced since the reading was taken, take another")
         missing = np.flatnonzero(~has)
         for places, mapped in mapped_vectors(
-            self.view, name, numbers[missing], self._points.slots_of, self.bridge
+            self.view, name, numbers[missing], self._points, self.bridge
         ):
             found[missing[places]], has[missing[places]] = mapped, True
         return found, has
@@ -293,6 +296,7 @@ class Reading:
         slots = self._slots(name, numbers)
         found = self._view_of(name).sparse_of(slots[slots != 0])
         if any(vector is None for vector in found):
+            self._points.require_rows(self.view, [name], numbers[slots != 0].tolist())
             raise NotYetApplied("points were replaced since the reading was taken, take another")
         own = iter(found)
         return [next(own) if slot else None for slot in slots]

@@ -86,9 +86,11 @@ def _recover(store: Store, segments: Path, config: CollectionConfig) -> View:
 
 def _know_seqs(store: Store, view: View) -> None:
     """Bring back the seq of the last write to each point."""
-    view.seqs.reserve(view.live.max() + 1 if view.live else 0)
+    size = view.live.max() + 1 if view.live else 0
+    view.seqs.reserve(size)
     for numbers, seqs in store.seqs.known():
-        view.seqs.raise_to(numbers, seqs)
+        known = numbers < size  # others are of deleted points, or damaged and without end
+        view.seqs.raise_to(numbers[known], seqs[known])
     for vectors in view.vectors.values():
         for part in vectors.sealed:
             rows = part.dead.live_rows(part.n)

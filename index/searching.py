@@ -17,12 +17,11 @@ from index.errors import (
     DimensionMismatch,
     InvalidVector,
     PointNotFound,
-    StoreFailed,
     UnknownVectorName,
 )
 from index.intake import as_examples
 from index.mapping import mapped_vectors
-from index.points import NotYetApplied, PointReader, wait_for_write
+from index.points import PointReader
 from index.reading import Selector
 from index.search.merge import Merged
 from index.search.plan import SearchRequest
@@ -39,9 +38,9 @@ from index.types import (
     VersionedQuery,
 )
 from index.view import View
+from index.waiting import NotYetApplied, Patience
 
-_REPEATS = (4, 0.0005)  # searches repeated since a hit was written meanwhile, and seconds between
-_LOOKS = (2_000, 0.0005)  # for the vector of a point while a write to it is being applied
+_REPEATS = 4  # searches, repeated since a hit was written meanwhile
 
 
 class Searches:
@@ -57,18 +56,19 @@ class Searches:
         Raises:
             InvalidInput: one of its subclasses: the vector or a parameter is wrong.
             PointNotFound: the query is the id of no point.
+            DamagedPoint: what the store holds of a hit is not what was found.
         """
         if not (request.with_payload or request.with_vectors):
             merged, stats = self._closest(view, request)
             return _result(view, merged, stats)
-        repeats, pause = _REPEATS
-        for _ in range(repeats):
+        patience = Patience(self._points.store)
+        for _ in range(_REPEATS):
             merged, stats = self._closest(view, request)
             result = self._attach(view, merged, request, stats)
             if len(result.ids) == len(merged.ids):
                 break
             if view is self._shown.view:
-                wait_for_write(self._points.store, pause)  # the store is ahead of the view
+                patience.wait()  # the store is ahead of the view
             view = self._shown.view
         return result
 
@@ -117,15 +117,14 @@ class Searches:
     def _mapped(self, view: View, name: str, number: int, mode: BridgeMode) -> Vector | None:
         """Return the vector of a point mapped from another version, None if it has none."""
         numbers = np.array([number], dtype=np.uint32)
-        looks, pause = _LOOKS
-        for _ in range(looks):
+        patience = Patience(self._points.store)
+        while True:
             try:
-                found = mapped_vectors(view, name, numbers, self._points.slots_of, mode)
+                found = mapped_vectors(view, name, numbers, self._points, mode)
                 return next((mapped[0] for _, mapped in found), None)
             except NotYetApplied:
-                wait_for_write(self._points.store, pause)
+                patience.wait()
                 view = self._shown.view
-        raise StoreFailed(f"{self._points.store}: vectors of stored points are in no segment")
 
     def _columns(self, request: SearchRequest) -> Sequence[int]:
         """Return the columns of the vectors that a search may have found."""
@@ -149,6 +148,9 @@ class Searches:
             )
             for number, slot in zip(numbers, merged.slots, strict=True)
         ]
+        if not all(same):
+            other = [number for number, is_same in zip(numbers, same, strict=True) if not is_same]
+            self._points.require_found(view, other)
         merged = merged.only(same)
         numbers = merged.numbers.tolist()
         payloads = [stored[number][1] for number in numbers] if request.with_payload else None

@@ -145,6 +145,13 @@ class VectorView:
                 left -= here
                 yield rows, source
 
+    def holds(self, slots: Slots) -> NDArray[np.bool_]:
+        """Tell which slots (m,) are in some part."""
+        found = np.zeros(len(slots), dtype=bool)
+        for rows, _ in self.find(slots):
+            found |= rows >= 0
+        return found
+
     def vectors_of(self, slots: Slots) -> tuple[Vectors, bool]:
         """Return the dense vectors of slots (m, d), and whether every slot was found."""
         assert isinstance(self.config, VectorConfig)
@@ -224,7 +231,7 @@ class View:
     def numbered(self, number: int) -> VectorView | None:
         """Return the parts of a column, None when it was dropped, or declared since."""
         columns = self.config.columns
-        name = columns[number] if number < len(columns) else None
+        name = columns[number] if 0 <= number < len(columns) else None
         return None if name is None else self.vectors[name]
 
     def bridges_of(self, name: str) -> tuple[Bridge, ...]:

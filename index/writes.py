@@ -18,7 +18,7 @@ from pyroaring import BitMap
 
 from index.batch import Column, Upsert, VectorUpdate
 from index.changes import Changes, NewRows
-from index.errors import InvalidInput, PointNotFound, UnknownVectorName
+from index.errors import DamagedPoint, InvalidInput, PointNotFound, UnknownVectorName
 from index.filters.expression import Filter
 from index.numbering import Draft, as_numbers
 from index.payload.edits import is_same
@@ -162,7 +162,11 @@ class Group:
     ) -> dict[Key, Held]:
         if isinstance(whose, Filter):
             assert meant is not None
-            return self.store.find_numbers(list(meant), with_payload=with_payload)
+            held = self.store.find_numbers(list(meant), with_payload=with_payload)
+            if len(held) < len(meant):  # the filter was evaluated just before
+                lost = (meant - BitMap([one.number for one in held.values()]))[0]
+                raise DamagedPoint(self.store.path, f"of number {lost}", "is in no row")
+            return held
         return self.store.find(whose, with_payload=with_payload)
 
     # Points.

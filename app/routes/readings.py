@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from time import sleep
+from itertools import count
+from time import monotonic, sleep
 from typing import TypeVar
 
 from app.access.rights import Access, Level
 from app.context import Context
-from index import BridgeMode, Collection, NotYetApplied, Reading
+from index import BridgeMode, Collection, NotYetApplied, Reading, check_stop
 
 T = TypeVar("T")
 
 # A point deleted while a query runs drops out of its answer: tries, and seconds between them.
 _REPEATS = (4, 0.0005)
-_LOOKS = 1_000  # tries while points are replaced that a query has to read
+_SECONDS = 10.0  # of tries while points are replaced that a query has to read
 
 
 class Readings:
@@ -49,15 +50,17 @@ def repeated(
     """Return what ``read`` makes of the newest states, tried again while points drop out of it.
 
     Raises:
-        NotYetApplied: points it has to read were replaced every time.
+        NotYetApplied: points it has to read were replaced every time, for seconds.
     """
     repeats, pause = _REPEATS
-    for look in range(1, _LOOKS + 1):
+    until = monotonic() + _SECONDS
+    for look in count(1):
+        check_stop()
         readings = Readings(context, access, collection, bridge)
         try:
             found = read(readings)
         except NotYetApplied:
-            if look == _LOOKS:
+            if monotonic() >= until:
                 raise
         else:
             if look >= repeats or is_whole(found):

@@ -9,6 +9,12 @@ from numpy.typing import NDArray
 
 from index.types import Numbers
 
+_SENSIBLE = (
+    "SELECT vector, number, hits FROM demand WHERE typeof(vector) = 'integer'"
+    " AND typeof(number) = 'integer' AND number BETWEEN 0 AND 4294967295"
+    " AND typeof(hits) = 'real' AND hits BETWEEN 0 AND 1e30"
+)
+
 
 class DemandTable:
     """Part of ``Store``: its methods belong to the writer thread, writes inside a transaction."""
@@ -17,8 +23,11 @@ class DemandTable:
         self._connection = connection
 
     def entries(self) -> dict[int, tuple[Numbers, NDArray[np.float32]]]:
-        """Return numbers and hits of all points in demand, by column."""
-        rows = self._connection.execute("SELECT vector, number, hits FROM demand").fetchall()
+        """Return numbers and hits of all points in demand, by column.
+
+        What is damaged is left out: hits are an estimate that searches make anew.
+        """
+        rows = self._connection.execute(_SENSIBLE).fetchall()
         table = np.array(rows, dtype=np.float64).reshape(-1, 3)
         return {
             int(column): (own[:, 1].astype(np.uint32), own[:, 2].astype(np.float32))

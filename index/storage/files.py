@@ -107,7 +107,10 @@ def _write_file(path: Path, parts: list[bytes | memoryview]) -> tuple[int, int]:
 def _write_all(descriptor: int, piece: bytes | memoryview) -> None:
     written = 0
     while written < len(piece):
-        written += os.write(descriptor, piece[written:])
+        count = os.write(descriptor, piece[written:])
+        if count == 0:
+            raise OSError(errno.EIO, "nothing more of the file could be written")
+        written += count
 
 
 def write_synced(path: Path, content: bytes) -> None:

@@ -22,6 +22,7 @@ Ids: TypeAlias = NDArray[np.uint64] | NDArray[np.uint8]
 Key: TypeAlias = int | bytes
 
 ID_BYTES = 17
+UUID_BYTES = 16
 _SIGN = 1 << 63
 _LIMIT = 1 << 64
 

@@ -6,15 +6,16 @@ import sqlite3
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from itertools import pairwise
 from pathlib import Path
 from typing import TypeAlias
 
 import numpy as np
 from pyroaring import BitMap
 
-from index.errors import CollectionNotFound, StoreFailed
+from index.errors import CollectionNotFound, Damaged, DamagedPoint, StoreFailed
 from index.stops import check_stop, is_stopped
-from index.storage.ids import Key, order_of
+from index.storage.ids import UUID_BYTES, Key, id_of_key, order_of
 from index.storage.schema import connect, store_errors
 from index.storage.store import LOOKUP
 from index.types import Numbers, Slots
@@ -26,6 +27,7 @@ _STRETCH = "SELECT number, payload FROM points WHERE number BETWEEN ? AND ?"
 _PATIENCE = 64  # ids walked past per wanted point
 _READ_THROUGH = 4  # stored points per wanted one
 _STEPS = 10_000  # of SQLite between two looks at whether to stop, about half a millisecond
+_NO_SLOTS = "does not say where its vectors are"
 _SIZES = (1, 4, 10, 32, 128, LOOKUP)  # few statement texts, so that each stays compiled
 
 
@@ -60,7 +62,7 @@ class Reader:
             for start in range(0, len(keys), LOOKUP):
                 some = list(keys[start : start + LOOKUP])
                 rows = _look_up(connection, _COLUMNS[with_payload], some)
-                found.update((row[0], _stored_point(row)) for row in rows)
+                found.update((row[0], self._stored_point(row)) for row in rows)
         return found
 
     def payloads(self, keys: Sequence[Key]) -> dict[Key, tuple[int, bytes | None]]:
@@ -92,6 +94,8 @@ class Reader:
             for start in range(0, len(numbers), LOOKUP):
                 some = numbers[start : start + LOOKUP]
                 for number, slots, payload in _look_up(connection, columns, some, by="number"):
+                    if slots.__class__ is not bytes:
+                        raise DamagedPoint(self.path, f"of number {number}", _NO_SLOTS)
                     found[number] = slots, payload
         return found
 
@@ -105,7 +109,7 @@ class Reader:
             for start in range(0, len(numbers), LOOKUP):
                 some = list(numbers[start : start + LOOKUP])
                 for row in _look_up(connection, columns, some, by="number"):
-                    found[row[0]] = row[1], _stored_point(row[1:])
+                    found[row[0]] = row[1], self._stored_point(row[1:])
         return found
 
     def ids(self, numbers: Sequence[int]) -> dict[int, Key]:
@@ -117,19 +121,31 @@ class Reader:
                 found.update(_look_up(connection, "number, id", some, by="number").fetchall())
         return found
 
+    def seq(self) -> int:
+        """Return the seq of the last write that was committed."""
+        with self._reading() as connection:
+            row = connection.execute("SELECT seq FROM position").fetchone()
+        if row is None:
+            raise Damaged(self.path, "one row", "none", "position of the log", "file")
+        seq: int = row[0]
+        return seq
+
     def payload_bytes(self) -> int:
         """Return how many bytes all stored payloads take."""
         with self._reading() as connection:
             (total,) = connection.execute("SELECT total(length(payload)) FROM points").fetchone()
         return int(total)
 
-    def payloads_of(self, numbers: Numbers) -> Iterator[list[tuple[int, bytes | None]]]:
-        """Yield numbers and payloads of stored points, in pieces; ``numbers`` ascending.
+    def payloads_of(
+        self, numbers: Numbers
+    ) -> Iterator[tuple[list[int], list[tuple[int, bytes | None]]]]:
+        """Yield wanted numbers, and those of stored points with payloads; ``numbers`` ascending.
 
         Where most points of a stretch are wanted the stretch is read through.
         """
         for start in range(0, len(numbers), LOOKUP):
-            yield self._payloads(numbers[start : start + LOOKUP].tolist())
+            some = numbers[start : start + LOOKUP].tolist()
+            yield some, self._payloads(some)
 
     def _payloads(self, numbers: list[int]) -> list[tuple[int, bytes | None]]:
         # No generator: one that is never finished would count as a read under way for ever.
@@ -149,7 +165,8 @@ class Reader:
         arguments = [limit] if start is None else [start, limit]
         with self._reading() as connection:
             rows = connection.execute(statement, arguments).fetchall()
-        return [(row[0], _stored_point(row)) for row in rows]
+        self.require_order([row[0] for row in rows], start)
+        return [(row[0], self._stored_point(row)) for row in rows]
 
     def page_among(self, allowed: BitMap, start: Key | None, limit: int) -> list[int]:
         """Return the numbers of the first ``limit`` points of ``allowed`` from id ``start`` on.
@@ -175,6 +192,36 @@ class Reader:
         ranked = sorted((order_of(key), n) for key, n in keyed)
         least = order_of(-(1 << 63) if start is None else start)
         return [n for order, n in ranked if order >= least][:limit]
+
+    def require_order(self, keys: Sequence[Key], start: Key | None) -> None:
+        """Raise Damaged unless keys ascend from ``start`` on: else a scroll would not advance."""
+        for key in keys:
+            self._require_key(key)
+        orders = [order_of(key) for key in keys]
+        if orders and start is not None and orders[0] < order_of(start):
+            raise self._disordered(start, keys[0])
+        for place, (before, after) in enumerate(pairwise(orders)):
+            if after <= before:
+                raise self._disordered(keys[place], keys[place + 1])
+
+    def _disordered(self, before: Key, after: Key) -> Damaged:
+        found = f"{id_of_key(after)} after {id_of_key(before)}"
+        return Damaged(self.path, "ids in ascending order", found, "index of points", "file")
+
+    def _require_key(self, key: object) -> None:
+        if key.__class__ is not int and not (isinstance(key, bytes) and len(key) == UUID_BYTES):
+            raise Damaged(self.path, "the id of a point", repr(key), "row of points", "file")
+
+    def _stored_point(
+        self, row: tuple[Key, int, bytes] | tuple[Key, int, bytes, bytes | None]
+    ) -> StoredPoint:
+        self._require_key(row[0])
+        if row[1].__class__ is not int or row[2].__class__ is not bytes or len(row[2]) % 8:
+            raise DamagedPoint(self.path, id_of_key(row[0]), _NO_SLOTS)
+        payload = row[3] if len(row) == 4 else None
+        if payload is not None and payload.__class__ is not bytes:
+            raise DamagedPoint(self.path, id_of_key(row[0]), "has a payload of another type")
+        return row[1], np.frombuffer(row[2], dtype="<u8"), payload
 
     @contextmanager
     def _reading(self) -> Iterator[sqlite3.Connection]:
@@ -222,10 +269,3 @@ def _look_up(
         f" CROSS JOIN points ON {by} = wanted.column1"
     )
     return connection.execute(statement, [*keys, *[None] * (size - len(keys))])
-
-
-def _stored_point(
-    row: tuple[Key, int, bytes] | tuple[Key, int, bytes, bytes | None],
-) -> StoredPoint:
-    payload = row[3] if len(row) == 4 else None
-    return row[1], np.frombuffer(row[2], dtype="<u8"), payload

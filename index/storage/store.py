@@ -270,6 +270,9 @@ class Store:
 
         Args:
             nbytes: stop after about that much, so that writes need not wait long.
+
+        Raises:
+            Damaged: some are listed that are not there.
         """
         entries = self._connection.execute(_SEALED_ENTRIES).fetchall()
         total, purged = 0, []
@@ -278,7 +281,10 @@ class Store:
                 break
             total += length
             purged.append((slot,))
-        self._connection.executemany("DELETE FROM staged WHERE slot = ?", purged)
+        deleted = self._connection.executemany("DELETE FROM staged WHERE slot = ?", purged).rowcount
+        if deleted < len(purged):  # or it would be asked for the same ones again and again
+            what = "staged rows that can be deleted"
+            raise Damaged(self.path, len(purged), deleted, what)
         return len(purged) < len(entries) or len(entries) == _PURGED_ENTRIES
 
     def put_config(self, config: dict[str, Any]) -> None:

@@ -1,0 +1,85 @@
+"""Damages the bytes of a SQLite file at rest, where it counts.
+
+A page of a table or an index holds a header of 8 bytes (12 where it has children), then one pointer
+of two bytes to each cell, in the order of their keys; the first page begins after 100 bytes.
+"""
+
+from __future__ import annotations
+
+import random
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+
+LEAVES = {13: 8, 10: 8}  # kinds of pages, tables' and indexes', and the bytes of their headers
+INNER = {5: 12, 2: 12}
+
+
+def settle(path: Path) -> None:
+    """Bring everything that was written into the file itself, leaving no log beside it."""
+    connection = sqlite3.connect(path)
+    connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    connection.close()
+
+
+def change(path: Path, statement: str, *arguments: object) -> int:
+    """Change what the store holds behind the server's back; return how many rows."""
+    connection = sqlite3.connect(path)
+    with connection:
+        changed = connection.execute(statement, arguments).rowcount
+    connection.close()
+    settle(path)
+    return changed
+
+
+def flip(path: Path, place: int) -> None:
+    """Turn one bit of a file over."""
+    with open(path, "r+b") as file:
+        file.seek(place // 8)
+        byte = file.read(1)[0]
+        file.seek(place // 8)
+        file.write(bytes([byte ^ 1 << place % 8]))
+
+
+def flip_any(path: Path, draw: random.Random) -> str:
+    """Turn a bit over that is drawn; return where that was."""
+    place = draw.randrange(path.stat().st_size * 8)
+    flip(path, place)
+    return f"bit {place % 8} of byte {place // 8} of {path.name}"
+
+
+def swap_cells(path: Path, name: str) -> None:
+    """Exchange the first and the last cell of every page of a table or an index."""
+    settle(path)
+    file = bytearray(path.read_bytes())
+    size = int.from_bytes(file[16:18], "big")
+    for page in pages(path, name):
+        start = (page - 1) * size
+        head = start + (LEAVES | INNER)[file[start]]
+        cells = int.from_bytes(file[start + 3 : start + 5], "big")
+        first, last = slice(head, head + 2), slice(head + 2 * cells - 2, head + 2 * cells)
+        file[first], file[last] = file[last], file[first]
+    path.write_bytes(file)
+
+
+def pages(path: Path, name: str) -> Iterator[int]:
+    """Yield the pages of a table or an index, its root first."""
+    connection = sqlite3.connect(path)
+    (root,) = connection.execute(
+        "SELECT rootpage FROM sqlite_master WHERE name = ?", (name,)
+    ).fetchone()
+    connection.close()
+    file = path.read_bytes()
+    size = int.from_bytes(file[16:18], "big")
+    left = [root]
+    while left:
+        page = left.pop()
+        yield page
+        start = (page - 1) * size
+        if file[start] in INNER:
+            cells = int.from_bytes(file[start + 3 : start + 5], "big")
+            left.append(int.from_bytes(file[start + 8 : start + 12], "big"))
+            for cell in range(cells):
+                at = start + 12 + 2 * cell
+                place = start + int.from_bytes(file[at : at + 2], "big")
+                left.append(int.from_bytes(file[place : place + 4], "big"))

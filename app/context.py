@@ -6,7 +6,7 @@ import asyncio
 import os
 import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import suppress
 from time import monotonic
 from typing import Any, TypeVar
@@ -22,6 +22,7 @@ from app.rates import Rates
 from app.reloading import Reloading
 from app.schemas.tolerance import read
 from app.settings import Settings
+from app.shares import Shares
 from app.strict import Strict, strict_of
 from app.warnings import Warnings
 from app.wire.connections import Connections
@@ -38,6 +39,7 @@ from index import (
 
 T = TypeVar("T")
 
+OWN = ""  # whose share of the threads work is of that is no collection's
 INLINE_BODY = 64 * 1024  # bytes; larger bodies are decoded beside the event loop
 
 
@@ -53,8 +55,9 @@ class Context:
         self.gate = Gate(settings, self.reloading)
         self.connections = Connections(settings, self.reloading)
         self.declaring = threading.Lock()  # orders changes of what collections were declared as
+        self.has_finished = False  # the work of requests, for good
         self.database: Database
-        self.threads: ThreadPoolExecutor
+        self.threads: Shares
         self.long: ThreadPoolExecutor  # of one thread, for what takes seconds
 
     def open(self) -> None:
@@ -62,24 +65,24 @@ class Context:
         if hasattr(self, "database"):
             return
         self.database = Database.open(self.settings.data, threads=self.settings.threads)
-        self.threads = ThreadPoolExecutor(
-            self.settings.threads or os.cpu_count(), thread_name_prefix="request"
-        )
+        self.threads = Shares(self.settings.threads or os.cpu_count() or 1)
         self.long = ThreadPoolExecutor(1, thread_name_prefix="long")
         self.life.enter(Stage.SERVING)
 
     def close(self) -> None:
         """Finish running requests' work, then close the database, which ends long work."""
+        if hasattr(self, "threads"):
+            self.threads.close()
+        self.has_finished = True
         if not hasattr(self, "long"):
             return  # it was never opened
-        self.threads.shutdown()
         self.long.shutdown(wait=False, cancel_futures=True)
         self.database.close()
         self.long.shutdown()
 
     async def in_thread(self, work: Callable[[], T]) -> T:
         """Run brief work of the server's own beside the event loop, whoever waits for it."""
-        return await asyncio.wrap_future(self.threads.submit(work))
+        return await asyncio.wrap_future(self.threads.of(OWN).submit(work))
 
     async def at_length(self, work: Callable[[], T], timeout: float | None = None) -> T:
         """Run work of seconds after other such work, where it keeps no search from a thread.
@@ -89,6 +92,10 @@ class Context:
         """
         running = asyncio.get_running_loop().run_in_executor(self.long, work)
         return await asyncio.wait_for(running, timeout)
+
+    def share(self, name: str) -> Executor:
+        """Return a collection's share of the threads; ``name`` is what it was called by."""
+        return self.threads.of(self.database.real_name(name))
 
     def refuse_dropped(self, collection: Collection) -> None:
         """Raise CollectionNotFound when a collection was dropped after it was looked up."""
@@ -139,7 +146,7 @@ class Call(msgspec.Struct, frozen=True):
         if self.has_small_body:
             with suppress(NotYetApplied), at_once():
                 return begin()
-        return await write_in(self.context.threads, begin, self.left(timeout))
+        return await write_in(self.share, begin, self.left(timeout))
 
     async def run(self, work: Callable[[], T], *, short: bool, timeout: float | None) -> T:
         """Run short reads in the event loop, unless they would have to wait; others beside it."""
@@ -155,7 +162,7 @@ class Call(msgspec.Struct, frozen=True):
             TimeoutError: the request took longer than ``timeout`` seconds.
             Disconnected: its client left.
         """
-        return await read_in(self.context.threads, work, self.client, self.left(timeout))
+        return await read_in(self.share, work, self.client, self.left(timeout))
 
     async def read_at_length(self, work: Callable[[], T], timeout: float | None) -> T:
         """Run reads of seconds, after other long work; raises as ``in_thread``."""
@@ -168,6 +175,11 @@ class Call(msgspec.Struct, frozen=True):
     def strict(self) -> Strict | None:
         """Return what strict mode forbids in this collection, None when it is off."""
         return strict_of(self.collection, self.context.rates)
+
+    @property
+    def share(self) -> Executor:
+        """The collection's share of the threads."""
+        return self.context.threads.of(self.collection.folder.name)
 
     @property
     def has_small_body(self) -> bool:

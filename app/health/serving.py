@@ -20,10 +20,12 @@ import uvicorn
 
 from app.context import Context
 from app.health.life import Stage
+from app.health.overdue import Overdue
 from app.health.start import announce
 from index import StorageError
 
 GRACE_SECONDS = 10  # for running requests, once they are all that is waited for
+LATE_SECONDS = 5  # for those that were told to stop
 SIGNALLED = 128  # plus a signal's number: status of a process that it ended, as shells have it
 
 log = logging.getLogger("palimpsest")
@@ -39,10 +41,13 @@ class Server(uvicorn.Server):
         self._life = context.life
         self._drained_at = 0.0  # by the monotonic clock
         self._opening: asyncio.Task[None] | None = None
+        self._overdue: Overdue | None = None
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Listen, then begin to open the database."""
         await super().startup(sockets)
+        longest = self._context.settings.drain_seconds + GRACE_SECONDS + LATE_SECONDS
+        self._overdue = Overdue(longest, lambda: self._context.has_finished)
         self._opening = asyncio.create_task(self._open())
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
@@ -52,6 +57,8 @@ class Server(uvicorn.Server):
         if self._life.stage is not Stage.SERVING:
             os._exit(SIGNALLED + sig)
         self._drained_at = monotonic() + self._context.settings.drain_seconds
+        if self._overdue is not None:
+            self._overdue.count()
         self._life.enter(Stage.DRAINING)
 
     async def on_tick(self, counter: int) -> bool:

@@ -58,7 +58,7 @@ async def get_backfill(
                 with_payload=parameters.with_payload,
             )
 
-    points = await read_in(context.threads, read, client_of(request.scope), None)
+    points = await read_in(context.share(collection_name), read, client_of(request.scope), None)
     return reply(request, to_backfill(points, parameters.with_payload))
 
 
@@ -76,5 +76,5 @@ async def get_backfill_status(
         with open_collection(context, access, collection_name, Level.READ) as collection:
             return collection.backfill_status(parameters.vector, parameters.version)
 
-    status = await read_in(context.threads, read, client_of(request.scope), None)
+    status = await read_in(context.share(collection_name), read, client_of(request.scope), None)
     return reply(request, to_status(status))

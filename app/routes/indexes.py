@@ -33,7 +33,7 @@ async def create_index(call: Call) -> UpdateReply:
     if strict is not None:
         strict.new_index(body.field_name)
     building = await write_in(
-        call.context.threads,
+        call.share,
         lambda: call.collection.create_index(body.field_name, index),
         call.left(parameters.timeout),
     )

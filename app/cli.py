@@ -38,7 +38,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     kept = secret_on(words, Settings)
     if kept is not None:  # before argparse, which would repeat its value
         parser.error(f"{kept.flag} is no flag: set {kept.variable} in the environment")
-    given = vars(parser.parse_args(words))
+    known, others = parser.parse_known_args(words)
+    if others:  # without values: a flag that is misspelt may be a secret's
+        names = [word.partition("=")[0] for word in others if word.startswith("-")]
+        parser.error(f"unrecognized arguments: {' '.join(names or others)}")
+    given = vars(known)
     if given.pop("command") == "demo":
         return demonstrate(Options(**given))
     try:
@@ -68,7 +72,10 @@ def serve(settings: Settings) -> int:
     # Until the server hears them, and after: a requested stop is a success.
     signal.signal(signal.SIGTERM, _leave)
     signal.signal(signal.SIGINT, _leave)
-    server.run()
+    try:
+        server.run()
+    except SystemExit as left:  # uvicorn's way out when it cannot listen, or ours
+        return 1 if left.code else 0
     return 1 if server.failed else 0
 
 

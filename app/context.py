@@ -64,7 +64,9 @@ class Context:
         """Open the data directory, once. Raises DirectoryLocked when another server holds it."""
         if hasattr(self, "database"):
             return
-        self.database = Database.open(self.settings.data, threads=self.settings.threads)
+        self.database = Database.open(
+            self.settings.data, threads=self.settings.threads, progress=self.life.opens
+        )
         self.threads = Shares(self.settings.threads or os.cpu_count() or 1)
         self.long = ThreadPoolExecutor(1, thread_name_prefix="long")
         self.life.enter(Stage.SERVING)

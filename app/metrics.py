@@ -200,7 +200,7 @@ class CollectionGauges(Collector):
         yield from adapter_gauges((one.name, one.adapters) for one in states)
         yield reach_gauge((one.name, one.out_of_reach) for one in states)
         yield GaugeMetricFamily(
-            "palimpsest_damaged", "Files that cannot be read.", value=len(self._damaged())
+            "palimpsest_damaged", "Collections that cannot be read.", value=len(self._damaged())
         )
         yield GaugeMetricFamily(
             "palimpsest_scrape_seconds", "To gather these gauges.", value=perf_counter() - started

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any, TypedDict
 from uuid import uuid4
@@ -15,7 +16,7 @@ from app.schemas.information import (
     optimizer_status,
     shown_vectors,
 )
-from index import Collection
+from index import Collection, CollectionConfig, DamagedInfo
 
 MICROSECONDS = 1_000_000
 
@@ -91,11 +92,21 @@ def describe_server(context: Context) -> TelemetryReply:
         "app": {"name": settings.title, "version": RELEASE, "startup": _STARTED},
         "collections": {
             "number_of_collections": len(context.database.names()),
-            "collections": [_describe(each) for each in context.collections()],
+            "collections": [
+                *(_describe(each) for each in context.collections()),
+                *(_describe_damaged(each) for each in _damaged(context)),
+            ],
         },
         "cluster": {"enabled": False},
         "requests": {"rest": {"responses": _durations(context)}, "grpc": {"responses": {}}},
     }
+
+
+def _damaged(context: Context) -> Iterator[DamagedInfo]:
+    for name in context.database.damaged():
+        found = context.database.damaged_one(name)
+        if found is not None:  # else it was dropped meanwhile
+            yield found
 
 
 def _describe(collection: Collection) -> AggregateReply:
@@ -104,6 +115,14 @@ def _describe(collection: Collection) -> AggregateReply:
         "vectors": sum(held.points for held in shown_vectors(collection, info)),
         "optimizers_status": optimizer_status(error_of(info)),
         "params": describe_config(collection.config)["params"],
+    }
+
+
+def _describe_damaged(damaged: DamagedInfo) -> AggregateReply:
+    return {
+        "vectors": 0,
+        "optimizers_status": optimizer_status(damaged.why),
+        "params": describe_config(damaged.config or CollectionConfig({}))["params"],
     }
 
 

@@ -12,7 +12,7 @@ import logging
 import os
 import threading
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import IO
@@ -67,7 +67,13 @@ class Database:
         self._background = Background(self._upkeeps)
 
     @classmethod
-    def open(cls, path: Path, *, threads: int | None = None) -> Database:
+    def open(
+        cls,
+        path: Path,
+        *,
+        threads: int | None = None,
+        progress: Callable[[int, int], None] = lambda done, total: None,
+    ) -> Database:
         """Open or create a data directory and every collection in it.
 
         A collection that cannot be opened does not stop the others: see ``damaged``.
@@ -75,6 +81,7 @@ class Database:
         Args:
             path: the directory.
             threads: how many threads build a graph; by default one per core.
+            progress: called with how many collections have been opened, and of how many.
 
         Raises:
             DirectoryLocked: another process has it open.
@@ -92,7 +99,8 @@ class Database:
                 raise
             remove_unlisted(path / "unfinished", set())
             names = sorted(os.listdir(path / "collections"))
-        for name in names:
+        for done, name in enumerate(names):
+            progress(done, len(names))
             database._open_one(name)
         database._background.start()
         return database

@@ -14,6 +14,8 @@ from pathlib import Path
 
 from app.demo.client import Client
 from app.demo.errors import DemoError
+from app.options.environment import OTHERS
+from app.options.option import PREFIX
 
 HOST = "127.0.0.1"
 START_SECONDS = 60
@@ -38,8 +40,7 @@ def serving(data: Path, port: int | None) -> Iterator[tuple[subprocess.Popen[byt
     command = [sys.executable, "-m", "app.cli", "serve", "--host", HOST, "--port", str(chosen)]
     command += ["--data", str(data), "--log-level", "WARNING"]
     # a key that is set for another server would shut the story out of its own
-    environment = {name: value for name, value in os.environ.items() if "API_KEY" not in name}
-    server = subprocess.Popen(command, env=environment)
+    server = subprocess.Popen(command, env=_environment())
     client = Client(HOST, chosen)
     previous = signal.signal(signal.SIGTERM, _stopper(server))
     try:
@@ -49,6 +50,15 @@ def serving(data: Path, port: int | None) -> Iterator[tuple[subprocess.Popen[byt
         client.close()
         _stop(server)
         signal.signal(signal.SIGTERM, previous)
+
+
+def _environment() -> dict[str, str]:
+    """Return ours without the settings in it: they may be those of another server, its keys say."""
+    return {
+        name: value
+        for name, value in os.environ.items()
+        if not name.upper().startswith(PREFIX) or name in OTHERS
+    }
 
 
 def free_port(port: int = 0) -> int:

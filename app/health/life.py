@@ -31,16 +31,24 @@ class Life:
     def __init__(self) -> None:
         self.stage = Stage.OPENING
         self.refuses = True  # all but probes; an attribute, for every query reads it
+        self.progress: tuple[int, int] | None = None  # collections opened so far, and in all
 
     def enter(self, stage: Stage) -> None:
         """Begin a stage."""
         self.stage = stage  # first: why it is refused is asked for later
         self.refuses = stage in (Stage.OPENING, Stage.ENDING)
 
+    def opens(self, done: int, total: int) -> None:
+        """Note how many collections have been opened, and of how many."""
+        self.progress = done, total
+
     @property
     def why(self) -> str:
         """Why the server is not ready; empty while it serves."""
-        return str(self.stage.value)
+        if self.stage is not Stage.OPENING or self.progress is None:
+            return str(self.stage.value)
+        done, total = self.progress
+        return f"{self.stage.value} ({done} of {total} so far)"
 
     def refusal(self, path: str) -> Refusal | None:
         """Return what a request for ``path`` is refused with, None when it can be answered."""

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import shutil
 import signal
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from app.release import RELEASE
 from tests.api.replies import refused, result
 from tests.api.served import START_SECONDS, Server, serving
 
+DROP, OVERRIDE, READ_SEARCH = 24, 1, 2  # of prctl: of the capabilities that let root write anywhere
 GOOD, BAD, WORSE = "good", "bad", "worse\nfar"
 
 
@@ -67,7 +69,9 @@ def quoted(name: str) -> str:
     return name.replace("\n", "%0A")
 
 
-def start(data: Path, *flags: str, **environment: str) -> subprocess.CompletedProcess[str]:
+def start(
+    data: Path, *flags: str, setup: Callable[[], None] | None = None, **environment: str
+) -> subprocess.CompletedProcess[str]:
     """Run a server that is expected to end by itself."""
     return subprocess.run(
         [sys.executable, "-m", "app.cli", "serve", "--data", str(data), *flags],
@@ -76,6 +80,7 @@ def start(data: Path, *flags: str, **environment: str) -> subprocess.CompletedPr
         text=True,
         timeout=START_SECONDS,
         check=False,
+        preexec_fn=setup,
     )
 
 
@@ -112,6 +117,9 @@ def test_damage_shows_in_the_verbose_form_and_in_metrics(damaged: Path) -> None:
             assert checks["disk_free_bytes"] > 0
             assert (checks["store_writable"], checks["store_trouble"]) == (True, None)
         assert "checks" not in http.get("/readyz?verbose=false").text
+        told = result(http.get("/telemetry"))["collections"]
+        assert told["number_of_collections"] == len(told["collections"]) == 3
+        assert sum(each["optimizers_status"] == "ok" for each in told["collections"]) == 1
         shown = http.get("/metrics").text.splitlines()
         for line in (
             "palimpsest_ready 1.0",
@@ -196,7 +204,49 @@ def test_a_data_folder_that_is_a_file(tmp_path: Path) -> None:
     assert file.read_text() == "kept"
 
 
+def test_a_taken_port_touches_nothing(server: Server, tmp_path: Path) -> None:
+    ended = start(tmp_path / "new", "--port", str(server.port))
+    assert ended.returncode == 1
+    assert "address already in use" in ended.stderr and "Traceback" not in ended.stderr
+    assert not (tmp_path / "new").exists()
+
+
+def test_a_host_that_there_is_not(tmp_path: Path) -> None:
+    ended = start(tmp_path, "--host", "no.such.host.invalid", PALIMPSEST_API_KEY="k" * 32)
+    assert ended.returncode == 1
+    assert "Traceback" not in ended.stderr
+
+
 def test_no_home_and_no_folder_yet(tmp_path: Path) -> None:
     environment: dict[str, Any] = {"HOME": "/nowhere/at/all"}
     with serving(tmp_path / "a" / "b", **environment) as running:
         assert result(httpx.get(f"{running.url}/collections")) == {"collections": []}
+
+
+def obey_permissions() -> None:
+    """Let root be held to the permissions of files, as others are; for the program run next."""
+    if os.getuid() == 0:
+        libc = ctypes.CDLL(None)
+        for capability in (OVERRIDE, READ_SEARCH):
+            assert libc.prctl(DROP, capability, 0, 0, 0) == 0
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="drops capabilities of Linux")
+def test_folders_that_cannot_be_written(damaged: Path, tmp_path: Path) -> None:
+    empty, held = tmp_path / "empty", tmp_path / "held"
+    empty.mkdir(mode=0o555)
+    shutil.copytree(damaged, held)
+    everything = [held, *held.rglob("*")]
+    for each in everything:
+        each.chmod(0o555 if each.is_dir() else 0o444)
+    try:
+        for data in (empty, empty / "below", held):
+            ended = start(data, "--port", "0", setup=obey_permissions)
+            assert ended.returncode == 1
+            assert "Permission denied" in ended.stderr and "Traceback" not in ended.stderr
+            assert str(data) in ended.stderr
+        assert list(empty.iterdir()) == []
+        assert [held, *held.rglob("*")] == everything
+    finally:
+        for each in everything:
+            each.chmod(0o755 if each.is_dir() else 0o644)

@@ -155,3 +155,31 @@ def test_a_full_disk_shows_until_there_is_room(disk: Disk, starter: Starter) -> 
         assert "No space left" in described["optimizer_status"]["error"]
     disk.set_room(PLENTY)
     wait_until_well(server)  # though nobody writes
+
+
+def test_a_start_on_a_full_disk(disk: Disk) -> None:
+    disk.set_room(0)
+    serve = [sys.executable, "-m", "app.cli", "serve", "--port", "0", "--data", str(disk.folder)]
+    environment = {**os.environ, **disk.environment()}
+    server = subprocess.Popen(serve, env=environment, stderr=subprocess.PIPE, text=True)
+    try:
+        # folders take no room there, so that it starts; a real disk may refuse those as well
+        port = port_told_by(server)
+        with Client(port, "/collections/new") as client:
+            assert client.send("PUT", "", {"vectors": {}})[0] == 507
+        with Client(port, "/readyz") as client:
+            checks = client.result("GET", "?verbose")
+            assert checks["store_writable"] is False
+            assert "No space left" in checks["store_trouble"]
+        server.terminate()
+        server.communicate(timeout=MINUTE)
+        assert server.returncode == 0
+    finally:
+        server.kill()
+        server.communicate()
+
+
+def port_told_by(server: subprocess.Popen[str]) -> int:
+    assert server.stderr is not None
+    line = next(line for line in server.stderr if " serves " in line)
+    return int(line.split(" serves ")[1].split()[0].rpartition(":")[2])

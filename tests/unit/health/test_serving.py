@@ -18,7 +18,7 @@ from app.health.life import Stage
 from app.health.serving import Server
 from app.main import create_app
 from app.settings import Settings
-from index import Database, StoreFailed
+from index import Collection, CollectionConfig, Database, StoreFailed
 from tests.api.served import free_port
 
 SECONDS = 30
@@ -87,6 +87,24 @@ def test_probes_are_answered_while_it_opens(tmp_path: Path, gate: threading.Even
         gate.set()
         wait_for(lambda: opened(http))
         assert http.get("/collections").status_code == 200
+
+
+def test_how_far_it_has_come(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("a", "b"):
+        with Database.open(tmp_path) as database:
+            database.create(name, CollectionConfig({}))
+    held, real = threading.Event(), Collection.__init__
+
+    def open_slowly(self: Collection, name: str, *args: Any, **kwargs: Any) -> None:
+        assert name == "a" or held.wait(SECONDS)
+        real(self, name, *args, **kwargs)
+
+    monkeypatch.setattr(Collection, "__init__", open_slowly)
+    with running(tmp_path) as (_, http):
+        text = "not ready: the collections are being opened (1 of 2 so far)"
+        wait_for(lambda: http.get("/readyz").text == text)
+        held.set()
+        wait_for(lambda: opened(http))
 
 
 def test_what_cannot_be_opened_ends_it(

@@ -87,6 +87,16 @@ def test_secrets_take_no_flag_and_are_not_repeated(
     assert "s3cret" not in told
 
 
+def test_values_of_unknown_flags_are_not_repeated(capsys: pytest.CaptureFixture[str]) -> None:
+    for words in (["--api-kye", "s3cret"], ["--api-kye=s3cret"]):
+        with pytest.raises(SystemExit) as left:
+            main(["serve", *words])
+        assert left.value.code == 2
+        told = capsys.readouterr().err
+        assert told.endswith("unrecognized arguments: --api-kye\n")
+        assert "s3cret" not in told
+
+
 def test_switches_and_abbreviations() -> None:
     parser = ArgumentParser(allow_abbrev=False)
     add_flags(parser, Some)

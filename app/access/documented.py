@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from app.access.table import right_of
+from app.schemas.documents import ref
 
 SCHEMES: dict[str, dict[str, str]] = {
     "api-key": {"type": "apiKey", "in": "header", "name": "api-key"},
@@ -13,6 +14,16 @@ SCHEMES: dict[str, dict[str, str]] = {
 UNAUTHORIZED: dict[str, Any] = {
     "description": "no valid key or token is shown",
     "content": {"text/plain": {"schema": {"type": "string"}}},
+}
+
+_FAILURE = {"application/json": {"schema": ref("Failure")}}
+REFUSALS: dict[str, dict[str, Any]] = {
+    status: {"description": text, "content": _FAILURE}
+    for status, text in (
+        ("403", "the key or token does not give the right that this needs"),
+        ("429", "the key or token sends too many requests, or the address too many wrong ones"),
+        ("503", "the audit log cannot be written"),
+    )
 }
 
 
@@ -27,4 +38,6 @@ def describe_access(document: dict[str, Any], is_shut: bool) -> dict[str, Any]:
                 operation["security"] = []
             else:
                 operation["responses"]["401"] = UNAUTHORIZED
+                for status, reply in REFUSALS.items():
+                    operation["responses"].setdefault(status, reply)
     return document

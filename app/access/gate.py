@@ -74,6 +74,7 @@ class Gate:
             ("reason",),
             [(reason,) for reason in REASONS],
         )
+        self._looks_closely = self.audit is not None or bool(settings.rate_limit)
         self._reloading = reloading
         if self._files:
             reloading.register(PART, self._read_again)
@@ -111,9 +112,9 @@ class Gate:
 
         The way of short queries: what is counted, limited or recorded does not come by it.
         """
-        if self.audit is not None or self.rates.limit:
+        if self._looks_closely:
             return None
-        if not self._ring:
+        if not self._ring.keys:
             return EVERYTHING
         try:
             secret = credential_of(headers)

@@ -17,6 +17,8 @@ from typing import Any
 
 import httpx
 import pytest
+from qdrant_client import QdrantClient
+from qdrant_client.http.exceptions import UnexpectedResponse
 
 from tests.api.access import FULL, READ_ONLY, SETTINGS, client, rights, shown, token
 from tests.api.replies import refused, result
@@ -543,3 +545,14 @@ def test_a_server_does_not_start_by_what_would_leave_it_open(
     assert named in ended.stderr
     assert "with space" not in ended.stderr
     assert logging.getLevelName(logging.ERROR) not in ended.stderr
+
+
+def test_the_client_of_python_shows_its_key(guarded: Server) -> None:
+    with pytest.warns(UserWarning, match="insecure connection"):
+        made = QdrantClient(url=guarded.url, api_key=READ_ONLY)
+    try:
+        assert len(made.query_points("docs", query=[1.0, 0.0]).points) == 5
+        with pytest.raises(UnexpectedResponse, match="403"):
+            made.delete_collection("docs")
+    finally:
+        made.close()

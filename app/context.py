@@ -28,6 +28,8 @@ from app.warnings import Warnings
 from app.wire.connections import Connections
 from app.work.client import Client
 from app.work.jobs import read_in, write_in
+from app.work.load import Load
+from app.work.memory import Memory
 from index import (
     Collection,
     CollectionNotFound,
@@ -56,6 +58,8 @@ class Context:
         self.connections = Connections(settings, self.reloading)
         self.declaring = threading.Lock()  # orders changes of what collections were declared as
         self.has_finished = False  # the work of requests, for good
+        self.memory = Memory(settings.memory_limit, self._needed)
+        self.load = Load(settings, self.memory)
         self.database: Database
         self.threads: Shares
         self.long: ThreadPoolExecutor  # of one thread, for what takes seconds
@@ -65,7 +69,10 @@ class Context:
         if hasattr(self, "database"):
             return
         self.database = Database.open(
-            self.settings.data, threads=self.settings.threads, progress=self.life.opens
+            self.settings.data,
+            threads=self.settings.threads,
+            progress=self.life.opens,
+            has_room=self.memory.has_room,
         )
         self.threads = Shares(self.settings.threads or os.cpu_count() or 1)
         self.long = ThreadPoolExecutor(1, thread_name_prefix="long")
@@ -81,6 +88,9 @@ class Context:
         self.long.shutdown(wait=False, cancel_futures=True)
         self.database.close()
         self.long.shutdown()
+
+    def _needed(self) -> int:
+        return self.database.needed() if hasattr(self, "database") else 0
 
     async def in_thread(self, work: Callable[[], T]) -> T:
         """Run brief work of the server's own beside the event loop, whoever waits for it."""

@@ -97,6 +97,7 @@ class Edge:
         route, status = "unmatched", 499  # a client that left, in the words of nginx
         access: Access | None = None
         name: str | None = None
+        taken = 0
         method = scope["method"] if scope["method"] in METHODS else "other"
         try:
             found = self._find("GET" if method == "HEAD" else method, scope["path"])
@@ -108,6 +109,7 @@ class Edge:
             preflight = self.screen.preflight(scope)
             if preflight is None:
                 access = scope[ACCESS] = await admit(self.context, scope)
+                taken = await self.context.load.take(scope, metrics.in_flight)
             if preflight is not None:
                 route, status = "preflight", 200
                 headers = [(b"content-length", b"0"), *preflight, *scope[REPLIED]]
@@ -124,6 +126,7 @@ class Edge:
         finally:
             record(self.context.gate, scope, access, route, name, status)
             metrics.in_flight -= 1
+            self.context.load.give_back(taken)
             metrics.request(method, route, status, perf_counter() - started)
 
     def answer_query_now(self, name: str, body: bytes, scope: Scope) -> bytes | None:

@@ -88,6 +88,7 @@ def create_app(settings: Settings, *, opens: bool = True) -> Edge:
     ):
         app.state.registry.register(counts)
     app.state.registry.register(HealthGauges(context))
+    app.state.registry.register(context.load)
     # Fixed paths stand before those with open parts.
     for each in (*DOCUMENTED, unsupported):
         app.include_router(each.router)

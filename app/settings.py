@@ -16,6 +16,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from app.options.environment import Environment, refuse_empty
 from app.options.option import NO_FLAG
 from app.wire.names import host_list, origin_list
+from app.work.sizes import read_size
 
 DEFAULT_BODY_LIMIT = 32 * 1024 * 1024
 DEFAULT_GZIP_FLOOR = 16 * 1024
@@ -160,6 +161,29 @@ class Settings(BaseSettings):
     tls_client_ca: Path | None = Field(
         default=None,
         description="File of the authorities (PEM) whose certificates clients have to show.",
+    )
+
+    request_limit: int = Field(
+        default=1_024,
+        ge=1,
+        description="Most requests that are answered at once, uploads included.",
+    )
+    memory_limit: Annotated[int | None, BeforeValidator(read_size)] = Field(
+        default=None,
+        ge=0,
+        description="Memory above which writes are refused, in bytes or as 512MiB, 0 for no limit; "
+        "unset: 85 % of the container's or the machine's.",
+    )
+    batch_limit: int = Field(
+        default=100_000,
+        ge=1,
+        description="Most points, ids, vectors, searches or operations of one request.",
+    )
+    depth_limit: int = Field(
+        default=128,
+        ge=8,
+        le=128,
+        description="Most objects and lists inside each other in a body or a payload.",
     )
 
     @field_validator("*", mode="before")

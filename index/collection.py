@@ -56,7 +56,7 @@ from index.types import (
     SearchResult,
     SearchStats,
 )
-from index.upkeep import Upkeep, Versions
+from index.upkeep import HasRoom, Upkeep, Versions
 from index.versioning import Versioning
 from index.versions.registry import shown
 from index.view import View
@@ -68,7 +68,13 @@ class Collection(Versioning):
     """One open collection. Made by ``Database``."""
 
     def __init__(
-        self, name: str, folder: pathlib.Path, *, threads: int, changed: Callable[[], None]
+        self,
+        name: str,
+        folder: pathlib.Path,
+        *,
+        threads: int,
+        changed: Callable[[], None],
+        has_room: HasRoom = lambda _: True,
     ) -> None:
         """Open the files. Raises Damaged or UnknownFormat.
 
@@ -77,6 +83,7 @@ class Collection(Versioning):
             folder: where its files are.
             threads: how many build a graph.
             changed: called by the writer after each change.
+            has_room: tells whether background work may take so many bytes of memory.
         """
         self.name = name
         self.folder = folder
@@ -103,6 +110,7 @@ class Collection(Versioning):
             self.fields,
             Versions(self.fitting, self.demand),
             threads,
+            has_room,
         )
         self.fields.resume(unbuilt)
 

@@ -42,7 +42,7 @@ from index.storage.files import (
     write_synced,
 )
 from index.storage.schema import create_store
-from index.upkeep import Upkeep
+from index.upkeep import HasRoom, Upkeep
 
 _log = logging.getLogger(__name__)
 MAX_COLLECTION_NAME, MAX_VECTOR_NAME = 255, 200  # bytes of UTF-8; aliases as collections
@@ -55,11 +55,12 @@ _VERSIONED = f"{AT!r} stands before the name of a version and is not allowed"
 class Database:
     """Open with ``Database.open``; close it, or use it as a context."""
 
-    def __init__(self, path: Path, lock: IO[bytes], threads: int) -> None:
+    def __init__(self, path: Path, lock: IO[bytes], threads: int, has_room: HasRoom) -> None:
         self._path = path
         self._aliases = Aliases(path, os.listdir(path / "collections"))
         self._held = lock
         self._threads = threads
+        self._has_room = has_room
         self._change = threading.Lock()  # orders create, drop, changes of aliases and close
         self._open: dict[str, Collection] = {}
         self._broken: dict[str, StorageError] = {}
@@ -73,6 +74,7 @@ class Database:
         *,
         threads: int | None = None,
         progress: Callable[[int, int], None] = lambda done, total: None,
+        has_room: HasRoom = lambda _: True,
     ) -> Database:
         """Open or create a data directory and every collection in it.
 
@@ -82,6 +84,8 @@ class Database:
             path: the directory.
             threads: how many threads build a graph; by default one per core.
             progress: called with how many collections have been opened, and of how many.
+            has_room: tells whether background work may take so many bytes of memory; it is put off
+                where not.
 
         Raises:
             DirectoryLocked: another process has it open.
@@ -93,7 +97,7 @@ class Database:
                 make_folder(folder)
             lock = _lock(path)
             try:
-                database = cls(path, lock, threads or os.cpu_count() or 1)
+                database = cls(path, lock, threads or os.cpu_count() or 1, has_room)
             except BaseException:
                 lock.close()
                 raise
@@ -293,7 +297,11 @@ class Database:
     def _open_one(self, name: str) -> None:
         try:
             self._open[name] = Collection(
-                name, self._folder(name), threads=self._threads, changed=self._background.wake
+                name,
+                self._folder(name),
+                threads=self._threads,
+                changed=self._background.wake,
+                has_room=self._has_room,
             )
         except StorageError as error:
             self._broken[name] = _fresh(error)
@@ -303,6 +311,10 @@ class Database:
 
     def _folder(self, name: str) -> Path:
         return self._path / "collections" / name
+
+    def needed(self) -> int:
+        """Return the bytes of memory that the dearest background work to come takes, about."""
+        return max((upkeep.needed() for upkeep in self._upkeeps()), default=0)
 
     def _upkeeps(self) -> list[Upkeep]:
         return [collection.upkeep for collection in self._open.copy().values()]

@@ -18,6 +18,7 @@ PalimpsestError
 │   ├── VectorNotFound
 │   └── VersionNotFound
 ├── CollectionExists
+├── NoRoom                  background work is put off until there is memory for it
 ├── VersionConflict         a change of versions that would lose points, quality or a declaration
 └── StorageError            the disk said no, or no longer says what was written
     ├── StorageFull         no space: writes are refused, reads go on
@@ -40,6 +41,16 @@ QUOTES = "'\""
 
 class PalimpsestError(Exception):
     """Base of every error raised on purpose by the engine."""
+
+
+class NoRoom(PalimpsestError):
+    """Background work would take more memory than there is; it is tried again."""
+
+    def __init__(self, needed: int) -> None:
+        super().__init__(
+            f"put off for want of memory: it needs about {needed} bytes, and is tried again; drop "
+            "collections, delete points or allow more memory"
+        )
 
 
 class InvalidInput(PalimpsestError):

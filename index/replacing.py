@@ -32,6 +32,30 @@ from index.writer import Writer
 _UNBURIED = 4_096  # dead slots forgotten by one transaction
 
 
+_COLUMNS = 64  # bytes a row of ids, slots and numbers, in both parts
+_SPARSE_TIMES = 5  # of stored entries: sorted twice over, then written
+
+
+def bytes_to_write(
+    config: VectorConfig | SparseConfig, parts: Sequence[AnyGrowing | SealedPart]
+) -> int:
+    """Return about how much memory it takes to write the live rows of parts as one segment.
+
+    Dense rows are copied where they come from several parts or are rounded; the graph is built over
+    8-bit rows, its links stand in memory twice in the end.
+    """
+    if isinstance(config, SparseConfig):
+        return _SPARSE_TIMES * sum(
+            part.segment.disk_bytes if isinstance(part, SealedPart) else part.columns.nbytes
+            for part in parts
+        )
+    rows = sum(part.live for part in parts)
+    whole = len(parts) == 1 and not isinstance(parts[0], SealedPart) and not parts[0].dead.count
+    copied = 0 if whole and config.originals == "float32" else 4 * config.size
+    codes = config.size if config.encoding == "float32" else config.size * int(config.encoding) // 8
+    return rows * (copied + config.size + codes + 2 * 2 * 4 * config.M + _COLUMNS)
+
+
 class Replacing:
     """Of one collection; ``cancelled`` is asked now and then, and ends the work early."""
 

@@ -12,17 +12,18 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeAlias
 
 from index.changes import frozen
 from index.demand import Demand
-from index.errors import PalimpsestError
+from index.errors import NoRoom, PalimpsestError
 from index.fields import Fields
 from index.fitting import Fitting
 from index.recover import purge_some
-from index.replacing import Replacing
+from index.replacing import Replacing, bytes_to_write
 from index.segments.compact import to_compact
 from index.storage.files import remove_folder
 from index.view import AnyGrowing, SealedPart
@@ -32,6 +33,9 @@ _COUNT_SECONDS = 30.0  # between looks at what searches were counted
 _BUSY_SECONDS = 1.0  # until it is asked again whether fits are under way
 _RETRY_SECONDS = 10.0  # after a failure, a full disk for example
 _log = logging.getLogger(__name__)
+
+
+HasRoom: TypeAlias = Callable[[int], bool]  # whether so many bytes of memory may be taken
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,11 +74,13 @@ class Upkeep:
         fields: Fields,
         versions: Versions,
         threads: int,
+        has_room: HasRoom,
     ) -> None:
         self._segments = segments
         self._writer = writer
         self._fields = fields
         self._versions = versions
+        self._has_room = has_room
         self._stopped = threading.Event()
         self._replacing = Replacing(segments, writer, threads, self._stopped.is_set)
         self._running: dict[str, tuple[str, int]] = {}  # by kind: text, rows of segments inside
@@ -170,6 +176,14 @@ class Upkeep:
             return rows + compaction[1]
         return rows + sum(part.live for parts in self._to_compact().values() for part in parts)
 
+    def needed(self) -> int:
+        """Return the bytes that the dearest seal to come takes, and the next growth of its rows."""
+        needs = [0]
+        for vectors in self._writer.view.vectors.values():
+            sealing = max(bytes_to_write(vectors.config, [part]) for part in vectors.growing)
+            needs.append(sealing + vectors.growing[-1].columns.nbytes)
+        return max(needs)
+
     def running(self) -> list[str]:
         """Return a text for each running piece of work."""
         return [text for text, _ in self._running.copy().values()]
@@ -242,11 +256,20 @@ class Upkeep:
 
     def _seal(self, name: str) -> None:
         part = self._writer.call(lambda: self._freeze(name)).result()
+        if part is not None:
+            self._require_room(name, [part])
         if part is not None and self._replacing.replace(name, [part], seals=part.last_slot):
             while self._writer.call(lambda: purge_some(self._writer.store)).result():
                 pass
 
+    def _require_room(self, name: str, parts: Sequence[AnyGrowing | SealedPart]) -> None:
+        vectors = self._writer.view.vectors.get(name)
+        needed = 0 if vectors is None else bytes_to_write(vectors.config, parts)
+        if not self._has_room(needed):
+            raise NoRoom(needed)
+
     def _compact(self, name: str, parts: Sequence[SealedPart]) -> None:
+        self._require_room(name, parts)
         if self._replacing.replace(name, parts, seals=None):
             for part in parts:
                 remove_folder(self._segments / part.segment.name)

@@ -110,7 +110,10 @@ async def batch(call: Call) -> list[UpdateReply]:
         return updates
 
     replies = []
-    for update in await call.begun(checked, parameters.timeout):
+    updates = await call.begun(checked, parameters.timeout)
+    if any(update.adds for update in updates):
+        await call.context.load.require_room(len(call.body))
+    for update in updates:
 
         def begin(update: Update = update) -> Future[int]:
             return update.begin(call.collection)

@@ -99,6 +99,11 @@ class Update(NamedTuple):
     deletes: bool = False
     writes_payload: bool = False
 
+    @property
+    def adds(self) -> bool:
+        """Whether it brings vectors or payloads."""
+        return self.batch is not None or self.writes_payload
+
 
 def to_upsert(body: UpsertBody, config: CollectionConfig) -> Update:
     """Return an upsert. Raises Refusal or InvalidInput, as the others below do."""

@@ -289,3 +289,43 @@ def test_the_failures_of_a_dropped_name_are_forgotten(
     collection.drop_vector("", dict)
     assert collection.upkeep.last_error is None
     assert collection.state().pending == 0
+
+
+def test_work_that_finds_no_memory_is_put_off_and_told(collection_of: OpenCollection) -> None:
+    collection = collection_of(settings(tier_factor=2))
+    asked: list[int] = []
+
+    def has_room(needed: int) -> bool:
+        asked.append(needed)
+        return room
+
+    collection.upkeep._has_room = has_room
+    insert(collection, 0, 1_000)
+    room = False
+    collection.upkeep.seal()
+    assert segments(collection) == []
+    assert "put off for want of memory" in (collection.state().last_error or "")
+    assert asked[0] >= 1_000 * SIZE
+    room = True
+    collection.upkeep.seal()
+    assert segments(collection) == [1_000]
+    assert collection.state().last_error is None
+    insert(collection, 1_000, 1_000)
+    collection.upkeep.seal()
+    room = False
+    collection.upkeep.compact()
+    assert len(segments(collection)) == 2
+    assert "put off" in (collection.state().last_error or "")
+    room = True
+    collection.upkeep.compact()
+    assert segments(collection) == [2_000]
+    assert collection.state().last_error is None
+
+
+def test_what_the_next_seal_takes_grows_with_the_rows(collection_of: OpenCollection) -> None:
+    collection = collection_of(settings())
+    before = collection.upkeep.needed()
+    insert(collection, 0, 1_000)
+    assert collection.upkeep.needed() - before >= 1_000 * SIZE
+    collection.upkeep.seal()
+    assert collection.upkeep.needed() <= before

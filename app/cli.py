@@ -23,7 +23,7 @@ from app.health.serving import Server
 from app.main import create_app
 from app.options.flags import add_flags, environment_alone, secret_on
 from app.options.reading import WrongSettings, read_settings
-from app.protocol import Listening
+from app.protocol import AcceptingTls, Listening
 from app.release import RELEASE
 from app.settings import Misconfigured, Settings
 
@@ -109,7 +109,7 @@ def server_config(app: Edge, settings: Settings) -> uvicorn.Config:
         host=settings.host,
         port=settings.port,
         loop="uvloop",
-        http=Listening,
+        http=Listening if app.context.connections.certificates is None else AcceptingTls,
         ws="none",
         lifespan="on",
         access_log=False,

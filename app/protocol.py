@@ -16,7 +16,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResp
 
 from app.edge import PREFIX, Edge
 from app.wire.connection import Connection
-from app.wire.waiting import Waiting
+from app.wire.waiting import Accepting, Secured, Waiting
 from app.work.client import PLACE, Client
 
 START = PREFIX.encode()
@@ -121,3 +121,19 @@ class Listening(Waiting):
     __slots__ = ()
 
     protocol = QueryProtocol
+
+
+class SecuredListening(Secured):
+    """One connection over TLS without a request."""
+
+    __slots__ = ()
+
+    protocol = QueryProtocol
+
+
+class AcceptingTls(Accepting):
+    """One connection that is to be secured."""
+
+    __slots__ = ()
+
+    secured = SecuredListening

@@ -155,7 +155,8 @@ class Connections(Collector):
         self._active -= 1
 
     def __len__(self) -> int:
-        return len(self._waiting) + self._active
+        securing = 0 if self.certificates is None else len(self.certificates)
+        return len(self._waiting) + self._active + securing
 
     def collect(self) -> Iterator[Metric]:
         """Yield the number of connections, and how many the server ended."""

@@ -8,20 +8,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import socket
 import ssl
+from collections.abc import Callable
 from pathlib import Path
-from typing import Protocol
 
 from app.settings import Misconfigured, Settings
 
 log = logging.getLogger("palimpsest")
-
-
-class Secured(Protocol):
-    """A connection that waits for TLS."""
-
-    def secured(self, transport: asyncio.Transport | None) -> None:
-        """Go on over TLS; None when no hands were shaken."""
 
 
 class Certificates:
@@ -56,27 +50,34 @@ class Certificates:
         """Read the files again, beside the event loop. Raises Misconfigured, and keeps the old."""
         self.context = await asyncio.to_thread(read_context, *self._files)
 
-    def shake_hands(self, connection: Secured, transport: asyncio.Transport) -> None:
-        """Begin to secure a connection whose reading is paused."""
-        task = asyncio.get_running_loop().create_task(self._secure(connection, transport))
+    def __len__(self) -> int:
+        """Return how many connections are being secured."""
+        return len(self._shaking)
+
+    def shake_hands(
+        self,
+        accepted: socket.socket,
+        factory: Callable[[], asyncio.Protocol],
+        ended: dict[str, int],
+    ) -> None:
+        """Begin to secure a connection, which is closed and counted where that fails."""
+        task = asyncio.get_running_loop().create_task(self._secure(accepted, factory, ended))
         self._shaking.add(task)
         task.add_done_callback(self._shaking.discard)
 
-    async def _secure(self, connection: Secured, transport: asyncio.Transport) -> None:
-        secured = None
+    async def _secure(
+        self,
+        accepted: socket.socket,
+        factory: Callable[[], asyncio.Protocol],
+        ended: dict[str, int],
+    ) -> None:
         try:
-            secured = await asyncio.get_running_loop().start_tls(
-                transport,
-                connection,  # type: ignore[arg-type]
-                self.context,
-                server_side=True,
-                ssl_handshake_timeout=self._timeout,
+            await asyncio.get_running_loop().connect_accepted_socket(
+                factory, accepted, ssl=self.context, ssl_handshake_timeout=self._timeout
             )
-        except (OSError, ssl.SSLError, asyncio.CancelledError) as error:
+        except (OSError, TimeoutError) as error:  # of which those of TLS are some
+            ended["handshake"] += 1
             log.debug("no TLS with a client: %s", error)
-            transport.abort()
-        finally:
-            connection.secured(secured)
 
 
 def read_context(cert: Path, key: Path, client_ca: Path | None) -> ssl.SSLContext:

@@ -7,6 +7,9 @@ byte of a request comes, and gives way to this one soon after a reply.
 from __future__ import annotations
 
 import asyncio
+import os
+import socket
+from functools import partial
 from http import HTTPStatus
 from typing import Any, ClassVar
 
@@ -47,29 +50,18 @@ class Waiting(asyncio.Protocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Take a new connection, or refuse it when there are too many."""
         self.transport = transport
-        if not self._connections.admits():
-            if self._connections.certificates is None:
-                transport.write(_FULL)
+        connections = connections_of(self._config)
+        if connections.admits():
+            self.wait(connections.now)
+        else:
+            transport.write(_FULL)
             transport.close()
-            return
-        self.wait(self._connections.now)
-        if self._connections.certificates is not None:
-            transport.pause_reading()
-            self._connections.certificates.shake_hands(self, transport)
-
-    def secured(self, transport: asyncio.Transport | None) -> None:
-        """Go on over TLS; None when no hands were shaken."""
-        if transport is None:
-            self._connections.ended["handshake"] += 1
-            self.connection_lost(None)
-            return
-        self.transport = transport
 
     def wait(self, since: float) -> None:
         """Begin to wait; the last reply was sent, or the connection made, at ``since``."""
         self.since = since
         self._server_state.connections.add(self)  # type: ignore[arg-type]
-        self._connections.wait(self, asyncio.get_running_loop())
+        connections_of(self._config).wait(self, asyncio.get_running_loop())
 
     def data_received(self, data: bytes) -> None:
         """Give way to a connection with a request."""
@@ -83,7 +75,7 @@ class Waiting(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget this connection."""
-        self._connections.forget(self)
+        connections_of(self._config).forget(self)
         self._server_state.connections.discard(self)
 
     def end(self) -> None:
@@ -92,8 +84,52 @@ class Waiting(asyncio.Protocol):
 
     shutdown = end  # as uvicorn calls it when the server is to end
 
-    @property
-    def _connections(self) -> Connections:
-        app: Any = self._config.loaded_app
-        connections: Connections = app.context.connections
-        return connections
+
+class Secured(Waiting):
+    """The same over TLS; it was admitted before hands were shaken."""
+
+    __slots__ = ()
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Take a new connection."""
+        self.transport = transport
+        self.wait(connections_of(self._config).now)
+
+
+class Accepting(asyncio.Protocol):
+    """One connection that was accepted and is to be secured.
+
+    uvloop reads from a connection before a task could secure it. So the socket is taken from it
+    before a byte was read, and secured as a whole.
+    """
+
+    __slots__ = ("_config", "_given")
+
+    secured: ClassVar[type[Secured]] = Secured  # what it becomes
+
+    def __init__(
+        self,
+        config: Config,
+        server_state: ServerState,
+        app_state: dict[str, Any],
+        _loop: asyncio.AbstractEventLoop | None = None,
+    ) -> None:
+        self._config = config
+        self._given = (config, server_state, app_state)
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Begin to shake hands, unless there are too many connections."""
+        connections = connections_of(self._config)
+        certificates = connections.certificates
+        if certificates is not None and connections.admits():
+            accepted = transport.get_extra_info("socket")
+            taken = socket.socket(fileno=os.dup(accepted.fileno()))
+            certificates.shake_hands(taken, partial(self.secured, *self._given), connections.ended)
+        transport.abort()
+
+
+def connections_of(config: Config) -> Connections:
+    """Return the connections of the server that a configuration is for."""
+    app: Any = config.loaded_app
+    connections: Connections = app.context.connections
+    return connections

@@ -22,6 +22,7 @@ from app.schemas.documents import (
     record,
     ref,
 )
+from app.schemas.examples import add_examples
 from app.schemas.explanations import Explanation
 from app.schemas.query_documents import QUERY_SCHEMAS
 from app.schemas.tolerance import ALIASES, OWN
@@ -134,6 +135,7 @@ def describe(
     for unused in ("HTTPValidationError", "ValidationError"):
         schemas.pop(unused, None)
     _loosen(schemas)
+    add_examples(document)
     return document
 
 

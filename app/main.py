@@ -28,6 +28,7 @@ from app.routes import (
     backfill,
     cluster,
     collections,
+    docs,
     service,
     unsupported,
     vectors,
@@ -70,7 +71,7 @@ def create_app(settings: Settings, *, opens: bool = True) -> Edge:
         title=settings.title,
         version=RELEASE,
         lifespan=lifespan,
-        docs_url=None,  # see ``app.routes.service``
+        docs_url=None,  # see ``app.routes.docs``
         redoc_url=None,
         redirect_slashes=False,
         generate_unique_id_function=lambda route: route.name,
@@ -90,7 +91,7 @@ def create_app(settings: Settings, *, opens: bool = True) -> Edge:
     app.state.registry.register(HealthGauges(context))
     app.state.registry.register(context.load)
     # Fixed paths stand before those with open parts.
-    for each in (*DOCUMENTED, unsupported):
+    for each in (*DOCUMENTED, docs, unsupported):
         app.include_router(each.router)
     for kind in (PalimpsestError, Refusal, RequestValidationError, HTTPException, Exception):
         app.add_exception_handler(kind, answer)

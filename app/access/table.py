@@ -37,7 +37,7 @@ EVERYTHING = Right("server", Level.MANAGE)
 
 _OPEN = ("GET /", "GET /healthz", "GET /livez", "GET /readyz")
 _CREDENTIAL = (
-    *("GET /docs", "GET /openapi.json"),
+    *("GET /docs", "GET /docs/{file}", "GET /openapi.json"),
     *("GET /collections", "GET /aliases", "POST /collections/aliases"),
 )
 _READ_SERVER = (

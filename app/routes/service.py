@@ -7,8 +7,7 @@ from http import HTTPStatus
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
-from fastapi.openapi.docs import get_swagger_ui_html
-from fastapi.responses import HTMLResponse, PlainTextResponse
+from fastapi.responses import PlainTextResponse
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import choose_encoder
 
@@ -22,11 +21,6 @@ from app.telemetry import TelemetryReply, describe_server
 
 router = APIRouter(tags=["service"], route_class=GuardedRoute)
 
-DOCS_PLACE = b'<div id="swagger-ui">'
-DOCS_NOTE = (
-    b"<p>This page needs Swagger UI from cdn.jsdelivr.net, which this browser has not reached. "
-    b'The document itself is at <a href="/openapi.json">/openapi.json</a>.</p>'
-)
 PASSED = "healthz check passed"
 _EITHER = {
     "content": {"application/json": {"schema": {"type": "object"}}, "text/plain": {"schema": {}}}
@@ -49,16 +43,6 @@ async def root(request: Request, response: Response, context: Shared) -> dict[st
     response.headers["vary"] = "user-agent"
     version = announced_version(context.settings, request.headers.get("user-agent", ""))
     return {"title": context.settings.title, "version": version}
-
-
-@router.get("/docs", include_in_schema=False)
-async def docs(request: Request, context: Shared) -> HTMLResponse:
-    """Show the OpenAPI document; what shows it comes from the Internet, without which a note stays.
-
-    Swagger UI replaces the note as soon as it is loaded.
-    """
-    page = get_swagger_ui_html(openapi_url=request.app.openapi_url, title=context.settings.title)
-    return HTMLResponse(bytes(page.body).replace(DOCS_PLACE, DOCS_PLACE + DOCS_NOTE))
 
 
 @router.get("/healthz", response_class=PlainTextResponse, operation_id="healthz")

@@ -37,6 +37,7 @@ WHO = {
 PARTS = {
     "collection_name": "mine", "id": "1", "field_name": "n", "vector_name": "v", "version": "v2",
     "rows": "v1", "queries": "v2", "snapshot_name": "s", "shard_id": "0", "peer_id": "0",
+    "file": "start.js",
 }  # fmt: skip
 CALLS: list[tuple[str, str, str]] = [
     (method, re.sub(r"^C(?=/|$)", COLLECTION, path), needs)

@@ -7,6 +7,7 @@
 #   make check    style, types, import contracts, native formatting
 #   make bench    one table of speed beside recall (BENCH="--synthetic 100000" for more)
 #   make differential  the suites beside qdrant-client's local mode, LENGTH times as many examples
+#   make crash    kills and damages, many more than in the tests (KILLS, DAMAGES: how many)
 #   make clients  clients of other versions and languages, installed under build (CLIENTS=short: few)
 #   make emulated the kernels this CPU lacks, on emulators, against the scalar ones
 #   make asan     the tests on a native module built with AddressSanitizer and UBSan
@@ -26,6 +27,8 @@ DEMO ?=
 TESTS ?=
 LENGTH ?= 20
 CLIENTS ?= all
+KILLS ?= 200
+DAMAGES ?= 2000
 
 VENV := .venv
 ASAN_VENV := .venv-asan
@@ -35,7 +38,7 @@ CPP := $(filter %.cpp %.h,$(NATIVE)) $(wildcard tests/native/emulated/*.cpp test
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install serve demo test check format bench differential clients emulated asan wheel settings \
+.PHONY: help install serve demo test check format bench differential crash clients emulated asan wheel settings \
 	clean
 
 help:
@@ -70,6 +73,9 @@ bench: $(VENV)/.dev
 
 differential: $(VENV)/.dev
 	PALIMPSEST_DIFFERENTIAL=$(LENGTH) $(VENV)/bin/python -m pytest tests/differential
+
+crash: $(VENV)/.dev
+	PALIMPSEST_KILLS=$(KILLS) PALIMPSEST_DAMAGES=$(DAMAGES) $(VENV)/bin/python -m pytest --timeout=7200 tests/crash
 
 clients: $(VENV)/.dev
 	PALIMPSEST_CLIENTS=$(CLIENTS) $(VENV)/bin/python -m pytest tests/clients

@@ -1,7 +1,7 @@
 """Three threads of low priority that carry out the upkeep of all collections.
 
-One seals, one compacts, so that a long compaction does not keep growing rows from being sealed; one
-tries kinds of adapters that take long to fit.
+One seals, one compacts and empties logs, so that a long compaction does not keep growing rows from
+being sealed; one tries kinds of adapters that take long to fit.
 """
 
 from __future__ import annotations
@@ -57,9 +57,13 @@ class Background:
         return self._look("seal", Upkeep.seal_delay, self._seal_and_wake)
 
     def _compact(self) -> float | None:
-        return self._look(
-            "compact", Upkeep.compact_delay, lambda upkeep: upkeep.compact(at_once=False)
+        looks = (
+            self._look(
+                "compact", Upkeep.compact_delay, lambda upkeep: upkeep.compact(at_once=False)
+            ),
+            self._look("trim", Upkeep.trim_delay, Upkeep.trim),
         )
+        return min((one for one in looks if one is not None), default=None)
 
     def _improve(self) -> float | None:
         return self._look("improve", Upkeep.improve_delay, Upkeep.improve)

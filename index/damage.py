@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
 from index.collection_config import CollectionConfig
 from index.recover import STORE
-from index.storage.schema import connect
-from index.storage.store import Store
+from index.storage.schema import peek
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,10 +26,8 @@ def read_damaged(name: str, folder: Path, why: str) -> DamagedInfo:
     config: CollectionConfig | None = None
     points: int | None = None
     try:
-        if path.exists():  # connecting would make the file
-            with closing(Store(path, connect(path))) as store:
-                config = CollectionConfig.from_json(store.config())
-                points = store.position().points
+        described, points = peek(path)
+        config = CollectionConfig.from_json(described)
     except Exception:
         pass  # `why` says what is wrong already
     return DamagedInfo(name, why, config, points)

@@ -15,7 +15,6 @@ from __future__ import annotations
 import logging
 import os
 import threading
-import uuid
 from collections.abc import Sequence
 from concurrent.futures import Future
 from contextlib import suppress
@@ -254,7 +253,7 @@ class Fields:
 
     def _save(self, key: str) -> None:
         """Write one index to a fresh folder and name it in the store."""
-        name = uuid.uuid4().hex
+        name = self._writer.plan_folder()
         copied = self._writer.call(lambda: self._copy(key)).result()
         if copied is None:
             return

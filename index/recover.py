@@ -2,14 +2,16 @@
 
 Segments are opened and checked, then staged rows and dead slots go through the same ``apply`` as
 live writes; payload indexes are read from their folders, and points touched since are indexed
-anew. What a crash left half done is finished: folders the manifest does not name are deleted,
-staged rows that have been sealed are purged.
+anew. What a crash left half done is finished: folders that were planned or replaced are deleted,
+staged rows that have been sealed are purged. A store that lacks what was answered is refused before
+anything is changed.
 """
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -28,19 +30,18 @@ from index.segments.sealed import Sealed
 from index.sparse.rows import SparseRows
 from index.sparse.sealed import SparseSealed
 from index.storage.entries import StagedRows
-from index.storage.files import disk_errors, make_folder, remove_unlisted
+from index.storage.files import disk_errors, make_folder
 from index.storage.ids import Ids, keys_of, unpack_ids
 from index.storage.schema import store_errors
 from index.storage.store import Store
+from index.storage.tidying import ADAPTERS, FIELDS, SEGMENTS, are_gone, tidy
 from index.types import Numbers, Slots, Vectors
 from index.versions.fitted import Fitted
 from index.view import AnySealed, SealedPart, VectorView, View
 from index.writer import Opened
 
 STORE = "store.sqlite3"
-SEGMENTS = "segments"
-FIELDS = "fields"
-ADAPTERS = "adapters"
+__all__ = ["ADAPTERS", "FIELDS", "SEGMENTS", "STORE", "open_segment", "purge_some", "recover"]
 _log = logging.getLogger(__name__)
 _PURGED_BYTES = 4 << 20  # staged rows deleted by one transaction
 
@@ -59,8 +60,7 @@ def recover(folder: Path) -> tuple[Opened, list[Unbuilt]]:
             view = _recover(store, folder / SEGMENTS, config)
             indexes, unbuilt = load_fields(store, folder / FIELDS)
             fitted, damaged = _adapters(store, folder / ADAPTERS)
-            _tidy_folders(folder / FIELDS, (one.folder for one in store.fields.entries()))
-            _tidy_folders(folder / ADAPTERS, (one.folder for one in store.adapters.entries()))
+            _tidy_folders(store, folder)
     except BaseException:
         store.close()
         raise
@@ -78,7 +78,7 @@ def _recover(store: Store, segments: Path, config: CollectionConfig) -> View:
     position, dead = store.position(), store.dead()
     rows = [_new_rows(staged, config) for staged in store.staged()]
     view = apply(_sealed_view(store, segments, config), Changes(position.seq, BitMap(), rows, dead))
-    _tidy(store, segments, _nowhere(view, dead))
+    _tidy(store, _nowhere(view, dead))
     view = replace(view, live=_live(store, view, position.points))
     _know_seqs(store, view)
     return view
@@ -134,10 +134,8 @@ def _nowhere(view: View, slots: Slots) -> Slots:
     return left
 
 
-def _tidy(store: Store, segments: Path, nowhere: Slots) -> None:
-    """Delete what nothing refers to."""
-    with disk_errors(f"list {segments}"):
-        remove_unlisted(segments, {entry.name for entry in store.segments()})
+def _tidy(store: Store, nowhere: Slots) -> None:
+    """Delete rows that nothing refers to."""
     try:
         while purge_some(store):
             pass
@@ -147,10 +145,20 @@ def _tidy(store: Store, segments: Path, nowhere: Slots) -> None:
         pass  # useless rows stay until there is room to delete them
 
 
-def _tidy_folders(parent: Path, listed: Iterable[str | None]) -> None:
-    with disk_errors(f"list {parent}"):
-        make_folder(parent)
-        remove_unlisted(parent, {folder for folder in listed if folder is not None})
+def _tidy_folders(store: Store, folder: Path) -> None:
+    """Delete the folders that nothing refers to, and set aside those that something might."""
+    superseded = store.superseded.names()
+    listed: dict[str, Iterable[str | None]] = {
+        SEGMENTS: (one.name for one in store.segments()),
+        FIELDS: (one.folder for one in store.fields.entries()),
+        ADAPTERS: (one.folder for one in store.adapters.entries()),
+    }
+    with disk_errors(f"tidy {folder}"):
+        for kind, names in listed.items():
+            make_folder(folder / kind)
+            tidy(folder / kind, {name for name in names if name is not None}, superseded)
+    with suppress(StorageFull), store.transaction():
+        store.superseded.forget(are_gone(folder, superseded))
 
 
 def _adapters(

@@ -6,7 +6,6 @@ writer. What was made of a vector name that was dropped meanwhile is thrown away
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -76,15 +75,17 @@ class Replacing:
             False when stopped, or when the name was dropped: then nothing has changed.
         """
         sources = [part.segment if isinstance(part, SealedPart) else part for part in parts]
-        vectors = self._writer.view.vectors.get(name)
+        view = self._writer.view
+        vectors = view.vectors.get(name)
         if vectors is None or not has_parts(vectors, sources):
             return False
-        checksum, segment, folder = None, None, self._segments / uuid.uuid4().hex
+        checksum, segment, folder = None, None, self._segments / self._writer.plan_folder()
         try:
             if any(part.live for part in parts):
                 dead = [part.dead for part in parts]
                 some = list(zip(sources, dead, strict=True))
-                checksum = self._write(folder, vectors.config, some)
+                number = view.config.number(name)
+                checksum = self._write(folder, vectors.config, number, some)
                 if checksum is None:
                     return False
                 segment = open_segment(vectors.config, folder, checksum)
@@ -108,14 +109,20 @@ class Replacing:
         self,
         folder: Path,
         config: VectorConfig | SparseConfig,
+        number: int,
         parts: Sequence[tuple[AnySealed | AnyGrowing, Dead]],
     ) -> int | None:
-        """Write the live rows of parts as a segment; return its checksum, None if stopped."""
+        """Write the live rows of parts as a segment; return its checksum, None if stopped.
+
+        Its description says which column it is of, and how far the store reached: what that of a
+        store which lost its log is compared with, and what its rows are restored by.
+        """
+        said = {"vector": number, "reach": self._writer.store.reach.to_json()}
         if isinstance(config, SparseConfig):
             sparse = [(p, d) for p, d in parts if isinstance(p, (SparseGrowing, SparseSealed))]
-            return write_sparse(folder, live_sparse_rows(sparse), self._cancelled)
+            return write_sparse(folder, live_sparse_rows(sparse), self._cancelled, said)
         rows = live_rows([(p, d) for p, d in parts if isinstance(p, (Growing, Sealed))])
-        build = Build(config, int(rows.slots.min()), self._threads, self._cancelled)
+        build = Build(config, int(rows.slots.min()), self._threads, self._cancelled, said)
         return write_segment(folder, rows, build)
 
     def _prepare(self, gone: Sequence[AnyGrowing | AnySealed], segment: AnySealed) -> None:

@@ -6,7 +6,6 @@ bare name means. What would lose points or quality is refused unless it is force
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -247,7 +246,7 @@ def put_fitted(
             replace.
         StorageFull: there is no room for it.
     """
-    name = uuid.uuid4().hex
+    name = writer.plan_folder()
     checksum = fitted.save(folder / name)
 
     def put() -> str | None:

@@ -19,12 +19,13 @@ from typing import TypeAlias
 
 from index.changes import frozen
 from index.demand import Demand
-from index.errors import NoRoom, PalimpsestError
+from index.errors import NoRoom, PalimpsestError, StorageError
 from index.fields import Fields
 from index.fitting import Fitting
 from index.recover import purge_some
 from index.replacing import Replacing, bytes_to_write
 from index.segments.compact import to_compact
+from index.storage.checkpoints import Checkpoints
 from index.storage.files import remove_folder
 from index.view import AnyGrowing, SealedPart
 from index.writer import Writer
@@ -82,6 +83,7 @@ class Upkeep:
         self._versions = versions
         self._has_room = has_room
         self._stopped = threading.Event()
+        self._checkpoints = Checkpoints(writer.store.path)
         self._replacing = Replacing(segments, writer, threads, self._stopped.is_set)
         self._running: dict[str, tuple[str, int]] = {}  # by kind: text, rows of segments inside
         self._seen_seq = writer.view.seq
@@ -139,7 +141,7 @@ class Upkeep:
         if self._stopped.is_set():
             return None
         delays = [self._retry_delay("compact", names)] if names else []
-        if self._writer.store.trouble is not None:
+        if self._is_in_doubt():
             delays.append(self._retry_delay("store", [""]))
         if self._fields.is_due():
             delays.append(self._retry_delay("save", [""]))
@@ -148,6 +150,23 @@ class Upkeep:
         elif self._writer.view.bridges:
             delays.append(_COUNT_SECONDS)  # searches are counted without waking anyone
         return min(delays, default=None)
+
+    def _is_in_doubt(self) -> bool:
+        """Tell whether writes may fail: the last one did, or an attempt, which is shown."""
+        return self._writer.store.trouble is not None or ("store", "") in self._failures
+
+    def trim_delay(self) -> float | None:
+        """Return in how many seconds the log is to be emptied, 0 for now; None if it is empty."""
+        if self._stopped.is_set():
+            return None
+        if ("checkpoint", "") in self._failures:
+            return self._retry_delay("checkpoint", [""])
+        return self._checkpoints.trim_delay(self._quiet_since)
+
+    def trim(self) -> None:
+        """Empty the log of an idle collection."""
+        with _Attempt(self, "checkpoint", "", "moving the log into the store", 0):
+            self._checkpoints.trim()
 
     def improve_delay(self) -> float | None:
         """Return in how many seconds dearer kinds of adapters may be tried; None for none."""
@@ -227,6 +246,16 @@ class Upkeep:
             rows = sum(part.live for part in growing)
             with _Attempt(self, "seal", name, f"sealing {rows} rows of {name!r}", 0):
                 self._seal(name)
+                self._checkpoint()
+
+    def _checkpoint(self) -> None:
+        """Let little live in the log alone, now that staged rows are in a segment."""
+        try:
+            self._checkpoints.move()
+        except StorageError as error:  # the rows are sealed all the same; it is tried again
+            self.failed("checkpoint", "", str(error))
+        else:
+            self.succeeded("checkpoint", "")
 
     def compact(self, *, at_once: bool = True) -> None:
         """Carry out the next compaction of every vector name that has one due.
@@ -237,7 +266,7 @@ class Upkeep:
         Args:
             at_once: also try again what failed moments ago.
         """
-        if self._writer.store.trouble is not None and not self._retry_delay("store", [""]):
+        if self._is_in_doubt() and not self._retry_delay("store", [""]):
             with _Attempt(self, "store", "", "trying a write again", 0):
                 self._writer.try_store()
         if self._fields.is_due() and (at_once or not self._retry_delay("save", [""])):

@@ -14,6 +14,7 @@ points by what they hold now, which is stored already.
 from __future__ import annotations
 
 import threading
+import uuid
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
@@ -32,6 +33,7 @@ from index.payload.indexes import PayloadIndexes
 from index.storage.ids import id_of_key
 from index.storage.seqs import are_many
 from index.storage.store import Store
+from index.storage.tidying import are_gone
 from index.versions.registry import FittedByColumns, bridges_of
 from index.view import View
 from index.writes import Group, PayloadChanges, Write, filter_of, size_of
@@ -127,6 +129,20 @@ class Writer:
         if not isinstance(outcome, int):
             raise outcome
         return outcome
+
+    def plan_folder(self) -> str:
+        """Return the name of a folder about to be written, which the store knows from now on.
+
+        What a crash leaves of it is deleted, unless a table of the store names it by then.
+        """
+        return self.call(self._plan_folder).result()
+
+    def _plan_folder(self) -> str:
+        name, table = uuid.uuid4().hex, self.store.superseded
+        with self.store.transaction():
+            table.forget(are_gone(self.store.path.parent, table.replaced()))
+            table.plan(name)
+        return name
 
     def declare(self, config: CollectionConfig, fitted: FittedByColumns) -> None:
         """Take over a stored config and the adapters between its versions."""

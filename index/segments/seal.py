@@ -6,8 +6,8 @@ pieces, which let other threads run.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -48,12 +48,16 @@ class LiveRows:
 
 @dataclass(frozen=True, slots=True)
 class Build:
-    """How to build: ``cancelled`` is asked now and then, and ends the work early."""
+    """How to build: ``cancelled`` is asked now and then, and ends the work early.
+
+    ``said`` is put into the description of the segment.
+    """
 
     config: VectorConfig
     seed: int
     threads: int
     cancelled: Callable[[], bool]
+    said: Mapping[str, Any] = field(default_factory=dict)
 
 
 def live_rows(parts: Sequence[tuple[Growing | Sealed, Dead]]) -> LiveRows:
@@ -131,7 +135,7 @@ def write_segment(folder: Path, rows: LiveRows, to: Build) -> int | None:
     }
     if ordered.lengths is not None and config.keeps_lengths:
         arrays["lengths"] = ordered.lengths
-    description = describe(config, to.seed)
+    description = {**to.said, **describe(config, to.seed)}
     description["encoder"] = _add_codes(arrays, ordered.vectors, to)
     kept = _kept(ordered.vectors, config)
     if kept is not None:

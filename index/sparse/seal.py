@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -62,9 +64,19 @@ def _columns_of(part: SparseGrowing | SparseSealed) -> SparseColumns | SparseSea
 
 
 def write_sparse(
-    folder: Path, rows: LiveSparseRows, cancelled: Callable[[], bool] = lambda: False
+    folder: Path,
+    rows: LiveSparseRows,
+    cancelled: Callable[[], bool] = lambda: False,
+    said: Mapping[str, Any] = MappingProxyType({}),
 ) -> int | None:
-    """Write the rows as a segment; return the checksum to open it by, None when cancelled."""
+    """Write the rows as a segment; return the checksum to open it by, None when cancelled.
+
+    Args:
+        folder: a new one.
+        rows: at least one.
+        cancelled: asked now and then, and ends the work early.
+        said: put into the description of the segment.
+    """
     postings = Postings.of(rows.rows, 0)
     if cancelled():
         return None
@@ -79,4 +91,4 @@ def write_sparse(
         "values": rows.rows.values,
         **postings_files(postings),
     }
-    return write_folder(folder, arrays, {"kind": KIND})
+    return write_folder(folder, arrays, {**said, "kind": KIND})

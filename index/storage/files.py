@@ -228,3 +228,12 @@ def remove_unlisted(parent: Path, listed: set[str]) -> None:
     for entry in os.listdir(parent):
         if entry not in listed:
             remove_folder(parent / entry)
+
+
+def described(path: Path) -> dict[str, Any]:
+    """Return a folder's description, unchecked; nothing where there is none that can be read."""
+    try:
+        description = json.loads((path / DESCRIPTION).read_bytes())
+    except (OSError, ValueError):
+        return {}
+    return description if isinstance(description, dict) else {}

@@ -5,28 +5,44 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from index.storage.files import disk_errors
 from index.storage.ids import ids_from_bytes, keys_of, unpack_ids
-from index.storage.schema import FORMAT, POINTS_AND_FIELDS, SEQS, VERSIONS
+from index.storage.reach import Reach, create_record, record_of
+from index.storage.schema import (
+    FORMAT,
+    POINTS_AND_FIELDS,
+    REACH,
+    SEQS,
+    SUPERSEDED,
+    VERSIONS,
+    folder_triggers,
+)
 from index.storage.seqs import STRETCH, put_stretch
 
 
-def migrate(connection: sqlite3.Connection) -> None:
+def migrate(path: Path, connection: sqlite3.Connection) -> None:
     """Bring a store to the newest format; one that has it is left alone."""
     row = connection.execute("SELECT value FROM settings WHERE name = 'format'").fetchone()
     if row[0] == FORMAT:
         return
+    reach = Reach.none()
+    with disk_errors(f"write {record_of(path)}"):
+        create_record(record_of(path), reach)  # first: a store that has a reach has a record
     connection.execute("BEGIN IMMEDIATE")
     try:
         if row[0] < 2:
             _number_points(connection)
         if row[0] < 3:
             _run(connection, VERSIONS)
-        _name_datatypes(connection)
-        _keep_seqs(connection)
+        if row[0] < 4:
+            _name_datatypes(connection)
+            _keep_seqs(connection)
+        _chain_commits(connection, reach.next())
         connection.execute("UPDATE settings SET value = ? WHERE name = 'format'", (FORMAT,))
         connection.execute("COMMIT")
     except BaseException:
@@ -68,6 +84,13 @@ def _keep_seqs(connection: sqlite3.Connection) -> None:
         for number, seq in rows:
             seqs[number - first] = seq
         put_stretch(connection, first, seqs)
+
+
+def _chain_commits(connection: sqlite3.Connection, reach: Reach) -> None:
+    """Format 4 to 5: this is the first commit that is numbered."""
+    for statement in (REACH, SUPERSEDED, *folder_triggers()):
+        connection.execute(statement)
+    connection.execute("UPDATE position SET reach = ?", (reach.to_bytes(),))
 
 
 def _name_datatypes(connection: sqlite3.Connection) -> None:

@@ -2,7 +2,7 @@
 
 All slots are collection-wide, ascending and never used twice; numbers are those of points:
   settings    the format number and the collection's config
-  position    one row: last seq, next slot, number of points
+  position    one row: last seq, next slot, number of points, reach (``index.storage.reach``)
   points      number, id, seq, payload and the slot of each vector name (8 bytes a name, 0 or
               missing at the end = no vector)
   staged      vectors not sealed yet: one row per write and vector name, as arrays
@@ -16,9 +16,11 @@ All slots are collection-wide, ascending and never used twice; numbers are those
   edited      seqs of points last written by a write that brought no row of them
   folded_seqs the same of many points, as arrays (``index.storage.seqs``)
   demand      per column of queries, how often points without a vector in it were answers
+  superseded  folders that may be deleted unless another table lists them: planned, or replaced
 
 Formats: 1, the first; 2, points are numbered and payload fields indexed; 3, vectors have versions;
-4, vectors have datatypes, in whose numbers rows are staged, and seqs of points are known on open.
+4, vectors have datatypes, in whose numbers rows are staged, and seqs of points are known on open;
+5, commits are chained, and folders that may be deleted are known.
 A store of an older format is brought to the newest when it is opened (``index.storage.migrate``).
 """
 
@@ -27,13 +29,14 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
 from index.errors import Damaged, PalimpsestError, StorageFull, StoreFailed, UnknownFormat
+from index.storage.reach import Reach, create_record, record_of
 
-FORMAT = 4
+FORMAT = 5
 _DAMAGE = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
 _SCHEMA = """
@@ -65,6 +68,27 @@ SEQS = """
 CREATE TABLE edited (number INTEGER PRIMARY KEY, seq INTEGER NOT NULL);
 CREATE TABLE folded_seqs (first INTEGER PRIMARY KEY, crc32 INTEGER NOT NULL, seqs BLOB NOT NULL);
 """
+REACH = "ALTER TABLE position ADD COLUMN reach BLOB"
+SUPERSEDED = """
+CREATE TABLE superseded (name TEXT PRIMARY KEY, planned INTEGER NOT NULL) WITHOUT ROWID;
+"""
+_LISTING = {"segments": "name", "fields": "folder", "adapters": "folder"}  # where folders are
+
+
+def folder_triggers() -> list[str]:
+    """Return the triggers that keep ``superseded``: no line of a folder goes without them.
+
+    A line that is replaced counts as deleted, for connections with ``recursive_triggers``.
+    """
+    triggers = []
+    for table, name in _LISTING.items():
+        triggers += [
+            f"CREATE TRIGGER {table}_gone AFTER DELETE ON {table} WHEN old.{name} IS NOT NULL BEGIN"
+            f" INSERT OR REPLACE INTO superseded VALUES (old.{name}, 0); END",
+            f"CREATE TRIGGER {table}_listed AFTER INSERT ON {table} WHEN new.{name} IS NOT NULL"
+            f" BEGIN DELETE FROM superseded WHERE name = new.{name}; END",
+        ]
+    return triggers
 
 
 @contextmanager
@@ -91,16 +115,40 @@ def connect(path: Path) -> sqlite3.Connection:
     """Open a connection that leaves transactions to its owner."""
     connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=30)
     connection.execute("PRAGMA synchronous = FULL")
+    connection.execute("PRAGMA recursive_triggers = ON")
     return connection
 
 
+def connect_frozen(path: Path) -> sqlite3.Connection:
+    """Open a connection that reads the database as it lies there, without its log.
+
+    Nothing is changed by it: an ordinary connection would empty the log of what it can read of it.
+    """
+    name = f"{path.absolute().as_uri()}?immutable=1"
+    return sqlite3.connect(name, uri=True, isolation_level=None, check_same_thread=False)
+
+
+def peek(path: Path) -> tuple[Any, int]:
+    """Return the config and the number of points of a store that is not opened. Raises anything."""
+    with closing(connect_frozen(path)) as own:
+        (config,) = own.execute("SELECT value FROM settings WHERE name = 'config'").fetchone()
+        (points,) = own.execute("SELECT points FROM position").fetchone()
+    return json.loads(config), points
+
+
 def create_store(path: Path, config: dict[str, Any]) -> None:
-    """Create an empty store; its file is whole and synced on return."""
+    """Create an empty store and its record; both are whole and synced on return."""
     with store_errors(path):
         connection = connect(path)
         try:
             connection.execute("PRAGMA journal_mode = WAL")
-            connection.executescript(f"BEGIN;{_SCHEMA}{POINTS_AND_FIELDS}{VERSIONS}{SEQS}")
+            connection.executescript(
+                f"BEGIN;{_SCHEMA}{POINTS_AND_FIELDS}{VERSIONS}{SEQS}{REACH};{SUPERSEDED}"
+            )
+            for trigger in folder_triggers():
+                connection.execute(trigger)
+            reach = Reach.none().next()
+            connection.execute("UPDATE position SET reach = ?", (reach.to_bytes(),))
             connection.executemany(
                 "INSERT INTO settings VALUES (?, ?)",
                 [("format", FORMAT), ("config", json.dumps(config))],
@@ -108,6 +156,7 @@ def create_store(path: Path, config: dict[str, Any]) -> None:
             connection.execute("COMMIT")
         finally:
             connection.close()
+    create_record(record_of(path), reach)
 
 
 def check_format(path: Path, connection: sqlite3.Connection) -> None:

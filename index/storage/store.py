@@ -7,6 +7,7 @@ WAL mode with synchronous=FULL: a committed transaction has been synced. One thr
 from __future__ import annotations
 
 import json
+import logging
 import sqlite3
 import zlib
 from collections.abc import Iterator, Sequence
@@ -22,12 +23,17 @@ from index.storage.adapters import AdapterTable
 from index.storage.demand import DemandTable
 from index.storage.entries import Held, Position, SegmentEntry, StagedRows
 from index.storage.fields import FieldTable
+from index.storage.files import disk_errors
 from index.storage.ids import Key, ids_from_bytes, ids_to_bytes
 from index.storage.migrate import migrate
+from index.storage.reach import Reach, Record, record_of
 from index.storage.schema import check_format, connect, store_errors
 from index.storage.seqs import SeqTable
+from index.storage.superseded import SupersededTable
+from index.storage.verify import behind, check_store
 from index.types import Numbers, Slots
 
+_log = logging.getLogger(__name__)
 LOOKUP = 512  # ids asked for by one statement; below SQLite's smallest limit of 999
 _PURGED_ENTRIES = 128  # staged entries looked at by one purge
 _SEALED_ENTRIES = (
@@ -49,9 +55,14 @@ class Store:
     may read it.
     """
 
-    def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
+    def __init__(
+        self, path: Path, connection: sqlite3.Connection, reach: Reach, record: Record
+    ) -> None:
         self.path = path
         self.trouble: str | None = None
+        self.reach = reach  # of the last commit; any thread may look
+        self._record = record
+        self.superseded = SupersededTable(connection)
         self.fields = FieldTable(connection)
         self.adapters = AdapterTable(connection)
         self.demand = DemandTable(connection)
@@ -63,30 +74,37 @@ class Store:
         """Open an existing store. Raises Damaged or UnknownFormat."""
         if not path.exists():
             raise Damaged(path, "a SQLite database", "no file", "file")
-        with store_errors(path):
+        expected = check_store(path)
+        with store_errors(path), disk_errors(f"open {path}"):
             connection = connect(path)
             try:
                 connection.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}")
                 connection.execute(f"PRAGMA journal_size_limit = {64 << 20}")
                 check_format(path, connection)
-                migrate(connection)
+                migrate(path, connection)
+                reach = _reach(path, connection, expected)
+                record = Record(record_of(path))
+                record.follow(reach)
             except BaseException:
                 connection.close()
                 raise
-            return cls(path, connection)
+            return cls(path, connection, reach, record)
 
     def close(self) -> None:
-        """Close the connection."""
+        """Close the connection, and the record."""
         self._connection.close()
+        self._record.close()
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
         """Commit what the block wrote, synced, or nothing of it."""
+        reach = self.reach.next()
         try:
             with store_errors(self.path):
                 self._connection.execute("BEGIN IMMEDIATE")
                 try:
                     yield
+                    self._connection.execute("UPDATE position SET reach = ?", (reach.to_bytes(),))
                     self._connection.execute("COMMIT")
                 except BaseException:
                     if self._connection.in_transaction:
@@ -95,7 +113,15 @@ class Store:
         except StorageError as error:
             self.trouble = str(error)
             raise
+        self._committed(reach)
+
+    def _committed(self, reach: Reach) -> None:
         self.trouble = None
+        self.reach = reach
+        try:
+            self._record.follow(reach)
+        except OSError as error:  # it says less than it could, which is no harm
+            _log.warning("%s could not be written: %s", record_of(self.path), error)
 
     def rewrite_position(self) -> None:
         """Commit what changes nothing: tells whether there is room, and a disk that takes it."""
@@ -292,6 +318,15 @@ class Store:
         self._connection.execute(
             "UPDATE settings SET value = ? WHERE name = 'config'", (json.dumps(config),)
         )
+
+
+def _reach(path: Path, connection: sqlite3.Connection, expected: Reach | None) -> Reach:
+    """Return the reach of an opened store, which must be the one its files were found to have."""
+    cell = connection.execute("SELECT reach FROM position").fetchone()
+    reach = Reach.from_bytes(cell[0]) if cell and isinstance(cell[0], bytes) else None
+    if reach is None or expected not in (None, reach):
+        raise behind(path, "commits up to", expected or "a number", reach or "none")
+    return reach
 
 
 def _cells(slots: NDArray[np.uint64]) -> list[bytes]:

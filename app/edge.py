@@ -31,7 +31,7 @@ from app.wire.bodies import Disconnected, read_body, replay
 from app.wire.replies import JSON, Headers, completed
 from app.wire.screen import REPLIED, Screen
 from app.work.client import client_of
-from index import StorageError
+from index import Damaged, StorageError
 
 Endpoint = Callable[[Call], Awaitable[Any]]
 
@@ -218,8 +218,10 @@ class Edge:
         """Return an endpoint's result; what fails because of a drop fails as not found."""
         try:
             return await found.endpoint(call)
-        except (StorageError, OSError):
+        except (StorageError, OSError) as error:
             self.context.refuse_dropped(call.collection)
+            if isinstance(error, Damaged):
+                call.collection.met_damage(str(error))
             raise
 
     async def _pass_on(

@@ -397,6 +397,10 @@ class Collection(Versioning):
             self.folder, self.view, self.writer, self.upkeep, self.fields.rebuilds
         )
 
+    def met_damage(self, text: str) -> None:
+        """Let ``state`` tell of damage that a read met, until the collection is opened again."""
+        self.upkeep.met(text)
+
     @property
     def refuses_writes(self) -> str | None:
         """Why the last write failed, until one succeeds; a write is tried every few seconds."""

@@ -194,7 +194,7 @@ class CollectionInfo:
     seq: int
     pending: int  # rows waiting for, or inside, a running seal or compaction
     running: Sequence[str]  # texts of the running background work
-    last_error: str | None  # text of the last failed background work, until one succeeds
+    last_error: str | None  # failed background work, until it succeeds, or damage a read met
     refuses_writes: str | None  # why the last one failed, until one succeeds
     vectors: Mapping[str, VectorInfo]
     fields: Mapping[str, FieldInfo]

@@ -10,6 +10,7 @@ time, each in one thread at most.
 from __future__ import annotations
 
 import logging
+import math
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -113,6 +114,10 @@ class Upkeep:
         self._failures[kind, name] = _Failure(text, time.monotonic() + _RETRY_SECONDS)
         if before is None or before.text != text:
             _log.error("Background work failed, it is tried again: %s", text)
+
+    def met(self, damage: str) -> None:
+        """Record damage that a read met: it stays until the collection is opened again."""
+        self._failures["read", ""] = _Failure(damage, math.inf)
 
     def succeeded(self, kind: str, name: str) -> None:
         """Forget the failure there was."""

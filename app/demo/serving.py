@@ -40,7 +40,7 @@ def serving(data: Path, port: int | None) -> Iterator[tuple[subprocess.Popen[byt
     command = [sys.executable, "-m", "app.cli", "serve", "--host", HOST, "--port", str(chosen)]
     command += ["--data", str(data), "--log-level", "WARNING"]
     # a key that is set for another server would shut the story out of its own
-    server = subprocess.Popen(command, env=_environment())
+    server = subprocess.Popen(command, env=environment())
     client = Client(HOST, chosen)
     previous = signal.signal(signal.SIGTERM, _stopper(server))
     try:
@@ -52,7 +52,7 @@ def serving(data: Path, port: int | None) -> Iterator[tuple[subprocess.Popen[byt
         signal.signal(signal.SIGTERM, previous)
 
 
-def _environment() -> dict[str, str]:
+def environment() -> dict[str, str]:
     """Return ours without the settings in it: they may be those of another server, its keys say."""
     return {
         name: value

@@ -21,6 +21,7 @@ from qdrant_client import QdrantClient
 from app.release import RELEASE
 from tests.api.replies import refused, result
 from tests.api.served import START_SECONDS, Server, serving
+from tests.damage import change
 
 DROP, OVERRIDE, READ_SEARCH = 24, 1, 2  # of prctl: of the capabilities that let root write anywhere
 GOOD, BAD, WORSE = "good", "bad", "worse\nfar"
@@ -155,6 +156,25 @@ def test_no_collection_that_can_be_read_is_not_ready(damaged: Path, tmp_path: Pa
         for name in (BAD, quoted(WORSE)):
             result(http.delete(f"/collections/{name}"))
         assert http.get("/readyz").status_code == 200
+
+
+def test_damage_that_a_read_meets_turns_a_collection_red(tmp_path: Path) -> None:
+    with serving(tmp_path) as server:
+        body = {"vectors": {"size": 1, "distance": "Dot"}}
+        result(httpx.put(f"{server.url}/collections/a", json=body))
+        points = [{"id": n, "vector": [1]} for n in range(3)]
+        where = f"{server.url}/collections/a/points"
+        result(httpx.put(f"{where}?wait=true", json={"points": points}))
+    store = tmp_path / "collections" / "a" / "store.sqlite3"
+    assert change(store, "UPDATE points SET payload = ? WHERE number = ?", 7, 1)
+    with asked(tmp_path) as http:
+        assert result(http.get("/collections/a"))["status"] == "green"
+        for path in ("/collections/a", "/collections/a@v1"):
+            text = refused(http.get(f"{path}/points/1"), 500)
+            told = result(http.get("/collections/a"))
+            assert (told["status"], told["optimizer_status"]) == ("red", {"error": text})
+        assert http.get("/readyz").status_code == 200
+        assert result(http.get("/readyz?verbose"))["collections"] == {"total": 1, "red": 1}
 
 
 def test_the_start_is_logged(damaged: Path) -> None:

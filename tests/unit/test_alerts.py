@@ -65,6 +65,8 @@ def test_every_kind_of_trouble_has_an_alert_of_its_own() -> None:
         "http_errors_total",
         "disk_free_bytes",
         "auth_failures_total",
+        "memory_counted_bytes",
+        "memory_limit_bytes",
     ):
         assert metric in asked
 

@@ -15,6 +15,7 @@ from app.demo.errors import DemoError
 from app.demo.example import choose, to_text
 from app.demo.measuring import Quality, quality
 from app.demo.questions import Asked, Question, ask, content_words, make_questions, sample_sentences
+from app.demo.serving import environment
 from app.demo.table import Step, to_chart, to_table
 
 SOURCE = '''
@@ -226,3 +227,13 @@ def test_the_example_is_a_question_that_each_step_answers_better() -> None:
         "  new      b, f",
     ]
     assert choose(asked, after, bridged, after) is None
+
+
+def test_the_server_of_the_demo_takes_no_settings_of_another(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name in ("API_KEY", "TLS_CERT", "DATA", "MISSPELT", "SIMD"):
+        monkeypatch.setenv(f"PALIMPSEST_{name}", "x")
+    kept = [name for name in environment() if name.startswith("PALIMPSEST_")]
+    assert kept == ["PALIMPSEST_SIMD"]
+    assert "PATH" in environment()

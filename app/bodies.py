@@ -18,6 +18,8 @@ from app.access.guard import GuardedRoute, guarded
 from app.context import Context
 from app.schemas.nesting import MAX_NESTING, TOO_DEEP, is_deeper
 from app.schemas.tolerance import prune
+from app.work.depth import check_depth
+from app.work.lists import check_lists
 
 
 class JsonRequest(Request):
@@ -38,6 +40,8 @@ class JsonRequest(Request):
     async def prune(self, kind: Any) -> None:
         """Leave out what is left out of a body of a type. Raises Refusal."""
         context: Context = self.app.state.context
+        check_depth(await self.body(), context.settings.depth_limit)
+        check_lists(await self.body(), context.settings.batch_limit)
         strict = context.settings.unknown_fields == "refuse"
         self._body = prune(await self.body(), kind, self.scope["warnings"], strict)
 

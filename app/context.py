@@ -27,7 +27,9 @@ from app.strict import Strict, strict_of
 from app.warnings import Warnings
 from app.wire.connections import Connections
 from app.work.client import Client
+from app.work.depth import check_depth
 from app.work.jobs import read_in, write_in
+from app.work.lists import LEAST, check_lists
 from app.work.load import Load
 from app.work.memory import Memory
 from index import (
@@ -58,6 +60,7 @@ class Context:
         self.connections = Connections(settings, self.reloading)
         self.declaring = threading.Lock()  # orders changes of what collections were declared as
         self.has_finished = False  # the work of requests, for good
+        self.short_body = LEAST * settings.batch_limit  # bytes; such bodies list little enough
         self.memory = Memory(settings.memory_limit, self._needed)
         self.load = Load(settings, self.memory)
         self.database: Database
@@ -141,7 +144,16 @@ class Call(msgspec.Struct, frozen=True):
         """Return what ``decode`` makes of the body, which is to be of a type.
 
         What Qdrant leaves out of a body is left out and warned of: see ``app.schemas.tolerance``.
+
+        Raises:
+            Refusal: the body has another shape, is nested too deeply or lists too much.
         """
+        check_lists(self.body, self.context.settings.batch_limit)
+        return self.read_update(kind, decode)
+
+    def read_update(self, kind: Any, decode: Callable[[bytes], T]) -> T:
+        """Do the same for a write, whose lists are counted once they are read."""
+        check_depth(self.body, self.context.settings.depth_limit)
         strict = self.context.settings.unknown_fields == "refuse"
         return read(self.body, kind, decode, self.warnings, strict)
 

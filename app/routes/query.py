@@ -128,7 +128,7 @@ def answer_now(
 
     ``warnings`` takes what is to be said of the answer; it is only added to when there is one.
     """
-    if strict_of(collection, context.rates) is not None:
+    if strict_of(collection, context.rates) is not None or len(body) >= context.short_body:
         return None
     asked = decode(body, collection.config)
     if isinstance(asked, Tree):

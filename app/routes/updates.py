@@ -35,6 +35,7 @@ from app.schemas.updates import (
     to_vector_deletion,
     to_vector_update,
 )
+from app.work.lists import check_updates
 from index import CollectionConfig
 
 Body = TypeVar("Body")
@@ -105,7 +106,7 @@ async def batch(call: Call) -> list[UpdateReply]:
 
     def checked() -> list[Update]:
         require_utf8(call.body)
-        updates = call.read(OperationsBody, decode)
+        updates = call.read_update(OperationsBody, decode)
         _check(call, updates, parameters)
         return updates
 
@@ -147,7 +148,7 @@ async def _write(
 
     def begin() -> tuple[Update, Future[int]]:
         require_utf8(call.body)
-        update = call.read(decoder.type, decode)
+        update = call.read_update(decoder.type, decode)
         _check(call, [update], parameters)
         return update, update.begin(call.collection)
 
@@ -158,6 +159,7 @@ async def _write(
 
 
 def _check(call: Call, updates: Sequence[Update], parameters: Parameters) -> None:
+    check_updates(updates, call.context.settings.batch_limit)
     strict = call.strict()
     if strict is not None:
         strict.write(updates, parameters.timeout)

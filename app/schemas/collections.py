@@ -11,6 +11,7 @@ from pydantic import AfterValidator, Field, ValidationInfo
 from pydantic_core import PydanticCustomError
 
 from app.schemas.spaces import (
+    MAX_COUNT,
     STORED,
     Body,
     HnswBody,
@@ -22,7 +23,6 @@ from app.schemas.spaces import (
     Vectors,
 )
 
-MAX_COUNT = 2**64 - 1
 MAX_SMALL_COUNT = 2**32 - 1  # of shards and replicas
 Bytes = Annotated[int, Field(ge=0, le=MAX_COUNT)]
 AtLeastOne = Annotated[int, Field(ge=1, le=MAX_COUNT)]
@@ -56,12 +56,12 @@ class OptimizersBody(Body):
     """Upkeep: ``deleted_threshold`` and ``indexing_threshold`` (kilobytes) have an effect here."""
 
     deleted_threshold: float | None = Field(default=None, ge=0, le=1)
-    vacuum_min_vector_number: int | None = Field(default=None, ge=0)
-    default_segment_number: int | None = Field(default=None, ge=0)
+    vacuum_min_vector_number: int | None = Field(default=None, ge=0, le=MAX_COUNT)
+    default_segment_number: int | None = Field(default=None, ge=0, le=MAX_COUNT)
     max_segment_size: Bytes | None = None
     memmap_threshold: Bytes | None = None
     indexing_threshold: Bytes | None = None
-    flush_interval_sec: int | None = Field(default=None, ge=0)
+    flush_interval_sec: int | None = Field(default=None, ge=0, le=MAX_COUNT)
     max_optimization_threads: Bytes | Literal["auto"] | None = None
     prevent_unoptimized: bool | None = None
 
@@ -69,9 +69,9 @@ class OptimizersBody(Body):
 class WalBody(Body):
     """Kept and given back; the log is SQLite's."""
 
-    wal_capacity_mb: int | None = Field(default=None, ge=1)
-    wal_segments_ahead: int | None = Field(default=None, ge=0)
-    wal_retain_closed: int | None = Field(default=None, ge=0)
+    wal_capacity_mb: int | None = Field(default=None, ge=1, le=MAX_COUNT)
+    wal_segments_ahead: int | None = Field(default=None, ge=0, le=MAX_COUNT)
+    wal_retain_closed: int | None = Field(default=None, ge=0, le=MAX_COUNT)
 
 
 class MultivectorLimit(Body):
@@ -108,7 +108,7 @@ class StrictModeBody(Body):
     condition_max_size: AtLeastOne | None = None
     multivector_config: dict[str, MultivectorLimit] | None = None
     sparse_config: dict[str, SparseLimit] | None = None
-    max_payload_index_count: int | None = Field(default=None, ge=0)
+    max_payload_index_count: int | None = Field(default=None, ge=0, le=MAX_COUNT)
     max_resident_memory_percent: int | None = Field(default=None, ge=1, le=100)
 
 
@@ -129,8 +129,8 @@ class ParamsChange(Body):
 
     replication_factor: NonZero | None = None
     write_consistency_factor: NonZero | None = None
-    read_fan_out_factor: int | None = Field(default=None, ge=0)
-    read_fan_out_delay_ms: int | None = Field(default=None, ge=0)
+    read_fan_out_factor: int | None = Field(default=None, ge=0, le=MAX_COUNT)
+    read_fan_out_delay_ms: int | None = Field(default=None, ge=0, le=MAX_COUNT)
     on_disk_payload: bool | None = None
     payload: PayloadPlacementBody | None = None
     id_tracker: PlacementBody | None = None

@@ -19,6 +19,7 @@ from pydantic import (
 
 from index import MAX_SIZE
 
+MAX_COUNT = 2**64 - 1  # of what is counted in an unsigned number
 Memory = Literal["cold", "cached", "pinned"]
 Datatype = Literal["float32", "float16", "uint8", "turbo4", "turbo8", "turbo16"]
 Distances = Literal["Cosine", "Dot", "Euclid", "Manhattan"]
@@ -46,13 +47,13 @@ class Body(BaseModel):
 class HnswBody(Body):
     """Graph parameters; placement hints are kept and have no effect."""
 
-    m: int | None = Field(default=None, ge=0)
-    ef_construct: int | None = Field(default=None, ge=4)
-    full_scan_threshold: int | None = Field(default=None, ge=0)
-    max_indexing_threads: int | None = Field(default=None, ge=0)
+    m: int | None = Field(default=None, ge=0, le=MAX_COUNT)
+    ef_construct: int | None = Field(default=None, ge=4, le=MAX_COUNT)
+    full_scan_threshold: int | None = Field(default=None, ge=0, le=MAX_COUNT)
+    max_indexing_threads: int | None = Field(default=None, ge=0, le=MAX_COUNT)
     on_disk: bool | None = None
     memory: Memory | None = None
-    payload_m: int | None = Field(default=None, ge=0)
+    payload_m: int | None = Field(default=None, ge=0, le=MAX_COUNT)
     inline_storage: bool | None = None
 
 
@@ -165,7 +166,7 @@ class VectorChange(Body):
 class SparseIndexBody(Body):
     """Kept and given back; postings are held in memory as float32."""
 
-    full_scan_threshold: int | None = Field(default=None, ge=0)
+    full_scan_threshold: int | None = Field(default=None, ge=0, le=MAX_COUNT)
     on_disk: bool | None = None
     memory: Memory | None = None
     datatype: SparseDatatype | None = None

@@ -95,7 +95,7 @@ class Database:
         with disk_errors(f"open {path}"):
             for folder in (path, path / "collections", path / "unfinished"):
                 make_folder(folder)
-            lock = _lock(path)
+            lock = lock_directory(path)
             try:
                 database = cls(path, lock, threads or os.cpu_count() or 1, has_room)
             except BaseException:
@@ -353,7 +353,8 @@ def _fresh(error: StorageError) -> StorageError:
     return fresh
 
 
-def _lock(path: Path) -> IO[bytes]:
+def lock_directory(path: Path) -> IO[bytes]:
+    """Return the open lock of a data directory; closing it lets it go. Raises DirectoryLocked."""
     lock = open(path / "lock", "ab")
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -30,10 +30,11 @@ def tidy(parent: Path, listed: set[str], superseded: set[str]) -> None:
         if entry in superseded or entry.endswith(UNFINISHED):
             remove_folder(parent / entry)
         else:
-            _set_aside(parent / entry)
+            set_aside(parent / entry)
 
 
-def _set_aside(folder: Path) -> None:
+def set_aside(folder: Path) -> None:
+    """Move a folder of a collection to ``lost+found``. Raises OSError."""
     lost = folder.parent.parent / LOST
     lost.mkdir(exist_ok=True)
     kept = lost / f"{folder.parent.name}-{folder.name}"

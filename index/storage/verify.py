@@ -75,6 +75,22 @@ def check_store(path: Path) -> Reach | None:
     return reach
 
 
+def is_log_of(path: Path) -> bool:
+    """Tell whether a log follows what its database holds, as far as it is whole.
+
+    Raises:
+        Damaged: the database is none; OSError: it cannot be read.
+    """
+    database = _read_database(path)
+    log = read_log(log_of(path), database.page_size, database.root)
+    try:
+        if log is not None:
+            _follow(log_of(path), database.reach, log)
+    except Damaged:
+        return False
+    return True
+
+
 def _require_folders(path: Path, reach: Reach) -> None:
     """Require that no segment was written at a later commit than the store knows."""
     segments = path.parent / SEGMENTS

@@ -13,6 +13,7 @@ import logging
 import os
 import shutil
 import sqlite3
+import zlib
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -25,6 +26,8 @@ import pytest
 from index import Collection, CollectionConfig, Database, FieldIndex
 from index.config import MaintenanceConfig, VectorConfig
 from index.errors import Damaged
+from index.restoring import main, restore
+from index.segments.sealed import Sealed
 from index.storage.checkpoints import Checkpoints
 from index.storage.reach import Reach, create_record, read_record
 from index.storage.wal import read_log
@@ -301,6 +304,54 @@ def test_a_commit_that_nobody_was_answered_about_is_dropped(state: State) -> Non
     text[end - FRAME : end] = bytes(FRAME)
     (after / LOG).write_bytes(text)
     assert require_kept(after, {**state.points}) == "held"
+
+
+def test_what_segments_hold_is_restored(state: State, tmp_path: Path) -> None:
+    """The database of a moment before the first seal, and nothing else of the store."""
+    folder = tmp_path / "data" / "collections" / "kept"
+    folder.parent.mkdir(parents=True)
+    shutil.move(state.folder, folder)
+    shutil.copy(state.before[0] / STORE, folder / STORE)
+    (folder / LOG).unlink()
+    segments = [read_rows(path) for path in folder.glob("segments/*")]
+    sealed = {one: row for rows in segments for one, row in rows.items()}
+    assert require_kept(folder, state.points) == "refused"
+
+    restored = restore(folder)
+    assert restored.unread == () and restored.segments == len(segments)
+    assert restored.vectors >= restored.points_without_payload == len(sealed) > 100
+    with Database.open(tmp_path / "data") as database:
+        assert database.damaged() == {}
+        found = held(database.get("kept"))
+    assert {one: vector for one, (_, vector) in found.items()} == sealed
+    kept = {one.name.rpartition("-")[0] for one in folder.glob("lost+found/*")}
+    assert kept == {"store", "segments", "fields"}
+    assert (folder / "lost+found" / "store-1" / RECORD).exists()
+
+
+def test_restoring_what_is_whole_changes_nothing(state: State, tmp_path: Path) -> None:
+    folder = tmp_path / "data" / "collections" / "kept"
+    folder.parent.mkdir(parents=True)
+    shutil.move(state.folder, folder)
+    restored = restore(folder)
+    assert (restored.vectors, restored.unread) == (0, ())
+    assert require_kept(folder, state.points) == "held"
+
+
+def test_a_missing_record_is_accepted_by_restoring(state: State, tmp_path: Path) -> None:
+    folder = tmp_path / "data" / "collections" / "kept"
+    folder.parent.mkdir(parents=True)
+    shutil.move(state.folder, folder)
+    (folder / RECORD).unlink()
+    assert require_kept(folder, state.points) == "refused"
+    assert main([str(folder)]) == 0
+    assert require_kept(folder, state.points) == "held"
+
+
+def read_rows(path: Path) -> dict[int, bytes]:
+    segment = Sealed.open(path, zlib.crc32((path / "segment.json").read_bytes()))
+    vectors = segment.vectors_of(np.arange(segment.n))
+    return {int(one): row.tobytes() for one, row in zip(segment.ids, vectors, strict=True)}
 
 
 def test_a_log_is_read_as_sqlite_reads_it(tmp_path: Path) -> None:

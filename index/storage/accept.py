@@ -1,0 +1,91 @@
+"""Takes a store for what it still holds, after its log was lost: the first half of restoring.
+
+Everything that is taken away is kept in ``lost+found`` first.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import closing, suppress
+from pathlib import Path
+
+from index.errors import Damaged
+from index.storage.entries import Position
+from index.storage.files import described, open_folder
+from index.storage.reach import Reach, create_record, read_record, record_of
+from index.storage.schema import check_format, connect, store_errors
+from index.storage.tidying import LOST, SEGMENTS, UNFINISHED, set_aside
+from index.storage.verify import is_log_of, log_of
+
+
+def accept(path: Path) -> Position:
+    """Let a store be opened again that lacks what was answered; return where it stands.
+
+    Its log is applied as far as it is whole and belongs to it. Segments that it does not list, and
+    those it lists that cannot be read, are set aside.
+
+    Raises:
+        Damaged: the database itself cannot be read.
+    """
+    _keep_files(path)
+    try:
+        applies = is_log_of(path)
+    except (OSError, ValueError) as error:
+        raise Damaged(path, "a SQLite database", str(error), "file") from error
+    if not applies:
+        for leftover in (log_of(path), path.with_name(path.name + "-shm")):
+            leftover.unlink(missing_ok=True)
+    with store_errors(path), closing(connect(path)) as own:
+        check_format(path, own)
+        rows = own.execute("SELECT name, crc32 FROM segments").fetchall()
+        unread = [name for name, crc in rows if not _is_whole(path.parent / SEGMENTS / name, crc)]
+        listed = {name for name, _ in rows} - {*unread}
+        own.executemany("DELETE FROM segments WHERE name = ?", ((name,) for name in unread))
+        position = Position(*own.execute("SELECT seq, slot, points FROM position").fetchone())
+        furthest = max((one.commit for one in _reaches(path)), default=0)
+        cell = own.execute("SELECT * FROM position").fetchone()[-1]
+        reach = Reach.from_bytes(cell) if isinstance(cell, bytes) else None
+        if reach is not None:
+            reach = Reach(reach.store, max(furthest, reach.commit), 0, reach.mark).next()
+            own.execute("UPDATE position SET reach = ?", (reach.to_bytes(),))
+            create_record(record_of(path), reach)
+        own.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    if reach is None:  # of an earlier format: it gets a record when it is opened
+        record_of(path).unlink(missing_ok=True)
+    for entry in sorted(os.listdir(path.parent / SEGMENTS)):
+        if entry not in listed and not entry.endswith(UNFINISHED):
+            set_aside(path.parent / SEGMENTS / entry)
+    return position
+
+
+def _keep_files(path: Path) -> None:
+    lost = path.parent / LOST
+    lost.mkdir(exist_ok=True)
+    number = sum(name.startswith("store-") for name in os.listdir(lost))
+    kept = lost / f"store-{number + 1}"
+    kept.mkdir()
+    for file in (path, log_of(path), record_of(path)):
+        if file.exists():
+            shutil.copy2(file, kept)
+
+
+def _is_whole(folder: Path, checksum: int) -> bool:
+    try:
+        open_folder(folder, checksum)
+    except Exception:
+        return False
+    return True
+
+
+def _reaches(path: Path) -> Iterator[Reach]:
+    with suppress(OSError):
+        recorded = read_record(record_of(path))
+        if recorded is not None:
+            yield recorded
+    for parent in (path.parent / SEGMENTS, path.parent / LOST):
+        for name in os.listdir(parent):
+            own = Reach.from_json(described(parent / name).get("reach"))
+            if own is not None:
+                yield own

@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.access.admission import Unauthorized, admit, collection_of, record
-from app.access.guard import ACCESS, reach
+from app.access.guard import ACCESS, allow, reach
 from app.access.rights import Access, Level
 from app.access.table import Right, right_of
 from app.context import Call, Context
@@ -181,11 +181,12 @@ class Edge:
         status = 200
         extra: Headers = scope[REPLIED]
         try:
+            access: Access = scope[ACCESS]
+            allow(access, context.database, found.right, found.name)  # before anything is read
             body = await read_body(scope, receive, self._body_limit)
             reply = scope.get(FINISHED)
             if reply is None:
                 knobs = read_knobs(scope["headers"])
-                access: Access = scope[ACCESS]
                 collection = reach(access, context.database, found.right, found.name)
                 warnings = Warnings()
                 call = Call(

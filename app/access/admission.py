@@ -108,7 +108,10 @@ async def _require_standing(context: Context, shown: Shown) -> None:
     if condition is None:
         return
     context.life.require_open()
-    if not await context.in_thread(lambda: holds(context.database, condition)):
+    # it may take long, and goes to the account of the collection that it reads
+    share = context.threads.of(context.database.real_name(condition.collection))
+    counting = share.submit(lambda: holds(context.database, condition))
+    if not await asyncio.wrap_future(counting):
         raise Unproven("value_missing", "the point that `value_exists` asks for is not there")
 
 

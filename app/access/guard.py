@@ -46,7 +46,7 @@ def check(request: Request, path: str) -> None:
     access, right = access_of(request), right_of(request.method, path)
     if right.scope == "collection":
         context: Context = request.app.state.context
-        access.require(context.database, request.path_params[COLLECTION], right.level)
+        allow(access, context.database, right, request.path_params[COLLECTION])
     elif right.scope == "server":
         access.require_everywhere(right.level)
     elif right.scope == "credential":
@@ -54,6 +54,14 @@ def check(request: Request, path: str) -> None:
             access.require_everywhere(Level.READ)
     elif path == READINESS and not is_open("GET", path, request.scope["query_string"]):
         access.require_everywhere(Level.READ)
+
+
+def allow(access: Access, database: Database, right: Right, name: str) -> None:
+    """Raise Refusal (403) unless a route that names a collection may be used."""
+    if right.scope == "collection":
+        access.require(database, name, right.level)
+    else:
+        access.require_everywhere(right.level)
 
 
 def reach(access: Access, database: Database, right: Right, name: str) -> Collection:

@@ -109,7 +109,9 @@ class Edge:
             preflight = self.screen.preflight(scope)
             if preflight is None:
                 access = scope[ACCESS] = await admit(self.context, scope)
-                taken = await self.context.load.take(scope, metrics.in_flight)
+                # whoever guesses keys and is made to wait takes no room from others
+                under_way = metrics.in_flight - self.context.gate.failures.waiting
+                taken = await self.context.load.take(scope, under_way)
             if preflight is not None:
                 route, status = "preflight", 200
                 headers = [(b"content-length", b"0"), *preflight, *scope[REPLIED]]

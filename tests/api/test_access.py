@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -460,6 +461,19 @@ def test_wrong_keys_are_answered_late_and_a_valid_one_never_is(tmp_path: Path) -
             text = http.get("/metrics", headers=shown(FULL)).text
     assert 'palimpsest_auth_failures_total{reason="invalid_key"} 14.0' in text
     assert 'palimpsest_auth_failures_total{reason="missing"} 3.0' in text
+
+
+def test_those_who_guess_take_no_room_from_others(tmp_path: Path) -> None:
+    """Their replies wait, more of them than requests may be under way."""
+    with serving(tmp_path, PALIMPSEST_API_KEY=FULL, PALIMPSEST_REQUEST_LIMIT="4") as running:
+        head = b"GET /collections HTTP/1.1\r\nhost: localhost\r\napi-key: wrong\r\n\r\n"
+        with ExitStack() as held:
+            for _ in range(40):
+                guess = socket.create_connection(("127.0.0.1", running.port), timeout=30)
+                held.enter_context(guess).sendall(head)
+            for _ in range(5):
+                reply = httpx.get(f"{running.url}/collections", headers=shown(FULL))
+                assert reply.status_code == 200
 
 
 def test_a_key_that_sends_too_much_waits_and_no_other(tmp_path: Path) -> None:

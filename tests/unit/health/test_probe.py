@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.api.served import free_port, serving
+from tests.api.test_tls import Files, serving_tls
 
 
 def probe(**environment: str) -> subprocess.CompletedProcess[str]:
@@ -29,6 +30,20 @@ def test_a_ready_server_needs_no_key_to_say_so(host: str, tmp_path: Path) -> Non
     with serving(tmp_path, **given) as server:
         done = probe(PALIMPSEST_PORT=str(server.port), PALIMPSEST_HOST=host)
     assert (done.returncode, done.stdout) == (0, "all shards are ready\n")
+
+
+@pytest.mark.parametrize("asks_clients", [False, True])
+def test_a_server_over_tls(asks_clients: bool, tmp_path: Path) -> None:
+    files = Files(tmp_path)
+    given = {"PALIMPSEST_TLS_CERT": str(files.cert), "PALIMPSEST_TLS_KEY": str(files.key)}
+    more = {}
+    if asks_clients:  # the server's own certificate is of an authority that it trusts
+        files.authority.cert_pem.write_to_path(str(tmp_path / "clients.pem"))
+        more["PALIMPSEST_TLS_CLIENT_CA"] = str(tmp_path / "clients.pem")
+    shown = files.client(files.authority.issue_cert("a.example"))
+    with serving_tls(files, shown, **more) as (server, _):
+        done = probe(PALIMPSEST_PORT=str(server.port), **given, **more)
+    assert (done.returncode, done.stdout) == (0, "all shards are ready\n"), done.stderr
 
 
 def test_a_server_that_drains_is_not_ready(tmp_path: Path) -> None:

@@ -21,11 +21,23 @@ from tests.bench import (
     scroll,
     sparse,
     versions,
+    wire,
 )
 from tests.bench.corpora import Corpus
 from tests.bench.report import Result, table
 
-PARTS = ("graphs", "scans", "filtered", "payload", "scroll", "sparse", "versions", "rest", "keys")
+PARTS = (
+    "graphs",
+    "scans",
+    "filtered",
+    "payload",
+    "scroll",
+    "sparse",
+    "versions",
+    "rest",
+    "keys",
+    "wire",
+)
 _TEXTS = ("payload", "scroll", "versions")  # parts that need the folder itself
 
 
@@ -94,6 +106,7 @@ def _measure(part: str, corpus: Corpus, arguments: argparse.Namespace) -> Iterat
         "scroll": lambda: scroll.measure(arguments.vectors, rounds),
         "sparse": lambda: sparse.measure(arguments.vectors, rounds),
         "versions": lambda: versions.measure(arguments.vectors, rounds),
+        "wire": wire.measure,
         "rest": lambda: rest.measure(corpus, rounds, arguments.seconds),
         "keys": lambda: keys.measure(corpus),
     }

@@ -26,9 +26,14 @@ from index import (
     InvalidId,
     InvalidInput,
     NotFound,
+    NotYetApplied,
+    OutOfDescriptors,
+    OutOfMemory,
+    ReadOnlyDisk,
     StorageError,
     StorageFull,
     VersionConflict,
+    of_system,
 )
 
 log = logging.getLogger("palimpsest")
@@ -41,11 +46,20 @@ STATUS: tuple[tuple[type[Exception], int], ...] = (
     (InvalidConfig, HTTPStatus.UNPROCESSABLE_ENTITY),
     (InvalidInput, HTTPStatus.BAD_REQUEST),
     (StorageFull, HTTPStatus.INSUFFICIENT_STORAGE),
+    (OutOfDescriptors, HTTPStatus.SERVICE_UNAVAILABLE),
+    (OutOfMemory, HTTPStatus.SERVICE_UNAVAILABLE),
+    (NotYetApplied, HTTPStatus.SERVICE_UNAVAILABLE),
+    (ReadOnlyDisk, HTTPStatus.INSUFFICIENT_STORAGE),
     (StorageError, HTTPStatus.INTERNAL_SERVER_ERROR),
 )
 
 MAX_NAME = 255  # bytes of a collection's name
 BEGINNINGS = ("Wrong input: ", "Bad request: ", "Format error in ", "Validation error in ")
+
+OUT_OF_MEMORY = (
+    "Service unavailable: there is no memory for this request: ask for less at once, try again "
+    "later, or give the server more"
+)
 
 # What readers of bodies raise beside their own errors.
 UNREADABLE: Mapping[type[Exception], str] = {
@@ -127,12 +141,22 @@ def describe(error: Exception) -> tuple[int, str]:
             if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
                 log.error("%s: %s", type(error).__name__, error)
             return _worded(error, status)
+    return _describe_other(error)
+
+
+def _describe_other(error: Exception) -> tuple[int, str]:
+    """Describe what frameworks, Python and the system raise."""
     if isinstance(error, RequestValidationError):
         return _describe_validation(error.errors())
     if isinstance(error, HTTPException):
         return error.status_code, str(error.detail)
     if isinstance(error, TimeoutError):
         return HTTPStatus.REQUEST_TIMEOUT, "Timeout: the request took longer than its `timeout`"
+    if isinstance(error, MemoryError):
+        log.error("a request was refused: out of memory", exc_info=error)
+        return HTTPStatus.SERVICE_UNAVAILABLE, OUT_OF_MEMORY
+    if isinstance(error, OSError):
+        return describe(of_system(error, "answer the request"))
     if type(error) in UNREADABLE:
         reason = UNREADABLE[type(error)]
         return HTTPStatus.BAD_REQUEST, f"Format error in JSON body: {reason}"

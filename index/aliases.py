@@ -28,7 +28,8 @@ from index.errors import (
     StorageFull,
     UnknownFormat,
 )
-from index.storage.files import disk_errors, sync_folder
+from index.storage.causes import disk_errors
+from index.storage.files import sync_folder
 
 FORMAT = 1
 FILE = "aliases.json"

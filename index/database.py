@@ -28,13 +28,15 @@ from index.errors import (
     DirectoryLocked,
     InvalidConfig,
     InvalidInput,
+    OutOfMemory,
     StorageError,
     StoreFailed,
     VersionNotFound,
 )
 from index.recover import SEGMENTS, STORE
+from index.reopening import Reopening, may_pass
+from index.storage.causes import disk_errors
 from index.storage.files import (
-    disk_errors,
     make_folder,
     remove_folder,
     remove_unlisted,
@@ -49,6 +51,7 @@ MAX_COLLECTION_NAME, MAX_VECTOR_NAME = 255, 200  # bytes of UTF-8; aliases as co
 MAX_CALLED = 1_024  # characters that may call a collection, with its version
 _TRIED_BYTES = 4096  # by ``try_disk``: a page
 _BANNED = frozenset('<>:"/\\|?*\0\x1f')
+_MORE = "give the server more; it is tried again"
 _VERSIONED = f"{AT!r} stands before the name of a version and is not allowed"
 
 
@@ -66,6 +69,7 @@ class Database:
         self._broken: dict[str, StorageError] = {}
         self._closed = False
         self._background = Background(self._upkeeps)
+        self._reopening = Reopening(self._worth_a_try, self._try_again)
 
     @classmethod
     def open(
@@ -107,6 +111,7 @@ class Database:
             progress(done, len(names))
             database._open_one(name)
         database._background.start()
+        database._reopening.start()
         return database
 
     def __enter__(self) -> Database:
@@ -121,6 +126,7 @@ class Database:
             if self._closed:
                 return
             self._closed = True
+            self._reopening.stop()
             with ExitStack() as last_first:  # goes on when one of them fails
                 last_first.callback(self._held.close)
                 for collection in self._open.values():
@@ -303,11 +309,29 @@ class Database:
                 changed=self._background.wake,
                 has_room=self._has_room,
             )
+        except MemoryError:
+            self._keep_broken(name, OutOfMemory(f"There is no memory to open {name!r}: {_MORE}"))
         except StorageError as error:
-            self._broken[name] = _fresh(error)
+            self._keep_broken(name, _fresh(error))
         except Exception as error:  # one collection must not keep the others from being served
             _log.exception("Collection %r could not be opened", name)
             self._broken[name] = StoreFailed(f"Collection {name!r} could not be opened: {error!r}")
+        else:
+            self._broken.pop(name, None)
+
+    def _keep_broken(self, name: str, error: StorageError) -> None:
+        self._broken[name] = error
+        if may_pass(error):
+            self._reopening.want()
+
+    def _worth_a_try(self) -> list[str]:
+        return [name for name, error in self._broken.copy().items() if may_pass(error)]
+
+    def _try_again(self, name: str) -> None:
+        """Open a collection whose cause may have passed, unless it was dropped or the end came."""
+        with self._change:
+            if not self._closed and name in self._broken:
+                self._open_one(name)
 
     def _folder(self, name: str) -> Path:
         return self._path / "collections" / name

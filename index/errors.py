@@ -23,6 +23,11 @@ PalimpsestError
 └── StorageError            the disk said no, or no longer says what was written
     ├── StorageFull         no space: writes are refused, reads go on
     ├── StoreFailed         SQLite or the file system failed; the write was not acknowledged
+    │   ├── OutOfDescriptors    the process or the machine may open no more files
+    │   ├── OutOfMemory         an allocation was refused
+    │   ├── DiskFailed          the disk could not read or write (EIO)
+    │   ├── NotPermitted        the server's user may not read or write a file
+    │   └── ReadOnlyDisk        the file system takes no writes
     ├── Damaged             a file's length or checksum is wrong; names the file
     │   └── DamagedPoint    what the store holds of a point contradicts the rest; names the point
     ├── UnknownFormat       a file's format number is newer than this release reads
@@ -206,6 +211,26 @@ class StorageFull(StorageError):
 
 class StoreFailed(StorageError):
     """SQLite or the file system failed; the write was not acknowledged."""
+
+
+class OutOfDescriptors(StoreFailed):
+    """The process, or the machine, may open no more files; what lies on disk may be whole."""
+
+
+class OutOfMemory(StoreFailed):
+    """An allocation was refused; nothing was changed, and the server goes on."""
+
+
+class DiskFailed(StoreFailed):
+    """The disk could not read or write (EIO)."""
+
+
+class NotPermitted(StoreFailed):
+    """The server's user may not read or write a file."""
+
+
+class ReadOnlyDisk(StoreFailed):
+    """The file system takes no writes."""
 
 
 class Damaged(StorageError):

@@ -34,10 +34,10 @@ from index.errors import (
 from index.loading import REASONS, Reason, Unbuilt, add_stored, pieces
 from index.payload.config import FieldIndex
 from index.payload.indexes import Building
+from index.storage.causes import disk_errors
 from index.storage.fields import FieldEntry
 from index.storage.files import (
     Array,
-    disk_errors,
     make_folder,
     remove_folder,
     write_folder,

@@ -29,8 +29,9 @@ from index.segments.dead import Dead
 from index.segments.sealed import Sealed
 from index.sparse.rows import SparseRows
 from index.sparse.sealed import SparseSealed
+from index.storage.causes import disk_errors
 from index.storage.entries import StagedRows
-from index.storage.files import disk_errors, make_folder
+from index.storage.files import make_folder
 from index.storage.ids import Ids, keys_of, unpack_ids
 from index.storage.schema import store_errors
 from index.storage.store import Store

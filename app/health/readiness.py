@@ -35,13 +35,13 @@ def why_not_ready(context: Context) -> str | None:
         return context.life.why
     damaged = context.database.damaged()
     if damaged and len(damaged) == len(context.database.names()):
-        return f"no collection can be read, {len(damaged)} are damaged"
+        return f"no collection can be read, {len(damaged)} cannot be opened"
     if context.settings.ready != "strict":
         return None
     refusing = sum(each.refuses_writes is not None for each in context.collections())
     if not (damaged or refusing):
         return None
-    return f"{len(damaged)} collections are damaged, {refusing} refuse writes"
+    return f"{len(damaged)} collections cannot be opened, {refusing} refuse writes"
 
 
 def check(context: Context) -> dict[str, Any]:

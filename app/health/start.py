@@ -23,10 +23,10 @@ def announce(context: Context, address: str) -> None:
     log.info("palimpsest %s serves %s from %s: %s", RELEASE, address, folder, _held(context))
     damaged = context.database.damaged()
     for name, why in list(damaged.items())[:MOST_DAMAGED]:
-        log.error("Collection %r is damaged and not served: %s", name, in_a_line(why))
+        log.error("Collection %r cannot be opened and is not served: %s", name, in_a_line(why))
     if len(damaged) > MOST_DAMAGED:
         more = len(damaged) - MOST_DAMAGED
-        log.error("%d more collections are damaged: GET /readyz?verbose names them", more)
+        log.error("%d more collections cannot be opened: GET /readyz?verbose names them", more)
 
 
 def in_a_line(text: str) -> str:

@@ -15,12 +15,10 @@ from __future__ import annotations
 import errno
 import io
 import json
-import mmap
 import os
 import shutil
 import zlib
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,25 +26,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from index.errors import Damaged, StorageFull, StoreFailed, UnknownFormat
+from index.errors import Damaged, UnknownFormat
+from index.storage.causes import disk_errors, unreadable
+from index.storage.mapped import map_file
 
 FORMAT = 2
 DESCRIPTION = "segment.json"
 _WRITE_BYTES = 4 << 20  # one write call; keeps the time without a sign of life short
-_FULL = (errno.ENOSPC, errno.EDQUOT)
 
 Array = NDArray[Any]
-
-
-@contextmanager
-def disk_errors(what: str) -> Iterator[None]:
-    """Turn what the operating system raises into StorageFull or StoreFailed."""
-    try:
-        yield
-    except OSError as error:
-        if error.errno in _FULL:
-            raise StorageFull(f"No space left to {what}: free some, the server goes on") from error
-        raise StoreFailed(f"Could not {what}: {error}") from error
 
 
 def write_folder(folder: Path, arrays: Mapping[str, Array], description: Mapping[str, Any]) -> int:
@@ -142,7 +130,7 @@ class Folder:
 
     path: Path
     description: Mapping[str, Any]
-    buffers: Mapping[str, mmap.mmap]
+    buffers: Mapping[str, memoryview]
 
     def has(self, name: str) -> bool:
         """Tell whether there is an array of the name."""
@@ -185,12 +173,13 @@ def open_folder(path: Path, checksum: int) -> Folder:
     Raises:
         Damaged: a file is missing, or its length or checksum is wrong; names the file.
         UnknownFormat: the folder was written by a newer release.
+        StorageError: one of its other subclasses: a file could not be read.
     """
     description_path = path / DESCRIPTION
     try:
         text = description_path.read_bytes()
     except OSError as error:
-        raise Damaged(description_path, "a readable file", error.strerror, "file") from error
+        raise unreadable(description_path, error) from error
     _require_equal(description_path, "checksum", checksum, zlib.crc32(text))
     description = json.loads(text)
     if description["format"] not in range(1, FORMAT + 1):
@@ -202,13 +191,13 @@ def open_folder(path: Path, checksum: int) -> Folder:
     return Folder(path, description, buffers)
 
 
-def _open_file(path: Path, length: int, checksum: int) -> mmap.mmap:
+def _open_file(path: Path, length: int, checksum: int) -> memoryview:
     try:
         with open(path, "rb") as file:
             _require_equal(path, "length", length, os.fstat(file.fileno()).st_size)
-            buffer = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+            buffer = map_file(file.fileno(), length)
     except OSError as error:
-        raise Damaged(path, f"a file of {length} bytes", error.strerror, "file") from error
+        raise unreadable(path, error) from error
     _require_equal(path, "checksum", checksum, zlib.crc32(buffer))
     return buffer
 

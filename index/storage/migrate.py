@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from index.storage.files import disk_errors
+from index.storage.causes import disk_errors
 from index.storage.ids import ids_from_bytes, keys_of, unpack_ids
 from index.storage.reach import Reach, create_record, record_of
 from index.storage.schema import (

@@ -33,7 +33,8 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
-from index.errors import Damaged, PalimpsestError, StorageFull, StoreFailed, UnknownFormat
+from index.errors import Damaged, PalimpsestError, StoreFailed, UnknownFormat
+from index.storage.causes import of_sqlite
 from index.storage.reach import Reach, create_record, record_of
 
 FORMAT = 5
@@ -93,7 +94,7 @@ def folder_triggers() -> list[str]:
 
 @contextmanager
 def store_errors(path: Path) -> Iterator[None]:
-    """Turn SQLite's errors into StorageFull, Damaged or StoreFailed."""
+    """Turn SQLite's errors into Damaged, or into the error of their cause."""
     try:
         yield
     except sqlite3.Error as error:
@@ -101,12 +102,11 @@ def store_errors(path: Path) -> Iterator[None]:
 
 
 def _translate(path: Path, error: sqlite3.Error) -> PalimpsestError:
-    extended = getattr(error, "sqlite_errorcode", 0)
-    code = extended & 0xFF
-    if code == sqlite3.SQLITE_FULL or extended == sqlite3.SQLITE_IOERR_SHMSIZE:
-        return StorageFull(f"No space left to write {path}: free some, the server goes on")
-    if code in _DAMAGE:
+    if getattr(error, "sqlite_errorcode", 0) & 0xFF in _DAMAGE:
         return Damaged(path, "a SQLite database", str(error), "file")
+    known = of_sqlite(path, error)
+    if known is not None:
+        return known
     name = getattr(error, "sqlite_errorname", type(error).__name__)
     return StoreFailed(f"SQLite failed on {path}: {error} ({name})")
 

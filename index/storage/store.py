@@ -20,10 +20,10 @@ from numpy.typing import NDArray
 
 from index.errors import Damaged, StorageError
 from index.storage.adapters import AdapterTable
+from index.storage.causes import disk_errors
 from index.storage.demand import DemandTable
 from index.storage.entries import Held, Position, SegmentEntry, StagedRows
 from index.storage.fields import FieldTable
-from index.storage.files import disk_errors
 from index.storage.ids import Key, ids_from_bytes, ids_to_bytes
 from index.storage.migrate import migrate
 from index.storage.reach import Reach, Record, record_of

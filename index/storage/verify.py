@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from index.errors import Damaged
+from index.storage.causes import unreadable
 from index.storage.files import described
 from index.storage.reach import Reach, read_record, record_of
 from index.storage.schema import connect_frozen
@@ -58,13 +59,14 @@ def check_store(path: Path) -> Reach | None:
 
     Raises:
         Damaged: what was answered is missing, or what is there does not belong together.
+        StorageError: one of its other subclasses: a file could not be read.
     """
     try:
         database = _read_database(path)
         log = read_log(log_of(path), database.page_size, database.root)
         recorded = _recorded(path)
     except OSError as error:
-        raise Damaged(path, "readable files", error.strerror, "file") from error
+        raise unreadable(Path(error.filename or path), error) from error
     reach = database.reach
     if log is not None:
         reach = _follow(log_of(path), reach, log)

@@ -139,7 +139,7 @@ def test_a_strict_server_is_not_ready_with_a_damaged_collection(damaged: Path) -
         for path in ("/readyz", "/readyz?verbose"):
             reply = http.get(path)
             assert reply.status_code == 503
-            assert "2 collections are damaged" in reply.text
+            assert "2 collections cannot be opened" in reply.text
         assert result(http.get(f"/collections/{GOOD}"))["status"] == "green"
         for name in (BAD, quoted(WORSE)):
             assert http.get(f"/collections/{name}/exists").json()["result"]["exists"]
@@ -191,7 +191,7 @@ def test_the_start_is_logged(damaged: Path) -> None:
     assert f" {running.url} from {damaged}: 3 collections: 'good' (7 points), 2 more" in told
     errors = [line for line in lines if " ERROR " in line]
     assert len(errors) == 2
-    assert "'bad' is damaged" in errors[0] and "'worse\\nfar' is damaged" in errors[1]
+    assert "'bad' cannot be" in errors[0] and "'worse\\nfar' cannot be" in errors[1]
     assert all("store.sqlite3" in line for line in errors)
 
 

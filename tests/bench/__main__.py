@@ -15,6 +15,7 @@ from tests.bench import (
     filtered,
     graphs,
     keys,
+    leaving,
     payload,
     rest,
     scans,
@@ -37,6 +38,7 @@ PARTS = (
     "rest",
     "keys",
     "wire",
+    "leaving",
 )
 _TEXTS = ("payload", "scroll", "versions")  # parts that need the folder itself
 
@@ -109,6 +111,7 @@ def _measure(part: str, corpus: Corpus, arguments: argparse.Namespace) -> Iterat
         "wire": wire.measure,
         "rest": lambda: rest.measure(corpus, rounds, arguments.seconds),
         "keys": lambda: keys.measure(corpus),
+        "leaving": leaving.measure,
     }
     return parts[part]()
 

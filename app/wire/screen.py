@@ -35,6 +35,7 @@ NOTED = frozenset(
     )
 )
 _COUNTED = {b"host": 1, b"content-type": 2}  # of which a plain request has at most one each
+_PLAIN_DIGITS = 5  # of a declared length: longer bodies are not held for the short way
 _NOT_PLAIN = frozenset((b"origin", b"sec-fetch-site", b"content-encoding", b"transfer-encoding"))
 
 
@@ -66,6 +67,8 @@ class Screen:
                     return False
             elif name in _NOT_PLAIN or name.startswith(OURS):
                 return False
+            elif name == b"content-length" and len(value) > _PLAIN_DIGITS:
+                return False  # one beyond the limit is refused before it comes
         return True
 
     def refusal(self, scope: Scope) -> Refusal | None:

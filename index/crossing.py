@@ -51,7 +51,7 @@ def out_of_reach(view: View, name: str) -> list[OutOfReach]:
     """Return the points that queries of a vector name do not reach."""
     bridges = sorted(view.bridges_of(name), key=lambda one: one.fitted is None)
     return [
-        OutOfReach(bridge.vector, bridge.rows, bridge.queries, len(points))
+        OutOfReach(bridge.vector, bridge.rows, bridge.queries, len(points), bridge.damage)
         for bridge, points in view.bridged(name, bridges)
         if bridge.fitted is None and points
     ]
@@ -100,7 +100,8 @@ def across(
                 vectors, rest = vectors.only(points), None
             found.append(Across(bridge, vectors, rest, live))
         elif mode == "require":
-            raise MissingAdapter(bridge.vector, bridge.rows, bridge.queries)
+            raise MissingAdapter(bridge.vector, bridge.rows, bridge.queries, bridge.damage)
         elif mode == "on" and stats is not None:
-            stats.out_of_reach.append(OutOfReach(bridge.vector, bridge.rows, bridge.queries, live))
+            missed = (bridge.vector, bridge.rows, bridge.queries, live, bridge.damage)
+            stats.out_of_reach.append(OutOfReach(*missed))
     return found

@@ -112,10 +112,11 @@ class InvalidPairs(InvalidInput):
 class MissingAdapter(InvalidInput):
     """Points that hold only one version were to be found by queries of another."""
 
-    def __init__(self, vector: str, rows: str, queries: str) -> None:
+    def __init__(self, vector: str, rows: str, queries: str, damage: str | None = None) -> None:
+        why = "" if damage is None else f", as the adapter between them cannot be read ({damage})"
         super().__init__(
             f"Points that hold only version {rows!r} of vector {vector!r} cannot be found by "
-            f"queries of version {queries!r}: fit an adapter with POST "
+            f"queries of version {queries!r}{why}: fit an adapter with POST "
             f'/collections/{{collection_name}}/adapters {{"vector": "{vector}", "rows": "{rows}", '
             f'"queries": "{queries}"}}, or search without them by the header '
             "x-palimpsest-bridge: off"

@@ -166,6 +166,7 @@ class Fitting:
             Running(one.request)
             for one in self.reversing.possible()
             if (one.request.vector, one.request.rows, one.request.queries) not in asked
+            and one.ends not in self._writer.damaged  # shown as such
         ]
         return found + damaged + [shown_running(one) for one in (*running, *waiting)]
 

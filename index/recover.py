@@ -176,7 +176,7 @@ def _adapters(
             opened = Fitted.open(folder / entry.folder, entry.checksum)
             fitted[entry.rows, entry.queries] = opened
         except Damaged as error:
-            _log.error("An adapter cannot be used, fit it again: %s", error)
+            _log.error("An adapter is fitted again if points tell of it, and else to be: %s", error)
             damaged[entry.rows, entry.queries] = str(error)
     return fitted, damaged
 

@@ -59,8 +59,28 @@ class Reversing:
         ]
 
     def possible(self) -> list[Reverse]:
-        """Return those of them that can be fitted."""
-        return [one for one in self.missing() if one.possible]
+        """Return those of them that can be fitted, and damaged ones that can be fitted again."""
+        return [one for one in (*self.missing(), *self._damaged()) if one.possible]
+
+    def _damaged(self) -> Iterator[Reverse]:
+        """Yield the adapters that cannot be read, as points determine them."""
+        writer = self._writer
+        view = writer.view
+        own = {view.config.number(view.config.column_of(one)): one for one in view.config.versions}
+        for ends in writer.damaged:
+            if not own.keys() >= {*ends} or ends in writer.fitted:
+                continue
+            rows, queries = (own[number] for number in ends)
+            columns = [view.config.column_of(one) for one in (rows, queries)]
+            held = [view.vectors[column].held for column in columns]
+            there = held[0].intersection_cardinality(held[1])
+            if there < self._left.get(ends, 0):
+                continue
+            spaces = [view.config.dense[column] for column in columns]
+            kind = _kind(there, *(space.distance for space in spaces))
+            request = FitRequest(rows.version, queries.version, rows.vector, kind)
+            needed = needed_points(spaces[0], spaces[1], request.holdout)
+            yield Reverse(ends, request, there, needed)
 
     def failed(self, ends: Ends, there: int) -> None:
         """Try an adapter again only with more points than are there."""

@@ -47,7 +47,7 @@ def collection_state(
         seq=view.seq,
         pending=upkeep.pending(),
         running=upkeep.running(),
-        last_error=upkeep.last_error,
+        last_error=upkeep.last_error or next(iter(writer.damaged.values()), None),
         refuses_writes=writer.refuses,
         vectors=_vector_states(view),
         fields=fields,

@@ -110,6 +110,7 @@ class OutOfReach(NamedTuple):
     rows: str
     queries: str
     points: int
+    damage: str | None = None  # of the adapter there was
 
 
 @dataclass(slots=True)
@@ -126,6 +127,7 @@ class SearchStats:
     scored: int = 0  # codes (or raw rows, in exact search) compared with the query
     rescored: int = 0  # candidates recomputed from originals
     segments: int = 0
+    lacking: int = 0  # of the segments, those whose damaged graph, codes or lists are made anew
     seconds: dict[str, float] = field(default_factory=dict)  # plan, scan, traverse, merge, payload
     versions: list[VersionStats] = field(default_factory=list)
     bridged: list[tuple[int, Numbers]] = field(default_factory=list)  # by column of the query
@@ -138,6 +140,7 @@ class SearchStats:
         self.scored += other.scored
         self.rescored += other.rescored
         self.segments += other.segments
+        self.lacking += other.lacking
         for stage, seconds in other.seconds.items():
             self.seconds[stage] = self.seconds.get(stage, 0.0) + seconds
         self.versions += other.versions

@@ -259,6 +259,7 @@ def put_fitted(
         before = [e for e in writer.store.adapters.entries() if (e.rows, e.queries) == ends]
         with writer.store.transaction():
             writer.store.adapters.put(AdapterEntry(*ends, name, checksum))
+        writer.damaged = {pair: why for pair, why in writer.damaged.items() if pair != ends}
         writer.declare(writer.config, {**writer.fitted, ends: fitted})
         writer.publish(writer.view)
         return before[0].folder if before else None

@@ -152,7 +152,9 @@ class Writer:
 
     def publish(self, view: View) -> None:
         """Make a view the current one, with the bridges between the versions as they are now."""
-        self.view = replace(view, config=self.config, bridges=bridges_of(self.config, self.fitted))
+        self.view = replace(
+            view, config=self.config, bridges=bridges_of(self.config, self.fitted, self.damaged)
+        )
 
     @property
     def refuses(self) -> str | None:

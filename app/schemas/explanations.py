@@ -74,7 +74,7 @@ def explain(
         versions=versions,
         points_bridged=sum(one.hits for one in versions if one.adapter is not None),
         estimated=collection.estimated(stats, hits),
-        out_of_reach=[Unreached(*one) for one in most_out_of_reach(stats)],
+        out_of_reach=[Unreached(*one[:4]) for one in most_out_of_reach(stats)],
         visited=stats.visited,
         scored=stats.scored,
         rescored=stats.rescored,
@@ -83,8 +83,16 @@ def explain(
     )
 
 
+_LACKING = (
+    "{} of {} segments are compared row by row: their graph, codes or lists were damaged, and are "
+    "being made anew"
+)
+
+
 def warn_of_reach(warnings: Warnings, stats: SearchStats) -> None:
-    """Add what a search could not reach to the warnings of its reply."""
+    """Add what a search could not reach, or use, to the warnings of its reply."""
+    if stats.lacking:
+        warnings.add("damage", _LACKING.format(stats.lacking, stats.segments))
     if stats.out_of_reach:
         for one in most_out_of_reach(stats):
             warnings.add("out_of_reach", describe_reach(one))
@@ -106,7 +114,13 @@ def describe_reach(one: OutOfReach) -> str:
     vector = f'"vector": "{one.vector}", ' if one.vector else ""
     return (
         f"{one.points} points hold only version {one.rows!r}{of} and are out of reach of queries "
-        f"of version {one.queries!r}, as no adapter leads to them: fit one with POST adapters "
+        f"of version {one.queries!r}, as {_why(one)}: fit one with POST adapters "
         f'{{{vector}"rows": "{one.rows}", "queries": "{one.queries}"}}, or write their vectors of '
         f"version {one.queries!r}"
     )
+
+
+def _why(one: OutOfReach) -> str:
+    if one.damage is None:
+        return "no adapter leads to them"
+    return f"the adapter that led to them cannot be read ({one.damage})"

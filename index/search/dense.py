@@ -69,6 +69,7 @@ def search_parts(
             hits = _search_growing(growing, query, plan, allowed, scaling)
             found.append(PartHits(growing.columns, hits))
     stats.segments = len(vectors.sealed)
+    stats.lacking = sum(bool(part.segment.lacking) for part in vectors.sealed)
     stats.seconds["traverse"] = traversed - started
     stats.seconds["scan"] = perf_counter() - traversed
     for one in found:

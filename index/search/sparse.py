@@ -75,6 +75,7 @@ def search_sparse(
         stats.scored += read
         found.append(PartHits(part.columns, Hits(rows, -scores, 0, read, 0)))
     stats.segments = len(vectors.sealed)
+    stats.lacking = sum(bool(part.segment.lacking) for part in vectors.sealed)
     stats.seconds["scan"] = perf_counter() - started
     return found
 

@@ -35,7 +35,7 @@ def to_compact(
 def _is_outdated(part: SealedPart, config: VectorConfig | SparseConfig) -> bool:
     """Tell whether a segment was written under other settings than are wanted now."""
     if isinstance(config, SparseConfig) or not isinstance(part.segment, Sealed):
-        return False  # a sparse segment is written one way only
+        return bool(part.segment.lacking)  # a sparse segment is written one way only
     return is_outdated(part.segment, config)
 
 

@@ -11,7 +11,7 @@ no graph.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -55,6 +55,7 @@ class Sealed:
     description: Mapping[str, Any]
     bytes_by_component: Mapping[str, int]
     disk_bytes: int
+    lacking: tuple[str, ...]  # damaged files that are made anew when it is written again
 
     @classmethod
     def open(
@@ -71,24 +72,31 @@ class Sealed:
             Damaged: a file is not what was written.
             UnknownFormat: a newer release wrote it.
         """
-        files = open_folder(folder, checksum)
+        files = open_folder(folder, checksum, spare)
         described = files.description
         ids = files.loaded("ids")
         numbers = _numbers(files, ids, numbers_of)
         kept = files.mapped("kept") if files.has("kept") else None
-        codes = files.loaded("codes") if files.has("codes") else None
+        codes = None
+        if files.has("codes") and not _lacks(files, "encoder_"):
+            codes = files.loaded("codes")
         encoder = graph = None
         if codes is not None:
             encoder = Encoder.from_json(described["encoder"], _prefixed(files, "encoder_"))
-        if described["graph"] is not None:
+        is_coded = codes is not None or described["encoder"] is None
+        if described["graph"] is not None and is_coded and not _lacks(files, "graph_"):
             graph = Graph.from_arrays(described["graph"], _prefixed(files, "graph_"))
+        slots = files.mapped("slots")
+        by_slot = (
+            files.mapped("by_slot") if files.has("by_slot") else np.argsort(slots).astype(np.uint32)
+        )
         distance, size = Distance(described["distance"]), described["size"]
         searcher = Searcher(distance, size, kept, encoder=encoder, codes=codes, graph=graph)
         return cls(
             name=folder.name,
             n=len(ids),
-            slots=files.mapped("slots"),
-            by_slot=files.mapped("by_slot"),
+            slots=slots,
+            by_slot=by_slot,
             seqs=files.mapped("seqs"),
             numbers=numbers,
             ids=ids,
@@ -100,6 +108,7 @@ class Sealed:
             description=described,
             bytes_by_component=_bytes_by_component(files, ids, kept, codes),
             disk_bytes=files.nbytes,
+            lacking=tuple(files.lacking),
         )
 
     def find(self, slots: Slots) -> NDArray[np.intp]:
@@ -125,6 +134,16 @@ def _numbers(files: Folder, ids: Ids, numbers_of: Callable[[Ids], Numbers] | Non
     if numbers_of is None:
         raise Damaged(files.path, "numbers of its points", "none", "array")
     return numbers_of(ids)
+
+
+def spare(names: Collection[str]) -> set[str]:
+    """Return the files of a segment that can be made anew: what originals, or codes, determine."""
+    derived = ("graph_", "codes", "encoder_") if "kept.npy" in names else ("graph_",)
+    return {name for name in names if name == "by_slot.npy" or name.startswith(derived)}
+
+
+def _lacks(files: Folder, prefix: str) -> bool:
+    return any(name.startswith(prefix) for name in files.lacking)
 
 
 def _prefixed(files: Folder, prefix: str) -> dict[str, Array]:
@@ -155,9 +174,13 @@ def is_walked(config: VectorConfig) -> bool:
 def is_outdated(segment: Sealed, config: VectorConfig) -> bool:
     """Tell whether the segment was written under another encoding or graph than is wanted now.
 
+    One that lacks files is, too.
+
     One that was written before rows were rounded as they came is, unless its originals hold nothing
     but such numbers.
     """
+    if segment.lacking:
+        return True
     wanted = describe(config, seed=0)
     if any(segment.description[name] != wanted[name] for name in _CHOICES):
         return True

@@ -8,7 +8,7 @@ read into memory; the rest stays mapped.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -44,22 +44,31 @@ class SparseSealed:
     description: Mapping[str, Any]
     bytes_by_component: Mapping[str, int]
     disk_bytes: int
+    lacking: tuple[str, ...]  # damaged files that are made anew when it is written again
 
     @classmethod
     def open(cls, folder: Path, checksum: int) -> SparseSealed:
         """Open and check a segment. Raises Damaged or UnknownFormat."""
-        files = open_folder(folder, checksum)
+        files = open_folder(folder, checksum, _spare)
         kind = files.description.get("kind")
         if kind != KIND:
             raise Damaged(folder, KIND, kind, "kind of rows")
         ids, numbers = files.loaded("ids"), files.loaded("numbers")
         rows = SparseRows(*(files.mapped(name) for name in ("indptr", "indices", "values")))
-        postings = Postings.from_arrays(_postings(files), len(ids))
+        postings = (
+            Postings.of(rows, 0)
+            if any(name.startswith("postings_") for name in files.lacking)
+            else Postings.from_arrays(_postings(files), len(ids))
+        )
+        slots = files.mapped("slots")
+        by_slot = (
+            files.mapped("by_slot") if files.has("by_slot") else np.argsort(slots).astype(np.uint32)
+        )
         return cls(
             name=folder.name,
             n=len(ids),
-            slots=files.mapped("slots"),
-            by_slot=files.mapped("by_slot"),
+            slots=slots,
+            by_slot=by_slot,
             seqs=files.mapped("seqs"),
             numbers=numbers,
             ids=ids,
@@ -72,6 +81,7 @@ class SparseSealed:
                 "originals_mapped": rows.nbytes,
             },
             disk_bytes=files.nbytes,
+            lacking=tuple(files.lacking),
         )
 
     def find(self, slots: Slots) -> NDArray[np.intp]:
@@ -86,6 +96,10 @@ class SparseSealed:
 def postings_files(postings: Postings) -> dict[str, NDArray[Any]]:
     """Return the arrays of posting lists under their names in a folder."""
     return {_PREFIX + name: array for name, array in postings.arrays().items()}
+
+
+def _spare(names: Collection[str]) -> set[str]:
+    return {name for name in names if name == "by_slot.npy" or name.startswith("postings_")}
 
 
 def _postings(files: Folder) -> dict[str, NDArray[Any]]:

@@ -15,11 +15,12 @@ from __future__ import annotations
 import errno
 import io
 import json
+import logging
 import os
 import shutil
 import zlib
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,7 @@ DESCRIPTION = "segment.json"
 _WRITE_BYTES = 4 << 20  # one write call; keeps the time without a sign of life short
 
 Array = NDArray[Any]
+_log = logging.getLogger(__name__)
 
 
 def write_folder(folder: Path, arrays: Mapping[str, Array], description: Mapping[str, Any]) -> int:
@@ -126,11 +128,12 @@ def sync_folder(folder: Path) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Folder:
-    """An opened folder: every file's length and checksum was right."""
+    """An opened folder: every file's length and checksum was right, but for those it lacks."""
 
     path: Path
     description: Mapping[str, Any]
     buffers: Mapping[str, memoryview]
+    lacking: Mapping[str, Damaged] = field(default_factory=dict)  # spare files, what is wrong
 
     def has(self, name: str) -> bool:
         """Tell whether there is an array of the name."""
@@ -163,12 +166,16 @@ class Folder:
         return sum(len(buffer) for buffer in self.buffers.values())
 
 
-def open_folder(path: Path, checksum: int) -> Folder:
+def open_folder(
+    path: Path, checksum: int, spare: Callable[[Collection[str]], Collection[str]] | None = None
+) -> Folder:
     """Open a folder and check every byte of it.
 
     Args:
         path: the folder.
         checksum: crc32 of its description, as ``write_folder`` returned it.
+        spare: tells, of the names of all files, those that can be made anew from the others; the
+            folder is opened without one that is damaged. None for no file.
 
     Raises:
         Damaged: a file is missing, or its length or checksum is wrong; names the file.
@@ -184,11 +191,18 @@ def open_folder(path: Path, checksum: int) -> Folder:
     description = json.loads(text)
     if description["format"] not in range(1, FORMAT + 1):
         raise UnknownFormat(path, description["format"], FORMAT)
-    buffers = {
-        name: _open_file(path / name, expected["bytes"], expected["crc32"])
-        for name, expected in description["files"].items()
-    }
-    return Folder(path, description, buffers)
+    expected = description["files"]
+    spared = () if spare is None else spare(expected)
+    buffers, lacking = {}, {}
+    for name, one in expected.items():
+        try:
+            buffers[name] = _open_file(path / name, one["bytes"], one["crc32"])
+        except Damaged as error:
+            if name not in spared:
+                raise
+            lacking[name] = error
+            _log.warning("It is made anew from others: %s", error)
+    return Folder(path, description, buffers, lacking)
 
 
 def _open_file(path: Path, length: int, checksum: int) -> memoryview:

@@ -22,3 +22,4 @@ class Bridge:
     queries: str
     needed: bool
     fitted: Fitted | None
+    damage: str | None = None  # of the adapter there was

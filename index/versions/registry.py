@@ -13,6 +13,7 @@ from index.versions.bridge import Bridge
 from index.versions.fitted import Fitted
 
 FittedByColumns = Mapping[tuple[int, int], Fitted]  # (rows, queries) column numbers
+DamagedByColumns = Mapping[tuple[int, int], str]  # and what is wrong with each
 MAX_VERSION_NAME = 64  # bytes
 _BANNED = frozenset('<>:"/\\|?*@\0\x1f\ufffd')  # the last stands for what was not UTF-8
 
@@ -196,7 +197,9 @@ def _described(
     return {**declared, "vectors": dict(one)}
 
 
-def bridges_of(config: CollectionConfig, fitted: FittedByColumns) -> dict[str, tuple[Bridge, ...]]:
+def bridges_of(
+    config: CollectionConfig, fitted: FittedByColumns, damaged: DamagedByColumns
+) -> dict[str, tuple[Bridge, ...]]:
     """Return, by column of the queries, the bridges to the other versions of the same vector.
 
     Rows mapped for just these queries come first, then the best adapters by their reports; those
@@ -206,7 +209,7 @@ def bridges_of(config: CollectionConfig, fitted: FittedByColumns) -> dict[str, t
     for queries in config.versions:
         column = config.column_of(queries)
         others = [
-            _bridge(config, one, queries, fitted)
+            _bridge(config, one, queries, fitted, damaged)
             for one in reversed(config.versions_of(queries.vector))
             if one != queries and _is_searched(one, queries)
         ]
@@ -226,11 +229,20 @@ def _bridge(
     rows: VersionConfig,
     queries: VersionConfig,
     fitted: FittedByColumns,
+    damaged: DamagedByColumns,
 ) -> Bridge:
     column = config.column_of(rows)
     numbers = config.number(column), config.number(config.column_of(queries))
     needed = rows.state != "shadow"
-    return Bridge(column, rows.vector, rows.version, queries.version, needed, fitted.get(numbers))
+    return Bridge(
+        column,
+        rows.vector,
+        rows.version,
+        queries.version,
+        needed,
+        fitted.get(numbers),
+        damaged.get(numbers),
+    )
 
 
 def _rank(config: CollectionConfig, bridge: Bridge) -> tuple[bool, bool, float]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -630,11 +632,14 @@ def test_a_damaged_adapter_is_named_and_replaced(tmp_path: Path, rng: np.random.
         assert len(collection.retrieve([*range(100)])) == 100
         (shown,) = collection.adapters()
         assert shown.state == "damaged" and str(file) in shown.stage
-        with pytest.raises(MissingAdapter):
+        with pytest.raises(MissingAdapter, match=re.escape(str(file))) as caught:
             collection.search(SearchRequest(query, "@v2", bridge="require"))
+        assert "POST" in str(caught.value) and "delete" not in str(caught.value)
         left_out = collection.search(SearchRequest(query, "@v2")).stats.out_of_reach
-        assert left_out == [OutOfReach("", "v1", "v2", 100)]
+        assert left_out == [OutOfReach("", "v1", "v2", 100, shown.stage)]
+        assert collection.state().last_error == shown.stage
         collection.fit_adapter(request)
+        assert collection.state().last_error is None
         assert [one.state for one in collection.adapters()] == ["fitted"]
         assert len(collection.search(SearchRequest(query, "@v2")).ids) == 10
     assert not folder.exists()
@@ -643,6 +648,40 @@ def test_a_damaged_adapter_is_named_and_replaced(tmp_path: Path, rng: np.random.
     with Database.open(tmp_path, threads=1) as database:
         database.get("docs").drop_adapter("", "v1", "v2")
         assert database.get("docs").adapters() == []
+
+
+@pytest.mark.parametrize("how", ["flip", "truncate", "remove"])
+@pytest.mark.parametrize("name", ["matrix.npy", "segment.json"])
+def test_a_damaged_adapter_is_fitted_again_where_points_tell_of_it(
+    how: str, name: str, tmp_path: Path, rng: np.random.Generator
+) -> None:
+    spaces = {v: VectorConfig(SIZES[v], Distance.COSINE) for v in ("v1", "v2")}
+    query = rng.normal(size=SIZES["v2"]).astype(np.float32)
+    with Database.open(tmp_path, threads=1) as database:
+        collection = database.create("docs", config_of(spaces["v1"]))
+        account = Account(collection, texts_of(300, rng), spaces)
+        account.declare("v2")
+        account.put("v1", range(300))
+        account.put("v2", range(200))
+        collection.fit_adapter(FitRequest("v1", "v2", kind="ridge"))
+        (folder,) = (collection.folder / "adapters").iterdir()
+    file = folder / name
+    whole = file.read_bytes()
+    if how == "remove":
+        file.unlink()
+    else:
+        changed = whole[:-1] + bytes([whole[-1] ^ 1])
+        file.write_bytes(changed if how == "flip" else whole[:-1])
+    with Database.open(tmp_path, threads=1) as database:
+        collection = database.get("docs")
+        until = time.monotonic() + 60
+        while [one.state for one in collection.adapters()] != ["fitted"]:
+            assert time.monotonic() < until
+            time.sleep(0.02)
+        assert collection.search(SearchRequest(query, "@v2", bridge="require")).ids
+        assert collection.state().last_error is None
+    with Database.open(tmp_path, threads=1) as database:
+        assert [one.state for one in database.get("docs").adapters()] == ["fitted"]
 
 
 def test_folders_that_nothing_names_are_deleted_on_open(account: Account) -> None:

@@ -63,7 +63,7 @@ def refused(http: httpx.Client) -> httpx.Response:
 def test_requests_above_the_limit_are_told_to_come_again(server: Server, begin: Begin) -> None:
     with httpx.Client(base_url=server.url, timeout=30) as http:
         assert http.get("/collections").status_code == 200
-        waiting = [begin(server, 100) for _ in range(LIMIT)]
+        waiting = [begin(server, 100) for _ in range(2 * LIMIT)]  # some of which are refused
         reply = refused(http)
         assert (reply.status_code, reply.headers.get("retry-after")) == (503, "1"), reply.text
         assert f"{LIMIT} requests" in reply.json()["status"]["error"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gzip
 from functools import cache
-from importlib.resources import files
+from pathlib import Path
 from typing import NamedTuple
 
 from fastapi import APIRouter, Request, Response
@@ -20,6 +20,7 @@ POLICY = (
     "img-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'none'; "
     "frame-ancestors 'none'"
 )
+FOLDER = Path(__file__).parents[1] / "swagger"
 PAGE = "page.html"
 SERVED = {
     "swagger-ui-bundle.js": "text/javascript",
@@ -65,5 +66,5 @@ def _reply(request: Request, name: str, kind: str, kept: str) -> Response:
 
 @cache
 def _read(name: str) -> File:
-    content = (files("app") / "swagger" / name).read_bytes()
+    content = (FOLDER / name).read_bytes()
     return File(content, gzip.compress(content, mtime=0))

@@ -47,6 +47,7 @@ from index.stops import check_stop
 from index.storage.ids import Key, check_ids, key_of, keys_of
 from index.storage.payload_size import PayloadSize
 from index.storage.reader import Reader
+from index.storage.reserve import Reserve
 from index.types import (
     BridgeMode,
     CollectionInfo,
@@ -75,6 +76,7 @@ class Collection(Versioning):
         threads: int,
         changed: Callable[[], None],
         has_room: HasRoom = lambda _: True,
+        reserve: Reserve | None = None,
     ) -> None:
         """Open the files. Raises Damaged or UnknownFormat.
 
@@ -84,6 +86,7 @@ class Collection(Versioning):
             threads: how many build a graph.
             changed: called by the writer after each change.
             has_room: tells whether background work may take so many bytes of memory.
+            reserve: room on the disk kept for deletes.
         """
         self.name = name
         self.folder = folder
@@ -97,7 +100,9 @@ class Collection(Versioning):
             pace.follow(self.writer.view)
             changed()
 
-        self.writer = Writer(name, opened, lambda filter: self.selector().select(filter), wrote)
+        self.writer = Writer(
+            name, opened, lambda filter: self.selector().select(filter), wrote, reserve
+        )
         self._show(None)
         self._virtual: dict[str, Collection] = {}
         self.fields = Fields(folder / FIELDS, self.writer)
@@ -284,12 +289,12 @@ class Collection(Versioning):
     def delete_payload(self, whose: Selection, paths: Sequence[Path]) -> Future[int]:
         """Delete what is at paths of payloads. Raises as ``set_payload``."""
         return self.writer.write(
-            PayloadEdit(self._whose(whose), lambda payload: delete_keys(payload, paths))
+            PayloadEdit(self._whose(whose), lambda payload: delete_keys(payload, paths), frees=True)
         )
 
     def clear_payload(self, whose: Selection) -> Future[int]:
         """Delete payloads. Raises as ``set_payload``."""
-        return self.writer.write(PayloadEdit(self._whose(whose), lambda _: None))
+        return self.writer.write(PayloadEdit(self._whose(whose), lambda _: None, frees=True))
 
     # Payload indexes.
 

@@ -2,7 +2,7 @@
 
 ``lock`` is held while the directory is open, ``collections/<name>/`` is one folder each,
 ``aliases.json`` says what else they are called, and ``unfinished/`` holds collections being created
-or dropped; it is emptied on open.
+or dropped; it is emptied on open. ``reserve`` is room kept for deletes.
 """
 
 from __future__ import annotations
@@ -43,6 +43,7 @@ from index.storage.files import (
     sync_folder,
     write_synced,
 )
+from index.storage.reserve import Reserve
 from index.storage.schema import create_store
 from index.upkeep import HasRoom, Upkeep
 
@@ -64,6 +65,7 @@ class Database:
         self._held = lock
         self._threads = threads
         self._has_room = has_room
+        self._reserve = Reserve(path / "reserve")
         self._change = threading.Lock()  # orders create, drop, changes of aliases and close
         self._open: dict[str, Collection] = {}
         self._broken: dict[str, StorageError] = {}
@@ -308,6 +310,7 @@ class Database:
                 threads=self._threads,
                 changed=self._background.wake,
                 has_room=self._has_room,
+                reserve=self._reserve,
             )
         except MemoryError:
             self._keep_broken(name, OutOfMemory(f"There is no memory to open {name!r}: {_MORE}"))

@@ -28,6 +28,7 @@ PalimpsestError
     │   ├── DiskFailed          the disk could not read or write (EIO)
     │   ├── NotPermitted        the server's user may not read or write a file
     │   └── ReadOnlyDisk        the file system takes no writes
+    │   └── SyncFailed      what was written may not be on the disk, whatever a later sync says
     ├── Damaged             a file's length or checksum is wrong; names the file
     │   └── DamagedPoint    what the store holds of a point contradicts the rest; names the point
     ├── UnknownFormat       a file's format number is newer than this release reads
@@ -232,6 +233,10 @@ class NotPermitted(StoreFailed):
 
 class ReadOnlyDisk(StoreFailed):
     """The file system takes no writes."""
+
+
+class SyncFailed(StoreFailed):
+    """A sync failed: the system may have dropped what was written, and says so only once."""
 
 
 class Damaged(StorageError):

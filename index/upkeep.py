@@ -20,7 +20,7 @@ from typing import TypeAlias
 
 from index.changes import frozen
 from index.demand import Demand
-from index.errors import NoRoom, PalimpsestError, StorageError
+from index.errors import NoRoom, PalimpsestError, StorageError, SyncFailed
 from index.fields import Fields
 from index.fitting import Fitting
 from index.recover import purge_some
@@ -257,6 +257,8 @@ class Upkeep:
         """Let little live in the log alone, now that staged rows are in a segment."""
         try:
             self._checkpoints.move()
+        except SyncFailed as error:
+            self._writer.store.poison(str(error))
         except StorageError as error:  # the rows are sealed all the same; it is tried again
             self.failed("checkpoint", "", str(error))
         else:
@@ -340,6 +342,8 @@ class _Attempt:
             return False
         if not isinstance(error, Exception):
             return False
+        if isinstance(error, SyncFailed):
+            upkeep._writer.store.poison(str(error))
         if not upkeep._stopped.is_set():
             what = str(error) if isinstance(error, PalimpsestError) else repr(error)
             upkeep.failed(self._kind, self._name, f"{self._shown[0]}: {what}")

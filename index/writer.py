@@ -26,17 +26,18 @@ from pyroaring import BitMap
 from index.batch import Upsert, VectorUpdate
 from index.changes import apply
 from index.collection_config import CollectionConfig
-from index.errors import CollectionNotFound, InvalidInput, PointNotFound, StoreFailed
+from index.errors import CollectionNotFound, InvalidInput, PointNotFound, StorageFull, StoreFailed
 from index.filters.expression import Filter, HasId
 from index.numbering import Numbering
 from index.payload.indexes import PayloadIndexes
 from index.storage.ids import id_of_key
+from index.storage.reserve import Reserve
 from index.storage.seqs import are_many
 from index.storage.store import Store
 from index.storage.tidying import are_gone
 from index.versions.registry import FittedByColumns, bridges_of
 from index.view import View
-from index.writes import Group, PayloadChanges, Write, filter_of, size_of
+from index.writes import Group, PayloadChanges, Write, filter_of, frees, size_of
 
 Answer = TypeVar("Answer")
 Outcome: TypeAlias = int | InvalidInput | PointNotFound  # a write's seq, or why it failed alone
@@ -85,6 +86,7 @@ class Writer:
         opened: Opened,
         select: Callable[[Filter], BitMap],
         changed: Callable[[], None],
+        reserve: Reserve | None = None,
     ) -> None:
         self._collection = collection
         self.store, self.indexes = opened.store, opened.indexes
@@ -95,6 +97,7 @@ class Writer:
             len(numbers) for _, numbers in store.fields.touched()
         )  # not in folders yet
         self._select = select
+        self._reserve = reserve
         self._changed = changed
         self.declare(opened.config, opened.fitted)
         self.publish(opened.view)
@@ -217,7 +220,15 @@ class Writer:
 
     def _carry_out(self, requests: list[_Request]) -> None:
         try:
-            outcomes = self._commit([request.write for request in requests])
+            outcomes = self._commit_with_room([request.write for request in requests])
+        except StorageFull as error:
+            if len(requests) > 1 and any(frees(request.write) for request in requests):
+                for request in requests:
+                    self._carry_out([request])
+            else:
+                for request in requests:
+                    request.future.set_exception(error)
+            return
         except Exception as error:
             for request in requests:
                 request.future.set_exception(error)
@@ -227,6 +238,29 @@ class Writer:
                 request.future.set_result(outcome)
             else:
                 request.future.set_exception(outcome)
+
+    def _commit_with_room(self, writes: Sequence[Write]) -> list[Outcome]:
+        """Commit; where the disk is full and the writes free room, with the room kept for that."""
+        frees_room = all(frees(write) for write in writes)
+        if self._reserve is not None and self._reserve.released and not frees_room:
+            self._reserve.refill(at_once=True)
+            if self._reserve.released:
+                raise StorageFull(
+                    f"No space left to write {self.store.path}: free some; deletes are carried "
+                    "out, by what was kept for them"
+                )
+        try:
+            outcomes = self._commit(writes)
+        except StorageFull:
+            if not frees_room or self._refused is not None:
+                raise
+            if self._reserve is not None:
+                self._reserve.release()
+            self.store.make_room()
+            return self._commit(writes)
+        if self._reserve is not None:
+            self._reserve.refill()
+        return outcomes
 
     def _commit(self, writes: Sequence[Write]) -> list[Outcome]:
         if self._refused is not None:

@@ -44,6 +44,7 @@ class PayloadEdit:
 
     whose: Keys | Filter
     edit: Edit
+    frees: bool = False  # it only takes away
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -62,6 +63,13 @@ def filter_of(write: Write) -> Filter | None:
     if isinstance(write, (Upsert, VectorUpdate)):
         return write.condition
     return write.whose if isinstance(write.whose, Filter) else None
+
+
+def frees(write: Write) -> bool:
+    """Tell whether a write only takes away, so that a full disk is no reason to refuse it."""
+    return isinstance(write, (Deletion, VectorDeletion)) or (
+        isinstance(write, PayloadEdit) and write.frees
+    )
 
 
 def _names_of(write: Write) -> Mapping[str, int]:

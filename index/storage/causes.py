@@ -23,7 +23,9 @@ from index.errors import (
     StorageError,
     StorageFull,
     StoreFailed,
+    SyncFailed,
 )
+from index.storage.syncing import Unsynced, has_no_room, is_unsynced
 
 _DESCRIPTORS = (
     OutOfDescriptors,
@@ -72,6 +74,8 @@ def disk_errors(what: str) -> Iterator[None]:
 def of_system(error: OSError, what: str) -> StorageError:
     """Return the error for what kept the server from doing something."""
     known = BY_NUMBER.get(error.errno or 0)
+    if isinstance(error, Unsynced):
+        return SyncFailed(f"Could not {what}: the sync failed: {error.strerror}")
     if known is None:
         return StoreFailed(f"Could not {what}: {error}")
     kind, remedy = known
@@ -92,11 +96,15 @@ def of_sqlite(path: Path, error: sqlite3.Error) -> StorageError | None:
     extended = getattr(error, "sqlite_errorcode", 0)
     known = BY_CODE.get(extended) or BY_CODE.get(extended & 0xFF)
     what = f"read or write {path}"
+    if extended & 0xFF == sqlite3.SQLITE_IOERR and known is None and has_no_room(path.parent):
+        known = _FULL
     if known is not None:
         kind, remedy = known
         if kind is StorageFull:
             return StorageFull(f"No space left to write {path}: {remedy}")
         return kind(f"Could not {what}: {error}; {remedy}")
+    if is_unsynced(error):
+        return SyncFailed(f"A sync of {path} failed: what was written may not be on the disk")
     if extended & 0xFF in _ASKED:
         return _asked(path, what, extended & 0xFF == sqlite3.SQLITE_IOERR)
     return None

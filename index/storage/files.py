@@ -30,6 +30,7 @@ from numpy.typing import NDArray
 from index.errors import Damaged, UnknownFormat
 from index.storage.causes import disk_errors, unreadable
 from index.storage.mapped import map_file
+from index.storage.syncing import sync
 
 FORMAT = 2
 DESCRIPTION = "segment.json"
@@ -88,7 +89,7 @@ def _write_file(path: Path, parts: list[bytes | memoryview]) -> tuple[int, int]:
                 _write_all(descriptor, piece)
                 checksum = zlib.crc32(piece, checksum)
             length += len(part)
-        os.fsync(descriptor)
+        sync(descriptor)
     finally:
         os.close(descriptor)
     return length, checksum
@@ -121,7 +122,7 @@ def sync_folder(folder: Path) -> None:
     """Make the folder's own entries durable."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
-        os.fsync(descriptor)
+        sync(descriptor)
     finally:
         os.close(descriptor)
 

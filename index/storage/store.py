@@ -11,16 +11,17 @@ import logging
 import sqlite3
 import zlib
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from index.errors import Damaged, StorageError
+from index.errors import Damaged, StorageError, StoreFailed, SyncFailed
 from index.storage.adapters import AdapterTable
 from index.storage.causes import disk_errors
+from index.storage.checkpoints import Checkpoints
 from index.storage.demand import DemandTable
 from index.storage.entries import Held, Position, SegmentEntry, StagedRows
 from index.storage.fields import FieldTable
@@ -30,6 +31,7 @@ from index.storage.reach import Reach, Record, record_of
 from index.storage.schema import check_format, connect, store_errors
 from index.storage.seqs import SeqTable
 from index.storage.superseded import SupersededTable
+from index.storage.syncing import is_unsynced
 from index.storage.verify import behind, check_store
 from index.types import Numbers, Slots
 
@@ -60,6 +62,7 @@ class Store:
     ) -> None:
         self.path = path
         self.trouble: str | None = None
+        self.unsynced: str | None = None  # why no writes are taken any more
         self.reach = reach  # of the last commit; any thread may look
         self._record = record
         self.superseded = SupersededTable(connection)
@@ -98,6 +101,8 @@ class Store:
     @contextmanager
     def transaction(self) -> Iterator[None]:
         """Commit what the block wrote, synced, or nothing of it."""
+        if self.unsynced is not None:
+            raise StoreFailed(self.unsynced)
         reach = self.reach.next()
         try:
             with store_errors(self.path):
@@ -112,8 +117,22 @@ class Store:
                     raise
         except StorageError as error:
             self.trouble = str(error)
+            if isinstance(error, SyncFailed) or is_unsynced(error.__cause__):
+                self.poison(str(error))
             raise
         self._committed(reach)
+
+    def poison(self, why: str) -> None:
+        """Take no writes from now on: a sync that succeeds after one that failed proves nothing."""
+        self.unsynced = self.trouble = (
+            f"{why}. No writes are taken until the files have been opened and checked again: look "
+            "at the disk, then restart the server"
+        )
+
+    def make_room(self) -> None:
+        """Move the log into the database and empty it, as far as no read needs it."""
+        with suppress(StorageError):
+            Checkpoints(self.path).trim()
 
     def _committed(self, reach: Reach) -> None:
         self.trouble = None

@@ -88,6 +88,21 @@ extern "C" ssize_t pwrite64(int file, const void* bytes, size_t n, off64_t at) {
   return pwrite(file, bytes, n, at);
 }
 
+extern "C" int posix_fallocate(int file, off_t at, off_t length) {
+  using Allocate = int(int, off_t, off_t);
+  static Allocate* call = real<Allocate>("posix_fallocate");
+  struct stat status;
+  if (!is_on_disk(file, &status)) return call(file, at, length);
+  const int64_t growth = std::max<int64_t>(0, at + length - status.st_size);
+  if (room() < growth) return ENOSPC;
+  room() -= growth;
+  return call(file, at, length);
+}
+
+extern "C" int posix_fallocate64(int file, off64_t at, off64_t length) {
+  return posix_fallocate(file, at, length);
+}
+
 extern "C" int ftruncate(int file, off_t length) {
   static Truncate* call = real<Truncate>("ftruncate");
   struct stat status;

@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from index.storage.reserve import SIZE
 from tests.crash.reading import Client, check
 from tests.crash.starter import Server, Starter
 from tests.crash.test_kill import PATH, begin, run_writers
@@ -104,6 +105,52 @@ def wait_until_well(server: Server) -> None:
             assert time.monotonic() < deadline, described
             time.sleep(0.1)
         assert described["optimizer_status"] == "ok"
+
+
+def delete_some(server: Server, writers: list[Writer]) -> None:
+    """Delete points by ids and by a filter, and clear payloads: a full disk takes all of it."""
+    for writer in writers:
+        there = sorted(writer.points, key=str)
+        gone, filtered, cleared = there[:40], there[40:70], there[70:100]
+        some = [{"has_id": filtered}]
+        with Client(server.port, PATH) as client:
+            client.ask("POST", "/points/delete?wait=true", {"points": gone})
+            client.ask("POST", "/points/delete?wait=true", {"filter": {"must": some}})
+            client.ask("POST", "/points/payload/clear?wait=true", {"points": cleared})
+        for one in (*gone, *filtered):
+            del writer.points[one]
+        for one in cleared:
+            writer.points[one] = None, writer.points[one][1]
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_a_full_disk_takes_deletes(room: int, disk: Disk, starter: Starter) -> None:
+    rng = np.random.default_rng(room)
+    server = Server(starter, disk.folder)
+    server.wait_until_ready()
+    writers = begin(server, 0, rng)
+    time.sleep(1.5)  # until room is kept
+    with Client(server.port, PATH) as client:
+        writers[0].write_all(client.connection, f"{PATH}/points")
+    assert (disk.folder / "reserve").stat().st_size == SIZE
+    fill_up(server, disk, room, writers)
+    disk.set_room(0)
+    delete_some(server, writers)
+    read_all(server, writers, rng)
+
+    server.kill()
+    disk.set_room(0)
+    server = Server(starter, disk.folder)
+    server.wait_until_ready()
+    read_all(server, writers, rng)
+    disk.set_room(PLENTY)
+    time.sleep(1.5)
+    with Client(server.port, PATH) as client:
+        for writer in writers:
+            writer.write_all(client.connection, f"{PATH}/points")
+            assert writer.refused is None
+    read_all(server, writers, rng)
+    server.stop()
 
 
 @pytest.mark.parametrize("room", ROOMS)

@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from app.pieces import encode_around
 from app.warnings import Warnings
 
 
@@ -39,14 +40,18 @@ def success(result: Any, started: float, warnings: Warnings) -> bytes:
     """Return the body of a successful reply; ``started`` is when the request came.
 
     What is ``Explained`` is explained beside its result.
+
+    Raises:
+        MemoryError: there is no room for it.
     """
     if not (warnings or isinstance(result, Explained)):
-        return _ENCODER.encode(Success(result, "ok", perf_counter() - started))
+        return encode_around(Success(None, "ok", perf_counter() - started), result)
     explain: Any = msgspec.UNSET
     if isinstance(result, Explained):
         result, explain = result.result, result.explain
     texts = warnings.texts() or msgspec.UNSET
-    return _ENCODER.encode(FullSuccess(result, "ok", perf_counter() - started, explain, texts))
+    shell = FullSuccess(None, "ok", perf_counter() - started, explain, texts)
+    return encode_around(shell, result)
 
 
 def failure(text: str, started: float) -> bytes:

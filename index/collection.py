@@ -92,7 +92,7 @@ class Collection(Versioning):
         self.folder = folder
         self.version: str | None = None
         opened, unbuilt = recover(folder)
-        self._reader = Reader(folder / STORE, name)
+        self._reader = Reader(folder / STORE, name, frozen=opened.store.read_only)
         self._payload_size = PayloadSize(self._reader)
         pace = Pace()
 
@@ -117,6 +117,8 @@ class Collection(Versioning):
             threads,
             has_room,
         )
+        if opened.store.read_only:
+            self.upkeep.stop()  # all of it writes
         self.fields.resume(unbuilt)
 
     def close(self, *, dropped: bool = False) -> None:

@@ -7,13 +7,14 @@ or dropped; it is emptied on open. ``reserve`` is room kept for deletes.
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import logging
 import os
 import threading
 import uuid
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import IO
 
@@ -161,7 +162,8 @@ class Database:
         except StorageError as error:
             return str(error)
         finally:
-            tried.unlink(missing_ok=True)
+            with suppress(OSError):
+                tried.unlink()
         return None
 
     def get(self, name: str) -> Collection:
@@ -382,7 +384,13 @@ def _fresh(error: StorageError) -> StorageError:
 
 def lock_directory(path: Path) -> IO[bytes]:
     """Return the open lock of a data directory; closing it lets it go. Raises DirectoryLocked."""
-    lock = open(path / "lock", "ab")
+    lock: IO[bytes]
+    try:
+        lock = open(path / "lock", "ab")
+    except OSError as error:
+        if error.errno not in (errno.EROFS, errno.EACCES):
+            raise
+        lock = open(path / "lock", "rb")  # it can be read: then so can the collections
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

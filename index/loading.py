@@ -16,7 +16,7 @@ from typing import Literal, TypeAlias, get_args
 import numpy as np
 from pyroaring import BitMap
 
-from index.errors import Damaged, InvalidInput, StorageFull
+from index.errors import Damaged, InvalidInput, ReadOnlyDisk, StorageFull
 from index.filters.bitmaps import from_numbers, to_numbers
 from index.filters.paths import format_path, parse_path
 from index.payload.config import FieldIndex
@@ -79,7 +79,7 @@ def _as_written_today(store: Store) -> list[FieldEntry]:
     paths = [format_path(parse_path(entry.key)) for entry in entries]
     if paths == [entry.key for entry in entries]:
         return entries
-    with suppress(StorageFull), store.transaction():
+    with suppress(StorageFull, ReadOnlyDisk), store.transaction():
         for entry, path in zip(entries, paths, strict=True):
             store.fields.remove(entry.key)
             store.fields.put(replace(entry, key=path))

@@ -61,7 +61,8 @@ def recover(folder: Path) -> tuple[Opened, list[Unbuilt]]:
             view = _recover(store, folder / SEGMENTS, config)
             indexes, unbuilt = load_fields(store, folder / FIELDS)
             fitted, damaged = _adapters(store, folder / ADAPTERS)
-            _tidy_folders(store, folder)
+            if not store.read_only:
+                _tidy_folders(store, folder)
     except BaseException:
         store.close()
         raise
@@ -79,7 +80,8 @@ def _recover(store: Store, segments: Path, config: CollectionConfig) -> View:
     position, dead = store.position(), store.dead()
     rows = [_new_rows(staged, config) for staged in store.staged()]
     view = apply(_sealed_view(store, segments, config), Changes(position.seq, BitMap(), rows, dead))
-    _tidy(store, _nowhere(view, dead))
+    if not store.read_only:
+        _tidy(store, _nowhere(view, dead))
     view = replace(view, live=_live(store, view, position.points))
     _know_seqs(store, view)
     return view

@@ -16,7 +16,7 @@ from pyroaring import BitMap
 from index.errors import CollectionNotFound, Damaged, DamagedPoint, StoreFailed
 from index.stops import check_stop, is_stopped
 from index.storage.ids import UUID_BYTES, Key, id_of_key, order_of
-from index.storage.schema import connect, store_errors
+from index.storage.schema import connect, connect_frozen, store_errors
 from index.storage.store import LOOKUP
 from index.types import Numbers, Slots
 
@@ -34,8 +34,9 @@ _SIZES = (1, 4, 10, 32, 128, LOOKUP)  # few statement texts, so that each stays 
 class Reader:
     """Points by id and in id order, until closed: then CollectionNotFound."""
 
-    def __init__(self, path: Path, collection: str) -> None:
+    def __init__(self, path: Path, collection: str, *, frozen: bool = False) -> None:
         self.path = path
+        self._frozen = frozen  # nothing can be written, not even what SQLite shares of a log
         self._collection = collection
         self._local = threading.local()
         self._open: list[sqlite3.Connection] = []
@@ -245,7 +246,7 @@ class Reader:
     def _connection(self) -> sqlite3.Connection:
         connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
         if connection is None:
-            connection = connect(self.path)
+            connection = (connect_frozen if self._frozen else connect)(self.path)
             connection.execute("PRAGMA query_only = ON")
             connection.set_progress_handler(is_stopped, _STEPS)  # true interrupts the statement
             with self._left:

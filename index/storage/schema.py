@@ -27,6 +27,7 @@ A store of an older format is brought to the newest when it is opened (``index.s
 from __future__ import annotations
 
 import json
+import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -128,6 +129,11 @@ def connect_frozen(path: Path) -> sqlite3.Connection:
     return sqlite3.connect(name, uri=True, isolation_level=None, check_same_thread=False)
 
 
+def takes_no_writes(folder: Path) -> bool:
+    """Tell whether nothing can be written into a folder: by its file system, or by rights."""
+    return bool(os.statvfs(folder).f_flag & os.ST_RDONLY) or not os.access(folder, os.W_OK)
+
+
 def peek(path: Path) -> tuple[Any, int]:
     """Return the config and the number of points of a store that is not opened. Raises anything."""
     with closing(connect_frozen(path)) as own:
@@ -159,8 +165,9 @@ def create_store(path: Path, config: dict[str, Any]) -> None:
     create_record(record_of(path), reach)
 
 
-def check_format(path: Path, connection: sqlite3.Connection) -> None:
-    """Raise UnknownFormat unless this release reads the store."""
+def check_format(path: Path, connection: sqlite3.Connection) -> int:
+    """Return the format of a store. Raises UnknownFormat unless this release reads it."""
     row = connection.execute("SELECT value FROM settings WHERE name = 'format'").fetchone()
     if row is None or row[0] not in range(1, FORMAT + 1):
         raise UnknownFormat(path, row and row[0], FORMAT)
+    return int(row[0])

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from index.errors import Damaged, StorageError, StoreFailed, SyncFailed
+from index.errors import Damaged, ReadOnlyDisk, StorageError, StoreFailed, SyncFailed
 from index.storage.adapters import AdapterTable
 from index.storage.causes import disk_errors
 from index.storage.checkpoints import Checkpoints
@@ -28,11 +28,18 @@ from index.storage.fields import FieldTable
 from index.storage.ids import Key, ids_from_bytes, ids_to_bytes
 from index.storage.migrate import migrate
 from index.storage.reach import Reach, Record, record_of
-from index.storage.schema import check_format, connect, store_errors
+from index.storage.schema import (
+    FORMAT,
+    check_format,
+    connect,
+    connect_frozen,
+    store_errors,
+    takes_no_writes,
+)
 from index.storage.seqs import SeqTable
 from index.storage.superseded import SupersededTable
 from index.storage.syncing import is_unsynced
-from index.storage.verify import behind, check_store
+from index.storage.verify import behind, check_store, has_commits, log_of
 from index.types import Numbers, Slots
 
 _log = logging.getLogger(__name__)
@@ -43,6 +50,19 @@ _SEALED_ENTRIES = (
     f" WHERE s.slot <= sealed.slot ORDER BY s.slot LIMIT {_PURGED_ENTRIES}"
 )
 _CHECKPOINT_PAGES = 8_000  # 32 MB of log between checkpoints
+
+_NO_WRITES = (
+    "{path} lies where nothing can be written (a read-only file system, or no right to): it is "
+    "read, and takes no writes until it can be written and the server is restarted"
+)
+_UNAPPLIED = (
+    "{path} holds writes that have to be applied, and nothing can be written there: start the "
+    "server once where it can, or on a copy"
+)
+_EARLIER = (
+    "{path} has format {found} and has to be brought to format {newest}, and nothing can be "
+    "written there: start the server once where it can, or on a copy"
+)
 
 _FIND = (
     f"SELECT id, number, slots, {{payload}} FROM (VALUES {','.join(['(?)'] * LOOKUP)}) AS wanted"
@@ -58,10 +78,11 @@ class Store:
     """
 
     def __init__(
-        self, path: Path, connection: sqlite3.Connection, reach: Reach, record: Record
+        self, path: Path, connection: sqlite3.Connection, reach: Reach, record: Record | None
     ) -> None:
         self.path = path
-        self.trouble: str | None = None
+        self.read_only = record is None
+        self.trouble: str | None = None if record else _NO_WRITES.format(path=path)
         self.unsynced: str | None = None  # why no writes are taken any more
         self.reach = reach  # of the last commit; any thread may look
         self._record = record
@@ -78,6 +99,8 @@ class Store:
         if not path.exists():
             raise Damaged(path, "a SQLite database", "no file", "file")
         expected = check_store(path)
+        if takes_no_writes(path.parent):
+            return cls._open_frozen(path, expected)
         with store_errors(path), disk_errors(f"open {path}"):
             connection = connect(path)
             try:
@@ -93,14 +116,33 @@ class Store:
                 raise
             return cls(path, connection, reach, record)
 
+    @classmethod
+    def _open_frozen(cls, path: Path, expected: Reach | None) -> Store:
+        """Open a store where nothing can be written. Raises ReadOnlyDisk if something has to be."""
+        if has_commits(path):
+            raise ReadOnlyDisk(_UNAPPLIED.format(path=log_of(path)))
+        with store_errors(path):
+            connection = connect_frozen(path)
+            try:
+                found = check_format(path, connection)
+                if found != FORMAT:
+                    raise ReadOnlyDisk(_EARLIER.format(path=path, found=found, newest=FORMAT))
+                return cls(path, connection, _reach(path, connection, expected), None)
+            except BaseException:
+                connection.close()
+                raise
+
     def close(self) -> None:
         """Close the connection, and the record."""
         self._connection.close()
-        self._record.close()
+        if self._record is not None:
+            self._record.close()
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
         """Commit what the block wrote, synced, or nothing of it."""
+        if self.read_only:
+            raise ReadOnlyDisk(_NO_WRITES.format(path=self.path))
         if self.unsynced is not None:
             raise StoreFailed(self.unsynced)
         reach = self.reach.next()
@@ -138,7 +180,8 @@ class Store:
         self.trouble = None
         self.reach = reach
         try:
-            self._record.follow(reach)
+            if self._record is not None:
+                self._record.follow(reach)
         except OSError as error:  # it says less than it could, which is no harm
             _log.warning("%s could not be written: %s", record_of(self.path), error)
 

@@ -77,6 +77,13 @@ def check_store(path: Path) -> Reach | None:
     return reach
 
 
+def has_commits(path: Path) -> bool:
+    """Tell whether a store's log holds commits, which the database may lack. Raises as below."""
+    database = _read_database(path)
+    log = read_log(log_of(path), database.page_size, database.root)
+    return log is not None and bool(log.commits)
+
+
 def is_log_of(path: Path) -> bool:
     """Tell whether a log follows what its database holds, as far as it is whole.
 

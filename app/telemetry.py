@@ -8,7 +8,7 @@ from typing import Any, TypedDict
 from uuid import uuid4
 
 from app.context import Context
-from app.health.conditions import error_of
+from app.health.conditions import told_of
 from app.release import RELEASE
 from app.schemas.information import (
     OptimizerError,
@@ -113,7 +113,7 @@ def _describe(collection: Collection) -> AggregateReply:
     info = collection.state()
     return {
         "vectors": sum(held.points for held in shown_vectors(collection, info)),
-        "optimizers_status": optimizer_status(error_of(info)),
+        "optimizers_status": optimizer_status(told_of(info)),
         "params": describe_config(collection.config)["params"],
     }
 

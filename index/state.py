@@ -48,6 +48,7 @@ def collection_state(
         pending=upkeep.pending(),
         running=upkeep.running(),
         last_error=upkeep.last_error or next(iter(writer.damaged.values()), None),
+        put_off=upkeep.put_off,
         refuses_writes=writer.refuses,
         vectors=_vector_states(view),
         fields=fields,

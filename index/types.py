@@ -198,6 +198,7 @@ class CollectionInfo:
     pending: int  # rows waiting for, or inside, a running seal or compaction
     running: Sequence[str]  # texts of the running background work
     last_error: str | None  # failed background work, until it succeeds, or damage a read met
+    put_off: str | None  # background work that waits for memory; all else goes on
     refuses_writes: str | None  # why the last one failed, until one succeeds
     vectors: Mapping[str, VectorInfo]
     fields: Mapping[str, FieldInfo]

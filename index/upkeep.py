@@ -64,6 +64,7 @@ class Versions:
 class _Failure:
     text: str
     retry_at: float
+    put_off: bool = False  # nothing is wrong but that there was no memory
 
 
 class Upkeep:
@@ -104,16 +105,39 @@ class Upkeep:
     @property
     def last_error(self) -> str | None:
         """The text of the last failure of what has not succeeded since."""
+        return self._last(put_off=False)
+
+    @property
+    def put_off(self) -> str | None:
+        """The text of what was last put off for want of memory, and not carried out since."""
+        return self._last(put_off=True)
+
+    def _last(self, *, put_off: bool) -> str | None:
         known = {*self._writer.view.vectors, "", "\0"}  # a version may have another name by now
-        failures = [one for (_, name), one in self._failures.copy().items() if name in known]
-        return failures[-1].text if failures else None
+        failures = self._failures.copy().items()
+        texts = [
+            one.text for (_, name), one in failures if name in known and one.put_off is put_off
+        ]
+        return texts[-1] if texts else None
 
     def failed(self, kind: str, name: str, text: str) -> None:
         """Record a failure, and log it unless the same was the last of its kind."""
-        before = self._failures.pop((kind, name), None)
-        self._failures[kind, name] = _Failure(text, time.monotonic() + _RETRY_SECONDS)
-        if before is None or before.text != text:
+        if self._record(kind, name, text, put_off=False):
             _log.error("Background work failed, it is tried again: %s", text)
+
+    def delayed(self, kind: str, name: str, text: str) -> None:
+        """Record what was put off for want of memory, and log it when it was not before."""
+        if self._record(kind, name, text, put_off=True):
+            _log.warning("Background work waits: %s", text)
+
+    def _record(self, kind: str, name: str, text: str, *, put_off: bool) -> bool:
+        """Keep a failure in the place of the last of its kind; return whether it is news."""
+        before = self._failures.pop((kind, name), None)
+        retry_at = time.monotonic() + _RETRY_SECONDS
+        self._failures[kind, name] = _Failure(text, retry_at, put_off)
+        return (
+            before is None or before.put_off is not put_off or not (put_off or before.text == text)
+        )
 
     def met(self, damage: str) -> None:
         """Record damage that a read met: it stays until the collection is opened again."""
@@ -346,5 +370,6 @@ class _Attempt:
             upkeep._writer.store.poison(str(error))
         if not upkeep._stopped.is_set():
             what = str(error) if isinstance(error, PalimpsestError) else repr(error)
-            upkeep.failed(self._kind, self._name, f"{self._shown[0]}: {what}")
+            record = upkeep.delayed if isinstance(error, NoRoom) else upkeep.failed
+            record(self._kind, self._name, f"{self._shown[0]}: {what}")
         return True

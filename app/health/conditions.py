@@ -18,6 +18,7 @@ class Condition(NamedTuple):
     error: str | None  # what is wrong, the worst of it
     damaged: bool
     refuses_writes: str | None  # why
+    put_off: str | None = None  # what waits for memory
 
 
 def conditions(
@@ -32,7 +33,8 @@ def conditions(
     for collection in collections:
         info = collection.state()
         error = error_of(info)
-        yield Condition(collection.name, status_of(info), error, False, info.refuses_writes)
+        refuses, put_off = info.refuses_writes, info.put_off
+        yield Condition(collection.name, status_of(info), error, False, refuses, put_off)
     for name, why in damaged.items():
         yield Condition(name, "red", why, True, why)
 
@@ -42,8 +44,16 @@ def error_of(info: CollectionInfo) -> str | None:
     return info.refuses_writes or info.last_error
 
 
+def told_of(info: CollectionInfo) -> str | None:
+    """Return what an operator is told of an open collection: what is wrong, else what waits."""
+    return error_of(info) or info.put_off
+
+
 def status_of(info: CollectionInfo) -> Status:
-    """Return the status of an open collection: red when writes or background work fail."""
+    """Return the status of an open collection: red when writes or background work fail.
+
+    Yellow while some of it is due, which it may be for long when it waits for memory.
+    """
     if error_of(info):
         return "red"
-    return "yellow" if info.pending > 0 or info.running else "green"
+    return "yellow" if info.pending > 0 or info.running or info.put_off else "green"

@@ -48,8 +48,14 @@ def _of_collections(found: Sequence[Condition]) -> Iterator[Metric]:
         "Whether the last write to a collection failed, or it is damaged.",
         labels=["collection"],
     )
+    waiting = GaugeMetricFamily(
+        "palimpsest_collection_upkeep_put_off",
+        "Whether sealing or compacting a collection waits for memory.",
+        labels=["collection"],
+    )
     for one in found:
         for each in get_args(Status):
             status.add_metric([one.name, each], int(one.status == each))
         refusing.add_metric([one.name], int(one.refuses_writes is not None))
-    yield from (status, refusing)
+        waiting.add_metric([one.name], int(one.put_off is not None))
+    yield from (status, refusing, waiting)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NotRequired, TypedDict
 
-from app.health.conditions import error_of, status_of
+from app.health.conditions import status_of, told_of
 from app.schemas.declarations import kilobytes
 from app.schemas.effective import PalimpsestReply, describe_effective
 from app.schemas.explanations import describe_reach
@@ -132,7 +132,7 @@ def describe_collection(collection: Collection) -> CollectionReply:
     working = info.pending > 0 or bool(info.running)
     described: CollectionReply = {
         "status": status_of(info),
-        "optimizer_status": optimizer_status(error_of(info)),
+        "optimizer_status": optimizer_status(told_of(info)),
         "indexed_vectors_count": sum(v.indexed for v in shown),
         "points_count": info.points,
         "segments_count": sum(v.segments for v in shown),

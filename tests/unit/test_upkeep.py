@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from app.health.conditions import status_of, told_of
 from index import Collection, CollectionConfig, Distance, MaintenanceConfig, SearchRequest
 from index.config import VectorConfig
 from index.errors import Damaged, StorageFull
@@ -304,22 +305,36 @@ def test_work_that_finds_no_memory_is_put_off_and_told(collection_of: OpenCollec
     room = False
     collection.upkeep.seal()
     assert segments(collection) == []
-    assert "put off for want of memory" in (collection.state().last_error or "")
+    state = collection.state()
+    assert "put off for want of memory" in (state.put_off or "") and state.last_error is None
+    assert status_of(state) == "yellow" and told_of(state) == state.put_off
     assert asked[0] >= 1_000 * SIZE
     room = True
     collection.upkeep.seal()
     assert segments(collection) == [1_000]
-    assert collection.state().last_error is None
+    assert collection.state().put_off is None
     insert(collection, 1_000, 1_000)
     collection.upkeep.seal()
     room = False
     collection.upkeep.compact()
     assert len(segments(collection)) == 2
-    assert "put off" in (collection.state().last_error or "")
+    assert "compacting" in (collection.state().put_off or "")
+    assert status_of(collection.state()) == "yellow"
     room = True
     collection.upkeep.compact()
     assert segments(collection) == [2_000]
-    assert collection.state().last_error is None
+    assert collection.state().put_off is None
+
+
+def test_what_fails_is_red_though_other_work_is_put_off(collection_of: OpenCollection) -> None:
+    collection = collection_of(settings())
+    collection.upkeep.failed("save", "", "no")
+    collection.upkeep.delayed("seal", "", "put off")
+    state = collection.state()
+    assert (state.last_error, state.put_off) == ("no", "put off")
+    assert status_of(state) == "red" and told_of(state) == "no"
+    collection.upkeep.failed("seal", "", "it failed in the end")
+    assert collection.state().put_off is None
 
 
 def test_what_the_next_seal_takes_grows_with_the_rows(collection_of: OpenCollection) -> None:

@@ -250,9 +250,8 @@ class Damaged(StorageError):
         what: str,
         remedy: str = "restore the file from a backup",
     ) -> None:
-        super().__init__(
-            f"{path} is damaged: {what} expected {expected}, found {received}; {remedy}"
-        )
+        self.finding = f"{path} is damaged: {what} expected {expected}, found {received}"
+        super().__init__(f"{self.finding}; {remedy}")
         self.path = path
 
 
@@ -260,10 +259,10 @@ class DamagedPoint(Damaged):
     """What the store holds of a point contradicts the rest of the collection."""
 
     def __init__(self, path: Path, point: object, problem: str) -> None:
+        self.finding = f"{path} is damaged: point {point} {problem}"
         PalimpsestError.__init__(
             self,
-            f"{path} is damaged: point {point} {problem}; restore the file from a backup. Other "
-            "points are not touched by it",
+            f"{self.finding}; restore the file from a backup. Other points are not touched by it",
         )
         self.path = path
         self.point = point

@@ -202,7 +202,7 @@ def open_folder(
             if name not in spared:
                 raise
             lacking[name] = error
-            _log.warning("It is made anew from others: %s", error)
+            _log.warning("%s; it is made anew from other files", error.finding)
     return Folder(path, description, buffers, lacking)
 
 

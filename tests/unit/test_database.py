@@ -111,11 +111,11 @@ def test_one_damaged_collection_does_not_stop_the_others(tmp_path: Path) -> None
             database.create(name, CONFIG).upsert(batch_of(list(range(100)), rows(100))).result()
         wait_for_upkeep(database)
     (segment,) = (tmp_path / "collections" / "bad" / "segments").iterdir()
-    (segment / "codes.npy").unlink()
+    (segment / "kept.npy").unlink()
     (tmp_path / "collections" / "worse" / "store.sqlite3").write_bytes(b"x" * 10_000)
     with Database.open(tmp_path) as database:
         assert database.names() == ["bad", "good", "worse"]
-        assert "codes.npy" in database.damaged()["bad"]
+        assert "kept.npy" in database.damaged()["bad"]
         assert "store.sqlite3" in database.damaged()["worse"]
         for name in ("bad", "worse"):
             with pytest.raises(Damaged, match="damaged"):

@@ -34,6 +34,7 @@ from index.storage import seqs as storage_seqs
 from index.storage.schema import connect
 from index.storage.store import Store
 from tests.conftest import open_collection
+from tests.stores import bring_back_to_format_3
 
 SIZE = 3
 CONFIG = CollectionConfig(
@@ -237,11 +238,7 @@ def test_stores_of_before_know_the_versions(world: World) -> None:
     """A store of format 3 has no such tables; what it knows of its points is taken over."""
     life(world, lambda: None)
     world.collection.close()
-    with sqlite3.connect(world.folder / "store.sqlite3") as connection:
-        connection.execute("DROP TABLE edited")
-        connection.execute("DROP TABLE folded_seqs")
-        connection.execute("UPDATE settings SET value = 3 WHERE name = 'format'")
-    connection.close()
+    bring_back_to_format_3(world.folder / "store.sqlite3")
     world.collection = open_collection(world.folder)
     world.check()
     world.collection.close()

@@ -22,6 +22,7 @@ from tests.conftest import open_collection
 from tests.crash.boundaries import Boundaries
 from tests.oracle import normalise
 from tests.points import batch_of
+from tests.stores import bring_back_to_format_3
 
 SIZE = 4
 SEALED, GROWING = 100, 30
@@ -63,10 +64,8 @@ def write_old(
         connection.execute(
             "UPDATE settings SET value = ? WHERE name = 'config'", (json.dumps(stored),)
         )
-        connection.execute("DROP TABLE edited")
-        connection.execute("DROP TABLE folded_seqs")
-        connection.execute("UPDATE settings SET value = 3 WHERE name = 'format'")
     connection.close()
+    bring_back_to_format_3(folder / "store.sqlite3")
 
 
 def rounded(datatype: str, rows: Vectors = ROWS) -> Vectors:

@@ -85,8 +85,11 @@ def test_a_changed_byte_is_found(tmp_path: Path) -> None:
     for path in sorted((tmp_path / "segment").glob("*.npy")):
         before = path.read_bytes()
         path.write_bytes(before[:-1] + bytes([before[-1] ^ 1]))
-        with pytest.raises(Damaged, match=path.name):
-            SparseSealed.open(tmp_path / "segment", checksum)
+        if path.stem == "by_slot" or path.stem.startswith("postings_"):  # made anew from the rest
+            assert SparseSealed.open(tmp_path / "segment", checksum).lacking == (path.name,)
+        else:
+            with pytest.raises(Damaged, match=path.name):
+                SparseSealed.open(tmp_path / "segment", checksum)
         path.write_bytes(before)
     SparseSealed.open(tmp_path / "segment", checksum)
 

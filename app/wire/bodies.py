@@ -19,6 +19,8 @@ PACKED = {b"gzip": "gzip", b"x-gzip": "gzip", b"deflate": "deflate"}
 WINDOWS = {"gzip": 16 + zlib.MAX_WBITS, "deflate": zlib.MAX_WBITS}
 UNPACKED_HERE = 256  # bytes; what is longer may become a thousand times as long, beside the loop
 STEP = 1024 * 1024  # bytes unpacked at once
+FED = 64 * 1024  # bytes given to an unpacker at once: it copies what is left of them each time
+MAX_MEMBERS = 10_000  # of a body of gzip; each costs a copy of what was fed
 _KNOWN = 64  # types remembered
 _SHOWN = 80  # characters of a wrong value that its refusal repeats
 
@@ -114,29 +116,33 @@ async def _read(scope: Scope, receive: Receive, limit: int) -> bytes:
 
 
 def unpack(body: bytes, packed: str, limit: int) -> bytes:
-    """Return an unpacked body.
+    """Return an unpacked body, in time that grows with its bytes, packed and unpacked.
 
     Raises:
-        Refusal: 400 for one that is longer than ``limit``, damaged, or cut short.
+        Refusal: 400 for one that is longer than ``limit``, damaged, cut short or in too many parts.
     """
     parts: list[bytes] = []
-    size = 0
-    while body:  # a body of gzip may consist of several members
+    size = members = at = 0
+    while at < len(body):  # a body of gzip may consist of several members
+        members += 1
+        if members > MAX_MEMBERS:
+            raise _damaged(packed, f"it has more than {MAX_MEMBERS} members")
         unpacker = zlib.decompressobj(WINDOWS[packed])
         while not unpacker.eof:
+            fed = body[at : at + FED]
             try:
-                part = unpacker.decompress(body, min(STEP, limit + 1 - size))
+                part = unpacker.decompress(fed, min(STEP, limit + 1 - size))
             except zlib.error as error:
                 raise _damaged(packed, str(error)) from None
-            body = unpacker.unconsumed_tail
+            left = unpacker.unused_data or unpacker.unconsumed_tail  # the same where both are
+            at += len(fed) - len(left)
             size += len(part)
             if size > limit:
                 raise too_large(None, limit)
-            if not (part or body or unpacker.eof):
+            if not (part or fed or unpacker.eof):
                 raise _damaged(packed, "it ends too early")
             parts.append(part)
-        body = unpacker.unused_data
-        if body and packed != "gzip":
+        if at < len(body) and packed != "gzip":
             raise _damaged(packed, "something follows its end")
     return b"".join(parts)
 

@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 import gzip
+import random
+import time
 import zlib
 
 import pytest
 
 from app.errors import Refusal
-from app.wire.bodies import STEP, Types, packing, unpack
+from app.wire.bodies import FED, MAX_MEMBERS, STEP, Types, packing, unpack
 
 LIMIT = 4 * STEP
 
@@ -94,3 +96,23 @@ def test_damaged_bodies_are_refused() -> None:
         with pytest.raises(Refusal, match="cannot be unpacked") as refused:
             unpack(body, packed, LIMIT)
         assert refused.value.status == 400
+
+
+def test_members_are_unpacked_wherever_what_is_fed_ends() -> None:
+    for size in (0, 1, FED, 3 * FED + 1):
+        one = random.Random(size).randbytes(size)
+        for count in (1, 2, 5):
+            body = gzip.compress(one, 1) * count
+            assert unpack(body, "gzip", 5 * size) == one * count
+    with pytest.raises(Refusal, match="ends too early"):
+        unpack(gzip.compress(random.Random(1).randbytes(2 * FED))[:-1], "gzip", 4 * FED)
+
+
+def test_a_body_of_very_many_members_costs_little() -> None:
+    """Each member leaves a copy of what was fed and not used: never of the whole body."""
+    member = gzip.compress(b"")
+    assert unpack(member * MAX_MEMBERS, "gzip", 10) == b""
+    began = time.process_time()
+    with pytest.raises(Refusal, match="members"):
+        unpack(member * 1_500_000, "gzip", 10)
+    assert time.process_time() - began < 20  # not an hour

@@ -21,6 +21,8 @@ def require_aliases(access: Access, database: Database, changes: Sequence[AliasC
     """
     if access.everywhere >= Level.MANAGE:
         return
+    if Level.MANAGE not in access.collections.values():  # even where nothing is to change
+        access.require_everywhere(Level.MANAGE)
     mapping = dict(database.aliases())
     for change in changes:
         _require(access, database, mapping, change)

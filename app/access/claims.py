@@ -79,12 +79,15 @@ def read_claims(said: dict[str, Any]) -> Granted:
             collections = _by_collection(claims.access)
         else:
             raise UnreadableClaims(f"claim `access`: {MISSPELT}")
+        expires = None if claims.exp is None else float(claims.exp)
+        msgspec.json.encode(said)  # what no text can hold, such as half a character, is no name
     except msgspec.ValidationError as error:
         raise UnreadableClaims(f"{error!s:.{SHOWN}}") from None
+    except (ValueError, TypeError, OverflowError):
+        raise UnreadableClaims("a number is out of range, or a text is not Unicode") from None
     condition = claims.value_exists
     if condition is not None and not 1 <= len(condition.matches) <= MAX_MATCHES:
         raise UnreadableClaims(f"claim `value_exists`: expected 1 to {MAX_MATCHES} `matches`")
-    expires = None if claims.exp is None else float(claims.exp)
     return Granted(everywhere, collections, condition, claims.sub, expires)
 
 

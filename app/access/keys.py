@@ -112,7 +112,8 @@ def _signature(file: Path) -> Signature:
         found = os.stat(file)
     except OSError:
         return None
-    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
+    # the last one changes with permissions too: a file may become readable as it is
+    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
 
 
 def _read_role(given: SecretStr | None, file: Path | None, name: str) -> list[bytes]:

@@ -67,6 +67,14 @@ class Access(NamedTuple):
         if self.everywhere < level and not self.may(database.real_name(name), level):
             raise forbidden(level, name)
 
+    def require_itself(self, level: Level, name: str) -> None:
+        """Raise Refusal (403) unless a name may be used so as that of a collection, not an alias.
+
+        Of what is made or dropped: what other names mean may change until it is.
+        """
+        if not self.may(name, level):
+            raise forbidden(level, name)
+
     def require_everywhere(self, level: Level) -> None:
         """Raise Refusal (403) unless all of the server may be used so."""
         if self.everywhere < level:

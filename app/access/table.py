@@ -22,6 +22,7 @@ C = "/collections/{collection_name}"
 COLLECTION = "collection_name"  # of the path
 READINESS = "/readyz"
 VERBOSE = "verbose"  # its parameter
+DENIED = frozenset(("0", "false", "no", "off"))  # values of it
 DOCUMENTATION = "/docs"
 DOCUMENT = "/openapi.json"
 
@@ -105,7 +106,7 @@ def is_open(method: str, path: str, query_string: bytes) -> bool:
     right = RIGHTS.get((method, path))
     if right is None or right.scope != "open":
         return False
-    return not (path == READINESS and _asks_verbosely(query_string))
+    return not (path == READINESS and wants_verbose(query_string))
 
 
 def asks_browsers(method: str, path: str) -> bool:
@@ -114,9 +115,13 @@ def asks_browsers(method: str, path: str) -> bool:
     return method == "GET" and (below or path in (DOCUMENTATION, DOCUMENT))
 
 
-def _asks_verbosely(query_string: bytes) -> bool:
-    given = parse_qsl(query_string.decode("latin-1"), keep_blank_values=True)
-    return any(name == VERBOSE for name, _ in given)
+def wants_verbose(query_string: bytes) -> bool:
+    """Tell whether a query string asks for the verbose form: ``verbose``, with or without a value.
+
+    Kubernetes sends it without one. Any value asks for it that does not deny it.
+    """
+    pairs = parse_qsl(query_string.decode("latin-1"), keep_blank_values=True)
+    return any(name == VERBOSE and value.lower() not in DENIED for name, value in pairs)
 
 
 def _rows() -> Iterator[tuple[tuple[str, str], Right]]:

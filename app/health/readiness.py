@@ -10,23 +10,12 @@ from __future__ import annotations
 import shutil
 from collections import Counter
 from typing import Any
-from urllib.parse import parse_qsl
 
 from app.context import Context
 from app.health.conditions import conditions
 from app.health.life import Stage
 
 READY = "all shards are ready"
-DENIED = frozenset(("0", "false", "no", "off"))
-
-
-def wants_verbose(query_string: bytes) -> bool:
-    """Tell whether a query string asks for the verbose form: ``verbose``, with or without a value.
-
-    Kubernetes sends it without one. Any value asks for it that does not deny it.
-    """
-    pairs = parse_qsl(query_string.decode("latin-1"), keep_blank_values=True)
-    return any(name == "verbose" and value.lower() not in DENIED for name, value in pairs)
 
 
 def why_not_ready(context: Context) -> str | None:

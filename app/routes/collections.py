@@ -135,7 +135,7 @@ def create_collection(
     body: CollectionBody | None = None,
 ) -> Response:
     """Create a collection."""
-    access.require(context.database, collection_name, Level.MANAGE)
+    access.require_itself(Level.MANAGE, collection_name)
     context.database.create(collection_name, to_config(body or CollectionBody()))
     return reply(request, True)
 
@@ -168,7 +168,7 @@ def delete_collection(
     request: Request, context: Shared, access: Allowed, collection_name: str
 ) -> Response:
     """Delete a collection, its files and its aliases; false when there was none."""
-    access.require(context.database, collection_name, Level.MANAGE)
+    access.require_itself(Level.MANAGE, collection_name)
     try:
         dropped = context.database.drop(collection_name)
     except CollectionNotFound:

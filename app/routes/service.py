@@ -12,9 +12,10 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import choose_encoder
 
 from app.access.guard import GuardedRoute
+from app.access.table import wants_verbose
 from app.announced import announced_version
 from app.envelope import success
-from app.health.readiness import READY, check, wants_verbose, why_not_ready
+from app.health.readiness import READY, check, why_not_ready
 from app.routes.collections import Shared, reply
 from app.schemas.documents import Operation
 from app.telemetry import TelemetryReply, describe_server

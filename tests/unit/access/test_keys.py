@@ -66,6 +66,15 @@ def test_a_pipe_that_nobody_writes_to_does_not_hold_the_start(tmp_path: Path) ->
         read_keys(Settings(api_key_file=tmp_path / "pipe"))
 
 
+def test_a_file_is_seen_to_become_readable(tmp_path: Path) -> None:
+    file = tmp_path / "keys"
+    file.write_text(KEY)
+    file.chmod(0o000)
+    before = signatures([file])
+    file.chmod(0o600)
+    assert signatures([file]) != before
+
+
 def test_a_file_is_seen_to_change_through_links(tmp_path: Path) -> None:
     for name in "ab":
         (tmp_path / name).mkdir()

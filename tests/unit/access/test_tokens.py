@@ -163,6 +163,21 @@ def test_what_a_token_says_and_is_not_understood_is_refused_by_name(
     assert caught.value.reason == "unreadable_token"
 
 
+@pytest.mark.parametrize(
+    "claims",
+    [
+        {"exp": 10**400},
+        {"\ud800": 1},
+        {"sub": "\ud800"},
+        {"iss": {"a": ["\ud800"]}},
+        {"access": [{"collection": "\ud800", "access": "r"}]},
+        {"value_exists": {"collection": "d", "matches": [{"key": "k", "value": "\ud800"}]}},
+    ],
+)
+def test_what_no_text_or_number_can_hold_is_refused(claims: dict[str, Any]) -> None:
+    assert reason(by_hand({"alg": "HS256"}, claims, KEY)) == "unreadable_token"
+
+
 def test_a_token_for_others_is_refused() -> None:
     assert reason(signed({**ALL, "aud": "another server"})) == "unreadable_token"
     assert reason(signed({**ALL, "aud": ""})) == "unreadable_token"

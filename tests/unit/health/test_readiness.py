@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from app.access.table import wants_verbose
 from app.context import Context
-from app.health.readiness import wants_verbose
 from app.health.start import MOST_NAMED, announce
 from app.release import RELEASE
 from app.settings import Settings

@@ -20,6 +20,8 @@ from app.work.sizes import read_size
 
 DEFAULT_BODY_LIMIT = 32 * 1024 * 1024
 DEFAULT_GZIP_FLOOR = 16 * 1024
+SHORTEST, LONGEST = 0.01, 86_400.0  # seconds of time-outs
+MOST = 2**40  # of what is counted or measured in bytes: what is meant as no limit, no float loses
 
 
 def _in_capitals(value: Any) -> Any:
@@ -39,15 +41,22 @@ class Settings(BaseSettings):
         default=Path("data"), description="Folder that everything is kept in; made if need be."
     )
     threads: int | None = Field(
-        default=None, ge=1, description="Threads of builds and of slow searches; unset: one a core."
+        default=None,
+        ge=1,
+        le=4_096,
+        description="Threads of builds and of slow searches; unset: one a core.",
     )
     body_limit: int = Field(
-        default=DEFAULT_BODY_LIMIT, ge=1024, description="Largest body of a request, in bytes."
+        default=DEFAULT_BODY_LIMIT,
+        ge=1024,
+        le=MOST,
+        description="Largest body of a request, in bytes.",
     )
     # Below, compressing costs more than sending.
     gzip_floor: int = Field(
         default=DEFAULT_GZIP_FLOOR,
         ge=0,
+        le=MOST,
         description="Smallest reply that is compressed for clients that accept it, in bytes.",
     )
     # Of requests, beside filters, which never hold any.
@@ -111,6 +120,7 @@ class Settings(BaseSettings):
     rate_limit: int = Field(
         default=0,
         ge=0,
+        le=MOST,
         description="Requests a minute that are let through for each key or token, 0 for no limit.",
     )
     allowed_origins: Annotated[tuple[str, ...], AfterValidator(origin_list)] = Field(
@@ -126,29 +136,37 @@ class Settings(BaseSettings):
     header_limit: int = Field(
         default=64 * 1024,
         ge=1024,
+        le=MOST,
         description="Bytes of the target and the headers of a request.",
     )
     head_timeout: float = Field(
-        default=10.0, gt=0, description="Seconds in which the head of a request is to come."
+        default=10.0,
+        ge=SHORTEST,
+        le=LONGEST,
+        description="Seconds in which the head of a request is to come.",
     )
     body_timeout: float = Field(
         default=60.0,
-        gt=0,
+        ge=SHORTEST,
+        le=LONGEST,
         description="Seconds in which a body is to come, and one more for each 32 KiB of it.",
     )
     idle_timeout: float = Field(
         default=75.0,
-        gt=0,
+        ge=SHORTEST,
+        le=LONGEST,
         description="Seconds until a connection without a request is closed.",
     )
     send_timeout: float = Field(
         default=60.0,
-        gt=0,
+        ge=SHORTEST,
+        le=LONGEST,
         description="Seconds until a reply is dropped that its client does not read.",
     )
     connection_limit: int = Field(
         default=20_000,
         ge=1,
+        le=MOST,
         description="Connections at once; above, the longest idle one gives way, or else the new.",
     )
     tls_cert: Path | None = Field(
@@ -166,6 +184,7 @@ class Settings(BaseSettings):
     request_limit: int = Field(
         default=1_024,
         ge=1,
+        le=MOST,
         description="Most requests that are answered at once, uploads included.",
     )
     memory_limit: Annotated[int | None, BeforeValidator(read_size)] = Field(
@@ -177,6 +196,7 @@ class Settings(BaseSettings):
     batch_limit: int = Field(
         default=100_000,
         ge=1,
+        le=MOST,
         description="Most points, ids, vectors, searches or operations of one request.",
     )
     depth_limit: int = Field(

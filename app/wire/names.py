@@ -9,7 +9,8 @@ from typing import NamedTuple
 ANY = "*"
 _HOST = re.compile(rb"(\[[0-9a-f:.]+\]|[a-z0-9_](?:[a-z0-9_.-]*))(?::([0-9]{1,5}))?")
 _NAME = re.compile(r"(\*\.)?[a-z0-9_][a-z0-9_.-]*|\[[0-9a-f:.]+\]|\*")
-_ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://[^\s/?#@,\\]+")
+_ORIGIN = re.compile(r"([a-z][a-z0-9+.-]*)://(?:(?![/?#@,\\])[!-~])+")
+PORTS = {"http": 80, "https": 443}  # that browsers leave out
 
 
 class Host(NamedTuple):
@@ -64,15 +65,20 @@ def host_list(names: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def origin_list(origins: tuple[str, ...]) -> tuple[str, ...]:
-    """Return origins in lower case. Raises ValueError for what is no origin."""
-    origins = tuple(each.strip().lower() for each in origins)
-    for origin in origins:
-        if origin != ANY and _ORIGIN.fullmatch(origin) is None:
-            raise ValueError(
-                "expected origins as browsers send them, as in https://app.example.org:8443, "
-                f"or * for any, got {origin!r}"
-            )
-    return origins
+    """Return origins as browsers send them. Raises ValueError for what no browser sends."""
+    return tuple(_origin(each.strip().lower()) for each in origins)
+
+
+def _origin(text: str) -> str:
+    if text == ANY:
+        return text
+    found = _ORIGIN.fullmatch(text)
+    if found is None:
+        raise ValueError(
+            "expected origins as browsers send them, as in https://app.example.org:8443 or "
+            f"https://xn--bcher-kva.example, or * for any, got {text!r}"
+        )
+    return text.removesuffix(f":{PORTS.get(found[1])}")
 
 
 def _ipv6(name: str) -> IPv6Address | None:

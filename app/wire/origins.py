@@ -11,11 +11,10 @@ from collections.abc import Sequence
 from http import HTTPStatus
 
 from app.errors import Refusal
-from app.wire.names import ANY, Host, read_host
+from app.wire.names import ANY, PORTS, Host, read_host
 from app.wire.replies import VARY_ORIGIN, Headers
 
 NEAR = (b"same-origin", b"same-site", b"none")  # what Sec-Fetch-Site may say
-PORTS = {"http": 80, "https": 443}
 EXPOSED = (b"access-control-expose-headers", b"*")
 PREFLIGHT: Headers = [
     (b"access-control-allow-methods", b"GET, PUT, POST, PATCH, DELETE, HEAD, OPTIONS"),

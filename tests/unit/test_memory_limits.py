@@ -29,7 +29,9 @@ def test_sizes_are_read(text: object, size: int) -> None:
     assert read_size(text) == size
 
 
-@pytest.mark.parametrize("text", ["", "much", "-1", "5 parsecs", "1e9", "MiB", "1 2"])
+@pytest.mark.parametrize(
+    "text", ["", "much", "-1", "5 parsecs", "1e9", "MiB", "1 2", "\u0663", "9" * 99]
+)
 def test_what_is_no_size_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="512MiB"):
         read_size(text)

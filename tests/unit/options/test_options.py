@@ -166,3 +166,19 @@ def test_wrong_secrets_are_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
         read_settings({}, {})
     assert "PALIMPSEST_API_KEY" in str(wrong.value)
     assert "s3cret" not in str(wrong.value)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        *((name, "inf") for name in ("head_timeout", "body_timeout", "idle_timeout")),
+        *(("send_timeout", text) for text in ("nan", "inf", "1e-300", "-1", "0")),
+        *(("drain_seconds", text) for text in ("nan", "inf", "-1", "1e9")),
+        *((name, "9" * 400) for name in ("body_limit", "rate_limit", "memory_limit", "threads")),
+        *((name, str(10**30)) for name in ("connection_limit", "request_limit", "batch_limit")),
+        *(("port", text) for text in ("\u0666", "\u00b2", "65536", "-1")),
+    ],
+)
+def test_numbers_that_no_server_could_keep_to_are_refused_by_name(field: str, value: str) -> None:
+    with pytest.raises(WrongSettings, match="--" + field.replace("_", "-")):
+        read_settings({field: value}, {})

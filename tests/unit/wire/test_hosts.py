@@ -87,10 +87,19 @@ def test_settings_refuse_what_is_no_name() -> None:
         "*.b.example",
         "[::1]",
     )
-    assert origin_list(("https://A.example:8443", " http://[::1]:80")) == (
+    assert origin_list(("https://A.example:8443", " http://[::1]:81")) == (
         "https://a.example:8443",
-        "http://[::1]:80",
+        "http://[::1]:81",
     )
+    assert origin_list(
+        ("https://a.example:443", "http://a.example:80", "http://a.example:443")
+    ) == (
+        "https://a.example",
+        "http://a.example",
+        "http://a.example:443",
+    )
+    with pytest.raises(ValueError, match="xn--"):
+        origin_list(("https://b\u00fccher.example",))
     for text in ("a.example:80", "http://a", "a b", "*.", "a.*", "[::g]"):
         with pytest.raises(ValueError, match="expected names of hosts"):
             host_list((text,))

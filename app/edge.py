@@ -7,55 +7,35 @@ FastAPI with its body already read, so that the limit holds everywhere.
 
 from __future__ import annotations
 
-import asyncio
-import re
-import zlib
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from http import HTTPStatus
 from time import perf_counter
-from typing import Any, NamedTuple
+from typing import Any
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.access.admission import Unauthorized, admit, collection_of, record
 from app.access.guard import ACCESS, allow, reach
 from app.access.rights import Access, Level
-from app.access.table import Right, right_of
 from app.context import Call, Context
 from app.envelope import failure, success
-from app.errors import Refusal, describe
+from app.errors import describe
 from app.knobs import read_knobs
+from app.points import PREFIX, Endpoint, Found, PointRoutes
 from app.routes.query import query_now
 from app.warnings import Warnings
 from app.wire.bodies import Disconnected, read_body, replay
+from app.wire.compression import PACKED, accepts_gzip, compress
 from app.wire.replies import JSON, Headers, completed
 from app.wire.screen import REPLIED, Screen
 from app.work.client import client_of
 from index import Damaged, StorageError
 
-Endpoint = Callable[[Call], Awaitable[Any]]
-
-PREFIX = "/collections/"
 QUERY_ROUTE = f"{PREFIX}{{collection_name}}/points/query"
 METHODS = frozenset(("GET", "PUT", "POST", "PATCH", "DELETE", "HEAD", "OPTIONS"))
 TEXT = (b"content-type", b"text/plain; charset=utf-8")
-PACKED: Headers = [(b"content-encoding", b"gzip"), (b"vary", b"accept-encoding")]
 OF_BODY = (b"content-type", b"content-length", b"content-encoding")
-INLINE_GZIP = 256 * 1024  # bytes; larger replies are compressed beside the event loop
-GZIP_LEVEL = 1  # higher levels take several times longer for a few percent on JSON numbers
 FINISHED = "palimpsest.reply"  # where a scope carries a reply that is only to be sent
-GZIP_WINDOW = 16 + zlib.MAX_WBITS
-NEVER = re.compile(rb"q\s*=\s*0(\.0*)?")  # the weight of an encoding that is not accepted
-
-
-class Found(NamedTuple):
-    """The point route of a path."""
-
-    endpoint: Endpoint
-    route: str  # its template
-    right: Right  # that it asks for
-    name: str  # of the collection
-    tail: str  # what stands for the open last part of the template
 
 
 class Edge:
@@ -69,18 +49,8 @@ class Edge:
         self.screen = Screen(context.settings, has_key=context.gate.is_shut)
         self._body_limit = context.settings.body_limit
         self._gzip_floor = context.settings.gzip_floor
-        self._routes = {
-            (method, suffix): (endpoint, route, right_of(method, route))
-            for (method, suffix), endpoint in routes.items()
-            for route in (f"{PREFIX}{{collection_name}}/{suffix}",)
-        }
-        # by the part before the one that the template leaves open
-        self._open_routes = {
-            (method, suffix.partition("/")[0]): found
-            for (method, suffix), found in self._routes.items()
-            if suffix.endswith("}")
-        }
-        for (method, _), (_, template, _) in self._routes.items():
+        self._routes = PointRoutes(routes)
+        for method, template in self._routes.templates():
             context.metrics.expect(method, template)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -100,7 +70,7 @@ class Edge:
         taken = 0
         method = scope["method"] if scope["method"] in METHODS else "other"
         try:
-            found = self._find("GET" if method == "HEAD" else method, scope["path"])
+            found = self._routes.find("GET" if method == "HEAD" else method, scope["path"])
             if found is not None:
                 route, name = found.route, found.name
             refusal = self.screen.refusal(scope) or self.context.life.refusal(scope["path"])
@@ -123,8 +93,8 @@ class Edge:
                 status = await self._answer(found, scope, receive, send, started)
         except Disconnected:
             pass
-        except Refusal as refused:
-            status = await refuse(refused, scope, send, started)
+        except Exception as error:  # from before a route, which answers its own
+            status = await refuse(error, scope, send, started)
         finally:
             record(self.context.gate, scope, access, route, name, status)
             metrics.in_flight -= 1
@@ -157,23 +127,6 @@ class Edge:
             return None
         context.metrics.request("POST", QUERY_ROUTE, 200, perf_counter() - started)
         return reply
-
-    def _find(self, method: str, path: str) -> Found | None:
-        """Return the point route of a path, None when it is none."""
-        if not path.startswith(PREFIX):
-            return None
-        name, _, suffix = path[len(PREFIX) :].partition("/")
-        found = self._routes.get((method, suffix))
-        if found is not None:
-            return Found(*found, name, "")
-        if suffix.endswith("/"):
-            return self._find(method, path.rstrip("/"))
-        first, _, tail = suffix.partition("/")
-        found = self._open_routes.get((method, first))
-        # A point id holds no slash; the path of a payload field may, in quotes.
-        if found is not None and tail and ("/" not in tail or first == "index"):
-            return Found(*found, name, tail)
-        return None
 
     async def _answer(
         self, found: Found, scope: Scope, receive: Receive, send: Send, started: float
@@ -268,14 +221,15 @@ class Edge:
         return getattr(route, "path", "unmatched"), collection_of(inner), status
 
 
-async def refuse(refusal: Refusal, scope: Scope, send: Send, started: float) -> int:
-    """Answer a request by a refusal; return the status."""
-    extra = [*headers_of(refusal), *scope[REPLIED]]
-    if isinstance(refusal, Unauthorized):
-        await send_reply(send, refusal.status, refusal.text.encode(), extra, TEXT)
+async def refuse(error: Exception, scope: Scope, send: Send, started: float) -> int:
+    """Answer a request by what it is refused for, or what failed; return the status."""
+    extra = [*headers_of(error), *scope[REPLIED]]
+    status, text = describe(error)
+    if isinstance(error, Unauthorized):
+        await send_reply(send, status, text.encode(), extra, TEXT)
     else:
-        await send_reply(send, refusal.status, failure(refusal.text, started), extra)
-    return refusal.status
+        await send_reply(send, status, failure(text, started), extra)
+    return status
 
 
 async def send_reply(
@@ -291,34 +245,3 @@ def headers_of(error: Exception) -> Headers:
     """Return the headers that the reply to an error carries."""
     given: Mapping[str, str] = getattr(error, "headers", None) or {}
     return [(name.encode(), value.encode()) for name, value in given.items()]
-
-
-def header(scope: Scope, name: bytes) -> bytes | None:
-    """Return the first value of a header; names are in lower case."""
-    for key, value in scope["headers"]:
-        if key == name:
-            found: bytes = value
-            return found
-    return None
-
-
-def accepts_gzip(scope: Scope) -> bool:
-    """Tell whether the client asked for gzip and did not exclude it by ``q=0``."""
-    for part in (header(scope, b"accept-encoding") or b"").lower().split(b","):
-        coding, _, weight = part.partition(b";")
-        if coding.strip() in (b"gzip", b"*"):
-            return NEVER.fullmatch(weight.strip()) is None
-    return False
-
-
-async def compress(reply: bytes) -> bytes:
-    """Return a reply as gzip; large ones are compressed in a thread."""
-    if len(reply) < INLINE_GZIP:
-        return gzip(reply)
-    return await asyncio.to_thread(gzip, reply)
-
-
-def gzip(reply: bytes) -> bytes:
-    """Return ``reply`` as one gzip member."""
-    packer = zlib.compressobj(GZIP_LEVEL, zlib.DEFLATED, GZIP_WINDOW)
-    return packer.compress(reply) + packer.flush()

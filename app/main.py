@@ -17,7 +17,7 @@ from starlette.middleware.gzip import GZipMiddleware
 from app.access.documented import describe_access
 from app.context import Context
 from app.documentation import describe
-from app.edge import GZIP_LEVEL, Edge
+from app.edge import Edge
 from app.errors import Refusal, answer
 from app.health.gauges import HealthGauges
 from app.metrics import build_registry
@@ -36,6 +36,7 @@ from app.routes import (
 )
 from app.routes.table import POINT_ROUTES
 from app.settings import Settings
+from app.wire.compression import LEVEL
 from index import PalimpsestError
 
 DOCUMENTED = (aliases, service, cluster, collections, vectors, versions, adapters, backfill)
@@ -95,7 +96,7 @@ def create_app(settings: Settings, *, opens: bool = True) -> Edge:
         app.include_router(each.router)
     for kind in (PalimpsestError, Refusal, RequestValidationError, HTTPException, Exception):
         app.add_exception_handler(kind, answer)
-    app.add_middleware(GZipMiddleware, minimum_size=settings.gzip_floor, compresslevel=GZIP_LEVEL)
+    app.add_middleware(GZipMiddleware, minimum_size=settings.gzip_floor, compresslevel=LEVEL)
     _document(app, context.gate.is_shut)
     return Edge(app, context, {where: route.endpoint for where, route in POINT_ROUTES.items()})
 

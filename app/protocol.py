@@ -14,7 +14,8 @@ from urllib.parse import unquote_to_bytes
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
-from app.edge import PREFIX, Edge
+from app.edge import Edge
+from app.points import PREFIX
 from app.wire.connection import Connection
 from app.wire.waiting import Accepting, Secured, Waiting
 from app.work.client import PLACE, Client

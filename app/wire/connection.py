@@ -130,6 +130,8 @@ class Connection(HttpToolsProtocol):
             raise malformed("expected HTTP/1.1 or HTTP/1.0")
         if self.url[:1] != b"/":
             self.url = origin_form(self.parser.get_method(), self.url, self.headers)
+        if b"#" in self.url:
+            raise malformed("the target holds a `#`, which has to be percent-encoded")
         self._closes = not self.parser.should_keep_alive()
 
     def begin(self) -> None:

@@ -83,6 +83,7 @@ class Connections(Collector):
         self.now = 0.0  # seconds in which the event loop listened; as of the last tick
         self.ended: dict[str, int] = dict.fromkeys(REASONS, 0)
         self._limit = settings.connection_limit
+        self._is_asked_for = "connection_limit" in settings.model_fields_set
         self._tick_seconds = min(MAX_TICK, min(self.limits[1:5]) / TICKS)
         self._waiting: OrderedDict[Idle, None] = OrderedDict()
         self._rounds: tuple[set[Reviewed], ...] = tuple(set() for _ in range(ROUNDS))
@@ -100,7 +101,8 @@ class Connections(Collector):
         left = soft - len(os.listdir("/proc/self/fd")) - max(64, soft // RESERVED)
         if left < self._limit:
             self._limit = max(1, left)
-            log.warning(
+            log.log(
+                logging.WARNING if self._is_asked_for else logging.INFO,
                 "at most %d connections at once: this process may open %d files (ulimit -n)",
                 self._limit,
                 soft,

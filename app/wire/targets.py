@@ -6,7 +6,7 @@ import re
 
 from app.wire.ends import malformed
 
-_ABSOLUTE = re.compile(rb"https?://([^/?#@]+)(/[^#]*|\?[^#]*|)", re.IGNORECASE)
+_ABSOLUTE = re.compile(rb"https?://([^/?#@]+)(/.*|\?.*|)", re.IGNORECASE)
 
 
 def origin_form(method: bytes, target: bytes, headers: list[tuple[bytes, bytes]]) -> bytes:

@@ -286,6 +286,25 @@ def test_a_drop_during_a_request_answers_not_found(kind: str, edge: Edge) -> Non
     assert refused(run(send()), 404) == "Not found: Collection `c` doesn't exist!"
 
 
+def test_what_fails_before_a_route_is_answered_as_ever(
+    edge: Edge, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: Any, **__: Any) -> Any:
+        raise LookupError("of a secret")
+
+    async def send() -> httpx.Response:
+        transport: Any = httpx.ASGITransport(app=edge)
+        async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
+            return await client.get("/collections")
+
+    monkeypatch.setattr(edge.context.gate, "who", fail)
+    reply = run(send())
+    assert reply.status_code == 500
+    assert reply.json()["status"]["error"] == "Service internal error: LookupError"
+    assert reply.headers["x-content-type-options"] == "nosniff"
+    assert edge.context.metrics.in_flight == 0
+
+
 def run(endpoint: Awaitable[Any]) -> Any:
     async def awaited() -> Any:
         return await endpoint

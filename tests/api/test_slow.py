@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
+from typing import Any
 
 import httpx
 import pytest
@@ -343,12 +344,17 @@ def test_others_are_served_meanwhile(slow: Server) -> None:
     assert slowest < 1.0
 
 
-def test_a_lower_limit_of_descriptors_lowers_that_of_connections() -> None:
+@pytest.mark.parametrize("asked", [{}, {"connection_limit": 20_000}])
+def test_a_lower_limit_of_descriptors_lowers_that_of_connections(
+    asked: dict[str, Any], caplog: pytest.LogCaptureFixture
+) -> None:
     limits = resource.getrlimit(resource.RLIMIT_NOFILE)
-    connections = Connections(Settings(), Reloading())
+    connections = Connections(Settings(**asked), Reloading())
+    caplog.set_level("INFO", "palimpsest")
     try:
         resource.setrlimit(resource.RLIMIT_NOFILE, (min(2_000, limits[1]), limits[1]))
         connections.fit_descriptors()
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, limits)
     assert connections._limit < 1_500
+    assert [each.levelname for each in caplog.records] == ["WARNING" if asked else "INFO"]

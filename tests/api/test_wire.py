@@ -102,6 +102,8 @@ def test_the_target_of_a_request_may_name_the_host(server: Server) -> None:
     assert exchange(server, b"GET http://evil.example" + rest)[0] == 421
     assert exchange(server, b"GET http://u@localhost/healthz" + rest)[0] == 400
     assert exchange(server, b"GET http:///healthz" + rest)[0] == 400
+    assert exchange(server, b"GET http://localhost/healthz#a" + rest)[0] == 400
+    assert exchange(server, b"GET /healthz#a" + rest)[0] == 400
     assert exchange(server, b"CONNECT evil.example:80" + rest)[0] == 400
     rest = rest.replace(b"localhost", b"evil.example")
     assert exchange(server, b"GET http://localhost/healthz" + rest)[0] == 200

@@ -18,6 +18,7 @@ from index.upkeep import Upkeep
 _NICENESS = 10
 _PAUSE = 0.05  # between two looks, however many commits there are
 _RETRY_SECONDS = 10.0  # after a look that failed
+_LONGEST = 3_600.0  # between two looks; the system takes no waits of centuries
 _ANY = "\0"  # in place of a vector name, which cannot be this
 _log = logging.getLogger(__name__)
 
@@ -115,7 +116,7 @@ class _Worker(threading.Thread):
             except Exception:
                 _log.exception("Background work (%s) failed, it goes on", self.name)
                 nearest = _RETRY_SECONDS
-            self.woken.wait(nearest)
+            self.woken.wait(None if nearest is None else min(nearest, _LONGEST))
 
 
 def _lower_priority() -> None:

@@ -54,6 +54,25 @@ def test_a_worker_goes_on_after_a_look_that_failed(monkeypatch: pytest.MonkeyPat
     assert len(looks) == 2
 
 
+@pytest.mark.parametrize("seconds", [1e10, 1e308, float("inf")])
+def test_a_worker_outlives_a_wait_that_no_clock_can_hold(seconds: float) -> None:
+    stopped, looks = threading.Event(), threading.Semaphore(0)
+
+    def look() -> float | None:
+        looks.release()
+        return seconds
+
+    worker = _Worker("test", stopped, look)
+    worker.start()
+    for _ in range(2):
+        assert looks.acquire(timeout=MINUTE)
+        worker.woken.set()
+    stopped.set()
+    worker.woken.set()
+    worker.join(MINUTE)
+    assert not worker.is_alive()
+
+
 def test_one_failing_upkeep_does_not_stop_the_others(collection_of: OpenCollection) -> None:
     first, second = (collection_of(config_of(4)).upkeep for _ in range(2))
     seen: list[Upkeep] = []

@@ -7,7 +7,7 @@ import os
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from time import monotonic
 from typing import Any, TypeVar
 
@@ -32,6 +32,7 @@ from app.work.jobs import read_in, write_in
 from app.work.lists import LEAST, check_lists
 from app.work.load import Load
 from app.work.memory import Memory
+from app.work.replies import Wanted, room_for
 from index import (
     Collection,
     CollectionNotFound,
@@ -191,6 +192,10 @@ class Call(msgspec.Struct, frozen=True):
     async def read_at_length(self, work: Callable[[], T], timeout: float | None) -> T:
         """Run reads of seconds, after other long work; raises as ``in_thread``."""
         return await read_in(self.context.long, work, self.client, self.left(timeout))
+
+    def room(self, *reads: Wanted) -> AbstractContextManager[None]:
+        """Hold memory for what is read inside. Raises Refusal, 507, when there is none."""
+        return room_for(self.context.memory, self.collection, reads)
 
     def left(self, timeout: float | None) -> float | None:
         """Return how many seconds of a request's ``timeout`` are left."""

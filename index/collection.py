@@ -42,7 +42,7 @@ from index.recover import ADAPTERS, FIELDS, SEGMENTS, STORE, recover
 from index.search.plan import SearchRequest
 from index.searching import Searches
 from index.shown import Shown
-from index.state import collection_sizes, collection_state
+from index.state import collection_sizes, collection_state, store_bytes
 from index.stops import check_stop
 from index.storage.ids import Key, check_ids, key_of, keys_of
 from index.storage.payload_size import PayloadSize
@@ -416,6 +416,11 @@ class Collection(Versioning):
     def payload_bytes(self) -> int:
         """Return how many bytes all payloads take; of a large collection, took a moment ago."""
         return self._payload_size.bytes(self.view.seq)
+
+    @property
+    def store_bytes(self) -> int:
+        """Bytes on disk of payloads, ids and rows that are not sealed yet."""
+        return store_bytes(self.folder)
 
     def sizes(self) -> CollectionSizes:
         """Return what a collection takes of disk and memory; looks at every file of an index."""

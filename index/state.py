@@ -52,7 +52,7 @@ def collection_state(
         refuses_writes=writer.refuses,
         vectors=_vector_states(view),
         fields=fields,
-        store_bytes=_store_bytes(folder),
+        store_bytes=store_bytes(folder),
         rebuilds={reason: count for reason, count in rebuilds.items()},
     )
 
@@ -75,11 +75,12 @@ def collection_sizes(folder: Path, writer: Writer, fields: Fields) -> Collection
     """Return what a collection takes of disk and memory; looks at every file of an index."""
     vectors = writer.view.vectors.values()
     sealed = sum(part.segment.disk_bytes for one in vectors for part in one.sealed)
-    disk = sealed + _store_bytes(folder) + fields.disk_bytes()
+    disk = sealed + store_bytes(folder) + fields.disk_bytes()
     return CollectionSizes(disk, writer.indexes.nbytes)
 
 
-def _store_bytes(folder: Path) -> int:
+def store_bytes(folder: Path) -> int:
+    """Return what the store and its log take on disk."""
     stored = 0
     for file in (STORE, f"{STORE}-wal"):
         with suppress(FileNotFoundError):

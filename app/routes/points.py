@@ -29,8 +29,8 @@ from app.schemas.records import (
 from app.schemas.searches import MAX_COUNT, between
 from app.schemas.selectors import PayloadSelector, select_vectors
 from app.schemas.vectors import ABSENT
+from app.work.replies import Wanted, wanted_of
 from index import (
-    Collection,
     Filter,
     InvalidId,
     PointId,
@@ -63,8 +63,11 @@ async def retrieve(call: Call) -> list[RecordReply]:
     vectors = select_vectors(body.with_vector)
 
     def read() -> list[RecordReply]:
-        records = call.collection.retrieve(ids, with_payload=select.wanted, with_vectors=vectors)
-        return to_replies(records, select, vectors)
+        with call.room(Wanted(len(ids), select.wanted, vectors)):
+            records = call.collection.retrieve(
+                ids, with_payload=select.wanted, with_vectors=vectors
+            )
+            return to_replies(records, select, vectors)
 
     return await call.run(read, short=len(ids) <= INLINE_POINTS, timeout=timeout)
 
@@ -107,7 +110,7 @@ async def scroll(call: Call) -> ScrollReply:
     _check(call, timeout, limit=limit, condition=condition)
     start = None if body.offset is None else parse_id(body.offset)
     read = (
-        _by_id(call.collection, body, condition, start, limit)
+        _by_id(call, body, condition, start, limit)
         if body.order_by is None
         else _by_value(call, body, condition, limit)
     )
@@ -138,7 +141,7 @@ async def count(call: Call) -> CountReply:
 
 
 def _by_id(
-    collection: Collection,
+    call: Call,
     body: ScrollBody,
     condition: Filter | None,
     start: PointId | None,
@@ -148,10 +151,13 @@ def _by_id(
     vectors = select_vectors(body.with_vector)
 
     def read() -> ScrollReply:
-        records, following = collection.scroll(
-            start, limit, filter=condition, with_payload=select.wanted, with_vectors=vectors
-        )
-        return ScrollReply(to_replies(records, select, vectors), following)
+        collection = call.collection
+        most = min(limit, collection.count())
+        with call.room(Wanted(most, select.wanted, vectors)):
+            records, following = collection.scroll(
+                start, limit, filter=condition, with_payload=select.wanted, with_vectors=vectors
+            )
+            return ScrollReply(to_replies(records, select, vectors), following)
 
     return read
 
@@ -172,14 +178,15 @@ def _by_value(
     request = QueryRequest(root, with_payload=select.wanted, with_vectors=vectors)
 
     def read() -> ScrollReply:
-        _, found = repeated(
-            call.context,
-            call.access,
-            call.collection,
-            lambda states: answer(states.own, request, states),
-            lambda found: found.whole,
-        )
-        rows = to_replies(found.records, select, vectors)
+        with call.room(wanted_of(request, call.collection.count())):
+            _, found = repeated(
+                call.context,
+                call.access,
+                call.collection,
+                lambda states: answer(states.own, request, states),
+                lambda found: found.whole,
+            )
+            rows = to_replies(found.records, select, vectors)
         for row, value in zip(rows, found.order_values or (), strict=True):
             row.order_value = value
         return ScrollReply(rows, None)

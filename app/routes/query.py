@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from time import perf_counter
 from typing import TypeAlias
 
@@ -29,8 +30,9 @@ from app.schemas.searches import GroupsBody, QueryBatchBody, QueryBody, WithLook
 from app.schemas.selectors import PayloadSelector, select_vectors
 from app.schemas.trees import Grouped, decode_groups
 from app.strict import strict_of
-from app.strict_queries import charge_lookup, check_queries
+from app.strict_queries import Request, charge_lookup, check_queries
 from app.warnings import Warnings
+from app.work.replies import wanted_of
 from index import (
     BridgeMode,
     Collection,
@@ -81,7 +83,8 @@ async def ask(call: Call, kind: type, decode: Decode) -> ScoredPoints | Explaine
         asked = call.read(kind, lambda text: decode(text, config))
         check_queries(call, [asked.request], timeout)
         started = perf_counter()
-        stats, points = _run(call.context, call.access, call.collection, asked, knobs.bridge)
+        with _room(call, asked.request):
+            stats, points = _run(call.context, call.access, call.collection, asked, knobs.bridge)
         return stats, perf_counter() - started, points
 
     stats, seconds, points = await call.in_thread(search, timeout)
@@ -172,7 +175,8 @@ async def ask_batch(call: Call, kind: type, decode: DecodeBatch) -> list[ScoredP
     check_queries(call, [each.request for each in asked], timeout)
 
     def search() -> list[tuple[SearchStats, ScoredPoints]]:
-        return _run_batch(call.context, call.access, call.collection, asked, call.knobs.bridge)
+        with _room(call, *(each.request for each in asked)):
+            return _run_batch(call.context, call.access, call.collection, asked, call.knobs.bridge)
 
     short = _cost(call.collection, asked, call.knobs.bridge) <= INLINE_SECONDS
     replies = await call.run(search, short=short, timeout=timeout)
@@ -207,15 +211,16 @@ async def ask_groups(call: Call, kind: type, decode: DecodeGroups) -> GroupsRepl
         if strict is not None:
             strict.group_by(request.path)
         check_queries(call, [request], timeout)
-        stats, groups = _groups(call, request)
-        lookups = _lookups(call.context, call.access, lookup, [group.key for group in groups])
-        vectors = request.with_vectors
-        return stats, GroupsReply(
-            [
-                PointGroup(to_hits(hits, select, vectors), key, lookups.get(key))
-                for key, hits in groups
-            ]
-        )
+        with _room(call, request):
+            stats, groups = _groups(call, request)
+            lookups = _lookups(call.context, call.access, lookup, [group.key for group in groups])
+            vectors = request.with_vectors
+            return stats, GroupsReply(
+                [
+                    PointGroup(to_hits(hits, select, vectors), key, lookups.get(key))
+                    for key, hits in groups
+                ]
+            )
 
     stats, found = await call.in_thread(search, timeout)
     call.context.metrics.bridges.searched(call.collection.folder.name, stats.versions)
@@ -225,6 +230,12 @@ async def ask_groups(call: Call, kind: type, decode: DecodeGroups) -> GroupsRepl
     ids = [hit.id for group in found.groups for hit in group.hits]
     told = await call.in_thread(lambda: explain(stats, call.collection, ids), timeout)
     return Explained(found, told)
+
+
+def _room(call: Call, *requests: Request) -> AbstractContextManager[None]:
+    """Hold memory for the answers to queries. Raises Refusal, 507."""
+    stored = call.collection.count()
+    return call.room(*(wanted_of(each, stored) for each in requests))
 
 
 def _run(

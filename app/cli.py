@@ -27,6 +27,7 @@ from app.protocol import AcceptingTls, Listening
 from app.release import RELEASE
 from app.settings import Misconfigured, Settings
 
+BEFORE_COMMAND = ("-h", "--help", "--version")  # the options that stand there
 WRONG_USAGE = 2  # status, as argparse has it
 INTERRUPTED = 128 + signal.SIGINT  # status, as shells have it
 
@@ -38,6 +39,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     kept = secret_on(words, Settings)
     if kept is not None:  # before argparse, which would repeat its value
         parser.error(f"{kept.flag} is no flag: set {kept.variable} in the environment")
+    if words and words[0].startswith("-") and words[0] not in BEFORE_COMMAND:
+        parser.error(f"unrecognized arguments: {words[0].partition('=')[0]}")  # as below
     known, others = parser.parse_known_args(words)
     if others:  # without values: a flag that is misspelt may be a secret's
         names = [word.partition("=")[0] for word in others if word.startswith("-")]

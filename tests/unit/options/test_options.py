@@ -182,3 +182,24 @@ def test_wrong_secrets_are_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_numbers_that_no_server_could_keep_to_are_refused_by_name(field: str, value: str) -> None:
     with pytest.raises(WrongSettings, match="--" + field.replace("_", "-")):
         read_settings({field: value}, {})
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["--apikey", "hunter2", "serve"],
+        ["--apikey=hunter2", "serve"],
+        ["serve", "--apikey", "hunter2"],
+        ["--api-key", "hunter2", "serve"],
+        ["demo", "--api-key=hunter2"],
+    ],
+)
+def test_the_value_of_a_flag_that_is_none_is_not_repeated(
+    words: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as left:
+        main(words)
+    assert left.value.code == 2
+    told = capsys.readouterr()
+    assert "hunter2" not in told.out + told.err
+    assert "--api" in told.err

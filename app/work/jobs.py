@@ -16,11 +16,15 @@ from typing import Generic, TypeVar
 from app.errors import Refusal
 from app.wire.bodies import Disconnected
 from app.work.client import Client
+from app.work.load import AGAIN
 from index import Stop, Stopped, stopping
 
 T = TypeVar("T")
 
 NOT_BEGUN = "Timeout: the write was not begun within its `timeout`, nothing was changed: try again"
+
+ENDED = "Service unavailable: the server is stopping, nothing was changed: try again in a second"
+ENDED_WRITE = "Service unavailable: the server is stopping, the write had begun: read it back"
 
 
 class Job(Generic[T]):
@@ -60,6 +64,7 @@ async def read_in(
     Raises:
         Disconnected: the client left.
         TimeoutError: its time was over.
+        Refusal: 503, when the server ends.
     """
     job = Job(work)
     running = asyncio.wrap_future(threads.submit(job))
@@ -69,7 +74,7 @@ async def read_in(
     except (asyncio.CancelledError, Stopped):
         if client.gone:
             raise Disconnected from None
-        raise
+        raise _ending(ENDED) from None
     finally:
         job.give_up()
         running.cancel()  # where it was never waited for
@@ -79,7 +84,7 @@ async def write_in(threads: Executor, work: Callable[[], T], timeout: float | No
     """Return what work that may write returns, whoever waits for it.
 
     Raises:
-        Refusal: 408, when its time was over before it had begun.
+        Refusal: 408, when its time was over before it had begun; 503, when the server ends.
     """
     future = threads.submit(work)
     running = asyncio.wrap_future(future)
@@ -89,3 +94,10 @@ async def write_in(threads: Executor, work: Callable[[], T], timeout: float | No
         if running.done() or not future.cancel():
             return await running
         raise Refusal(HTTPStatus.REQUEST_TIMEOUT, NOT_BEGUN) from None
+    except asyncio.CancelledError:
+        begun = not (future.cancel() or future.cancelled())
+        raise _ending(ENDED_WRITE if begun else ENDED) from None
+
+
+def _ending(text: str) -> Refusal:
+    return Refusal(HTTPStatus.SERVICE_UNAVAILABLE, text, AGAIN)

@@ -247,11 +247,11 @@ def test_stored_settings_come_back() -> None:
 
 
 def columns_of(config: CollectionConfig, name: str) -> list[tuple[str, bool]]:
-    return [(one.column, one.needed) for one in bridges_of(config, {}).get(name, ())]
+    return [(one.column, one.needed) for one in bridges_of(config, {}, {}).get(name, ())]
 
 
 def test_bridges_lead_to_the_other_versions_that_count() -> None:
-    assert bridges_of(config_of(), {}) == {}
+    assert bridges_of(config_of(), {}, {}) == {}
     config = with_new(with_new(config_of()), "v3", THIRD)
     assert columns_of(config, "") == [("@v3", False), ("@v2", False)]
     assert columns_of(config, "@v2") == [("", True), ("@v3", False)]

@@ -87,6 +87,7 @@ class Context:
         if hasattr(self, "threads"):
             self.threads.close()
         self.has_finished = True
+        self.gate.close()
         if not hasattr(self, "long"):
             return  # it was never opened
         self.long.shutdown(wait=False, cancel_futures=True)

@@ -84,7 +84,9 @@ class AuditLog:
         os.close(old)
 
     def close(self) -> None:
-        """Close the file."""
+        """Close the file, after a last try with what is kept."""
+        if not self.is_writable():
+            log.error("%d bytes of the audit log %s are lost", len(self._kept), self._path)
         os.close(self._descriptor)
 
 

@@ -137,6 +137,12 @@ class Gate:
             if signatures(self._files) != self._seen:
                 await self._reloading.read(PART)
 
+    def close(self) -> None:
+        """Close the audit log: no request comes any more."""
+        if self.audit is not None:
+            self.audit.close()
+            self.audit = None
+
     async def _read_again(self) -> None:
         self._seen = signatures(self._files)  # before reading: a change meanwhile is seen next time
         self._take(await asyncio.to_thread(read_keys, self._settings))

@@ -105,3 +105,16 @@ def test_a_line_is_one_line_of_bounded_length_whatever_a_client_sends(
         assert written["collection"] == name[:255]
     assert len(str(written["request_id"])) <= MAX_REQUEST_ID
     assert str(written["request_id"]).isprintable()
+
+
+def test_what_is_lost_at_the_end_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def full(descriptor: int, text: bytes) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    audit = AuditLog(tmp_path / "audit")
+    monkeypatch.setattr("app.access.audit.os.write", full)
+    audit.write(line())
+    audit.close()
+    assert "are lost" in caplog.text

@@ -22,13 +22,22 @@ START_SECONDS = 60
 class Server:
     """One `palimpsest serve` process on a free port."""
 
-    def __init__(self, data: Path, *, stderr: int | None = None, **environment: str) -> None:
+    def __init__(
+        self,
+        data: Path,
+        *,
+        stderr: int | None = None,
+        setup: Callable[[], None] | None = None,  # what its process does first
+        **environment: str,
+    ) -> None:
         self.data = data
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         command = [sys.executable, "-m", "app.cli", "serve"]
         command += ["--port", str(self.port), "--data", str(data)]
-        self.process = subprocess.Popen(command, env={**os.environ, **environment}, stderr=stderr)
+        self.process = subprocess.Popen(
+            command, env={**os.environ, **environment}, stderr=stderr, preexec_fn=setup
+        )
 
     def wait_until_ready(self) -> None:
         """Wait until requests are to be sent."""

@@ -28,9 +28,11 @@ GOOD, BAD, WORSE = "good", "bad", "worse\nfar"
 
 
 @contextmanager
-def asked(data: Path, **environment: str) -> Iterator[httpx.Client]:
+def asked(
+    data: Path, setup: Callable[[], None] | None = None, **environment: str
+) -> Iterator[httpx.Client]:
     """A client of a running server, which may never become ready."""
-    running = Server(data, **environment)
+    running = Server(data, setup=setup, **environment)
     try:
         running.wait_until_open()
         with httpx.Client(base_url=running.url, timeout=START_SECONDS) as http:
@@ -260,12 +262,26 @@ def test_folders_that_cannot_be_written(damaged: Path, tmp_path: Path) -> None:
     for each in everything:
         each.chmod(0o555 if each.is_dir() else 0o444)
     try:
-        for data in (empty, empty / "below", held):
+        for data in (empty, empty / "below"):
             ended = start(data, "--port", "0", setup=obey_permissions)
             assert ended.returncode == 1
             assert "Permission denied" in ended.stderr and "Traceback" not in ended.stderr
             assert str(data) in ended.stderr
         assert list(empty.iterdir()) == []
+        with asked(held, obey_permissions) as http:
+            good = f"/collections/{GOOD}"
+            assert (
+                result(http.get(good))["points_count"]
+                == result(http.post(f"{good}/points/count", json={}))["count"]
+            )
+            point = {"points": [{"id": 1, "vector": [1, 2, 3]}]}
+            space = {"vectors": {"size": 3, "distance": "Dot"}}
+            refused = http.put(f"{good}/points?wait=true", json=point)
+            assert refused.status_code == 507
+            assert "takes no writes" in refused.json()["status"]["error"]
+            refused = http.put("/collections/more", json=space)
+            assert refused.status_code == 500
+            assert "read and write the data folder" in refused.json()["status"]["error"]
         assert [held, *held.rglob("*")] == everything
     finally:
         for each in everything:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from app.errors import Refusal
-from app.work.memory import Memory, held
+from app.work.memory import Memory
 from app.work.replies import Wanted, room_for, wanted_of
 from index import Collection, GroupRequest, Prefetch, QueryRequest, SearchRequest
 from tests.conftest import OpenCollection
@@ -14,6 +14,13 @@ from tests.points import batch_of, config_of
 
 SIZE, POINTS = 1_024, 1_000
 MIB = 2**20
+HELD = 300 * MIB
+
+
+@pytest.fixture(autouse=True)
+def hold(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Count the same whatever tests before this one left or freed."""
+    monkeypatch.setattr("app.work.memory.held", lambda: HELD)
 
 
 @pytest.fixture
@@ -36,7 +43,7 @@ def refused(memory: Memory, collection: Collection, *reads: Wanted) -> bool:
 def test_large_reads_are_refused_at_the_limit_and_small_ones_are_not(
     collection: Collection,
 ) -> None:
-    full = Memory(held(), lambda: 0)
+    full = Memory(HELD, lambda: 0)
     assert refused(full, collection, Wanted(POINTS, payload=False, vectors=True))
     assert refused(full, collection, *[Wanted(100, payload=False, vectors=True)] * 10)
     assert refused(full, collection, Wanted(10, False, False, candidates=10**6))
@@ -49,13 +56,13 @@ def test_large_reads_are_refused_at_the_limit_and_small_ones_are_not(
 
 def test_rows_that_wait_for_a_seal_are_not_taken_for_payloads(collection: Collection) -> None:
     assert collection.store_bytes > SIZE * POINTS > 10 * collection.payload_bytes()
-    full = Memory(held(), lambda: 0)
+    full = Memory(HELD, lambda: 0)
     assert not refused(full, collection, Wanted(POINTS, payload=True, vectors=False))
 
 
 def test_what_one_read_holds_another_does_not_find(collection: Collection) -> None:
     large = Wanted(POINTS, payload=False, vectors=True)
-    memory = Memory(held() + 60 * MIB, lambda: 0)
+    memory = Memory(HELD + 60 * MIB, lambda: 0)
     with room_for(memory, collection, [large]):
         assert refused(memory, collection, large)
     assert not refused(memory, collection, large)

@@ -126,6 +126,8 @@ class SearchStats:
     visited: int = 0  # graph nodes expanded
     scored: int = 0  # codes (or raw rows, in exact search) compared with the query
     rescored: int = 0  # candidates recomputed from originals
+    extended: int = 0  # parts in which the codes left the answer open, so that more was looked at
+    scanned: int = 0  # of these, parts in which all rows were
     segments: int = 0
     lacking: int = 0  # of the segments, those whose damaged graph, codes or lists are made anew
     seconds: dict[str, float] = field(default_factory=dict)  # plan, scan, traverse, merge, payload
@@ -139,6 +141,8 @@ class SearchStats:
         self.visited += other.visited
         self.scored += other.scored
         self.rescored += other.rescored
+        self.extended += other.extended
+        self.scanned += other.scanned
         self.segments += other.segments
         self.lacking += other.lacking
         for stage, seconds in other.seconds.items():

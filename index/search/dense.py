@@ -59,7 +59,8 @@ def search_parts(
         if part.live:
             assert isinstance(part.segment, Sealed)
             scaling = None if scaling_of is None else scaling_of(part)
-            hits = _search_sealed(part, query, plan, allowed, scaling)
+            tried = plan.at(part.segment.effort)
+            hits = _search_sealed(part, query, tried, allowed, scaling)
             found.append(PartHits(part.segment, hits))
     traversed = perf_counter()
     for growing in vectors.growing:
@@ -73,10 +74,12 @@ def search_parts(
     stats.seconds["traverse"] = traversed - started
     stats.seconds["scan"] = perf_counter() - traversed
     for one in found:
-        _, _, visited, scored, rescored = one.hits
-        stats.visited += visited
-        stats.scored += scored
-        stats.rescored += rescored
+        hits = one.hits
+        stats.visited += hits.visited
+        stats.scored += hits.scored
+        stats.rescored += hits.rescored
+        stats.extended += hits.extended
+        stats.scanned += hits.scanned
     return found
 
 
@@ -194,8 +197,7 @@ def whole(
         if distances[-1] == last and otherwise is not None:
             return otherwise()
         kept = int(np.searchsorted(distances, last, side="right"))
-    rows, _, visited, scored, rescored = hits
-    return Hits(rows[:kept], distances[:kept], visited, scored, rescored)
+    return hits._replace(rows=hits.rows[:kept], distances=distances[:kept])
 
 
 def _search_allowed(

@@ -7,6 +7,7 @@ from typing import NamedTuple
 from index.config import MAX_EF, MAX_POINTS, Encoding, SparseConfig, VectorConfig
 from index.errors import InvalidConfig
 from index.filters.expression import Filter
+from index.segments.effort import PLANNED, Effort
 from index.segments.searcher import Walk
 from index.types import BridgeMode, Distance, PointId, SparseVector, Vector, VersionedQuery
 
@@ -98,6 +99,17 @@ class SearchPlan(NamedTuple):
     def depth(self) -> int:
         """How long lists are that are merged by what they hold: the same for all pages."""
         return max(self.ef, self.fetch) if self.surely else self.fetch
+
+    def at(self, effort: Effort) -> SearchPlan:
+        """Return the plan for a segment whose searches are to try so hard."""
+        if effort == PLANNED:
+            return self
+        rescored = int(effort.rescoring * self.rescored)
+        kept = int(effort.rescoring * self.kept)
+        ef = min(max(int(effort.ef * self.ef), rescored), MAX_EF)
+        return self._replace(
+            ef=ef, rescored=min(rescored, ef), kept=kept, exact=self.exact or effort.scan
+        )
 
     def wider(self, times: float) -> SearchPlan:
         """Return the plan at so many times its ef, as of a page that follows others."""

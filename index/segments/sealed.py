@@ -23,6 +23,7 @@ from index.config import NO_GRAPH, VectorConfig
 from index.encoding.planes import Encoder
 from index.errors import Damaged
 from index.intake import Lengths
+from index.segments.effort import PLANNED, Effort
 from index.segments.finding import find_sorted
 from index.segments.graph import Graph
 from index.segments.originals import Kept, restore
@@ -56,6 +57,7 @@ class Sealed:
     bytes_by_component: Mapping[str, int]
     disk_bytes: int
     lacking: tuple[str, ...]  # damaged files that are made anew when it is written again
+    effort: Effort = PLANNED  # of its searches
 
     @classmethod
     def open(
@@ -109,6 +111,7 @@ class Sealed:
             bytes_by_component=_bytes_by_component(files, ids, kept, codes),
             disk_bytes=files.nbytes,
             lacking=tuple(files.lacking),
+            effort=Effort.from_json(described.get("effort")),
         )
 
     def find(self, slots: Slots) -> NDArray[np.intp]:

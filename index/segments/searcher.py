@@ -30,13 +30,19 @@ _MOST_SPREAD = 4  # places per row in the array of rows by number
 
 
 class Hits(NamedTuple):
-    """The closest rows of one part, closest first, and what finding them took."""
+    """The closest rows of one part, closest first, and what finding them took.
+
+    ``extended``: 1 where the codes left the answer open, so that more was looked at than planned;
+    ``scanned``: 1 where all rows were, for that reason.
+    """
 
     rows: Rows
     distances: Distances
     visited: int
     scored: int
     rescored: int
+    extended: int = 0
+    scanned: int = 0
 
 
 class Walk(NamedTuple):

@@ -1,4 +1,4 @@
-"""The ``palimpsest`` command: ``palimpsest serve`` and ``palimpsest demo``."""
+"""The ``palimpsest`` command: ``serve``, ``doctor`` and ``demo``."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from typing import Any
 
 import uvicorn
 
+from app import doctor
 from app.demo import DEFAULT_PASSAGES, MIN_PASSAGES, DemoError, Options, run
 from app.edge import Edge
 from app.health.serving import Server
@@ -46,8 +47,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         names = [word.partition("=")[0] for word in others if word.startswith("-")]
         parser.error(f"unrecognized arguments: {' '.join(names or others)}")
     given = vars(known)
-    if given.pop("command") == "demo":
+    command = given.pop("command")
+    if command == "demo":
         return demonstrate(Options(**given))
+    if command == "doctor":
+        return doctor.run(given)
     try:
         flags = {name: value for name, value in given.items() if value is not None}
         settings = read_settings(flags, os.environ)
@@ -145,6 +149,9 @@ def _parser() -> argparse.ArgumentParser:
             version=f"palimpsest {RELEASE}",
             help="show the version of this release and exit",
         )
+    doctor.add_flags(
+        commands.add_parser("doctor", help="check a data directory", allow_abbrev=False)
+    )
     _add_demo(commands.add_parser("demo", help="watch a collection change its embedding model"))
     return parser
 

@@ -43,6 +43,8 @@ from index.config import (
 )
 from index.damage import DamagedInfo
 from index.database import Database, check_vector_name
+from index.doctor.directory import check_directory
+from index.doctor.report import Report
 from index.encoding.text import format_vector, parse_vector, parse_vectors
 from index.errors import (
     AdapterNotFound,
@@ -281,9 +283,11 @@ __all__ = [
     "VersionNotFound",
     "VersionStats",
     "VersionedQuery",
+    "Report",
     "answer",
     "answer_groups",
     "at_once",
+    "check_directory",
     "check_stop",
     "check_vector_name",
     "checked_rows",

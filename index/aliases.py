@@ -74,7 +74,7 @@ class Aliases:
         """
         self._path = folder / FILE
         held = set(collections)
-        self.mapping: Mapping[str, str] = _read(self._path)
+        self.mapping: Mapping[str, str] = read_aliases(self._path)
         gone = set(self.mapping.values()) - held
         if gone:  # the program ended while one was dropped; a new one must not inherit its aliases
             kept = {alias: name for alias, name in self.mapping.items() if name in held}
@@ -133,7 +133,13 @@ def _apply(mapping: dict[str, str], change: AliasChange, collections: set[str]) 
         mapping[new] = change.collection
 
 
-def _read(path: Path) -> dict[str, str]:
+def read_aliases(path: Path) -> dict[str, str]:
+    """Return what the file says each alias means; none where there is no file.
+
+    Raises:
+        Damaged: the file does not say what was written.
+        UnknownFormat: the file was written by a newer release.
+    """
     try:
         text = path.read_bytes()
     except FileNotFoundError:

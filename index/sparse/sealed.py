@@ -49,7 +49,7 @@ class SparseSealed:
     @classmethod
     def open(cls, folder: Path, checksum: int) -> SparseSealed:
         """Open and check a segment. Raises Damaged or UnknownFormat."""
-        files = open_folder(folder, checksum, _spare)
+        files = open_folder(folder, checksum, spare)
         kind = files.description.get("kind")
         if kind != KIND:
             raise Damaged(folder, KIND, kind, "kind of rows")
@@ -98,7 +98,8 @@ def postings_files(postings: Postings) -> dict[str, NDArray[Any]]:
     return {_PREFIX + name: array for name, array in postings.arrays().items()}
 
 
-def _spare(names: Collection[str]) -> set[str]:
+def spare(names: Collection[str]) -> set[str]:
+    """Return the files of a segment that can be made anew from its rows."""
     return {name for name in names if name == "by_slot.npy" or name.startswith("postings_")}
 
 

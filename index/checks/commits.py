@@ -1,0 +1,74 @@
+"""Checks how far a store reaches, at rest and while a server writes to it."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from index.checks.findings import Finding, Sink, telling
+from index.checks.stored import Stored
+from index.storage.files import described
+from index.storage.reach import Reach, read_record, record_of
+from index.storage.tidying import SEGMENTS
+from index.storage.verify import check_store
+
+RESTORE = (
+    "restore the collection's folder from a backup, or let `palimpsest doctor --repair` take the "
+    "store for what it holds and bring back what the segments hold"
+)
+
+
+def check_at_rest(path: Path, sink: Sink) -> bool:
+    """Check log, chain of commits, record and segments against each other; tell of success."""
+    told = _Once(sink)
+    with telling(told, "log", path):
+        check_store(path)
+    return not told.any
+
+
+def check_in_use(stored: Stored, sink: Sink) -> None:
+    """Check record and segments against the store that a server writes to."""
+    record = record_of(stored.path)
+    before, segments = _recorded(record), _of_segments(stored.path.parent)
+    with stored.snapshot() as own:
+        row = own.execute("SELECT * FROM position").fetchone()
+    cell = row[-1]
+    reach = Reach.from_bytes(cell) if isinstance(cell, bytes) else None
+    for place, known in (*before, *segments):
+        if reach is not None and known.store == reach.store and known.commit > reach.commit:
+            what = "commits up to number"
+            sink.found(
+                Finding("lost", "log", place, what, str(known.commit), str(reach.commit), RESTORE)
+            )
+    if reach is None and before:
+        what = "position says how far the store reaches"
+        sink.found(Finding("lost", "log", stored.path, what, str(before[0][1]), "none", RESTORE))
+
+
+def _recorded(record: Path) -> list[tuple[Path, Reach]]:
+    try:
+        reach = read_record(record)
+    except FileNotFoundError:
+        return []  # of an earlier format
+    return [] if reach is None else [(record, reach)]
+
+
+def _of_segments(folder: Path) -> list[tuple[Path, Reach]]:
+    names = sorted(os.listdir(folder / SEGMENTS)) if (folder / SEGMENTS).is_dir() else []
+    said = [(folder / SEGMENTS / n, described(folder / SEGMENTS / n).get("reach")) for n in names]
+    reaches = [(path, Reach.from_json(one)) for path, one in said]
+    return [(path, one) for path, one in reaches if one is not None]
+
+
+class _Once:
+    """Notes whether anything was found, and gives what to do about it."""
+
+    def __init__(self, sink: Sink) -> None:
+        self._sink, self.any = sink, False
+
+    def found(self, finding: Finding) -> None:
+        self.any = True
+        self._sink.found(finding)
+
+    def read(self, nbytes: int) -> None:
+        self._sink.read(nbytes)

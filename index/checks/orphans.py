@@ -1,0 +1,81 @@
+"""What lies in a collection's folder that no table lists, and what was set aside."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from index.checks.findings import Finding, Sink, telling
+from index.checks.stored import Stored
+from index.storage.tidying import ADAPTERS, FIELDS, LOST, SEGMENTS, UNFINISHED
+
+_OWN = {SEGMENTS, FIELDS, ADAPTERS, LOST}
+_FILES = {"store.sqlite3", "store.sqlite3-wal", "store.sqlite3-shm", "store.reach"}
+_OTHERS = {"store.sqlite3-journal", "store.reach.tmp", "scrub.json", "scrub.tmp"}
+
+
+def check_orphans(stored: Stored, sink: Sink) -> None:
+    """Tell of folders that no table lists, and of files that are none of a collection's."""
+    folder = stored.path.parent
+    with telling(sink, "orphans", folder):
+        there = [path for kind in (SEGMENTS, FIELDS, ADAPTERS) for path in _entries(folder / kind)]
+        with stored.snapshot():  # after: what was there then is known by now
+            listing = stored.listing()
+        for path in there:
+            if path.name in listing.folders or not path.exists():
+                continue
+            if path.name in listing.superseded or path.name.endswith(UNFINISHED):
+                what = "is of no use any more, and deleted when the collection is opened"
+                sink.found(Finding("note", "orphans", path, what))
+            elif listing.format < 5:
+                what = "is listed by no table"
+                remedy = "the server moves it to lost+found/ when it opens the collection"
+                sink.found(Finding("note", "orphans", path, what, remedy=remedy))
+            else:
+                what = "is listed by no table, and not known to be replaced"
+                remedy = (
+                    "keep it: it may hold what the store lost. The server moves it to lost+found/ "
+                    "when it opens the collection, as does `palimpsest doctor --repair`"
+                )
+                sink.found(Finding("damage", "orphans", path, what, remedy=remedy))
+        for path in _entries(folder):
+            if path.name not in _OWN | _FILES | _OTHERS:
+                what = "is not of the collection"
+                sink.found(Finding("note", "orphans", path, what, remedy="move it elsewhere"))
+
+
+def check_lost(folder: Path, sink: Sink) -> None:
+    """Tell of what was set aside in a collection's folder."""
+    count, nbytes = lost_of(folder)
+    if count:
+        what = f"{count} entries, {nbytes} bytes, were set aside"
+        remedy = "delete them once nothing is missed: nothing reads them"
+        sink.found(Finding("note", "orphans", folder / LOST, what, remedy=remedy))
+
+
+def lost_of(folder: Path) -> tuple[int, int]:
+    """Return how many entries ``lost+found`` of a collection has, and their bytes."""
+    entries = _entries(folder / LOST)
+    return len(entries), sum(_bytes_of(entry) for entry in entries)
+
+
+def _entries(folder: Path) -> list[Path]:
+    try:
+        return [folder / name for name in sorted(os.listdir(folder))]
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+
+
+def _bytes_of(path: Path) -> int:
+    total = 0
+    try:
+        total = path.lstat().st_size if not path.is_dir() else 0
+    except OSError:
+        return 0
+    for parent, _, names in os.walk(path):
+        for name in names:
+            try:
+                total += os.lstat(os.path.join(parent, name)).st_size
+            except OSError:
+                continue
+    return total

@@ -1,0 +1,140 @@
+"""Where rows are, by the files: segments mapped into memory, and staged rows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from index.checks.stored import Listing, Stored
+from index.errors import Damaged
+from index.segments.finding import find_sorted
+from index.storage.entries import SegmentEntry
+from index.storage.files import Folder, described
+from index.storage.ids import Ids, ids_from_bytes, join_ids
+from index.storage.mapped import map_file
+from index.storage.tidying import SEGMENTS
+
+STRETCH = 65_536  # numbers of points looked at together, as ``index.storage.seqs`` folds them
+Positions = NDArray[np.intp]
+
+
+class Vanished(Exception):
+    """A folder that was listed is gone: the listing is old, or the folder is missing."""
+
+    def __init__(self, entry: SegmentEntry) -> None:
+        super().__init__(entry.name)
+        self.entry = entry
+
+
+class Part:
+    """Rows of one column: slots, ids and seqs of each, numbers of their points if they say them."""
+
+    def __init__(
+        self, name: str, slots: NDArray[Any], ids: Ids, numbers: NDArray[Any] | None, seqs: Any
+    ) -> None:
+        lengths = [len(one) for one in (slots, ids, seqs, slots if numbers is None else numbers)]
+        if len(set(lengths)) > 1:
+            raise Damaged(Path(name), "as many slots, ids, seqs and numbers", lengths, "rows")
+        self.name, self.slots, self.ids, self.numbers, self.seqs = name, slots, ids, numbers, seqs
+        self._by_slot: NDArray[np.uint32] | None = None
+        places = np.zeros(0, dtype=np.int64) if numbers is None else np.asarray(numbers) // STRETCH
+        self.stretches: list[int] = np.unique(places).tolist()
+
+    def rows_in(self, first: int, wanted: NDArray[np.uint64]) -> Positions:
+        """Return the rows of points from number ``first`` on.
+
+        Args:
+            first: a multiple of ``STRETCH``.
+            wanted: the slots their points say (STRETCH,), for parts that do not say numbers.
+        """
+        if self.numbers is None:
+            if self._by_slot is None:
+                self._by_slot = np.argsort(self.slots).astype(np.uint32)
+            slots = wanted[wanted != 0]
+            rows = find_sorted(self.slots, self._by_slot, slots)
+            return rows[rows >= 0]
+        if first // STRETCH not in self.stretches:
+            return np.zeros(0, dtype=np.intp)
+        return np.flatnonzero(np.asarray(self.numbers) // STRETCH == first // STRETCH)
+
+
+class Parts:
+    """The parts of all columns as of a listing; segments stay mapped while they are listed."""
+
+    def __init__(self, folder: Path) -> None:
+        self._segments = folder / SEGMENTS
+        self._mapped: dict[SegmentEntry, Part | None] = {}
+        self.of: dict[int, list[Part]] = {}
+        self.unreadable: set[int] = set()  # columns with a segment that cannot be read
+
+    def follow(self, stored: Stored, listing: Listing) -> None:
+        """Map what is listed now; inside the snapshot of the listing. Raises Vanished."""
+        self._mapped = {
+            entry: self._mapped[entry] if entry in self._mapped else self._map(entry)
+            for entry in listing.segments
+        }
+        self.of, self.unreadable = {}, set()
+        for entry, part in self._mapped.items():
+            if part is None:
+                self.unreadable.add(entry.vector)
+            else:
+                self.of.setdefault(entry.vector, []).append(part)
+        for column, part in _staged(stored, listing).items():
+            self.of.setdefault(column, []).append(part)
+
+    def forget(self, entry: SegmentEntry) -> None:
+        """Take a segment that is not there for one that cannot be read."""
+        self._mapped[entry] = None
+
+    def _map(self, entry: SegmentEntry) -> Part | None:
+        folder = self._segments / entry.name
+        if not folder.is_dir():
+            raise Vanished(entry)
+        try:
+            files = Folder(
+                folder,
+                described(folder),
+                {
+                    name: _map_file(folder / name)
+                    for name in ("slots.npy", "ids.npy", "seqs.npy", "numbers.npy")
+                    if (folder / name).exists() or name != "numbers.npy"
+                },
+            )
+            numbers = files.mapped("numbers") if files.has("numbers") else None
+            slots, ids, seqs = (files.mapped(name) for name in ("slots", "ids", "seqs"))
+            return Part(str(folder), slots, ids, numbers, seqs)
+        except FileNotFoundError:
+            if not folder.is_dir():
+                raise Vanished(entry) from None
+            return None
+        except Exception:  # whatever is wrong with its bytes is said by their checksums
+            return None
+
+
+def _map_file(path: Path) -> memoryview:
+    with open(path, "rb") as file:
+        return map_file(file.fileno(), path.stat().st_size)
+
+
+def _staged(stored: Stored, listing: Listing) -> dict[int, Part]:
+    """Return the rows of each column that are in no segment yet."""
+    columns = "vector, slot, seq, n, ids" + (", numbers" if listing.format > 1 else "")
+    found: dict[int, list[Any]] = {}
+    for row in stored.connection.execute(f"SELECT {columns} FROM staged ORDER BY slot"):
+        if row[1] > listing.sealed.get(row[0], 0):
+            found.setdefault(row[0], []).append(row)
+    return {column: _joined(stored.path, rows) for column, rows in found.items()}
+
+
+def _joined(path: Path, rows: Sequence[Any]) -> Part:
+    ids = join_ids([ids_from_bytes(row[4], row[3]) for row in rows])  # first: n may be anything
+    slots = [np.arange(slot, slot + n, dtype=np.uint64) for _, slot, _, n, *_ in rows]
+    seqs = [np.full(n, seq, dtype=np.uint64) for _, _, seq, n, *_ in rows]
+    numbers = None
+    if len(rows[0]) > 5:
+        numbers = np.concatenate([np.frombuffer(row[5], dtype=np.uint32) for row in rows])
+    return Part(f"{path} (staged rows)", np.concatenate(slots), ids, numbers, np.concatenate(seqs))

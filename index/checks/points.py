@@ -1,0 +1,272 @@
+"""Holds the points of a store against the rows that hold their vectors, a stretch at a time.
+
+All that one stretch is compared with is read as of one commit, so writes in between raise no false
+alarm. Of a collection in use, a segment may be gone that was listed a moment ago: then the stretch
+is read again.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from index.checks.findings import BACKUP, Finding, Severity, Sink
+from index.checks.parts import STRETCH, Part, Parts, Vanished
+from index.checks.stored import Listing, Stored
+from index.collection_config import CollectionConfig
+from index.storage.ids import UUID_BYTES, id_of_key, pack_ids, unpack_ids, widen_ids
+
+MOST_TOLD = 8  # points of one kind of contradiction that are named
+_RETRIES = 50
+_PAUSE = 0.1  # seconds before a stretch is read again
+_LOST = (
+    f"{BACKUP}, or bring back what segments in lost+found/ hold of it with "
+    "`palimpsest doctor --repair`"
+)
+_ROW = "a server skips it, or names the point; write or delete the point again"
+
+
+@dataclass
+class Counted:
+    """What was counted on the way."""
+
+    points: int = 0
+    without: Counter[tuple[int, int]] = field(default_factory=Counter)  # see ``_count_versions``
+
+
+class Points:
+    """The check of one store."""
+
+    def __init__(self, stored: Stored, sink: Sink, *, in_use: bool) -> None:
+        self._stored, self._sink, self._in_use = stored, sink, in_use
+        self._parts = Parts(stored.path.parent)
+        self._version: int | None = None
+        self._listing: Listing
+        self._config: CollectionConfig
+        self._dead: NDArray[np.uint64]
+        self._told: Counter[str] = Counter()
+        self.counted = Counted()
+
+    def check(self, start: int = 0, reached: Callable[[int], None] = lambda _: None) -> None:
+        """Check all points from a number on; ``reached`` is told the number to go on from.
+
+        Raises:
+            StorageError: the store cannot be read.
+        """
+        first: int | None = start // STRETCH * STRETCH
+        while first is not None:
+            following = self._read_stretch(first)
+            first = None if following is None else following
+            if first is not None:
+                reached(first)
+        self._tell_rest()
+
+    def _read_stretch(self, first: int) -> int | None:
+        for left in reversed(range(_RETRIES)):
+            try:
+                with self._stored.snapshot():
+                    self._follow()
+                    read, following = self._check_stretch(first)
+                self._sink.read(read)
+                return following
+            except Vanished as gone:
+                self._version = None
+                if not self._in_use or not left:
+                    self._parts.forget(gone.entry)
+                else:
+                    time.sleep(_PAUSE)
+        return self._read_stretch(first)
+
+    def _follow(self) -> None:
+        """Know what the store lists as of the snapshot."""
+        version = self._stored.version()
+        if version == self._version:
+            return
+        self._listing = self._stored.listing()
+        self._config = CollectionConfig.from_json(self._listing.config)
+        self._parts.follow(self._stored, self._listing)
+        rows = self._stored.connection.execute("SELECT slot FROM dead ORDER BY slot")
+        self._dead = np.fromiter((row[0] for row in rows), dtype=np.uint64)
+        self._version = version
+
+    def _check_stretch(self, first: int) -> tuple[int, int | None]:
+        """Check the points of a stretch; return what was read of them, and where the next is."""
+        rows = self._stored.connection.execute(
+            "SELECT number, id, seq, slots FROM points WHERE number BETWEEN ? AND ?",
+            (first, first + STRETCH - 1),
+        ).fetchall()
+        stretch = _Stretch(first, len(self._config.columns))
+        for number, key, seq, slots in rows:
+            problem = stretch.put(number - first, key, seq, slots, self._listing.position.seq)
+            if problem is not None:
+                self._tell("lost", f"point of number {number}", problem, BACKUP)
+        self.counted.points += len(rows)
+        read = sum(len(row[3]) + 24 for row in rows if isinstance(row[3], bytes))
+        known = self._known(stretch)
+        for column, name in enumerate(self._config.columns):
+            if name is not None:
+                read += self._check_column(stretch, column, name, known)
+        self._check_seqs(stretch, known)
+        self._count_versions(stretch)
+        return read, self._next(first)
+
+    def _check_column(
+        self, stretch: _Stretch, column: int, name: str, known: NDArray[np.uint64]
+    ) -> int:
+        wanted = stretch.slots[:, column]
+        count = np.zeros(STRETCH, dtype=np.intp)
+        read = 0
+        for part in self._parts.of.get(column, ()):
+            rows = part.rows_in(stretch.first, wanted)
+            read += 40 * len(rows)
+            slots = part.slots[rows]
+            if part.numbers is None:
+                places = stretch.places_of(wanted, slots)
+            else:
+                places = np.asarray(part.numbers[rows], dtype=np.int64) - stretch.first
+            same = wanted[places] == slots
+            self._check_rows(stretch, part, rows[same], places[same], name)
+            np.add.at(count, places[same], 1)
+            np.maximum.at(known, places[same], part.seqs[rows[same]])
+            others = rows[~same & ~np.isin(slots, self._dead)]
+            for row in others.tolist():
+                point = unpack_ids(part.ids[row : row + 1])[0]
+                what = f"holds a row of {name!r} that the point does not mean"
+                self._tell("damage", f"point {point}", what, _ROW, Path(part.name))
+        self._check_found(stretch, column, name, count)
+        return read
+
+    def _check_rows(
+        self, stretch: _Stretch, part: Part, rows: NDArray[np.intp], places: Any, name: str
+    ) -> None:
+        """Check that rows are those of their points."""
+        wrong = (widen_ids(part.ids[rows]) != stretch.ids[places]).any(axis=1)
+        for place in places[wrong].tolist():
+            what = f"means a row of {name!r} that is another point's"
+            self._tell("lost", stretch.name(place), what, BACKUP)
+        newer = part.seqs[rows] > stretch.seqs[places]
+        for place in places[newer & ~wrong].tolist():
+            what = f"was last written before its row of {name!r} was"
+            self._tell("lost", stretch.name(place), what, BACKUP)
+
+    def _check_found(
+        self, stretch: _Stretch, column: int, name: str, count: NDArray[np.intp]
+    ) -> None:
+        wanted = stretch.slots[:, column]
+        for place in np.flatnonzero(np.isin(wanted, self._dead) & (wanted != 0)).tolist():
+            what = f"means a row of {name!r} that is listed as dead"
+            self._tell("lost", stretch.name(place), what, BACKUP)
+        for place in np.flatnonzero(count > 1).tolist():
+            what = f"has its row of {name!r} in more than one place"
+            self._tell("damage", stretch.name(place), what, _ROW)
+        missing = np.flatnonzero((wanted != 0) & (count == 0)).tolist()
+        if column in self._parts.unreadable:
+            self._told[f"vectors of {name!r} that may be in segments that cannot be read"] += len(
+                missing
+            )
+            return
+        for place in missing:
+            self._tell("lost", stretch.name(place), f"has its vector {name!r} nowhere", _LOST)
+
+    def _known(self, stretch: _Stretch) -> NDArray[np.uint64]:
+        """Return the seqs of the points that are kept apart from them (STRETCH,)."""
+        known = np.zeros(STRETCH, dtype=np.uint64)
+        if not self._stored.has("folded_seqs"):
+            return known
+        own, first = self._stored.connection, stretch.first
+        for (value,) in own.execute("SELECT seqs FROM folded_seqs WHERE first = ?", (first,)):
+            seqs = np.frombuffer(value, dtype="<u8")[:STRETCH]
+            known[: len(seqs)] = seqs
+        edited = own.execute(
+            "SELECT number, seq FROM edited WHERE number BETWEEN ? AND ?",
+            (first, first + STRETCH - 1),
+        )
+        for number, seq in edited:
+            known[number - first] = max(seq, int(known[number - first]))
+        return known
+
+    def _check_seqs(self, stretch: _Stretch, known: NDArray[np.uint64]) -> None:
+        if not self._stored.has("folded_seqs") or self._parts.unreadable:
+            return
+        for place in np.flatnonzero(stretch.there & (known != stretch.seqs)).tolist():
+            what = f"was last written by {stretch.seqs[place]}, and elsewhere by {known[place]}"
+            self._tell("damage", stretch.name(place), what, "write the point again")
+
+    def _count_versions(self, stretch: _Stretch) -> None:
+        """Count, by columns (active, other), the points that hold only another version."""
+        for vector in {one.vector for one in self._config.versions}:
+            active = self._config.number(vector)
+            for one in self._config.versions_of(vector):
+                other = self._config.number(self._config.column_of(one))
+                only = (stretch.slots[:, active] == 0) & (stretch.slots[:, other] != 0)
+                if other != active and one.state != "retired":
+                    self.counted.without[active, other] += int(only.sum())
+
+    def _next(self, first: int) -> int | None:
+        """Return the first number of the next stretch that a point, or a row, is in."""
+        row = self._stored.connection.execute(
+            "SELECT min(number) FROM points WHERE number >= ?", (first + STRETCH,)
+        ).fetchone()
+        places = [] if row[0] is None else [row[0] // STRETCH]
+        for parts in self._parts.of.values():
+            for part in parts:
+                places += [place for place in part.stretches if place > first // STRETCH]
+        return min(places) * STRETCH if places else None
+
+    def _tell(
+        self, severity: Severity, whose: str, what: str, remedy: str, file: Path | None = None
+    ) -> None:
+        kind = f"points of which one {what}"
+        self._told[kind] += 1
+        if self._told[kind] <= MOST_TOLD:
+            where = file or self._stored.path
+            self._sink.found(Finding(severity, "points", where, f"{whose} {what}", remedy=remedy))
+
+    def _tell_rest(self) -> None:
+        for kind, count in self._told.items():
+            least = 0 if kind.startswith("vectors") else MOST_TOLD
+            if count > least:
+                what = f"{count - least} further {kind}" if least else f"{count} {kind}"
+                self._sink.found(Finding("lost", "points", self._stored.path, what, remedy=BACKUP))
+
+
+class _Stretch:
+    """Points of a stretch of numbers, as the store has them; by place, counted from its first."""
+
+    def __init__(self, first: int, columns: int) -> None:
+        self.first = first
+        self.there = np.zeros(STRETCH, dtype=np.bool_)
+        self.slots = np.zeros((STRETCH, columns), dtype=np.uint64)
+        self.seqs = np.zeros(STRETCH, dtype=np.uint64)
+        self.ids = np.zeros((STRETCH, UUID_BYTES + 1), dtype=np.uint8)
+
+    def put(self, place: int, key: Any, seq: Any, slots: Any, last: int) -> str | None:
+        """Take over a point; return what is wrong with it as it is stored."""
+        if not isinstance(key, int) and not (isinstance(key, bytes) and len(key) == UUID_BYTES):
+            return f"has no id but {key!r}"
+        if not isinstance(seq, int) or not 0 <= seq <= last:
+            return f"was last written by {seq!r}, and the last write was {last}"
+        if not isinstance(slots, bytes) or len(slots) % 8:
+            return "does not say where its vectors are"
+        cells = np.frombuffer(slots, dtype="<u8")[: self.slots.shape[1]]
+        self.slots[place, : len(cells)] = cells
+        self.seqs[place] = seq
+        self.ids[place] = widen_ids(pack_ids([id_of_key(key)]))[0]
+        self.there[place] = True
+        return None
+
+    def name(self, place: int) -> str:
+        """Return what a point is called."""
+        return f"point {unpack_ids(self.ids[place : place + 1])[0]}"
+
+    def places_of(self, wanted: NDArray[np.uint64], slots: NDArray[np.uint64]) -> NDArray[np.intp]:
+        """Return the place of the point that means each slot, which one does."""
+        order = np.argsort(wanted, kind="stable")
+        return order[np.searchsorted(wanted, slots, sorter=order)]

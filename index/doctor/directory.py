@@ -1,0 +1,144 @@
+"""Checks a data directory: its lock, what lies in it, and each of its collections.
+
+While it is checked at rest its lock is held in common with other doctors, so that no server starts
+in the middle. A directory that a server holds is read beside it.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from index.aliases import FILE, read_aliases
+from index.checks.collection import examine
+from index.checks.findings import Finding, Sink, telling
+from index.doctor.report import Mode, Report
+from index.errors import CollectionNotFound
+
+COLLECTIONS, UNFINISHED = "collections", "unfinished"
+_OWN = {COLLECTIONS, UNFINISHED, "lock", "reserve", FILE, "lost+found"}
+Progress = Callable[[str, int], None]
+
+
+def check_directory(
+    data: Path,
+    collection: str | None = None,
+    *,
+    progress: Progress = lambda name, nbytes: None,
+) -> Report:
+    """Check a data directory; nothing of it is changed.
+
+    Args:
+        data: the directory; a server may be running on it.
+        collection: check only the one of this name.
+        progress: called with what is checked and how many bytes of it have been read.
+
+    Raises:
+        CollectionNotFound: there is no collection of that name.
+    """
+    started = time.monotonic()
+    report = Report(data)
+    sink = _Sink(report, progress)
+    unknown: str | None = None
+    with telling(sink, "directory", data), _held(data) as report.mode:
+        names = _names(data, report)
+        if names is not None and collection is None:
+            _check(data, names, report, sink)
+            _check_aliases(data, names, sink)
+            _check_others(data, sink)
+        elif names is not None and collection in names:
+            _check(data, [str(collection)], report, sink)
+        elif names is not None:
+            unknown = collection
+    if unknown is not None:
+        raise CollectionNotFound(unknown)
+    report.seconds = time.monotonic() - started
+    return report
+
+
+def _check(data: Path, names: list[str], report: Report, sink: _Sink) -> None:
+    for name in names:
+        sink.begin(name)
+        folder = data / COLLECTIONS / name
+        examined = examine(folder, sink, in_use=report.mode == "online")
+        if report.mode == "online" and not folder.exists():  # dropped meanwhile
+            report.findings = [one for one in report.findings if one.collection != name]
+            continue
+        report.collections.append(examined)
+
+
+def _names(data: Path, report: Report) -> list[str] | None:
+    """Return what is among the collections; None where this is no data directory."""
+    try:
+        return sorted(os.listdir(data / COLLECTIONS))
+    except (FileNotFoundError, NotADirectoryError):
+        pass
+    what = "no such directory" if not data.exists() else "no data directory: nothing was checked"
+    if data.exists() and not data.is_dir():
+        what = "a file, and no data directory: nothing was checked"
+    remedy = "name the directory that the server was given as --data, and see that it is mounted"
+    report.findings.append(Finding("unchecked", "directory", data, what, remedy=remedy))
+    return None
+
+
+def _check_aliases(data: Path, names: list[str], sink: Sink) -> None:
+    path = data / FILE
+    with telling(sink, "aliases", path):
+        mapping = read_aliases(path)
+        there = {*names, *os.listdir(data / COLLECTIONS)}
+        for alias, name in sorted(mapping.items()):
+            if name not in there:
+                what = f"alias {alias!r} means {name!r}, which does not exist"
+                remedy = (
+                    "restore the collection from a backup if it should: the server forgets the "
+                    "alias when it starts"
+                )
+                sink.found(Finding("note", "aliases", path, what, remedy=remedy))
+
+
+def _check_others(data: Path, sink: Sink) -> None:
+    for name in sorted(os.listdir(data)):
+        if name not in _OWN and not name.endswith(".tmp"):
+            what, remedy = "is not of the data directory", "move it elsewhere"
+            sink.found(Finding("note", "directory", data / name, what, remedy=remedy))
+
+
+@contextmanager
+def _held(data: Path) -> Iterator[Mode]:
+    """Hold the lock in common with other doctors; tell how the directory is to be read."""
+    try:
+        lock = open(data / "lock", "rb")
+    except (FileNotFoundError, NotADirectoryError):
+        yield "offline"  # no server was ever here
+        return
+    with lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except OSError as error:
+            if error.errno not in (errno.EWOULDBLOCK, errno.EACCES):
+                raise
+            yield "online"
+            return
+        yield "offline"
+
+
+class _Sink:
+    def __init__(self, report: Report, progress: Progress) -> None:
+        self._report, self._progress = report, progress
+        self._name, self._read = "", 0
+
+    def begin(self, name: str) -> None:
+        self._name, self._read = name, 0
+        self._progress(name, 0)
+
+    def found(self, finding: Finding) -> None:
+        self._report.findings.append(finding)
+
+    def read(self, nbytes: int) -> None:
+        self._read += nbytes
+        self._progress(self._name, self._read)

@@ -1,0 +1,99 @@
+"""What a run of the doctor found, and what follows from it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, TypeAlias
+
+from index.checks.collection import Examined
+from index.checks.findings import Finding, Severity, worst
+
+FORMAT = 1  # of the report as JSON
+Mode: TypeAlias = Literal["offline", "online"]
+HEALTHY, DAMAGED, UNCHECKED = 0, 1, 3  # exit statuses; 2 is wrong use
+
+
+@dataclass
+class Report:
+    """Of one run; ``repaired`` says what was done."""
+
+    data: Path
+    mode: Mode = "offline"
+    collections: list[Examined] = field(default_factory=list)
+    findings: list[Finding] = field(default_factory=list)
+    repaired: list[str] = field(default_factory=list)
+    seconds: float = 0.0
+
+    @property
+    def status(self) -> Severity:
+        """The worst that was found; notes are none of it."""
+        found = worst("ok", *(one.severity for one in self.findings))
+        return "ok" if found == "note" else found
+
+    @property
+    def exit_status(self) -> int:
+        """What the command ends with."""
+        return {"lost": DAMAGED, "damage": DAMAGED, "unchecked": UNCHECKED}.get(
+            self.status, HEALTHY
+        )
+
+    @property
+    def bytes_read(self) -> int:
+        """Bytes that were read and compared."""
+        return sum(one.bytes_read for one in self.collections)
+
+    def of(self, *severities: Severity) -> Sequence[Finding]:
+        """Return the findings of some severities."""
+        return [one for one in self.findings if one.severity in severities]
+
+    def summary(self) -> str:
+        """Return the first lines: whether data is lost, and what to do."""
+        return "\n".join(self._summary())
+
+    def _summary(self) -> Sequence[str]:
+        points = sum(one.points or 0 for one in self.collections)
+        seen = f"{len(self.collections)} collections, {points} points, {self.bytes_read} bytes read"
+        lost, damaged, unread = self.of("lost"), self.of("damage"), self.of("unchecked")
+        if lost:
+            return (
+                f"DATA IS LOST OR CONTRADICTS ITSELF in {_names(lost)}: {len(lost)} findings.",
+                "Keep a copy of the directory before anything else. Then restore what is named "
+                "below from a backup; without one, `palimpsest doctor --repair` with the server "
+                "stopped brings back what other files hold, and names what they do not.",
+            )
+        if damaged:
+            return (
+                f"DAMAGED, but nothing is lost, in {_names(damaged)}: {len(damaged)} findings.",
+                "A server mends most of this by itself while it serves; `palimpsest doctor "
+                "--repair` does it now, with the server stopped.",
+            )
+        if unread:
+            return (
+                f"NOT WHOLLY CHECKED: {len(unread)} findings.",
+                "Nothing that could be read is damaged. See below for what could not, and why.",
+            )
+        return (f"HEALTHY: {seen}.",)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it as JSON values; keys are stable, and all there in every report."""
+        return {
+            "report": FORMAT,
+            "data": str(self.data),
+            "mode": self.mode,
+            "status": self.status,
+            "exit_status": self.exit_status,
+            "summary": self.summary(),
+            "collections": [one.to_json() for one in self.collections],
+            "findings": [one.to_json() for one in self.findings],
+            "repaired": list(self.repaired),
+            "bytes_read": self.bytes_read,
+            "seconds": round(self.seconds, 3),
+        }
+
+
+def _names(findings: Sequence[Finding]) -> str:
+    names = list(dict.fromkeys(one.collection or "the data directory" for one in findings))
+    shown = ", ".join(names[:8])
+    return shown if len(names) <= 8 else f"{shown} and {len(names) - 8} more"

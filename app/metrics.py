@@ -29,6 +29,7 @@ from prometheus_client.core import (
 )
 from prometheus_client.registry import Collector
 
+from app.recall_metrics import recall_gauges
 from app.release import RELEASE
 from app.version_metrics import Bridges, adapter_gauges, reach_gauge, version_gauges
 from app.warnings import KINDS, Kind
@@ -195,6 +196,7 @@ class CollectionGauges(Collector):
         states = list(_states(self._collections()))
         yield from _whole(states)
         yield from _per_vector(states)
+        yield from recall_gauges((one.name, one.info.vectors) for one in states)
         yield from _per_field(states)
         yield from version_gauges((one.name, one.versions) for one in states)
         yield from adapter_gauges((one.name, one.adapters) for one in states)

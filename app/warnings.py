@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Literal, TypeAlias, get_args
 
-Kind: TypeAlias = Literal["unknown_field", "setting", "out_of_reach", "damage"]
+Kind: TypeAlias = Literal["unknown_field", "setting", "out_of_reach", "damage", "recall"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 MAX_TEXTS = 32  # of one reply; a large body may hold a mistake per point
 

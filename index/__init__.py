@@ -115,6 +115,7 @@ from index.query.request import GroupRequest, OrderBy, Prefetch, QueryRequest, l
 from index.query.scored import farthest, is_similarity
 from index.reading import Reading
 from index.search.plan import SearchRequest
+from index.segments.deciding import DECISIONS, WANTED
 from index.segments.sealed import GRAPH_ROWS
 from index.sparse.rows import SparseRows, checked_rows
 from index.stops import Stop, Stopped, check_stop, stopping
@@ -129,6 +130,7 @@ from index.types import (
     NamedVectors,
     OutOfReach,
     PointId,
+    RecallInfo,
     Record,
     SearchResult,
     SearchStats,
@@ -173,6 +175,7 @@ __all__ = [
     "CompareRequest",
     "Condition",
     "CreateAlias",
+    "DECISIONS",
     "DEFAULT_DEAD_RATIO",
     "DEFAULT_EF_CONSTRUCTION",
     "DEFAULT_HOLDOUT",
@@ -254,6 +257,7 @@ __all__ = [
     "Range",
     "ReadOnlyDisk",
     "Reading",
+    "RecallInfo",
     "Record",
     "RenameAlias",
     "SearchRequest",
@@ -284,6 +288,7 @@ __all__ = [
     "VersionStats",
     "VersionedQuery",
     "Report",
+    "WANTED",
     "answer",
     "answer_groups",
     "at_once",

@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from typing import Any, Literal, TypeAlias
 
-from index.config import MaintenanceConfig, SparseConfig, VectorConfig
+from index.config import DEFAULT_ENCODING, MaintenanceConfig, SparseConfig, VectorConfig
 from index.errors import UnknownVectorName
 from index.types import Distance
 
@@ -202,7 +202,10 @@ class CollectionConfig:
     def from_json(cls, stored: Mapping[str, Any]) -> CollectionConfig:
         """Return stored settings."""
         return cls(
-            vectors={name: _from_json(v) for name, v in stored["vectors"].items()},
+            vectors={
+                name: _from_json(v, name, stored["declared"])
+                for name, v in stored["vectors"].items()
+            },
             maintenance=MaintenanceConfig(**stored["maintenance"]),
             declared=stored["declared"],
             columns=tuple(stored.get("columns", ())),  # absent before names could be dropped
@@ -234,7 +237,22 @@ def _to_json(vector: VectorConfig | SparseConfig) -> dict[str, Any]:
     return {**kind, **asdict(vector)}
 
 
-def _from_json(stored: Mapping[str, Any]) -> VectorConfig | SparseConfig:
+def _from_json(
+    stored: Mapping[str, Any], name: str, declared: Mapping[str, Any]
+) -> VectorConfig | SparseConfig:
     if stored.get("sparse"):
         return SparseConfig(stored["modifier"])
-    return VectorConfig(**{**stored, "distance": Distance(stored["distance"])})
+    fixed = stored.get("fixed_encoding", _was_named(stored["encoding"], name, declared))
+    kept = {**stored, "distance": Distance(stored["distance"]), "fixed_encoding": fixed}
+    return VectorConfig(**kept)
+
+
+def _was_named(encoding: str, name: str, declared: Mapping[str, Any]) -> bool:
+    """Tell whether an encoding was asked for; of settings that do not say, of earlier releases."""
+    if encoding != DEFAULT_ENCODING:
+        return True
+    vectors = declared.get("vectors") or {}
+    own = vectors.get(name) or {} if name else vectors
+    engine = (declared.get("metadata") or {}).get("palimpsest") or {}
+    places = (declared.get("quantization_config"), own.get("quantization_config"))
+    return any((engine.get("encoding"), *places, own.get("datatype") == "turbo4"))

@@ -46,7 +46,8 @@ class VectorConfig:
     """One vector name: its space, and how its rows are kept. Raises InvalidConfig.
 
     Values of rows and queries become numbers of the ``datatype`` as they come (``index.intake``).
-    ``M`` 0 means no graph: codes, or originals where there are none, are scanned.
+    ``M`` 0 means no graph: codes, or originals where there are none, are scanned. A
+    ``fixed_encoding`` was asked for by name; others get more bits where recall needs them.
     """
 
     size: int
@@ -57,6 +58,7 @@ class VectorConfig:
     ef_construction: int = DEFAULT_EF_CONSTRUCTION
     order: Order = "shuffle"
     datatype: Datatype = "float32"
+    fixed_encoding: bool = False
 
     def __post_init__(self) -> None:
         _require(1 <= self.size <= MAX_SIZE, "size", f"1 to {MAX_SIZE}", self.size)

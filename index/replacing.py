@@ -15,6 +15,7 @@ from index.changes import has_parts, replaced
 from index.config import SparseConfig, VectorConfig
 from index.errors import StorageFull
 from index.recover import open_segment
+from index.search.alone import closest_rows
 from index.segments.dead import Dead
 from index.segments.growing import Growing
 from index.segments.seal import Build, live_rows, write_segment
@@ -25,7 +26,7 @@ from index.sparse.sealed import SparseSealed
 from index.storage.entries import SegmentEntry
 from index.storage.files import remove_folder
 from index.types import Slots
-from index.view import AnyGrowing, AnySealed, SealedPart, View
+from index.view import AnyGrowing, AnySealed, SealedPart, VectorView, View
 from index.writer import Writer
 
 _UNBURIED = 4_096  # dead slots forgotten by one transaction
@@ -85,7 +86,7 @@ class Replacing:
                 dead = [part.dead for part in parts]
                 some = list(zip(sources, dead, strict=True))
                 number = view.config.number(name)
-                checksum = self._write(folder, vectors.config, number, some)
+                checksum = self._write(folder, vectors, number, some)
                 if checksum is None:
                     return False
                 segment = open_segment(vectors.config, folder, checksum)
@@ -108,7 +109,7 @@ class Replacing:
     def _write(
         self,
         folder: Path,
-        config: VectorConfig | SparseConfig,
+        vectors: VectorView,
         number: int,
         parts: Sequence[tuple[AnySealed | AnyGrowing, Dead]],
     ) -> int | None:
@@ -118,11 +119,13 @@ class Replacing:
         store which lost its log is compared with, and what its rows are restored by.
         """
         said = {"vector": number, "reach": self._writer.store.reach.to_json()}
+        config = vectors.config
         if isinstance(config, SparseConfig):
             sparse = [(p, d) for p, d in parts if isinstance(p, (SparseGrowing, SparseSealed))]
             return write_sparse(folder, live_sparse_rows(sparse), self._cancelled, said)
         rows = live_rows([(p, d) for p, d in parts if isinstance(p, (Growing, Sealed))])
-        build = Build(config, int(rows.slots.min()), self._threads, self._cancelled, said)
+        seed, recent = int(rows.slots.min()), vectors.recent.queries()
+        build = Build(config, seed, self._threads, self._cancelled, said, closest_rows, recent)
         return write_segment(folder, rows, build)
 
     def _prepare(self, gone: Sequence[AnyGrowing | AnySealed], segment: AnySealed) -> None:

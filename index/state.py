@@ -20,6 +20,7 @@ from index.types import (
     CollectionInfo,
     CollectionSizes,
     FieldInfo,
+    RecallInfo,
     VectorInfo,
     VersionInfo,
 )
@@ -95,6 +96,7 @@ def vector_state(vectors: VectorView) -> VectorInfo:
         resident.update(part.segment.bytes_by_component)
         if isinstance(part.segment, Sealed):
             resident["ids"] += part.segment.searcher.nbytes
+    resident["queries"] = vectors.recent.nbytes
     resident["growing"] = sum(part.columns.nbytes for part in vectors.growing)
     sealed = sum(part.live for part in vectors.sealed)
     scanned = sum(part.live for part in vectors.sealed if _is_scanned(part.segment))
@@ -108,6 +110,21 @@ def vector_state(vectors: VectorView) -> VectorInfo:
         segments=len(vectors.sealed),
         outdated=sum(_is_outdated(part.segment, vectors.config) for part in vectors.sealed),
         bytes_by_component=dict(resident),
+        recall=recall_state(vectors) if isinstance(vectors.config, VectorConfig) else None,
+    )
+
+
+def recall_state(vectors: VectorView) -> RecallInfo:
+    """Return what the segments of a dense vector name were found to need."""
+    segments = [part.segment for part in vectors.sealed if isinstance(part.segment, Sealed)]
+    known = [(each.n, each.probed.recall) for each in segments if each.probed is not None]
+    rows = sum(n for n, _ in known)
+    return RecallInfo(
+        segments=Counter(each.decision for each in segments),
+        bits=Counter(each.encoder.bits for each in segments if each.encoder is not None),
+        rows=rows,
+        recall=sum(n * recall.mean for n, recall in known) / rows if rows else None,
+        worst=min((recall.worst for _, recall in known), default=None),
     )
 
 

@@ -130,11 +130,17 @@ class SearchStats:
     scanned: int = 0  # of these, parts in which all rows were
     segments: int = 0
     lacking: int = 0  # of the segments, those whose damaged graph, codes or lists are made anew
+    decisions: dict[str, int] = field(default_factory=dict)  # dense segments, by what was decided
+    unheeded: int = 0  # segments in which a caller's ef is less than what was decided
     seconds: dict[str, float] = field(default_factory=dict)  # plan, scan, traverse, merge, payload
     versions: list[VersionStats] = field(default_factory=list)
     bridged: list[tuple[int, Numbers]] = field(default_factory=list)  # by column of the query
     estimated: list[Numbers | BitMap] = field(default_factory=list)
     out_of_reach: list[OutOfReach] = field(default_factory=list)
+
+    def note(self, decision: str) -> None:
+        """Count a dense segment that is searched, by what was decided of it."""
+        self.decisions[decision] = self.decisions.get(decision, 0) + 1
 
     def add(self, other: SearchStats) -> None:
         """Add what a part of the same search did."""
@@ -145,6 +151,9 @@ class SearchStats:
         self.scanned += other.scanned
         self.segments += other.segments
         self.lacking += other.lacking
+        self.unheeded += other.unheeded
+        for decision, count in other.decisions.items():
+            self.decisions[decision] = self.decisions.get(decision, 0) + count
         for stage, seconds in other.seconds.items():
             self.seconds[stage] = self.seconds.get(stage, 0.0) + seconds
         self.versions += other.versions
@@ -168,6 +177,22 @@ class SearchResult(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
+class RecallInfo:
+    """What the segments of a dense vector name were found to need, and what they find with it.
+
+    ``segments`` counts them by decision, ``bits`` those with codes by the bits of a dimension.
+    ``recall`` and ``worst`` are recall@10, the mean over the rows of probed segments and the least
+    of their worst queries', None where nothing was probed; ``rows`` is how many that are.
+    """
+
+    segments: Mapping[str, int]
+    bits: Mapping[int, int]
+    rows: int
+    recall: float | None
+    worst: float | None
+
+
+@dataclass(frozen=True, slots=True)
 class VectorInfo:
     """Counts and resident bytes of one vector name.
 
@@ -183,6 +208,7 @@ class VectorInfo:
     segments: int
     outdated: int
     bytes_by_component: Mapping[str, int]  # codes, links, ids, growing, factors, originals_mapped
+    recall: RecallInfo | None = None  # of a dense one
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,7 @@ from index.filters.bitmaps import from_numbers, to_flags
 from index.intake import as_given
 from index.segments.dead import Dead
 from index.segments.growing import Growing
+from index.segments.recent import Recent
 from index.segments.sealed import Sealed
 from index.sparse.growing import SparseGrowing
 from index.sparse.sealed import SparseSealed
@@ -80,11 +81,15 @@ class SealedPart:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class VectorView:
-    """The parts of one vector name. Only the last of ``growing`` still grows."""
+    """The parts of one vector name. Only the last of ``growing`` still grows.
+
+    ``recent`` is what was asked of the name of late, in all views of it.
+    """
 
     config: VectorConfig | SparseConfig
     sealed: tuple[SealedPart, ...]
     growing: tuple[AnyGrowing, ...]
+    recent: Recent = field(default_factory=Recent, repr=False)
     _held: list[BitMap] = field(default_factory=list, init=False, repr=False)
     _only: list[tuple[BitMap, VectorView]] = field(default_factory=list, init=False, repr=False)
 
@@ -122,7 +127,7 @@ class VectorView:
                 replace(part, dead=part.dead.only(_flagged(flags, part.columns.numbers[: part.n])))
                 for part in self.growing
             )
-            known = points, VectorView(self.config, sealed, growing)
+            known = points, VectorView(self.config, sealed, growing, self.recent)
             self._only[:] = [known]
         return known[1]
 

@@ -9,6 +9,7 @@ default. What is not carried out is kept, given back and named (``app.schemas.un
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from pydantic import ValidationError
@@ -79,7 +80,11 @@ def to_vector(
 
 
 def to_space(
-    vector: VectorBody, config: CollectionConfig, encoding: str | None = None
+    vector: VectorBody,
+    config: CollectionConfig,
+    encoding: str | None = None,
+    *,
+    fixed: bool = True,
 ) -> VectorConfig:
     """Return the configuration of a further dense vector of a collection.
 
@@ -87,6 +92,7 @@ def to_space(
         vector: as it is described.
         config: of the collection, whose own defaults hold for what is not described.
         encoding: how rows are encoded whatever else says.
+        fixed: whether that was asked for by name.
 
     Raises:
         Refusal: 422 for what the engine cannot have.
@@ -96,7 +102,8 @@ def to_space(
     if encoding is not None:
         engine = engine.model_copy(update={"encoding": encoding})
     try:
-        return _vector_config(vector, whole, engine)
+        space = _vector_config(vector, whole, engine)
+        return space if encoding is None else replace(space, fixed_encoding=fixed)
     except InvalidConfig as error:
         raise out_of_range("dense", str(error)) from None
 
@@ -156,7 +163,9 @@ def _vector_config(vector: VectorBody, body: CollectionBody, engine: EngineBody)
     chosen.update(_graph(body.hnsw_config))
     chosen.update(_graph(vector.hnsw_config))
     chosen.update(engine.model_dump(include=SPACE_OPTIONS, exclude_none=True))
-    return VectorConfig(vector.size, Distance(vector.distance.lower()), **chosen)
+    named = "encoding" in chosen
+    distance = Distance(vector.distance.lower())
+    return VectorConfig(vector.size, distance, **chosen, fixed_encoding=named)
 
 
 def _datatype(vector: VectorBody) -> dict[str, Any]:

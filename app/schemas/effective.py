@@ -9,7 +9,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NotRequired, TypedDict
 
-from index import NO_GRAPH, CollectionConfig, Distance, VectorConfig, VectorInfo
+from index import (
+    NO_GRAPH,
+    WANTED,
+    CollectionConfig,
+    Distance,
+    RecallInfo,
+    VectorConfig,
+    VectorInfo,
+)
 
 FLOAT_BITS = 32
 
@@ -21,12 +29,27 @@ class GraphReply(TypedDict):
     ef_construct: int
 
 
+class RecallReply(TypedDict):
+    """Recall@10 of the segments, measured on samples when they were written.
+
+    ``measured`` is the mean over the rows that were probed, ``worst`` that of the worst twentieth
+    of the queries in the worst segment; null where nothing was probed. ``decisions`` and ``bits``
+    count segments: by what was decided of their searches, and by the bits of their codes.
+    """
+
+    wanted: float
+    measured: float | None
+    worst: float | None
+    decisions: dict[str, int]
+    bits: dict[str, int]
+
+
 class KeptReply(TypedDict):
     """How the rows of a dense vector are kept.
 
     ``bits`` of a dimension are searched; ``originals`` are the copy on disk for rescoring and
     reads; without ``graph`` rows are scanned. ``outdated`` segments were written under earlier
-    settings and are waiting to be written again.
+    settings and are waiting to be written again. ``recall`` says what they find.
     """
 
     encoding: str
@@ -37,6 +60,7 @@ class KeptReply(TypedDict):
     order: str
     segments: int
     outdated: int
+    recall: RecallReply
 
 
 class KeptSparseReply(TypedDict):
@@ -71,7 +95,7 @@ def describe_effective(config: CollectionConfig, held: Mapping[str, VectorInfo])
     for name in config.names:
         space, segments = config.vectors[name], held[name].segments
         if isinstance(space, VectorConfig):
-            dense[name] = _dense(space, segments, held[name].outdated)
+            dense[name] = _dense(space, held[name])
         else:
             sparse[name] = {
                 "encoding": "postings",
@@ -93,7 +117,7 @@ def describe_effective(config: CollectionConfig, held: Mapping[str, VectorInfo])
     return described
 
 
-def _dense(space: VectorConfig, segments: int, outdated: int) -> KeptReply:
+def _dense(space: VectorConfig, held: VectorInfo) -> KeptReply:
     graph: GraphReply = {"m": space.M, "ef_construct": space.ef_construction}
     has_graph = space.M != NO_GRAPH and space.distance is not Distance.MANHATTAN
     return {
@@ -103,6 +127,47 @@ def _dense(space: VectorConfig, segments: int, outdated: int) -> KeptReply:
         "datatype": space.datatype,
         "graph": graph if has_graph else None,
         "order": space.order,
-        "segments": segments,
-        "outdated": outdated,
+        "segments": held.segments,
+        "outdated": held.outdated,
+        "recall": describe_recall(held.recall),
     }
+
+
+def describe_recall(held: RecallInfo | None) -> RecallReply:
+    """Return what the segments of a vector name find, as it is sent."""
+    if held is None:
+        return {"wanted": WANTED, "measured": None, "worst": None, "decisions": {}, "bits": {}}
+    return {
+        "wanted": WANTED,
+        "measured": _rounded(held.recall),
+        "worst": _rounded(held.worst),
+        "decisions": dict(held.segments),
+        "bits": {str(bits): count for bits, count in sorted(held.bits.items())},
+    }
+
+
+def _rounded(recall: float | None) -> float | None:
+    return None if recall is None else round(recall, 4)
+
+
+def unheld(config: CollectionConfig, held: Mapping[str, VectorInfo]) -> list[str]:
+    """Return a text for each dense vector some of whose segments do not hold the recall wanted."""
+    return [
+        _unheld(name, space, known)
+        for name, space in config.dense.items()
+        if name in held and (known := held[name].recall) is not None and known.segments.get("short")
+    ]
+
+
+def _unheld(name: str, space: VectorConfig, known: RecallInfo) -> str:
+    of = f" of vector {name!r}" if name else ""
+    why = "more effort did not help"
+    if space.fixed_encoding and space.encoding != "float32":
+        why = f"their encoding of {space.encoding} bits was asked for and is kept"
+    elif space.originals == "none":
+        why = "without originals nothing can be compared again"
+    return (
+        f"{known.segments['short']} of {sum(known.segments.values())} segments{of} do not hold a "
+        f"recall of {WANTED} (measured {_rounded(known.recall)}): {why}; a larger "
+        "`metadata.palimpsest.encoding` or kept `originals` raise it, and `exact` finds everything"
+    )

@@ -40,7 +40,10 @@ class Unreached(msgspec.Struct):
 class Explanation(msgspec.Struct):
     """One search: the versions it reached, what it counted, and seconds per stage.
 
-    ``versions`` is empty where the vector has a single one. ``estimated`` are the hits whose scores
+    ``decisions`` counts the segments of dense vectors by what was decided of their searches when
+    they were written (``docs/recall.md``); ``extended`` those in which the codes left the answer
+    open, so that more was looked at, ``scanned`` those of them in which all rows were. ``versions``
+    is empty where the vector has a single one. ``estimated`` are the hits whose scores
     are estimates in the metric of the query's version; ``out_of_reach`` is what was not searched.
     """
 
@@ -52,6 +55,9 @@ class Explanation(msgspec.Struct):
     scored: int
     rescored: int
     segments: int
+    decisions: dict[str, int]
+    extended: int
+    scanned: int
     seconds: dict[str, float]
 
 
@@ -79,6 +85,9 @@ def explain(
         scored=stats.scored,
         rescored=stats.rescored,
         segments=stats.segments,
+        decisions=dict(stats.decisions),
+        extended=stats.extended,
+        scanned=stats.scanned,
         seconds=dict(stats.seconds),
     )
 
@@ -89,8 +98,16 @@ _LACKING = (
 )
 
 
+_UNHEEDED = (
+    "hnsw_ef is less than {} of {} segments were found to need for a recall of 0.98: without it "
+    "they are searched as they need it"
+)
+
+
 def warn_of_reach(warnings: Warnings, stats: SearchStats) -> None:
     """Add what a search could not reach, or use, to the warnings of its reply."""
+    if stats.unheeded:
+        warnings.add("recall", _UNHEEDED.format(stats.unheeded, stats.segments))
     if stats.lacking:
         warnings.add("damage", _LACKING.format(stats.lacking, stats.segments))
     if stats.out_of_reach:

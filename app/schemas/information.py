@@ -10,7 +10,7 @@ from typing import Any, NotRequired, TypedDict
 
 from app.health.conditions import status_of, told_of
 from app.schemas.declarations import kilobytes
-from app.schemas.effective import PalimpsestReply, describe_effective
+from app.schemas.effective import PalimpsestReply, describe_effective, unheld
 from app.schemas.explanations import describe_reach
 from app.schemas.unmet import unmet
 from index import (
@@ -142,7 +142,8 @@ def describe_collection(collection: Collection) -> CollectionReply:
         "palimpsest": describe_effective(collection.config, info.vectors),
     }
     missed = [describe_reach(one) for one in collection.out_of_reach()]
-    if warnings := [*unmet(collection.config, info.fields), *missed]:
+    short = unheld(collection.config, info.vectors)
+    if warnings := [*unmet(collection.config, info.fields), *missed, *short]:
         described["warnings"] = [{"message": text} for text in warnings]
     if working:
         described["progress"] = {"pending": info.pending, "running": list(info.running)}

@@ -157,7 +157,9 @@ def to_version(body: VersionBody, config: CollectionConfig, version: str) -> Dec
         encoding = str(body.encoding)
     elif body.quantization_config is not None:
         encoding = encoding_of(body.quantization_config)
-    space = to_space(VectorBody.model_validate(described), config, encoding)
+    named = body.encoding is not None or body.quantization_config is not None
+    fixed = held.fixed_encoding or (named and not is_declared)
+    space = to_space(VectorBody.model_validate(described), config, encoding, fixed=fixed)
     if is_declared and replace(space, size=held.size, distance=held.distance) != held:
         raise VersionConflict(
             f"Version {version!r} of vector {body.vector!r} is declared already, encoded as "

@@ -54,12 +54,16 @@ def search_parts(
     """
     found: list[PartHits] = []
     started = perf_counter()
+    if scaling_of is None:
+        vectors.recent.note(query)
     allowed = None if points is None else Allowed(points)
     for part in vectors.sealed:
         if part.live:
             assert isinstance(part.segment, Sealed)
             scaling = None if scaling_of is None else scaling_of(part)
             tried = plan.at(part.segment.effort)
+            stats.note(part.segment.decision)
+            stats.unheeded += plan.falls_short(part.segment.effort)
             hits = _search_sealed(part, query, tried, allowed, scaling)
             found.append(PartHits(part.segment, hits))
     traversed = perf_counter()

@@ -81,7 +81,8 @@ class SearchPlan(NamedTuple):
     A walk keeps ``ef`` candidates, of which up to ``rescored`` are compared again. Parts of up to
     ``scanned`` rows, of which the filter lets as many through, are not walked: their codes are
     scanned. ``surely``: what is found does not depend on how much is fetched, so that pages fit
-    together; every candidate of a walk is rescored then, and as many as ``kept`` of a scan.
+    together; every candidate of a walk is rescored then, and as many as ``kept`` of a scan. A
+    caller's own ef stands ``instead`` of the default, which is 0 where there is none.
     """
 
     fetch: int
@@ -94,6 +95,7 @@ class SearchPlan(NamedTuple):
     scanned: int = 0
     surely: bool = False
     kept: int = 0
+    instead: int = 0
 
     @property
     def depth(self) -> int:
@@ -101,15 +103,24 @@ class SearchPlan(NamedTuple):
         return max(self.ef, self.fetch) if self.surely else self.fetch
 
     def at(self, effort: Effort) -> SearchPlan:
-        """Return the plan for a segment whose searches are to try so hard."""
-        if effort == PLANNED:
+        """Return the plan for a segment whose searches are to try so hard.
+
+        A caller's own ef is the whole effort, and stays it; so do codes alone where originals are
+        not to be looked at.
+        """
+        if effort == PLANNED or self.instead:
             return self
+        if effort.scan:
+            return self._replace(exact=True) if self.rescored else self._replace(scanned=MAX_POINTS)
         rescored = int(effort.rescoring * self.rescored)
         kept = int(effort.rescoring * self.kept)
         ef = min(max(int(effort.ef * self.ef), rescored), MAX_EF)
-        return self._replace(
-            ef=ef, rescored=min(rescored, ef), kept=kept, exact=self.exact or effort.scan
-        )
+        scanned = self.scanned if ef == self.ef else max(self.scanned, _SCANNED_PER_EF_WIDE * ef)
+        return self._replace(ef=ef, rescored=min(rescored, ef), kept=kept, scanned=scanned)
+
+    def falls_short(self, effort: Effort) -> bool:
+        """Tell whether a caller's own ef is less than the searches of a segment need."""
+        return self.instead > 0 and (effort.scan or self.ef < effort.ef * self.instead)
 
     def wider(self, times: float) -> SearchPlan:
         """Return the plan at so many times its ef, as of a page that follows others."""
@@ -161,6 +172,7 @@ def resolve(
         _SCANNED_PER_EF_WIDE * ef if surely or ef > least else 0,
         surely,
         ef if request.ef is None else _kept(ef, config.encoding),
+        0 if request.ef is None else least,
     )
 
 

@@ -1,7 +1,8 @@
 """Turning live rows into a segment: encode, build the graph, reorder, write.
 
-Runs in the background beside searches, so its time goes into native calls and numpy calls on
-pieces, which let other threads run.
+Before it is written a segment is probed (``probe``), and what its searches need is decided
+(``deciding``). Runs in the background beside searches, so its time goes into native calls and
+numpy calls on pieces, which let other threads run.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,13 +19,20 @@ from index.config import VectorConfig
 from index.encoding.planes import Encoder
 from index.intake import Lengths, rounded
 from index.segments.dead import Dead
+from index.segments.deciding import Decided, Means, decide
+from index.segments.effort import Effort
 from index.segments.graph import Graph, build
 from index.segments.growing import Growing
 from index.segments.originals import Kept, keep
+from index.segments.probe import Find, draw, resolution, source_of
 from index.segments.sealed import GRAPH_ROWS, Sealed, describe, is_walked
+from index.segments.searcher import Searcher
 from index.storage.files import Array, write_folder
 from index.storage.ids import Ids, join_ids
-from index.types import Distance, Numbers, Slots, Vectors
+from index.types import Codes, Distance, Numbers, Rows, Slots, Vector, Vectors
+
+# At least so many of the closest rows of a segment, as searches without parameters find them.
+ClosestRows: TypeAlias = Callable[[Sealed, VectorConfig, Vector, int], Rows]
 
 _PIECE = 1_024  # rows copied by one numpy call
 
@@ -50,7 +58,8 @@ class LiveRows:
 class Build:
     """How to build: ``cancelled`` is asked now and then, and ends the work early.
 
-    ``said`` is put into the description of the segment.
+    ``said`` is put into the description of the segment. ``closest_rows`` is what is probed, None
+    for nothing; ``recent`` are queries of late.
     """
 
     config: VectorConfig
@@ -58,6 +67,8 @@ class Build:
     threads: int
     cancelled: Callable[[], bool]
     said: Mapping[str, Any] = field(default_factory=dict)
+    closest_rows: ClosestRows | None = None
+    recent: Sequence[Vector] = ()
 
 
 def live_rows(parts: Sequence[tuple[Growing | Sealed, Dead]]) -> LiveRows:
@@ -136,10 +147,18 @@ def write_segment(folder: Path, rows: LiveRows, to: Build) -> int | None:
     if ordered.lengths is not None and config.keeps_lengths:
         arrays["lengths"] = ordered.lengths
     description = {**to.said, **describe(config, to.seed)}
-    description["encoder"] = _add_codes(arrays, ordered.vectors, to)
     kept = _kept(ordered.vectors, config)
     if kept is not None:
         arrays["kept"] = kept
+    coded, decided = _probed(_Parts(ordered, kept, graph), to)
+    if decided is not None:
+        description["probe"] = decided.probed.to_json()
+        description["effort"] = decided.effort.to_json()
+    description["encoder"] = None
+    if coded is not None:
+        description["encoder"] = coded.encoder.to_json()
+        arrays["codes"] = coded.codes
+        arrays |= {f"encoder_{name}": array for name, array in coded.encoder.arrays().items()}
     description["graph"] = None
     if graph is not None:
         description["graph"] = graph.to_json()
@@ -162,15 +181,100 @@ def _reordered(rows: LiveRows, order: NDArray[np.uint32]) -> LiveRows:
     )
 
 
-def _add_codes(arrays: dict[str, Array], vectors: Vectors, to: Build) -> dict[str, Any] | None:
-    config = to.config
+class _Coded(NamedTuple):
+    encoder: Encoder
+    codes: Codes
+
+
+class _Parts(NamedTuple):
+    """What a segment is made of beside its codes."""
+
+    rows: LiveRows
+    kept: Kept | None
+    graph: Graph | None
+
+    def segment(self, coded: _Coded | None, config: VectorConfig, effort: Effort) -> Sealed:
+        """Return it in memory alone, searched at an effort."""
+        encoder, codes = (None, None) if coded is None else coded
+        rows = self.rows
+        searcher = Searcher(
+            config.distance,
+            config.size,
+            self.kept,
+            encoder=encoder,
+            codes=codes,
+            graph=self.graph,
+        )
+        return Sealed(
+            name="",
+            n=rows.n,
+            slots=rows.slots,
+            by_slot=np.empty(0, dtype=np.uint32),
+            seqs=rows.seqs,
+            numbers=rows.numbers,
+            ids=rows.ids,
+            kept=self.kept,
+            lengths=rows.lengths,
+            codes=codes,
+            encoder=encoder,
+            searcher=searcher,
+            description={},
+            bytes_by_component={},
+            disk_bytes=0,
+            lacking=(),
+            effort=effort,
+        )
+
+
+def _probed(parts: _Parts, to: Build) -> tuple[_Coded | None, Decided | None]:
+    """Return the codes of rows, and what was decided of them; None for what there is not."""
+    config, vectors = to.config, parts.rows.vectors
+    coded = _coded(vectors, to, _bits(config))
+    closest_rows = to.closest_rows
+    if closest_rows is None or (coded is None and parts.graph is None) or to.cancelled():
+        return coded, None
+    source = source_of(parts.rows.vectors if parts.kept is None else parts.kept, config)
+    sample = draw(source, to.recent, to.seed)
+    if sample is None:
+        return coded, None
+    made = {_bits(config): coded}
+
+    def with_bits(bits: int) -> Callable[[Effort], Find]:
+        if bits not in made:
+            made[bits] = _coded(vectors, to, bits)
+        return lambda effort: _find(parts.segment(made[bits], config, effort), config, closest_rows)
+
+    clear = None if coded is None else resolution(sample, coded.encoder, coded.codes)
+    decided = decide(
+        sample,
+        Means(
+            bits=_bits(config),
+            walked=parts.graph is not None,
+            keeps_originals=parts.kept is not None,
+            fixed=config.fixed_encoding,
+            resolution=clear,
+            with_bits=with_bits,
+        ),
+    )
+    return made[decided.bits], decided
+
+
+def _find(segment: Sealed, config: VectorConfig, closest_rows: ClosestRows) -> Find:
+    return lambda query, k: closest_rows(segment, config, query, k)
+
+
+def _bits(config: VectorConfig) -> int:
+    """Return the bits of a dimension that are asked for, 0 without codes."""
     if config.encoding == "float32" or config.distance is Distance.MANHATTAN:
+        return 0
+    return int(config.encoding)
+
+
+def _coded(vectors: Vectors, to: Build, bits: int) -> _Coded | None:
+    if not bits:
         return None
-    encoder = Encoder.fit(vectors, config.distance, int(config.encoding), seed=to.seed)
-    arrays["codes"] = encoder.encode(vectors)
-    arrays |= {f"encoder_{name}": array for name, array in encoder.arrays().items()}
-    described: dict[str, Any] = encoder.to_json()
-    return described
+    encoder = Encoder.fit(vectors, to.config.distance, bits, seed=to.seed)
+    return _Coded(encoder, encoder.encode(vectors))
 
 
 def _kept(vectors: Vectors, config: VectorConfig) -> Kept | None:

@@ -5,6 +5,9 @@ Files: ``slots`` (n,) u64, ``by_slot`` (n,) u32 (rows in ascending slot order), 
 absent where originals are not kept), ``lengths`` (n,) f32 where they are kept, ``codes`` (n, row
 bytes) u8 with ``encoder_*`` arrays, and ``graph_*`` arrays. Codes, graph, ids and numbers are read
 into memory; the rest stays mapped.
+The description states the ``effort`` of searches and, under ``probe``, what it was decided by
+(``deciding``); segments of earlier releases state neither. Codes may be of more bits than
+``encoding``, which is what was wanted, says: ``encoder`` has theirs.
 Segments of fewer than ``GRAPH_ROWS`` rows, and all under manhattan distance or without an M, have
 no graph.
 """
@@ -23,6 +26,7 @@ from index.config import NO_GRAPH, VectorConfig
 from index.encoding.planes import Encoder
 from index.errors import Damaged
 from index.intake import Lengths
+from index.segments.deciding import UNPROBED, Probed
 from index.segments.effort import PLANNED, Effort
 from index.segments.finding import find_sorted
 from index.segments.graph import Graph
@@ -58,6 +62,7 @@ class Sealed:
     disk_bytes: int
     lacking: tuple[str, ...]  # damaged files that are made anew when it is written again
     effort: Effort = PLANNED  # of its searches
+    probed: Probed | None = None  # what that was decided by; None where nothing was probed
 
     @classmethod
     def open(
@@ -112,7 +117,13 @@ class Sealed:
             disk_bytes=files.nbytes,
             lacking=tuple(files.lacking),
             effort=Effort.from_json(described.get("effort")),
+            probed=Probed.from_json(described.get("probe")),
         )
+
+    @property
+    def decision(self) -> str:
+        """What was decided of its searches, ``unprobed`` where nothing was."""
+        return UNPROBED if self.probed is None else self.probed.decision
 
     def find(self, slots: Slots) -> NDArray[np.intp]:
         """Return the row of each slot, -1 where it is not here."""
@@ -188,7 +199,17 @@ def is_outdated(segment: Sealed, config: VectorConfig) -> bool:
     if any(segment.description[name] != wanted[name] for name in _CHOICES):
         return True
     numbers = segment.description.get("numbers", _NUMBERS_BEFORE.get(config.originals, "float32"))
-    return bool(numbers != config.numbers)
+    return bool(numbers != config.numbers) or _is_decided_otherwise(segment, config)
+
+
+def _is_decided_otherwise(segment: Sealed, config: VectorConfig) -> bool:
+    """Tell whether what was decided was not free to be what it may be now, or the reverse."""
+    probed = segment.probed
+    if probed is None or segment.encoder is None:
+        return False
+    if config.fixed_encoding:
+        return segment.encoder.bits != int(config.encoding)
+    return probed.fixed and probed.decision in ("short", "scan")
 
 
 def describe(config: VectorConfig, seed: int) -> dict[str, Any]:

@@ -106,6 +106,13 @@ def test_a_collection_describes_itself(http: httpx.Client, collection: str) -> N
                     "order": "shuffle",
                     "segments": 0,
                     "outdated": 0,
+                    "recall": {
+                        "wanted": 0.98,
+                        "measured": None,
+                        "worst": None,
+                        "decisions": {},
+                        "bits": {},
+                    },
                 }
             },
             "upkeep": {

@@ -1,0 +1,178 @@
+"""Decides how hard a segment's searches try, by what a probe of each effort finds.
+
+The efforts are tried in the order of what they cost users, and the first that holds is taken: more
+candidates of a walk, then more of them rescored, then codes of up to ``MORE_BITS`` more bits a
+dimension, then a scan. Codes that were asked for by name are kept as they are, and so are those
+that tell neighbours apart: more bits would find no more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Literal, NamedTuple, TypeAlias, get_args
+
+from index.segments.effort import PLANNED, Effort
+from index.segments.probe import Find, Recall, Sample
+
+# What is demanded and tried; a segment that fell short under an earlier number is tried again.
+RULE = 1
+WANTED = 0.98  # mean recall@10
+WORST_WANTED = 0.5  # of the worst twentieth of the queries
+MORE_BITS = 4
+BITS = (1, 2, 4, 8)
+_WALKS = (Effort(2), Effort(4), Effort(4, 4))
+_DEEPEST = Effort(8, 8)
+_RESCORED = (Effort(1, 4), Effort(1, 16))  # where nothing is walked
+_SCAN = Effort(scan=True)
+_CLEAR = 4.0  # resolution from which codes tell neighbours apart
+
+Decision: TypeAlias = Literal["planned", "ef", "rescoring", "bits", "scan", "short"]
+UNPROBED = "unprobed"  # where nothing was decided: segments of earlier releases, or of few rows
+DECISIONS: tuple[str, ...] = (*get_args(Decision), UNPROBED)
+
+
+class Probed(NamedTuple):
+    """What a probe found and decided of one segment; stands in its description.
+
+    ``planned`` is the recall as searches are planned, ``recall`` that of what was decided; both
+    over ``queries`` queries, of which ``recent`` were users' own. ``resolution`` is None without
+    codes. ``fixed`` codes were asked for by name.
+    """
+
+    rule: int
+    decision: Decision
+    planned: Recall
+    recall: Recall
+    queries: int
+    recent: int
+    resolution: float | None
+    fixed: bool
+
+    def to_json(self) -> dict[str, Any]:
+        """Return what ``from_json`` takes."""
+        return {
+            **self._asdict(),
+            "planned": list(self.planned),
+            "recall": list(self.recall),
+        }
+
+    @classmethod
+    def from_json(cls, stored: Mapping[str, Any] | None) -> Probed | None:
+        """Return what a segment's description states; None where it was written without a probe."""
+        if stored is None:
+            return None
+        known = {name: stored[name] for name in cls._fields}
+        planned, recall = Recall(*stored["planned"]), Recall(*stored["recall"])
+        return cls(**{**known, "planned": planned, "recall": recall})
+
+
+class Means(NamedTuple):
+    """What can be tried on a segment: ``with_bits`` gives searches of codes of so many bits.
+
+    ``bits`` is 0 without codes; ``resolution`` then None. ``walked``: there is a graph.
+    """
+
+    bits: int
+    walked: bool
+    keeps_originals: bool
+    fixed: bool
+    resolution: float | None
+    with_bits: Callable[[int], Callable[[Effort], Find]]
+
+
+class Decided(NamedTuple):
+    """An effort, the bits of the codes it needs, and why."""
+
+    effort: Effort
+    bits: int
+    probed: Probed
+
+
+class _Tried(NamedTuple):
+    effort: Effort
+    bits: int
+    recall: Recall
+    holds: bool
+
+
+def decide(sample: Sample, means: Means) -> Decided:
+    """Return the first effort that holds; of none that does the best, which is cheapest at it."""
+    planned: _Tried | None = None
+    best: _Tried | None = None
+    for effort, bits in _ladder(means):
+        one = _try(sample, means.with_bits(bits)(effort), effort, bits)
+        planned = planned or one
+        if best is None or one.holds or one.recall > best.recall:
+            best = one
+        if one.holds:
+            break
+    assert planned is not None and best is not None
+    probed = Probed(
+        rule=RULE,
+        decision=_name(best, means.bits),
+        planned=planned.recall,
+        recall=best.recall,
+        queries=len(sample.queries),
+        recent=sample.recent,
+        resolution=means.resolution,
+        fixed=means.fixed,
+    )
+    return Decided(best.effort, best.bits, probed)
+
+
+def holds(sample: Sample, find: Find) -> tuple[Recall, bool]:
+    """Return the recall of one way to search, and whether it is as good as wanted.
+
+    Rows and recent queries are judged apart, so that neither hides behind the other.
+    """
+    each = sample.recalls(find)
+    rows, users = each[sample.of_rows()], each[len(each) - sample.recent :]
+    parts = [Recall.of(part) for part in (rows, users) if len(part)]
+    enough = all(part.mean >= WANTED and part.worst >= WORST_WANTED for part in parts)
+    return Recall.of(each), enough
+
+
+def _try(sample: Sample, find: Find, effort: Effort, bits: int) -> _Tried:
+    recall, enough = holds(sample, find)
+    return _Tried(effort, bits, recall, enough)
+
+
+def _ladder(means: Means) -> list[tuple[Effort, int]]:
+    """Return what to try, cheapest first."""
+    bits = means.bits
+    rescored = bits > 0 and means.keeps_originals
+    steps = [PLANNED]
+    if means.walked:
+        steps += [one for one in _WALKS if rescored or one.rescoring == 1]
+    elif rescored:
+        steps += _RESCORED
+    tried = [(effort, bits) for effort in steps]
+    more = [] if means.fixed or not _is_unclear(means) else _more(bits)
+    tried += [(effort, finer) for finer in more for effort in (PLANNED, steps[-1])]
+    if means.walked:
+        deepest = _DEEPEST if rescored else Effort(_DEEPEST.ef)
+        tried += [(deepest, one) for one in (bits, *more)]
+    scanned = bits if means.keeps_originals else max((bits, *more))
+    return [*tried, (_SCAN, scanned)]
+
+
+def _is_unclear(means: Means) -> bool:
+    return means.resolution is not None and means.resolution < _CLEAR
+
+
+def _more(bits: int) -> list[int]:
+    """Return the sizes of codes to try, the smallest first."""
+    return [one for one in BITS if bits < one <= bits + MORE_BITS]
+
+
+def _name(tried: _Tried, bits: int) -> Decision:
+    """Return what was decided, by the dearest part of it."""
+    if not tried.holds:
+        return "short"
+    if tried.effort.scan:
+        return "scan"
+    if tried.bits > bits:
+        return "bits"
+    if tried.effort.rescoring > 1:
+        return "rescoring"
+    return "ef" if tried.effort.ef > 1 else "planned"

@@ -77,6 +77,7 @@ class Context:
             threads=self.settings.threads,
             progress=self.life.opens,
             has_room=self.memory.has_room,
+            scrub_days=self.settings.scrub_days,
         )
         self.threads = Shares(self.settings.threads or os.cpu_count() or 1)
         self.long = ThreadPoolExecutor(1, thread_name_prefix="long")

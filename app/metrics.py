@@ -29,6 +29,7 @@ from prometheus_client.core import (
 )
 from prometheus_client.registry import Collector
 
+from app.integrity_metrics import integrity_series
 from app.recall_metrics import recall_gauges
 from app.release import RELEASE
 from app.version_metrics import Bridges, adapter_gauges, reach_gauge, version_gauges
@@ -200,6 +201,7 @@ class CollectionGauges(Collector):
         yield from _per_field(states)
         yield from version_gauges((one.name, one.versions) for one in states)
         yield from adapter_gauges((one.name, one.adapters) for one in states)
+        yield from integrity_series((one.name, one.info.integrity) for one in states)
         yield reach_gauge((one.name, one.out_of_reach) for one in states)
         yield GaugeMetricFamily(
             "palimpsest_damaged", "Collections that cannot be read.", value=len(self._damaged())

@@ -206,6 +206,14 @@ class Settings(BaseSettings):
         description="Most objects and lists inside each other in a body or a payload.",
     )
 
+    scrub_days: float = Field(
+        default=7.0,
+        ge=0,
+        le=3_650,
+        description="Days in which every file and row is read once in the background and compared "
+        "with its checksum; 0 for never.",
+    )
+
     @field_validator("*", mode="before")
     @classmethod
     def _refuse_empty(cls, value: Any) -> Any:

@@ -32,6 +32,7 @@ from index.filters.expression import Filter, Path
 from index.filters.paths import format_path, parse_path
 from index.filters.walk import with_names
 from index.fitting import Fitting
+from index.healing import Healing
 from index.payload.config import FieldIndex
 from index.payload.edits import delete_keys, merge, merge_at
 from index.payload.evaluate import estimate
@@ -39,6 +40,7 @@ from index.points import PointReader
 from index.pricing import estimate_seconds
 from index.reading import Reading, Selector
 from index.recover import ADAPTERS, FIELDS, SEGMENTS, STORE, recover
+from index.scrub import Scrub
 from index.search.plan import SearchRequest
 from index.searching import Searches
 from index.shown import Shown
@@ -117,6 +119,8 @@ class Collection(Versioning):
             threads,
             has_room,
         )
+        healing = Healing(self.writer, self.fields, folder / ADAPTERS, changed)
+        self.scrub = Scrub(folder / STORE, healing.heal)
         if opened.store.read_only:
             self.upkeep.stop()  # all of it writes
         self.fields.resume(unbuilt)
@@ -135,6 +139,7 @@ class Collection(Versioning):
             if not dropped:
                 last_first.callback(self.demand.close)
             last_first.callback(self.upkeep.stop)
+            last_first.callback(self.scrub.stop, keep=not dropped)
 
     def _show(self, version: str | None) -> None:
         self._shown = Shown(self.writer, version)
@@ -401,7 +406,12 @@ class Collection(Versioning):
     def state(self) -> CollectionInfo:
         """Return counts, sizes and the state of background work."""
         return collection_state(
-            self.folder, self.view, self.writer, self.upkeep, self.fields.rebuilds
+            self.folder,
+            self.view,
+            self.writer,
+            self.upkeep,
+            self.fields.rebuilds,
+            self.scrub.integrity(),
         )
 
     def met_damage(self, text: str) -> None:

@@ -36,6 +36,8 @@ from index.errors import (
 )
 from index.recover import SEGMENTS, STORE
 from index.reopening import Reopening, may_pass
+from index.scrub import Scrub
+from index.scrubbing import Scrubbing
 from index.storage.causes import disk_errors
 from index.storage.files import (
     make_folder,
@@ -60,7 +62,14 @@ _VERSIONED = f"{AT!r} stands before the name of a version and is not allowed"
 class Database:
     """Open with ``Database.open``; close it, or use it as a context."""
 
-    def __init__(self, path: Path, lock: IO[bytes], threads: int, has_room: HasRoom) -> None:
+    def __init__(
+        self,
+        path: Path,
+        lock: IO[bytes],
+        threads: int,
+        has_room: HasRoom,
+        scrub_days: float,
+    ) -> None:
         self._path = path
         self._aliases = Aliases(path, os.listdir(path / "collections"))
         self._held = lock
@@ -73,6 +82,7 @@ class Database:
         self._closed = False
         self._background = Background(self._upkeeps)
         self._reopening = Reopening(self._worth_a_try, self._try_again)
+        self._scrubbing = Scrubbing(self._scrubs, scrub_days)
 
     @classmethod
     def open(
@@ -82,6 +92,7 @@ class Database:
         threads: int | None = None,
         progress: Callable[[int, int], None] = lambda done, total: None,
         has_room: HasRoom = lambda _: True,
+        scrub_days: float = 0,
     ) -> Database:
         """Open or create a data directory and every collection in it.
 
@@ -93,6 +104,7 @@ class Database:
             progress: called with how many collections have been opened, and of how many.
             has_room: tells whether background work may take so many bytes of memory; it is put off
                 where not.
+            scrub_days: in how many days everything is read once in the background; 0 for never.
 
         Raises:
             DirectoryLocked: another process has it open.
@@ -104,7 +116,8 @@ class Database:
                 make_folder(folder)
             lock = lock_directory(path)
             try:
-                database = cls(path, lock, threads or os.cpu_count() or 1, has_room)
+                threads = threads or os.cpu_count() or 1
+                database = cls(path, lock, threads, has_room, scrub_days)
             except BaseException:
                 lock.close()
                 raise
@@ -115,6 +128,7 @@ class Database:
             database._open_one(name)
         database._background.start()
         database._reopening.start()
+        database._scrubbing.start()
         return database
 
     def __enter__(self) -> Database:
@@ -130,6 +144,7 @@ class Database:
                 return
             self._closed = True
             self._reopening.stop()
+            self._scrubbing.stop()
             with ExitStack() as last_first:  # goes on when one of them fails
                 last_first.callback(self._held.close)
                 for collection in self._open.values():
@@ -347,6 +362,9 @@ class Database:
 
     def _upkeeps(self) -> list[Upkeep]:
         return [collection.upkeep for collection in self._open.copy().values()]
+
+    def _scrubs(self) -> list[Scrub]:
+        return [collection.scrub for collection in self._open.copy().values()]
 
     def _require_open(self) -> None:
         if self._closed:

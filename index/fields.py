@@ -151,6 +151,14 @@ class Fields:
                 for key in list(self._writer.indexes.fields):
                     self._save(key)
 
+    def write_anew(self, folder: str) -> None:
+        """Write the index that the store names a folder for to a fresh one; none does is fine."""
+        with self._saving:
+            entries = self._writer.call(self._writer.store.fields.entries).result()
+            for entry in entries:
+                if entry.folder == folder:
+                    self._save(entry.key)
+
     def _remember(self, key: str, wanted: FieldIndex | None, future: Future[int]) -> None:
         under_way = {key: last for key, last in self._last.items() if not last[1].done()}
         self._last = {**under_way, key: (wanted, future)}

@@ -20,6 +20,7 @@ from index.types import (
     CollectionInfo,
     CollectionSizes,
     FieldInfo,
+    Integrity,
     RecallInfo,
     VectorInfo,
     VersionInfo,
@@ -35,6 +36,7 @@ def collection_state(
     writer: Writer,
     upkeep: Upkeep,
     rebuilds: Mapping[Reason, int],
+    integrity: Integrity,
 ) -> CollectionInfo:
     """Return counts, sizes and the state of background work."""
     indexes = writer.indexes
@@ -55,6 +57,7 @@ def collection_state(
         fields=fields,
         store_bytes=store_bytes(folder),
         rebuilds={reason: count for reason, count in rebuilds.items()},
+        integrity=integrity,
     )
 
 

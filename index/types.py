@@ -220,6 +220,24 @@ class FieldInfo:
 
 
 @dataclass(frozen=True, slots=True)
+class Integrity:
+    """What the scrub knows of a collection's files and rows, and what was set aside.
+
+    ``checked_at``, in seconds since the epoch, is when everything was last read, None for never.
+    ``lost``: some of what is damaged cannot be made anew.
+    """
+
+    checked_at: float | None
+    bytes_read: int
+    damaged_files: int
+    damaged_rows: int
+    lost: bool
+    findings: Sequence[str]
+    lost_found: int  # entries of ``lost+found``
+    lost_found_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
 class CollectionInfo:
     """State of a collection as of one view."""
 
@@ -234,6 +252,7 @@ class CollectionInfo:
     fields: Mapping[str, FieldInfo]
     store_bytes: int  # on disk: payloads, ids and the log
     rebuilds: Mapping[str, int]  # payload indexes built again since the opening, by the reason
+    integrity: Integrity
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Literal, NamedTuple, TypeAlias
 
-from index import Collection, CollectionInfo
+from index import Collection, CollectionInfo, Integrity
 
 Status: TypeAlias = Literal["green", "yellow", "red"]  # as Qdrant's clients know them
 
@@ -41,7 +41,12 @@ def conditions(
 
 def error_of(info: CollectionInfo) -> str | None:
     """Return what is wrong with an open collection."""
-    return info.refuses_writes or info.last_error
+    return info.refuses_writes or info.last_error or lost_of(info.integrity)
+
+
+def lost_of(integrity: Integrity) -> str | None:
+    """Return what the scrub found that cannot be made anew."""
+    return f"the scrub found: {integrity.findings[0]}" if integrity.lost else None
 
 
 def told_of(info: CollectionInfo) -> str | None:
@@ -52,8 +57,10 @@ def told_of(info: CollectionInfo) -> str | None:
 def status_of(info: CollectionInfo) -> Status:
     """Return the status of an open collection: red when writes or background work fail.
 
-    Yellow while some of it is due, which it may be for long when it waits for memory.
+    Yellow while some of it is due, which it may be for long when it waits for memory, and while
+    files that the scrub found damaged have not been made anew.
     """
     if error_of(info):
         return "red"
-    return "yellow" if info.pending > 0 or info.running or info.put_off else "green"
+    waits = info.pending > 0 or info.running or info.put_off or info.integrity.findings
+    return "yellow" if waits else "green"

@@ -7,13 +7,16 @@ where both differ.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import NotRequired, TypedDict
 
 from index import (
     NO_GRAPH,
     WANTED,
     CollectionConfig,
+    CollectionInfo,
     Distance,
+    Integrity,
     RecallInfo,
     VectorConfig,
     VectorInfo,
@@ -80,16 +83,40 @@ class UpkeepReply(TypedDict):
     dead_ratio: float
 
 
+class LostFoundReply(TypedDict):
+    """What was set aside in the collection's ``lost+found``."""
+
+    count: int
+    bytes: int
+
+
+class IntegrityReply(TypedDict):
+    """What reading everything in the background found, now and again.
+
+    ``checked_at`` is when it was last done with, null for never; ``findings`` is what is damaged
+    and has not been made anew.
+    """
+
+    checked_at: str | None
+    bytes_read: int
+    damaged_files: int
+    damaged_rows: int
+    findings: list[str]
+    lost_found: LostFoundReply
+
+
 class PalimpsestReply(TypedDict):
-    """How a collection is really kept, by the names of its vectors."""
+    """How a collection is really kept, by the names of its vectors, and whether it still is."""
 
     vectors: dict[str, KeptReply]
     sparse_vectors: NotRequired[dict[str, KeptSparseReply]]
     upkeep: UpkeepReply
+    integrity: IntegrityReply
 
 
-def describe_effective(config: CollectionConfig, held: Mapping[str, VectorInfo]) -> PalimpsestReply:
-    """Return how a collection is really kept; ``held`` are the vectors of its view by name."""
+def describe_effective(config: CollectionConfig, info: CollectionInfo) -> PalimpsestReply:
+    """Return how a collection is really kept."""
+    held = info.vectors
     dense: dict[str, KeptReply] = {}
     sparse: dict[str, KeptSparseReply] = {}
     for name in config.names:
@@ -111,10 +138,23 @@ def describe_effective(config: CollectionConfig, held: Mapping[str, VectorInfo])
             "quiet_seconds": upkeep.quiet_seconds,
             "dead_ratio": upkeep.dead_ratio,
         },
+        "integrity": _integrity(info.integrity),
     }
     if sparse:
         described["sparse_vectors"] = sparse
     return described
+
+
+def _integrity(known: Integrity) -> IntegrityReply:
+    checked = known.checked_at
+    return {
+        "checked_at": None if checked is None else datetime.fromtimestamp(checked, UTC).isoformat(),
+        "bytes_read": known.bytes_read,
+        "damaged_files": known.damaged_files,
+        "damaged_rows": known.damaged_rows,
+        "findings": list(known.findings),
+        "lost_found": {"count": known.lost_found, "bytes": known.lost_found_bytes},
+    }
 
 
 def _dense(space: VectorConfig, held: VectorInfo) -> KeptReply:

@@ -139,7 +139,7 @@ def describe_collection(collection: Collection) -> CollectionReply:
         "config": describe_config(collection.config),
         "payload_schema": {key: _payload_index(field) for key, field in info.fields.items()},
         "update_queue": {"length": 0},
-        "palimpsest": describe_effective(collection.config, info.vectors),
+        "palimpsest": describe_effective(collection.config, info),
     }
     missed = [describe_reach(one) for one in collection.out_of_reach()]
     short = unheld(collection.config, info.vectors)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from index.checks.commits import check_at_rest, check_in_use
 from index.checks.findings import Finding, Severity, Sink, telling, worst
-from index.checks.folders import check_folder
+from index.checks.folders import check_folders
 from index.checks.orphans import check_lost, check_orphans, lost_of
 from index.checks.points import Points
 from index.checks.stored import Listing, Stored, opened
@@ -95,39 +94,11 @@ def _examine(stored: Stored, sink: _Named, examined: Examined, in_use: bool) -> 
     examined.staged_rows = check_staged(stored, listing, sink)
     if whole and listing.format >= _NUMBERED:
         with telling(sink, "points", stored.path):
-            points = Points(stored, sink, in_use=in_use)
+            points = Points(stored, sink, sink.distrusted, in_use=in_use)
             points.check()
             _check_versions(stored, listing, points, sink)
     check_orphans(stored, sink)
     _check_backlog(stored, listing, examined, sink)
-
-
-def check_folders(stored: Stored, sink: Sink) -> None:
-    """Check the files of all folders that the store lists, and goes on listing."""
-    done: set[tuple[str, str]] = set()
-    while True:
-        with stored.snapshot():
-            listed = dict(_listed(stored.listing()))
-        left = [one for one in listed if one not in done]
-        if not left:
-            return
-        done.add(left[0])
-        found = _Kept(sink)
-        check_folder(stored.path.parent.joinpath(*left[0]), listed[left[0]], found)
-        if found.kept:  # it may have been replaced and deleted meanwhile
-            with stored.snapshot():
-                still = dict(_listed(stored.listing()))
-            if left[0] in still:
-                for finding in found.kept:
-                    sink.found(finding)
-
-
-def _listed(listing: Listing) -> Iterable[tuple[tuple[str, str], int]]:
-    yield from (((SEGMENTS, one.name), one.checksum) for one in listing.segments)
-    for kind, entries in ((FIELDS, listing.fields), (ADAPTERS, listing.adapters)):
-        for entry in entries:
-            if entry.folder is not None and entry.checksum is not None:
-                yield (kind, entry.folder), entry.checksum
 
 
 def _check_versions(stored: Stored, listing: Listing, points: Points, sink: Sink) -> None:
@@ -159,29 +130,18 @@ def _check_backlog(stored: Stored, listing: Listing, examined: Examined, sink: S
 
 
 class _Named:
-    """Gives findings the name of the collection, and notes the worst."""
+    """Gives findings the name of the collection, notes the worst, and which folders to trust."""
 
     def __init__(self, sink: Sink, examined: Examined) -> None:
         self._sink, self._examined = sink, examined
+        self.distrusted: set[str] = set()
 
     def found(self, finding: Finding) -> None:
         self._examined.status = worst(self._examined.status, finding.severity)
+        if finding.check == "files":
+            self.distrusted.add(finding.file.parent.name)
         self._sink.found(replace(finding, collection=self._examined.name))
 
     def read(self, nbytes: int) -> None:
         self._examined.bytes_read += nbytes
-        self._sink.read(nbytes)
-
-
-class _Kept:
-    """Keeps findings back until they are certain."""
-
-    def __init__(self, sink: Sink) -> None:
-        self._sink = sink
-        self.kept: list[Finding] = []
-
-    def found(self, finding: Finding) -> None:
-        self.kept.append(finding)
-
-    def read(self, nbytes: int) -> None:
         self._sink.read(nbytes)

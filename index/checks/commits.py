@@ -30,10 +30,8 @@ def check_in_use(stored: Stored, sink: Sink) -> None:
     """Check record and segments against the store that a server writes to."""
     record = record_of(stored.path)
     before, segments = _recorded(record), _of_segments(stored.path.parent)
-    with stored.snapshot() as own:
-        row = own.execute("SELECT * FROM position").fetchone()
-    cell = row[-1]
-    reach = Reach.from_bytes(cell) if isinstance(cell, bytes) else None
+    with stored.snapshot():
+        reach = stored.reach()
     for place, known in (*before, *segments):
         if reach is not None and known.store == reach.store and known.commit > reach.commit:
             what = "commits up to number"

@@ -3,29 +3,108 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from index.checks.bytes_read import checksum_of
 from index.checks.findings import BACKUP, Finding, Severity, Sink, telling
+from index.checks.stored import Listing, Stored
 from index.errors import UnknownFormat
 from index.segments import sealed
 from index.sparse import sealed as sparse
 from index.storage.files import DESCRIPTION, FORMAT
-from index.storage.tidying import ADAPTERS, FIELDS
+from index.storage.tidying import ADAPTERS, FIELDS, SEGMENTS
 
 _ANEW = "the server makes it anew, as does `palimpsest doctor --repair`"
 _AGAIN = "fitted again by the server if points hold both versions, else by POST adapters"
 
 
-def check_folder(folder: Path, checksum: int, sink: Sink) -> None:
+def check_folders(
+    stored: Stored,
+    sink: Sink,
+    after: Sequence[str] = (),
+    reached: Callable[[Sequence[str]], None] = lambda _: None,
+) -> None:
+    """Check the files of all folders that a store lists, in order, each while it is listed.
+
+    Args:
+        stored: the store.
+        sink: is told.
+        after: the kind, the folder and the file to go on behind.
+        reached: is told the same of each file that was checked.
+    """
+    at = tuple(after)
+    while True:
+        with stored.snapshot():
+            listed = folders_of(stored.listing())
+        if at[:2] in listed and len(at) == 3:
+            kind, name, file = at
+        else:
+            left = [one for one in sorted(listed) if one > at[:2]]
+            if not left:
+                return
+            (kind, name), file = left[0], ""
+        found = _Kept(sink)
+        check_folder(
+            stored.path.parent / kind / name,
+            listed[kind, name],
+            found,
+            file,
+            lambda file, kind=kind, name=name: reached((kind, name, file)),  # type: ignore[misc]
+        )
+        at = (kind, name)
+        if found.kept:  # it may have been replaced and deleted meanwhile
+            with stored.snapshot():
+                still = folders_of(stored.listing())
+            for finding in found.kept if at in still else ():
+                sink.found(finding)
+
+
+def folders_of(listing: Listing) -> dict[tuple[str, ...], int]:
+    """Return the kind, the name and the checksum of each folder that is listed."""
+    found: dict[tuple[str, ...], int] = {}
+    for one in listing.segments:
+        found[SEGMENTS, one.name] = one.checksum
+    for field in listing.fields:
+        if field.folder is not None and field.checksum is not None:
+            found[FIELDS, field.folder] = field.checksum
+    for adapter in listing.adapters:
+        found[ADAPTERS, adapter.folder] = adapter.checksum
+    return found
+
+
+class _Kept:
+    """Keeps findings back until they are certain."""
+
+    def __init__(self, sink: Sink) -> None:
+        self._sink = sink
+        self.kept: list[Finding] = []
+
+    def found(self, finding: Finding) -> None:
+        """Keep a finding."""
+        self.kept.append(finding)
+
+    def read(self, nbytes: int) -> None:
+        """Pass on what was read."""
+        self._sink.read(nbytes)
+
+
+def check_folder(
+    folder: Path,
+    checksum: int,
+    sink: Sink,
+    after: str = "",
+    reached: Callable[[str], None] = lambda _: None,
+) -> None:
     """Check the description of a folder, and length and checksum of each of its files.
 
     Args:
         folder: of a segment, a payload index or an adapter.
         checksum: of its description, as its store lists it.
         sink: is told.
+        after: the name of the file to go on behind.
+        reached: is told the name of each file that was checked.
     """
     path = folder / DESCRIPTION
     severity, remedy = _loss_of(folder, None, {})
@@ -41,8 +120,10 @@ def check_folder(folder: Path, checksum: int, sink: Sink) -> None:
     with telling(sink, "files", path, severity):
         if description["format"] not in range(1, FORMAT + 1):
             raise UnknownFormat(path, description["format"], FORMAT)
-        for name, one in description["files"].items():
-            _check_file(folder, name, one, description, sink)
+        for name, one in sorted(description["files"].items()):
+            if name > after:
+                _check_file(folder, name, one, description, sink)
+                reached(name)
 
 
 def _check_file(

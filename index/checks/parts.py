@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -65,8 +65,8 @@ class Part:
 class Parts:
     """The parts of all columns as of a listing; segments stay mapped while they are listed."""
 
-    def __init__(self, folder: Path) -> None:
-        self._segments = folder / SEGMENTS
+    def __init__(self, folder: Path, distrusted: Collection[str]) -> None:
+        self._segments, self._distrusted = folder / SEGMENTS, distrusted
         self._mapped: dict[SegmentEntry, Part | None] = {}
         self.of: dict[int, list[Part]] = {}
         self.unreadable: set[int] = set()  # columns with a segment that cannot be read
@@ -92,6 +92,8 @@ class Parts:
 
     def _map(self, entry: SegmentEntry) -> Part | None:
         folder = self._segments / entry.name
+        if entry.name in self._distrusted:
+            return None
         if not folder.is_dir():
             raise Vanished(entry)
         try:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ from index.checks.stored import Listing, Stored
 from index.collection_config import CollectionConfig
 from index.storage.ids import UUID_BYTES, id_of_key, pack_ids, unpack_ids, widen_ids
 
+LOOKUP = 512  # ids asked for by one statement
 MOST_TOLD = 8  # points of one kind of contradiction that are named
 _RETRIES = 50
 _PAUSE = 0.1  # seconds before a stretch is read again
@@ -30,6 +31,7 @@ _LOST = (
     f"{BACKUP}, or bring back what segments in lost+found/ hold of it with "
     "`palimpsest doctor --repair`"
 )
+_INDEX = "`palimpsest doctor --repair` makes the index of ids anew, with the server stopped"
 _ROW = "a server skips it, or names the point; write or delete the point again"
 
 
@@ -44,14 +46,32 @@ class Counted:
 class Points:
     """The check of one store."""
 
-    def __init__(self, stored: Stored, sink: Sink, *, in_use: bool) -> None:
-        self._stored, self._sink, self._in_use = stored, sink, in_use
-        self._parts = Parts(stored.path.parent)
+    def __init__(
+        self,
+        stored: Stored,
+        sink: Sink,
+        distrusted: Collection[str],
+        *,
+        in_use: bool,
+        by_id: bool = False,
+    ) -> None:
+        """Prepare it.
+
+        Args:
+            stored: the store.
+            sink: is told.
+            distrusted: segments with files that are not as they were written.
+            in_use: whether a server may be writing to it.
+            by_id: whether to look each point up by its id, too.
+        """
+        self._stored, self._sink, self._in_use, self._by_id = stored, sink, in_use, by_id
+        self._parts = Parts(stored.path.parent, distrusted)
         self._version: int | None = None
         self._listing: Listing
         self._config: CollectionConfig
         self._dead: NDArray[np.uint64]
         self._told: Counter[str] = Counter()
+        self._behind: Counter[str] = Counter()  # vectors that may be in unreadable segments
         self.counted = Counted()
 
     def check(self, start: int = 0, reached: Callable[[int], None] = lambda _: None) -> None:
@@ -62,8 +82,7 @@ class Points:
         """
         first: int | None = start // STRETCH * STRETCH
         while first is not None:
-            following = self._read_stretch(first)
-            first = None if following is None else following
+            first = self._read_stretch(first)
             if first is not None:
                 reached(first)
         self._tell_rest()
@@ -103,10 +122,10 @@ class Points:
             (first, first + STRETCH - 1),
         ).fetchall()
         stretch = _Stretch(first, len(self._config.columns))
-        for number, key, seq, slots in rows:
-            problem = stretch.put(number - first, key, seq, slots, self._listing.position.seq)
-            if problem is not None:
-                self._tell("lost", f"point of number {number}", problem, BACKUP)
+        for row in stretch.put(rows, self._listing.position.seq):
+            what = "is stored with an id, a last write or slots that cannot be"
+            self._tell("lost", f"point of number {row[0]}", what, BACKUP)
+        self._check_ids(rows)
         self.counted.points += len(rows)
         read = sum(len(row[3]) + 24 for row in rows if isinstance(row[3], bytes))
         known = self._known(stretch)
@@ -116,6 +135,21 @@ class Points:
         self._check_seqs(stretch, known)
         self._count_versions(stretch)
         return read, self._next(first)
+
+    def _check_ids(self, rows: list[Any]) -> None:
+        """Check that points are found by their ids; SQLite's own check does so of a whole store."""
+        for start in range(0, len(rows) if self._by_id else 0, LOOKUP):
+            some = rows[start : start + LOOKUP]
+            found = self._stored.connection.execute(
+                f"SELECT number FROM (VALUES {','.join(['(?)'] * len(some))}) AS wanted"
+                " CROSS JOIN points ON id = wanted.column1",
+                [row[1] for row in some],
+            )
+            missed = {row[0] for row in some} - {number for (number,) in found}
+            for row in some if missed else ():
+                if row[0] in missed:
+                    what = "is not found by its id"
+                    self._tell("lost", f"point of number {row[0]}", what, _INDEX)
 
     def _check_column(
         self, stretch: _Stretch, column: int, name: str, known: NDArray[np.uint64]
@@ -168,9 +202,7 @@ class Points:
             self._tell("damage", stretch.name(place), what, _ROW)
         missing = np.flatnonzero((wanted != 0) & (count == 0)).tolist()
         if column in self._parts.unreadable:
-            self._told[f"vectors of {name!r} that may be in segments that cannot be read"] += len(
-                missing
-            )
+            self._behind[name] += len(missing)
             return
         for place in missing:
             self._tell("lost", stretch.name(place), f"has its vector {name!r} nowhere", _LOST)
@@ -231,10 +263,13 @@ class Points:
 
     def _tell_rest(self) -> None:
         for kind, count in self._told.items():
-            least = 0 if kind.startswith("vectors") else MOST_TOLD
-            if count > least:
-                what = f"{count - least} further {kind}" if least else f"{count} {kind}"
+            if count > MOST_TOLD:
+                what = f"{count - MOST_TOLD} further {kind}"
                 self._sink.found(Finding("lost", "points", self._stored.path, what, remedy=BACKUP))
+        for name, count in self._behind.items():
+            if count:
+                what = f"{count} vectors {name!r} may be in segments that cannot be read"
+                self._sink.found(Finding("note", "points", self._stored.path, what))
 
 
 class _Stretch:
@@ -247,20 +282,23 @@ class _Stretch:
         self.seqs = np.zeros(STRETCH, dtype=np.uint64)
         self.ids = np.zeros((STRETCH, UUID_BYTES + 1), dtype=np.uint8)
 
-    def put(self, place: int, key: Any, seq: Any, slots: Any, last: int) -> str | None:
-        """Take over a point; return what is wrong with it as it is stored."""
-        if not isinstance(key, int) and not (isinstance(key, bytes) and len(key) == UUID_BYTES):
-            return f"has no id but {key!r}"
-        if not isinstance(seq, int) or not 0 <= seq <= last:
-            return f"was last written by {seq!r}, and the last write was {last}"
-        if not isinstance(slots, bytes) or len(slots) % 8:
-            return "does not say where its vectors are"
-        cells = np.frombuffer(slots, dtype="<u8")[: self.slots.shape[1]]
-        self.slots[place, : len(cells)] = cells
-        self.seqs[place] = seq
-        self.ids[place] = widen_ids(pack_ids([id_of_key(key)]))[0]
-        self.there[place] = True
-        return None
+    def put(self, rows: list[Any], last: int) -> list[Any]:
+        """Take over points; return those that are stored as none can be.
+
+        Args:
+            rows: number, id, seq and slots of each.
+            last: the seq of the last write.
+        """
+        good = [row for row in rows if _may_be(row, last)]
+        if good:
+            places = np.array([row[0] for row in good], dtype=np.int64) - self.first
+            width = 8 * self.slots.shape[1]
+            cells = b"".join(row[3][:width].ljust(width, b"\0") for row in good)
+            self.slots[places] = np.frombuffer(cells, dtype="<u8").reshape(len(good), -1)
+            self.seqs[places] = [row[2] for row in good]
+            self.ids[places] = widen_ids(pack_ids([id_of_key(row[1]) for row in good]))
+            self.there[places] = True
+        return rows if not good else [row for row in rows if not self.there[row[0] - self.first]]
 
     def name(self, place: int) -> str:
         """Return what a point is called."""
@@ -270,3 +308,14 @@ class _Stretch:
         """Return the place of the point that means each slot, which one does."""
         order = np.argsort(wanted, kind="stable")
         return order[np.searchsorted(wanted, slots, sorter=order)]
+
+
+def _may_be(row: Any, last: int) -> bool:
+    _, key, seq, slots = row
+    return (
+        (isinstance(key, int) or (isinstance(key, bytes) and len(key) == UUID_BYTES))
+        and isinstance(seq, int)
+        and 0 <= seq <= last
+        and isinstance(slots, bytes)
+        and len(slots) % 8 == 0
+    )

@@ -90,14 +90,13 @@ class Stored:
         own = self.connection
         found = check_format(self.path, own)
         (config,) = own.execute("SELECT value FROM settings WHERE name = 'config'").fetchone()
-        seq, slot, points, *more = own.execute("SELECT * FROM position").fetchone()[1:]
-        cell = more[0] if more else None
+        seq, slot, points = own.execute("SELECT seq, slot, points FROM position").fetchone()
         segments = own.execute("SELECT name, vector, crc32 FROM segments ORDER BY rowid")
         return Listing(
             found,
             json.loads(config),
             Position(seq, slot, points),
-            Reach.from_bytes(cell) if isinstance(cell, bytes) else None,
+            self.reach(),
             tuple(SegmentEntry(*row) for row in segments),
             tuple(
                 FieldEntry(*row)
@@ -110,6 +109,14 @@ class Stored:
             frozenset(name for (name,) in self._rows("superseded", "name")),
             dict(self._rows("sealed", "vector, slot")),
         )
+
+    def reach(self) -> Reach | None:
+        """Return how far the store says it reaches, None of one without; inside a snapshot."""
+        columns = self.connection.execute("SELECT name FROM pragma_table_info('position')")
+        if ("reach",) not in columns.fetchall():
+            return None
+        (cell,) = self.connection.execute("SELECT reach FROM position").fetchone()
+        return Reach.from_bytes(cell) if isinstance(cell, bytes) else None
 
     def _rows(self, table: str, columns: str) -> list[Any]:
         if not self.has(table):

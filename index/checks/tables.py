@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zlib
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from index.checks.findings import BACKUP, Finding, Sink, telling
@@ -94,3 +95,23 @@ def check_folded(stored: Stored, sink: Sink) -> None:
 
 def _other(stored: Stored, what: str, expected: Any, found: Any) -> Finding:
     return Finding("lost", "store", stored.path, what, str(expected), str(found), BACKUP)
+
+
+def check_rows(
+    stored: Stored,
+    sink: Sink,
+    after: Sequence[Any] = (),
+    reached: Callable[[tuple[Any, ...]], None] = lambda _: None,
+) -> None:
+    """Check the rows of all tables by their checksums.
+
+    Args:
+        stored: the store.
+        sink: is told.
+        after: the table, and the key of the row, to go on behind.
+        reached: is told the same of each stretch that was checked.
+    """
+    with stored.snapshot():
+        listing = stored.listing()
+    check_folded(stored, sink)
+    check_staged(stored, listing, sink)

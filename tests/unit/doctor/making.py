@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from index import (
+    Collection,
     CollectionConfig,
     Database,
     Distance,
@@ -50,7 +53,8 @@ def batch(ids: range, seed: int = 0) -> PointBatch:
 def make(data: Path, name: str = "c", *, sealed: int = 1_500, staged: int = 20) -> Path:
     """Make a collection of some sealed and some staged rows; return its folder."""
     with Database.open(data, threads=1) as database:
-        collection = database.create(name, CONFIG)
+        database.create(name, CONFIG)
+    with opened(data / "collections" / name) as collection:
         collection.create_index("n", FieldIndex.from_declared("integer")).result()
         if sealed:
             collection.upsert(batch(range(sealed))).result()
@@ -60,6 +64,16 @@ def make(data: Path, name: str = "c", *, sealed: int = 1_500, staged: int = 20) 
             collection.upsert(batch(range(sealed, sealed + staged), 1)).result()
             collection.delete([0, sealed]).result()
     return data / "collections" / name
+
+
+@contextmanager
+def opened(folder: Path) -> Iterator[Collection]:
+    """Open a collection alone: nothing happens to it in the background."""
+    collection = Collection(folder.name, folder, threads=1, changed=lambda: None)
+    try:
+        yield collection
+    finally:
+        collection.close()
 
 
 def copy(data: Path, to: Path) -> Path:

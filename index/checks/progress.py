@@ -1,0 +1,84 @@
+"""How far a scrub got, and what it found: kept in a small file of the collection.
+
+The file is written beside itself and renamed, without a sync: what a power loss takes of it is read
+again. One that cannot be read is as good as none.
+
+Formats: 1, the first.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import zlib
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any, Literal, TypeAlias
+
+from index.checks.findings import Finding
+
+FORMAT = 1
+FILE = "scrub.json"
+Phase: TypeAlias = Literal["files", "rows", "points"]
+MOST_KEPT = 64  # findings
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """Of one collection. Times are in seconds since the epoch.
+
+    ``since`` is when it was first seen, ``began`` when the pass under way did, None between two,
+    ``finished`` when the last one ended. ``phase`` and ``at`` are where the pass goes on. ``found``
+    is what was found by this pass, and by the last one where this one has not been yet.
+    """
+
+    since: float
+    began: float | None = None
+    finished: float | None = None
+    phase: Phase = "files"
+    at: tuple[Any, ...] = ()
+    nbytes: int = 0  # read, by all passes
+    found: tuple[Finding, ...] = ()
+    before: tuple[Finding, ...] = field(default=())
+
+    def with_finding(self, finding: Finding) -> Progress:
+        """Return it with one more finding; of very many the first."""
+        if len(self.found) >= MOST_KEPT or finding in self.found:
+            return self
+        return replace(self, found=(*self.found, finding))
+
+
+def read_progress(folder: Path) -> Progress | None:
+    """Return what the file says, None where there is none that can be read."""
+    try:
+        stored: Mapping[str, Any] = json.loads((folder / FILE).read_bytes())
+        said = stored["progress"]
+        if stored["format"] != FORMAT or stored["crc32"] != _checksum(said):
+            return None
+        both = {name: tuple(map(_finding, said[name])) for name in ("found", "before")}
+        return Progress(**{**said, **both, "at": tuple(said["at"])})
+    except (OSError, ValueError, LookupError, TypeError):
+        return None
+
+
+def write_progress(folder: Path, progress: Progress) -> None:
+    """Write the file; where nothing can be written there is none."""
+    said = asdict(progress) | {
+        name: [one.to_json() for one in getattr(progress, name)] for name in ("found", "before")
+    }
+    said = json.loads(json.dumps(said))
+    stored = {"format": FORMAT, "crc32": _checksum(said), "progress": said}
+    unfinished = (folder / FILE).with_suffix(".tmp")
+    with suppress(OSError):
+        unfinished.write_text(json.dumps(stored), encoding="utf-8")
+        os.rename(unfinished, folder / FILE)
+
+
+def _finding(said: Mapping[str, Any]) -> Finding:
+    return Finding(**{**said, "file": Path(said["file"])})
+
+
+def _checksum(said: object) -> int:
+    return zlib.crc32(json.dumps(said, sort_keys=True).encode())

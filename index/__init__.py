@@ -120,6 +120,7 @@ from index.segments.sealed import GRAPH_ROWS
 from index.sparse.rows import SparseRows, checked_rows
 from index.stops import Stop, Stopped, check_stop, stopping
 from index.storage.causes import of_system
+from index.storage.checked import Spared
 from index.types import (
     BridgeMode,
     CollectionInfo,
@@ -267,6 +268,7 @@ __all__ = [
     "SearchStats",
     "Selection",
     "Slice",
+    "Spared",
     "SparseConfig",
     "SparseRows",
     "SparseVector",

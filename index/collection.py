@@ -46,6 +46,7 @@ from index.searching import Searches
 from index.shown import Shown
 from index.state import collection_sizes, collection_state, store_bytes
 from index.stops import check_stop
+from index.storage.checked import Spared
 from index.storage.ids import Key, check_ids, key_of, keys_of
 from index.storage.payload_size import PayloadSize
 from index.storage.reader import Reader
@@ -94,7 +95,8 @@ class Collection(Versioning):
         self.folder = folder
         self.version: str | None = None
         opened, unbuilt = recover(folder)
-        self._reader = Reader(folder / STORE, name, frozen=opened.store.read_only)
+        store = opened.store
+        self._reader = Reader(folder / STORE, name, store.summed, frozen=store.read_only)
         self._payload_size = PayloadSize(self._reader)
         pace = Pace()
 
@@ -340,11 +342,22 @@ class Collection(Versioning):
         *,
         with_payload: bool = True,
         with_vectors: bool | tuple[str, ...] = False,
+        spared: Spared | None = None,
     ) -> list[Record]:
-        """Return the points that exist, in the order asked for."""
+        """Return the points that exist, in the order asked for.
+
+        Args:
+            ids: of points.
+            with_payload: whether payloads are read.
+            with_vectors: whether vectors are, or those of some names.
+            spared: takes the points that are damaged, which are left out.
+
+        Raises:
+            DamagedPoint: one is, and there is no ``spared``.
+        """
         check_ids(ids)
         wanted = self._points.wanted(with_vectors)
-        return self._points.records(keys_of(ids), wanted, with_payload=with_payload)
+        return self._points.records(keys_of(ids), wanted, with_payload=with_payload, spared=spared)
 
     def scroll(
         self,
@@ -354,8 +367,21 @@ class Collection(Versioning):
         *,
         with_payload: bool = True,
         with_vectors: bool | tuple[str, ...] = False,
+        spared: Spared | None = None,
     ) -> tuple[list[Record], PointId | None]:
-        """Return up to ``limit`` points that pass, from id ``start`` on, and where to go on."""
+        """Return up to ``limit`` points that pass, from id ``start`` on, and where to go on.
+
+        Args:
+            start: the least id, None for all.
+            limit: how many points; those that are left out count.
+            filter: what they pass, None for all.
+            with_payload: whether payloads are read.
+            with_vectors: whether vectors are, or those of some names.
+            spared: takes the points that are damaged, which are left out.
+
+        Raises:
+            DamagedPoint: one is, and there is no ``spared``; or the filter has to read it.
+        """
         if limit < 1:
             raise InvalidConfig(f"limit: expected at least 1, got {limit}")
         first = None
@@ -365,12 +391,11 @@ class Collection(Versioning):
         wanted = self._points.wanted(with_vectors)
         limit = min(limit, MAX_POINTS)
         if filter is None:
-            records = self._points.page(first, limit + 1, wanted, with_payload=with_payload)
-        else:
-            records = self._points.page_among(
-                self.selector().select(filter), first, limit + 1, wanted, with_payload=with_payload
-            )
-        return records[:limit], records[limit].id if len(records) > limit else None
+            return self._points.page(first, limit, wanted, with_payload=with_payload, spared=spared)
+        allowed = self.selector().select(filter)
+        return self._points.page_among(
+            allowed, first, limit, wanted, with_payload=with_payload, spared=spared
+        )
 
     def search(self, request: SearchRequest) -> SearchResult:
         """Return the points closest to a vector, or to a stored point.

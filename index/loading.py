@@ -117,11 +117,11 @@ def _load(indexes: PayloadIndexes, folders: Path, entry: FieldEntry) -> Reason |
 def _follow(store: Store, indexes: PayloadIndexes, loaded: Sequence[FieldEntry]) -> bool:
     """Index the points anew that were touched since the folders were written; tell of success."""
     since = min((entry.seq for entry in loaded), default=0)
-    touched = [numbers for seq, numbers in store.fields.touched() if seq > since]
     try:
+        touched = [numbers for seq, numbers in store.fields.touched() if seq > since]
         if loaded and touched:
             _index_anew(store, indexes, from_numbers(np.concatenate(touched)))
-    except _UNREADABLE:
+    except (Damaged, *_UNREADABLE):
         _log.exception("All payload indexes of %s are built again from the payloads", store.path)
         return False
     return True

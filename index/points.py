@@ -11,6 +11,7 @@ from index.config import SparseConfig
 from index.errors import DamagedPoint, UnknownVectorName
 from index.evidence import require_rows, slots_in
 from index.shown import Shown
+from index.storage.checked import Spared
 from index.storage.ids import Key, id_of_key, keys_of
 from index.storage.reader import Reader, StoredPoint
 from index.types import Numbers, PointId, Record, Slots, SparseVector, Vector, Vectors
@@ -29,19 +30,28 @@ class PointReader:
         self._reader = reader
 
     def stored(
-        self, numbers: Sequence[int], *, with_payload: bool
+        self, numbers: Sequence[int], *, with_payload: bool, spared: Spared | None = None
     ) -> dict[int, tuple[Key, StoredPoint]]:
-        """Return the points that exist, by number. Raises DamagedPoint for one that is lost."""
-        found = self._reader.by_number(numbers, with_payload=with_payload)
-        self._require_deleted(numbers, found)
+        """Return the points that exist, by number.
+
+        Args:
+            numbers: of points.
+            with_payload: whether payloads are read.
+            spared: takes the points that are lost or damaged, which are left out.
+
+        Raises:
+            DamagedPoint: one is, and there is no ``spared``; so do all that take one.
+        """
+        found = self._reader.by_number(numbers, with_payload=with_payload, spared=spared)
+        self._require_deleted(numbers, found, spared)
         return found
 
     def held(
-        self, numbers: Sequence[int], *, with_payload: bool
+        self, numbers: Sequence[int], *, with_payload: bool, spared: Spared | None = None
     ) -> dict[int, tuple[bytes, bytes | None]]:
         """Return stored slots and payloads of the points that exist; raises as ``stored``."""
-        found = self._reader.held(numbers, with_payload=with_payload)
-        self._require_deleted(numbers, found)
+        found = self._reader.held(numbers, with_payload=with_payload, spared=spared)
+        self._require_deleted(numbers, found, spared)
         return found
 
     def slots_of(self, numbers: Numbers, column: int) -> Slots:
@@ -86,24 +96,34 @@ class PointReader:
         return with_vectors
 
     def records(
-        self, keys: Sequence[Key], wanted: Sequence[str], *, with_payload: bool
+        self,
+        keys: Sequence[Key],
+        wanted: Sequence[str],
+        *,
+        with_payload: bool,
+        spared: Spared | None = None,
     ) -> list[Record]:
         """Return the points that exist, in the order of ``keys``, with the wanted vectors."""
 
         def read() -> list[tuple[Key, StoredPoint]]:
-            found = self._reader.points(keys, with_payload=with_payload)
+            found = self._reader.points(keys, with_payload=with_payload, spared=spared)
             return [(key, found[key]) for key in keys if key in found]
 
         return self._with_vectors(read, wanted)
 
     def numbered(
-        self, numbers: Sequence[int], wanted: Sequence[str], *, with_payload: bool
+        self,
+        numbers: Sequence[int],
+        wanted: Sequence[str],
+        *,
+        with_payload: bool,
+        spared: Spared | None = None,
     ) -> list[Record | None]:
         """Return the points of the numbers with the wanted vectors, None where there is none."""
         there: list[int] = []
 
         def read() -> list[tuple[Key, StoredPoint]]:
-            found = self.stored(numbers, with_payload=with_payload)
+            found = self.stored(numbers, with_payload=with_payload, spared=spared)
             there[:] = [number for number in numbers if number in found]
             return [found[number] for number in there]
 
@@ -111,14 +131,30 @@ class PointReader:
         return [records.get(number) for number in numbers]
 
     def page(
-        self, start: Key | None, limit: int, wanted: Sequence[str], *, with_payload: bool
-    ) -> list[Record]:
-        """Return up to ``limit`` points from ``start`` on, ascending, with the wanted vectors."""
+        self,
+        start: Key | None,
+        limit: int,
+        wanted: Sequence[str],
+        *,
+        with_payload: bool,
+        spared: Spared | None = None,
+    ) -> tuple[list[Record], PointId | None]:
+        """Return up to ``limit`` points from ``start`` on, ascending, and the id to go on from.
+
+        Points that are left out count.
+        """
+        following: list[Key | None] = []
 
         def read() -> list[tuple[Key, StoredPoint]]:
-            return self._reader.page(start, limit, with_payload=with_payload)
+            points, behind = self._reader.page(
+                start, limit, with_payload=with_payload, spared=spared
+            )
+            following[:] = [behind]
+            return points
 
-        return self._with_vectors(read, wanted)
+        records = self._with_vectors(read, wanted)
+        (behind,) = following
+        return records, None if behind is None else id_of_key(behind)
 
     def first_among(self, allowed: BitMap, limit: int) -> list[int]:
         """Return the numbers of the first ``limit`` points of ``allowed`` in id order.
@@ -142,26 +178,35 @@ class PointReader:
         wanted: Sequence[str],
         *,
         with_payload: bool,
-    ) -> list[Record]:
+        spared: Spared | None = None,
+    ) -> tuple[list[Record], PointId | None]:
         """Return as ``page`` does, but only points of ``allowed``.
 
         Raises:
             Damaged: the ids are not in order, or lead to points that are not there.
         """
-        patience, missing = Patience(self.store), BitMap()
+        patience, missing, more = Patience(self.store), BitMap(), limit + 1
         while True:
-            numbers = self._numbers_among(allowed, start, limit)
-            found = self.numbered(numbers, wanted, with_payload=with_payload)
-            records = [record for record in found if record is not None]
-            if len(records) == len(numbers):
-                self._reader.require_order(keys_of([record.id for record in records]), start)
-                return records
+            numbers = self._numbers_among(allowed, start, more)
+            found = self.numbered(numbers, wanted, with_payload=with_payload, spared=spared)
+            lost = () if spared is None else spared.errors
+            pairs = [*zip(numbers, found, strict=True)]
             # Some were deleted in between: look for others. No number comes back so soon.
-            gone = BitMap([n for n, one in zip(numbers, found, strict=True) if one is None])
+            gone = BitMap([n for n, one in pairs if one is None and n not in lost])
             if gone & missing:
                 raise DamagedPoint(self.store, _numbered((gone & missing)[0]), "has an id, no row")
             missing |= gone
-            patience.wait()
+            if gone:
+                patience.wait()
+                continue
+            behind = [one for one in found[limit:] if one is not None]
+            if not behind and len(numbers) == more:
+                more += limit  # no page goes on from a point that is left out
+                continue
+            records = [one for one in found[:limit] if one is not None]
+            ids = [one.id for one in [*records, *behind]]
+            self._reader.require_order(keys_of(ids), start)
+            return records, behind[0].id if behind else None
 
     def require_found(self, view: View, numbers: Sequence[int]) -> None:
         """Raise DamagedPoint for a point that a search of a view found under other slots.
@@ -181,7 +226,9 @@ class PointReader:
         points = [*self.stored(numbers, with_payload=False).values()]
         require_rows(self.store, points, view, names, self._reader.seq())
 
-    def _require_deleted(self, numbers: Sequence[int], found: Collection[int]) -> None:
+    def _require_deleted(
+        self, numbers: Sequence[int], found: Collection[int], spared: Spared | None = None
+    ) -> None:
         """Raise DamagedPoint for a point that was not found, though no write deleted it.
 
         Once a view holds every write before it was missed, and the point, it was not deleted: a
@@ -189,14 +236,21 @@ class PointReader:
         """
         if len(found) >= len(numbers):
             return
-        missing, last = [n for n in numbers if n not in found], self._reader.seq()
+        lost = () if spared is None else spared.errors
+        missing = [n for n in numbers if n not in found and n not in lost]
+        if not missing:
+            return
+        last = self._reader.seq()
         patience = Patience(self.store)
         while self._shown.view.seq < last:
             patience.wait()
         live = self._shown.view.live
         for number in missing:
             if number in live:
-                raise DamagedPoint(self.store, _numbered(number), "has vectors, but no row")
+                error = DamagedPoint(self.store, _numbered(number), "has vectors, but no row")
+                if spared is None:
+                    raise error
+                spared.add(number, error)
 
     def _with_vectors(
         self, read: Callable[[], list[tuple[Key, StoredPoint]]], wanted: Sequence[str]

@@ -31,6 +31,7 @@ from index.search.merge import Merged
 from index.search.plan import SearchRequest
 from index.search.sparse import score_sparse
 from index.sparse.rows import check_sparse
+from index.storage.checked import Spared
 from index.storage.ids import check_ids
 from index.types import (
     BridgeMode,
@@ -318,9 +319,16 @@ class Reading:
     def records(
         self, numbers: Numbers, *, with_payload: bool, with_vectors: bool | tuple[str, ...]
     ) -> list[Record | None]:
-        """Return each point as the user sees it, None for one that is gone meanwhile."""
-        wanted = self._points.wanted(with_vectors)
-        return self._points.numbered(numbers.tolist(), wanted, with_payload=with_payload)
+        """Return each point as the user sees it, None for one that is gone meanwhile.
+
+        None, too, for one that is damaged, which ``stats`` say.
+        """
+        wanted, spared = self._points.wanted(with_vectors), Spared()
+        found = self._points.numbered(
+            numbers.tolist(), wanted, with_payload=with_payload, spared=spared
+        )
+        self.stats.damaged += spared.findings
+        return found
 
     def first(self, points: BitMap, limit: int) -> Numbers:
         """Return the first ``limit`` of some points in the order of their ids."""

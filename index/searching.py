@@ -26,6 +26,7 @@ from index.reading import Selector
 from index.search.merge import Merged
 from index.search.plan import SearchRequest
 from index.shown import Shown
+from index.storage.checked import Spared
 from index.storage.ids import check_ids, keys_of
 from index.storage.reader import slot_in
 from index.types import (
@@ -56,7 +57,8 @@ class Searches:
         Raises:
             InvalidInput: one of its subclasses: the vector or a parameter is wrong.
             PointNotFound: the query is the id of no point.
-            DamagedPoint: what the store holds of a hit is not what was found.
+            DamagedPoint: what the store holds of a hit is not what was found. Hits whose rows are
+                damaged themselves are left out, which ``stats`` say.
         """
         if not (request.with_payload or request.with_vectors):
             merged, stats = self._closest(view, request)
@@ -65,7 +67,7 @@ class Searches:
         for _ in range(_REPEATS):
             merged, stats = self._closest(view, request)
             result = self._attach(view, merged, request, stats)
-            if len(result.ids) == len(merged.ids):
+            if len(result.ids) + len(stats.damaged) == len(merged.ids):
                 break
             if view is self._shown.view:
                 patience.wait()  # the store is ahead of the view
@@ -138,7 +140,9 @@ class Searches:
         """Add payloads and vectors; points written or deleted since the search drop out."""
         started = perf_counter()
         numbers = merged.numbers.tolist()
-        stored = self._points.held(numbers, with_payload=request.with_payload)
+        spared = Spared()
+        stored = self._points.held(numbers, with_payload=request.with_payload, spared=spared)
+        stats.damaged += spared.findings
         own, *others = self._columns(request)
         same = [
             (one := stored.get(number)) is not None
@@ -150,7 +154,7 @@ class Searches:
         ]
         if not all(same):
             other = [number for number, is_same in zip(numbers, same, strict=True) if not is_same]
-            self._points.require_found(view, other)
+            self._points.require_found(view, [n for n in other if n not in spared.errors])
         merged = merged.only(same)
         numbers = merged.numbers.tolist()
         payloads = [stored[number][1] for number in numbers] if request.with_payload else None

@@ -120,7 +120,7 @@ class SearchStats:
     ``versions`` are those searched together, none where only one was; ``bridged`` are the numbers
     of the points found by adapters, best first, more than are hits. ``estimated`` are the numbers
     of points whose scores are estimates, more than are hits, and ``out_of_reach`` is what of the
-    points asked for could not be searched.
+    points asked for could not be searched. ``damaged`` says which points were found and left out.
     """
 
     visited: int = 0  # graph nodes expanded
@@ -137,6 +137,7 @@ class SearchStats:
     bridged: list[tuple[int, Numbers]] = field(default_factory=list)  # by column of the query
     estimated: list[Numbers | BitMap] = field(default_factory=list)
     out_of_reach: list[OutOfReach] = field(default_factory=list)
+    damaged: list[str] = field(default_factory=list)
 
     def note(self, decision: str) -> None:
         """Count a dense segment that is searched, by what was decided of it."""
@@ -160,6 +161,7 @@ class SearchStats:
         self.bridged += other.bridged
         self.estimated += other.estimated
         self.out_of_reach += other.out_of_reach
+        self.damaged += other.damaged
 
 
 class SearchResult(NamedTuple):

@@ -26,7 +26,14 @@ from pyroaring import BitMap
 from index.batch import Upsert, VectorUpdate
 from index.changes import apply
 from index.collection_config import CollectionConfig
-from index.errors import CollectionNotFound, InvalidInput, PointNotFound, StorageFull, StoreFailed
+from index.errors import (
+    CollectionNotFound,
+    DamagedPoint,
+    InvalidInput,
+    PointNotFound,
+    StorageFull,
+    StoreFailed,
+)
 from index.filters.expression import Filter, HasId
 from index.numbering import Numbering
 from index.payload.indexes import PayloadIndexes
@@ -40,7 +47,8 @@ from index.view import View
 from index.writes import Group, PayloadChanges, Write, filter_of, frees, size_of
 
 Answer = TypeVar("Answer")
-Outcome: TypeAlias = int | InvalidInput | PointNotFound  # a write's seq, or why it failed alone
+# a write's seq, or why it failed alone
+Outcome: TypeAlias = int | DamagedPoint | InvalidInput | PointNotFound
 
 GROUP_POINTS = 8_192  # points in one transaction, so that a waiting request is not kept long
 _FOLLOWED = 256  # points indexed while filters wait
@@ -323,7 +331,7 @@ class Writer:
 def _put(group: Group, write: Write, meant: BitMap | None) -> Outcome:
     try:
         group.put(write, meant)
-    except (InvalidInput, PointNotFound) as error:  # the other writes are carried out
+    except (DamagedPoint, InvalidInput, PointNotFound) as error:  # the others are carried out
         return error
     return group.seq
 

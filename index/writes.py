@@ -232,7 +232,7 @@ class Group:
             after = [edit(payload) for payload in before]
         except RecursionError:
             raise InvalidInput("A payload would be nested too deeply: it is left alone") from None
-        self.store.put_payloads(numbers, self.seq, after)
+        self.store.put_payloads(held, self.seq, after)
         self._touch(numbers)
         self._follow(numbers, before, after)
 
@@ -260,13 +260,14 @@ class Group:
             chosen = Upsert(write.ids, write.keys, [None] * len(write.keys), write.columns).only(
                 np.array(places, dtype=np.int64)
             )
-            old = self._slots([held[key] for key in keys])
+            changed = {key: held[key] for key in keys}
+            old = self._slots([*changed.values()])
             slots = old.copy()
-            numbers = [held[key].number for key in keys]
+            numbers = [one.number for one in changed.values()]
             self._without_mapped(chosen.columns, slots)
             self._stage(chosen, as_numbers(numbers), slots)
             self._bury([old[old != slots]])
-            self.store.put_slots(numbers, self.seq, slots)
+            self.store.put_slots(changed, self.seq, slots)
             self._touch(numbers, chosen.columns)
         _require_all(write.keys, held)
 
@@ -277,7 +278,7 @@ class Group:
         self._bury([slots[:, gone].ravel()])
         slots[:, gone] = 0
         numbers = [one.number for one in held.values()]
-        self.store.put_slots(numbers, self.seq, slots)
+        self.store.put_slots(held, self.seq, slots)
         self._touch(numbers)
 
     def _kept_versions(self, write: Upsert, held: Mapping[Key, Held]) -> NDArray[np.uint64]:

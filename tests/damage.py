@@ -9,7 +9,11 @@ from __future__ import annotations
 import random
 import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
+
+from index.storage.schema import connect
+from index.storage.sums import COUNTED, TABLES
 
 LEAVES = {13: 8, 10: 8}  # kinds of pages, tables' and indexes', and the bytes of their headers
 INNER = {5: 12, 2: 12}
@@ -24,10 +28,25 @@ def settle(path: Path) -> None:
 
 def change(path: Path, statement: str, *arguments: object) -> int:
     """Change what the store holds behind the server's back; return how many rows."""
-    connection = sqlite3.connect(path)
-    with connection:
+    with closing(connect(path)) as connection:
         changed = connection.execute(statement, arguments).rowcount
-    connection.close()
+    settle(path)
+    return changed
+
+
+def rewrite(path: Path, statement: str, *arguments: object) -> int:
+    """Change what the store holds, and its checksums: it may contradict the rest of it."""
+    changed = change(path, statement, *arguments)
+    with closing(connect(path)) as connection:
+        connection.execute("BEGIN")
+        for name in COUNTED:
+            connection.execute(f"UPDATE position SET {name}_rows = (SELECT count(*) FROM {name})")
+        for table in TABLES.values():
+            for check in table.checks:
+                connection.create_function("own_sum", -1, lambda *row, own=check: own.sum(row))
+                columns = ", ".join(check.columns)
+                connection.execute(f"UPDATE {table.name} SET {check.stored} = own_sum({columns})")
+        connection.execute("COMMIT")
     settle(path)
     return changed
 

@@ -7,14 +7,41 @@ from contextlib import closing
 from pathlib import Path
 
 from index.storage.reach import record_of
-from index.storage.schema import folder_triggers
+from index.storage.schema import LISTING, connect, triggers
+from index.storage.sums import COUNTED, TABLES
+
+
+def bring_back_to_format_5(store: Path) -> None:
+    """Take from a closed store what format 5 did not have."""
+    with closing(connect(store)) as connection:
+        connection.execute("BEGIN")
+        for trigger in triggers():
+            connection.execute(f"DROP TRIGGER {trigger.split()[2]}")
+        for table in TABLES.values():
+            for check in table.checks:
+                connection.execute(f"ALTER TABLE {table.name} DROP COLUMN {check.stored}")
+        for name in COUNTED:
+            connection.execute(f"ALTER TABLE position DROP COLUMN {name}_rows")
+        for table, name in LISTING.items():
+            connection.execute(
+                f"CREATE TRIGGER {table}_gone AFTER DELETE ON {table} WHEN old.{name} IS NOT NULL"
+                f" BEGIN INSERT OR REPLACE INTO superseded VALUES (old.{name}, 0); END"
+            )
+            connection.execute(
+                f"CREATE TRIGGER {table}_listed AFTER INSERT ON {table} WHEN new.{name} IS NOT NULL"
+                f" BEGIN DELETE FROM superseded WHERE name = new.{name}; END"
+            )
+        connection.execute("UPDATE settings SET value = 5 WHERE name = 'format'")
+        connection.execute("COMMIT")
 
 
 def bring_back_to_format_3(store: Path) -> None:
     """Take from a closed store what format 3 did not have."""
+    bring_back_to_format_5(store)
     with closing(sqlite3.connect(store)) as connection, connection:
-        for trigger in folder_triggers():
-            connection.execute(f"DROP TRIGGER {trigger.split()[2]}")
+        for table in LISTING:
+            connection.execute(f"DROP TRIGGER {table}_gone")
+            connection.execute(f"DROP TRIGGER {table}_listed")
         for table in ("edited", "folded_seqs", "superseded"):
             connection.execute(f"DROP TABLE {table}")
         connection.execute("ALTER TABLE position DROP COLUMN reach")

@@ -11,6 +11,7 @@ from app.context import Call
 from app.costs import cost_of_reading
 from app.errors import Refusal, wrong_input
 from app.routes.readings import repeated
+from app.schemas.explanations import warn_of_damage
 from app.schemas.filters import decode_filter
 from app.schemas.ids import parse_id, parse_ids, parse_path_id
 from app.schemas.kinds import to_order
@@ -36,6 +37,7 @@ from index import (
     PointId,
     Prefetch,
     QueryRequest,
+    Spared,
     answer,
 )
 
@@ -64,9 +66,11 @@ async def retrieve(call: Call) -> list[RecordReply]:
 
     def read() -> list[RecordReply]:
         with call.room(Wanted(len(ids), select.wanted, vectors)):
+            spared = Spared()
             records = call.collection.retrieve(
-                ids, with_payload=select.wanted, with_vectors=vectors
+                ids, with_payload=select.wanted, with_vectors=vectors, spared=spared
             )
+            warn_of_damage(call.warnings, call.collection, spared.findings)
             return to_replies(records, select, vectors)
 
     return await call.run(read, short=len(ids) <= INLINE_POINTS, timeout=timeout)
@@ -154,9 +158,16 @@ def _by_id(
         collection = call.collection
         most = min(limit, collection.count())
         with call.room(Wanted(most, select.wanted, vectors)):
+            spared = Spared()
             records, following = collection.scroll(
-                start, limit, filter=condition, with_payload=select.wanted, with_vectors=vectors
+                start,
+                limit,
+                filter=condition,
+                with_payload=select.wanted,
+                with_vectors=vectors,
+                spared=spared,
             )
+            warn_of_damage(call.warnings, collection, spared.findings)
             return ScrollReply(to_replies(records, select, vectors), following)
 
     return read
@@ -179,13 +190,14 @@ def _by_value(
 
     def read() -> ScrollReply:
         with call.room(wanted_of(request, call.collection.count())):
-            _, found = repeated(
+            states, found = repeated(
                 call.context,
                 call.access,
                 call.collection,
                 lambda states: answer(states.own, request, states),
                 lambda found: found.whole,
             )
+            warn_of_damage(call.warnings, call.collection, states.own.stats.damaged)
             rows = to_replies(found.records, select, vectors)
         for row, value in zip(rows, found.order_values or (), strict=True):
             row.order_value = value

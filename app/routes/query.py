@@ -89,7 +89,7 @@ async def ask(call: Call, kind: type, decode: Decode) -> ScoredPoints | Explaine
 
     stats, seconds, points = await call.in_thread(search, timeout)
     call.context.metrics.search(stats, seconds, call.collection)
-    warn_of_reach(call.warnings, stats)
+    warn_of_reach(call.warnings, call.collection, stats)
     return await _explained(call, points, stats, timeout) if knobs.explain else points
 
 
@@ -149,7 +149,7 @@ def answer_now(
     else:
         result = collection.search(request)
     context.metrics.search(result.stats, perf_counter() - started, collection)
-    warn_of_reach(warnings, result.stats)
+    warn_of_reach(warnings, collection, result.stats)
     return to_points(result, asked.select, request.with_vectors, asked.similarity)
 
 
@@ -182,7 +182,7 @@ async def ask_batch(call: Call, kind: type, decode: DecodeBatch) -> list[ScoredP
     replies = await call.run(search, short=short, timeout=timeout)
     for stats, _ in replies:
         call.context.metrics.search(stats, sum(stats.seconds.values()), call.collection)
-        warn_of_reach(call.warnings, stats)
+        warn_of_reach(call.warnings, call.collection, stats)
     found = [points for _, points in replies]
     if call.knobs.explain:
         each = [await _explained(call, points, stats, timeout) for stats, points in replies]
@@ -224,7 +224,7 @@ async def ask_groups(call: Call, kind: type, decode: DecodeGroups) -> GroupsRepl
 
     stats, found = await call.in_thread(search, timeout)
     call.context.metrics.bridges.searched(call.collection.folder.name, stats.versions)
-    warn_of_reach(call.warnings, stats)
+    warn_of_reach(call.warnings, call.collection, stats)
     if not call.knobs.explain:
         return found
     ids = [hit.id for group in found.groups for hit in group.hits]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Literal
 
 import msgspec
@@ -104,8 +104,16 @@ _UNHEEDED = (
 )
 
 
-def warn_of_reach(warnings: Warnings, stats: SearchStats) -> None:
-    """Add what a search could not reach, or use, to the warnings of its reply."""
+def warn_of_damage(warnings: Warnings, collection: Collection, findings: Iterable[str]) -> None:
+    """Say in a reply, and of its collection, which damaged points were left out."""
+    for finding in findings:
+        warnings.add("damage", f"left out: {finding}")
+        collection.met_damage(finding)
+
+
+def warn_of_reach(warnings: Warnings, collection: Collection, stats: SearchStats) -> None:
+    """Add what a search could not reach, use or read to the warnings of its reply."""
+    warn_of_damage(warnings, collection, stats.damaged)
     if stats.unheeded:
         warnings.add("recall", _UNHEEDED.format(stats.unheeded, stats.segments))
     if stats.lacking:

@@ -15,7 +15,7 @@ from index.errors import Damaged
 from index.storage.entries import Position
 from index.storage.files import described, open_folder
 from index.storage.reach import Reach, create_record, read_record, record_of
-from index.storage.schema import check_format, connect, store_errors
+from index.storage.schema import FORMAT, check_format, close_commit, connect, store_errors
 from index.storage.tidying import LOST, SEGMENTS, UNFINISHED, set_aside
 from index.storage.verify import is_log_of, log_of
 
@@ -38,18 +38,21 @@ def accept(path: Path) -> Position:
         for leftover in (log_of(path), path.with_name(path.name + "-shm")):
             leftover.unlink(missing_ok=True)
     with store_errors(path), closing(connect(path)) as own:
-        check_format(path, own)
+        found = check_format(path, own)
         rows = own.execute("SELECT name, crc32 FROM segments").fetchall()
         unread = [name for name, crc in rows if not _is_whole(path.parent / SEGMENTS / name, crc)]
         listed = {name for name, _ in rows} - {*unread}
         own.executemany("DELETE FROM segments WHERE name = ?", ((name,) for name in unread))
         position = Position(*own.execute("SELECT seq, slot, points FROM position").fetchone())
         furthest = max((one.commit for one in _reaches(path)), default=0)
-        cell = own.execute("SELECT * FROM position").fetchone()[-1]
+        cell = own.execute("SELECT reach FROM position").fetchone()[0] if found >= 5 else None
         reach = Reach.from_bytes(cell) if isinstance(cell, bytes) else None
         if reach is not None:
             reach = Reach(reach.store, max(furthest, reach.commit), 0, reach.mark).next()
-            own.execute("UPDATE position SET reach = ?", (reach.to_bytes(),))
+            if found == FORMAT:
+                close_commit(own, reach)
+            else:
+                own.execute("UPDATE position SET reach = ?", (reach.to_bytes(),))
             create_record(record_of(path), reach)
         own.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     if reach is None:  # of an earlier format: it gets a record when it is opened

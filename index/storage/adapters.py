@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import sqlite3
 from dataclasses import dataclass
+from pathlib import Path
+
+from index.storage.checked import verified
+from index.storage.sums import put_row
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,22 +23,19 @@ class AdapterEntry:
 class AdapterTable:
     """Part of ``Store``: its methods belong to the writer thread, writes inside a transaction."""
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
+    def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
+        self._path = path
         self._connection = connection
 
     def entries(self) -> list[AdapterEntry]:
-        """Return all adapters, in the order of their columns."""
-        rows = self._connection.execute(
-            'SELECT "rows", queries, folder, crc32 FROM adapters ORDER BY "rows", queries'
-        )
+        """Return all adapters, in the order of their columns. Raises Damaged."""
+        rows = verified(self._path, self._connection, "adapters", 'ORDER BY "rows", queries')
         return [AdapterEntry(*row) for row in rows]
 
     def put(self, entry: AdapterEntry) -> None:
         """Name the folder of an adapter, in place of the one before."""
-        self._connection.execute(
-            "INSERT OR REPLACE INTO adapters VALUES (?, ?, ?, ?)",
-            (entry.rows, entry.queries, entry.folder, entry.checksum),
-        )
+        row = (entry.rows, entry.queries, entry.folder, entry.checksum)
+        put_row(self._connection, "adapters", row)
 
     def remove(self, rows: int, queries: int) -> None:
         """Forget an adapter."""

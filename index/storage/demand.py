@@ -7,13 +7,9 @@ import sqlite3
 import numpy as np
 from numpy.typing import NDArray
 
+from index.storage.checked import is_summed
+from index.storage.sums import check_of
 from index.types import Numbers
-
-_SENSIBLE = (
-    "SELECT vector, number, hits FROM demand WHERE typeof(vector) = 'integer'"
-    " AND typeof(number) = 'integer' AND number BETWEEN 0 AND 4294967295"
-    " AND typeof(hits) = 'real' AND hits BETWEEN 0 AND 1e30"
-)
 
 
 class DemandTable:
@@ -27,8 +23,15 @@ class DemandTable:
 
         What is damaged is left out: hits are an estimate that searches make anew.
         """
-        rows = self._connection.execute(_SENSIBLE).fetchall()
-        table = np.array(rows, dtype=np.float64).reshape(-1, 3)
+        check, may_lack = check_of("demand"), not is_summed(self._connection)
+        rows = self._connection.execute(
+            "SELECT vector, number, hits, checksum FROM demand"
+        ).fetchall()
+        bad = {*check.bad(rows, [0, 1, 2], 3, may_lack=may_lack)}
+        whole = [
+            row[:3] for place, row in enumerate(rows) if place not in bad and _is_sensible(*row[:3])
+        ]
+        table = np.array(whole, dtype=np.float64).reshape(-1, 3)
         return {
             int(column): (own[:, 1].astype(np.uint32), own[:, 2].astype(np.float32))
             for column in np.unique(table[:, 0])
@@ -38,12 +41,12 @@ class DemandTable:
     def put(self, column: int, numbers: Numbers, hits: NDArray[np.float32]) -> None:
         """Replace the hits (n,) of points; those without any are forgotten."""
         kept = hits > 0
+        columns = numbers[kept].tolist(), hits[kept].tolist()
+        rows = [(column, *one) for one in zip(*columns, strict=True)]
+        sums = check_of("demand").sums(rows)
         self._connection.executemany(
-            "INSERT OR REPLACE INTO demand VALUES (?, ?, ?)",
-            (
-                (column, *one)
-                for one in zip(numbers[kept].tolist(), hits[kept].tolist(), strict=True)
-            ),
+            "INSERT OR REPLACE INTO demand (vector, number, hits, checksum) VALUES (?, ?, ?, ?)",
+            ((*row, own) for row, own in zip(rows, sums, strict=True)),
         )
         self._connection.executemany(
             "DELETE FROM demand WHERE vector = ? AND number = ?",
@@ -53,3 +56,13 @@ class DemandTable:
     def forget(self, column: int) -> None:
         """Forget the demand of a column."""
         self._connection.execute("DELETE FROM demand WHERE vector = ?", (column,))
+
+
+def _is_sensible(vector: object, number: object, hits: object) -> bool:
+    return (
+        isinstance(vector, int)
+        and isinstance(number, int)
+        and 0 <= number < 1 << 32
+        and isinstance(hits, float)
+        and 0 <= hits <= 1e30
+    )

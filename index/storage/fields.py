@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import sqlite3
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
+from index.storage.checked import verified
+from index.storage.sums import put_row
 from index.types import Numbers
 
 
@@ -24,24 +27,23 @@ class FieldEntry:
 class FieldTable:
     """Part of ``Store``: its methods belong to the writer thread, writes inside a transaction."""
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
+    def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
+        self._path = path
         self._connection = connection
 
     def entries(self) -> list[FieldEntry]:
-        """Return the payload indexes, in the order of their keys."""
-        rows = self._connection.execute(
-            "SELECT key, declared, folder, crc32, seq FROM fields ORDER BY key"
-        )
+        """Return the payload indexes, in the order of their keys. Raises Damaged."""
+        rows = verified(self._path, self._connection, "fields", "ORDER BY key")
         return [FieldEntry(*row) for row in rows]
 
     def touched(self) -> list[tuple[int, Numbers]]:
-        """Return seqs, and the numbers of the points whose payload they changed."""
-        rows = self._connection.execute("SELECT seq, numbers FROM touched ORDER BY seq")
+        """Return seqs, and the numbers of the points whose payload they changed. Raises Damaged."""
+        rows = verified(self._path, self._connection, "touched", "ORDER BY seq")
         return [(seq, np.frombuffer(numbers, dtype=np.uint32)) for seq, numbers in rows]
 
     def touch(self, seq: int, numbers: Numbers) -> None:
         """Record whose payload a write changed."""
-        self._connection.execute("INSERT INTO touched VALUES (?, ?)", (seq, numbers.tobytes()))
+        put_row(self._connection, "touched", (seq, numbers.tobytes()))
 
     def forget_touched(self, seq: int) -> None:
         """Forget what writes up to the seq touched."""
@@ -49,10 +51,8 @@ class FieldTable:
 
     def put(self, entry: FieldEntry) -> None:
         """Declare a payload index, or name the folder it was written to."""
-        self._connection.execute(
-            "INSERT OR REPLACE INTO fields VALUES (?, ?, ?, ?, ?)",
-            (entry.key, entry.declared, entry.folder, entry.checksum, entry.seq),
-        )
+        row = (entry.key, entry.declared, entry.folder, entry.checksum, entry.seq)
+        put_row(self._connection, "fields", row)
 
     def remove(self, key: str) -> None:
         """Forget a payload index."""

@@ -4,35 +4,59 @@ from __future__ import annotations
 
 import json
 import sqlite3
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from index.storage.causes import disk_errors
 from index.storage.ids import ids_from_bytes, keys_of, unpack_ids
 from index.storage.reach import Reach, create_record, record_of
 from index.storage.schema import (
+    FIELDS,
     FORMAT,
-    POINTS_AND_FIELDS,
+    LISTING,
+    POINTS,
     REACH,
     SEQS,
     SUPERSEDED,
     VERSIONS,
-    folder_triggers,
+    checksum_columns,
+    close_commit,
+    count_columns,
+    put_setting,
+    triggers,
 )
-from index.storage.seqs import STRETCH, put_stretch
+from index.storage.seqs import STRETCH
+from index.storage.summing import MARK
+from index.storage.sums import COUNTED, check_of
+
+_SMALL = ("settings", "segments", "sealed", "fields", "adapters", "superseded")
+_TRIGGERS = [f"{table}_{event}" for table in LISTING for event in ("gone", "listed")]
 
 
-def migrate(path: Path, connection: sqlite3.Connection) -> None:
-    """Bring a store to the newest format; one that has it is left alone."""
+def migrate(path: Path, connection: sqlite3.Connection, reach: Reach | None) -> Reach | None:
+    """Bring a store to the newest format; one that has it is left alone.
+
+    Args:
+        path: of the store.
+        connection: to it.
+        reach: of its last commit, None for one of a format without.
+
+    Returns:
+        The reach that it has now.
+    """
     row = connection.execute("SELECT value FROM settings WHERE name = 'format'").fetchone()
     if row[0] == FORMAT:
-        return
-    reach = Reach.none()
-    with disk_errors(f"write {record_of(path)}"):
-        create_record(record_of(path), reach)  # first: a store that has a reach has a record
+        return reach
+    if reach is None:
+        reach = Reach.none()
+        with disk_errors(f"write {record_of(path)}"):
+            create_record(record_of(path), reach)  # first: a store that has a reach has a record
+    reach = reach.next()
     connection.execute("BEGIN IMMEDIATE")
     try:
         if row[0] < 2:
@@ -42,19 +66,23 @@ def migrate(path: Path, connection: sqlite3.Connection) -> None:
         if row[0] < 4:
             _name_datatypes(connection)
             _keep_seqs(connection)
-        _chain_commits(connection, reach.next())
-        connection.execute("UPDATE settings SET value = ? WHERE name = 'format'", (FORMAT,))
+        if row[0] < 5:
+            _chain_commits(connection)
+        _add_checksums(connection)
+        put_setting(connection, "format", FORMAT)
+        close_commit(connection, reach)
         connection.execute("COMMIT")
     except BaseException:
         if connection.in_transaction:  # SQLite itself may have ended it
             connection.execute("ROLLBACK")
         raise
+    return reach
 
 
 def _number_points(connection: sqlite3.Connection) -> None:
     """Format 1 to 2: number the points in the order of their ids, staged rows too."""
     connection.execute("ALTER TABLE points RENAME TO unnumbered")
-    _run(connection, POINTS_AND_FIELDS)
+    _run(connection, POINTS + FIELDS)
     connection.execute(
         "INSERT INTO points SELECT row_number() OVER (ORDER BY id) - 1, id, seq, slots, payload"
         " FROM unnumbered"
@@ -83,14 +111,35 @@ def _keep_seqs(connection: sqlite3.Connection) -> None:
         )
         for number, seq in rows:
             seqs[number - first] = seq
-        put_stretch(connection, first, seqs)
+        _put_stretch(connection, first, seqs)
 
 
-def _chain_commits(connection: sqlite3.Connection, reach: Reach) -> None:
+def _put_stretch(connection: sqlite3.Connection, first: int, seqs: NDArray[np.uint64]) -> None:
+    value = seqs.astype("<u8").tobytes()
+    connection.execute(
+        "INSERT INTO folded_seqs VALUES (?, ?, ?)", (first, zlib.crc32(value), value)
+    )
+
+
+def _chain_commits(connection: sqlite3.Connection) -> None:
     """Format 4 to 5: this is the first commit that is numbered."""
-    for statement in (REACH, SUPERSEDED, *folder_triggers()):
+    _run(connection, f"{REACH};{SUPERSEDED}")
+
+
+def _add_checksums(connection: sqlite3.Connection) -> None:
+    """Format 5 to 6: rows of small tables are summed here, others later (``summing``)."""
+    for name in _TRIGGERS:
+        connection.execute(f"DROP TRIGGER IF EXISTS {name}")
+    for statement in (*count_columns(), *checksum_columns()):
         connection.execute(statement)
-    connection.execute("UPDATE position SET reach = ?", (reach.to_bytes(),))
+    for table in COUNTED:
+        connection.execute(f"UPDATE position SET {table}_rows = (SELECT count(*) FROM {table})")
+    for table in _SMALL:
+        columns = ", ".join(check_of(table).columns)
+        connection.execute(f"UPDATE {table} SET checksum = row_sum('{table}', {columns})")
+    for statement in triggers():
+        connection.execute(statement)
+    put_setting(connection, MARK, json.dumps([]))
 
 
 def _name_datatypes(connection: sqlite3.Connection) -> None:

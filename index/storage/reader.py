@@ -15,27 +15,40 @@ from pyroaring import BitMap
 
 from index.errors import CollectionNotFound, Damaged, DamagedPoint, StoreFailed
 from index.stops import check_stop, is_stopped
+from index.storage.checked import (
+    Spared,
+    Summed,
+    damaged_payload,
+    position_in,
+    require_points,
+)
 from index.storage.ids import UUID_BYTES, Key, id_of_key, order_of
-from index.storage.schema import connect, connect_frozen, store_errors
+from index.storage.schema import connect, connect_frozen, is_damage, store_errors
 from index.storage.store import LOOKUP
+from index.storage.sums import PAYLOAD, Row
 from index.types import Numbers, Slots
 
 StoredPoint: TypeAlias = tuple[int, Slots, bytes | None]  # seq, slot per vector name, payload
 
-_COLUMNS = {True: "id, seq, slots, payload", False: "id, seq, slots"}
-_STRETCH = "SELECT number, payload FROM points WHERE number BETWEEN ? AND ?"
+_PLACE = "number, id, seq, slots, checksum"
+_COLUMNS = {True: f"{_PLACE}, payload, payload_checksum", False: _PLACE}
+_PAYLOADS = "number, payload, payload_checksum"
+_STRETCH = f"SELECT {_PAYLOADS} FROM points WHERE number BETWEEN ? AND ?"
 _PATIENCE = 64  # ids walked past per wanted point
 _READ_THROUGH = 4  # stored points per wanted one
 _STEPS = 10_000  # of SQLite between two looks at whether to stop, about half a millisecond
-_NO_SLOTS = "does not say where its vectors are"
+_UNKNOWN = -1  # and below: numbers of points that are known by their ids only
 _SIZES = (1, 4, 10, 32, 128, LOOKUP)  # few statement texts, so that each stays compiled
 
 
 class Reader:
     """Points by id and in id order, until closed: then CollectionNotFound."""
 
-    def __init__(self, path: Path, collection: str, *, frozen: bool = False) -> None:
+    def __init__(
+        self, path: Path, collection: str, summed: Summed, *, frozen: bool = False
+    ) -> None:
         self.path = path
+        self._summed = summed
         self._frozen = frozen  # nothing can be written, not even what SQLite shares of a log
         self._collection = collection
         self._local = threading.local()
@@ -56,79 +69,74 @@ class Reader:
                 connection.close()
             self._open.clear()
 
-    def points(self, keys: Sequence[Key], *, with_payload: bool) -> dict[Key, StoredPoint]:
-        """Return the stored points among ``keys``."""
-        found: dict[Key, StoredPoint] = {}
-        with self._reading() as connection:
-            for start in range(0, len(keys), LOOKUP):
-                some = list(keys[start : start + LOOKUP])
-                rows = _look_up(connection, _COLUMNS[with_payload], some)
-                found.update((row[0], self._stored_point(row)) for row in rows)
-        return found
+    def points(
+        self, keys: Sequence[Key], *, with_payload: bool, spared: Spared | None = None
+    ) -> dict[Key, StoredPoint]:
+        """Return the stored points among ``keys``.
+
+        Args:
+            keys: of points.
+            with_payload: whether payloads are read.
+            spared: takes the points that are damaged, which are left out.
+
+        Raises:
+            DamagedPoint: one is, and there is no ``spared``; so do all that follow.
+        """
+        rows = self._rows("id", keys, with_payload, spared)
+        return {row[1]: _stored_point(row) for row in rows}
 
     def payloads(self, keys: Sequence[Key]) -> dict[Key, tuple[int, bytes | None]]:
         """Return seq and payload of the stored points among ``keys``."""
-        found: dict[Key, tuple[int, bytes | None]] = {}
-        with self._reading() as connection:
-            for start in range(0, len(keys), LOOKUP):
-                some = list(keys[start : start + LOOKUP])
-                for key, seq, payload in _look_up(connection, "id, seq, payload", some):
-                    found[key] = seq, payload
-        return found
+        return {row[1]: (row[2], row[5]) for row in self._rows("id", keys, True)}
 
     def numbers(self, keys: Sequence[Key]) -> dict[Key, int]:
         """Return the numbers of the stored points among ``keys``."""
-        found: dict[Key, int] = {}
-        with self._reading() as connection:
-            for start in range(0, len(keys), LOOKUP):
-                some = list(keys[start : start + LOOKUP])
-                found.update(_look_up(connection, "id, number", some).fetchall())
-        return found
+        return {row[1]: row[0] for row in self._rows("id", keys, False)}
 
     def held(
-        self, numbers: Sequence[int], *, with_payload: bool
+        self, numbers: Sequence[int], *, with_payload: bool, spared: Spared | None = None
     ) -> dict[int, tuple[bytes, bytes | None]]:
         """Return stored slots (see ``slot_in``) and payloads by number: the quickest read."""
-        columns = "number, slots, payload" if with_payload else "number, slots, NULL"
-        found: dict[int, tuple[bytes, bytes | None]] = {}
-        with self._reading() as connection:
-            for start in range(0, len(numbers), LOOKUP):
-                some = numbers[start : start + LOOKUP]
-                for number, slots, payload in _look_up(connection, columns, some, by="number"):
-                    if slots.__class__ is not bytes:
-                        raise DamagedPoint(self.path, f"of number {number}", _NO_SLOTS)
-                    found[number] = slots, payload
-        return found
+        rows = self._rows("number", numbers, with_payload, spared)
+        if with_payload:
+            return {row[0]: (row[3], row[5]) for row in rows}
+        return {row[0]: (row[3], None) for row in rows}
 
     def by_number(
-        self, numbers: Sequence[int], *, with_payload: bool
+        self, numbers: Sequence[int], *, with_payload: bool, spared: Spared | None = None
     ) -> dict[int, tuple[Key, StoredPoint]]:
         """Return the stored points of the numbers."""
-        found: dict[int, tuple[Key, StoredPoint]] = {}
-        columns = f"number, {_COLUMNS[with_payload]}"
-        with self._reading() as connection:
-            for start in range(0, len(numbers), LOOKUP):
-                some = list(numbers[start : start + LOOKUP])
-                for row in _look_up(connection, columns, some, by="number"):
-                    found[row[0]] = row[1], self._stored_point(row[1:])
-        return found
+        rows = self._rows("number", numbers, with_payload, spared)
+        return {row[0]: (row[1], _stored_point(row)) for row in rows}
 
     def ids(self, numbers: Sequence[int]) -> dict[int, Key]:
         """Return the ids of the stored points of the numbers."""
-        found: dict[int, Key] = {}
+        return {row[0]: row[1] for row in self._rows("number", numbers, False)}
+
+    def _rows(
+        self, by: str, wanted: Sequence[Key], with_payload: bool, spared: Spared | None = None
+    ) -> list[Row]:
+        """Return the rows of points by a column; verified, and in no order."""
+        rows: list[Row] = []
+        may_lack = not self._summed.complete
         with self._reading() as connection:
-            for start in range(0, len(numbers), LOOKUP):
-                some = list(numbers[start : start + LOOKUP])
-                found.update(_look_up(connection, "number, id", some, by="number").fetchall())
-        return found
+            for start in range(0, len(wanted), LOOKUP):
+                some = wanted[start : start + LOOKUP]
+                columns = _COLUMNS[with_payload]
+                try:
+                    rows += _look_up(connection, columns, some, by).fetchall()
+                except sqlite3.DatabaseError as error:
+                    if not is_damage(error):
+                        raise
+                    rows += self._singly(connection, columns, some, by, spared)
+        return require_points(
+            self.path, rows, with_payload=with_payload, may_lack=may_lack, spared=spared
+        )
 
     def seq(self) -> int:
         """Return the seq of the last write that was committed."""
         with self._reading() as connection:
-            row = connection.execute("SELECT seq FROM position").fetchone()
-        if row is None:
-            raise Damaged(self.path, "one row", "none", "position of the log", "file")
-        seq: int = row[0]
+            seq: int = position_in(self.path, connection)["seq"]
         return seq
 
     def payload_bytes(self) -> int:
@@ -150,24 +158,87 @@ class Reader:
 
     def _payloads(self, numbers: list[int]) -> list[tuple[int, bytes | None]]:
         # No generator: one that is never finished would count as a read under way for ever.
+        may_lack = not self._summed.complete
         with self._reading() as connection:
             if numbers[-1] - numbers[0] >= _READ_THROUGH * len(numbers):
-                return _look_up(connection, "number, payload", numbers, by="number").fetchall()
-            rows = connection.execute(_STRETCH, (numbers[0], numbers[-1])).fetchall()
-        wanted = set(numbers)
-        return [row for row in rows if row[0] in wanted]
+                rows = _look_up(connection, _PAYLOADS, numbers, "number").fetchall()
+            else:
+                rows = connection.execute(_STRETCH, (numbers[0], numbers[-1])).fetchall()
+                wanted = set(numbers)
+                rows = [row for row in rows if row[0] in wanted]
+        bad = PAYLOAD.bad(rows, [0, 1], 2, may_lack=may_lack)
+        if bad:
+            raise damaged_payload(self.path, None, rows[bad[0]][0])
+        return [row[:2] for row in rows]
 
     def page(
-        self, start: Key | None, limit: int, *, with_payload: bool
-    ) -> list[tuple[Key, StoredPoint]]:
-        """Return up to ``limit`` points from ``start`` on, ascending."""
+        self, start: Key | None, limit: int, *, with_payload: bool, spared: Spared | None = None
+    ) -> tuple[list[tuple[Key, StoredPoint]], Key | None]:
+        """Return up to ``limit`` points from ``start`` on, ascending, and the id to go on from.
+
+        Points that are left out count; no page goes on from one of them.
+        """
         where = "" if start is None else "WHERE id >= ?"
-        statement = f"SELECT {_COLUMNS[with_payload]} FROM points {where} ORDER BY id LIMIT ?"
-        arguments = [limit] if start is None else [start, limit]
-        with self._reading() as connection:
-            rows = connection.execute(statement, arguments).fetchall()
-        self.require_order([row[0] for row in rows], start)
-        return [(row[0], self._stored_point(row)) for row in rows]
+        columns = _COLUMNS[with_payload]
+        statement = f"SELECT {columns} FROM points {where} ORDER BY id LIMIT ?"
+        arguments: list[Key] = [] if start is None else [start]
+        may_lack = not self._summed.complete
+        more = limit + 1
+        while True:
+            with self._reading() as connection:
+                try:
+                    rows = connection.execute(statement, [*arguments, more]).fetchall()
+                except sqlite3.DatabaseError as error:
+                    if not is_damage(error):
+                        raise
+                    rows = self._page_singly(connection, columns, where, [*arguments, more], spared)
+            rest = {id(row) for row in rows[limit:]}
+            whole = require_points(
+                self.path, rows, with_payload=with_payload, may_lack=may_lack, spared=spared
+            )
+            behind = [row for row in whole if id(row) in rest]
+            if behind or len(rows) < more:
+                break
+            more += LOOKUP  # all of them are damaged: look farther
+        self.require_order([row[1] for row in whole], start)
+        points = [(row[1], _stored_point(row)) for row in whole if id(row) not in rest]
+        return points, behind[0][1] if behind else None
+
+    def _singly(
+        self,
+        connection: sqlite3.Connection,
+        columns: str,
+        keys: Sequence[Key],
+        by: str,
+        spared: Spared | None,
+    ) -> list[Row]:
+        """Look points up one by one, where some of them cannot be read."""
+        rows: list[Row] = []
+        for key in keys:
+            try:
+                rows += _look_up(connection, columns, [key], by).fetchall()
+            except sqlite3.DatabaseError as error:
+                if not is_damage(error):
+                    raise
+                where = f"of number {key!r}" if by == "number" else id_of_key(key)
+                lost = DamagedPoint(self.path, where, f"cannot be read: {error}")
+                if spared is None:
+                    raise lost from error
+                spared.add(int(key) if by == "number" else _UNKNOWN - len(spared.errors), lost)
+        return rows
+
+    def _page_singly(
+        self,
+        connection: sqlite3.Connection,
+        columns: str,
+        where: str,
+        arguments: Sequence[Key],
+        spared: Spared | None,
+    ) -> list[Row]:
+        """Read a page by the index of ids alone, and then its points one by one."""
+        statement = f"SELECT number FROM points {where} ORDER BY id LIMIT ?"
+        numbers = [row[0] for row in connection.execute(statement, arguments)]
+        return self._singly(connection, columns, numbers, "number", spared)
 
     def page_among(self, allowed: BitMap, start: Key | None, limit: int) -> list[int]:
         """Return the numbers of the first ``limit`` points of ``allowed`` from id ``start`` on.
@@ -213,17 +284,6 @@ class Reader:
         if key.__class__ is not int and not (isinstance(key, bytes) and len(key) == UUID_BYTES):
             raise Damaged(self.path, "the id of a point", repr(key), "row of points", "file")
 
-    def _stored_point(
-        self, row: tuple[Key, int, bytes] | tuple[Key, int, bytes, bytes | None]
-    ) -> StoredPoint:
-        self._require_key(row[0])
-        if row[1].__class__ is not int or row[2].__class__ is not bytes or len(row[2]) % 8:
-            raise DamagedPoint(self.path, id_of_key(row[0]), _NO_SLOTS)
-        payload = row[3] if len(row) == 4 else None
-        if payload is not None and payload.__class__ is not bytes:
-            raise DamagedPoint(self.path, id_of_key(row[0]), "has a payload of another type")
-        return row[1], np.frombuffer(row[2], dtype="<u8"), payload
-
     @contextmanager
     def _reading(self) -> Iterator[sqlite3.Connection]:
         """Give the calling thread's connection, which stays open for as long as the block."""
@@ -255,13 +315,18 @@ class Reader:
         return connection
 
 
+def _stored_point(row: Row) -> StoredPoint:
+    payload = row[5] if len(row) > 5 else None
+    return row[2], np.frombuffer(row[3], dtype="<u8"), payload
+
+
 def slot_in(slots: bytes, column: int) -> int:
     """Return the slot of one column of stored slots, 0 where there is none."""
     return int.from_bytes(slots[8 * column : 8 * column + 8], "little")
 
 
 def _look_up(
-    connection: sqlite3.Connection, columns: str, keys: Sequence[Key], by: str = "id"
+    connection: sqlite3.Connection, columns: str, keys: Sequence[Key], by: str
 ) -> sqlite3.Cursor:
     # Joined with the wanted ids in their order, which takes half the time of `id IN (...)`.
     size = next(size for size in _SIZES if size >= len(keys))

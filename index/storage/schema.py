@@ -2,7 +2,8 @@
 
 All slots are collection-wide, ascending and never used twice; numbers are those of points:
   settings    the format number and the collection's config
-  position    one row: last seq, next slot, number of points, reach (``index.storage.reach``)
+  position    one row: last seq, next slot, number of points, reach (``index.storage.reach``),
+              and the numbers of rows of other tables
   points      number, id, seq, payload and the slot of each vector name (8 bytes a name, 0 or
               missing at the end = no vector)
   staged      vectors not sealed yet: one row per write and vector name, as arrays
@@ -18,9 +19,12 @@ All slots are collection-wide, ascending and never used twice; numbers are those
   demand      per column of queries, how often points without a vector in it were answers
   superseded  folders that may be deleted unless another table lists them: planned, or replaced
 
+Each row has a checksum over its columns (``index.storage.sums``), and ``position`` counts the
+rows of the tables that are read as a whole, by triggers.
+
 Formats: 1, the first; 2, points are numbered and payload fields indexed; 3, vectors have versions;
 4, vectors have datatypes, in whose numbers rows are staged, and seqs of points are known on open;
-5, commits are chained, and folders that may be deleted are known.
+5, commits are chained, and folders that may be deleted are known; 6, rows have checksums.
 A store of an older format is brought to the newest when it is opened (``index.storage.migrate``).
 """
 
@@ -36,9 +40,11 @@ from typing import Any
 
 from index.errors import Damaged, PalimpsestError, StoreFailed, UnknownFormat
 from index.storage.causes import of_sqlite
+from index.storage.checked import verified
 from index.storage.reach import Reach, create_record, record_of
+from index.storage.sums import COUNTED, TABLES, check_of, lenient_text, row_sum
 
-FORMAT = 5
+FORMAT = 6
 _DAMAGE = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
 _SCHEMA = """
@@ -53,9 +59,16 @@ CREATE TABLE segments (name TEXT PRIMARY KEY, vector INTEGER NOT NULL, crc32 INT
 CREATE TABLE sealed (vector INTEGER PRIMARY KEY, slot INTEGER NOT NULL);
 INSERT INTO position VALUES (1, 0, 1, 0);
 """
-POINTS_AND_FIELDS = """
+# checksums before the payload, which may be long
+_POINTS = """
+CREATE TABLE points (number INTEGER PRIMARY KEY, id NOT NULL UNIQUE, seq INTEGER NOT NULL,
+    slots BLOB NOT NULL, checksum INTEGER, payload_checksum INTEGER, payload BLOB);
+"""
+POINTS = """
 CREATE TABLE points (number INTEGER PRIMARY KEY, id NOT NULL UNIQUE, seq INTEGER NOT NULL,
     slots BLOB NOT NULL, payload BLOB);
+"""  # before format 6
+FIELDS = """
 CREATE TABLE fields (key TEXT PRIMARY KEY, declared TEXT NOT NULL, folder TEXT, crc32 INTEGER,
     seq INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE touched (seq INTEGER NOT NULL, numbers BLOB NOT NULL);
@@ -74,23 +87,45 @@ REACH = "ALTER TABLE position ADD COLUMN reach BLOB"
 SUPERSEDED = """
 CREATE TABLE superseded (name TEXT PRIMARY KEY, planned INTEGER NOT NULL) WITHOUT ROWID;
 """
-_LISTING = {"segments": "name", "fields": "folder", "adapters": "folder"}  # where folders are
+LISTING = {"segments": "name", "fields": "folder", "adapters": "folder"}  # where folders are
 
 
-def folder_triggers() -> list[str]:
-    """Return the triggers that keep ``superseded``: no line of a folder goes without them.
+def checksum_columns(*, points: bool = True) -> Iterator[str]:
+    """Yield the statements that give tables their checksums; for points unless they have them."""
+    for table in TABLES.values():
+        for check in table.checks:
+            if points or table.name != "points":
+                yield f"ALTER TABLE {table.name} ADD COLUMN {check.stored} INTEGER"
 
-    A line that is replaced counts as deleted, for connections with ``recursive_triggers``.
+
+def count_columns() -> Iterator[str]:
+    """Yield the statements that give ``position`` the numbers of rows of other tables."""
+    for table in COUNTED:
+        yield f"ALTER TABLE position ADD COLUMN {table}_rows INTEGER NOT NULL DEFAULT 0"
+
+
+def triggers() -> Iterator[str]:
+    """Yield the triggers of a store.
+
+    They keep ``superseded``: no line of a folder goes without them. And they count rows. A line
+    that is replaced counts as deleted, for connections with ``recursive_triggers``.
     """
-    triggers = []
-    for table, name in _LISTING.items():
-        triggers += [
+    for table, name in LISTING.items():
+        yield (
             f"CREATE TRIGGER {table}_gone AFTER DELETE ON {table} WHEN old.{name} IS NOT NULL BEGIN"
-            f" INSERT OR REPLACE INTO superseded VALUES (old.{name}, 0); END",
+            " INSERT OR REPLACE INTO superseded (name, planned, checksum)"
+            f" VALUES (old.{name}, 0, row_sum('superseded', old.{name}, 0)); END"
+        )
+        yield (
             f"CREATE TRIGGER {table}_listed AFTER INSERT ON {table} WHEN new.{name} IS NOT NULL"
-            f" BEGIN DELETE FROM superseded WHERE name = new.{name}; END",
-        ]
-    return triggers
+            f" BEGIN DELETE FROM superseded WHERE name = new.{name}; END"
+        )
+    for table in COUNTED:
+        for event, by in (("INSERT", "+ 1"), ("DELETE", "- 1")):
+            yield (
+                f"CREATE TRIGGER {table}_{event.lower()} AFTER {event} ON {table} BEGIN"
+                f" UPDATE position SET {table}_rows = {table}_rows {by}; END"
+            )
 
 
 @contextmanager
@@ -103,7 +138,7 @@ def store_errors(path: Path) -> Iterator[None]:
 
 
 def _translate(path: Path, error: sqlite3.Error) -> PalimpsestError:
-    if getattr(error, "sqlite_errorcode", 0) & 0xFF in _DAMAGE:
+    if is_damage(error):
         return Damaged(path, "a SQLite database", str(error), "file")
     known = of_sqlite(path, error)
     if known is not None:
@@ -112,11 +147,19 @@ def _translate(path: Path, error: sqlite3.Error) -> PalimpsestError:
     return StoreFailed(f"SQLite failed on {path}: {error} ({name})")
 
 
+def is_damage(error: sqlite3.Error) -> bool:
+    """Tell whether SQLite says of its own pages that they are not what it wrote."""
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF in _DAMAGE
+
+
 def connect(path: Path) -> sqlite3.Connection:
     """Open a connection that leaves transactions to its owner."""
     connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=30)
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute("PRAGMA recursive_triggers = ON")
+    connection.execute("PRAGMA trusted_schema = ON")  # triggers call what follows
+    connection.create_function("row_sum", -1, row_sum, deterministic=True)
+    connection.text_factory = lenient_text
     return connection
 
 
@@ -126,7 +169,9 @@ def connect_frozen(path: Path) -> sqlite3.Connection:
     Nothing is changed by it: an ordinary connection would empty the log of what it can read of it.
     """
     name = f"{path.absolute().as_uri()}?immutable=1"
-    return sqlite3.connect(name, uri=True, isolation_level=None, check_same_thread=False)
+    connection = sqlite3.connect(name, uri=True, isolation_level=None, check_same_thread=False)
+    connection.text_factory = lenient_text
+    return connection
 
 
 def takes_no_writes(folder: Path) -> bool:
@@ -137,7 +182,7 @@ def takes_no_writes(folder: Path) -> bool:
 def peek(path: Path) -> tuple[Any, int]:
     """Return the config and the number of points of a store that is not opened. Raises anything."""
     with closing(connect_frozen(path)) as own:
-        (config,) = own.execute("SELECT value FROM settings WHERE name = 'config'").fetchone()
+        config = setting(path, own, "config")
         (points,) = own.execute("SELECT points FROM position").fetchone()
     return json.loads(config), points
 
@@ -149,25 +194,56 @@ def create_store(path: Path, config: dict[str, Any]) -> None:
         try:
             connection.execute("PRAGMA journal_mode = WAL")
             connection.executescript(
-                f"BEGIN;{_SCHEMA}{POINTS_AND_FIELDS}{VERSIONS}{SEQS}{REACH};{SUPERSEDED}"
+                f"BEGIN;{_SCHEMA}{_POINTS}{FIELDS}{VERSIONS}{SEQS}{REACH};{SUPERSEDED}"
             )
-            for trigger in folder_triggers():
-                connection.execute(trigger)
+            for statement in (*count_columns(), *checksum_columns(points=False), *triggers()):
+                connection.execute(statement)
+            put_setting(connection, "format", FORMAT)
+            put_setting(connection, "config", json.dumps(config))
             reach = Reach.none().next()
-            connection.execute("UPDATE position SET reach = ?", (reach.to_bytes(),))
-            connection.executemany(
-                "INSERT INTO settings VALUES (?, ?)",
-                [("format", FORMAT), ("config", json.dumps(config))],
-            )
+            close_commit(connection, reach)
             connection.execute("COMMIT")
         finally:
             connection.close()
     create_record(record_of(path), reach)
 
 
+def put_setting(connection: sqlite3.Connection, name: str, value: object) -> None:
+    """Write a setting, in the place of the one before."""
+    connection.execute(
+        "INSERT OR REPLACE INTO settings (name, value, checksum) VALUES (?, ?, ?)",
+        (name, value, check_of("settings").sum((name, value))),
+    )
+
+
+def setting(path: Path, connection: sqlite3.Connection, name: str) -> Any:
+    """Return a setting, None where there is none. Raises Damaged."""
+    rows = verified(path, connection, "settings", "WHERE name = ?", (name,))
+    return rows[0][1] if rows else None
+
+
+def close_commit(connection: sqlite3.Connection, reach: Reach) -> None:
+    """Write into a transaction, as the last thing of it, which commit it is."""
+    check = check_of("position")
+    names = ", ".join(check.columns)
+    row = list(connection.execute(f"SELECT {names} FROM position").fetchone())
+    row[check.columns.index("reach")] = reach.to_bytes()
+    connection.execute(
+        "UPDATE position SET reach = ?, checksum = ?", (reach.to_bytes(), check.sum(tuple(row)))
+    )
+
+
 def check_format(path: Path, connection: sqlite3.Connection) -> int:
-    """Return the format of a store. Raises UnknownFormat unless this release reads it."""
+    """Return the format of a store.
+
+    Raises:
+        Damaged: what the store says of its format is not what was written.
+        UnknownFormat: this release does not read it.
+    """
     row = connection.execute("SELECT value FROM settings WHERE name = 'format'").fetchone()
+    columns = connection.execute("SELECT name FROM pragma_table_info('settings')").fetchall()
+    if ("checksum",) in columns:
+        row = (setting(path, connection, "format"),)
     if row is None or row[0] not in range(1, FORMAT + 1):
         raise UnknownFormat(path, row and row[0], FORMAT)
     return int(row[0])

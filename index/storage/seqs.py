@@ -17,6 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from index.errors import Damaged
+from index.storage.checked import require_sums
+from index.storage.sums import check_of
 from index.types import Numbers
 
 STRETCH = 65_536  # numbers of one folded array
@@ -81,16 +83,20 @@ class SeqTable:
 
     def known(self) -> Iterator[tuple[Numbers, NDArray[np.uint64]]]:
         """Yield numbers and seqs. Raises Damaged."""
-        rows = self._connection.execute("SELECT first, crc32, seqs FROM folded_seqs")
-        for first, checksum, value in rows:
+        check = check_of("folded_seqs")
+        rows = self._connection.execute("SELECT first, crc32, checksum, seqs FROM folded_seqs")
+        for row in rows:
+            require_sums(self._path, self._connection, check, [row])
+            first, checksum, _, value = row
             found = zlib.crc32(value)
             if found != checksum:
                 raise Damaged(self._path, checksum, found, f"checksum of seqs from {first} on")
             seqs = np.frombuffer(value, dtype="<u8")
             yield np.arange(first, first + len(seqs), dtype=np.uint32), seqs
-        rows = self._connection.execute("SELECT number, seq FROM edited")
+        rows = self._connection.execute("SELECT number, seq, checksum FROM edited")
         while some := rows.fetchmany(STRETCH):
-            both = np.array(some, dtype=np.uint64)
+            require_sums(self._path, self._connection, check_of("edited"), some)
+            both = np.array([row[:2] for row in some], dtype=np.uint64)
             yield both[:, 0].astype(np.uint32), both[:, 1]
 
     def edited(self) -> int:
@@ -100,8 +106,10 @@ class SeqTable:
 
     def edit(self, numbers: Sequence[int], seq: int) -> None:
         """Record a write to points that brought no row of them."""
+        sums = check_of("edited").sums([(number, seq) for number in numbers])
         self._connection.executemany(
-            "INSERT OR REPLACE INTO edited VALUES (?, ?)", ((number, seq) for number in numbers)
+            "INSERT OR REPLACE INTO edited (number, seq, checksum) VALUES (?, ?, ?)",
+            zip(numbers, [seq] * len(numbers), sums, strict=True),
         )
 
     def fold(self, seqs: Seqs, points: int | None = None) -> None:
@@ -112,15 +120,16 @@ class SeqTable:
         else:
             firsts = [*range(0, points, STRETCH)]
         for first in firsts:
-            put_stretch(self._connection, first, seqs.stretch(first))
+            _put_stretch(self._connection, first, seqs.stretch(first))
         self._connection.execute("DELETE FROM edited")
 
 
-def put_stretch(connection: sqlite3.Connection, first: int, seqs: NDArray[np.uint64]) -> None:
-    """Write the seqs of the numbers from ``first`` on."""
+def _put_stretch(connection: sqlite3.Connection, first: int, seqs: NDArray[np.uint64]) -> None:
     value = seqs.astype("<u8").tobytes()
+    row = first, zlib.crc32(value)
     connection.execute(
-        "INSERT OR REPLACE INTO folded_seqs VALUES (?, ?, ?)", (first, zlib.crc32(value), value)
+        "INSERT OR REPLACE INTO folded_seqs (first, crc32, checksum, seqs) VALUES (?, ?, ?, ?)",
+        (*row, check_of("folded_seqs").sum(row), value),
     )
 
 

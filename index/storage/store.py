@@ -9,8 +9,7 @@ from __future__ import annotations
 import json
 import logging
 import sqlite3
-import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -21,6 +20,14 @@ from numpy.typing import NDArray
 from index.errors import Damaged, ReadOnlyDisk, StorageError, StoreFailed, SyncFailed
 from index.storage.adapters import AdapterTable
 from index.storage.causes import disk_errors
+from index.storage.checked import (
+    Summed,
+    is_summed,
+    position_in,
+    require_points,
+    require_sums,
+    verified,
+)
 from index.storage.checkpoints import Checkpoints
 from index.storage.demand import DemandTable
 from index.storage.entries import Held, Position, SegmentEntry, StagedRows
@@ -31,12 +38,17 @@ from index.storage.reach import Reach, Record, record_of
 from index.storage.schema import (
     FORMAT,
     check_format,
+    close_commit,
     connect,
     connect_frozen,
+    put_setting,
+    setting,
     store_errors,
     takes_no_writes,
 )
 from index.storage.seqs import SeqTable
+from index.storage.summing import sum_some
+from index.storage.sums import COUNTED, PAYLOAD, PLACE, Row, check_of, long_sum, put_row
 from index.storage.superseded import SupersededTable
 from index.storage.syncing import is_unsynced
 from index.storage.verify import behind, check_store, has_commits, log_of
@@ -65,8 +77,8 @@ _EARLIER = (
 )
 
 _FIND = (
-    f"SELECT id, number, slots, {{payload}} FROM (VALUES {','.join(['(?)'] * LOOKUP)}) AS wanted"
-    " CROSS JOIN points ON {column} = wanted.column1"
+    f"SELECT {{columns}} FROM (VALUES {','.join(['(?)'] * LOOKUP)}) AS wanted"
+    " CROSS JOIN points ON {by} = wanted.column1"
 )
 
 
@@ -86,9 +98,10 @@ class Store:
         self.unsynced: str | None = None  # why no writes are taken any more
         self.reach = reach  # of the last commit; any thread may look
         self._record = record
+        self.summed = Summed(is_summed(connection))
         self.superseded = SupersededTable(connection)
-        self.fields = FieldTable(connection)
-        self.adapters = AdapterTable(connection)
+        self.fields = FieldTable(path, connection)
+        self.adapters = AdapterTable(path, connection)
         self.demand = DemandTable(connection)
         self.seqs = SeqTable(path, connection)
         self._connection = connection
@@ -107,7 +120,7 @@ class Store:
                 connection.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}")
                 connection.execute(f"PRAGMA journal_size_limit = {64 << 20}")
                 check_format(path, connection)
-                migrate(path, connection)
+                expected = migrate(path, connection, expected)
                 reach = _reach(path, connection, expected)
                 record = Record(record_of(path))
                 record.follow(reach)
@@ -151,7 +164,7 @@ class Store:
                 self._connection.execute("BEGIN IMMEDIATE")
                 try:
                     yield
-                    self._connection.execute("UPDATE position SET reach = ?", (reach.to_bytes(),))
+                    close_commit(self._connection, reach)
                     self._connection.execute("COMMIT")
                 except BaseException:
                     if self._connection.in_transaction:
@@ -194,34 +207,58 @@ class Store:
 
     def config(self) -> dict[str, Any]:
         """Return the config as JSON values."""
-        return json.loads(self._one("SELECT value FROM settings WHERE name = 'config'")[0])  # type: ignore[no-any-return]
+        config = setting(self.path, self._connection, "config")
+        if config is None:
+            raise Damaged(self.path, "one row", "none", "config")
+        return json.loads(config)  # type: ignore[no-any-return]
 
     def position(self) -> Position:
-        """Return where the log stands."""
-        return Position(*self._one("SELECT seq, slot, points FROM position"))
+        """Return where the log stands. Raises Damaged."""
+        row = self._position()
+        return Position(row["seq"], row["slot"], row["points"])
+
+    def _position(self) -> dict[str, Any]:
+        return position_in(self.path, self._connection)
+
+    def require_counts(self) -> None:
+        """Raise Damaged where a table that is read as a whole has lost rows, or has others."""
+        expected = self._position()
+        for table in COUNTED:
+            (found,) = self._connection.execute(f"SELECT count(*) FROM {table}").fetchone()
+            if found != expected[f"{table}_rows"]:
+                what = f"number of rows of {table}"
+                raise Damaged(self.path, expected[f"{table}_rows"], found, what)
 
     def segments(self) -> list[SegmentEntry]:
-        """Return the manifest, oldest entry first."""
-        rows = self._connection.execute("SELECT name, vector, crc32 FROM segments ORDER BY rowid")
-        return [SegmentEntry(*row) for row in rows]
+        """Return the manifest, oldest entry first. Raises Damaged."""
+        return [SegmentEntry(*row) for row in self._rows("segments", "ORDER BY rowid")]
 
     def dead(self) -> Slots:
-        """Return all dead slots (m,), ascending."""
-        rows = self._connection.execute("SELECT slot FROM dead ORDER BY slot")
-        return np.fromiter((row[0] for row in rows), dtype=np.uint64)
+        """Return all dead slots (m,), ascending. Raises Damaged."""
+        rows = self._rows("dead", "ORDER BY slot")
+        slots = np.fromiter((row[0] for row in rows), dtype=np.uint64, count=len(rows))
+        if (slots[1:] <= slots[:-1]).any():
+            raise Damaged(self.path, "each slot once", "some twice", "dead slots")
+        return slots
 
     def sealed(self) -> dict[int, int]:
-        """Return per vector number the last slot that has left the staged rows."""
-        return dict(self._connection.execute("SELECT vector, slot FROM sealed"))
+        """Return per vector number the last slot that has left the staged rows. Raises Damaged."""
+        return {vector: slot for vector, slot in self._rows("sealed")}
+
+    def _rows(self, table: str, rest: str = "") -> list[Row]:
+        return verified(self.path, self._connection, table, rest)
 
     def staged(self) -> Iterator[StagedRows]:
         """Yield staged rows in the order they were written. Raises Damaged."""
-        rows = self._connection.execute(
-            "SELECT s.vector, s.slot, s.seq, s.n, s.crc32, s.ids, s.value, s.numbers FROM staged s"
-            " LEFT JOIN sealed USING (vector) WHERE s.slot > ifnull(sealed.slot, 0) ORDER BY s.slot"
-        )
-        for vector, first, seq, n, checksum, ids, value, numbers in rows:
-            found = _staged_checksum(ids, value)
+        check, sealed = check_of("staged"), self.sealed()
+        names = ", ".join((*check.columns, check.stored))
+        rows = self._connection.execute(f"SELECT {names}, ids, value FROM staged ORDER BY slot")
+        for row in rows:
+            require_sums(self.path, self._connection, check, [row])
+            first, vector, n, seq, checksum, numbers, _, ids, value = row
+            if first <= sealed.get(vector, 0):
+                continue
+            found = long_sum([ids, value])
             if found != checksum:
                 what = f"checksum of staged rows at slot {first}"
                 raise Damaged(self.path, checksum, found, what)
@@ -232,12 +269,6 @@ class Store:
         """Return the numbers of all points (n,), in no order; reads an index, not the points."""
         rows = self._connection.execute("SELECT number FROM points")
         return np.fromiter((row[0] for row in rows), dtype=np.uint32)
-
-    def _one(self, statement: str) -> Any:
-        row = self._connection.execute(statement).fetchone()
-        if row is None:
-            raise Damaged(self.path, "one row", "none", f"answer to {statement!r}")
-        return row
 
     # Writes, inside a transaction.
 
@@ -257,13 +288,19 @@ class Store:
         return self._find("number", numbers, with_payload)
 
     def _find(self, column: str, wanted: Sequence[Key], with_payload: bool) -> dict[Key, Held]:
-        statement = _FIND.format(column=column, payload="payload" if with_payload else "NULL")
+        columns = "number, id, seq, slots, checksum"
+        columns += ", payload, payload_checksum" if with_payload else ""
+        statement = _FIND.format(by=column, columns=columns)
         found: dict[Key, Held] = {}
         for start in range(0, len(wanted), LOOKUP):
             some = list(wanted[start : start + LOOKUP])
             some += [None] * (LOOKUP - len(some))  # type: ignore[list-item]
-            for key, number, slots, payload in self._connection.execute(statement, some):
-                found[key] = Held(number, np.frombuffer(slots, dtype="<u8"), payload)
+            may_lack = not self.summed.complete
+            rows = self._connection.execute(statement, some).fetchall()
+            require_points(self.path, rows, with_payload=with_payload, may_lack=may_lack)
+            for number, key, _, slots, _, *payload in rows:
+                own = payload[0] if payload else None
+                found[key] = Held(number, np.frombuffer(slots, dtype="<u8"), own)
         return found
 
     def insert_points(
@@ -275,25 +312,38 @@ class Store:
         payloads: Sequence[bytes | None],
     ) -> None:
         """Insert points, or replace those of the same number; ``slots`` is (n, vector names)."""
+        seqs, cells = [seq] * len(keys), _cells(slots)
+        places = PLACE.sums([*zip(numbers, keys, seqs, cells, strict=True)])
+        own = PAYLOAD.sums([*zip(numbers, payloads, strict=True)])
         self._connection.executemany(
-            "INSERT OR REPLACE INTO points VALUES (?, ?, ?, ?, ?)",
-            zip(numbers, keys, [seq] * len(keys), _cells(slots), payloads, strict=True),
+            "INSERT OR REPLACE INTO points"
+            " (number, id, seq, slots, checksum, payload_checksum, payload)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?)",
+            zip(numbers, keys, seqs, cells, places, own, payloads, strict=True),
         )
 
-    def put_slots(self, numbers: Sequence[int], seq: int, slots: NDArray[np.uint64]) -> None:
-        """Replace the slots of points; ``slots`` is (n, vector names)."""
+    def put_slots(self, held: Mapping[Key, Held], seq: int, slots: NDArray[np.uint64]) -> None:
+        """Replace the slots of points as they were found; ``slots`` is (n, vector names)."""
+        numbers, cells = [one.number for one in held.values()], _cells(slots)
+        seqs = [seq] * len(numbers)
+        places = PLACE.sums([*zip(numbers, held, seqs, cells, strict=True)])
         self._connection.executemany(
-            "UPDATE points SET seq = ?, slots = ? WHERE number = ?",
-            zip([seq] * len(numbers), _cells(slots), numbers, strict=True),
+            "UPDATE points SET seq = ?, slots = ?, checksum = ? WHERE number = ?",
+            zip(seqs, cells, places, numbers, strict=True),
         )
 
     def put_payloads(
-        self, numbers: Sequence[int], seq: int, payloads: Sequence[bytes | None]
+        self, held: Mapping[Key, Held], seq: int, payloads: Sequence[bytes | None]
     ) -> None:
-        """Replace the payloads of points."""
+        """Replace the payloads of points as they were found."""
+        numbers, seqs = [one.number for one in held.values()], [seq] * len(held)
+        cells = [one.slots.tobytes() for one in held.values()]
+        places = PLACE.sums([*zip(numbers, held, seqs, cells, strict=True)])
+        own = PAYLOAD.sums([*zip(numbers, payloads, strict=True)])
         self._connection.executemany(
-            "UPDATE points SET seq = ?, payload = ? WHERE number = ?",
-            zip([seq] * len(numbers), payloads, numbers, strict=True),
+            "UPDATE points SET seq = ?, checksum = ?, payload = ?, payload_checksum = ?"
+            " WHERE number = ?",
+            zip(seqs, places, payloads, own, numbers, strict=True),
         )
 
     def delete_points(self, numbers: Sequence[int]) -> None:
@@ -311,24 +361,27 @@ class Store:
     def stage(self, rows: StagedRows) -> None:
         """Keep rows until they are sealed."""
         ids = ids_to_bytes(rows.ids)
+        row = (
+            rows.first,
+            rows.vector,
+            len(rows.numbers),
+            rows.seq,
+            long_sum([ids, rows.value]),
+            rows.numbers.tobytes(),
+        )
         self._connection.execute(
-            "INSERT INTO staged VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-            (
-                rows.first,
-                rows.vector,
-                len(rows.numbers),
-                rows.seq,
-                _staged_checksum(ids, rows.value),
-                ids,
-                rows.value,
-                rows.numbers.tobytes(),
-            ),
+            "INSERT INTO staged (slot, vector, n, seq, crc32, numbers, checksum, ids, value)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (*row, check_of("staged").sum(row), ids, rows.value),
         )
 
     def bury(self, slots: Slots) -> None:
         """Record slots as dead."""
+        own = slots.tolist()
+        sums = check_of("dead").sums([(slot,) for slot in own])
         self._connection.executemany(
-            "INSERT OR IGNORE INTO dead VALUES (?)", ((slot,) for slot in slots.tolist())
+            "INSERT OR IGNORE INTO dead (slot, checksum) VALUES (?, ?)",
+            zip(own, sums, strict=True),
         )
 
     def unbury(self, slots: Slots) -> None:
@@ -339,9 +392,7 @@ class Store:
 
     def add_segment(self, entry: SegmentEntry) -> None:
         """Add a line to the manifest."""
-        self._connection.execute(
-            "INSERT INTO segments VALUES (?, ?, ?)", (entry.name, entry.vector, entry.checksum)
-        )
+        put_row(self._connection, "segments", (entry.name, entry.vector, entry.checksum))
 
     def remove_segments(self, names: Sequence[str]) -> None:
         """Remove lines from the manifest."""
@@ -351,7 +402,7 @@ class Store:
 
     def mark_sealed(self, vector: int, slot: int) -> None:
         """Record that staged rows of the vector up to the slot are in segments, or dead."""
-        self._connection.execute("INSERT OR REPLACE INTO sealed VALUES (?, ?)", (vector, slot))
+        put_row(self._connection, "sealed", (vector, slot))
 
     def purge_staged(self, nbytes: int) -> bool:
         """Delete sealed entries of the staged rows; tell whether more may be left.
@@ -377,9 +428,14 @@ class Store:
 
     def put_config(self, config: dict[str, Any]) -> None:
         """Replace the config."""
-        self._connection.execute(
-            "UPDATE settings SET value = ? WHERE name = 'config'", (json.dumps(config),)
-        )
+        put_setting(self._connection, "config", json.dumps(config))
+
+    def sum_some(self) -> bool:
+        """Give some rows of a store of an earlier format their checksums; tell of more to do."""
+        with self.transaction():
+            more = sum_some(self.path, self._connection)
+        self.summed.complete = not more
+        return more
 
 
 def _reach(path: Path, connection: sqlite3.Connection, expected: Reach | None) -> Reach:
@@ -395,7 +451,3 @@ def _cells(slots: NDArray[np.uint64]) -> list[bytes]:
     width = slots.shape[1] * 8
     text = slots.astype("<u8").tobytes()
     return [text[place * width : (place + 1) * width] for place in range(len(slots))]
-
-
-def _staged_checksum(ids: bytes, value: bytes | memoryview) -> int:
-    return zlib.crc32(value, zlib.crc32(ids))

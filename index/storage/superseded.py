@@ -10,6 +10,8 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterable
 
+from index.storage.sums import Row, check_of, put_row
+
 
 class SupersededTable:
     """Part of ``Store``: its methods belong to the writer thread, writes inside a transaction."""
@@ -18,17 +20,22 @@ class SupersededTable:
         self._connection = connection
 
     def names(self) -> set[str]:
-        """Return the names of all."""
-        return {name for (name,) in self._connection.execute("SELECT name FROM superseded")}
+        """Return the names of all; a row that is damaged is left out, so its folder is kept."""
+        return {name for name, _ in self._whole()}
 
     def replaced(self) -> set[str]:
         """Return the names of those that were listed once."""
-        rows = self._connection.execute("SELECT name FROM superseded WHERE planned = 0")
-        return {name for (name,) in rows}
+        return {name for name, planned in self._whole() if planned == 0}
+
+    def _whole(self) -> list[Row]:
+        check = check_of("superseded")
+        rows = self._connection.execute("SELECT name, planned, checksum FROM superseded").fetchall()
+        bad = {*check.bad(rows, [0, 1], 2)}
+        return [row[:2] for place, row in enumerate(rows) if place not in bad]
 
     def plan(self, name: str) -> None:
         """Note a folder that is about to be written."""
-        self._connection.execute("INSERT INTO superseded VALUES (?, 1)", (name,))
+        put_row(self._connection, "superseded", (name, 1))
 
     def forget(self, names: Iterable[str]) -> None:
         """Forget folders that are gone."""

@@ -115,7 +115,8 @@ def roll_back(writing: Writing) -> None:
         with pytest.raises(ZeroDivisionError), store.transaction():
             for number in range(300):
                 connection.execute(
-                    "INSERT INTO staged VALUES (?,0,0,0,0,'',?,'')", (10**9 + number, bytes(3_000))
+                    "INSERT INTO staged VALUES (?,0,0,0,0,'',?,'',0)",
+                    (10**9 + number, bytes(3_000)),
                 )
             raise ZeroDivisionError
 

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 import threading
 from collections.abc import Iterator
-from contextlib import closing
 from typing import Any
 
 import pytest
@@ -26,6 +24,7 @@ from index.errors import InvalidInput, StorageFull
 from index.filters.expression import Filter, Match, Range
 from index.storage.fields import FieldEntry
 from tests.conftest import OpenCollection, open_collection
+from tests.damage import rewrite
 from tests.fields import wait_until_built
 
 KEYWORD = FieldIndex.from_declared("keyword")
@@ -277,10 +276,8 @@ def test_a_path_has_one_index_however_it_is_written(collection: Collection) -> N
 
 def test_an_index_that_cannot_be_read_is_built_again(collection: Collection) -> None:
     collection.close()
-    with closing(sqlite3.connect(collection.folder / "store.sqlite3")) as store, store:
-        store.execute(
-            "UPDATE fields SET declared = ? WHERE key = 'c'", [INTEGER.to_json().decode()]
-        )
+    statement = "UPDATE fields SET declared = ? WHERE key = 'c'"
+    rewrite(collection.folder / "store.sqlite3", statement, INTEGER.to_json().decode())
     opened = open_collection(collection.folder)
     wait_until_built()
     assert {key: index.kind for key, index in opened.writer.indexes.fields.items()} == {
@@ -322,8 +319,8 @@ def test_folders_count_as_disk_bytes(collection: Collection) -> None:
 
 def test_an_index_declared_as_no_release_does_hinders_nothing(collection: Collection) -> None:
     collection.close()
-    with closing(sqlite3.connect(collection.folder / "store.sqlite3")) as store, store:
-        store.execute("""UPDATE fields SET declared = '{"type": "later"}' WHERE key = 'c'""")
+    statement = """UPDATE fields SET declared = '{"type": "later"}' WHERE key = 'c'"""
+    rewrite(collection.folder / "store.sqlite3", statement)
     opened = open_collection(collection.folder)
     wait_until_built()
     assert list(opened.writer.indexes.fields) == ["n"]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 
@@ -34,6 +33,7 @@ from index.storage import seqs as storage_seqs
 from index.storage.schema import connect
 from index.storage.store import Store
 from tests.conftest import open_collection
+from tests.damage import rewrite
 from tests.stores import bring_back_to_format_3
 
 SIZE = 3
@@ -253,8 +253,6 @@ def test_damaged_versions_are_named(world: World, monkeypatch: pytest.MonkeyPatc
     with store.transaction():
         store.seqs.fold(storage_seqs.Seqs(), 1)
     store.close()
-    with sqlite3.connect(world.folder / "store.sqlite3") as connection:
-        connection.execute("UPDATE folded_seqs SET crc32 = crc32 + 1")
-    connection.close()
+    rewrite(world.folder / "store.sqlite3", "UPDATE folded_seqs SET crc32 = crc32 + 1")
     with pytest.raises(Damaged, match="checksum of seqs from 0 on"):
         open_collection(world.folder)

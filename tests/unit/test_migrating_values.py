@@ -20,6 +20,7 @@ from index.storage.schema import FORMAT
 from index.types import Vectors
 from tests.conftest import open_collection
 from tests.crash.boundaries import Boundaries
+from tests.damage import rewrite
 from tests.oracle import normalise
 from tests.points import batch_of
 from tests.stores import bring_back_to_format_3
@@ -61,10 +62,12 @@ def write_old(
         stored = json.loads(text)
         del stored["vectors"][""]["datatype"]
         stored["vectors"][""]["originals"] = originals
-        connection.execute(
-            "UPDATE settings SET value = ? WHERE name = 'config'", (json.dumps(stored),)
-        )
     connection.close()
+    rewrite(
+        folder / "store.sqlite3",
+        "UPDATE settings SET value = ? WHERE name = 'config'",
+        json.dumps(stored),
+    )
     bring_back_to_format_3(folder / "store.sqlite3")
 
 
@@ -140,9 +143,9 @@ def test_a_store_without_datatypes_is_left_as_it_is(tmp_path: Path) -> None:
 def test_a_newer_format_is_refused_by_name(tmp_path: Path) -> None:
     folder = tmp_path / "new"
     write_old(folder, "uint8", "float16")
-    with sqlite3.connect(folder / "store.sqlite3") as connection:
-        connection.execute("UPDATE settings SET value = ? WHERE name = 'format'", (FORMAT + 1,))
-    connection.close()
+    statement = "UPDATE settings SET value = ? WHERE name = 'format'"
+    open_collection(folder).close()  # it is of the newest format now
+    assert rewrite(folder / "store.sqlite3", statement, FORMAT + 1)
     with pytest.raises(UnknownFormat, match=rf"format {FORMAT + 1}"):
         open_collection(folder)
 

@@ -90,9 +90,9 @@ def test_a_log_that_has_to_be_applied_is_said(data: Path, monkeypatch: pytest.Mo
 
 
 def test_an_earlier_format_is_said(frozen: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(store_module, "FORMAT", 6)
+    monkeypatch.setattr(store_module, "FORMAT", 7)
     with Database.open(frozen, threads=1) as database:
-        assert "brought to format 6" in database.damaged()["kept"]
+        assert "brought to format 7" in database.damaged()["kept"]
 
 
 def test_create_is_still_an_error_of_the_system(frozen: Path) -> None:

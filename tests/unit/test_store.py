@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import sqlite3
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,11 +8,13 @@ import numpy as np
 import pytest
 
 from index.errors import CollectionNotFound, Damaged, StorageFull, UnknownFormat
+from index.storage.checked import Summed
 from index.storage.entries import Position, SegmentEntry, StagedRows
 from index.storage.ids import pack_ids
 from index.storage.reader import Reader
 from index.storage.schema import connect, create_store
 from index.storage.store import Store
+from tests.damage import rewrite
 
 
 @pytest.fixture
@@ -54,14 +55,17 @@ def test_points_are_found_with_their_slots(store: Store, path: Path) -> None:
     assert found[3].payload == b"{}"
     assert store.find_numbers([1_199, 5_000], with_payload=False).keys() == {599}
     assert sorted(store.numbers().tolist()) == list(range(1_200))
-    reader = Reader(path, "a")
+    reader = Reader(path, "a", Summed(True))
     points = reader.points([5_000, *keys], with_payload=True)
     assert list(points) == keys
     assert (points[599][0], points[599][1].tolist(), points[599][2]) == (7, [1_200, 0], b"{}")
     assert reader.by_number([603, 9_999], with_payload=True)[603][0] == 3
     assert reader.ids([603, 9_999]) == {603: 3}
     assert reader.numbers([3, 9_999]) == {3: 603}
-    assert [key for key, _ in reader.page(595, 10, with_payload=False)] == list(range(595, 600))
+    page, following = reader.page(595, 10, with_payload=False)
+    assert ([key for key, _ in page], following) == (list(range(595, 600)), None)
+    page, following = reader.page(590, 5, with_payload=False)
+    assert ([key for key, _ in page], following) == (list(range(590, 595)), 595)
     reader.close()
     with pytest.raises(CollectionNotFound):
         Reader.points(reader, [1], with_payload=False)
@@ -87,10 +91,10 @@ def test_staged_rows_come_back_until_they_are_sealed(store: Store) -> None:
     np.testing.assert_array_equal(first.numbers, staged(4).numbers)
     with store.transaction():
         assert store.purge_staged(1)  # one entry is more than that many bytes
-    assert store._one("SELECT count(*) FROM staged")[0] == 3
+    assert store._connection.execute("SELECT count(*) FROM staged").fetchone()[0] == 3
     with store.transaction():
         assert not store.purge_staged(1 << 20)
-    assert store._one("SELECT count(*) FROM staged")[0] == 2
+    assert store._connection.execute("SELECT count(*) FROM staged").fetchone()[0] == 2
 
 
 def test_flipped_staged_bytes_are_found(store: Store, path: Path) -> None:
@@ -112,7 +116,7 @@ def test_the_manifest_keeps_its_order(store: Store) -> None:
 
 
 def test_a_full_disk_is_told_and_passes(store: Store) -> None:
-    pages = store._one("PRAGMA page_count")[0]
+    pages = store._connection.execute("PRAGMA page_count").fetchone()[0]
     store._connection.execute(f"PRAGMA max_page_count = {pages + 2}")
     with pytest.raises(StorageFull, match="No space left"), store.transaction():
         store.stage(staged(1, n=10_000))
@@ -127,10 +131,7 @@ def test_what_is_no_store_is_refused(tmp_path: Path, path: Path) -> None:
     (tmp_path / "text").write_bytes(b"not a database, but long enough to look at" * 50)
     with pytest.raises(Damaged, match="text"):
         Store.open(tmp_path / "text")
-    connection = sqlite3.connect(path)
-    connection.execute("UPDATE settings SET value = 99 WHERE name = 'format'")
-    connection.commit()
-    connection.close()
+    assert rewrite(path, "UPDATE settings SET value = 99 WHERE name = 'format'")
     with pytest.raises(UnknownFormat, match="format 99"):
         Store.open(path)
 
@@ -141,7 +142,7 @@ def test_pages_that_nobody_reads_to_the_end_do_not_keep_a_store_open(
     slots = np.zeros((1_200, 1), dtype=np.uint64)
     with store.transaction():
         store.insert_points(range(1_200), list(range(1_200)), 1, slots, [b"{}"] * 1_200)
-    reader = Reader(path, "a")
+    reader = Reader(path, "a", Summed(True))
     pages = reader.payloads_of(np.arange(1_200, dtype=np.uint32))
     wanted, found = next(pages)
     assert len(wanted) == len(found) == 512

@@ -1,0 +1,68 @@
+// CRC-32 of bytes that come in pieces, eight bytes at a time: the reflected polynomial 0xEDB88320,
+// as zlib has it. (Kounavis and Berry, "A systematic approach to building high performance
+// software-based CRC generators", 2005)
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+
+namespace palimpsest {
+
+class Crc32 {
+ public:
+  // Goes on from what `before` stands for; 0 begins.
+  explicit Crc32(uint32_t before) : state_(~before) {}
+
+  void add(const void* data, size_t size) {
+    const auto* at = static_cast<const uint8_t*>(data);
+    const auto& t = tables();
+    uint32_t crc = state_;
+    for (; size >= 8; size -= 8, at += 8) {
+      uint32_t low = at[0] | uint32_t{at[1]} << 8 | uint32_t{at[2]} << 16 | uint32_t{at[3]} << 24;
+      low ^= crc;
+      crc = t[7][low & 0xFF] ^ t[6][low >> 8 & 0xFF] ^ t[5][low >> 16 & 0xFF] ^ t[4][low >> 24] ^
+            t[3][at[4]] ^ t[2][at[5]] ^ t[1][at[6]] ^ t[0][at[7]];
+    }
+    for (; size > 0; --size, ++at) crc = crc >> 8 ^ t[0][(crc ^ *at) & 0xFF];
+    state_ = crc;
+  }
+
+  // A kind of value and a number, as nine bytes, the number's lowest first.
+  void add(char kind, uint64_t value) {
+    uint8_t text[9];
+    text[0] = static_cast<uint8_t>(kind);
+    for (int place = 0; place < 8; ++place)
+      text[1 + place] = static_cast<uint8_t>(value >> 8 * place & 0xFF);
+    add(text, sizeof text);
+  }
+
+  uint32_t value() const { return ~state_; }
+
+ private:
+  using Tables = std::array<std::array<uint32_t, 256>, 8>;
+
+  // t[k][b] is what byte b does to the sum when k bytes come behind it.
+  static constexpr Tables made() {
+    Tables t{};
+    for (uint32_t byte = 0; byte < 256; ++byte) {
+      uint32_t crc = byte;
+      for (int bit = 0; bit < 8; ++bit) crc = crc >> 1 ^ (crc & 1 ? 0xEDB88320u : 0u);
+      t[0][byte] = crc;
+    }
+    for (size_t k = 1; k < 8; ++k)
+      for (size_t byte = 0; byte < 256; ++byte)
+        t[k][byte] = t[k - 1][byte] >> 8 ^ t[0][t[k - 1][byte] & 0xFF];
+    return t;
+  }
+
+  static const Tables& tables() {
+    static constexpr Tables made_once = made();
+    return made_once;
+  }
+
+  uint32_t state_;
+};
+
+}  // namespace palimpsest

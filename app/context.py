@@ -26,6 +26,7 @@ from app.shares import Shares
 from app.strict import Strict, strict_of
 from app.warnings import Warnings
 from app.wire.connections import Connections
+from app.work.backlog import SHARE, Waiting
 from app.work.client import Client
 from app.work.depth import check_depth
 from app.work.jobs import read_in, write_in
@@ -64,6 +65,7 @@ class Context:
         self.short_body = LEAST * settings.batch_limit  # bytes; such bodies list little enough
         self.memory = Memory(settings.memory_limit, self._needed)
         self.load = Load(settings, self.memory)
+        self.waiting = Waiting(settings.request_limit // SHARE, self.load.most_bodies // SHARE)
         self.database: Database
         self.threads: Shares
         self.long: ThreadPoolExecutor  # of one thread, for what takes seconds

@@ -34,7 +34,7 @@ ERRORS = {
     "408": "the request took longer than its `timeout`",
     "409": "the name is taken, or a change of versions would lose points or quality",
     "422": "a value is outside its range",
-    "429": "the collection's strict mode, or the limit by key, lets no more requests through now",
+    "429": "strict mode, the limit by key or what waits to be sealed lets no more through now",
     "500": "the server failed; its log says why",
     "503": "the audit log cannot be written",
     "507": "no space is left to write",

@@ -213,6 +213,13 @@ class Settings(BaseSettings):
         description="Days in which every file and row is read once in the background and compared "
         "with its checksum; 0 for never.",
     )
+    write_wait: float = Field(
+        default=2.0,
+        ge=0,
+        le=60,
+        description="Seconds that a write waits at most when rows come faster than they are "
+        "sealed; those that would wait longer are refused (429).",
+    )
 
     @field_validator("*", mode="before")
     @classmethod

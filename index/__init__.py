@@ -18,6 +18,7 @@ import numpy.random  # noqa: F401
 
 from index.aliases import AliasChange, CreateAlias, DeleteAlias, RenameAlias
 from index.backfilling import BackfillPoint, BackfillStatus
+from index.backlog import Backlog
 from index.batch import NamedSparse, PointBatch, Selection
 from index.by_versions import MAX_RESCORED
 from index.collection import Collection
@@ -104,6 +105,7 @@ from index.filters.expression import (
 from index.filters.paths import format_path, parse_path
 from index.filters.values import parse_datetime
 from index.filters.walk import conditions_of
+from index.pacing import Refused
 from index.payload.config import FIELD_PARAMETERS, FieldIndex
 from index.query import request as queries
 from index.query import terms
@@ -166,6 +168,7 @@ __all__ = [
     "Answer",
     "AskedKind",
     "BackfillPoint",
+    "Backlog",
     "BackfillStatus",
     "BridgeMode",
     "Collection",
@@ -263,6 +266,7 @@ __all__ = [
     "RecallInfo",
     "Record",
     "RenameAlias",
+    "Refused",
     "SearchRequest",
     "SearchResult",
     "SearchStats",

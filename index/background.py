@@ -1,7 +1,10 @@
-"""Three threads of low priority that carry out the upkeep of all collections.
+"""Three threads that carry out the upkeep of all collections.
 
 One seals, one compacts and empties logs, so that a long compaction does not keep growing rows from
-being sealed; one tries kinds of adapters that take long to fit.
+being sealed; one tries kinds of adapters that take long to fit. Only the last has a low priority:
+the others are waited for, and a thread that holds the interpreter's lock while it gets no core
+keeps searches waiting. How much of the cores they take is a matter of their builders' threads
+(``index.backlog``).
 """
 
 from __future__ import annotations
@@ -32,7 +35,7 @@ class Background:
         self._work = [
             _Worker("seal", self._stopped, self._seal),
             _Worker("compact", self._stopped, self._compact),
-            _Worker("improve", self._stopped, self._improve),
+            _Worker("improve", self._stopped, self._improve, yields=True),
         ]
 
     def start(self) -> None:
@@ -63,6 +66,7 @@ class Background:
                 "compact", Upkeep.compact_delay, lambda upkeep: upkeep.compact(at_once=False)
             ),
             self._look("trim", Upkeep.trim_delay, Upkeep.trim),
+            self._look("merge", Upkeep.merge_delay, Upkeep.merge),
         )
         return min((one for one in looks if one is not None), default=None)
 
@@ -98,15 +102,22 @@ class Background:
 
 class _Worker(threading.Thread):
     def __init__(
-        self, name: str, stopped: threading.Event, look: Callable[[], float | None]
+        self,
+        name: str,
+        stopped: threading.Event,
+        look: Callable[[], float | None],
+        *,
+        yields: bool = False,
     ) -> None:
         super().__init__(name=name, daemon=True)
         self.woken = threading.Event()
         self._stopped = stopped
         self._look = look
+        self._yields = yields
 
     def run(self) -> None:
-        _lower_priority()
+        if self._yields:
+            _lower_priority()
         while not self._stopped.wait(_PAUSE):
             self.woken.clear()
             if self._stopped.is_set():

@@ -33,6 +33,14 @@ class NewRows:
     numbers: Numbers
     values: Vectors | SparseRows
 
+    def after(self, slot: int) -> NewRows:
+        """Return the rows of later slots."""
+        fresh, n = int(np.searchsorted(self.slots, slot, side="right")), len(self.slots)
+        values = self.values
+        rest = values.part(fresh, n) if isinstance(values, SparseRows) else values[fresh:]
+        ids, numbers = self.ids[fresh:], self.numbers[fresh:]
+        return NewRows(self.name, self.slots[fresh:], self.seq, ids, numbers, rest)
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Changes:
@@ -48,10 +56,9 @@ class Changes:
 def apply(view: View, changes: Changes) -> View:
     """Return the view after the changes; applying them again changes nothing."""
     vectors = dict(view.vectors)
+    most = view.config.maintenance.seal_rows
     for rows in changes.rows:
-        old = vectors[rows.name]
-        growing = _extended(old.growing[-1], rows)
-        vectors[rows.name] = replace(old, growing=(*old.growing[:-1], growing))
+        vectors[rows.name] = _extended(vectors[rows.name], rows, most)
     if changes.dead.size:
         for name, old in vectors.items():
             vectors[name] = replace(
@@ -64,12 +71,24 @@ def apply(view: View, changes: Changes) -> View:
     return replace(view, seq=max(view.seq, changes.seq), live=changes.live, vectors=vectors)
 
 
-def _extended(part: AnyGrowing, rows: NewRows) -> AnyGrowing:
+def _extended(old: VectorView, rows: NewRows, most: int) -> VectorView:
+    """Return the vectors with rows appended; a part that has ``most`` rows grows no further.
+
+    So each is sealed by itself, however many wait. Rows that a part already has are left out.
+    """
+    *before, part = old.growing
+    last = max((one.last_slot for one in before), default=0)
+    if rows.slots.size and int(rows.slots[0]) <= last:  # applied again
+        rows = rows.after(last)
+    if part.n >= most:
+        before, part = [*before, part], growing_of(old.config)
     if isinstance(part, SparseGrowing):
         assert isinstance(rows.values, SparseRows)
-        return part.extended(rows.slots, rows.seq, rows.ids, rows.numbers, rows.values)
-    assert isinstance(rows.values, np.ndarray)
-    return part.extended(rows.slots, rows.seq, rows.ids, rows.numbers, rows.values)
+        part = part.extended(rows.slots, rows.seq, rows.ids, rows.numbers, rows.values)
+    else:
+        assert isinstance(rows.values, np.ndarray)
+        part = part.extended(rows.slots, rows.seq, rows.ids, rows.numbers, rows.values)
+    return replace(old, growing=(*before, part))
 
 
 def frozen(view: View, name: str) -> View:

@@ -33,6 +33,7 @@ from index.filters.paths import format_path, parse_path
 from index.filters.walk import with_names
 from index.fitting import Fitting
 from index.healing import Healing
+from index.pacing import Pacing
 from index.payload.config import FieldIndex
 from index.payload.edits import delete_keys, merge, merge_at
 from index.payload.evaluate import estimate
@@ -438,6 +439,11 @@ class Collection(Versioning):
             self.fields.rebuilds,
             self.scrub.integrity(),
         )
+
+    @property
+    def pacing(self) -> Pacing:
+        """What lets rows in no faster than they are sealed; who brings them asks it."""
+        return self.upkeep.pacing
 
     def met_damage(self, text: str) -> None:
         """Let ``state`` tell of damage that a read met, until the collection is opened again."""

@@ -68,9 +68,19 @@ class Replacing:
         self._cancelled = cancelled
 
     def replace(
-        self, name: str, parts: Sequence[AnyGrowing | SealedPart], seals: int | None
+        self,
+        name: str,
+        parts: Sequence[AnyGrowing | SealedPart],
+        seals: int | None,
+        firm: Callable[[], int] = lambda: 0,
     ) -> bool:
         """Write a segment of the parts' live rows and put it in their place.
+
+        Args:
+            name: of the vectors.
+            parts: of that name.
+            seals: the last slot that is in segments then, None where that stays as it was.
+            firm: how many of the threads do not give way to other work, asked now and then.
 
         Returns:
             False when stopped, or when the name was dropped: then nothing has changed.
@@ -86,7 +96,7 @@ class Replacing:
                 dead = [part.dead for part in parts]
                 some = list(zip(sources, dead, strict=True))
                 number = view.config.number(name)
-                checksum = self._write(folder, vectors, number, some)
+                checksum = self._write(folder, vectors, number, some, firm)
                 if checksum is None:
                     return False
                 segment = open_segment(vectors.config, folder, checksum)
@@ -112,6 +122,7 @@ class Replacing:
         vectors: VectorView,
         number: int,
         parts: Sequence[tuple[AnySealed | AnyGrowing, Dead]],
+        firm: Callable[[], int],
     ) -> int | None:
         """Write the live rows of parts as a segment; return its checksum, None if stopped.
 
@@ -125,7 +136,9 @@ class Replacing:
             return write_sparse(folder, live_sparse_rows(sparse), self._cancelled, said)
         rows = live_rows([(p, d) for p, d in parts if isinstance(p, (Growing, Sealed))])
         seed, recent = int(rows.slots.min()), vectors.recent.queries()
-        build = Build(config, seed, self._threads, self._cancelled, said, closest_rows, recent)
+        build = Build(
+            config, seed, self._threads, self._cancelled, said, closest_rows, recent, firm
+        )
         return write_segment(folder, rows, build)
 
     def _prepare(self, gone: Sequence[AnyGrowing | AnySealed], segment: AnySealed) -> None:

@@ -18,14 +18,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
 
+from index.backlog import Backlog, firm_threads, first_rate
 from index.changes import frozen
 from index.demand import Demand
 from index.errors import NoRoom, PalimpsestError, StorageError, SyncFailed
 from index.fields import Fields
 from index.fitting import Fitting
+from index.pacing import Pacing, SealRate
 from index.recover import purge_some
 from index.replacing import Replacing, bytes_to_write
-from index.segments.compact import to_compact
+from index.segments.compact import excess, to_compact, to_merge
 from index.storage.checkpoints import Checkpoints
 from index.storage.files import remove_folder
 from index.view import AnyGrowing, SealedPart
@@ -34,6 +36,8 @@ from index.writer import Writer
 _COUNT_SECONDS = 30.0  # between looks at what searches were counted
 _BUSY_SECONDS = 1.0  # until it is asked again whether fits are under way
 _RETRY_SECONDS = 10.0  # after a failure, a full disk for example
+_MERGE_SECONDS = 30.0  # since the last seal, until full segments are merged
+_EXCESS = 32  # segments beyond what is left of each tier: rows are refused
 _log = logging.getLogger(__name__)
 
 
@@ -86,7 +90,12 @@ class Upkeep:
         self._has_room = has_room
         self._stopped = threading.Event()
         self._checkpoints = Checkpoints(writer.store.path)
+        self._threads = threads
         self._replacing = Replacing(segments, writer, threads, self._stopped.is_set)
+        self._merging = Replacing(segments, writer, threads, self._is_to_wait)
+        self._sealed_at = time.monotonic()
+        sizes = [one.size for one in writer.config.dense.values()]
+        self.pacing = Pacing(self._backlog, SealRate(first_rate(max(sizes, default=1))))
         self._running: dict[str, tuple[str, int]] = {}  # by kind: text, rows of segments inside
         self._seen_seq = writer.view.seq
         self._quiet_since = time.monotonic()
@@ -99,7 +108,7 @@ class Upkeep:
 
     def forget(self, name: str) -> None:
         """Forget the failures of a vector name that was dropped."""
-        for kind in ("seal", "compact"):
+        for kind in ("seal", "compact", "merge"):
             self.succeeded(kind, name)
 
     @property
@@ -147,6 +156,33 @@ class Upkeep:
         """Forget the failure there was."""
         self._failures.pop((kind, name), None)
 
+    # What waits.
+
+    def _backlog(self) -> Backlog:
+        """Return what waits; nothing where nothing is ever sealed."""
+        maintenance = self._writer.config.maintenance
+        rows = segments = 0
+        for vectors in self._writer.view.vectors.values():
+            rows = max(rows, sum(part.n for part in vectors.growing))
+            if len(vectors.sealed) >= maintenance.tier_factor:
+                segments = max(segments, excess(vectors.sealed, maintenance))
+        if self._stopped.is_set():
+            rows = segments = 0  # the store is read only, or about to be closed
+        stalled = next(
+            (one.text for (kind, _), one in self._failures.copy().items() if kind == "seal"), None
+        )
+        return Backlog(rows, maintenance.seal_rows, segments, _EXCESS, stalled)
+
+    def _firm(self) -> int:
+        """Return how many threads of a build do not give way to other work now."""
+        return firm_threads(self.pacing.backlog().pressure, self._threads)
+
+    def _is_to_wait(self) -> bool:
+        """Tell whether merging full segments is to end: rows come in, or the end does."""
+        return self._stopped.is_set() or any(
+            len(vectors.growing) > 1 for vectors in self._writer.view.vectors.values()
+        )
+
     # What is due.
 
     def seal_delay(self) -> float | None:
@@ -163,6 +199,14 @@ class Upkeep:
         if any(len(g) > 1 or g[-1].n >= maintenance.seal_rows for g in worth.values()):
             due = now
         return max(0.0, due - now, self._retry_delay("seal", list(worth)))
+
+    def merge_delay(self) -> float | None:
+        """Return in how many seconds full segments are to be merged, 0 for now; None for never."""
+        names = list(self._to_merge())
+        if not names or self._is_to_wait():
+            return None
+        quiet = self._sealed_at + _MERGE_SECONDS - time.monotonic()
+        return max(0.0, quiet, self._retry_delay("merge", names))
 
     def compact_delay(self) -> float | None:
         """Return in how many seconds a compaction is due, 0 for now; None when none is."""
@@ -261,6 +305,17 @@ class Upkeep:
         }
         return {name: parts for name, parts in due.items() if parts}
 
+    def _to_merge(self) -> dict[str, list[SealedPart]]:
+        """Return the full segments that are merged next, where nothing else is due."""
+        maintenance = self._writer.config.maintenance
+        if self._to_compact():
+            return {}
+        due = {
+            name: to_merge(vectors.sealed, maintenance)
+            for name, vectors in self._writer.view.vectors.items()
+        }
+        return {name: parts for name, parts in due.items() if parts}
+
     # What is done about it.
 
     def seal(self, *, at_once: bool = True) -> None:
@@ -272,7 +327,7 @@ class Upkeep:
         for name, growing in self._worth_sealing().items():
             if not at_once and self._retry_delay("seal", [name]):
                 continue
-            rows = sum(part.live for part in growing)
+            rows = growing[0].live
             with _Attempt(self, "seal", name, f"sealing {rows} rows of {name!r}", 0):
                 self._seal(name)
                 self._checkpoint()
@@ -287,6 +342,20 @@ class Upkeep:
             self.failed("checkpoint", "", str(error))
         else:
             self.succeeded("checkpoint", "")
+
+    def merge(self) -> None:
+        """Merge full segments. No one waits for it: it is not shown as running."""
+        for name, parts in self._to_merge().items():
+            try:
+                self._compact(name, parts, self._merging)
+            except NoRoom:
+                self._sealed_at = time.monotonic()  # again later; nothing is the worse for it
+            except Exception as error:
+                if not self._stopped.is_set():
+                    what = str(error) if isinstance(error, PalimpsestError) else repr(error)
+                    self.failed("merge", name, f"merging {len(parts)} segments of {name!r}: {what}")
+            else:
+                self.succeeded("merge", name)
 
     def compact(self, *, at_once: bool = True) -> None:
         """Carry out the next compaction of every vector name that has one due.
@@ -312,13 +381,21 @@ class Upkeep:
             rows = sum(part.live for part in parts)
             text = f"compacting {len(parts)} segments, {rows} rows of {name!r}"
             with _Attempt(self, "compact", name, text, rows):
-                self._compact(name, parts)
+                self._compact(name, parts, self._replacing, self._firm)
 
     def _seal(self, name: str) -> None:
         part = self._writer.call(lambda: self._freeze(name)).result()
-        if part is not None:
-            self._require_room(name, [part])
-        if part is not None and self._replacing.replace(name, [part], seals=part.last_slot):
+        if part is None:
+            return
+        self._require_room(name, [part])
+        rate, sealed = self.pacing.rate, False
+        rate.begin(part.n)
+        try:
+            sealed = self._replacing.replace(name, [part], part.last_slot, self._firm)
+        finally:
+            rate.end(sealed=sealed)
+            self._sealed_at = time.monotonic()
+        if sealed:
             while self._writer.call(lambda: purge_some(self._writer.store)).result():
                 pass
 
@@ -328,9 +405,15 @@ class Upkeep:
         if not self._has_room(needed):
             raise NoRoom(needed)
 
-    def _compact(self, name: str, parts: Sequence[SealedPart]) -> None:
+    def _compact(
+        self,
+        name: str,
+        parts: Sequence[SealedPart],
+        replacing: Replacing,
+        firm: Callable[[], int] = lambda: 0,
+    ) -> None:
         self._require_room(name, parts)
-        if self._replacing.replace(name, parts, seals=None):
+        if replacing.replace(name, parts, None, firm):
             for part in parts:
                 remove_folder(self._segments / part.segment.name)
 

@@ -7,8 +7,9 @@ searchable. Without ``wait`` the same is only called "acknowledged": such a writ
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
+from contextlib import contextmanager
 from typing import TypeVar
 
 import msgspec
@@ -35,6 +36,7 @@ from app.schemas.updates import (
     to_vector_deletion,
     to_vector_update,
 )
+from app.work.backlog import ask, refuse_early, rows_of, wait
 from app.work.lists import check_updates
 from index import CollectionConfig
 
@@ -47,6 +49,8 @@ _DELETE_PAYLOAD = msgspec.json.Decoder(DeletePayloadBody)
 _UPDATE_VECTORS = msgspec.json.Decoder(UpdateVectorsBody)
 _DELETE_VECTORS = msgspec.json.Decoder(DeleteVectorsBody)
 _OPERATIONS = msgspec.json.Decoder(OperationsBody)
+
+_BRINGS_ROWS = (to_upsert, to_vector_update)
 
 
 async def upsert(call: Call) -> UpdateReply:
@@ -114,15 +118,32 @@ async def batch(call: Call) -> list[UpdateReply]:
     updates = await call.begun(checked, parameters.timeout)
     if any(update.adds for update in updates):
         await call.context.load.require_room(len(call.body))
-    for update in updates:
+    rows = sum(rows_of(update.batch) for update in updates)
+    with _leave(call, rows) as seconds:
+        if seconds:
+            await wait(call, seconds, parameters.timeout)
+        for update in updates:
 
-        def begin(update: Update = update) -> Future[int]:
-            return update.begin(call.collection)
+            def begin(update: Update = update) -> Future[int]:
+                return update.begin(call.collection)
 
-        written = await call.begun(begin, None)  # of all or of none: the first is under way
-        replies.append(await outcome(call, written, parameters))
-        _count(call, update)
+            written = await call.begun(begin, None)  # of all or of none: the first is under way
+            replies.append(await outcome(call, written, parameters))
+            _count(call, update)
     return replies
+
+
+@contextmanager
+def _leave(call: Call, rows: int) -> Iterator[float]:
+    """Ask leave for the rows of several writes, which are under way inside."""
+    if not rows:
+        yield 0.0
+        return
+    seconds = ask(call, rows)
+    try:
+        yield seconds
+    finally:
+        call.collection.pacing.came(rows)
 
 
 async def outcome(call: Call, written: Future[int], parameters: Parameters) -> UpdateReply:
@@ -146,16 +167,42 @@ async def _write(
     def decode(text: bytes) -> Update:
         return to_update(decoder.decode(text), call.collection.config)
 
-    def begin() -> tuple[Update, Future[int]]:
+    def begin() -> tuple[Update, Future[int] | float]:
+        """Begin the write, or tell in how many seconds its rows may come."""
         require_utf8(call.body)
         update = call.read_update(decoder.type, decode)
         _check(call, [update], parameters)
-        return update, update.begin(call.collection)
+        rows = rows_of(update.batch)
+        seconds = ask(call, rows) if rows else 0.0
+        return update, seconds or _begin(call, update, rows)
 
+    if not call.has_small_body and to_update in _BRINGS_ROWS:
+        refuse_early(call)
     update, written = await call.begun(begin, parameters.timeout)
+    if not isinstance(written, Future):
+        rows = rows_of(update.batch)
+        try:
+            await wait(call, written, parameters.timeout)
+        except BaseException:
+            call.collection.pacing.came(rows)
+            raise
+        written = await call.begun(lambda: _begin(call, update, rows), None)
     reply = await outcome(call, written, parameters)
     _count(call, update)
     return reply
+
+
+def _begin(call: Call, update: Update, rows: int) -> Future[int]:
+    """Queue a write whose rows were given leave; they have come when it is done."""
+    try:
+        written = update.begin(call.collection)
+    except BaseException:
+        if rows:
+            call.collection.pacing.came(rows)
+        raise
+    if rows:
+        written.add_done_callback(lambda _: call.collection.pacing.came(rows))
+    return written
 
 
 def _check(call: Call, updates: Sequence[Update], parameters: Parameters) -> None:

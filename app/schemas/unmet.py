@@ -46,7 +46,10 @@ OPTIMIZERS: Kept = {
     "memmap_threshold": ((), "originals of sealed rows are always mapped"),
     "flush_interval_sec": ((0,), "a write is on disk before it is acknowledged"),
     "max_optimization_threads": (("auto",), "the server's `--threads` holds"),
-    "prevent_unoptimized": ((False,), "searches and writes never wait for background work"),
+    "prevent_unoptimized": (
+        (False,),
+        "writes wait for sealing only when rows come faster than they are sealed",
+    ),
 }
 WAL: Kept = {
     "wal_capacity_mb": ((32,), "the log is SQLite's, of 32 MB between checkpoints"),

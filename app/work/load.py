@@ -34,7 +34,7 @@ class Load(Collector):
         self.memory = memory
         self._most_requests = settings.request_limit
         self._body_limit = settings.body_limit
-        self._most_bodies = max(2 * settings.body_limit, memory.limit // BODIES_SHARE)
+        self.most_bodies = max(2 * settings.body_limit, memory.limit // BODIES_SHARE)
         self._bodies = 0  # bytes of bodies of requests under way
         self._refused = {"requests": 0, "bodies": 0, "memory": 0}
 
@@ -54,7 +54,7 @@ class Load(Collector):
         if under_way > self._most_requests:
             raise self._refusal("requests", f"{self._most_requests} requests are under way")
         size = self._size(scope)
-        if size and self._bodies and self.memory.limit and self._bodies + size > self._most_bodies:
+        if size and self._bodies and self.memory.limit and self._bodies + size > self.most_bodies:
             raise self._refusal("bodies", f"bodies of {self._bodies} bytes are being read")
         if adds(scope["method"], path):
             await self.require_room(size)

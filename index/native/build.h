@@ -25,6 +25,7 @@ struct BuildParameters {
   size_t ef_construction = 200;
   uint64_t seed = 0;
   size_t threads = 1;
+  const std::atomic<size_t>* share = nullptr;  // threads that do not give way, see parallel.h
 };
 
 class GraphBuilder {
@@ -38,7 +39,7 @@ class GraphBuilder {
         metric_(metric),
         p_(parameters),
         cancelled_(cancelled),
-        threads_(parameters.threads) {
+        threads_(parameters.threads, parameters.share) {
     draw_levels();
     encode(vectors, size, order);
     links0_.assign(n * slots(0), 0);

@@ -230,10 +230,12 @@ struct PyGraph {
 
 struct PyBuild {
   std::atomic<bool> cancelled{false};
+  std::atomic<size_t> firm{0};
   FrozenArrays arrays;
   bool built = false;
 
   void cancel() { cancelled.store(true); }
+  void share(size_t count) { firm.store(count); }
 
   bool run(const In2<float>& vectors, const std::string& metric, const In1<uint32_t>& order,
            size_t M, size_t ef_construction, uint64_t seed, size_t threads) {
@@ -245,7 +247,7 @@ struct PyBuild {
     for (size_t i = 0; i < n; ++i) require(order.data()[i] < n, "order points outside the vectors");
     require(metric_of(metric) != Metric::l1, "graphs are built for inner_product and l2");
     GraphBuilder builder(vectors.data(), n, vectors.shape(1), metric_of(metric), order.data(),
-                         {M, ef_construction, seed, threads}, cancelled);
+                         {M, ef_construction, seed, threads, &firm}, cancelled);
     built = builder.run();
     if (built) arrays = freeze(builder, order.data());
     return built;
@@ -776,6 +778,7 @@ NB_MODULE(_native, m) {
   nb::class_<PyBuild>(m, "GraphBuild")
       .def(nb::init<>())
       .def("cancel", &PyBuild::cancel)
+      .def("share", &PyBuild::share, "threads"_a)
       .def("run", &PyBuild::run, "vectors"_a, "metric"_a, "order"_a, "M"_a, "ef_construction"_a,
            "seed"_a, "threads"_a, NoGil())
       .def("take", &PyBuild::take);

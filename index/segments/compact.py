@@ -1,7 +1,9 @@
 """Which segments to compact: several of one tier into one, or one that is mostly dead or outdated.
 
 A segment's tier is the power of ``tier_factor`` closest to its number of live rows, so each row is
-rewritten about once per tier it rises through.
+rewritten about once per tier it rises through. Segments of about ``seal_rows`` rows and more are
+dear to rewrite: while rows come in ``FULL_SEGMENTS`` of a tier are left, as they save a search less
+than they take from seals. Once none come those are merged as well (``to_merge``).
 """
 
 from __future__ import annotations
@@ -14,22 +16,73 @@ from index.config import MaintenanceConfig, SparseConfig, VectorConfig
 from index.segments.sealed import Sealed, is_outdated
 from index.view import SealedPart
 
+FULL_SEGMENTS = 12  # of a tier, that are left while rows come in
+_FULL_SHARE = 0.5  # of ``seal_rows``, from which a segment is full
+_CROWDED = 2  # times the segments that a tier is left: dead rows wait for it then
+
 
 def to_compact(
     parts: Sequence[SealedPart],
     config: VectorConfig | SparseConfig,
     maintenance: MaintenanceConfig,
 ) -> list[SealedPart]:
-    """Return the segments the next compaction takes, oldest first; empty when none is due."""
-    tiers: dict[int, list[SealedPart]] = defaultdict(list)
+    """Return the segments the next compaction takes, oldest first; empty when none is due.
+
+    Many small ones are taken at once, up to the rows of ``tier_factor`` full ones.
+    """
+    tiers = _tiers(parts, maintenance)
+    for tier in sorted(tiers):
+        if len(tiers[tier]) >= _CROWDED * _left(tiers[tier], maintenance):
+            return _budgeted(tiers[tier], maintenance)
     for part in parts:
         if part.dead.count > maintenance.dead_ratio * part.n or part.live == 0:
             return [part]
-        tiers[_tier(part.live, maintenance.tier_factor)].append(part)
+    for tier in sorted(tiers):
+        if len(tiers[tier]) >= _left(tiers[tier], maintenance):
+            return _budgeted(tiers[tier], maintenance)
+    return [part for part in parts if _is_outdated(part, config)][:1]
+
+
+def to_merge(parts: Sequence[SealedPart], maintenance: MaintenanceConfig) -> list[SealedPart]:
+    """Return the full segments that are merged when no rows come in; empty when none are."""
+    tiers = _tiers(parts, maintenance)
     for tier in sorted(tiers):
         if len(tiers[tier]) >= maintenance.tier_factor:
             return tiers[tier][: maintenance.tier_factor]
-    return [part for part in parts if _is_outdated(part, config)][:1]
+    return []
+
+
+def excess(parts: Sequence[SealedPart], maintenance: MaintenanceConfig) -> int:
+    """Return how many segments there are beyond those that tiers are left."""
+    tiers = _tiers(parts, maintenance).values()
+    return sum(max(0, len(tier) - _left(tier, maintenance)) for tier in tiers)
+
+
+def _tiers(
+    parts: Sequence[SealedPart], maintenance: MaintenanceConfig
+) -> dict[int, list[SealedPart]]:
+    tiers: dict[int, list[SealedPart]] = defaultdict(list)
+    for part in parts:
+        if part.live:
+            tiers[_tier(part.live, maintenance.tier_factor)].append(part)
+    return tiers
+
+
+def _left(tier: Sequence[SealedPart], maintenance: MaintenanceConfig) -> int:
+    """Return how many segments make a compaction of a tier due."""
+    full = all(part.live >= _FULL_SHARE * maintenance.seal_rows for part in tier)
+    return max(maintenance.tier_factor, FULL_SEGMENTS) if full else maintenance.tier_factor
+
+
+def _budgeted(tier: Sequence[SealedPart], maintenance: MaintenanceConfig) -> list[SealedPart]:
+    """Return the oldest of a tier, those that are left at least, up to a number of rows."""
+    budget, taken, rows = maintenance.tier_factor * maintenance.seal_rows, list[SealedPart](), 0
+    for part in tier:
+        if len(taken) >= maintenance.tier_factor and rows + part.live > budget:
+            break
+        taken.append(part)
+        rows += part.live
+    return taken
 
 
 def _is_outdated(part: SealedPart, config: VectorConfig | SparseConfig) -> bool:

@@ -70,8 +70,11 @@ def build(
     seed: int,
     threads: int,
     cancelled: Callable[[], bool],
+    firm: Callable[[], int] = lambda: 0,
 ) -> Graph | None:
     """Build the graph of (n, d) vectors; None when cancelled.
+
+    Of its ``threads``, ``firm`` do not give way to other work; it is asked now and then.
 
     Row i of the graph stands for ``vectors[graph.order[i]]``: rows come out in breadth-first order,
     so that rows visited together lie together.
@@ -83,8 +86,9 @@ def build(
         vectors = _directed(vectors, seed)
     order = insertion_order(vectors, config, seed)
     native = _native.GraphBuild()
+    native.share(firm())
     done = threading.Event()
-    watcher = threading.Thread(target=_watch, args=(native, cancelled, done), daemon=True)
+    watcher = threading.Thread(target=_watch, args=(native, cancelled, firm, done), daemon=True)
     watcher.start()
     try:
         built = native.run(vectors, metric, order, config.M, config.ef_construction, seed, threads)
@@ -113,9 +117,13 @@ def _directed(vectors: Vectors, seed: int) -> Vectors:
 
 
 def _watch(
-    native: _native.GraphBuild, cancelled: Callable[[], bool], done: threading.Event
+    native: _native.GraphBuild,
+    cancelled: Callable[[], bool],
+    firm: Callable[[], int],
+    done: threading.Event,
 ) -> None:
     while not done.wait(_POLL_SECONDS):
+        native.share(firm())
         if cancelled():
             native.cancel()
             return

@@ -59,7 +59,8 @@ class Build:
     """How to build: ``cancelled`` is asked now and then, and ends the work early.
 
     ``said`` is put into the description of the segment. ``closest_rows`` is what is probed, None
-    for nothing; ``recent`` are queries of late.
+    for nothing; ``recent`` are queries of late. ``firm`` tells how many of the threads do not give
+    way to other work.
     """
 
     config: VectorConfig
@@ -69,6 +70,7 @@ class Build:
     said: Mapping[str, Any] = field(default_factory=dict)
     closest_rows: ClosestRows | None = None
     recent: Sequence[Vector] = ()
+    firm: Callable[[], int] = lambda: 0
 
 
 def live_rows(parts: Sequence[tuple[Growing | Sealed, Dead]]) -> LiveRows:
@@ -132,6 +134,7 @@ def write_segment(folder: Path, rows: LiveRows, to: Build) -> int | None:
             seed=to.seed,
             threads=to.threads,
             cancelled=to.cancelled,
+            firm=to.firm,
         )
         if graph is None:
             return None

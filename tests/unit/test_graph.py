@@ -2,6 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
+import os
+import sys
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import hnswlib
@@ -20,6 +28,7 @@ from tests.conftest import Corpus
 
 K, EF = 10, 40
 ROWS = 10_000
+LOWEST = 19  # niceness
 
 
 def config(size: int, distance: Distance = Distance.EUCLID, **changes: Any) -> VectorConfig:
@@ -31,6 +40,7 @@ def built(
     distance: Distance = Distance.EUCLID,
     *,
     threads: int = 2,
+    firm: Callable[[], int] = lambda: 0,
     seed: int = 1,
     **changes: Any,
 ) -> Graph:
@@ -41,6 +51,7 @@ def built(
         seed=seed,
         threads=threads,
         cancelled=lambda: False,
+        firm=firm,
     )
     assert graph is not None
     return graph
@@ -134,6 +145,47 @@ def test_the_number_of_threads_does_not_matter() -> None:
     np.testing.assert_array_equal(one.order, two.order)
     for name, array in one.arrays().items():
         np.testing.assert_array_equal(array, two.arrays()[name])
+
+
+def test_how_many_threads_give_way_does_not_matter() -> None:
+    vectors = small(3_000, 24)
+    shares = itertools.cycle([0, 1, 4, 2])
+    graphs = [
+        built(vectors, threads=1),
+        built(vectors, threads=1, firm=lambda: 1),
+        built(vectors, threads=3, firm=lambda: 1),
+        built(vectors, threads=3, firm=lambda: 3),
+        built(vectors, threads=3, firm=lambda: next(shares)),
+    ]
+    for graph in graphs[1:]:
+        for name, array in graphs[0].arrays().items():
+            np.testing.assert_array_equal(array, graph.arrays()[name])
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="threads have no priority of their own")
+@pytest.mark.parametrize("firm", [0, 2])
+def test_firm_threads_do_the_work_at_the_priority_of_the_program(firm: int) -> None:
+    """Seconds that threads of low priority have worked, by the last look while it is built."""
+    seconds = {True: 0.0, False: 0.0}  # by whether they give way
+    others = set(os.listdir("/proc/self/task")) - {str(threading.get_native_id())}
+
+    def look() -> int:
+        sums = {True: 0.0, False: 0.0}
+        for task in set(os.listdir("/proc/self/task")) - others:
+            with suppress(OSError):
+                fields = Path(f"/proc/self/task/{task}/stat").read_text().rpartition(")")[2].split()
+                sums[int(fields[16]) == LOWEST] += int(fields[11]) / os.sysconf("SC_CLK_TCK")
+        for kind, worked in sums.items():
+            seconds[kind] = max(seconds[kind], worked)
+        return firm
+
+    before = time.thread_time()
+    built(small(12_000, 64), threads=2, firm=look)
+    seconds[False] -= before
+    if firm:
+        assert seconds[True] < 0.1 * seconds[False]
+    else:
+        assert seconds[False] < 0.5 * seconds[True]
 
 
 def test_the_seed_does() -> None:

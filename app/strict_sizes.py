@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from app.strict_filters import bad_request, refusal
 from app.strict_limits import Limits
-from index import Collection, VectorConfig
+from index import Collection, VectorConfig, VectorInfo
 
 ORIGINAL_BYTES = {"float32": 4, "float16": 2, "int8": 1}
 MEGABYTE = 1024 * 1024
@@ -40,7 +40,7 @@ def _vector_bytes(collection: Collection) -> int:
     for name, held in collection.state().vectors.items():
         space = config.vectors.get(name)
         if isinstance(space, VectorConfig):
-            total += held.points * space.size * _bytes_of(space)
+            total += held.points * space.size * _bytes_of(space, held)
         else:
             rows = held.points + held.dead
             kept = held.bytes_by_component
@@ -49,12 +49,13 @@ def _vector_bytes(collection: Collection) -> int:
     return int(total)
 
 
-def _bytes_of(space: VectorConfig) -> float:
-    """Return the bytes of one value of a vector."""
+def _bytes_of(space: VectorConfig, held: VectorInfo) -> float:
+    """Return the bytes of one value of a vector; of codes, the largest that segments have."""
     if space.datatype == "uint8":
         return 1
     if space.originals == "none":
-        return int(space.encoding) / 8
+        finest = max(held.recall.bits, default=0) if held.recall is not None else 0
+        return max(int(space.encoding), finest) / 8
     return ORIGINAL_BYTES[space.originals]
 
 

@@ -103,12 +103,13 @@ def _plan_seconds(vectors: VectorView, config: VectorConfig, plan: SearchPlan) -
     per_row = 0.0
     for part in vectors.sealed:
         assert isinstance(part.segment, Sealed)
-        searcher = part.segment.searcher
-        if is_walked(searcher, part.n, plan):
-            per_row += min(part.n, plan.ef * _SCORED_PER_EF) * _PER_VISIT
-            per_row += min(part.n, plan.ef if plan.surely else plan.rescored) * _PER_FLOAT
+        searcher, tried = part.segment.searcher, plan.at(part.segment.effort)
+        if is_walked(searcher, part.n, tried):
+            per_row += min(part.n, tried.ef * _SCORED_PER_EF) * _PER_VISIT
+            per_row += min(part.n, tried.ef if tried.surely else tried.rescored) * _PER_FLOAT
         else:
-            per_row += _scan_seconds(plan, part.n, by_codes=searcher.has_codes and not plan.exact)
+            by_codes = searcher.has_codes and not tried.exact
+            per_row += _scan_seconds(tried, part.n, by_codes=by_codes)
     for growing in vectors.growing:
         assert isinstance(growing, Growing)
         by_codes = growing.encoder is not None and not plan.exact

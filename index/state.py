@@ -120,7 +120,7 @@ def vector_state(vectors: VectorView) -> VectorInfo:
 def recall_state(vectors: VectorView) -> RecallInfo:
     """Return what the segments of a dense vector name were found to need."""
     segments = [part.segment for part in vectors.sealed if isinstance(part.segment, Sealed)]
-    known = [(each.n, each.probed.recall) for each in segments if each.probed is not None]
+    known = [(each.n, each.found.recall) for each in segments if each.found is not None]
     rows = sum(n for n, _ in known)
     return RecallInfo(
         segments=Counter(each.decision for each in segments),

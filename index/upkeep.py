@@ -25,6 +25,7 @@ from index.errors import NoRoom, PalimpsestError, StorageError, SyncFailed
 from index.fields import Fields
 from index.fitting import Fitting
 from index.pacing import Pacing, SealRate
+from index.probing import Probing, to_write_anew
 from index.recover import purge_some
 from index.replacing import Replacing, bytes_to_write
 from index.segments.compact import excess, to_compact, to_merge
@@ -91,6 +92,7 @@ class Upkeep:
         self._stopped = threading.Event()
         self._checkpoints = Checkpoints(writer.store.path)
         self._threads = threads
+        self._probing = Probing(writer, self._stopped.is_set)
         self._replacing = Replacing(segments, writer, threads, self._stopped.is_set)
         self._merging = Replacing(segments, writer, threads, self._is_to_wait)
         self._sealed_at = time.monotonic()
@@ -218,6 +220,8 @@ class Upkeep:
             delays.append(self._retry_delay("store", [""]))
         if self._fields.is_due():
             delays.append(self._retry_delay("save", [""]))
+        if self._probing.is_due():
+            delays.append(self._retry_delay("probe", [""]))
         if self._versions.is_due():
             delays.append(self._retry_delay("fit", [""]))
         elif self._writer.view.bridges:
@@ -250,15 +254,21 @@ class Upkeep:
         )
 
     def improve(self) -> None:
-        """Try the dearer kinds of an adapter. No one waits for it: it is not shown as running."""
+        """Try the dearer kinds of an adapter."""
+        self._quietly(
+            "improve", "trying further kinds of an adapter", self._versions.fitting.improve
+        )
+
+    def _quietly(self, kind: str, text: str, work: Callable[[], None]) -> None:
+        """Do what no one waits for: it is not shown as running."""
         try:
-            self._versions.fitting.improve()
+            work()
         except Exception as error:
             if not self._stopped.is_set():
                 what = str(error) if isinstance(error, PalimpsestError) else repr(error)
-                self.failed("improve", "", f"trying further kinds of an adapter: {what}")
+                self.failed(kind, "", f"{text}: {what}")
         else:
-            self.succeeded("improve", "")
+            self.succeeded(kind, "")
 
     def pending(self) -> int:
         """Return the rows that wait for a seal or a compaction, or are inside one."""
@@ -301,6 +311,7 @@ class Upkeep:
         maintenance = self._writer.config.maintenance
         due = {
             name: to_compact(vectors.sealed, vectors.config, maintenance)
+            or to_write_anew(vectors.sealed)
             for name, vectors in self._writer.view.vectors.items()
         }
         return {name: parts for name, parts in due.items() if parts}
@@ -375,6 +386,8 @@ class Upkeep:
         if self._versions.is_due() and (at_once or not self._retry_delay("fit", [""])):
             with _Attempt(self, "fit", "", "tending versions (adapters, demand)", 0):
                 self._versions.tend()
+        if self._probing.is_due() and (at_once or not self._retry_delay("probe", [""])):
+            self._quietly("probe", "probing a segment", self._probing.probe)
         for name, parts in self._to_compact().items():
             if not at_once and self._retry_delay("compact", [name]):
                 continue

@@ -120,6 +120,13 @@ def decide(sample: Sample, means: Means) -> Decided:
     return Decided(best.effort, best.bits, probed)
 
 
+def measured(sample: Sample, find: Find, fixed: bool) -> Probed:
+    """Return what a probe finds of a segment that is searched as it is: planned, or short."""
+    recall, enough = holds(sample, find)
+    decision: Decision = "planned" if enough else "short"
+    return Probed(RULE, decision, recall, recall, len(sample.queries), sample.recent, None, fixed)
+
+
 def holds(sample: Sample, find: Find) -> tuple[Recall, bool]:
     """Return the recall of one way to search, and whether it is as good as wanted.
 

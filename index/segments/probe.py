@@ -42,6 +42,10 @@ Find: TypeAlias = Callable[[Vector, int], Rows]
 Exact: TypeAlias = NDArray[np.float64]
 
 
+class Cancelled(Exception):
+    """The probe was to end early; it has changed nothing."""
+
+
 class Recall(NamedTuple):
     """Recall@10 of a sample: the mean, and that of the worst twentieth of the queries."""
 
@@ -59,16 +63,25 @@ class Recall(NamedTuple):
 class Source:
     """The ``n`` rows of a segment that exact search compares.
 
-    ``read`` gives any of them, ``score`` their float32 distances (q, m) to queries.
+    ``read`` gives any of them, ``score`` their float32 distances (q, m) to queries; ``cancelled``
+    is asked now and then.
     """
 
     read: Read
     score: Callable[[Vectors, Rows], NDArray[np.float32]]
     n: int
     config: VectorConfig
+    cancelled: Callable[[], bool]
+
+    def check(self) -> None:
+        """Raise Cancelled when the probe is to end."""
+        if self.cancelled():
+            raise Cancelled
 
 
-def source_of(kept: Kept, config: VectorConfig) -> Source:
+def source_of(
+    kept: Kept, config: VectorConfig, cancelled: Callable[[], bool] = lambda: False
+) -> Source:
     """Return what exact search compares of rows as they are kept, or float32 ones (n, d)."""
     searcher = Searcher(config.distance, config.size, kept)
     return Source(
@@ -76,6 +89,7 @@ def source_of(kept: Kept, config: VectorConfig) -> Source:
         lambda queries, rows: searcher.score(queries, rows, by_codes=False),
         len(kept),
         config,
+        cancelled,
     )
 
 
@@ -100,10 +114,11 @@ class Sample:
         return min(K, self.source.n - 1)
 
     def recalls(self, find: Find) -> Exact:
-        """Return the recall@k of each query (q,)."""
+        """Return the recall@k of each query (q,). Raises Cancelled."""
         return np.array([self._recall(place, find) for place in range(len(self.queries))])
 
     def _recall(self, place: int, find: Find) -> float:
+        self.source.check()
         own, query = int(self.own[place]), self.queries[place]
         rows = find(query, self.k if own < 0 else self.k + 1).astype(np.int64)
         rows = np.unique(rows[rows != own][: self.k])
@@ -122,7 +137,11 @@ class Sample:
 
 
 def draw(source: Source, recent: Sequence[Vector], seed: int) -> Sample | None:
-    """Return a sample of a segment; None where it has too few rows, or none tell of anything."""
+    """Return a sample of a segment; None where it has too few rows, or none tell of anything.
+
+    Raises:
+        Cancelled: the source says so.
+    """
     if source.n < FEWEST_ROWS:
         return None
     rng = np.random.default_rng(seed)
@@ -234,6 +253,7 @@ def _exact(source: Source, queries: Vectors, own: NDArray[np.int64]) -> _Closest
     block = np.empty((q, min(_BLOCK_ROWS, source.n)), dtype=np.float32)
     for start in range(0, source.n, block.shape[1]):
         stop = min(start + block.shape[1], source.n)
+        source.check()
         _score(source, queries, start, block[:, : stop - start])
         for place in range(q):
             scores = block[place, : stop - start]

@@ -24,7 +24,7 @@ from index.segments.effort import Effort
 from index.segments.graph import Graph, build
 from index.segments.growing import Growing
 from index.segments.originals import Kept, keep
-from index.segments.probe import Find, draw, resolution, source_of
+from index.segments.probe import Cancelled, Find, draw, resolution, source_of
 from index.segments.sealed import GRAPH_ROWS, Sealed, describe, is_walked
 from index.segments.searcher import Searcher
 from index.storage.files import Array, write_folder
@@ -153,7 +153,10 @@ def write_segment(folder: Path, rows: LiveRows, to: Build) -> int | None:
     kept = _kept(ordered.vectors, config)
     if kept is not None:
         arrays["kept"] = kept
-    coded, decided = _probed(_Parts(ordered, kept, graph), to)
+    try:
+        coded, decided = _probed(_Parts(ordered, kept, graph), to)
+    except Cancelled:
+        return None
     if decided is not None:
         description["probe"] = decided.probed.to_json()
         description["effort"] = decided.effort.to_json()
@@ -236,7 +239,8 @@ def _probed(parts: _Parts, to: Build) -> tuple[_Coded | None, Decided | None]:
     closest_rows = to.closest_rows
     if closest_rows is None or (coded is None and parts.graph is None) or to.cancelled():
         return coded, None
-    source = source_of(parts.rows.vectors if parts.kept is None else parts.kept, config)
+    kept = parts.rows.vectors if parts.kept is None else parts.kept
+    source = source_of(kept, config, to.cancelled)
     sample = draw(source, to.recent, to.seed)
     if sample is None:
         return coded, None

@@ -15,7 +15,7 @@ no graph.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -63,6 +63,7 @@ class Sealed:
     lacking: tuple[str, ...]  # damaged files that are made anew when it is written again
     effort: Effort = PLANNED  # of its searches
     probed: Probed | None = None  # what that was decided by; None where nothing was probed
+    _noted: list[Probed | None] = field(default_factory=list, repr=False)
 
     @classmethod
     def open(
@@ -123,7 +124,21 @@ class Sealed:
     @property
     def decision(self) -> str:
         """What was decided of its searches, ``unprobed`` where nothing was."""
-        return UNPROBED if self.probed is None else self.probed.decision
+        return UNPROBED if self.found is None else self.found.decision
+
+    @property
+    def found(self) -> Probed | None:
+        """What the last probe found, when the segment was written or since it was opened."""
+        return self._noted[0] if self._noted else self.probed
+
+    @property
+    def is_noted(self) -> bool:
+        """Tell whether it was probed since it was opened."""
+        return bool(self._noted)
+
+    def note(self, probed: Probed | None) -> None:
+        """Keep what a probe found since, in memory; None where there was nothing to tell."""
+        self._noted[:] = [probed]
 
     def find(self, slots: Slots) -> NDArray[np.intp]:
         """Return the row of each slot, -1 where it is not here."""

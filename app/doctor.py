@@ -13,7 +13,13 @@ from typing import Any, TextIO
 
 from app.options.option import variable_of
 from app.settings import Settings
-from index import CollectionNotFound, Report, check_directory
+from index import (
+    CollectionNotFound,
+    PalimpsestError,
+    Report,
+    check_directory,
+    repair_directory,
+)
 
 _VARIABLE = variable_of("data")
 WRONG_USAGE = 2  # status, as argparse has it
@@ -37,18 +43,27 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
         help="the directory (PALIMPSEST_DATA, or else ./data)",
     )
     parser.add_argument("--collection", metavar="NAME", help="check only this collection")
+    parser.add_argument(
+        "--repair",
+        action="store_true",
+        help="make anew what can be derived, and bring back from segments what a store lost; no "
+        "server may be running; nothing is removed that is not kept in lost+found/",
+    )
     parser.add_argument("--json", action="store_true", help="print the report as one JSON object")
 
 
 def run(given: dict[str, Any]) -> int:
     """Check, print the report, and return the exit status."""
     data = given["data"] or Path(os.environ.get(_VARIABLE) or Settings.model_fields["data"].default)
-    terminal = sys.stderr
+    examine = repair_directory if given["repair"] else check_directory
     try:
-        report = check_directory(data, given["collection"], progress=_progress(terminal))
+        report = examine(data, given["collection"], progress=_progress(sys.stderr))
     except CollectionNotFound as error:
         sys.stderr.write(f"palimpsest: {error}\n")
         return WRONG_USAGE
+    except PalimpsestError as error:  # a server holds it, or nothing can be written there
+        report = Report(data)
+        report.refuse(error)
     sys.stdout.write(json.dumps(report.to_json(), indent=1) if given["json"] else told(report))
     sys.stdout.write("\n")
     return report.exit_status

@@ -45,6 +45,7 @@ from index.config import (
 from index.damage import DamagedInfo
 from index.database import Database, check_vector_name
 from index.doctor.directory import check_directory
+from index.doctor.repairing import repair_directory
 from index.doctor.report import Report
 from index.encoding.text import format_vector, parse_vector, parse_vectors
 from index.errors import (
@@ -318,6 +319,7 @@ __all__ = [
     "parse_vector",
     "parse_vectors",
     "queries",
+    "repair_directory",
     "stopping",
     "terms",
 ]

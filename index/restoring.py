@@ -60,11 +60,16 @@ def restore(folder: Path) -> Restored:
         Damaged: the database itself cannot be read, or is not that of the collection.
     """
     with lock_directory(folder.parent.parent):
-        position = accept(folder / STORE)
-        restored = Restored(position.seq, position.points)
-        with closing(Collection(folder.name, folder, threads=1, changed=lambda: None)) as opened:
-            for segment, column in _in_order(folder, opened, restored):
-                _write_rows(opened, segment, column, position, restored)
+        return restore_held(folder)
+
+
+def restore_held(folder: Path) -> Restored:
+    """Restore as ``restore`` does, where the caller holds the lock of the data directory."""
+    position = accept(folder / STORE)
+    restored = Restored(position.seq, position.points)
+    with closing(Collection(folder.name, folder, threads=1, changed=lambda: None)) as opened:
+        for segment, column in _in_order(folder, opened, restored):
+            _write_rows(opened, segment, column, position, restored)
     return restored
 
 

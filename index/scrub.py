@@ -123,7 +123,7 @@ class Scrub:
         check_folders(stored, sink, self._progress.at, lambda at: self._reached(tuple(at)))
 
     def _rows(self, stored: Stored, sink: _Sink) -> None:
-        with telling(sink, "store", self._store):
+        with telling(sink, "rows", self._store):
             check_rows(stored, sink, self._progress.at, self._reached)
 
     def _points(self, stored: Stored, sink: _Sink) -> None:

@@ -12,7 +12,7 @@ from index.checks.folders import check_folders
 from index.checks.orphans import check_lost, check_orphans, lost_of
 from index.checks.points import Points
 from index.checks.stored import Listing, Stored, opened
-from index.checks.tables import check_folded, check_pages, check_position, check_staged
+from index.checks.tables import check_pages, check_position, check_rows, waiting_rows
 from index.collection_config import CollectionConfig
 from index.storage.schema import FORMAT
 from index.storage.tidying import ADAPTERS, FIELDS, SEGMENTS
@@ -90,8 +90,10 @@ def _examine(stored: Stored, sink: _Named, examined: Examined, in_use: bool) -> 
     whole = check_pages(stored, sink)
     check_folders(stored, sink)
     check_position(stored, listing, sink)
-    check_folded(stored, sink)
-    examined.staged_rows = check_staged(stored, listing, sink)
+    if whole:
+        with telling(sink, "rows", stored.path):
+            check_rows(stored, sink)
+            examined.staged_rows = waiting_rows(stored)
     if whole and listing.format >= _NUMBERED:
         with telling(sink, "points", stored.path):
             points = Points(stored, sink, sink.distrusted, in_use=in_use)
@@ -121,6 +123,8 @@ def _check_backlog(stored: Stored, listing: Listing, examined: Examined, sink: S
         waiting.append(f"the store has format {listing.format}, this release writes {FORMAT}")
     if examined.staged_rows:
         waiting.append(f"{examined.staged_rows} rows are not sealed yet")
+    if listing.summing:
+        waiting.append("rows of an earlier release are being given their checksums")
     unbuilt = [one.key for one in listing.fields if one.folder is None]
     if unbuilt:
         waiting.append(f"payload indexes {', '.join(unbuilt)} are not on disk yet")

@@ -23,7 +23,17 @@ from index.storage.causes import unreadable
 Severity: TypeAlias = Literal["ok", "note", "unchecked", "damage", "lost"]
 SEVERITIES: tuple[Severity, ...] = ("ok", "note", "unchecked", "damage", "lost")
 Check: TypeAlias = Literal[
-    "directory", "aliases", "log", "store", "files", "points", "orphans", "versions", "backlog"
+    "directory",
+    "aliases",
+    "log",
+    "store",
+    "index",
+    "files",
+    "rows",
+    "points",
+    "orphans",
+    "versions",
+    "backlog",
 ]
 BACKUP = "restore the file from a backup"
 _CONTENTS = (LookupError, TypeError, ValueError, OverflowError, RecursionError, AssertionError)

@@ -205,7 +205,12 @@ class Points:
             self._behind[name] += len(missing)
             return
         for place in missing:
-            self._tell("lost", stretch.name(place), f"has its vector {name!r} nowhere", _LOST)
+            self._tell(
+                "lost",
+                stretch.name(place),
+                f"means a row of {name!r} that is not there, or another point's",
+                _LOST,
+            )
 
     def _known(self, stretch: _Stretch) -> NDArray[np.uint64]:
         """Return the seqs of the points that are kept apart from them (STRETCH,)."""

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from index.storage.adapters import AdapterEntry
+from index.storage.checked import is_summed
 from index.storage.entries import Position, SegmentEntry
 from index.storage.fields import FieldEntry
 from index.storage.reach import Reach
@@ -27,6 +28,7 @@ from index.storage.schema import (
     store_errors,
     takes_no_writes,
 )
+from index.storage.sums import lenient_text
 from index.storage.verify import has_commits, log_of
 
 _WAIT_SECONDS = 30.0
@@ -46,6 +48,7 @@ class Listing:
     adapters: tuple[AdapterEntry, ...]
     superseded: frozenset[str]
     sealed: dict[int, int]
+    summing: bool  # whether rows may still lack a checksum
 
     @property
     def folders(self) -> set[str]:
@@ -108,6 +111,7 @@ class Stored:
             ),
             frozenset(name for (name,) in self._rows("superseded", "name")),
             dict(self._rows("sealed", "vector, slot")),
+            not is_summed(own),
         )
 
     def reach(self) -> Reach | None:
@@ -166,4 +170,5 @@ def _connect(path: Path) -> sqlite3.Connection:
         name, uri=True, isolation_level=None, check_same_thread=False, timeout=_WAIT_SECONDS
     )
     connection.execute("PRAGMA query_only = ON")
+    connection.text_factory = lenient_text
     return connection

@@ -2,15 +2,30 @@
 
 from __future__ import annotations
 
+import sqlite3
 import zlib
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from index.checks.findings import BACKUP, Finding, Sink, telling
+from index.checks.findings import BACKUP, Finding, Severity, Sink, telling
 from index.checks.stored import Listing, Stored
 from index.collection_config import CollectionConfig
+from index.storage.checked import bad_rows
+from index.storage.sums import TABLES, RowKey
 
+INDEX = "sqlite_autoindex_points_1"  # of the ids of points
+SUMMED = 6  # the format from which on rows have checksums
 _MOST_TOLD = 8
+_PIECE = 512  # rows read at once, or fewer:
+_MOST_BYTES = 8 << 20
+_SHORT = 48  # bytes of a row without long values, about
+_LONG = {
+    "points": ("number", "ifnull(length(payload), 0)"),
+    "staged": ("slot", "ifnull(length(ids) + length(value), 0)"),
+    "folded_seqs": ("first", "ifnull(length(seqs), 0)"),
+}
+_NO_DATA = {"demand", "superseded", "touched"}  # what answers do not depend on, or is made anew
+_REINDEX = "`palimpsest doctor --repair` makes the index of ids anew, with the server stopped"
 
 
 def check_pages(stored: Stored, sink: Sink) -> bool:
@@ -20,10 +35,16 @@ def check_pages(stored: Stored, sink: Sink) -> bool:
         for (problem,) in own.execute(f"PRAGMA integrity_check({_MOST_TOLD})").fetchall():
             if problem != "ok":
                 whole = False
-                sink.found(Finding("lost", "store", stored.path, problem, remedy=BACKUP))
+                sink.found(_page_finding(stored, problem))
     with telling(sink, "store", stored.path):
         sink.read(stored.path.stat().st_size)
     return whole
+
+
+def _page_finding(stored: Stored, problem: str) -> Finding:
+    if problem.endswith(f" {INDEX}"):  # such as `row 7 missing from index ...`
+        return Finding("damage", "index", stored.path, problem, remedy=_REINDEX)
+    return Finding("lost", "store", stored.path, problem, remedy=BACKUP)
 
 
 def check_position(stored: Stored, listing: Listing, sink: Sink) -> None:
@@ -43,54 +64,43 @@ def check_position(stored: Stored, listing: Listing, sink: Sink) -> None:
             sink.found(Finding("lost", "store", stored.path, what, "none", str(unknown), BACKUP))
 
 
-def check_staged(stored: Stored, listing: Listing, sink: Sink) -> int:
-    """Check the rows that are in no segment yet; return how many there are."""
-    waiting = 0
-    slot: int | None = -1
-    with telling(sink, "store", stored.path):
-        while slot is not None:
-            slot, rows = _check_entry(stored, slot, listing, sink)
-            waiting += rows
-    return waiting
-
-
-def _check_entry(
-    stored: Stored, after: int, listing: Listing, sink: Sink
-) -> tuple[int | None, int]:
-    """Check the staged entry behind a slot; return its slot, None if there is none, and its rows.
-
-    Each is read by itself: a log is not moved into the database while a long read is under way.
-    """
+def waiting_rows(stored: Stored) -> int:
+    """Return how many rows are in no segment yet."""
     with stored.snapshot() as own:
-        row = own.execute(
-            "SELECT slot, vector, n, crc32, ids, value FROM staged WHERE slot > ?"
-            " ORDER BY slot LIMIT 1",
-            (after,),
-        ).fetchone()
-    if row is None:
-        return None, 0
-    slot, vector, n, checksum, ids, value = row
-    sink.read(len(ids) + len(value))
-    if slot <= listing.sealed.get(vector, 0):
-        return slot, 0
-    found = zlib.crc32(value, zlib.crc32(ids))
-    if found != checksum:
-        what = f"checksum of staged rows at slot {slot}"
-        sink.found(_other(stored, what, checksum, found))
-    return slot, n
+        found: int = own.execute(
+            "SELECT ifnull(sum(n), 0) FROM staged s LEFT JOIN sealed USING (vector)"
+            " WHERE s.slot > ifnull(sealed.slot, 0)"
+        ).fetchone()[0]
+    return found
 
 
-def check_folded(stored: Stored, sink: Sink) -> None:
-    """Check the seqs that are kept as arrays."""
-    with telling(sink, "store", stored.path), stored.snapshot() as own:
-        if not stored.has("folded_seqs"):
-            return
-        for first, checksum, value in own.execute("SELECT first, crc32, seqs FROM folded_seqs"):
-            found = zlib.crc32(value)
-            if found != checksum:
-                what = f"checksum of seqs from {first} on"
-                sink.found(_other(stored, what, checksum, found))
-            sink.read(len(value))
+def _check_arrays(stored: Stored, sink: Sink) -> None:
+    """Check staged rows and seqs of a store whose rows have no checksums."""
+    slot = -1
+    while True:
+        # one at a time: a log is not moved into the database while a long read is under way
+        with stored.snapshot() as own:
+            row = own.execute(
+                "SELECT slot, crc32, ids, value FROM staged WHERE slot > ? ORDER BY slot LIMIT 1",
+                (slot,),
+            ).fetchone()
+        if row is None:
+            break
+        slot, checksum, ids, value = row
+        found = zlib.crc32(value, zlib.crc32(ids))
+        if found != checksum:
+            sink.found(_other(stored, f"checksum of staged rows at slot {slot}", checksum, found))
+        sink.read(len(ids) + len(value))
+    with stored.snapshot() as own:
+        folded = stored.has("folded_seqs")
+        rows = (
+            own.execute("SELECT first, crc32, seqs FROM folded_seqs").fetchall() if folded else []
+        )
+    for first, checksum, value in rows:
+        found = zlib.crc32(value)
+        if found != checksum:
+            sink.found(_other(stored, f"checksum of seqs from {first} on", checksum, found))
+        sink.read(len(value))
 
 
 def _other(stored: Stored, what: str, expected: Any, found: Any) -> Finding:
@@ -112,6 +122,58 @@ def check_rows(
         reached: is told the same of each stretch that was checked.
     """
     with stored.snapshot():
-        listing = stored.listing()
-    check_folded(stored, sink)
-    check_staged(stored, listing, sink)
+        summed = stored.listing().format >= SUMMED
+    if not summed:
+        _check_arrays(stored, sink)
+        return
+    names = list(TABLES)
+    start = names.index(after[0]) if after and after[0] in TABLES else 0
+    key = tuple(after[1:]) if after and after[0] in TABLES else None
+    for name in names[start:]:
+        _check_table(stored, name, key or None, sink, reached)
+        key = None
+
+
+def _check_table(
+    stored: Stored,
+    name: str,
+    key: RowKey | None,
+    sink: Sink,
+    reached: Callable[[tuple[Any, ...]], None],
+) -> None:
+    told = 0
+    while True:
+        with stored.snapshot() as own:
+            limit, nbytes = _piece(own, name, key)
+            following, bad = bad_rows(own, name, key, limit)
+        for one in bad:
+            told += 1
+            if told <= _MOST_TOLD:
+                severity: Severity = "damage" if name in _NO_DATA else "lost"
+                sink.found(Finding(severity, "rows", stored.path, one.text, remedy=BACKUP))
+        sink.read(nbytes)
+        if following is None:
+            break
+        key = following
+        reached((name, *key))
+    if told > _MOST_TOLD:
+        what = f"{told - _MOST_TOLD} further rows of {name} are other than was written"
+        sink.found(Finding("lost", "rows", stored.path, what, remedy=BACKUP))
+
+
+def _piece(own: sqlite3.Connection, name: str, key: RowKey | None) -> tuple[int, int]:
+    """Return how many rows to read at once, and about how many bytes they have."""
+    if name not in _LONG:
+        return _PIECE, _PIECE * _SHORT
+    column, length = _LONG[name]
+    rows = own.execute(
+        f"SELECT {length} FROM {name} WHERE {column} > ? ORDER BY {column} LIMIT {_PIECE}",
+        (-1 if key is None else key[0],),
+    )
+    limit = nbytes = 0
+    for (one,) in rows:
+        limit += 1
+        nbytes += one + _SHORT
+        if nbytes >= _MOST_BYTES:
+            break
+    return max(1, limit), nbytes

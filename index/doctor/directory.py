@@ -11,7 +11,7 @@ import fcntl
 import os
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from index.aliases import FILE, read_aliases
@@ -41,23 +41,38 @@ def check_directory(
     Raises:
         CollectionNotFound: there is no collection of that name.
     """
-    started = time.monotonic()
     report = Report(data)
+    with ExitStack() as held:
+        with telling(_Sink(report, progress), "directory", data):
+            report.mode = held.enter_context(_held(data))
+        if report.findings:  # the lock cannot be read
+            return report
+        return examine_directory(report, collection, progress)
+
+
+def examine_directory(
+    report: Report, collection: str | None, progress: Progress = lambda name, nbytes: None
+) -> Report:
+    """Check a directory whose lock the caller holds, or a server.
+
+    Raises:
+        CollectionNotFound: there is no collection of that name.
+    """
+    started, data = time.monotonic(), report.data
     sink = _Sink(report, progress)
-    unknown: str | None = None
-    with telling(sink, "directory", data), _held(data) as report.mode:
+    names: list[str] | None = None
+    with telling(sink, "directory", data):
         names = _names(data, report)
-        if names is not None and collection is None:
-            _check(data, names, report, sink)
+    if names is None:
+        return report
+    if collection is not None and collection not in names:
+        raise CollectionNotFound(collection)
+    with telling(sink, "directory", data):
+        _check(data, names if collection is None else [collection], report, sink)
+        if collection is None:
             _check_aliases(data, names, sink)
             _check_others(data, sink)
-        elif names is not None and collection in names:
-            _check(data, [str(collection)], report, sink)
-        elif names is not None:
-            unknown = collection
-    if unknown is not None:
-        raise CollectionNotFound(unknown)
-    report.seconds = time.monotonic() - started
+    report.seconds += time.monotonic() - started
     return report
 
 

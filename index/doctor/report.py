@@ -9,6 +9,7 @@ from typing import Any, Literal, TypeAlias
 
 from index.checks.collection import Examined
 from index.checks.findings import Finding, Severity, worst
+from index.errors import PalimpsestError
 
 FORMAT = 1  # of the report as JSON
 Mode: TypeAlias = Literal["offline", "online"]
@@ -25,6 +26,11 @@ class Report:
     findings: list[Finding] = field(default_factory=list)
     repaired: list[str] = field(default_factory=list)
     seconds: float = 0.0
+
+    def refuse(self, error: PalimpsestError) -> None:
+        """Note why nothing was done at all."""
+        what = f"nothing was done: {error}"
+        self.findings.append(Finding("unchecked", "directory", self.data, what))
 
     @property
     def status(self) -> Severity:

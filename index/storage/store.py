@@ -426,6 +426,10 @@ class Store:
             raise Damaged(self.path, len(purged), deleted, what)
         return len(purged) < len(entries) or len(entries) == _PURGED_ENTRIES
 
+    def index_anew(self) -> None:
+        """Make the index of the points' ids anew, from the points."""
+        self._connection.execute("REINDEX points")
+
     def put_config(self, config: dict[str, Any]) -> None:
         """Replace the config."""
         put_setting(self._connection, "config", json.dumps(config))

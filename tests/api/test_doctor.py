@@ -127,6 +127,9 @@ def test_damage_beside_a_running_server_is_named_and_a_repair_refused(tmp_path: 
             segments = sorted((server.data / "collections/c/segments").glob("*/codes.npy"))
             time.sleep(0.1)
         flip(segments[0], 8 * segments[0].stat().st_size - 1)
+        status, report = doctor(server.data, "--repair")
+        assert status == 3
+        assert "served by another process" in bad(report)[0]["what"]
         status, report = doctor(server.data, "--collection", "c")
         assert status == 1
         assert [one["file"] for one in bad(report)] == [str(segments[0])]

@@ -1,0 +1,195 @@
+"""Makes anew what can be derived, and brings back from segments what a store lost.
+
+Nothing is removed that is not kept in ``lost+found`` first, but what a store knows to be of no use
+any more, as whenever it is opened.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Sequence
+from contextlib import closing
+from pathlib import Path
+
+from index.aliases import FILE
+from index.checks.collection import STORE
+from index.checks.findings import Finding
+from index.collection import Collection
+from index.database import lock_directory
+from index.doctor.directory import COLLECTIONS, Progress, examine_directory
+from index.doctor.report import Report
+from index.errors import PalimpsestError, ReadOnlyDisk
+from index.restoring import restore_held
+from index.storage.causes import unreadable
+from index.storage.schema import takes_no_writes
+from index.storage.store import Store
+from index.storage.tidying import LOST, SEGMENTS
+
+_ROUNDS = 64  # of compactions; each writes one segment anew
+
+
+def repair_directory(
+    data: Path,
+    collection: str | None = None,
+    *,
+    progress: Progress = lambda name, nbytes: None,
+) -> Report:
+    """Check a data directory, repair what can be, and check it again.
+
+    Args:
+        data: the directory; no server may run on it.
+        collection: repair only the one of this name.
+        progress: called with what is checked and how many bytes of it have been read.
+
+    Returns:
+        What was done, and what was found after it.
+
+    Raises:
+        DirectoryLocked: a server, or another doctor, holds it.
+        CollectionNotFound: there is no collection of that name.
+        ReadOnlyDisk: nothing can be written there.
+    """
+    if not (data / COLLECTIONS).is_dir():
+        return examine_directory(Report(data), collection, progress)
+    if takes_no_writes(data):
+        raise ReadOnlyDisk(f"{data} takes no writes: nothing can be repaired there")
+    with lock_directory(data):
+        before = examine_directory(Report(data), collection, progress)
+        done = [*_repair_aliases(data, before)]
+        for name in [one.name for one in before.collections]:
+            found = [one for one in before.of("damage", "lost") if one.collection == name]
+            if found:
+                done += _repair(data / COLLECTIONS / name, found)
+        if not done:
+            return before
+        after = Report(data, repaired=done, seconds=before.seconds)
+        return examine_directory(after, collection, progress)
+
+
+def _repair(folder: Path, found: Sequence[Finding]) -> list[str]:
+    """Repair one collection; return what was done, or why something could not be."""
+    done: list[str] = []
+    steps: list[tuple[bool, Callable[[], list[str]]]] = [
+        (_has(found, "index") and not _has(found, "store"), lambda: _index_anew(folder)),
+        (_has(found, "files"), lambda: _keep(folder, found)),
+        (_can_restore(folder, found), lambda: _restore(folder)),
+        (_has(found, "files", "orphans"), lambda: _derive(folder)),
+    ]
+    for is_wanted, step in steps:
+        if not is_wanted:
+            continue
+        try:
+            done += step()
+        except (PalimpsestError, OSError) as error:
+            told = unreadable(folder, error) if isinstance(error, OSError) else error
+            done.append(f"{folder.name}: could not be repaired further: {told}")
+            break
+    return done
+
+
+def _has(found: Sequence[Finding], *checks: str) -> bool:
+    return any(one.check in checks for one in found)
+
+
+def _can_restore(folder: Path, found: Sequence[Finding]) -> bool:
+    """Tell whether segments may hold what the store lost, and nothing would be lost by trying."""
+    if not (folder / STORE).exists() or _has(found, "store"):
+        return False
+    if any(one.check == "files" and one.severity == "lost" for one in found):
+        return False  # its rows would be given up
+    if _has(found, "log"):
+        return True
+    aside = [name for name in _names(folder / LOST) if name.startswith(f"{SEGMENTS}-")]
+    unlisted = [one for one in found if one.check == "orphans" and one.file.parent.name == SEGMENTS]
+    lost_rows = any(one.check == "points" and one.severity == "lost" for one in found)
+    return lost_rows and bool(aside or unlisted)
+
+
+def _restore(folder: Path) -> list[str]:
+    restored = restore_held(folder)
+    done = [
+        f"{folder.name}: the store was taken for what it held (write {restored.stood_at_seq}, "
+        f"{restored.stood_at_points} points); {restored.vectors} vectors were brought back from "
+        f"{restored.segments} segments, {restored.points_without_payload} points among them "
+        "without payload; the files as they were are in lost+found/. Not brought back: payloads "
+        "and deletions after that write, and rows that were not sealed yet"
+    ]
+    if restored.unread:
+        done.append(f"{folder.name}: could not be read: {', '.join(restored.unread)}")
+    return done
+
+
+def _index_anew(folder: Path) -> list[str]:
+    kept = _place(folder / LOST, STORE)
+    shutil.copy2(folder / STORE, kept)
+    with closing(Store.open(folder / STORE)) as store, store.transaction():
+        store.index_anew()
+    return [f"{folder.name}: the index of ids was made anew; the store as it was is {kept}"]
+
+
+def _keep(folder: Path, found: Sequence[Finding]) -> list[str]:
+    """Keep damaged files that are about to be replaced."""
+    kept = []
+    for one in found:
+        if one.check == "files" and one.severity == "damage" and one.file.is_file():
+            place = _place(folder / LOST, "-".join(one.file.relative_to(folder).parts))
+            os.link(one.file, place)
+            kept.append(f"{folder.name}: the damaged {one.file} is kept as {place}")
+    return kept
+
+
+def _derive(folder: Path) -> list[str]:
+    """Open a collection, which tidies it, and make anew what it lacks."""
+    with closing(Collection(folder.name, folder, threads=_cores(), changed=_nothing)) as opened:
+        lacking = _lacking(opened)
+        for _ in range(_ROUNDS + len(lacking)):
+            opened.upkeep.compact()
+            if not _lacking(opened):
+                break
+        for key, index in opened.payload_indexes.items():
+            opened.create_index(key, index).result()  # waits for one that is built again
+        left = [*_lacking(opened), *opened.writer.damaged.values()]
+    done = [
+        f"{folder.name}: segment {name} was written anew" for name in lacking if name not in left
+    ]
+    done.append(f"{folder.name}: was opened, and its payload indexes brought up to date")
+    return done + [f"{folder.name}: could not be made anew: {text}" for text in left]
+
+
+def _lacking(opened: Collection) -> list[str]:
+    vectors = opened.view.vectors.values()
+    return [part.segment.name for one in vectors for part in one.sealed if part.segment.lacking]
+
+
+def _repair_aliases(data: Path, found: Report) -> list[str]:
+    """Set a list of aliases aside that cannot be read: no server starts with it."""
+    if not any(one.check == "aliases" and one.severity == "lost" for one in found.findings):
+        return []
+    kept = _place(data / LOST, FILE)
+    os.rename(data / FILE, kept)
+    return [f"the aliases could not be read: create them anew; the file is kept as {kept}"]
+
+
+def _place(lost: Path, name: str) -> Path:
+    """Return where something is kept under a name that is not taken."""
+    lost.mkdir(exist_ok=True)
+    taken = set(_names(lost))
+    number = next(n for n in range(len(taken) + 2) if _numbered(name, n) not in taken)
+    return lost / _numbered(name, number)
+
+
+def _numbered(name: str, number: int) -> str:
+    return f"{name}.{number}" if number else name
+
+
+def _names(folder: Path) -> list[str]:
+    return sorted(os.listdir(folder)) if folder.is_dir() else []
+
+
+def _cores() -> int:
+    return os.cpu_count() or 1
+
+
+def _nothing() -> None:
+    """Nobody waits for changes of a collection that is opened alone."""

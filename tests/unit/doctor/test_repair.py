@@ -1,0 +1,154 @@
+"""Repairs: what can be derived is made anew, what a log lost comes back, nothing is removed."""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+from pathlib import Path
+
+import pytest
+
+from index import (
+    CollectionNotFound,
+    DirectoryLocked,
+    check_directory,
+    repair_directory,
+)
+from tests.damage import flip, swap_cells
+from tests.unit.doctor.making import batch, copy, found, make, opened, whole
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    data = tmp_path_factory.mktemp("doctor") / "data"
+    make(data)
+    return data
+
+
+@pytest.fixture
+def trial(data: Path, tmp_path: Path) -> Path:
+    return copy(data, tmp_path / "trial")
+
+
+def answers(data: Path) -> str:
+    """Return what the collection answers, all of it."""
+    with opened(data / "collections/c") as collection:
+        records, _ = collection.scroll(None, 10_000, with_payload=True, with_vectors=True)
+        assert collection.state().last_error is None
+    return repr([(one.id, one.payload, one.vectors) for one in records])
+
+
+def sums(data: Path) -> set[str]:
+    """Return the checksum of every file, wherever it is."""
+    files = [path for path in data.rglob("*") if path.is_file()]
+    return {hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+
+
+def test_a_whole_directory_is_left_alone(trial: Path) -> None:
+    before = {path: path.stat().st_mtime_ns for path in trial.rglob("*") if path.is_file()}
+    report = repair_directory(trial)
+    assert report.repaired == [] and report.exit_status == 0
+    after = {path: path.stat().st_mtime_ns for path in trial.rglob("*") if path.is_file()}
+    assert {k: v for k, v in after.items() if k.name != "lock"} == {
+        k: v for k, v in before.items() if k.name != "lock"
+    }
+
+
+@pytest.mark.parametrize("name", ["graph_", "codes", "by_slot", "postings_", "fields"])
+def test_what_can_be_derived_is_made_anew_and_the_damaged_file_kept(trial: Path, name: str) -> None:
+    expected = answers(trial)
+    folder = trial / "collections/c"
+    paths = (folder / "segments").rglob(f"{name}*.npy")
+    path = sorted((folder / "fields").rglob("*.npy") if name == "fields" else paths)[0]
+    flip(path, 8 * path.stat().st_size - 2)
+    damaged = hashlib.sha256(path.read_bytes()).hexdigest()
+    report = repair_directory(trial)
+    assert found(report, "lost", "damage", "unchecked") == []
+    assert report.exit_status == 0 and report.repaired
+    assert damaged in sums(folder / "lost+found")
+    whole(trial)
+    assert answers(trial) == expected
+
+
+def test_a_lost_log_gives_back_what_segments_hold(trial: Path, tmp_path: Path) -> None:
+    folder = trial / "collections/c"
+    before = copy(trial, tmp_path / "before")
+    with opened(folder) as collection:
+        collection.upsert(batch(range(5_000, 6_200), 9)).result()
+        collection.upkeep.seal()
+        killed = copy(trial, tmp_path / "killed")
+    (killed / "collections/c/store.sqlite3-wal").unlink(missing_ok=True)
+    store = (before / "collections/c/store.sqlite3").read_bytes()
+    (killed / "collections/c/store.sqlite3").write_bytes(store)
+    damaged = check_directory(killed)
+    assert damaged.status == "lost"
+    report = repair_directory(killed)
+    assert found(report, "lost", "damage", "unchecked") == []
+    assert any("brought back" in text for text in report.repaired)
+    assert hashlib.sha256(store).hexdigest() in sums(killed / "collections/c/lost+found")
+    [examined] = whole(killed).collections
+    assert examined.points == 1_518 + 1_200 and examined.lost_found > 0
+
+
+def test_originals_that_are_damaged_are_named_and_left(trial: Path) -> None:
+    path = next((trial / "collections/c/segments").rglob("kept.npy"))
+    flip(path, 8 * path.stat().st_size - 2)
+    before = sums(trial)
+    report = repair_directory(trial)
+    assert report.exit_status == 1 and report.status == "lost"
+    assert any(str(path) in text for text in found(report, "lost"))
+    assert before <= sums(trial)
+
+
+def test_the_index_of_ids_is_made_anew(trial: Path) -> None:
+    expected = answers(trial)
+    store = trial / "collections/c/store.sqlite3"
+    swap_cells(store, "sqlite_autoindex_points_1")
+    damaged = hashlib.sha256(store.read_bytes()).hexdigest()
+    assert check_directory(trial).exit_status == 1
+    report = repair_directory(trial)
+    assert found(report, "lost", "damage", "unchecked") == []
+    assert damaged in sums(trial / "collections/c/lost+found")
+    whole(trial)
+    assert answers(trial) == expected
+
+
+def test_an_unlisted_folder_is_set_aside(trial: Path) -> None:
+    strange = trial / "collections/c/segments/strange"
+    strange.mkdir()
+    (strange / "file").write_text("kept")
+    assert check_directory(trial).status == "damage"
+    assert repair_directory(trial).exit_status == 0
+    kept = trial / "collections/c/lost+found/segments-strange/file"
+    assert kept.read_text() == "kept"
+    assert any("1 entries" in text for text in found(whole(trial), "note"))
+
+
+def test_aliases_that_cannot_be_read_are_set_aside(trial: Path) -> None:
+    (trial / "aliases.json").write_text('{"format": 1, "crc32": 7, "aliases": {"a": "c"}}')
+    damaged = check_directory(trial)
+    assert damaged.exit_status == 1
+    report = repair_directory(trial)
+    assert report.exit_status == 0
+    assert json.loads((trial / "lost+found/aliases.json").read_text())["aliases"] == {"a": "c"}
+    whole(trial)
+
+
+def test_nothing_is_repaired_beside_a_server(trial: Path) -> None:
+    path = next((trial / "collections/c/segments").rglob("codes.npy"))
+    flip(path, 8 * path.stat().st_size - 2)
+    before = sums(trial)
+    with open(trial / "lock", "rb") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        with pytest.raises(DirectoryLocked, match="served by another process"):
+            repair_directory(trial)
+        assert check_directory(trial).mode == "online"
+    assert sums(trial) == before
+
+
+def test_a_collection_that_is_not_there_is_an_error(trial: Path) -> None:
+    for run in (check_directory, repair_directory):
+        with pytest.raises(CollectionNotFound):
+            run(trial, "other")
+    assert [one.name for one in check_directory(trial, "c").collections] == ["c"]

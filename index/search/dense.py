@@ -64,6 +64,7 @@ def search_parts(
             tried = plan.at(part.segment.effort)
             stats.note(part.segment.decision)
             stats.unheeded += plan.falls_short(part.segment.effort)
+            stats.scanned += tried.exact and not plan.exact
             hits = _search_sealed(part, query, tried, allowed, scaling)
             found.append(PartHits(part.segment, hits))
     traversed = perf_counter()

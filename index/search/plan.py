@@ -120,7 +120,9 @@ class SearchPlan(NamedTuple):
 
     def falls_short(self, effort: Effort) -> bool:
         """Tell whether a caller's own ef is less than the searches of a segment need."""
-        return self.instead > 0 and (effort.scan or self.ef < effort.ef * self.instead)
+        if effort == PLANNED or not self.instead:
+            return False
+        return effort.scan or self.ef < effort.ef * self.instead
 
     def wider(self, times: float) -> SearchPlan:
         """Return the plan at so many times its ef, as of a page that follows others."""

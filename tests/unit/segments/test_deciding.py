@@ -155,7 +155,6 @@ def test_a_decision_outlives_a_restart(
 def test_recent_queries_count_as_much_as_rows(
     collection_of: OpenCollection, corpus: Corpus
 ) -> None:
-    """The rows of one half are well linked, those of the other are not, and asked for."""
     collection = collection_of(config_of(384))
     for query in corpus.queries[:200]:
         collection.search(SearchRequest(query))
@@ -265,6 +264,29 @@ def test_a_few_queries_that_find_nothing_are_too_many(sample: Sample) -> None:
         given._replace(with_bits=lambda bits: lambda e: mostly if e == PLANNED else at(e)),
     )
     assert found.probed.decision == "ef"
+
+
+@pytest.mark.parametrize(("lost", "decision"), [(1, "planned"), (12, "ef")])
+def test_recent_queries_decide_though_rows_are_found(lost: int, decision: str) -> None:
+    users = [row for row in np.random.default_rng(3).standard_normal((24, 16)).astype(np.float32)]
+    drawn = draw(source_of(ROWS, VectorConfig(16, Distance.EUCLID)), users, seed=1)
+    assert drawn is not None and drawn.recent == 24
+    missed = {tuple(query.tolist()) for query in users[:lost]}
+
+    def without_one(query: Vector, k: int) -> Rows:
+        return exact(query, k)[:-1]  # the last of ten is missed
+
+    def mostly(query: Vector, k: int) -> Rows:
+        found = without_one if tuple(query.tolist()) in missed else exact
+        return found(query, k)
+
+    given = means(lambda effort, bits: True, [])
+    at = given.with_bits(4)
+    found = decide(
+        drawn, given._replace(with_bits=lambda bits: lambda e: mostly if e == PLANNED else at(e))
+    )
+    assert found.probed.decision == decision
+    assert found.probed.recent == 24
 
 
 def test_what_was_decided_can_be_read_again(sample: Sample) -> None:

@@ -37,6 +37,7 @@ from app.routes import (
 from app.routes.table import POINT_ROUTES
 from app.settings import Settings
 from app.wire.compression import LEVEL
+from app.work.gauges import BacklogGauges
 from index import PalimpsestError
 
 DOCUMENTED = (aliases, service, cluster, collections, vectors, versions, adapters, backfill)
@@ -91,6 +92,7 @@ def create_app(settings: Settings, *, opens: bool = True) -> Edge:
         app.state.registry.register(counts)
     app.state.registry.register(HealthGauges(context))
     app.state.registry.register(context.load)
+    app.state.registry.register(BacklogGauges(context.collections))
     # Fixed paths stand before those with open parts.
     for each in (*DOCUMENTED, docs, unsupported):
         app.include_router(each.router)

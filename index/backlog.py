@@ -48,7 +48,10 @@ class Backlog:
 
 
 def firm_threads(pressure: float, threads: int) -> int:
-    """Return how many of a builder's threads do not give way: one, all of them from 1.5 on."""
+    """Return how many of a builder's threads do not give way: one, all of them from 1.5 on.
+
+    Work that takes longer than usual counts as that much pressure: something else has the cores.
+    """
     return 1 + round((threads - 1) * _between((pressure - 1) * 2))
 
 

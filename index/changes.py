@@ -21,6 +21,8 @@ from index.storage.ids import Ids
 from index.types import Numbers, Slots, Vectors
 from index.view import AnyGrowing, AnySealed, SealedPart, VectorView, View, growing_of
 
+_FULL = 0.9  # of the rows of a part
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class NewRows:
@@ -74,13 +76,15 @@ def apply(view: View, changes: Changes) -> View:
 def _extended(old: VectorView, rows: NewRows, most: int) -> VectorView:
     """Return the vectors with rows appended; a part that has ``most`` rows grows no further.
 
-    So each is sealed by itself, however many wait. Rows that a part already has are left out.
+    So each is sealed by itself, however many wait. One that is nearly full does not take rows
+    beyond ``most`` either: its arrays would have to be twice as long. Rows that a part already has
+    are left out.
     """
     *before, part = old.growing
     last = max((one.last_slot for one in before), default=0)
     if rows.slots.size and int(rows.slots[0]) <= last:  # applied again
         rows = rows.after(last)
-    if part.n >= most:
+    if part.n >= most or (part.n >= _FULL * most and part.n + len(rows.slots) > most):
         before, part = [*before, part], growing_of(old.config)
     if isinstance(part, SparseGrowing):
         assert isinstance(rows.values, SparseRows)

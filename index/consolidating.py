@@ -56,8 +56,11 @@ class Consolidation:
         adapters: Path,
         vector: str,
         ends: tuple[str, str],
+        rest: Callable[[], None] = lambda: None,
     ) -> None:
         """Prepare it; ``ends`` are the versions of the rows and of the queries.
+
+        ``rest`` is called between two writes, and returns when the next one may come.
 
         Raises:
             UnknownVectorName, VersionNotFound: a name is not declared.
@@ -69,6 +72,7 @@ class Consolidation:
         self._adapters = adapters
         self._vector = vector
         self._rows, self._queries = ends
+        self._rest = rest
         config = writer.config
         fitted = writer.fitted.get(ends_of(config, vector, *ends))
         check_embedded(config, vector, *ends)
@@ -94,6 +98,7 @@ class Consolidation:
             mapped, left = some
             done += mapped
             progress(done / (done + left))
+            self._rest()
         return done
 
     def _declare(self) -> None:

@@ -16,6 +16,7 @@ from time import monotonic
 from index.backlog import SMALL_ROWS, Backlog, has_room, retry_seconds, slowdown
 
 _NEWEST = 0.5  # weight of the last seal in the rate
+_FADING = 0.9  # of the best rate, with each seal
 _PAUSE = 0.5  # seconds between two seals that count as work on the first
 
 
@@ -39,7 +40,7 @@ class SealRate:
 
     def __init__(self, first: float, clock: Callable[[], float] = monotonic) -> None:
         self._clock = clock
-        self._rate = first
+        self._rate = self._best = first
         self._measured = False
         self._running: tuple[int, float] | None = None  # rows, and when their seal began
         self._ended_at = -math.inf
@@ -60,6 +61,7 @@ class SealRate:
         self._ended_at = self._clock()
         rate = rows / max(self._ended_at - began, 1e-3)
         self._rate = rate if not self._measured else _NEWEST * rate + (1 - _NEWEST) * self._rate
+        self._best = max(rate, _FADING * self._best) if self._measured else rate
         self._measured = True
 
     @property
@@ -70,6 +72,15 @@ class SealRate:
             return self._rate
         rows, began = running
         return min(self._rate, max(rows, 1) / max(self._clock() - began, 1e-3))
+
+    @property
+    def lateness(self) -> float:
+        """How many times as long as at its best the seal under way has taken; 0 without one."""
+        running = self._running
+        if running is None:
+            return 0.0
+        rows, began = running
+        return (self._clock() - began) * self._best / max(rows, 1)
 
     @property
     def left(self) -> float:

@@ -38,6 +38,8 @@ _COUNT_SECONDS = 30.0  # between looks at what searches were counted
 _BUSY_SECONDS = 1.0  # until it is asked again whether fits are under way
 _RETRY_SECONDS = 10.0  # after a failure, a full disk for example
 _MERGE_SECONDS = 30.0  # since the last seal, until full segments are merged
+_REST_SECONDS, _LONGEST_REST = 0.05, 60.0  # between two looks, and in all
+_RESTS_FROM = 1.5  # pressure
 _EXCESS = 32  # segments beyond what is left of each tier: rows are refused
 _log = logging.getLogger(__name__)
 
@@ -175,9 +177,17 @@ class Upkeep:
         )
         return Backlog(rows, maintenance.seal_rows, segments, _EXCESS, stalled)
 
+    def rest(self) -> None:
+        """Wait, for work that brings rows by itself, while many wait to be sealed; not for long."""
+        until = time.monotonic() + _LONGEST_REST
+        while self.pacing.backlog().pressure > _RESTS_FROM and time.monotonic() < until:
+            if self._stopped.wait(_REST_SECONDS):
+                return
+
     def _firm(self) -> int:
         """Return how many threads of a build do not give way to other work now."""
-        return firm_threads(self.pacing.backlog().pressure, self._threads)
+        pressure = self.pacing.backlog().pressure
+        return firm_threads(max(pressure, self.pacing.rate.lateness), self._threads)
 
     def _is_to_wait(self) -> bool:
         """Tell whether merging full segments is to end: rows come in, or the end does."""

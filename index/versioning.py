@@ -196,7 +196,9 @@ class Versioning:
         """
         self._require_real()
         ends = rows, queries
-        work = Consolidation(self.writer, self._points, self.folder / ADAPTERS, vector, ends)
+        work = Consolidation(
+            self.writer, self._points, self.folder / ADAPTERS, vector, ends, self.upkeep.rest
+        )
         return work.run(progress or (lambda _: None))
 
     def fit_adapter(self, request: FitRequest) -> AdapterInfo:

@@ -105,12 +105,27 @@ class IntegrityReply(TypedDict):
     lost_found: LostFoundReply
 
 
+class BacklogReply(TypedDict):
+    """What waits to be sealed; ``rows`` of about ``limit``, of the vector with most.
+
+    ``segments`` are those beyond what compaction leaves. ``slowed`` tells whether writes that bring
+    rows wait now; about ``sealed_per_second`` come in then.
+    """
+
+    rows: int
+    limit: int
+    segments: int
+    slowed: bool
+    sealed_per_second: float
+
+
 class PalimpsestReply(TypedDict):
     """How a collection is really kept, by the names of its vectors, and whether it still is."""
 
     vectors: dict[str, KeptReply]
     sparse_vectors: NotRequired[dict[str, KeptSparseReply]]
     upkeep: UpkeepReply
+    backlog: NotRequired[BacklogReply]
     integrity: IntegrityReply
 
 

@@ -10,7 +10,7 @@ from typing import Any, NotRequired, TypedDict
 
 from app.health.conditions import status_of, told_of
 from app.schemas.declarations import kilobytes
-from app.schemas.effective import PalimpsestReply, describe_effective, unheld
+from app.schemas.effective import BacklogReply, PalimpsestReply, describe_effective, unheld
 from app.schemas.explanations import describe_reach
 from app.schemas.unmet import unmet
 from index import (
@@ -143,11 +143,32 @@ def describe_collection(collection: Collection) -> CollectionReply:
     }
     missed = [describe_reach(one) for one in collection.out_of_reach()]
     short = unheld(collection.config, info.vectors)
-    if warnings := [*unmet(collection.config, info.fields), *missed, *short]:
+    described["palimpsest"]["backlog"] = backlog = _backlog(collection)
+    behind = [_behind(backlog)] if backlog["slowed"] else []
+    if warnings := [*behind, *unmet(collection.config, info.fields), *missed, *short]:
         described["warnings"] = [{"message": text} for text in warnings]
     if working:
         described["progress"] = {"pending": info.pending, "running": list(info.running)}
     return described
+
+
+def _backlog(collection: Collection) -> BacklogReply:
+    pacing = collection.pacing
+    waiting = pacing.backlog()
+    return {
+        "rows": waiting.rows,
+        "limit": waiting.limit,
+        "segments": waiting.segments,
+        "slowed": pacing.slows,
+        "sealed_per_second": round(pacing.rate.current, 1),
+    }
+
+
+def _behind(backlog: BacklogReply) -> str:
+    return (
+        f"rows come in faster than they are sealed: {backlog['rows']} of about {backlog['limit']} "
+        "that may wait do, so writes that bring rows are slowed down, and refused (429) beyond"
+    )
 
 
 def describe_damaged(damaged: DamagedInfo) -> CollectionReply:

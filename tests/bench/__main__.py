@@ -11,6 +11,7 @@ from pathlib import Path
 
 from tests import evaluation
 from tests.bench import (
+    backlog,
     corpora,
     filtered,
     graphs,
@@ -39,7 +40,9 @@ PARTS = (
     "keys",
     "wire",
     "leaving",
+    "backlog",
 )
+_SYNTHETIC = ("graphs", "backlog")  # parts that may have any number of rows
 _TEXTS = ("payload", "scroll", "versions")  # parts that need the folder itself
 
 
@@ -83,9 +86,12 @@ def _arguments() -> argparse.Namespace:
 
 def _plan(arguments: argparse.Namespace) -> Iterator[tuple[Corpus, list[str]]]:
     """Choose corpora one at a time (they are large) and what is measured on each."""
-    only = arguments.only or PARTS
+    only = arguments.only or [part for part in PARTS if part != "backlog"]  # which takes long
+    if only == ["backlog"]:
+        yield corpora.synthetic(1_000), only  # it makes its own
+        return
     if arguments.synthetic is not None:
-        yield corpora.synthetic(arguments.synthetic), [p for p in only if p == "graphs"]
+        yield corpora.synthetic(arguments.synthetic), [p for p in only if p in _SYNTHETIC]
         return
     if not arguments.vectors.is_dir():
         print(f"no folder {arguments.vectors}: synthetic rows instead", file=sys.stderr)
@@ -112,6 +118,7 @@ def _measure(part: str, corpus: Corpus, arguments: argparse.Namespace) -> Iterat
         "rest": lambda: rest.measure(corpus, rounds, arguments.seconds),
         "keys": lambda: keys.measure(corpus),
         "leaving": leaving.measure,
+        "backlog": lambda: backlog.measure(arguments.synthetic or backlog.ROWS),
     }
     return parts[part]()
 

@@ -69,14 +69,21 @@ def synthetic(n: int, size: int = 384, queries: int = 1_000) -> Corpus:
     neighbourhoods then have about the intrinsic dimension of real text embeddings. Queries are
     drawn from the same mixture and are not in the base.
     """
+    rows = drawn(n + queries, size, clusters=max(16, n // 400))
+    base, asked = rows[:n], rows[n:]
+    return Corpus(f"synthetic {n:,}", Distance.COSINE, base, asked, _nearest(base, asked))
+
+
+def drawn(n: int, size: int, *, clusters: int | None = None) -> NDArray[np.float32]:
+    """Draw rows (n, size) of such a mixture, of unit length."""
     rng = np.random.default_rng(SEED)
     latent = 128
     spread = (np.arange(1, latent + 1) ** -0.5).astype(np.float32)
-    clusters = max(16, n // 400)
+    clusters = clusters or max(16, n // 400)
     centres = rng.standard_normal((clusters, latent), dtype=np.float32) * spread
     weights = rng.dirichlet(np.full(clusters, 2.0))
     mixing = rng.standard_normal((latent, size), dtype=np.float32) / np.float32(np.sqrt(latent))
-    rows = np.empty((n + queries, size), dtype=np.float32)
+    rows = np.empty((n, size), dtype=np.float32)
     for start in range(0, len(rows), _BLOCK):
         part = rows[start : start + _BLOCK]
         members = rng.choice(clusters, len(part), p=weights)
@@ -84,9 +91,7 @@ def synthetic(n: int, size: int = 384, queries: int = 1_000) -> Corpus:
             (len(part), latent), dtype=np.float32
         )
         part[:] = z @ mixing + 0.12 * rng.standard_normal(part.shape, dtype=np.float32)
-    rows = _unit(rows)
-    base, drawn = rows[:n], rows[n:]
-    return Corpus(f"synthetic {n:,}", Distance.COSINE, base, drawn, _nearest(base, drawn))
+    return _unit(rows)
 
 
 def _nearest(base: NDArray[np.float32], queries: NDArray[np.float32]) -> NDArray[np.int64]:

@@ -127,8 +127,9 @@ def test_a_rate_is_that_of_the_last_seals(world: World) -> None:
     assert rate.current == 1_000  # the one assumed, until the seal takes longer than it says
     world.clock.now = 6.0
     assert rate.current == 500
+    assert rate.lateness == 2
     rate.end(sealed=True)
-    assert (rate.current, rate.rows, rate.left) == (500, 3_000, 0)
+    assert (rate.current, rate.rows, rate.left, rate.lateness) == (500, 3_000, 0, 0)
     rate.begin(1_000)
     world.clock.now = 8.5
     rate.end(sealed=False)  # stopped: it says nothing
@@ -138,6 +139,10 @@ def test_a_rate_is_that_of_the_last_seals(world: World) -> None:
     world.clock.now = 22.0
     rate.end(sealed=True)
     assert rate.current == 1_000  # half of each
+    rate.begin(1_500)
+    world.clock.now = 24.0
+    assert rate.lateness == 2  # by the best of them
+    rate.end(sealed=False)
     rate.end(sealed=True)  # of none
     assert rate.rows == 6_000
 

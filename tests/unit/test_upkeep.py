@@ -3,6 +3,7 @@ from __future__ import annotations
 import errno
 import os
 import shutil
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +12,12 @@ import pytest
 
 from app.health.conditions import status_of, told_of
 from index import Collection, CollectionConfig, Distance, MaintenanceConfig, SearchRequest
+from index.changes import Changes, NewRows, apply
 from index.config import VectorConfig
 from index.errors import Damaged, StorageFull
 from index.replacing import Replacing
 from index.segments import graph, seal
+from index.segments.growing import Growing
 from index.segments.sealed import spare
 from index.types import Vectors
 from tests.conftest import OpenCollection, open_collection
@@ -44,6 +47,180 @@ def segments(collection: Collection) -> list[int]:
 
 def folders(collection: Collection) -> int:
     return len(os.listdir(collection.folder / "segments"))
+
+
+def growing(collection: Collection) -> list[int]:
+    return [part.n for part in collection.view.vectors[""].growing]
+
+
+def test_a_part_that_is_full_grows_no_further_and_each_is_sealed_by_itself(
+    collection_of: OpenCollection,
+) -> None:
+    collection = collection_of(settings(seal_rows=100, quiet_rows=50))
+    for start in range(0, 360, 60):
+        insert(collection, start, 60)
+    assert growing(collection) == [120, 120, 120]
+    assert collection.pacing.backlog().rows == 360
+    for sealed in ([120], [120, 120]):
+        assert collection.upkeep.seal_delay() == 0
+        collection.upkeep.seal()
+        assert segments(collection) == sealed
+        found = collection.search(SearchRequest(rows(1)[0], k=1_000, exact=True)).ids
+        assert sorted(found) == list(range(360))
+    assert growing(collection) == [120]
+    insert(collection, 0, 10)  # over rows of a segment
+    assert growing(collection) == [120, 10]
+    reopened = reopen(collection)
+    assert (segments(reopened), growing(reopened)) == ([110, 120], [120, 10])
+    reopened.upkeep.seal()
+    assert growing(reopened) == [10]
+    assert reopened.pacing.backlog().rows == 10
+    assert reopened.count() == 360
+    reopened.close()
+
+
+def test_a_part_that_is_nearly_full_takes_no_rows_beyond(collection_of: OpenCollection) -> None:
+    collection = collection_of(settings(seal_rows=100, quiet_rows=50))
+    for start, n in ((0, 89), (89, 5), (94, 6), (100, 95), (195, 20)):
+        insert(collection, start, n)
+    assert growing(collection) == [100, 95, 20]
+
+
+def test_rows_applied_again_are_left_out_whichever_part_they_are_in(
+    collection_of: OpenCollection,
+) -> None:
+    collection = collection_of(settings(seal_rows=100))
+    for start in range(0, 240, 60):
+        insert(collection, start, 60)
+    view, part = collection.view, collection.view.vectors[""].growing[0]
+    assert isinstance(part, Growing)
+    whole = part.columns
+    for first, last in ((0, 60), (30, 120)):
+        again = NewRows(
+            "",
+            whole.slots[first:last],
+            1,
+            whole.ids[first:last],
+            whole.numbers[first:last],
+            whole.vectors[first:last],
+        )
+        applied = apply(view, Changes(view.seq, view.live, [again], np.empty(0, dtype=np.uint64)))
+        assert [one.n for one in applied.vectors[""].growing if one.n] == [120, 120]
+
+
+def test_builders_get_more_of_the_cores_the_more_waits(
+    collection_of: OpenCollection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    collection = collection_of(settings(seal_rows=1_024))
+    upkeep, asked = collection.upkeep, list[int]()
+    upkeep._threads = 8
+    build = graph.build
+
+    def look(*arguments: Any, **options: Any) -> Any:
+        asked.append(options["firm"]())
+        return build(*arguments, **options)
+
+    monkeypatch.setattr(seal, "build", look)
+    for start in range(0, 1_800, 300):
+        insert(collection, start, 300)
+    collection.upkeep.seal()
+    for start in range(0, 300, 300):
+        insert(collection, 2_000 + start, 300)
+    collection.upkeep.seal()
+    assert asked == [8]  # the second has too few rows for a graph
+    insert(collection, 4_000, 1_030)
+    collection.upkeep.seal()
+    assert asked == [8, 1]
+
+
+def test_full_segments_are_merged_once_no_rows_come(
+    collection_of: OpenCollection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    collection = collection_of(settings(seal_rows=100))
+    for start in range(0, 400, 100):
+        insert(collection, start, 100)
+        collection.upkeep.seal()
+    assert segments(collection) == [100] * 4
+    assert collection.upkeep.compact_delay() is None
+    assert status_of(collection.state()) == "green"
+    delay = collection.upkeep.merge_delay()
+    assert delay is not None and 0 < delay <= 30
+    monkeypatch.setattr("index.upkeep._MERGE_SECONDS", 0)
+    assert collection.upkeep.merge_delay() == 0
+    insert(collection, 400, 100)
+    insert(collection, 500, 1)
+    assert collection.upkeep.merge_delay() is None  # rows come
+    collection.upkeep.seal()
+    collection.upkeep.seal()
+    collection.upkeep.merge()
+    assert sorted(segments(collection)) == [1, 100, 400]
+    assert (collection.upkeep.merge_delay(), folders(collection)) == (None, 3)
+    assert collection.count() == 501
+
+
+def test_a_merge_that_fails_is_told_and_tried_later(
+    collection_of: OpenCollection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    collection = collection_of(settings(seal_rows=100))
+    for start in range(0, 400, 100):
+        insert(collection, start, 100)
+        collection.upkeep.seal()
+
+    def fail(*_: object) -> None:
+        raise StorageFull("No space left")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Replacing, "_write", fail)
+        collection.upkeep.merge()
+    assert "No space left" in (collection.upkeep.last_error or "")
+    monkeypatch.setattr("index.upkeep._MERGE_SECONDS", 0)
+    delay = collection.upkeep.merge_delay()
+    assert delay is not None and delay > 1
+    collection.upkeep.merge()
+    assert (segments(collection), collection.upkeep.last_error) == ([400], None)
+
+
+def test_many_small_segments_are_compacted_at_once_and_before_dead_rows(
+    collection_of: OpenCollection,
+) -> None:
+    collection = collection_of(settings(seal_rows=1_000, tier_factor=4))
+    for start in range(0, 200, 10):
+        insert(collection, start, 10)
+        collection.upkeep.seal()
+    assert collection.pacing.backlog().segments == 16
+    collection.delete([0, 1, 2, 3]).result()
+    collection.upkeep.compact()
+    assert segments(collection) == [6, 190]  # the one with dead rows is in another tier by now
+    assert collection.pacing.backlog().segments == 0
+
+
+def test_more_full_segments_than_are_left_are_compacted_while_rows_come(
+    collection_of: OpenCollection,
+) -> None:
+    collection = collection_of(settings(seal_rows=64, tier_factor=4))
+    for start in range(0, 12 * 64, 64):
+        assert collection.upkeep.compact_delay() is None
+        insert(collection, start, 64)
+        collection.upkeep.seal()
+    assert collection.upkeep.compact_delay() == 0
+    collection.upkeep.compact()  # within a budget: the rows of four of them
+    assert sorted(segments(collection)) == [64] * 8 + [256]
+
+
+def test_work_that_brings_rows_by_itself_rests_while_many_wait(
+    collection_of: OpenCollection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    collection = collection_of(settings(seal_rows=100))
+    insert(collection, 0, 100)
+    monkeypatch.setattr("index.upkeep._LONGEST_REST", 600)
+    collection.upkeep.rest()
+    insert(collection, 100, 100)
+    resting = threading.Thread(target=collection.upkeep.rest)
+    resting.start()
+    assert resting.is_alive()
+    collection.upkeep.seal()
+    resting.join(60)
+    assert not resting.is_alive()
 
 
 def test_a_seal_is_due_when_full_or_quiet(collection_of: OpenCollection) -> None:

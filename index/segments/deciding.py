@@ -25,7 +25,7 @@ _WALKS = (Effort(2), Effort(4), Effort(4, 4))
 _DEEPEST = Effort(8, 8)
 _RESCORED = (Effort(1, 4), Effort(1, 16))  # where nothing is walked
 _SCAN = Effort(scan=True)
-_CLEAR = 4.0  # resolution from which codes tell neighbours apart
+_CLEAR = 4.0  # resolution from which codes and rescoring tell neighbours apart
 
 Decision: TypeAlias = Literal["planned", "ef", "rescoring", "bits", "scan", "short"]
 UNPROBED = "unprobed"  # where nothing was decided: segments of earlier releases, or of few rows
@@ -164,7 +164,7 @@ def _ladder(means: Means) -> list[tuple[Effort, int]]:
     elif rescored:
         steps += _RESCORED
     tried = [(effort, bits) for effort in steps]
-    more = [] if means.fixed or not _is_unclear(means) else _more(bits)
+    more = _more(bits) if _may_be_finer(means) else []
     tried += [(effort, finer) for finer in more for effort in (PLANNED, steps[-1])]
     if means.walked:
         deepest = _DEEPEST if rescored else Effort(_DEEPEST.ef)
@@ -173,8 +173,11 @@ def _ladder(means: Means) -> list[tuple[Effort, int]]:
     return [*tried, (_SCAN, scanned)]
 
 
-def _is_unclear(means: Means) -> bool:
-    return means.resolution is not None and means.resolution < _CLEAR
+def _may_be_finer(means: Means) -> bool:
+    """Tell whether more bits are allowed and may help: without originals they always do."""
+    if means.fixed or means.resolution is None:
+        return False
+    return not means.keeps_originals or means.resolution < _CLEAR
 
 
 def _more(bits: int) -> list[int]:

@@ -114,6 +114,16 @@ def test_bits_rise_by_four_at_most(collection_of: OpenCollection) -> None:
     assert found == {"1": 4, "2": 4, "4": 8}
 
 
+def test_text_without_originals_gets_the_bits_it_needs(
+    collection_of: OpenCollection, corpus: Corpus
+) -> None:
+    collection = collection_of(config_of(384, originals="none"))
+    segment = sealed(collection, corpus.base)
+    assert decided(segment) == "bits"
+    assert segment.encoder is not None and segment.encoder.bits == 8
+    assert recall(collection, corpus.base, Distance.COSINE) >= WANTED
+
+
 def test_what_cannot_be_held_is_said(collection_of: OpenCollection) -> None:
     config = config_of(96, Distance.EUCLID, encoding="1", originals="none", fixed_encoding=True)
     collection = collection_of(config)

@@ -5,9 +5,11 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import signal
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -23,6 +25,7 @@ from index import (
 
 _VARIABLE = variable_of("data")
 WRONG_USAGE = 2  # status, as argparse has it
+INTERRUPTED = 128 + signal.SIGINT  # status, as shells have it
 _EVERY = 0.2  # seconds between two signs of life
 _ORDER = ("lost", "damage", "unchecked", "note")
 _WORDS = {"lost": "LOST", "damage": "DAMAGE", "unchecked": "UNCHECKED", "note": "note"}
@@ -58,14 +61,21 @@ def run(given: dict[str, Any]) -> int:
     examine = repair_directory if given["repair"] else check_directory
     try:
         report = examine(data, given["collection"], progress=_progress(sys.stderr))
+    except KeyboardInterrupt:
+        return INTERRUPTED
     except CollectionNotFound as error:
         sys.stderr.write(f"palimpsest: {error}\n")
         return WRONG_USAGE
     except PalimpsestError as error:  # a server holds it, or nothing can be written there
         report = Report(data)
         report.refuse(error)
-    sys.stdout.write(json.dumps(report.to_json(), indent=1) if given["json"] else told(report))
-    sys.stdout.write("\n")
+    if sys.stderr.isatty():
+        sys.stderr.write("\r\x1b[K")
+    text = json.dumps(report.to_json(), indent=1) if given["json"] else told(report)
+    with suppress(BrokenPipeError):  # whoever reads it has seen enough
+        # names of files may be no text
+        sys.stdout.buffer.write(text.encode("utf-8", "backslashreplace") + b"\n")
+        sys.stdout.buffer.flush()
     return report.exit_status
 
 

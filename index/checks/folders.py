@@ -165,7 +165,8 @@ def _loss_of(
         return "damage", _AGAIN
     if name is not None and name in spare_of(description):
         return "damage", _ANEW
-    return "lost", f"{BACKUP}; its rows are in no other file"
+    without = f"without one, `python -m index.restoring {folder.parent.parent}` gives its rows up"
+    return "lost", f"{BACKUP}: its rows are in no other file; {without}"
 
 
 def spare_of(description: Mapping[str, Any]) -> Collection[str]:

@@ -20,8 +20,9 @@ from numpy.typing import NDArray
 from index.checks.findings import BACKUP, Finding, Severity, Sink
 from index.checks.parts import STRETCH, Part, Parts, Vanished
 from index.checks.stored import Listing, Stored
+from index.checks.stretches import Stretch
 from index.collection_config import CollectionConfig
-from index.storage.ids import UUID_BYTES, id_of_key, pack_ids, unpack_ids, widen_ids
+from index.storage.ids import unpack_ids, widen_ids
 
 LOOKUP = 512  # ids asked for by one statement
 MOST_TOLD = 8  # points of one kind of contradiction that are named
@@ -121,7 +122,7 @@ class Points:
             "SELECT number, id, seq, slots FROM points WHERE number BETWEEN ? AND ?",
             (first, first + STRETCH - 1),
         ).fetchall()
-        stretch = _Stretch(first, len(self._config.columns))
+        stretch = Stretch(first, len(self._config.columns))
         for row in stretch.put(rows, self._listing.position.seq):
             what = "is stored with an id, a last write or slots that cannot be"
             self._tell("lost", f"point of number {row[0]}", what, BACKUP)
@@ -152,7 +153,7 @@ class Points:
                     self._tell("lost", f"point of number {row[0]}", what, _INDEX)
 
     def _check_column(
-        self, stretch: _Stretch, column: int, name: str, known: NDArray[np.uint64]
+        self, stretch: Stretch, column: int, name: str, known: NDArray[np.uint64]
     ) -> int:
         wanted = stretch.slots[:, column]
         count = np.zeros(STRETCH, dtype=np.intp)
@@ -178,7 +179,7 @@ class Points:
         return read
 
     def _check_rows(
-        self, stretch: _Stretch, part: Part, rows: NDArray[np.intp], places: Any, name: str
+        self, stretch: Stretch, part: Part, rows: NDArray[np.intp], places: Any, name: str
     ) -> None:
         """Check that rows are those of their points."""
         wrong = (widen_ids(part.ids[rows]) != stretch.ids[places]).any(axis=1)
@@ -191,7 +192,7 @@ class Points:
             self._tell("lost", stretch.name(place), what, BACKUP)
 
     def _check_found(
-        self, stretch: _Stretch, column: int, name: str, count: NDArray[np.intp]
+        self, stretch: Stretch, column: int, name: str, count: NDArray[np.intp]
     ) -> None:
         wanted = stretch.slots[:, column]
         for place in np.flatnonzero(np.isin(wanted, self._dead) & (wanted != 0)).tolist():
@@ -212,7 +213,7 @@ class Points:
                 _LOST,
             )
 
-    def _known(self, stretch: _Stretch) -> NDArray[np.uint64]:
+    def _known(self, stretch: Stretch) -> NDArray[np.uint64]:
         """Return the seqs of the points that are kept apart from them (STRETCH,)."""
         known = np.zeros(STRETCH, dtype=np.uint64)
         if not self._stored.has("folded_seqs"):
@@ -229,14 +230,14 @@ class Points:
             known[number - first] = max(seq, int(known[number - first]))
         return known
 
-    def _check_seqs(self, stretch: _Stretch, known: NDArray[np.uint64]) -> None:
+    def _check_seqs(self, stretch: Stretch, known: NDArray[np.uint64]) -> None:
         if not self._stored.has("folded_seqs") or self._parts.unreadable:
             return
         for place in np.flatnonzero(stretch.there & (known != stretch.seqs)).tolist():
             what = f"was last written by {stretch.seqs[place]}, and elsewhere by {known[place]}"
             self._tell("damage", stretch.name(place), what, "write the point again")
 
-    def _count_versions(self, stretch: _Stretch) -> None:
+    def _count_versions(self, stretch: Stretch) -> None:
         """Count, by columns (active, other), the points that hold only another version."""
         for vector in {one.vector for one in self._config.versions}:
             active = self._config.number(vector)
@@ -275,52 +276,3 @@ class Points:
             if count:
                 what = f"{count} vectors {name!r} may be in segments that cannot be read"
                 self._sink.found(Finding("note", "points", self._stored.path, what))
-
-
-class _Stretch:
-    """Points of a stretch of numbers, as the store has them; by place, counted from its first."""
-
-    def __init__(self, first: int, columns: int) -> None:
-        self.first = first
-        self.there = np.zeros(STRETCH, dtype=np.bool_)
-        self.slots = np.zeros((STRETCH, columns), dtype=np.uint64)
-        self.seqs = np.zeros(STRETCH, dtype=np.uint64)
-        self.ids = np.zeros((STRETCH, UUID_BYTES + 1), dtype=np.uint8)
-
-    def put(self, rows: list[Any], last: int) -> list[Any]:
-        """Take over points; return those that are stored as none can be.
-
-        Args:
-            rows: number, id, seq and slots of each.
-            last: the seq of the last write.
-        """
-        good = [row for row in rows if _may_be(row, last)]
-        if good:
-            places = np.array([row[0] for row in good], dtype=np.int64) - self.first
-            width = 8 * self.slots.shape[1]
-            cells = b"".join(row[3][:width].ljust(width, b"\0") for row in good)
-            self.slots[places] = np.frombuffer(cells, dtype="<u8").reshape(len(good), -1)
-            self.seqs[places] = [row[2] for row in good]
-            self.ids[places] = widen_ids(pack_ids([id_of_key(row[1]) for row in good]))
-            self.there[places] = True
-        return rows if not good else [row for row in rows if not self.there[row[0] - self.first]]
-
-    def name(self, place: int) -> str:
-        """Return what a point is called."""
-        return f"point {unpack_ids(self.ids[place : place + 1])[0]}"
-
-    def places_of(self, wanted: NDArray[np.uint64], slots: NDArray[np.uint64]) -> NDArray[np.intp]:
-        """Return the place of the point that means each slot, which one does."""
-        order = np.argsort(wanted, kind="stable")
-        return order[np.searchsorted(wanted, slots, sorter=order)]
-
-
-def _may_be(row: Any, last: int) -> bool:
-    _, key, seq, slots = row
-    return (
-        (isinstance(key, int) or (isinstance(key, bytes) and len(key) == UUID_BYTES))
-        and isinstance(seq, int)
-        and 0 <= seq <= last
-        and isinstance(slots, bytes)
-        and len(slots) % 8 == 0
-    )

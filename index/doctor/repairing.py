@@ -10,6 +10,7 @@ import os
 import shutil
 from collections.abc import Callable, Sequence
 from contextlib import closing
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from index.aliases import FILE
@@ -56,36 +57,42 @@ def repair_directory(
         raise ReadOnlyDisk(f"{data} takes no writes: nothing can be repaired there")
     with lock_directory(data):
         before = examine_directory(Report(data), collection, progress)
-        done = [*_repair_aliases(data, before)]
+        done = _Done(_repair_aliases(data, before))
         for name in [one.name for one in before.collections]:
             found = [one for one in before.of("damage", "lost") if one.collection == name]
             if found:
-                done += _repair(data / COLLECTIONS / name, found)
-        if not done:
+                _repair(data / COLLECTIONS / name, found, done)
+        if not done.said:
             return before
-        after = Report(data, repaired=done, seconds=before.seconds)
+        after = Report(data, findings=done.lost, repaired=done.said, seconds=before.seconds)
         return examine_directory(after, collection, progress)
 
 
-def _repair(folder: Path, found: Sequence[Finding]) -> list[str]:
-    """Repair one collection; return what was done, or why something could not be."""
-    done: list[str] = []
+@dataclass
+class _Done:
+    """What was done, or why something could not be; and what is lost for good."""
+
+    said: list[str]
+    lost: list[Finding] = field(default_factory=list)
+
+
+def _repair(folder: Path, found: Sequence[Finding], done: _Done) -> None:
+    """Repair one collection."""
     steps: list[tuple[bool, Callable[[], list[str]]]] = [
         (_has(found, "index") and not _has(found, "store"), lambda: _index_anew(folder)),
         (_has(found, "files"), lambda: _keep(folder, found)),
-        (_can_restore(folder, found), lambda: _restore(folder)),
+        (_can_restore(folder, found), lambda: _restore(folder, done)),
         (_has(found, "files", "orphans"), lambda: _derive(folder)),
     ]
     for is_wanted, step in steps:
         if not is_wanted:
             continue
         try:
-            done += step()
+            done.said += step()
         except (PalimpsestError, OSError) as error:
             told = unreadable(folder, error) if isinstance(error, OSError) else error
-            done.append(f"{folder.name}: could not be repaired further: {told}")
+            done.said.append(f"{folder.name}: could not be repaired further: {told}")
             break
-    return done
 
 
 def _has(found: Sequence[Finding], *checks: str) -> bool:
@@ -106,18 +113,22 @@ def _can_restore(folder: Path, found: Sequence[Finding]) -> bool:
     return lost_rows and bool(aside or unlisted)
 
 
-def _restore(folder: Path) -> list[str]:
+def _restore(folder: Path, done: _Done) -> list[str]:
     restored = restore_held(folder)
-    done = [
+    what = (
+        f"payloads and deletions after write {restored.stood_at_seq}, and rows written after it "
+        f"that were not sealed, are gone; {restored.points_without_payload} points have no payload"
+    )
+    remedy = "write them again, or restore the collection from a backup; this is told once"
+    done.lost.append(Finding("lost", "log", folder / STORE, what, None, None, remedy, folder.name))
+    said = [
         f"{folder.name}: the store was taken for what it held (write {restored.stood_at_seq}, "
-        f"{restored.stood_at_points} points); {restored.vectors} vectors were brought back from "
-        f"{restored.segments} segments, {restored.points_without_payload} points among them "
-        "without payload; the files as they were are in lost+found/. Not brought back: payloads "
-        "and deletions after that write, and rows that were not sealed yet"
+        f"{restored.stood_at_points} points), and {restored.vectors} vectors were brought back "
+        f"from {restored.segments} segments; the files as they were are in lost+found/"
     ]
     if restored.unread:
-        done.append(f"{folder.name}: could not be read: {', '.join(restored.unread)}")
-    return done
+        said.append(f"{folder.name}: could not be read: {', '.join(restored.unread)}")
+    return said
 
 
 def _index_anew(folder: Path) -> list[str]:

@@ -62,6 +62,11 @@ class Report:
         points = sum(one.points or 0 for one in self.collections)
         seen = f"{len(self.collections)} collections, {points} points, {self.bytes_read} bytes read"
         lost, damaged, unread = self.of("lost"), self.of("damage"), self.of("unchecked")
+        if self.repaired and lost and all(one.check == "log" for one in lost) and not damaged:
+            return (
+                f"REPAIRED, BUT DATA IS LOST in {_names(lost)}: see what is gone below.",
+                "What is there is whole and can be served; a backup may have the rest.",
+            )
         if lost:
             return (
                 f"DATA IS LOST OR CONTRADICTS ITSELF in {_names(lost)}: {len(lost)} findings.",
@@ -80,7 +85,8 @@ class Report:
                 f"NOT WHOLLY CHECKED: {len(unread)} findings.",
                 "Nothing that could be read is damaged. See below for what could not, and why.",
             )
-        return (f"HEALTHY: {seen}.",)
+        done = f" {len(self.repaired)} repairs were made, see below." if self.repaired else ""
+        return (f"HEALTHY: {seen}.{done}",)
 
     def to_json(self) -> dict[str, Any]:
         """Return it as JSON values; keys are stable, and all there in every report."""

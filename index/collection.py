@@ -97,7 +97,7 @@ class Collection(Versioning):
         self.version: str | None = None
         opened, unbuilt = recover(folder)
         store = opened.store
-        self._reader = Reader(folder / STORE, name, store.summed, frozen=store.read_only)
+        self._reader = Reader(folder / STORE, name, store.summed, store.ids, frozen=store.read_only)
         self._payload_size = PayloadSize(self._reader)
         pace = Pace()
 

@@ -118,6 +118,7 @@ def _follow(store: Store, indexes: PayloadIndexes, loaded: Sequence[FieldEntry])
     """Index the points anew that were touched since the folders were written; tell of success."""
     since = min((entry.seq for entry in loaded), default=0)
     try:
+        store.require_counts("touched")
         touched = [numbers for seq, numbers in store.fields.touched() if seq > since]
         if loaded and touched:
             _index_anew(store, indexes, from_numbers(np.concatenate(touched)))

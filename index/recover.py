@@ -77,6 +77,7 @@ def _config(store: Store) -> CollectionConfig:
 
 
 def _recover(store: Store, segments: Path, config: CollectionConfig) -> View:
+    store.require_counts("staged", "dead", "segments", "sealed", "fields", "adapters")
     position, dead = store.position(), store.dead()
     rows = [_new_rows(staged, config) for staged in store.staged()]
     view = apply(_sealed_view(store, segments, config), Changes(position.seq, BitMap(), rows, dead))
@@ -88,12 +89,22 @@ def _recover(store: Store, segments: Path, config: CollectionConfig) -> View:
 
 
 def _know_seqs(store: Store, view: View) -> None:
-    """Bring back the seq of the last write to each point."""
+    """Bring back the seq of the last write to each point.
+
+    What the store keeps of them beside the points is written anew if it is damaged.
+    """
     size = view.live.max() + 1 if view.live else 0
     view.seqs.reserve(size)
-    for numbers, seqs in store.seqs.known():
-        known = numbers < size  # others are of deleted points, or damaged and without end
-        view.seqs.raise_to(numbers[known], seqs[known])
+    mends = False
+    try:
+        store.require_counts("edited", "folded_seqs")
+        known = [*store.seqs.known()]
+    except Damaged as error:
+        _log.warning("Seqs are read from the points again: %s", error.finding)
+        known, mends = [*store.seqs.of_points()], True
+    for numbers, seqs in known:
+        plausible = numbers < size  # others are of deleted points, or damaged and without end
+        view.seqs.raise_to(numbers[plausible], seqs[plausible])
     for vectors in view.vectors.values():
         for part in vectors.sealed:
             rows = part.dead.live_rows(part.n)
@@ -102,6 +113,9 @@ def _know_seqs(store: Store, view: View) -> None:
             rows = growing.dead.live_rows(growing.n)
             columns = growing.columns
             view.seqs.raise_to(columns.numbers[rows], columns.seqs[rows])
+    if mends and not store.read_only:
+        with suppress(StorageFull), store.transaction():
+            store.seqs.fold(view.seqs, size)
 
 
 def _new_rows(staged: StagedRows, config: CollectionConfig) -> NewRows:
@@ -120,10 +134,22 @@ def _new_rows(staged: StagedRows, config: CollectionConfig) -> NewRows:
 
 
 def _live(store: Store, view: View, points: int) -> BitMap:
-    """Return the numbers of all points: those with vectors, if there are no others."""
+    """Return the numbers of all points: those with vectors, if there are no others.
+
+    Points whose rows are lost are among them. Raises Damaged if some are not known at all.
+    """
     with_vectors = [numbers for one in view.vectors.values() for numbers in one.numbers()]
     live = BitMap.union(BitMap(), *map(from_numbers, with_vectors))
-    return live if len(live) == points else from_numbers(store.numbers())
+    if len(live) == points:
+        return live
+    indexed = from_numbers(store.numbers())
+    if len(indexed) == points:
+        return indexed
+    stored = from_numbers(store.numbers_of_rows())  # what the index lacks is told by who reads it
+    for numbers in (stored, stored | live):
+        if len(numbers) == points:
+            return numbers
+    raise Damaged(store.path, points, len(stored), "number of points")
 
 
 def _nowhere(view: View, slots: Slots) -> Slots:

@@ -36,6 +36,7 @@ from index.writer import Writer
 
 _COUNT_SECONDS = 30.0  # between looks at what searches were counted
 _BUSY_SECONDS = 1.0  # until it is asked again whether fits are under way
+_SUM_SECONDS = 0.5  # of giving rows their checksums, before other work has its turn
 _RETRY_SECONDS = 10.0  # after a failure, a full disk for example
 _MERGE_SECONDS = 30.0  # since the last seal, until full segments are merged
 _REST_SECONDS, _LONGEST_REST = 0.05, 60.0  # between two looks, and in all
@@ -228,6 +229,8 @@ class Upkeep:
         delays = [self._retry_delay("compact", names)] if names else []
         if self._is_in_doubt():
             delays.append(self._retry_delay("store", [""]))
+        if not self._writer.store.summed.complete:
+            delays.append(self._retry_delay("sum", [""]))
         if self._fields.is_due():
             delays.append(self._retry_delay("save", [""]))
         if self._probing.is_due():
@@ -390,6 +393,9 @@ class Upkeep:
         if self._is_in_doubt() and not self._retry_delay("store", [""]):
             with _Attempt(self, "store", "", "trying a write again", 0):
                 self._writer.try_store()
+        if not self._writer.store.summed.complete and not self._retry_delay("sum", [""]):
+            with _Attempt(self, "sum", "", "giving rows their checksums", 0):
+                self._sum_rows()
         if self._fields.is_due() and (at_once or not self._retry_delay("save", [""])):
             with _Attempt(self, "save", "", "writing payload indexes", 0):
                 self._fields.save()
@@ -405,6 +411,14 @@ class Upkeep:
             text = f"compacting {len(parts)} segments, {rows} rows of {name!r}"
             with _Attempt(self, "compact", name, text, rows):
                 self._compact(name, parts, self._replacing, self._firm)
+
+    def _sum_rows(self) -> None:
+        """Give rows of an earlier format their checksums, for a while."""
+        until = time.monotonic() + _SUM_SECONDS
+        while time.monotonic() < until and not self._stopped.is_set():
+            if not self._writer.call(self._writer.store.sum_some).result():
+                _log.info("Every row of %s has its checksum", self._writer.store.path)
+                return
 
     def _seal(self, name: str) -> None:
         part = self._writer.call(lambda: self._freeze(name)).result()

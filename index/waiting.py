@@ -34,6 +34,12 @@ def at_once() -> Iterator[None]:
         _here.at_once = False
 
 
+def require_patience(what: str) -> None:
+    """Raise NotYetApplied within ``at_once``, for what takes longer than a moment."""
+    if getattr(_here, "at_once", False):
+        raise NotYetApplied(f"{what}, try again")
+
+
 class Patience:
     """That of one read: waits again and again, ``seconds`` at most since the first time."""
 

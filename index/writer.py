@@ -34,6 +34,7 @@ from index.errors import (
     StorageFull,
     StoreFailed,
 )
+from index.evidence import true_slots
 from index.filters.expression import Filter, HasId
 from index.numbering import Numbering
 from index.payload.indexes import PayloadIndexes
@@ -284,6 +285,7 @@ class Writer:
             bool(self.indexes),
             self._position,
             draft,
+            lambda number, key, width: true_slots(self.view, number, key, width),
         )
         with self.store.transaction():
             folds = are_many(self._edited, self.view.points)
@@ -316,6 +318,8 @@ class Writer:
     def _follow(self, changes: Sequence[PayloadChanges]) -> None:
         for one in changes:
             self.touched += len(one.numbers)
+            if one.unknown:
+                self.indexes.discard(BitMap(one.unknown))
             for start in range(0, len(one.numbers), _FOLLOWED):
                 some = slice(start, start + _FOLLOWED)
                 self.indexes.replace(one.numbers[some], one.before[some], one.after[some])

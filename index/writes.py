@@ -22,12 +22,15 @@ from index.errors import DamagedPoint, InvalidInput, PointNotFound, UnknownVecto
 from index.filters.expression import Filter
 from index.numbering import Draft, as_numbers
 from index.payload.edits import is_same
+from index.storage.checked import Spared
 from index.storage.entries import Held, Position, StagedRows
 from index.storage.ids import Key, id_of_key
 from index.storage.store import Store
 from index.types import Slots
 
 Keys: TypeAlias = Sequence[Key]
+# where a point's vectors are by their own rows, by its number, key and the number of columns
+TrueSlots: TypeAlias = Callable[[int, Key, int], NDArray[np.uint64] | None]
 Edit: TypeAlias = Callable[[bytes | None], bytes | None]  # a payload to the one in its place
 
 
@@ -93,6 +96,7 @@ class PayloadChanges:
     numbers: Sequence[int]
     before: Sequence[bytes | None]
     after: Sequence[bytes | None]
+    unknown: Sequence[int] = ()  # numbers of which ``before`` says nothing: they were damaged
 
 
 @dataclass(slots=True)
@@ -113,11 +117,13 @@ class Group:
     indexed: bool
     position: Position
     draft: Draft
+    true_slots: TrueSlots
     rows: list[NewRows] = field(default_factory=list)
     dead: list[Slots] = field(default_factory=list)
     payloads: list[PayloadChanges] = field(default_factory=list)
     touched: list[tuple[Sequence[int], int]] = field(default_factory=list)
     edited: int = 0  # points written without a row
+    _unknown: list[int] = field(default_factory=list)  # of the write being carried out
 
     def finish(self) -> Changes:
         """Record where the log stands now; return what the view has to follow."""
@@ -138,19 +144,22 @@ class Group:
             UnknownVectorName: a name was dropped while the write waited; nothing is written.
             InvalidInput: a payload cannot be edited; nothing is written.
             PointNotFound: a point is missing; the others are written.
+            DamagedPoint: a point is damaged, and is not replaced or deleted as a whole; nothing
+                is written.
         """
         for name, number in _names_of(write).items():
             if number not in self.names:
                 raise UnknownVectorName(name, list(self.names.values()))
         at = self.position
         self.position = Position(at.seq + 1, at.slot, at.points)
+        self._unknown = []
         match write:
             case Upsert():
                 self._upsert(write, meant)
             case VectorUpdate():
                 self._update_vectors(write, meant)
             case Deletion():
-                self._delete(self._held(write.whose, meant, with_payload=self.indexed))
+                self._delete(self._held_or_lost(write.whose, meant))
             case PayloadEdit():
                 held = self._held(write.whose, meant, with_payload=True)
                 self._edit(held, write.edit)
@@ -177,11 +186,36 @@ class Group:
             return held
         return self.store.find(whose, with_payload=with_payload)
 
+    def _held_or_lost(self, whose: Keys | Filter, meant: BitMap | None) -> dict[Key, Held]:
+        if isinstance(whose, Filter):
+            return self._held(whose, meant, with_payload=self.indexed)
+        return self._found_or_lost(whose)
+
+    def _found_or_lost(self, keys: Keys) -> dict[Key, Held]:
+        """Return stored points that are to go as a whole: damaged ones by what else is known.
+
+        Raises:
+            DamagedPoint: where its vectors are is not known for sure.
+        """
+        spared = Spared()
+        held = self.store.find(keys, with_payload=self.indexed, spared=spared)
+        for number, error in spared.errors.items():
+            key = self.store.key_of(number) if number >= 0 else None
+            slots = None if key is None else self.true_slots(number, key, self.width)
+            if key is None or slots is None:
+                raise error
+            held[key] = Held(number, slots, None)
+            self._unknown.append(number)
+        return held
+
     # Points.
 
     def _upsert(self, write: Upsert, meant: BitMap | None) -> None:
         versioned = any(column.number in self.versions for column in write.columns)
-        held = self.store.find(write.keys, with_payload=self.indexed or versioned)
+        if versioned:
+            held = self.store.find(write.keys, with_payload=True)
+        else:
+            held = self._found_or_lost(write.keys)
         if write.mode != "upsert" or meant is not None:
             kept = [
                 place
@@ -244,7 +278,7 @@ class Group:
     ) -> None:
         if self.indexed and numbers:
             self.store.fields.touch(self.seq, as_numbers(numbers))
-            self.payloads.append(PayloadChanges(numbers, before, after))
+            self.payloads.append(PayloadChanges(numbers, before, after, tuple(self._unknown)))
 
     # Vectors.
 

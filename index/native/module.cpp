@@ -69,7 +69,7 @@ nb::ndarray<nb::numpy, T> to_numpy(std::vector<T>&& values) {
 // --- rows of a database ------------------------------------------------------------------------
 
 // Adds a value as `index.storage.sums` writes it; false for one that no database holds.
-bool add_value(Crc32& sum, PyObject* value) {
+bool add_value(Crc32c& sum, PyObject* value) {
   if (value == Py_None) {
     sum.add('n', 0);
   } else if (PyLong_CheckExact(value)) {
@@ -108,7 +108,7 @@ nb::list row_sums(uint32_t seed, const nb::list& rows) {
   nb::list sums;
   for (Py_ssize_t place = 0; place < PyList_GET_SIZE(rows.ptr()); ++place) {
     PyObject* row = row_at(rows, place);
-    Crc32 sum(seed);
+    Crc32c sum(seed);
     for (Py_ssize_t column = 0; column < PyTuple_GET_SIZE(row); ++column)
       require(add_value(sum, PyTuple_GET_ITEM(row, column)),
               "a value must be None, bytes, a string, a float or an integer of 64 bits");
@@ -128,7 +128,7 @@ nb::list other_sums(uint32_t seed, const nb::list& rows, const std::vector<size_
     require(at < width, "no such column");
     PyObject* said = PyTuple_GET_ITEM(row, static_cast<Py_ssize_t>(at));
     if (said == Py_None && may_lack) continue;
-    Crc32 sum(seed);
+    Crc32c sum(seed);
     bool same = PyLong_CheckExact(said);
     for (const size_t column : columns) {
       require(column < width, "no such column");

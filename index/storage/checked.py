@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sqlite3
-import struct
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,7 +20,6 @@ from index.storage.sums import (
     check_of,
     long_sum,
     places_in,
-    plain_sum,
 )
 
 
@@ -129,17 +127,17 @@ def damaged_row(path: Path, check: Check, row: Row) -> Damaged:
     return Damaged(
         path,
         row[stored],
-        plain_or_none(check, row[:stored]),
+        _sum_or_none(check, row[:stored]),
         what,
         "restore the file from a backup, or see what `palimpsest doctor` can mend",
     )
 
 
-def plain_or_none(check: Check, row: Row) -> int | None:
+def _sum_or_none(check: Check, row: Row) -> int | None:
     """Return a row's checksum, None if it holds what cannot be summed."""
     try:
-        return plain_sum(check.seed, row)
-    except (UnicodeEncodeError, struct.error, TypeError):
+        return check.sum(row)
+    except ValueError:
         return None
 
 

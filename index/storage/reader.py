@@ -22,6 +22,7 @@ from index.storage.checked import (
     position_in,
     require_points,
 )
+from index.storage.id_index import IdIndex
 from index.storage.ids import UUID_BYTES, Key, id_of_key, order_of
 from index.storage.schema import connect, connect_frozen, is_damage, store_errors
 from index.storage.store import LOOKUP
@@ -34,6 +35,7 @@ _PLACE = "number, id, seq, slots, checksum"
 _COLUMNS = {True: f"{_PLACE}, payload, payload_checksum", False: _PLACE}
 _PAYLOADS = "number, payload, payload_checksum"
 _STRETCH = f"SELECT {_PAYLOADS} FROM points WHERE number BETWEEN ? AND ?"
+_TALLY = "SELECT seq, points, (SELECT count(*) FROM points) FROM position"  # by the index
 _PATIENCE = 64  # ids walked past per wanted point
 _READ_THROUGH = 4  # stored points per wanted one
 _STEPS = 10_000  # of SQLite between two looks at whether to stop, about half a millisecond
@@ -45,10 +47,17 @@ class Reader:
     """Points by id and in id order, until closed: then CollectionNotFound."""
 
     def __init__(
-        self, path: Path, collection: str, summed: Summed, *, frozen: bool = False
+        self,
+        path: Path,
+        collection: str,
+        summed: Summed,
+        ids: IdIndex | None = None,
+        *,
+        frozen: bool = False,
     ) -> None:
         self.path = path
         self._summed = summed
+        self._ids = ids or IdIndex(path, summed)
         self._frozen = frozen  # nothing can be written, not even what SQLite shares of a log
         self._collection = collection
         self._local = threading.local()
@@ -56,6 +65,7 @@ class Reader:
         self._left = threading.Condition()
         self._inside = 0  # reads under way
         self._closed = False
+        self._tallied = -1  # seq of the last write that was held against the index of ids
 
     def close(self) -> None:
         """Wait for the reads under way, then close the connections of every thread.
@@ -129,6 +139,10 @@ class Reader:
                     if not is_damage(error):
                         raise
                     rows += self._singly(connection, columns, some, by, spared)
+            if by == "id" and len(rows) < len(wanted):
+                there = {row[1] for row in rows}
+                missing = [key for key in wanted if key not in there]
+                self._ids.require_absent(connection, missing, spared)
         return require_points(
             self.path, rows, with_payload=with_payload, may_lack=may_lack, spared=spared
         )
@@ -192,17 +206,19 @@ class Reader:
                     if not is_damage(error):
                         raise
                     rows = self._page_singly(connection, columns, where, [*arguments, more], spared)
-            rest = {id(row) for row in rows[limit:]}
             whole = require_points(
                 self.path, rows, with_payload=with_payload, may_lack=may_lack, spared=spared
             )
-            behind = [row for row in whole if id(row) in rest]
-            if behind or len(rows) < more:
+            first = len(whole) if len(rows) <= limit else _count_before(whole, rows[limit:])
+            if first < len(whole) or len(rows) < more:
                 break
             more += LOOKUP  # all of them are damaged: look farther
         self.require_order([row[1] for row in whole], start)
-        points = [(row[1], _stored_point(row)) for row in whole if id(row) not in rest]
-        return points, behind[0][1] if behind else None
+        points = [(row[1], _stored_point(row)) for row in whole[:first]]
+        if first < len(whole):
+            return points, whole[first][1]
+        self._tally(spared)
+        return points, None
 
     def _singly(
         self,
@@ -237,8 +253,35 @@ class Reader:
     ) -> list[Row]:
         """Read a page by the index of ids alone, and then its points one by one."""
         statement = f"SELECT number FROM points {where} ORDER BY id LIMIT ?"
-        numbers = [row[0] for row in connection.execute(statement, arguments)]
-        return self._singly(connection, columns, numbers, "number", spared)
+        connection.execute("BEGIN")  # so that no point is deleted in between
+        try:
+            numbers = [row[0] for row in connection.execute(statement, arguments)]
+            rows = self._singly(connection, columns, numbers, "number", spared)
+        finally:
+            connection.execute("ROLLBACK")
+        lost = () if spared is None else spared.errors
+        for number in {*numbers} - {row[0] for row in rows} - {*lost}:
+            error = DamagedPoint(self.path, f"of number {number}", "has an id, no row")
+            if spared is None:
+                raise error
+            spared.add(number, error)
+        return rows
+
+    def _tally(self, spared: Spared | None) -> None:
+        """Tell of points that the index of ids does not lead to: their number shows them missing.
+
+        Raises:
+            DamagedPoint: there are some, and there is no ``spared``.
+        """
+        with self._reading() as connection:
+            (seq, points, found) = connection.execute(_TALLY).fetchone()
+            if seq == self._tallied or points == found:
+                self._tallied = seq
+                return
+            for number, error in self._ids.lost(connection).items():
+                if spared is None:
+                    raise error
+                spared.add(number, error)
 
     def page_among(self, allowed: BitMap, start: Key | None, limit: int) -> list[int]:
         """Return the numbers of the first ``limit`` points of ``allowed`` from id ``start`` on.
@@ -318,6 +361,15 @@ class Reader:
 def _stored_point(row: Row) -> StoredPoint:
     payload = row[5] if len(row) > 5 else None
     return row[2], np.frombuffer(row[3], dtype="<u8"), payload
+
+
+def _count_before(whole: Sequence[Row], rest: Sequence[Row]) -> int:
+    """Return how many of the whole rows stand before the rest; both in the same order."""
+    behind = {row[0] for row in rest}
+    count = len(whole)
+    while count and whole[count - 1][0] in behind:
+        count -= 1
+    return count
 
 
 def slot_in(slots: bytes, column: int) -> int:

@@ -17,8 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from index.errors import Damaged
-from index.storage.checked import require_sums
-from index.storage.sums import check_of
+from index.storage.checked import is_summed, require_sums
+from index.storage.sums import PLACE, check_of
 from index.types import Numbers
 
 STRETCH = 65_536  # numbers of one folded array
@@ -97,6 +97,16 @@ class SeqTable:
         while some := rows.fetchmany(STRETCH):
             require_sums(self._path, self._connection, check_of("edited"), some)
             both = np.array([row[:2] for row in some], dtype=np.uint64)
+            yield both[:, 0].astype(np.uint32), both[:, 1]
+
+    def of_points(self) -> Iterator[tuple[Numbers, NDArray[np.uint64]]]:
+        """Yield the same of all points by their rows, but of those that are damaged."""
+        statement = "SELECT number, id, seq, slots, checksum FROM points NOT INDEXED"
+        rows = self._connection.execute(statement)
+        while some := rows.fetchmany(STRETCH):
+            bad = {*PLACE.bad(some, [0, 1, 2, 3], 4, may_lack=not is_summed(self._connection))}
+            whole = [row for place, row in enumerate(some) if place not in bad]
+            both = np.array([(row[0], row[2]) for row in whole], dtype=np.uint64).reshape(-1, 2)
             yield both[:, 0].astype(np.uint32), both[:, 1]
 
     def edited(self) -> int:

@@ -21,6 +21,7 @@ from index.errors import Damaged, ReadOnlyDisk, StorageError, StoreFailed, SyncF
 from index.storage.adapters import AdapterTable
 from index.storage.causes import disk_errors
 from index.storage.checked import (
+    Spared,
     Summed,
     is_summed,
     position_in,
@@ -32,6 +33,7 @@ from index.storage.checkpoints import Checkpoints
 from index.storage.demand import DemandTable
 from index.storage.entries import Held, Position, SegmentEntry, StagedRows
 from index.storage.fields import FieldTable
+from index.storage.id_index import IdIndex
 from index.storage.ids import Key, ids_from_bytes, ids_to_bytes
 from index.storage.migrate import migrate
 from index.storage.reach import Reach, Record, record_of
@@ -48,7 +50,7 @@ from index.storage.schema import (
 )
 from index.storage.seqs import SeqTable
 from index.storage.summing import sum_some
-from index.storage.sums import COUNTED, PAYLOAD, PLACE, Row, check_of, long_sum, put_row
+from index.storage.sums import PAYLOAD, PLACE, Row, check_of, long_sum, put_row
 from index.storage.superseded import SupersededTable
 from index.storage.syncing import is_unsynced
 from index.storage.verify import behind, check_store, has_commits, log_of
@@ -99,6 +101,7 @@ class Store:
         self.reach = reach  # of the last commit; any thread may look
         self._record = record
         self.summed = Summed(is_summed(connection))
+        self.ids = IdIndex(path, self.summed)
         self.superseded = SupersededTable(connection)
         self.fields = FieldTable(path, connection)
         self.adapters = AdapterTable(path, connection)
@@ -220,10 +223,10 @@ class Store:
     def _position(self) -> dict[str, Any]:
         return position_in(self.path, self._connection)
 
-    def require_counts(self) -> None:
+    def require_counts(self, *tables: str) -> None:
         """Raise Damaged where a table that is read as a whole has lost rows, or has others."""
         expected = self._position()
-        for table in COUNTED:
+        for table in tables:
             (found,) = self._connection.execute(f"SELECT count(*) FROM {table}").fetchone()
             if found != expected[f"{table}_rows"]:
                 what = f"number of rows of {table}"
@@ -267,7 +270,14 @@ class Store:
 
     def numbers(self) -> Numbers:
         """Return the numbers of all points (n,), in no order; reads an index, not the points."""
-        rows = self._connection.execute("SELECT number FROM points")
+        return self._numbers("")
+
+    def numbers_of_rows(self) -> Numbers:
+        """Return the same without the index, which may be damaged."""
+        return self._numbers("NOT INDEXED")
+
+    def _numbers(self, how: str) -> Numbers:
+        rows = self._connection.execute(f"SELECT number FROM points {how}")
         return np.fromiter((row[0] for row in rows), dtype=np.uint32)
 
     # Writes, inside a transaction.
@@ -279,28 +289,57 @@ class Store:
             (position.seq, position.slot, position.points),
         )
 
-    def find(self, keys: Sequence[Key], *, with_payload: bool) -> dict[Key, Held]:
-        """Return the stored points among ``keys``."""
-        return self._find("id", keys, with_payload)
+    def find(
+        self, keys: Sequence[Key], *, with_payload: bool, spared: Spared | None = None
+    ) -> dict[Key, Held]:
+        """Return the stored points among ``keys``.
+
+        Args:
+            keys: of points.
+            with_payload: whether payloads are read.
+            spared: takes the points that are damaged, which are left out.
+
+        Raises:
+            DamagedPoint: one is, and there is no ``spared``.
+        """
+        return self._find("id", keys, with_payload, spared)
+
+    def key_of(self, number: int) -> Key | None:
+        """Return the id that a damaged row still has, if the index of ids leads from it there."""
+        by_row = "SELECT id FROM points NOT INDEXED WHERE number = ?"
+        row = self._connection.execute(by_row, (number,)).fetchone()
+        if row is None or row[0].__class__ not in (int, bytes):
+            return None
+        by_id = "SELECT number FROM points WHERE id = ?"
+        led = self._connection.execute(by_id, row).fetchall()
+        key: Key | None = row[0] if led == [(number,)] else None
+        return key
 
     def find_numbers(self, numbers: Sequence[int], *, with_payload: bool) -> dict[Key, Held]:
         """Return the stored points of the numbers, by key."""
         return self._find("number", numbers, with_payload)
 
-    def _find(self, column: str, wanted: Sequence[Key], with_payload: bool) -> dict[Key, Held]:
+    def _find(
+        self, by: str, wanted: Sequence[Key], with_payload: bool, spared: Spared | None = None
+    ) -> dict[Key, Held]:
         columns = "number, id, seq, slots, checksum"
         columns += ", payload, payload_checksum" if with_payload else ""
-        statement = _FIND.format(by=column, columns=columns)
+        statement = _FIND.format(by=by, columns=columns)
         found: dict[Key, Held] = {}
         for start in range(0, len(wanted), LOOKUP):
             some = list(wanted[start : start + LOOKUP])
             some += [None] * (LOOKUP - len(some))  # type: ignore[list-item]
             may_lack = not self.summed.complete
             rows = self._connection.execute(statement, some).fetchall()
-            require_points(self.path, rows, with_payload=with_payload, may_lack=may_lack)
+            rows = require_points(
+                self.path, rows, with_payload=with_payload, may_lack=may_lack, spared=spared
+            )
             for number, key, _, slots, _, *payload in rows:
                 own = payload[0] if payload else None
                 found[key] = Held(number, np.frombuffer(slots, dtype="<u8"), own)
+        if by == "id" and len(found) < len(wanted):
+            missing = (key for key in wanted if key not in found)
+            self.ids.require_absent(self._connection, missing, spared)
         return found
 
     def insert_points(

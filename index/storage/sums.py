@@ -1,6 +1,6 @@
 """Checksums of rows: what each table's rows say of themselves, and whether it is so.
 
-Every row carries the CRC-32 of its other columns, begun with the names of the table and of the
+Every row carries the CRC-32C of its other columns, begun with the names of the table and of the
 checksum's column, so that no row passes for that of another table, or of another key. Of a point
 there are two: of its place (number, id, seq, slots), which is read without the payload, and of its
 number and payload. Long values have a CRC-32 of their own in some tables, which the row's covers.
@@ -26,6 +26,9 @@ from index import _native
 
 Row: TypeAlias = tuple[Any, ...]
 RowKey: TypeAlias = tuple[Any, ...]
+
+_POLYNOMIAL = 0x82F63B78  # of CRC-32C, its lowest power in the highest bit
+_ALL = 0xFFFFFFFF
 
 COUNTED = (
     "staged",
@@ -151,9 +154,12 @@ def put_row(connection: sqlite3.Connection, table: str, row: Row) -> None:
 
 def plain_sum(seed: int, row: Iterable[Any]) -> int:
     """Return what ``Check.sum`` does, said in Python: the definition, and the twin in tests."""
-    crc = seed
-    for value in row:
-        crc = zlib.crc32(_text_of(value), crc)
+    crc = ~seed & _ALL
+    for byte in b"".join(_text_of(value) for value in row):
+        crc ^= byte
+        for _ in range(8):
+            crc = crc >> 1 ^ (_POLYNOMIAL if crc & 1 else 0)
+    crc = ~crc & _ALL
     return crc - (1 << 32) if crc >= 1 << 31 else crc
 
 

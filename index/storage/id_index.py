@@ -1,0 +1,100 @@
+"""Whether an id that the index of ids does not know is that of no point.
+
+SQLite finds points by id through an index of its own, which carries no checksums. An entry that is
+wrong shows as a row that is not what was written, one that is missing shows as nothing at all. So
+the first miss since a store was opened has the whole index read and held against the rows.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from collections.abc import Iterable, Mapping
+from itertools import pairwise
+from pathlib import Path
+
+from index.errors import DamagedPoint
+from index.stops import check_stop
+from index.storage.checked import Spared, Summed
+from index.storage.ids import Key, id_of_key, order_of
+from index.storage.sums import PLACE
+from index.waiting import require_patience
+
+_ROWS = 4_096  # of one look
+_WALK = "SELECT number, id, seq, slots, checksum FROM points ORDER BY id"
+_COUNT = "SELECT count(*) FROM points NOT INDEXED"
+_NOT_LED_TO = (
+    "SELECT row.id, row.number FROM points AS row NOT INDEXED LEFT JOIN points AS led"
+    " INDEXED BY sqlite_autoindex_points_1 ON led.id = row.id WHERE led.number IS NOT row.number"
+)
+_LOST = "is not found by the index of ids"
+
+
+class IdIndex:
+    """That of one store; any thread, with a connection of its own."""
+
+    def __init__(self, path: Path, summed: Summed) -> None:
+        self._path = path
+        self._summed = summed
+        self._lock = threading.Lock()
+        self._lost: Mapping[Key, int] | None = None  # ids that the index lacks, once that is known
+
+    def require_absent(
+        self, connection: sqlite3.Connection, keys: Iterable[Key], spared: Spared | None = None
+    ) -> None:
+        """Raise DamagedPoint for the first key that was not found, though some row has it.
+
+        Args:
+            connection: of the calling thread.
+            keys: that were not found.
+            spared: takes such points instead.
+
+        Raises:
+            NotYetApplied: the index has to be read first, and the caller is within ``at_once``.
+        """
+        lost = self._lost if self._lost is not None else self._known(connection)
+        if not lost:
+            return
+        for key in keys:
+            if key in lost:
+                error = DamagedPoint(self._path, id_of_key(key), _LOST)
+                if spared is None:
+                    raise error
+                spared.add(lost[key], error)
+
+    def lost(self, connection: sqlite3.Connection) -> dict[int, DamagedPoint]:
+        """Return the points that the index does not lead to, by number; raises as above."""
+        known = self._lost if self._lost is not None else self._known(connection)
+        return {n: DamagedPoint(self._path, id_of_key(key), _LOST) for key, n in known.items()}
+
+    def _known(self, connection: sqlite3.Connection) -> Mapping[Key, int]:
+        require_patience(f"{self._path}: the index of ids is being read")
+        with self._lock:
+            if self._lost is None:
+                self._lost = {} if self._is_whole(connection) else _lost(connection)
+            return self._lost
+
+    def _is_whole(self, connection: sqlite3.Connection) -> bool:
+        """Tell whether the index leads to every row, by the id it has, in order."""
+        may_lack = not self._summed.complete
+        rows = connection.execute(_WALK)
+        count, last = 0, None
+        try:
+            while some := rows.fetchmany(_ROWS):
+                check_stop()
+                orders = [*([] if last is None else [last]), *(order_of(row[1]) for row in some)]
+                if PLACE.bad(some, [0, 1, 2, 3], 4, may_lack=may_lack) or any(
+                    after <= before for before, after in pairwise(orders)
+                ):
+                    return False
+                count, last = count + len(some), orders[-1]
+            return bool(connection.execute(_COUNT).fetchone()[0] == count)
+        except (sqlite3.DatabaseError, TypeError):
+            check_stop()
+            return False
+        finally:
+            rows.close()
+
+
+def _lost(connection: sqlite3.Connection) -> dict[Key, int]:
+    return {key: number for key, number in connection.execute(_NOT_LED_TO)}

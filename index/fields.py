@@ -303,5 +303,4 @@ class Fields:
         return [entry.key for entry in self._writer.store.fields.entries()]
 
     def _count_touched(self) -> None:
-        touched = self._writer.store.fields.touched()
-        self._writer.touched = sum(len(numbers) for _, numbers in touched)
+        self._writer.touched = self._writer.store.fields.count_touched()

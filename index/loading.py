@@ -16,7 +16,7 @@ from typing import Literal, TypeAlias, get_args
 import numpy as np
 from pyroaring import BitMap
 
-from index.errors import Damaged, InvalidInput, ReadOnlyDisk, StorageFull
+from index.errors import Damaged, DamagedPoint, InvalidInput, ReadOnlyDisk, StorageFull
 from index.filters.bitmaps import from_numbers, to_numbers
 from index.filters.paths import format_path, parse_path
 from index.payload.config import FieldIndex
@@ -120,9 +120,15 @@ def _follow(store: Store, indexes: PayloadIndexes, loaded: Sequence[FieldEntry])
     try:
         store.require_counts("touched")
         touched = [numbers for seq, numbers in store.fields.touched() if seq > since]
+    except Damaged:
+        _log.exception("All payload indexes of %s are built again from the payloads", store.path)
+        with suppress(StorageFull, ReadOnlyDisk), store.transaction():
+            store.fields.forget_all_touched()
+        return False
+    try:
         if loaded and touched:
             _index_anew(store, indexes, from_numbers(np.concatenate(touched)))
-    except (Damaged, *_UNREADABLE):
+    except (DamagedPoint, *_UNREADABLE):
         _log.exception("All payload indexes of %s are built again from the payloads", store.path)
         return False
     return True

@@ -203,6 +203,10 @@ class PointReader:
             if not behind and len(numbers) == more:
                 more += limit  # no page goes on from a point that is left out
                 continue
+            if not behind:
+                self._reader.tally(spared, allowed)
+                if self._reader.is_damaged():  # some may have been passed over
+                    self.held([*allowed], with_payload=False, spared=spared)
             records = [one for one in found[:limit] if one is not None]
             ids = [one.id for one in [*records, *behind]]
             self._reader.require_order(keys_of(ids), start)

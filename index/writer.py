@@ -102,9 +102,7 @@ class Writer:
         store = opened.store
         self.damaged = opened.damaged
         self._numbering = Numbering(opened.view.live)
-        self.touched = sum(
-            len(numbers) for _, numbers in store.fields.touched()
-        )  # not in folders yet
+        self.touched = store.fields.count_touched()  # not in folders yet
         self._select = select
         self._reserve = reserve
         self._changed = changed

@@ -102,3 +102,28 @@ def pages(path: Path, name: str) -> Iterator[int]:
                 at = start + 12 + 2 * cell
                 place = start + int.from_bytes(file[at : at + 2], "big")
                 left.append(int.from_bytes(file[place : place + 4], "big"))
+
+
+def drop_cells(path: Path, name: str, count: int = 1) -> None:
+    """Let the last page of a table or an index, and no other, say that it has fewer cells."""
+    settle(path)
+    file = bytearray(path.read_bytes())
+    size = int.from_bytes(file[16:18], "big")
+    leaves = [page for page in pages(path, name) if file[(page - 1) * size] in LEAVES]
+    place = (leaves[0] - 1) * size + 3
+    cells = int.from_bytes(file[place : place + 2], "big")
+    assert cells > count
+    file[place : place + 2] = (cells - count).to_bytes(2, "big")
+    path.write_bytes(file)
+
+
+def flipped(value: object) -> object:
+    """Return a cell with one bit turned over, of the same type."""
+    if isinstance(value, int):
+        return value ^ 1 << 20
+    if isinstance(value, float):
+        return value * 2
+    if isinstance(value, str):
+        return chr(ord(value[0]) ^ 1) + value[1:]
+    assert isinstance(value, bytes)
+    return bytes([value[0] ^ 1]) + value[1:]

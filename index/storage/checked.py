@@ -57,7 +57,8 @@ class BadRow:
 
 def damaged_place(path: Path, key: object, number: object) -> DamagedPoint:
     """Return the error of a point whose row does not say any more where its vectors are."""
-    return DamagedPoint(path, _told(key, number), "has a row other than was written")
+    problem = f"has a row other than was written (its number is {number})"
+    return DamagedPoint(path, _told(key, number), problem)
 
 
 def damaged_payload(path: Path, key: object, number: object) -> DamagedPoint:

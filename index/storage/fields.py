@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -40,6 +40,19 @@ class FieldTable:
         """Return seqs, and the numbers of the points whose payload they changed. Raises Damaged."""
         rows = verified(self._path, self._connection, "touched", "ORDER BY seq")
         return [(seq, np.frombuffer(numbers, dtype=np.uint32)) for seq, numbers in rows]
+
+    def count_touched(self) -> int:
+        """Return about how many points that is; nothing is verified."""
+        (nbytes,) = self._connection.execute(
+            "SELECT total(length(numbers)) FROM touched"
+        ).fetchone()
+        return int(nbytes) // 4
+
+    def forget_all_touched(self) -> None:
+        """Forget what was touched, and with it the folders that lack it."""
+        for entry in self.entries():
+            self.put(replace(entry, folder=None, checksum=None, seq=0))
+        self._connection.execute("DELETE FROM touched")
 
     def touch(self, seq: int, numbers: Numbers) -> None:
         """Record whose payload a write changed."""

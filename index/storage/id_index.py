@@ -2,22 +2,25 @@
 
 SQLite finds points by id through an index of its own, which carries no checksums. An entry that is
 wrong shows as a row that is not what was written, one that is missing shows as nothing at all. So
-the first miss since a store was opened has the whole index read and held against the rows.
+the first miss since a store was opened has the whole index read and held against the rows. A row
+whose own id was changed is known by its checksum, which is right with the id it had.
 """
 
 from __future__ import annotations
 
 import sqlite3
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
 from index.errors import DamagedPoint
 from index.stops import check_stop
-from index.storage.checked import Spared, Summed
+from index.storage.checked import Spared, Summed, damaged_place
 from index.storage.ids import Key, id_of_key, order_of
-from index.storage.sums import PLACE
+from index.storage.sums import PLACE, Row
 from index.waiting import require_patience
 
 _ROWS = 4_096  # of one look
@@ -27,7 +30,17 @@ _NOT_LED_TO = (
     "SELECT row.id, row.number FROM points AS row NOT INDEXED LEFT JOIN points AS led"
     " INDEXED BY sqlite_autoindex_points_1 ON led.id = row.id WHERE led.number IS NOT row.number"
 )
+_ROWS_THEMSELVES = "SELECT number, id, seq, slots, checksum FROM points NOT INDEXED"
+_MOST_DOUBTFUL = 256
 _LOST = "is not found by the index of ids"
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """Ids that the index lacks, and their numbers; rows that may have had another id."""
+
+    lost: Mapping[Key, int]
+    doubtful: Sequence[Row]
 
 
 class IdIndex:
@@ -37,7 +50,7 @@ class IdIndex:
         self._path = path
         self._summed = summed
         self._lock = threading.Lock()
-        self._lost: Mapping[Key, int] | None = None  # ids that the index lacks, once that is known
+        self._found: _Known | None = None
 
     def require_absent(
         self, connection: sqlite3.Connection, keys: Iterable[Key], spared: Spared | None = None
@@ -52,27 +65,47 @@ class IdIndex:
         Raises:
             NotYetApplied: the index has to be read first, and the caller is within ``at_once``.
         """
-        lost = self._lost if self._lost is not None else self._known(connection)
-        if not lost:
-            return
-        for key in keys:
-            if key in lost:
-                error = DamagedPoint(self._path, id_of_key(key), _LOST)
-                if spared is None:
-                    raise error
-                spared.add(lost[key], error)
+        known = self._found or self._known(connection)
+        for key in keys if known.lost or known.doubtful else ():
+            if key in known.lost:
+                number, error = known.lost[key], DamagedPoint(self._path, id_of_key(key), _LOST)
+            elif (had := _that_had(key, known.doubtful)) is not None:
+                number, error = had, damaged_place(self._path, key, had)
+            else:
+                continue
+            if spared is None:
+                raise error
+            spared.add(number, error)
 
     def lost(self, connection: sqlite3.Connection) -> dict[int, DamagedPoint]:
         """Return the points that the index does not lead to, by number; raises as above."""
-        known = self._lost if self._lost is not None else self._known(connection)
+        known = (self._found or self._known(connection)).lost
         return {n: DamagedPoint(self._path, id_of_key(key), _LOST) for key, n in known.items()}
 
-    def _known(self, connection: sqlite3.Connection) -> Mapping[Key, int]:
+    def is_damaged(self, connection: sqlite3.Connection) -> bool:
+        """Tell whether the index, or the rows it leads to, were seen to be damaged."""
+        known = self._found or self._known(connection)
+        return bool(known.lost or known.doubtful)
+
+    def _known(self, connection: sqlite3.Connection) -> _Known:
         require_patience(f"{self._path}: the index of ids is being read")
         with self._lock:
-            if self._lost is None:
-                self._lost = {} if self._is_whole(connection) else _lost(connection)
-            return self._lost
+            if self._found is None:
+                whole = self._is_whole(connection)
+                self._found = _Known({}, ()) if whole else self._read_rows(connection)
+            return self._found
+
+    def _read_rows(self, connection: sqlite3.Connection) -> _Known:
+        may_lack = not self._summed.complete
+        lost = {key: number for key, number in connection.execute(_NOT_LED_TO)}
+        doubtful: list[Row] = []
+        rows = connection.execute(_ROWS_THEMSELVES)
+        while (some := rows.fetchmany(_ROWS)) and len(doubtful) < _MOST_DOUBTFUL:
+            check_stop()
+            bad = PLACE.bad(some, [0, 1, 2, 3], 4, may_lack=may_lack)
+            doubtful += [some[place] for place in bad]
+        rows.close()
+        return _Known(lost, doubtful)
 
     def _is_whole(self, connection: sqlite3.Connection) -> bool:
         """Tell whether the index leads to every row, by the id it has, in order."""
@@ -96,5 +129,10 @@ class IdIndex:
             rows.close()
 
 
-def _lost(connection: sqlite3.Connection) -> dict[Key, int]:
-    return {key: number for key, number in connection.execute(_NOT_LED_TO)}
+def _that_had(key: Key, doubtful: Sequence[Row]) -> int | None:
+    """Return the number of the row whose checksum is right with an id, None if there is none."""
+    for number, _, seq, slots, stored in doubtful:
+        with suppress(ValueError):
+            if PLACE.sum((number, key, seq, slots)) == stored:
+                return int(number)
+    return None

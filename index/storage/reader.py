@@ -217,8 +217,13 @@ class Reader:
         points = [(row[1], _stored_point(row)) for row in whole[:first]]
         if first < len(whole):
             return points, whole[first][1]
-        self._tally(spared)
+        self.tally(spared)
         return points, None
+
+    def is_damaged(self) -> bool:
+        """Tell whether rows of points, or the index of ids, were damaged when it was first read."""
+        with self._reading() as connection:
+            return self._ids.is_damaged(connection)
 
     def _singly(
         self,
@@ -267,18 +272,26 @@ class Reader:
             spared.add(number, error)
         return rows
 
-    def _tally(self, spared: Spared | None) -> None:
+    def tally(self, spared: Spared | None, among: BitMap | None = None) -> None:
         """Tell of points that the index of ids does not lead to: their number shows them missing.
+
+        Args:
+            spared: takes them.
+            among: those that anyone asked for, None for all.
 
         Raises:
             DamagedPoint: there are some, and there is no ``spared``.
         """
         with self._reading() as connection:
+            if connection.execute("SELECT seq FROM position").fetchone() == (self._tallied,):
+                return
             (seq, points, found) = connection.execute(_TALLY).fetchone()
-            if seq == self._tallied or points == found:
+            if points == found:
                 self._tallied = seq
                 return
             for number, error in self._ids.lost(connection).items():
+                if among is not None and number not in among:
+                    continue
                 if spared is None:
                     raise error
                 spared.add(number, error)

@@ -130,11 +130,12 @@ class SeqTable:
         else:
             firsts = [*range(0, points, STRETCH)]
         for first in firsts:
-            _put_stretch(self._connection, first, seqs.stretch(first))
+            put_stretch(self._connection, first, seqs.stretch(first))
         self._connection.execute("DELETE FROM edited")
 
 
-def _put_stretch(connection: sqlite3.Connection, first: int, seqs: NDArray[np.uint64]) -> None:
+def put_stretch(connection: sqlite3.Connection, first: int, seqs: NDArray[np.uint64]) -> None:
+    """Write the seqs of the numbers from ``first`` on."""
     value = seqs.astype("<u8").tobytes()
     row = first, zlib.crc32(value)
     connection.execute(

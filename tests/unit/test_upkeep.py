@@ -333,7 +333,7 @@ def test_staged_rows_are_purged(collection_of: OpenCollection) -> None:
         insert(collection, start, 1)
     collection.upkeep.seal()
     assert list(collection.writer.store.staged()) == []
-    assert collection.writer.store._one("SELECT count(*) FROM staged")[0] == 0
+    assert collection.writer.store._connection.execute("SELECT count(*) FROM staged").fetchone()[0] == 0
 
 
 def test_a_full_disk_stops_writes_and_seals_but_no_reads(

@@ -28,7 +28,7 @@ class Recent:
     @property
     def nbytes(self) -> int:
         """Bytes in memory."""
-        return sum(vector.nbytes for vector in self.queries())
+        return sum(vector.nbytes for vector in self._kept.copy().values())
 
     def note(self, query: Vector) -> None:
         """Keep a query (d,) as it is searched, one of a few, in the place of the oldest."""

@@ -8,7 +8,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from index import Collection, Distance, SearchRequest
+from index import (
+    Collection,
+    CollectionConfig,
+    Distance,
+    MaintenanceConfig,
+    NamedVectors,
+    PointBatch,
+    SearchRequest,
+)
 from index.config import VectorConfig
 from index.segments.deciding import DECISIONS, Means, Probed, decide
 from index.segments.effort import PLANNED, Effort
@@ -17,7 +25,7 @@ from index.segments.sealed import Sealed
 from index.types import Rows, Vector, Vectors
 from tests import oracle
 from tests.conftest import Corpus, OpenCollection, open_collection
-from tests.points import config_of
+from tests.points import batch_of, config_of
 from tests.unit.segments.bad import clusters, only, sealed, with_links_cut, with_random_codes
 
 K, WANTED = 10, 0.98
@@ -306,3 +314,41 @@ def test_what_was_decided_can_be_read_again(sample: Sample) -> None:
         assert Probed.from_json({**probed.to_json(), "later": 1}) == probed
         assert probed.decision in DECISIONS
     assert Probed.from_json(None) is None
+
+
+def test_compaction_decides_anew(collection_of: OpenCollection, corpus: Corpus) -> None:
+    collection = collection_of(config_of(384))
+    for start in range(0, 8_000, 2_000):
+        some = corpus.base[start : start + 2_000]
+        collection.upsert(batch_of(list(range(start, start + 2_000)), some)).result()
+        collection.upkeep.seal()
+    segments = [part.segment for part in collection.view.vectors[""].sealed]
+    assert len(segments) == 4
+    assert all(isinstance(one, Sealed) and decided(one) == "planned" for one in segments)
+    collection.upkeep.compact()
+    assert collection.upkeep.last_error is None
+    assert decided(only(collection)) == "planned" and only(collection).n == 8_000
+
+
+def test_every_column_is_probed_by_rows_of_its_own(
+    collection_of: OpenCollection, monkeypatch: pytest.MonkeyPatch, corpus: Corpus
+) -> None:
+    """As those of versions are: what is decided of one leaves the others as they are."""
+    spaces = {
+        "text": VectorConfig(384, Distance.COSINE),
+        "codes": VectorConfig(384, Distance.COSINE, fixed_encoding=True, encoding="2"),
+    }
+    with_random_codes(monkeypatch, 2)
+    collection = collection_of(
+        CollectionConfig(spaces, MaintenanceConfig(quiet_rows=1, quiet_seconds=0.0))
+    )
+    rows = corpus.base[:4_000]
+    named = {name: NamedVectors(np.arange(len(rows)), rows) for name in spaces}
+    collection.upsert(PointBatch(list(range(len(rows))), named, [None] * len(rows))).result()
+    collection.upkeep.seal()
+    found = {}
+    for name, vectors in collection.view.vectors.items():
+        [part] = vectors.sealed
+        assert isinstance(part.segment, Sealed)
+        found[name] = decided(part.segment)
+    assert found == {"text": "planned", "codes": "scan"}

@@ -8,7 +8,16 @@ import pytest
 from index.config import VectorConfig
 from index.encoding.planes import Encoder
 from index.segments.originals import keep
-from index.segments.probe import FEWEST_ROWS, QUERIES, K, Recall, draw, resolution, source_of
+from index.segments.probe import (
+    FEWEST_ROWS,
+    QUERIES,
+    Cancelled,
+    K,
+    Recall,
+    draw,
+    resolution,
+    source_of,
+)
 from index.segments.recent import RECENT, Recent
 from index.types import Distance, Rows, Vector, Vectors
 from tests.oracle import normalise
@@ -49,6 +58,14 @@ def test_the_closest_rows_are_those_of_plain_numpy(distance: Distance, originals
         best = np.argsort(true, kind="stable")[: 2 * K]
         assert rows.tolist() == best.tolist()
         assert np.allclose(nearest, true[best], rtol=1e-9, atol=1e-12)
+
+
+def test_a_probe_ends_when_it_is_cancelled() -> None:
+    source = source_of(
+        rows_of(Distance.EUCLID), VectorConfig(24, Distance.EUCLID), cancelled=lambda: True
+    )
+    with pytest.raises(Cancelled):
+        draw(source, [], seed=1)
 
 
 def test_half_of_the_queries_are_rows_left_out_of_their_answers() -> None:

@@ -30,6 +30,7 @@ from index.recover import STORE, open_segment
 from index.segments.sealed import Sealed
 from index.sparse.sealed import SparseSealed
 from index.storage.accept import accept
+from index.storage.checked import Spared
 from index.storage.entries import Position
 from index.storage.files import DESCRIPTION, described
 from index.storage.ids import keys_of, unpack_ids
@@ -128,7 +129,8 @@ def _wanted(
     Wanted are rows written after the store's last write, and those it means but does not have.
     """
     keys = keys_of(unpack_ids(segment.ids[rows]))
-    found = opened.writer.call(lambda: opened.writer.store.find(keys, with_payload=False)).result()
+    store, spared = opened.writer.store, Spared()  # damaged points are written anew as a whole
+    found = opened.writer.call(lambda: store.find(keys, with_payload=False, spared=spared)).result()
     later = segment.seqs[rows] > position.seq
     there, fresh = [], []
     for place, (row, key) in enumerate(zip(rows.tolist(), keys, strict=True)):

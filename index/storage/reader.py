@@ -182,7 +182,9 @@ class Reader:
                 rows = [row for row in rows if row[0] in wanted]
         bad = PAYLOAD.bad(rows, [0, 1], 2, may_lack=may_lack)
         if bad:
-            raise damaged_payload(self.path, None, rows[bad[0]][0])
+            number = rows[bad[0]][0]
+            self._rows("number", [number], True)  # raises, and knows the id
+            raise damaged_payload(self.path, None, number)
         return [row[:2] for row in rows]
 
     def page(

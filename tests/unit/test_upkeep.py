@@ -333,7 +333,8 @@ def test_staged_rows_are_purged(collection_of: OpenCollection) -> None:
         insert(collection, start, 1)
     collection.upkeep.seal()
     assert list(collection.writer.store.staged()) == []
-    assert collection.writer.store._connection.execute("SELECT count(*) FROM staged").fetchone()[0] == 0
+    connection = collection.writer.store._connection
+    assert connection.execute("SELECT count(*) FROM staged").fetchone() == (0,)
 
 
 def test_a_full_disk_stops_writes_and_seals_but_no_reads(

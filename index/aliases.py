@@ -1,22 +1,18 @@
-"""Other names of collections, kept in one small file beside them.
+"""Other names of collections, kept in a small file beside them, and once more in a copy of it.
 
-The file is written whole: a new one beside it, synced, renamed over it, the folder synced. So a
-list of changes holds as a whole or not at all, also after a crash. Readers take the mapping, which
-is replaced and never changed.
-
-Formats: 1, the first.
+A list of changes holds as a whole or not at all, also after a crash. Readers take the mapping,
+which is replaced and never changed. Where neither file can be read no alias is known: names that no
+collection has are answered with the damage, for each of them may be one.
 """
 
 from __future__ import annotations
 
-import json
-import os
-import zlib
+import logging
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 from index.collection_config import AT
 from index.errors import (
@@ -25,15 +21,18 @@ from index.errors import (
     CollectionNotFound,
     Damaged,
     InvalidInput,
+    StorageError,
     StorageFull,
-    UnknownFormat,
+    fresh,
 )
-from index.storage.causes import disk_errors
-from index.storage.files import sync_folder
+from index.storage.doubled import Doubled
 
-FORMAT = 1
 FILE = "aliases.json"
-_REMEDY = "restore the file from a backup, or delete it and create the aliases anew"
+_REMEDY = (
+    "restore the file from a backup, or delete it and its copy and create the aliases anew; then "
+    "restart the server"
+)
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,21 +65,32 @@ class Aliases:
     """The aliases of one data directory. Changes are ordered by the caller's lock."""
 
     def __init__(self, folder: Path, collections: Iterable[str]) -> None:
-        """Read the file; aliases of collections that are gone are forgotten.
+        """Read the files; aliases of collections that are gone are forgotten.
 
         Raises:
-            Damaged: the file does not say what was written.
-            UnknownFormat: the file was written by a newer release.
+            UnknownFormat: the files were written by a newer release.
+            StorageError: one of its other subclasses but Damaged, see ``damage``.
         """
-        self._path = folder / FILE
+        self._files = Doubled(folder / FILE, "aliases", _REMEDY)
+        self.damage: Damaged | None = None
         held = set(collections)
-        self.mapping: Mapping[str, str] = read_aliases(self._path)
+        self.mapping: Mapping[str, str] = {}
+        try:
+            self.mapping = self._files.read() or {}
+        except Damaged as error:
+            _log.error("No alias is known: %s", error)
+            self.damage = error
         gone = set(self.mapping.values()) - held
         if gone:  # the program ended while one was dropped; a new one must not inherit its aliases
             kept = {alias: name for alias, name in self.mapping.items() if name in held}
             with suppress(StorageFull):  # forgotten for now, and tried again on the next open
                 self._replace(kept)
             self.mapping = kept
+
+    def require_known(self) -> None:
+        """Raise Damaged where what aliases there are is not known."""
+        if self.damage is not None:
+            raise fresh(self.damage)
 
     def change(self, changes: Sequence[AliasChange], collections: Iterable[str]) -> None:
         """Carry out all changes, one after the other, or none of them.
@@ -90,7 +100,9 @@ class Aliases:
             InvalidInput: an alias is to mean one version of a collection.
             CollectionExists: an alias is the name of a collection.
             AliasNotFound: there is no alias to rename.
+            Damaged: what aliases there are is not known.
         """
+        self.require_known()
         held = set(collections)
         mapping = dict(self.mapping)
         for change in changes:
@@ -98,14 +110,14 @@ class Aliases:
         self._replace(mapping)
 
     def forget(self, collection: str) -> None:
-        """Delete every alias of a collection."""
+        """Delete every alias of a collection; where none is known the next open does it."""
         kept = {alias: name for alias, name in self.mapping.items() if name != collection}
         if len(kept) < len(self.mapping):
             self._replace(kept)
 
     def _replace(self, mapping: dict[str, str]) -> None:
         if mapping != self.mapping:
-            _write(self._path, mapping)
+            self._files.write(dict(mapping))
             self.mapping = mapping
 
 
@@ -133,46 +145,13 @@ def _apply(mapping: dict[str, str], change: AliasChange, collections: set[str]) 
         mapping[new] = change.collection
 
 
-def read_aliases(path: Path) -> dict[str, str]:
-    """Return what the file says each alias means; none where there is no file.
+def read_aliases(path: Path) -> tuple[dict[str, str], list[StorageError]]:
+    """Return what each alias means, and what is wrong with one of its files; changes nothing.
 
     Raises:
-        Damaged: the file does not say what was written.
-        UnknownFormat: the file was written by a newer release.
+        Damaged: neither file says what was written.
+        UnknownFormat: the files were written by a newer release.
+        StorageError: one of its other subclasses: neither can be read.
     """
-    try:
-        text = path.read_bytes()
-    except FileNotFoundError:
-        return {}
-    try:
-        stored: dict[str, Any] = json.loads(text)
-        found, checksum = stored["format"], stored["crc32"]
-        mapping: dict[str, str] = stored["aliases"]
-    except (ValueError, KeyError, TypeError) as error:
-        raise Damaged(path, "aliases", repr(error), "text", _REMEDY) from error
-    if found not in range(1, FORMAT + 1):
-        raise UnknownFormat(path, found, FORMAT)
-    if checksum != _checksum(mapping):
-        raise Damaged(path, checksum, _checksum(mapping), "checksum", _REMEDY)
-    return mapping
-
-
-def _write(path: Path, mapping: Mapping[str, str]) -> None:
-    stored = {"format": FORMAT, "crc32": _checksum(mapping), "aliases": mapping}
-    unfinished = path.with_suffix(".tmp")
-    with disk_errors(f"write {path}"):
-        try:
-            with open(unfinished, "w", encoding="utf-8") as file:
-                json.dump(stored, file, indent=1)
-                file.flush()
-                os.fsync(file.fileno())
-            os.rename(unfinished, path)
-        except BaseException:
-            with suppress(FileNotFoundError):
-                unfinished.unlink()
-            raise
-        sync_folder(path.parent)
-
-
-def _checksum(mapping: Mapping[str, str]) -> int:
-    return zlib.crc32(json.dumps(mapping, sort_keys=True).encode())
+    mapping, wrong = Doubled(path, "aliases", _REMEDY).look()
+    return mapping or {}, wrong

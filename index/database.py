@@ -1,8 +1,8 @@
 """A data directory of named collections, served by one process at a time.
 
 ``lock`` is held while the directory is open, ``collections/<name>/`` is one folder each,
-``aliases.json`` says what else they are called, and ``unfinished/`` holds collections being created
-or dropped; it is emptied on open. ``reserve`` is room kept for deletes.
+``aliases.json`` and its copy say what else they are called, and ``unfinished/`` holds collections
+being created or dropped; it is emptied on open. ``reserve`` is room kept for deletes.
 """
 
 from __future__ import annotations
@@ -33,6 +33,7 @@ from index.errors import (
     StorageError,
     StoreFailed,
     VersionNotFound,
+    fresh,
 )
 from index.recover import SEGMENTS, STORE
 from index.reopening import Reopening, may_pass
@@ -108,7 +109,7 @@ class Database:
 
         Raises:
             DirectoryLocked: another process has it open.
-            Damaged: the file of aliases cannot be read.
+            UnknownFormat: a newer release wrote the file of aliases.
         """
         path = Path(path)
         with disk_errors(f"open {path}"):
@@ -189,7 +190,8 @@ class Database:
         Raises:
             CollectionNotFound: there is none of that name.
             VersionNotFound: there is, but no such version.
-            StorageError: it could not be opened; the error says why.
+            StorageError: it could not be opened, or the name may be an alias and what aliases there
+                are cannot be read; the error says why.
         """
         collection = self._open.get(name)
         if collection is None and name in self._aliases.mapping:
@@ -209,7 +211,10 @@ class Database:
                     return collection.showing(version)
                 except VersionNotFound as error:
                     raise VersionNotFound(error.version, error.known, name) from None
-        raise CollectionNotFound(name) if broken is None else _fresh(broken)
+        if broken is not None:
+            raise fresh(broken)
+        self._aliases.require_known()
+        raise CollectionNotFound(name)
 
     def real_name(self, name: str) -> str:
         """Return the name of the collection that a name, an alias or ``name@version`` means.
@@ -232,6 +237,7 @@ class Database:
             CollectionExists: the name is taken.
             InvalidInput: the name is an alias; InvalidConfig: it, or the name of a vector, cannot
                 be used.
+            Damaged: the name may be an alias, and what aliases there are cannot be read.
         """
         check_name(name, "collection", MAX_COLLECTION_NAME)
         for vector in config.vectors:
@@ -246,13 +252,15 @@ class Database:
                     f"Wrong input: Can't create collection with name {name}. Alias with the same "
                     "name already exists: delete the alias, or choose another name"
                 )
+            self._aliases.require_known()
             with disk_errors(f"create collection {name!r}"):
                 self._create_folder(name, config)
             self._open_one(name)
         return self.get(name)
 
     def aliases(self) -> Mapping[str, str]:
-        """Return the collection that each alias means."""
+        """Return the collection that each alias means. Raises Damaged where that is not known."""
+        self._aliases.require_known()
         return dict(sorted(self._aliases.mapping.items()))
 
     def change_aliases(self, changes: Sequence[AliasChange]) -> None:
@@ -332,7 +340,7 @@ class Database:
         except MemoryError:
             self._keep_broken(name, OutOfMemory(f"There is no memory to open {name!r}: {_MORE}"))
         except StorageError as error:
-            self._keep_broken(name, _fresh(error))
+            self._keep_broken(name, fresh(error))
         except Exception as error:  # one collection must not keep the others from being served
             _log.exception("Collection %r could not be opened", name)
             self._broken[name] = StoreFailed(f"Collection {name!r} could not be opened: {error!r}")
@@ -391,13 +399,6 @@ def check_name(name: str, what: str, limit: int) -> None:
 def check_vector_name(name: str) -> None:
     """Raise InvalidConfig for the name of a vector that cannot be used."""
     check_name(name, "vector", MAX_VECTOR_NAME)
-
-
-def _fresh(error: StorageError) -> StorageError:
-    """Return an equal error that was never raised: each raise adds frames, and keeps them."""
-    fresh = type(error).__new__(type(error), *error.args)
-    fresh.__dict__.update(error.__dict__)
-    return fresh
 
 
 def lock_directory(path: Path) -> IO[bytes]:

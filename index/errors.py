@@ -287,6 +287,13 @@ class DirectoryLocked(StorageError):
         self.path = path
 
 
+def fresh(error: StorageError) -> StorageError:
+    """Return an equal error that was never raised: each raise adds frames, and keeps them."""
+    equal = type(error).__new__(type(error), *error.args)
+    equal.__dict__.update(error.__dict__)
+    return equal
+
+
 def _told(names: list[str]) -> list[str]:
     """Return names that a text lists: none of the only version of a name that stands there too.
 

@@ -12,16 +12,18 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from index.aliases import FILE, read_aliases
 from index.checks.collection import examine
-from index.checks.findings import Finding, Sink, telling
+from index.checks.findings import Finding, Severity, Sink, finding_of, telling
 from index.doctor.report import Mode, Report
-from index.errors import CollectionNotFound
+from index.errors import CollectionNotFound, Damaged
+from index.storage.doubled import copy_of
 
 COLLECTIONS, UNFINISHED = "collections", "unfinished"
-_OWN = {COLLECTIONS, UNFINISHED, "lock", "reserve", FILE, "lost+found"}
+_OWN = {COLLECTIONS, UNFINISHED, "lock", "reserve", FILE, copy_of(Path(FILE)).name, "lost+found"}
 Progress = Callable[[str, int], None]
 
 
@@ -104,7 +106,13 @@ def _names(data: Path, report: Report) -> list[str] | None:
 def _check_aliases(data: Path, names: list[str], sink: Sink) -> None:
     path = data / FILE
     with telling(sink, "aliases", path):
-        mapping = read_aliases(path)
+        mapping, wrong = read_aliases(path)
+        for error in wrong:
+            severity: Severity = "damage" if isinstance(error, Damaged) else "unchecked"
+            one = finding_of(error, "aliases", path, severity)
+            sink.found(
+                replace(one, remedy="the server writes it anew from the other when it starts")
+            )
         there = {*names, *os.listdir(data / COLLECTIONS)}
         for alias, name in sorted(mapping.items()):
             if name not in there:

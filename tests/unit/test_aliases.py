@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import zlib
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -27,7 +30,9 @@ from index import (
     VectorConfig,
 )
 from index.aliases import FILE
+from index.storage.doubled import copy_of
 
+COPY = copy_of(Path(FILE)).name
 CONFIG = CollectionConfig({"": VectorConfig(3, Distance.DOT)})
 
 
@@ -119,7 +124,7 @@ def test_a_change_that_cannot_be_written_changes_nothing(
     def fail(*_: object) -> None:
         raise OSError("no")
 
-    monkeypatch.setattr("index.aliases.os.rename", fail)
+    monkeypatch.setattr("index.storage.doubled.os.rename", fail)
     with pytest.raises(StoreFailed):
         two.change_aliases([CreateAlias("y", "a")])
     monkeypatch.undo()
@@ -128,30 +133,108 @@ def test_a_change_that_cannot_be_written_changes_nothing(
     assert two.aliases() == {"x": "a", "z": "a"}
 
 
-@pytest.mark.parametrize(
-    ("spoil", "error"),
-    [
-        (lambda stored: {**stored, "aliases": {"x": "b"}}, Damaged),
-        (lambda stored: {**stored, "format": 2}, UnknownFormat),
-        (lambda stored: [], Damaged),
-    ],
+SPOILT = (
+    lambda text: text.replace('"x"', '"z"'),
+    lambda text: text.replace('"format": 2', '"format": 3'),
+    lambda text: text.replace('"number": 1', '"number": 9'),
+    lambda text: "[]",
+    lambda text: "",
+    lambda text: "{",
 )
-def test_a_spoilt_file_is_found(spoil: object, error: type[Exception], tmp_path: Path) -> None:
-    assert callable(spoil)
+
+
+@pytest.fixture
+def aliased(tmp_path: Path) -> Path:
+    """A directory where "x" is an alias of "a", and "b" is not in use."""
     with Database.open(tmp_path) as database:
         for name in ("a", "b"):
             database.create(name, CONFIG)
         database.change_aliases([CreateAlias("x", "a")])
-    stored = json.loads((tmp_path / FILE).read_bytes())
-    (tmp_path / FILE).write_text(json.dumps(spoil(stored)))
-    with pytest.raises(error, match=FILE):
-        Database.open(tmp_path)
-    (tmp_path / FILE).write_text("{")
-    with pytest.raises(Damaged, match="delete it and create the aliases anew"):
-        Database.open(tmp_path)
-    (tmp_path / FILE).unlink()
-    with Database.open(tmp_path) as database:  # nothing was left locked
+    return tmp_path
+
+
+@pytest.mark.parametrize("hurt", [FILE, COPY])
+@pytest.mark.parametrize("spoil", SPOILT)
+def test_a_spoilt_file_costs_nothing(spoil: Callable[[str], str], hurt: str, aliased: Path) -> None:
+    whole = (aliased / FILE).read_text()
+    assert whole == (aliased / COPY).read_text() != spoil(whole)
+    (aliased / hurt).write_text(spoil(whole))
+    for _ in range(2):
+        with Database.open(aliased) as database:
+            assert database.aliases() == {"x": "a"}
+        assert (aliased / FILE).read_text() == (aliased / COPY).read_text()
+
+
+@pytest.mark.parametrize("hurt", [FILE, COPY])
+def test_a_missing_or_an_outdated_file_costs_nothing(hurt: str, aliased: Path) -> None:
+    old = (aliased / hurt).read_bytes()
+    with Database.open(aliased) as database:
+        database.change_aliases([CreateAlias("x", "b")])
+    (aliased / hurt).write_bytes(old)
+    with Database.open(aliased) as database:
+        assert database.aliases() == {"x": "b"}
+    (aliased / hurt).unlink()
+    with Database.open(aliased) as database:
+        assert database.aliases() == {"x": "b"}
+    assert (aliased / hurt).exists()
+
+
+def test_collections_are_served_where_no_alias_can_be_read(aliased: Path) -> None:
+    for name in (FILE, COPY):
+        (aliased / name).write_text("{")
+    with Database.open(aliased) as database:
+        assert database.get("a").name == "a"
+        assert database.drop("b") is True
+        for refused in (
+            lambda: database.get("x"),
+            lambda: database.get("x@v1"),
+            lambda: database.create("x", CONFIG),
+            lambda: database.change_aliases([CreateAlias("y", "a")]),
+            database.aliases,
+        ):
+            with pytest.raises(Damaged, match="and create the aliases anew"):
+                refused()
+    assert (aliased / FILE).read_text() == "{"
+    for name in (FILE, COPY):
+        (aliased / name).unlink()
+    with Database.open(aliased) as database:  # nothing was left locked
         assert database.aliases() == {}
+
+
+def test_files_of_a_newer_release_are_not_opened(aliased: Path) -> None:
+    for name in (FILE, COPY):
+        text = (aliased / name).read_text()
+        (aliased / name).write_text(text.replace('"format": 2', '"format": 3'))
+    with pytest.raises(UnknownFormat, match=FILE):
+        Database.open(aliased)
+
+
+def test_the_file_of_an_earlier_release_is_read(aliased: Path) -> None:
+    (aliased / COPY).unlink()
+    checksum = zlib.crc32(b'{"x": "b"}')
+    (aliased / FILE).write_text(json.dumps({"format": 1, "crc32": checksum, "aliases": {"x": "b"}}))
+    with Database.open(aliased) as database:
+        assert database.aliases() == {"x": "b"}
+    assert json.loads((aliased / COPY).read_text())["format"] == 2
+
+
+def test_a_copy_that_cannot_be_written_is_not_left_outdated(
+    aliased: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rename = os.rename
+
+    def refuse(source: Path, target: Path) -> None:
+        if target.name == COPY:
+            raise OSError("no")
+        rename(source, target)
+
+    with Database.open(aliased) as database:
+        monkeypatch.setattr("index.storage.doubled.os.rename", refuse)
+        database.change_aliases([CreateAlias("x", "b")])
+        monkeypatch.undo()
+    assert not (aliased / COPY).exists()
+    with Database.open(aliased) as database:
+        assert database.aliases() == {"x": "b"}
 
 
 def test_a_new_collection_inherits_no_alias_of_one_dropped_before_a_crash(tmp_path: Path) -> None:
@@ -175,7 +258,7 @@ def test_a_drop_frees_its_space_though_the_aliases_cannot_be_written(
     def refuse(*_: object) -> None:
         raise StorageFull("No space left")
 
-    monkeypatch.setattr("index.aliases._write", refuse)
+    monkeypatch.setattr("index.aliases.Doubled.write", refuse)
     with pytest.raises(StorageFull):
         two.drop("a")
     assert two.names() == ["b"]

@@ -64,7 +64,7 @@ def recover(folder: Path) -> tuple[Opened, list[Unbuilt]]:
             if not store.read_only:
                 _tidy_folders(store, folder)
     except BaseException:
-        store.close()
+        store.abandon()
         raise
     return Opened(store, config, view, indexes, fitted, damaged), unbuilt
 

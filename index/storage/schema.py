@@ -45,6 +45,7 @@ from index.storage.reach import Reach, create_record, record_of
 from index.storage.sums import COUNTED, TABLES, check_of, lenient_text, row_sum
 
 FORMAT = 6
+_OF_SCHEMA = ("no such ", "has no column", " values were supplied", "does not match any")
 _DAMAGE = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
 _SCHEMA = """
@@ -140,6 +141,8 @@ def store_errors(path: Path) -> Iterator[None]:
 def _translate(path: Path, error: sqlite3.Error) -> PalimpsestError:
     if is_damage(error):
         return Damaged(path, "a SQLite database", str(error), "file")
+    if _is_of_schema(error):
+        return Damaged(path, "the tables that were made", str(error), "schema")
     known = of_sqlite(path, error)
     if known is not None:
         return known
@@ -152,12 +155,23 @@ def is_damage(error: sqlite3.Error) -> bool:
     return getattr(error, "sqlite_errorcode", 0) & 0xFF in _DAMAGE
 
 
+def _is_of_schema(error: sqlite3.Error) -> bool:
+    """Tell whether a statement, all of which fit the tables, was told that they are others."""
+    if getattr(error, "sqlite_errorcode", 0) & 0xFF != sqlite3.SQLITE_ERROR:
+        return False
+    return any(text in str(error) for text in _OF_SCHEMA)
+
+
 def connect(path: Path) -> sqlite3.Connection:
     """Open a connection that leaves transactions to its owner."""
     connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=30)
-    connection.execute("PRAGMA synchronous = FULL")
-    connection.execute("PRAGMA recursive_triggers = ON")
-    connection.execute("PRAGMA trusted_schema = ON")  # triggers call what follows
+    try:
+        connection.execute("PRAGMA synchronous = FULL")
+        connection.execute("PRAGMA recursive_triggers = ON")
+        connection.execute("PRAGMA trusted_schema = ON")  # triggers call what follows
+    except sqlite3.Error:  # the schema is damaged, say
+        close_keeping_log(path, connection)
+        raise
     connection.create_function("row_sum", -1, row_sum, deterministic=True)
     connection.text_factory = lenient_text
     return connection
@@ -172,6 +186,22 @@ def connect_frozen(path: Path) -> sqlite3.Connection:
     connection = sqlite3.connect(name, uri=True, isolation_level=None, check_same_thread=False)
     connection.text_factory = lenient_text
     return connection
+
+
+def close_keeping_log(path: Path, connection: sqlite3.Connection) -> None:
+    """Close a connection, and leave the log of its store where it is.
+
+    The last one to be closed moves the log into the database and deletes it, and what was refused
+    may be needed as it is. One that only reads can do neither, so it is closed last.
+    """
+    last = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, check_same_thread=False)
+    try:
+        last.execute("PRAGMA schema_version").fetchone()  # whatever the schema says
+    except sqlite3.Error:
+        pass  # nothing can be read; then nothing is moved either
+    finally:
+        connection.close()
+        last.close()
 
 
 def takes_no_writes(folder: Path) -> bool:

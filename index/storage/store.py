@@ -41,6 +41,7 @@ from index.storage.schema import (
     FORMAT,
     check_format,
     close_commit,
+    close_keeping_log,
     connect,
     connect_frozen,
     put_setting,
@@ -128,7 +129,7 @@ class Store:
                 record = Record(record_of(path))
                 record.follow(reach)
             except BaseException:
-                connection.close()
+                close_keeping_log(path, connection)
                 raise
             return cls(path, connection, reach, record)
 
@@ -151,6 +152,15 @@ class Store:
     def close(self) -> None:
         """Close the connection, and the record."""
         self._connection.close()
+        if self._record is not None:
+            self._record.close()
+
+    def abandon(self) -> None:
+        """Close as ``close`` does, but leave the log where it is: the store is refused."""
+        if self.read_only:
+            self._connection.close()
+        else:
+            close_keeping_log(self.path, self._connection)
         if self._record is not None:
             self._record.close()
 

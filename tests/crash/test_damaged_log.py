@@ -4,7 +4,7 @@ A copy of an open collection's folder is what a kill leaves. Each trial damages 
 opens it: either it holds all that was answered, or it is refused by name, with its log and every
 segment still there.
 
-``PALIMPSEST_DAMAGES`` sets the number of trials, ``PALIMPSEST_DAMAGE_SEED`` the seed.
+``PALIMPSEST_LOG_DAMAGES`` sets the number of trials, ``PALIMPSEST_DAMAGE_SEED`` the seed.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from tests.conftest import open_collection
 from tests.crash.damaging import DAMAGE, FRAME, LOG, RECORD, STORE, Trial
 from tests.points import batch_of
 
-TRIALS = int(os.environ.get("PALIMPSEST_DAMAGES", "150"))
+TRIALS = int(os.environ.get("PALIMPSEST_LOG_DAMAGES", "150"))
 SEED = int(os.environ.get("PALIMPSEST_DAMAGE_SEED", str(np.random.SeedSequence().entropy))) % 2**63
 SIZE = 6
 Points: TypeAlias = dict[int, tuple[bytes | None, bytes]]  # payload and vector by id
@@ -240,6 +240,24 @@ def flip(path: Path, place: int) -> None:
     text = bytearray(path.read_bytes())
     text[place] ^= 16
     path.write_bytes(text)
+
+
+@pytest.mark.parametrize("what", ["segment", "schema"])
+def test_a_refused_store_keeps_its_log(what: str, state: State) -> None:
+    """Or a backup of the damaged file alone would bring nothing back."""
+    if what == "segment":
+        (hurt, *_) = sorted((state.folder / "segments").glob("*/kept.npy"))
+    else:
+        hurt = state.folder / STORE
+    whole, log = hurt.read_bytes(), (state.folder / LOG).read_bytes()
+    place = whole.find(b"CREATE TRIGGER") if what == "schema" else len(whole) - 5
+    flip(hurt, place)
+    for _ in range(2):
+        with pytest.raises(Damaged, match=hurt.name):
+            open_collection(state.folder)
+        assert (state.folder / LOG).read_bytes()[: len(log)] == log
+    hurt.write_bytes(whole)
+    assert require_kept(state.folder, state.points) == "held"
 
 
 def lose_power(state: State) -> None:

@@ -79,6 +79,7 @@ class Means(NamedTuple):
     fixed: bool
     resolution: float | None
     with_bits: Callable[[int], Callable[[Effort], Find]]
+    renewed: bool = False  # its codes are those of a segment before, and stay as they are
 
 
 class Decided(NamedTuple):
@@ -175,7 +176,7 @@ def _ladder(means: Means) -> list[tuple[Effort, int]]:
 
 def _may_be_finer(means: Means) -> bool:
     """Tell whether more bits are allowed and may help: without originals they always do."""
-    if means.fixed or means.resolution is None:
+    if means.fixed or means.renewed or means.resolution is None:
         return False
     return not means.keeps_originals or means.resolution < _CLEAR
 

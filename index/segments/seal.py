@@ -37,6 +37,13 @@ ClosestRows: TypeAlias = Callable[[Sealed, VectorConfig, Vector, int], Rows]
 _PIECE = 1_024  # rows copied by one numpy call
 
 
+class Coded(NamedTuple):
+    """Codes of rows, and what made them."""
+
+    encoder: Encoder
+    codes: Codes
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class LiveRows:
     """Rows to write, in any order."""
@@ -47,6 +54,8 @@ class LiveRows:
     slots: Slots
     numbers: Numbers
     seqs: NDArray[np.uint64]
+    coded: Coded | None = None  # where vectors were decoded: what they were decoded from
+    encoding: str | None = None  # that was asked for when they were coded
 
     @property
     def n(self) -> int:
@@ -104,7 +113,26 @@ def live_rows(parts: Sequence[tuple[Growing | Sealed, Dead]]) -> LiveRows:
         slots=np.concatenate([column.slots[rows] for column, rows in columns]),
         numbers=np.concatenate([column.numbers[rows] for column, rows in columns]),
         seqs=np.concatenate([column.seqs[rows] for column, rows in columns]),
+        coded=_only_codes(chosen),
+        encoding=_encoding(parts[0][0]),
     )
+
+
+def _encoding(part: Growing | Sealed) -> str | None:
+    return part.description.get("encoding") if isinstance(part, Sealed) else None
+
+
+def _only_codes(chosen: Sequence[tuple[Growing | Sealed, NDArray[np.intp]]]) -> Coded | None:
+    """Return the codes of one segment's rows which have no originals; None in any other case.
+
+    Coded a second time, by another rotation, they would lose as much again.
+    """
+    part, rows = chosen[0]
+    if len(chosen) > 1 or not isinstance(part, Sealed) or part.kept is not None:
+        return None
+    if part.encoder is None or part.codes is None:
+        return None
+    return Coded(part.encoder, part.codes[rows])
 
 
 def _lengths(chosen: Sequence[tuple[Growing | Sealed, NDArray[np.intp]]]) -> Lengths | None:
@@ -184,12 +212,9 @@ def _reordered(rows: LiveRows, order: NDArray[np.uint32]) -> LiveRows:
         rows.slots[order],
         rows.numbers[order],
         rows.seqs[order],
+        None if rows.coded is None else Coded(rows.coded.encoder, rows.coded.codes[order]),
+        rows.encoding,
     )
-
-
-class _Coded(NamedTuple):
-    encoder: Encoder
-    codes: Codes
 
 
 class _Parts(NamedTuple):
@@ -199,7 +224,7 @@ class _Parts(NamedTuple):
     kept: Kept | None
     graph: Graph | None
 
-    def segment(self, coded: _Coded | None, config: VectorConfig, effort: Effort) -> Sealed:
+    def segment(self, coded: Coded | None, config: VectorConfig, effort: Effort) -> Sealed:
         """Return it in memory alone, searched at an effort."""
         encoder, codes = (None, None) if coded is None else coded
         rows = self.rows
@@ -232,10 +257,13 @@ class _Parts(NamedTuple):
         )
 
 
-def _probed(parts: _Parts, to: Build) -> tuple[_Coded | None, Decided | None]:
+def _probed(parts: _Parts, to: Build) -> tuple[Coded | None, Decided | None]:
     """Return the codes of rows, and what was decided of them; None for what there is not."""
     config, vectors = to.config, parts.rows.vectors
-    coded = _coded(vectors, to, _bits(config))
+    coded = parts.rows.coded if parts.rows.encoding == config.encoding else None
+    renewed = coded is not None
+    coded = coded or _coded(vectors, to, _bits(config))
+    bits = _bits(config) if coded is None else coded.encoder.bits
     closest_rows = to.closest_rows
     if closest_rows is None or (coded is None and parts.graph is None) or to.cancelled():
         return coded, None
@@ -244,7 +272,7 @@ def _probed(parts: _Parts, to: Build) -> tuple[_Coded | None, Decided | None]:
     sample = draw(source, to.recent, to.seed)
     if sample is None:
         return coded, None
-    made = {_bits(config): coded}
+    made = {bits: coded}
 
     def with_bits(bits: int) -> Callable[[Effort], Find]:
         if bits not in made:
@@ -255,12 +283,13 @@ def _probed(parts: _Parts, to: Build) -> tuple[_Coded | None, Decided | None]:
     decided = decide(
         sample,
         Means(
-            bits=_bits(config),
+            bits=bits,
             walked=parts.graph is not None,
             keeps_originals=parts.kept is not None,
             fixed=config.fixed_encoding,
             resolution=clear,
             with_bits=with_bits,
+            renewed=renewed,
         ),
     )
     return made[decided.bits], decided
@@ -277,11 +306,11 @@ def _bits(config: VectorConfig) -> int:
     return int(config.encoding)
 
 
-def _coded(vectors: Vectors, to: Build, bits: int) -> _Coded | None:
+def _coded(vectors: Vectors, to: Build, bits: int) -> Coded | None:
     if not bits:
         return None
     encoder = Encoder.fit(vectors, to.config.distance, bits, seed=to.seed)
-    return _Coded(encoder, encoder.encode(vectors))
+    return Coded(encoder, encoder.encode(vectors))
 
 
 def _kept(vectors: Vectors, config: VectorConfig) -> Kept | None:

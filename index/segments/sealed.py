@@ -14,6 +14,7 @@ no graph.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -37,6 +38,8 @@ from index.storage.ids import Ids
 from index.types import Codes, Distance, Numbers, Slots, Vectors
 
 GRAPH_ROWS = 1_024
+_SENSELESS = (LookupError, OverflowError, TypeError, ValueError)  # of contents that do not fit
+_log = logging.getLogger(__name__)
 _CHOICES = ("encoding", "originals", "M", "ef_construction", "order")
 _NUMBERS_BEFORE = {"float16": "float16"}  # by originals, of a segment that does not say
 
@@ -81,6 +84,18 @@ class Sealed:
             UnknownFormat: a newer release wrote it.
         """
         files = open_folder(folder, checksum, spare)
+        try:
+            return cls._of(files, numbers_of)
+        except _SENSELESS as error:
+            _log.warning("%s: contents that make no sense are made anew: %r", folder, error)
+            whole = files.without(spare(files.description["files"]), repr(error))
+        try:
+            return cls._of(whole, numbers_of)
+        except _SENSELESS as error:
+            raise Damaged(folder, "contents that fit", repr(error), "segment") from error
+
+    @classmethod
+    def _of(cls, files: Folder, numbers_of: Callable[[Ids], Numbers] | None) -> Sealed:
         described = files.description
         ids = files.loaded("ids")
         numbers = _numbers(files, ids, numbers_of)
@@ -101,7 +116,7 @@ class Sealed:
         distance, size = Distance(described["distance"]), described["size"]
         searcher = Searcher(distance, size, kept, encoder=encoder, codes=codes, graph=graph)
         return cls(
-            name=folder.name,
+            name=files.path.name,
             n=len(ids),
             slots=slots,
             by_slot=by_slot,

@@ -140,6 +140,15 @@ class Folder:
         """Tell whether there is an array of the name."""
         return f"{name}.npy" in self.buffers
 
+    def without(self, names: Collection[str], found: object) -> Folder:
+        """Return it without some files, whose contents make no sense though they are whole."""
+        left = {name: buffer for name, buffer in self.buffers.items() if name not in names}
+        senseless = {
+            name: Damaged(self.path / name, "contents that fit", found, "file")
+            for name in self.buffers.keys() - left.keys()
+        }
+        return Folder(self.path, self.description, left, {**self.lacking, **senseless})
+
     def mapped(self, name: str) -> Array:
         """Return an array that stays on disk and is paged in when read; read-only."""
         buffer = self.buffers[f"{name}.npy"]

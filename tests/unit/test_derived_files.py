@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -23,7 +24,9 @@ from index import (
     SparseVector,
     VectorConfig,
 )
+from index.segments.sealed import Sealed
 from index.sparse.rows import SparseRows
+from index.storage.files import DESCRIPTION, open_folder, write_folder
 from tests.points import batch_of
 
 POINTS = 1_200
@@ -116,6 +119,64 @@ def test_what_originals_determine_is_made_anew(
     assert {one.name for one in after.iterdir()} >= {one.name for one in files}
     with Database.open(data, threads=1) as database:
         assert nearest(database.get("c"), every[7])[0] == 7
+
+
+def test_a_graph_is_made_anew_of_codes_that_stay_as_they_are(tmp_path: Path) -> None:
+    """Coded a second time, vectors without originals would be others."""
+    space = VectorConfig(SIZE, Distance.DOT, encoding="4", originals="none")
+    maintenance = MaintenanceConfig(seal_rows=POINTS, quiet_rows=1, quiet_seconds=0.0)
+    with Database.open(tmp_path, threads=1) as database:
+        collection = database.create("c", CollectionConfig({"": space}, maintenance))
+        collection.upsert(batch_of(range(POINTS), vectors())).result()
+        wait_until(lambda: bool(collection.view.vectors[""].sealed))
+        wait_until(lambda: collection.state().pending == 0)
+        before = collection.retrieve(range(POINTS), with_vectors=True)
+    old = segment_of(tmp_path)
+    flip(old / "graph_links.npy")
+    with Database.open(tmp_path, threads=1) as database:
+        collection = database.get("c")
+        wait_until(lambda: collection.view.vectors[""].sealed[0].segment.name != old.name)
+        after = collection.retrieve(range(POINTS), with_vectors=True)
+        (part,) = collection.view.vectors[""].sealed
+        assert part.segment.searcher.has_graph and part.segment.lacking == ()
+    for one, other in zip(before, after, strict=True):
+        assert one.vectors[""].tobytes() == other.vectors[""].tobytes()  # type: ignore[union-attr]
+
+
+SENSELESS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
+    "graph_links": lambda array: np.full_like(array, 255),
+    "graph_offsets": lambda array: array[:-1],
+    "codes": lambda array: array[:5],
+    "encoder_centroid": lambda array: np.zeros(3, dtype=np.float32),
+    "by_slot": lambda array: array,
+}
+
+
+@pytest.mark.parametrize("name", list(SENSELESS))
+def test_contents_without_sense_are_made_anew_too(name: str, data: Path) -> None:
+    """Every checksum is right, as a fault in the server that wrote them would leave it."""
+    folder = segment_of(data)
+    checksum = zlib.crc32((folder / DESCRIPTION).read_bytes())
+    files = open_folder(folder, checksum)
+    arrays = {one.removesuffix(".npy"): files.loaded(one[:-4]) for one in files.buffers}
+    arrays[name] = SENSELESS[name](arrays[name])
+    described = {key: one for key, one in files.description.items() if key != "files"}
+    made = folder.with_name("made")
+    segment = Sealed.open(made, write_folder(made, arrays, described))
+    assert segment.n == POINTS
+    assert (f"{name}.npy" in segment.lacking) == (name != "by_slot")
+    np.testing.assert_array_equal(segment.find(segment.slots[:9]), np.arange(9))
+
+
+def test_a_segment_that_makes_no_sense_is_damaged(data: Path) -> None:
+    folder = segment_of(data)
+    files = open_folder(folder, zlib.crc32((folder / DESCRIPTION).read_bytes()))
+    arrays = {one.removesuffix(".npy"): files.loaded(one[:-4]) for one in files.buffers}
+    arrays["kept"] = arrays["kept"][:, :3]
+    described = {key: one for key, one in files.description.items() if key != "files"}
+    made = folder.with_name("made")
+    with pytest.raises(Damaged, match="made is damaged: segment expected contents that fit"):
+        Sealed.open(made, write_folder(made, arrays, described))
 
 
 @pytest.mark.parametrize("damage", DAMAGES.values(), ids=list(DAMAGES))

@@ -7,7 +7,7 @@
 #   make check    style, types, import contracts, native formatting
 #   make bench    one table of speed beside recall (BENCH="--synthetic 100000" for more)
 #   make differential  the suites beside qdrant-client's local mode, LENGTH times as many examples
-#   make crash    kills and damages, many more than in the tests (KILLS, DAMAGES: how many)
+#   make crash    kills and damages, many more than in the tests (KILLS, FLIPS, DAMAGES, LOG_DAMAGES)
 #   make clients  clients of other versions and languages, installed under build (CLIENTS=short: few)
 #   make emulated the kernels this CPU lacks, on emulators, against the scalar ones
 #   make asan     the tests on a native module built with AddressSanitizer and UBSan
@@ -28,7 +28,9 @@ TESTS ?=
 LENGTH ?= 20
 CLIENTS ?= all
 KILLS ?= 200
-DAMAGES ?= 2000
+FLIPS ?= 500
+DAMAGES ?= 200
+LOG_DAMAGES ?= 2000
 
 VENV := .venv
 ASAN_VENV := .venv-asan
@@ -75,7 +77,9 @@ differential: $(VENV)/.dev
 	PALIMPSEST_DIFFERENTIAL=$(LENGTH) $(VENV)/bin/python -m pytest tests/differential
 
 crash: $(VENV)/.dev
-	PALIMPSEST_KILLS=$(KILLS) PALIMPSEST_DAMAGES=$(DAMAGES) $(VENV)/bin/python -m pytest --timeout=7200 tests/crash
+	PALIMPSEST_KILLS=$(KILLS) PALIMPSEST_VERSION_KILLS=$(KILLS) PALIMPSEST_FLIPS=$(FLIPS) \
+	PALIMPSEST_DAMAGES=$(DAMAGES) PALIMPSEST_LOG_DAMAGES=$(LOG_DAMAGES) \
+		$(VENV)/bin/python -m pytest --timeout=7200 tests/crash
 
 clients: $(VENV)/.dev
 	PALIMPSEST_CLIENTS=$(CLIENTS) $(VENV)/bin/python -m pytest tests/clients

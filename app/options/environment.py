@@ -29,7 +29,8 @@ from app.options.option import (
 OTHERS = frozenset(
     PREFIX + name
     for name in ("SIMD", "EVAL_DATA", "CLIENTS", "DIFFERENTIAL")
-    + ("KILLS", "KILL_SEED", "VERSION_KILLS", "FLIPS", "FLIPS_SEED")
+    + ("KILLS", "KILL_SEED", "VERSION_KILLS", "FLIPS")
+    + ("DAMAGES", "LOG_DAMAGES", "DAMAGE_SEED", "DAMAGE_TRIALS")
 )
 SERVICE = "PALIMPSEST(_[A-Z0-9_]+)?"  # one called palimpsest, or palimpsest-something
 INJECTED = re.compile(

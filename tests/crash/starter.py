@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from tests.api.served import free_port
+from tests.crash.blind import BLIND
 
 ROOT = Path(__file__).parents[2]
 # The command, and what it would import only once it runs: forked servers find it imported.
@@ -76,9 +77,10 @@ class Server:
 class Starter:
     """Starts servers one at a time, each killed before the next."""
 
-    def __init__(self, **environment: str) -> None:
+    def __init__(self, blind: str | None = None, **environment: str) -> None:
+        """Start the process that starts servers; ``blind`` says which check to break in them."""
         self._forking = subprocess.Popen(
-            [sys.executable, "-m", "tests.crash.starter"],
+            [sys.executable, "-m", "tests.crash.starter", *([blind] if blind else [])],
             cwd=ROOT,
             env={**os.environ, **environment},
             stdin=subprocess.PIPE,
@@ -100,6 +102,8 @@ def serve_lines() -> None:
     """Answer lines until the input ends."""
     for name in IMPORTED:
         importlib.import_module(name)
+    for blind in sys.argv[1:]:
+        BLIND[blind]()
     server = 0
     for line in sys.stdin:
         arguments = json.loads(line)

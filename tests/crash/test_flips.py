@@ -1,6 +1,7 @@
 """Bits of a store at rest are turned over; the server answers in time, serves others, and ends.
 
-``PALIMPSEST_FLIPS`` says how many trials, ``PALIMPSEST_FLIPS_SEED`` which; the seed is printed.
+Many clients ask at a time; ``tests.crash.test_damages`` has more kinds of files, and looks at the
+answers. ``PALIMPSEST_DAMAGE_SEED`` says which bits; it is printed.
 """
 
 from __future__ import annotations
@@ -22,8 +23,8 @@ from tests.api.replies import result
 from tests.api.served import Server
 from tests.damage import change, flip_any, settle, swap_cells
 
-TRIALS = int(os.environ.get("PALIMPSEST_FLIPS", "3"))
-SEED = int(os.environ.get("PALIMPSEST_FLIPS_SEED", str(random.SystemRandom().randrange(10**6))))
+TRIALS = 3
+SEED = int(os.environ.get("PALIMPSEST_DAMAGE_SEED", str(random.SystemRandom().randrange(10**6))))
 POINTS = 400
 SIZE = 8
 MOST = 5.0  # seconds for any answer; they take milliseconds

@@ -1,0 +1,49 @@
+"""Breaks one check of a server on purpose, for trials that must find that out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+
+def skip_files() -> None:
+    """Take any file of a folder for what was written."""
+    import index.storage.files as files
+
+    files._require_equal = lambda *_: None
+
+
+def skip_rows() -> None:
+    """Take any row of a store for what was written."""
+    from index.storage.sums import Check
+
+    def nothing(*_: Any, **__: Any) -> list[int]:
+        return []
+
+    Check.bad = nothing  # type: ignore[method-assign]
+
+
+def drop_refused() -> None:
+    """Delete the segments of a collection that is refused."""
+    import shutil
+
+    import index.recover as recover
+    from index.errors import Damaged
+
+    opened = recover._sealed_view
+
+    def delete(store: Any, folder: Any, *others: Any) -> Any:
+        try:
+            return opened(store, folder, *others)
+        except Damaged:
+            shutil.rmtree(folder)
+            raise
+
+    recover._sealed_view = delete
+
+
+BLIND: Mapping[str, Callable[[], None]] = {
+    "files": skip_files,
+    "rows": skip_rows,
+    "refused": drop_refused,
+}

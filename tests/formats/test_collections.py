@@ -31,6 +31,7 @@ from index.storage.schema import FORMAT
 from tests.fields import wait_until_built
 from tests.formats.conftest import FILES
 from tests.formats.expected import FILTER, NAME, as_json, index_of, points_of
+from tests.soundness import require_sound
 
 WITH_INDEX = pytest.mark.parametrize(
     "folder", FILES[1:], indirect=True, ids=[path.stem for path in FILES[1:]]
@@ -48,6 +49,13 @@ def require_found(found: SearchResult, stored: dict[str, Any]) -> None:
 
 def query_of(stored: dict[str, Any]) -> SearchRequest:
     return SearchRequest(np.array(stored["query"], dtype=np.float32), k=10, exact=True)
+
+
+def test_the_doctor_finds_it_whole_before_it_is_opened_and_after(folder: Path) -> None:
+    whole = require_sound(folder / "collections" / NAME)
+    Database.open(folder, threads=1).close()
+    upgraded = require_sound(folder / "collections" / NAME)
+    assert (whole.points, upgraded.format) == (upgraded.points, FORMAT)
 
 
 def test_each_format_has_a_file() -> None:

@@ -54,6 +54,7 @@ from tests.property.payload_model import (
     patched,
 )
 from tests.property.payload_names import Names, names
+from tests.soundness import require_sound
 
 SIZE = 5
 NAMES = ("", "text")
@@ -102,6 +103,7 @@ class CollectionMachine(RuleBasedStateMachine):
     def teardown(self) -> None:
         if self.collection is not None:
             self.collection.close()
+            require_sound(self.folder / str(self.copies))
         shutil.rmtree(self.folder)
 
     @property
@@ -312,6 +314,7 @@ class CollectionMachine(RuleBasedStateMachine):
         shutil.copytree(self.folder / str(self.copies - 1), copy)
         self.open.close()
         shutil.rmtree(self.folder / str(self.copies - 1))
+        require_sound(copy)
         self.collection = open_collection(copy)
 
     def _search_all(self) -> list[tuple[list[PointId], Vector]]:

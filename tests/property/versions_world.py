@@ -28,6 +28,7 @@ from index.types import Vector, Vectors
 from tests.conftest import open_collection
 from tests.oracle import distances, normalise
 from tests.property.versions_model import SIZES, Model
+from tests.soundness import require_sound
 
 LATENT = 8
 IDS = list(range(10))
@@ -65,6 +66,7 @@ class VersionsWorld(RuleBasedStateMachine):
     def teardown(self) -> None:
         if self.collection is not None:
             self.collection.close()
+            require_sound(self.folder / str(self.copies))
         shutil.rmtree(self.folder)
 
     @property
@@ -122,6 +124,7 @@ class VersionsWorld(RuleBasedStateMachine):
         shutil.copytree(self.folder / str(self.copies - 1), copy)
         self.open.close()
         shutil.rmtree(self.folder / str(self.copies - 1))
+        require_sound(copy)
         self.collection = open_collection(copy)
 
     def _search_all(self) -> list[Any]:

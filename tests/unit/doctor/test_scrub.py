@@ -5,14 +5,17 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
+from app.health.conditions import status_of
 from index import Collection, Database
 from index.checks.progress import FILE, Progress, read_progress, write_progress
 from index.scrub import Ended, Scrub
-from tests.damage import flip
+from index.storage.schema import connect
+from tests.damage import flip, swap_cells
 from tests.unit.doctor.making import CONFIG, batch, make, whole
 from tests.unit.doctor.making import opened as alone
 
@@ -195,3 +198,31 @@ def test_one_that_was_never_scrubbed_is_due_a_period_after_it_was_first_seen(
     own = Scrub(tmp_path / "store.sqlite3", lambda finding: None)
     assert 1.9 * 86_400 < own.due_in(7) < 2.1 * 86_400
     assert own.due_in(4) <= 0
+
+
+def test_a_row_that_is_not_what_was_written_is_named_until_a_pass_finds_it_whole(
+    folder: Path,
+) -> None:
+    store = folder / "store.sqlite3"
+    with closing(connect(store)) as own:
+        own.execute("UPDATE points SET payload = x'7b7d' WHERE number = 5")
+        own.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    with alone(folder) as collection:
+        scrub(collection)
+        integrity = collection.state().integrity
+        assert (integrity.damaged_rows, integrity.lost) == (1, True)
+        assert "(point 5)" in integrity.findings[0]
+        assert status_of(collection.state()) == "red"
+    with alone(folder) as collection:
+        assert collection.state().integrity.damaged_rows == 1  # over a restart
+        collection.upsert(batch(range(5, 6))).result()
+        scrub(collection)
+        assert collection.state().integrity.findings == ()
+        assert status_of(collection.state()) != "red"
+
+
+def test_points_are_looked_up_by_their_ids(folder: Path) -> None:
+    swap_cells(folder / "store.sqlite3", "sqlite_autoindex_points_1")
+    with alone(folder) as collection:
+        scrub(collection)
+        assert any("not found by its id" in one for one in collection.state().integrity.findings)

@@ -23,6 +23,7 @@ from index.doctor.report import Report
 from index.errors import PalimpsestError, ReadOnlyDisk
 from index.restoring import restore_held
 from index.storage.causes import unreadable
+from index.storage.doubled import copy_of
 from index.storage.schema import takes_no_writes
 from index.storage.store import Store
 from index.storage.tidying import LOST, SEGMENTS
@@ -174,12 +175,17 @@ def _lacking(opened: Collection) -> list[str]:
 
 
 def _repair_aliases(data: Path, found: Report) -> list[str]:
-    """Set a list of aliases aside that cannot be read: no server starts with it."""
-    if not any(one.check == "aliases" and one.severity == "lost" for one in found.findings):
-        return []
-    kept = _place(data / LOST, FILE)
-    os.rename(data / FILE, kept)
-    return [f"the aliases could not be read: create them anew; the file is kept as {kept}"]
+    """Set aside the files of aliases that cannot be read; the server writes a lost one anew."""
+    wrong = [one for one in found.of("damage", "lost") if one.check == "aliases"]
+    lost = any(one.severity == "lost" for one in wrong)
+    both = [data / FILE, copy_of(data / FILE)]
+    said = []
+    for file in both if lost else [one.file for one in wrong]:
+        if file.exists():
+            kept = _place(data / LOST, file.name)
+            os.rename(file, kept)
+            said.append(f"{file} could not be read, and is kept as {kept}")
+    return [*said, "the aliases are gone: create them anew"] if lost else said
 
 
 def _place(lost: Path, name: str) -> Path:

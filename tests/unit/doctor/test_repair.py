@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
-import json
 from pathlib import Path
 
 import pytest
 
 from index import (
     CollectionNotFound,
+    CreateAlias,
+    Database,
     DirectoryLocked,
     check_directory,
     repair_directory,
@@ -126,14 +127,21 @@ def test_an_unlisted_folder_is_set_aside(trial: Path) -> None:
     assert any("1 entries" in text for text in found(whole(trial), "note"))
 
 
-def test_aliases_that_cannot_be_read_are_set_aside(trial: Path) -> None:
-    (trial / "aliases.json").write_text('{"format": 1, "crc32": 7, "aliases": {"a": "c"}}')
+@pytest.mark.parametrize("wrong", [("aliases.json",), ("aliases.json", "aliases.copy.json")])
+def test_aliases_that_cannot_be_read_are_set_aside(trial: Path, wrong: tuple[str, ...]) -> None:
+    with Database.open(trial, threads=1) as database:
+        database.change_aliases([CreateAlias("a", "c")])
+    for name in wrong:
+        flip(trial / name, 8 * 40)
     damaged = check_directory(trial)
     assert damaged.exit_status == 1
+    assert damaged.status == ("lost" if len(wrong) > 1 else "damage")
     report = repair_directory(trial)
     assert report.exit_status == 0
-    assert json.loads((trial / "lost+found/aliases.json").read_text())["aliases"] == {"a": "c"}
+    assert sorted(path.name for path in (trial / "lost+found").iterdir()) == sorted(wrong)
     whole(trial)
+    with Database.open(trial, threads=1) as database:
+        assert database.aliases() == ({} if len(wrong) > 1 else {"a": "c"})
 
 
 def test_nothing_is_repaired_beside_a_server(trial: Path) -> None:

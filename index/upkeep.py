@@ -171,8 +171,8 @@ class Upkeep:
             rows = max(rows, sum(part.n for part in vectors.growing))
             if len(vectors.sealed) >= maintenance.tier_factor:
                 segments = max(segments, excess(vectors.sealed, maintenance))
-        if self._stopped.is_set():
-            rows = segments = 0  # the store is read only, or about to be closed
+        if self._stopped.is_set() or self._writer.refuses is not None:
+            rows = segments = 0  # writes fail, or are about to, and say why
         stalled = next(
             (one.text for (kind, _), one in self._failures.copy().items() if kind == "seal"), None
         )

@@ -18,6 +18,7 @@ from index.view import SealedPart
 
 FULL_SEGMENTS = 12  # of a tier, that are left while rows come in
 _FULL_SHARE = 0.5  # of ``seal_rows``, from which a segment is full
+_MERGED_SHARE = 1.25  # up to which two are merged when no rows come in
 _CROWDED = 2  # times the segments that a tier is left: dead rows wait for it then
 
 
@@ -44,12 +45,13 @@ def to_compact(
 
 
 def to_merge(parts: Sequence[SealedPart], maintenance: MaintenanceConfig) -> list[SealedPart]:
-    """Return the full segments that are merged when no rows come in; empty when none are."""
-    tiers = _tiers(parts, maintenance)
-    for tier in sorted(tiers):
-        if len(tiers[tier]) >= maintenance.tier_factor:
-            return tiers[tier][: maintenance.tier_factor]
-    return []
+    """Return the two full segments that are merged when no rows come in; empty when none are.
+
+    Only two of about ``seal_rows``: their rows stand in memory twice, beside a graph of all.
+    """
+    least, most = (share * maintenance.seal_rows for share in (_FULL_SHARE, _MERGED_SHARE))
+    pair = [part for part in parts if least <= part.live <= most][:2]
+    return pair if len(pair) == 2 else []
 
 
 def excess(parts: Sequence[SealedPart], maintenance: MaintenanceConfig) -> int:

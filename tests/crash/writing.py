@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import http.client
 import json
+import time
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -21,6 +22,7 @@ from index.types import Vector
 SIZES = {"a": 8, "b": 5}
 OWNED = 600  # ids of one writer; most of them are points at any time
 LARGEST = 1 << 40  # of the number "n" in payloads
+MOST_TRIES = 600  # of one write, while rows wait to be sealed
 MOST_WRITES = 10_000  # by one writer to one server, which is dead long before
 
 Id: TypeAlias = int | str
@@ -140,9 +142,13 @@ class Writer:
         self.cut_off = dict(changes)
         # Without `wait` the answer comes as late and promises as much.
         wait = "true" if self.rng.random() < 0.8 else "false"
-        connection.request(method, f"{path}?wait={wait}", body)
-        reply = connection.getresponse()
-        text = reply.read()
+        for _ in range(MOST_TRIES):
+            connection.request(method, f"{path}?wait={wait}", body)
+            reply = connection.getresponse()
+            text = reply.read()
+            if reply.status != 429:  # told to come again: nothing was changed
+                break
+            time.sleep(0.05)
         if reply.status != 200:
             self.refused = reply.status, text.decode()
             return

@@ -27,7 +27,7 @@ class Backlog:
 
     ``rows`` are those in no segment of the vector name that has most of them, and those on their
     way; ``segments`` those that the policy would not leave, of the name that has most.
-    ``stalled`` says why sealing them fails, None where it does not.
+    ``stalled`` says why sealing fails, None where it does not; ``full`` whether the disk is.
     """
 
     rows: int
@@ -35,6 +35,7 @@ class Backlog:
     segments: int
     segments_limit: int
     stalled: str | None = None
+    full: bool = False
 
     @property
     def limit(self) -> int:

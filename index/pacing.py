@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from time import monotonic
 
 from index.backlog import SMALL_ROWS, Backlog, has_room, retry_seconds, slowdown
@@ -114,10 +114,7 @@ class Pacing:
     def backlog(self) -> Backlog:
         """Return what waits, with the rows that are on their way."""
         waiting = self._backlog()
-        rows = waiting.rows + self._coming
-        return Backlog(
-            rows, waiting.seal_rows, waiting.segments, waiting.segments_limit, waiting.stalled
-        )
+        return replace(waiting, rows=waiting.rows + self._coming)
 
     @property
     def slows(self) -> bool:

@@ -21,7 +21,7 @@ from typing import TypeAlias
 from index.backlog import Backlog, firm_threads, first_rate
 from index.changes import frozen
 from index.demand import Demand
-from index.errors import NoRoom, PalimpsestError, StorageError, SyncFailed
+from index.errors import NoRoom, PalimpsestError, StorageError, StorageFull, SyncFailed
 from index.fields import Fields
 from index.fitting import Fitting
 from index.pacing import Pacing, SealRate
@@ -73,6 +73,7 @@ class _Failure:
     text: str
     retry_at: float
     put_off: bool = False  # nothing is wrong but that there was no memory
+    full: bool = False  # the disk is
 
 
 class Upkeep:
@@ -134,9 +135,9 @@ class Upkeep:
         ]
         return texts[-1] if texts else None
 
-    def failed(self, kind: str, name: str, text: str) -> None:
-        """Record a failure, and log it unless the same was the last of its kind."""
-        if self._record(kind, name, text, put_off=False):
+    def failed(self, kind: str, name: str, text: str, *, full: bool = False) -> None:
+        """Record a failure, by a disk that is full or not, and log it unless it was the last."""
+        if self._record(kind, name, text, put_off=False, full=full):
             _log.error("Background work failed, it is tried again: %s", text)
 
     def delayed(self, kind: str, name: str, text: str) -> None:
@@ -144,11 +145,13 @@ class Upkeep:
         if self._record(kind, name, text, put_off=True):
             _log.warning("Background work waits: %s", text)
 
-    def _record(self, kind: str, name: str, text: str, *, put_off: bool) -> bool:
+    def _record(
+        self, kind: str, name: str, text: str, *, put_off: bool, full: bool = False
+    ) -> bool:
         """Keep a failure in the place of the last of its kind; return whether it is news."""
         before = self._failures.pop((kind, name), None)
         retry_at = time.monotonic() + _RETRY_SECONDS
-        self._failures[kind, name] = _Failure(text, retry_at, put_off)
+        self._failures[kind, name] = _Failure(text, retry_at, put_off, full)
         return (
             before is None or before.put_off is not put_off or not (put_off or before.text == text)
         )
@@ -173,10 +176,16 @@ class Upkeep:
                 segments = max(segments, excess(vectors.sealed, maintenance))
         if self._stopped.is_set() or self._writer.refuses is not None:
             rows = segments = 0  # writes fail, or are about to, and say why
-        stalled = next(
-            (one.text for (kind, _), one in self._failures.copy().items() if kind == "seal"), None
+        seals = (one for (kind, _), one in self._failures.copy().items() if kind == "seal")
+        failed = next(seals, None)
+        return Backlog(
+            rows=rows,
+            seal_rows=maintenance.seal_rows,
+            segments=segments,
+            segments_limit=_EXCESS,
+            stalled=None if failed is None else failed.text,
+            full=failed is not None and failed.full,
         )
-        return Backlog(rows, maintenance.seal_rows, segments, _EXCESS, stalled)
 
     def rest(self) -> None:
         """Wait, for work that brings rows by itself, while many wait to be sealed; not for long."""
@@ -490,6 +499,10 @@ class _Attempt:
             upkeep._writer.store.poison(str(error))
         if not upkeep._stopped.is_set():
             what = str(error) if isinstance(error, PalimpsestError) else repr(error)
-            record = upkeep.delayed if isinstance(error, NoRoom) else upkeep.failed
-            record(self._kind, self._name, f"{self._shown[0]}: {what}")
+            text = f"{self._shown[0]}: {what}"
+            if isinstance(error, NoRoom):
+                upkeep.delayed(self._kind, self._name, text)
+            else:
+                full = isinstance(error, StorageFull)
+                upkeep.failed(self._kind, self._name, text, full=full)
         return True

@@ -61,6 +61,9 @@ def test_a_collection_describes_itself(http: httpx.Client, collection: str) -> N
     described = result(http.get(f"/collections/{collection}"))
     integrity = described["palimpsest"].pop("integrity")  # what the scrub has read so far
     assert (integrity["damaged_files"], integrity["damaged_rows"]) == (0, 0)
+    backlog = described["palimpsest"].pop("backlog")
+    assert backlog.pop("sealed_per_second") > 0
+    assert backlog == {"rows": 0, "limit": 131_072, "segments": 0, "slowed": False}
     assert described == {
         "status": "green",
         "optimizer_status": "ok",

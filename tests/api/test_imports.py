@@ -53,7 +53,11 @@ class Life:
         self.http = http
 
     def ask(self, method: str, path: str, body: Any = None, status: int = 200) -> Any:
-        reply = self.http.request(method, path, json=body, timeout=60)
+        for _ in range(60):  # while rows wait to be sealed
+            reply = self.http.request(method, path, json=body, timeout=60)
+            if reply.status_code != 429:
+                break
+            time.sleep(int(reply.headers["retry-after"]))
         assert reply.status_code == status, (method, path, body, reply.text[:500])
         return reply.json().get("result") if reply.content[:1] == b"{" else reply.text
 

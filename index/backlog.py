@@ -27,7 +27,7 @@ class Backlog:
 
     ``rows`` are those in no segment of the vector name that has most of them, and those on their
     way; ``segments`` those that the policy would not leave, of the name that has most.
-    ``stalled`` says why sealing fails, None where it does not; ``full`` whether the disk is.
+    ``stalled`` says why sealing fails, None where it does not.
     """
 
     rows: int
@@ -35,7 +35,6 @@ class Backlog:
     segments: int
     segments_limit: int
     stalled: str | None = None
-    full: bool = False
 
     @property
     def limit(self) -> int:

@@ -174,18 +174,14 @@ class Upkeep:
             rows = max(rows, sum(part.n for part in vectors.growing))
             if len(vectors.sealed) >= maintenance.tier_factor:
                 segments = max(segments, excess(vectors.sealed, maintenance))
-        if self._stopped.is_set() or self._writer.refuses is not None:
-            rows = segments = 0  # writes fail, or are about to, and say why
         seals = (one for (kind, _), one in self._failures.copy().items() if kind == "seal")
         failed = next(seals, None)
-        return Backlog(
-            rows=rows,
-            seal_rows=maintenance.seal_rows,
-            segments=segments,
-            segments_limit=_EXCESS,
-            stalled=None if failed is None else failed.text,
-            full=failed is not None and failed.full,
-        )
+        if self._stopped.is_set() or self._writer.refuses is not None:
+            rows = segments = 0  # writes fail, or are about to, and say why
+        if failed is not None and failed.full:
+            rows = segments = 0  # the disk itself takes no more than there is room for
+        stalled = None if failed is None else failed.text
+        return Backlog(rows, maintenance.seal_rows, segments, _EXCESS, stalled)
 
     def rest(self) -> None:
         """Wait, for work that brings rows by itself, while many wait to be sealed; not for long."""

@@ -64,7 +64,7 @@ def refuse_early(call: Call) -> None:
     """Refuse a long body, before it is read, that would be refused whatever it holds.
 
     Raises:
-        Refusal: 429; when sealing fails 503, or 507 where the disk is full.
+        Refusal: 429, or 503 when sealing fails.
     """
     refused = call.collection.pacing.refuses(call.context.settings.write_wait)
     if refused is not None:
@@ -116,10 +116,9 @@ def refusal(collection: Collection, refused: Refused) -> Refusal:
     backlog, again = refused.backlog, {"retry-after": str(refused.seconds)}
     waiting = f"{describe(backlog)}: nothing was changed."
     if backlog.stalled is not None:
-        status = HTTPStatus.INSUFFICIENT_STORAGE if backlog.full else HTTPStatus.SERVICE_UNAVAILABLE
         return Refusal(
-            status,
-            f"{status.phrase}: {waiting} Sealing fails and is tried again, see the server's "
+            HTTPStatus.SERVICE_UNAVAILABLE,
+            f"Service unavailable: {waiting} Sealing fails and is tried again, see the server's "
             f"log: {backlog.stalled}",
             again,
         )

@@ -363,6 +363,7 @@ def test_a_full_disk_stops_writes_and_seals_but_no_reads(
         patched.setattr(os, "fsync", fail)
         collection.upkeep.seal()
     assert "No space left" in (collection.upkeep.last_error or "")
+    assert collection.pacing.backlog().rows == 0  # the disk tells how many may come
     assert (segments(collection), folders(collection)) == ([], 0)
     delay = collection.upkeep.seal_delay()
     assert delay is not None and delay > 1

@@ -25,9 +25,9 @@ class World:
     """What a call has that ``wait`` looks at; 1,700 rows wait, of 2,000."""
 
     def __init__(self, most: int = 4, most_bytes: int = 0) -> None:
-        self.rows, self.stalled, self.full = 1_700, None, False
+        self.rows, self.stalled = 1_700, None
         self.pacing = Pacing(
-            lambda: Backlog(self.rows, 1_000, 0, 32, self.stalled, self.full), SealRate(1_000)
+            lambda: Backlog(self.rows, 1_000, 0, 32, self.stalled), SealRate(1_000)
         )
         self.life = SimpleNamespace(refuses=False)
         self.waiting = Waiting(most, most_bytes)
@@ -124,7 +124,3 @@ def test_a_refusal_says_what_waits_and_when_to_come_again() -> None:
     with pytest.raises(Refusal, match="no memory") as raised:
         ask(world.call(), 100)
     assert raised.value.status == HTTPStatus.SERVICE_UNAVAILABLE
-    world.full = True
-    with pytest.raises(Refusal, match="no memory") as raised:
-        ask(world.call(), 100)
-    assert raised.value.status == HTTPStatus.INSUFFICIENT_STORAGE

@@ -1,7 +1,7 @@
 """Measures what searches of one segment find: recall@10 of some effort against exact search.
 
-The queries are rows of the segment, each left out of its own answer, rows moved by less than the
-distance to their nearest neighbours, mixtures of near rows, and what was asked of late
+The queries are rows of the segment, each left out of its own answer, mixtures of near rows, rows
+moved by the distance to their nearest neighbours, and what was asked of late
 (``recent``). Exact means float64 over the rows that are kept (over those that are sealed, where
 none are). Any segment in memory can be probed; nothing here decides anything (``deciding``).
 
@@ -32,7 +32,8 @@ K = 10
 QUERIES = 64  # made of rows: half of them rows as they are, the rest moved and mixed
 FEWEST_ROWS = 64  # of a segment: fewer are compared one by one anyhow
 WORST_SHARE = 0.05  # of the queries, whose mean is ``Recall.worst``
-_MOVED = 0.5  # times the distance to the nearest neighbour
+_MIXED = 0.25  # of the queries beside rows; the others are moved
+_MOVED = 1.0  # times the distance to the nearest neighbour: as far from all rows as users' queries
 _TIE, _NOTHING = 1e-5, 1e-9  # as far beyond the k-th, relative and absolute, a row is a hit
 _BLOCK_ROWS, _PIECE_BYTES = 8_192, 1 << 19  # compared with all queries between looks at the best
 
@@ -98,7 +99,7 @@ class Sample:
     """Queries (q, d), the rows they are (q,), -1 for none, and what exact search finds.
 
     ``nearest`` are the exact distances (q, m) of the closest rows, squared under euclid, ascending;
-    the last ``recent`` of the queries were asked by users.
+    the last ``recent`` queries are users', the ``moved`` before them are moved rows.
     """
 
     source: Source
@@ -106,6 +107,7 @@ class Sample:
     own: NDArray[np.int64]
     closest: NDArray[np.int64]  # (q, m) rows
     nearest: Exact
+    moved: int
     recent: int
 
     @property
@@ -131,9 +133,10 @@ class Sample:
             return (math.sqrt(max(last, 0.0)) * (1 + _TIE) + _NOTHING) ** 2
         return last + _TIE * abs(last) + _NOTHING
 
-    def of_rows(self) -> slice:
-        """Return the places of the queries made of rows."""
-        return slice(0, len(self.queries) - self.recent)
+    def split(self, each: Exact) -> tuple[Exact, Exact, Exact]:
+        """Return what is of each query (q,) by kind: rows and mixtures, moved rows, users'."""
+        users = len(each) - self.recent
+        return each[: users - self.moved], each[users - self.moved : users], each[users:]
 
 
 def draw(source: Source, recent: Sequence[Vector], seed: int) -> Sample | None:
@@ -167,6 +170,7 @@ def draw(source: Source, recent: Sequence[Vector], seed: int) -> Sample | None:
         own,
         np.concatenate([first.rows[plain], further.rows]),
         np.concatenate([first.distances[plain], further.distances]),
+        int(np.count_nonzero(made.places >= _mixed(len(near)))),
         len(users.vectors),
     )
 
@@ -235,8 +239,13 @@ def _beside(
     picked = neighbours[np.arange(len(rows)), rng.integers(neighbours.shape[1], size=len(rows))]
     share = rng.uniform(0.25, 0.75, size=(len(rows), 1))
     mixed = share * vectors + (1 - share) * as_examples(source.read(picked), source.config)
-    is_mixed = np.arange(len(rows)) % 2 == 1
+    is_mixed = np.arange(len(rows)) < _mixed(len(rows))
     return np.where(is_mixed[:, None], mixed, moved).astype(np.float32)
+
+
+def _mixed(beside: int) -> int:
+    """Return how many of the queries beside rows, the first of them, are mixtures."""
+    return round(_MIXED * beside)
 
 
 def _exact(source: Source, queries: Vectors, own: NDArray[np.int64]) -> _Closest:

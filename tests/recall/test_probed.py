@@ -78,3 +78,17 @@ def test_a_probe_says_what_is_found(
     else:
         assert originals == "none"
         assert measured == pytest.approx(segment.probed.recall.mean, abs=0.08)
+
+
+def test_queries_as_far_from_rows_as_rows_from_each_other(
+    collection_of: OpenCollection, rng: Rng
+) -> None:
+    """In many dimensions rows, which have links, are found better than what users ask for."""
+    drawn = oracle.normalise(rng.standard_normal((6_100, 512)).astype(np.float32))
+    base, queries = drawn[:6_000], drawn[6_000:]
+    collection = collection_of(config_of(512))
+    segment = sealed(collection, base)
+    true = oracle.distances(queries, base, Distance.COSINE)
+    found = [[int(one) for one in collection.search(SearchRequest(q)).ids] for q in queries]
+    assert oracle.recall(found, true, K) >= MUST
+    assert segment.probed is not None and segment.probed.recall.mean >= MUST

@@ -152,7 +152,8 @@ def test_recent_queries_come_last_and_odd_ones_are_left_out() -> None:
     assert sample is not None and sample.recent == 2
     assert (sample.own[-2:] == -1).all()
     assert np.allclose(np.linalg.norm(sample.queries, axis=1), 1, atol=1e-6)
-    assert len(sample.queries[sample.of_rows()]) == QUERIES
+    kinds = [len(one) for one in sample.split(np.ones(len(sample.queries)))]
+    assert kinds == [40, 24, 2] and sum(kinds) == QUERIES + 2
 
 
 @pytest.mark.parametrize("value", [0.0, 1e-30, 1e17, -3.0])

@@ -485,7 +485,7 @@ class _Attempt:
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> bool:
         upkeep = self._upkeep
-        del upkeep._running[self._kind]
+        upkeep._running.pop(self._kind, None)  # another thread may have ended its own
         if error is None:
             upkeep.succeeded(self._kind, self._name)
             return False

@@ -329,6 +329,23 @@ def test_what_is_wholly_dead_leaves_no_segment(collection_of: OpenCollection) ->
     reopened.close()
 
 
+def test_seals_may_overlap(collection_of: OpenCollection, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One is asked for by hand while the background is at another."""
+    collection = collection_of(settings())
+    insert(collection, 0, 10)
+    upkeep, seal = collection.upkeep, collection.upkeep._seal
+
+    def seal_twice(*arguments: Any, **others: Any) -> None:
+        monkeypatch.undo()
+        upkeep.seal()
+        seal(*arguments, **others)
+
+    monkeypatch.setattr(upkeep, "_seal", seal_twice)
+    upkeep.seal()
+    assert collection.state().last_error is None
+    assert (upkeep.running(), segments(collection)) == ([], [10])
+
+
 def test_staged_rows_are_purged(collection_of: OpenCollection) -> None:
     collection = collection_of(settings())
     for start in range(150):

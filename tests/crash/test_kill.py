@@ -50,7 +50,7 @@ def restless(number: int) -> dict[str, Any]:
     encoding, tier_factor, dead_ratio = UPKEEP[number % len(UPKEEP)]
     return {
         "encoding": encoding,
-        "seal_rows": 64,
+        "seal_rows": 1_024,  # writes wait for seals before twice as many
         "quiet_rows": 64,
         "quiet_seconds": 0,
         "tier_factor": tier_factor,

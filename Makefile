@@ -7,6 +7,7 @@
 #   make check    style, types, import contracts, native formatting
 #   make bench    one table of speed beside recall (BENCH="--synthetic 100000" for more)
 #   make differential  the suites beside qdrant-client's local mode, LENGTH times as many examples
+#   make shapes   recall on many drawn shapes of data, and on 600,000 rows (SHAPES: how many)
 #   make crash    kills and damages, many more than in the tests (KILLS, FLIPS, DAMAGES, LOG_DAMAGES)
 #   make clients  clients of other versions and languages, installed under build (CLIENTS=short: few)
 #   make emulated the kernels this CPU lacks, on emulators, against the scalar ones
@@ -28,6 +29,7 @@ TESTS ?=
 LENGTH ?= 20
 CLIENTS ?= all
 KILLS ?= 200
+SHAPES ?= 500
 FLIPS ?= 500
 DAMAGES ?= 200
 LOG_DAMAGES ?= 2000
@@ -40,7 +42,7 @@ CPP := $(filter %.cpp %.h,$(NATIVE)) $(wildcard tests/native/emulated/*.cpp test
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install serve demo test check format bench differential crash clients emulated asan wheel settings \
+.PHONY: help install serve demo test check format bench differential shapes crash clients emulated asan wheel settings \
 	clean
 
 help:
@@ -75,6 +77,11 @@ bench: $(VENV)/.dev
 
 differential: $(VENV)/.dev
 	PALIMPSEST_DIFFERENTIAL=$(LENGTH) $(VENV)/bin/python -m pytest tests/differential
+
+shapes: $(VENV)/.dev
+	@seed=$$(date +%s); echo "first seed: $$seed"; \
+	PALIMPSEST_SHAPES=$(SHAPES) PALIMPSEST_SHAPES_SEED=$$seed PALIMPSEST_COPIES=600000 \
+	$(VENV)/bin/python -m pytest --timeout=7200 tests/recall/test_shapes.py
 
 crash: $(VENV)/.dev
 	PALIMPSEST_KILLS=$(KILLS) PALIMPSEST_VERSION_KILLS=$(KILLS) PALIMPSEST_FLIPS=$(FLIPS) \

@@ -65,6 +65,8 @@ class Graph:
         upper_links: NDArray[np.uint32],
     ) -> None: ...
     def unreachable(self) -> int: ...
+    @property
+    def has_copies(self) -> bool: ...
 
 class GraphBuild:
     def __init__(self) -> None: ...
@@ -134,7 +136,8 @@ class Segment:
         factors: NDArray[np.float32] | None = None,
         shift: float = 0.0,
         every: bool = False,
-    ) -> tuple[int, int, int, int]: ...
+        sure: int = 0,
+    ) -> tuple[int, int, int, int, int, int]: ...
     def search_many(
         self,
         queries: NDArray[np.float32],
@@ -158,7 +161,8 @@ class Segment:
         factors: NDArray[np.float32] | None = None,
         shift: float = 0.0,
         every: bool = False,
-    ) -> tuple[int, int, int, int]: ...
+        sure: int = 0,
+    ) -> tuple[int, int, int, int, int, int]: ...
     def exact(
         self,
         query: NDArray[np.float32],
@@ -169,7 +173,7 @@ class Segment:
         distances: NDArray[np.float32],
         factors: NDArray[np.float32] | None = None,
         shift: float = 0.0,
-    ) -> tuple[int, int, int, int]: ...
+    ) -> tuple[int, int, int, int, int, int]: ...
     def search_among(
         self,
         query: NDArray[np.float32],
@@ -186,7 +190,8 @@ class Segment:
         factors: NDArray[np.float32] | None = None,
         shift: float = 0.0,
         every: bool = False,
-    ) -> tuple[int, int, int, int]: ...
+        sure: int = 0,
+    ) -> tuple[int, int, int, int, int, int]: ...
     def scan_among(
         self,
         query: NDArray[np.float32],
@@ -198,7 +203,8 @@ class Segment:
         factors: NDArray[np.float32] | None = None,
         shift: float = 0.0,
         every: bool = False,
-    ) -> tuple[int, int, int, int]: ...
+        sure: int = 0,
+    ) -> tuple[int, int, int, int, int, int]: ...
     def exact_among(
         self,
         query: NDArray[np.float32],
@@ -208,7 +214,7 @@ class Segment:
         distances: NDArray[np.float32],
         factors: NDArray[np.float32] | None = None,
         shift: float = 0.0,
-    ) -> tuple[int, int, int, int]: ...
+    ) -> tuple[int, int, int, int, int, int]: ...
     def score(
         self,
         queries: NDArray[np.float32],

@@ -1,8 +1,4 @@
-// Builds an HNSW graph (arXiv 1603.09320, Algorithms 1, 3 and 4) over temporary int8 codes.
-//
-// Codes: rows centred (L2 only), rotated, scaled to [-127, 127] by their largest coordinate; an
-// error of well under a percent of a distance, far below the gaps the neighbour choice looks at,
-// and four times fewer bytes to fetch than floats. They are dropped when the graph is done.
+// Builds an HNSW graph (arXiv 1603.09320, Algorithms 1, 3 and 4); build_rows.h says over what.
 //
 // Rows enter in the caller's order, in batches of at most 2 % of the rows already there. A batch
 // first searches the graph as it stands, in parallel, then links are added grouped by target, in
@@ -12,11 +8,9 @@
 #pragma once
 
 #include <atomic>
-#include <functional>
 #include <unordered_map>
 
-#include "parallel.h"
-#include "traverse.h"
+#include "build_rows.h"
 
 namespace palimpsest {
 
@@ -34,14 +28,12 @@ class GraphBuilder {
   GraphBuilder(const float* vectors, size_t n, size_t size, Metric metric, const uint32_t* order,
                const BuildParameters& parameters, const std::atomic<bool>& cancelled)
       : n_(n),
-        padded_(padded_size(size)),
-        stride_(padded_ + sizeof(Factors)),
         metric_(metric),
         p_(parameters),
         cancelled_(cancelled),
-        threads_(parameters.threads, parameters.share) {
+        threads_(parameters.threads, parameters.share),
+        rows_(vectors, n, size, metric, order, threads_) {
     draw_levels();
-    encode(vectors, size, order);
     links0_.assign(n * slots(0), 0);
     degree0_.assign(n, 0);
     for (size_t i = 0; i < n; ++i) {
@@ -108,13 +100,6 @@ class GraphBuilder {
     return const_cast<GraphBuilder*>(this)->degree_of(row, level);
   }
 
-  static uint64_t mix(uint64_t x) {  // splitmix64
-    x += 0x9e3779b97f4a7c15u;
-    x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9u;
-    x = (x ^ (x >> 27)) * 0x94d049bb133111ebu;
-    return x ^ (x >> 31);
-  }
-
   void draw_levels() {
     levels_.resize(n_);
     upper_start_.reserve(n_ / p_.M * 2);
@@ -125,63 +110,8 @@ class GraphBuilder {
     }
   }
 
-  void encode(const float* vectors, size_t size, const uint32_t* order) {
-    if (n_ == 0) return;
-    std::vector<float> centre(size, 0.0f);
-    if (metric_ == Metric::l2) centre = robust_mean(vectors, size);
-    std::vector<float> signs(4 * padded_);
-    for (size_t i = 0; i < signs.size(); ++i) signs[i] = mix(i) & 1 ? 1.0f : -1.0f;
-    rows_.resize(n_ * stride_);
-    threads_.run(n_, 256, [&](size_t from, size_t to, size_t) {
-      const Kernels& k = kernels();
-      std::vector<float> r(padded_);
-      for (size_t i = from; i < to; ++i) {
-        const float* v = vectors + static_cast<size_t>(order[i]) * size;
-        for (size_t j = 0; j < size; ++j) r[j] = v[j] - centre[j];
-        std::fill(r.begin() + static_cast<std::ptrdiff_t>(size), r.end(), 0.0f);
-        k.rotate(r.data(), signs.data(), padded_);
-        const float step = k.max_abs(r.data(), padded_) / 127.0f;
-        const bool l2 = metric_ == Metric::l2;
-        const Factors f{l2 ? k.dot(r.data(), r.data(), padded_) : 0.0f, l2 ? -2.0f * step : -step};
-        uint8_t* row = &rows_[i * stride_];
-        k.quantise(r.data(), padded_, step, -127, 127, reinterpret_cast<int8_t*>(row));
-        std::memcpy(row + padded_, &f, sizeof f);
-      }
-    });
-  }
-
-  // Mean of the rows but those over four times as long as the median: one outlier must not move the
-  // centre of all.
-  std::vector<float> robust_mean(const float* vectors, size_t size) const {
-    std::vector<float> norms(n_);
-    for (size_t i = 0; i < n_; ++i) {
-      norms[i] = kernels().dot(vectors + i * size, vectors + i * size, size);
-    }
-    std::vector<float> sorted = norms;
-    std::nth_element(sorted.begin(), sorted.begin() + static_cast<std::ptrdiff_t>(n_ / 2),
-                     sorted.end());
-    const float longest = 16.0f * sorted[n_ / 2];
-    std::vector<double> sum(size, 0.0);
-    double counted = 0.0;
-    for (size_t i = 0; i < n_; ++i) {
-      if (norms[i] > longest) continue;
-      for (size_t j = 0; j < size; ++j) sum[j] += static_cast<double>(vectors[i * size + j]);
-      ++counted;
-    }
-    std::vector<float> mean(size);
-    for (size_t j = 0; j < size; ++j) mean[j] = static_cast<float>(sum[j] / counted);
-    return mean;
-  }
-
-  const uint8_t* at(uint32_t row) const { return &rows_[row * stride_]; }
-
-  // Distances of one row to n others: |a|^2 + |b|^2 - 2 <a, b>, or -<a, b>, with both sides int8.
   void score(uint32_t from, const uint32_t* rows, size_t n, float* out) const {
-    Factors f;
-    std::memcpy(&f, at(from) + padded_, sizeof f);
-    const float step = metric_ == Metric::l2 ? -0.5f * f.rescale : -f.rescale;
-    kernels().score8({rows_.data(), stride_, padded_, padded_}, {at(from), f.add, step, 0.0f}, rows,
-                     n, out);
+    rows_.score(from, rows, n, out);
   }
 
   // Greedy walk to the closest node of a layer.
@@ -221,7 +151,7 @@ class GraphBuilder {
         rows[fresh] = links[j];
         fresh += s.visited.first(links[j]);
       }
-      for (size_t j = 0; j < fresh; ++j) prefetch_bytes(at(rows[j]), stride_);
+      for (size_t j = 0; j < fresh; ++j) rows_.prefetch(rows[j]);
       score(query, rows, fresh, distances);
       i = offer_all(s.pool, rows, distances, fresh, i + 1);
       if (i < s.pool.size()) prefetch_bytes(links_of(s.pool.row(i), level), 2 * kLine);
@@ -243,6 +173,17 @@ class GraphBuilder {
         for (size_t i = 0; i < count; ++i) diverse = diverse && !(distances[i] < c.distance);
       }
       if (diverse) chosen.push_back(c.row);
+    }
+    if (metric_ == Metric::inner_product) keep_some(candidates, limit / 2, chosen);
+  }
+
+  // By inner product a long row is closer to all others than these are to each other, so that it
+  // would take the place of every link: the closest candidates have some whatever is chosen.
+  static void keep_some(const std::vector<Candidate>& candidates, size_t least,
+                        std::vector<uint32_t>& chosen) {
+    for (size_t i = 0; i < candidates.size() && chosen.size() < least; ++i) {
+      const uint32_t row = candidates[i].row;
+      if (std::find(chosen.begin(), chosen.end(), row) == chosen.end()) chosen.push_back(row);
     }
   }
 
@@ -319,9 +260,8 @@ class GraphBuilder {
     *degree = static_cast<uint32_t>(s.chosen.size());
   }
 
-  // Rows that no walk from the entry meets (equal rows fill each other's links) get a link from a
-  // close row that is met; equal ones from the row attached before them, without a search each.
-  // False when cancelled.
+  // Rows that no walk from the entry meets get a link from a close row that is met. False when
+  // cancelled.
   bool connect_all() {
     std::vector<bool> met(n_, false);
     std::vector<uint32_t> queue;
@@ -337,24 +277,14 @@ class GraphBuilder {
       }
     };
     meet(entry_);
-    uint32_t host = entry_, attached = entry_;
     for (uint32_t row = 0; row < n_; ++row) {
       if (met[row]) continue;
       if (cancelled_.load(std::memory_order_relaxed)) return false;
-      if (*degree_of(host, 0) == slots(0)) host = attached;
-      if (same_code(row, host) && *degree_of(host, 0) < slots(0)) {
-        links_of(host, 0)[(*degree_of(host, 0))++] = row;
-      } else {
-        link_from_met(row);
-        host = row;
-      }
-      attached = row;
+      link_from_met(row);
       meet(row);
     }
     return true;
   }
-
-  bool same_code(uint32_t a, uint32_t b) const { return std::memcmp(at(a), at(b), stride_) == 0; }
 
   void link_from_met(uint32_t row) {
     Pool& pool = scratch_[0].pool;
@@ -376,14 +306,14 @@ class GraphBuilder {
     given = row;
   }
 
-  size_t n_, padded_, stride_;
+  size_t n_;
   Metric metric_;
   BuildParameters p_;
   const std::atomic<bool>& cancelled_;
   Threads threads_;
+  BuildRows rows_;
   uint32_t entry_ = 0;
   std::vector<uint8_t> levels_;
-  std::vector<uint8_t> rows_;
   std::vector<uint32_t> links0_, degree0_;
   std::unordered_map<uint32_t, size_t> upper_start_;
   size_t upper_total_ = 0;

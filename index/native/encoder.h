@@ -28,7 +28,8 @@ struct PreparedQuery {
   std::vector<uint64_t> planes;   // bit planes (1 bit)
   const void* operand = nullptr;  // whichever of the two the kernel takes
   float g = 0, step = 0, shift = 0;
-  float norm = 0;  // |q - c|
+  float norm = 0;      // |q - c|
+  float rounding = 0;  // float32 loses about so much of an estimate's terms
 };
 
 class Encoder {
@@ -85,6 +86,8 @@ class Encoder {
     const float norm2 = k.dot(r, r, padded_);
     out.norm = std::sqrt(norm2);
     out.g = metric_ == Metric::l2 ? norm2 : centroid_norm2_ - k.dot(q, centroid_.data(), size_);
+    out.rounding =
+        0x1p-21f * (std::fabs(out.g) + (metric_ == Metric::l2 ? norm2 : centroid_norm2_));
     out.bytes.resize(padded_);
     if (bits_ == 1) {
       // Step of the best 16-level grid for Gaussian coordinates.

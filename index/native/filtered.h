@@ -26,11 +26,28 @@ struct Walk {
   float least_share;  // of the rows around the entry that must be allowed
 };
 
+// Allows a node's row where a copy of it is allowed.
+template <typename Test>
+struct AnyCopy {
+  const FrozenGraph& graph;
+  const Test& test;
+
+  bool operator()(uint32_t row) const {
+    const size_t end = graph.end_of(row);
+    for (size_t i = row; i < end; ++i) {
+      if (test(static_cast<uint32_t>(i))) return true;
+    }
+    return false;
+  }
+  void prefetch(uint32_t row) const { test.prefetch(row); }
+};
+
 // Offers n scored rows to both pools; returns the lowest place taken in the frontier, at most
-// `lowest`. `distances` has room up to the next multiple of four.
+// `lowest`, and lowers `gained` to the lowest among those found. `distances` has room up to the
+// next multiple of four.
 template <typename Test>
 size_t offer_allowed(Pool& frontier, Pool& found, const Test& allowed, const uint32_t* rows,
-                     float* distances, size_t n, size_t lowest) {
+                     float* distances, size_t n, size_t lowest, size_t& gained) {
   typedef float f4 __attribute__((vector_size(16)));
   typedef uint64_t u2 __attribute__((vector_size(16)));
   for (size_t i = n; i % 4 != 0; ++i) distances[i] = std::numeric_limits<float>::infinity();
@@ -46,7 +63,7 @@ size_t offer_allowed(Pool& frontier, Pool& found, const Test& allowed, const uin
       if (key >= worst) continue;
       if (key < frontier.worst()) lowest = std::min(lowest, frontier.insert(key));
       if (!allowed(rows[j])) continue;
-      found.insert(key);
+      gained = std::min(gained, found.insert(key));
       worst = found.worst();
       if (worst != Pool::kNone) bound = key_distance(worst);
     }
@@ -65,11 +82,11 @@ bool walk_wide(const FrozenGraph& graph, const Scorer& scorer, uint32_t entry, c
   s.visited.reset(graph.n);
   s.pool.reset(walk.frontier);
   s.allowed_pool.reset(walk.ef);
-  s.visited.first(entry);
-  rows[0] = entry;
-  scorer.score(rows, 1, distances);
-  ++counts.scored;
-  offer_allowed(s.pool, s.allowed_pool, allowed, rows, distances, 1, 0);
+  const size_t starts = starts_of(graph, entry, s.visited, rows);
+  scorer.score(rows, starts, distances);
+  counts.scored += starts;
+  size_t gained = 0;
+  offer_allowed(s.pool, s.allowed_pool, allowed, rows, distances, starts, 0, gained);
   const Poll poll;
   for (size_t at = 0; at < s.pool.size();) {
     poll();
@@ -88,7 +105,9 @@ bool walk_wide(const FrozenGraph& graph, const Scorer& scorer, uint32_t entry, c
       scorer.score(rows + i, std::min(kBatch, n - i), distances + i);
     }
     counts.scored += n;
-    at = offer_allowed(s.pool, s.allowed_pool, allowed, rows, distances, n, next);
+    gained = s.settling;
+    at = offer_allowed(s.pool, s.allowed_pool, allowed, rows, distances, n, next, gained);
+    if (gained < s.settling) s.last_gain = counts.visited;
     while (at < s.pool.size() && s.pool.expanded(at)) ++at;
     for (size_t i = at; i < std::min(at + at_once, s.pool.size()); ++i) {
       prefetch_links(graph, s.pool.row(i));
@@ -153,6 +172,7 @@ bool walk_two_hops(const FrozenGraph& graph, const Scorer& scorer, uint32_t entr
   size_t n = 1;
   for (size_t i = 0; i < kStarts; ++i) {
     rows[n] = static_cast<uint32_t>(i * graph.n / kStarts);
+    if (graph.has_copies && graph.is_copy(rows[n])) continue;
     if (allowed(rows[n])) n += s.visited.first(rows[n]);
   }
   const auto score = [&] {
@@ -173,6 +193,7 @@ bool walk_two_hops(const FrozenGraph& graph, const Scorer& scorer, uint32_t entr
     score();
     ++counts.visited;
     at = offer_all(s.pool, rows, distances, n, at + 1);
+    if (at < s.settling) s.last_gain = counts.visited;
     while (at < s.pool.size() && s.pool.expanded(at)) ++at;
     if (at < s.pool.size()) prefetch_links(graph, s.pool.row(at));
   }
@@ -203,12 +224,19 @@ float share_around(const FrozenGraph& graph, uint32_t row, const Test& allowed) 
 }
 
 template <typename Scorer, typename Test>
-bool walk_allowed(const FrozenGraph& graph, const Scorer& scorer, const Test& allowed,
-                  const Walk& walk, Scratch& s, SearchCounts& counts) {
+bool walk_nodes(const FrozenGraph& graph, const Scorer& scorer, const Test& allowed,
+                const Walk& walk, Scratch& s, SearchCounts& counts) {
   const uint32_t entry = descend(graph, scorer, counts);
   if (walk.least_share > 0 && share_around(graph, entry, allowed) < walk.least_share) return false;
   return walk.two_hops ? walk_two_hops(graph, scorer, entry, allowed, walk, s, counts)
                        : walk_wide(graph, scorer, entry, allowed, walk, s, counts);
+}
+
+template <typename Scorer, typename Test>
+bool walk_allowed(const FrozenGraph& graph, const Scorer& scorer, const Test& allowed,
+                  const Walk& walk, Scratch& s, SearchCounts& counts) {
+  if (!graph.has_copies) return walk_nodes(graph, scorer, allowed, walk, s, counts);
+  return walk_nodes(graph, scorer, AnyCopy<Test>{graph, allowed}, walk, s, counts);
 }
 
 // Leaves the closest rows in the pool it returns. All rows may be expanded, so it never gives up.

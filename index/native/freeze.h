@@ -5,6 +5,7 @@
 #include <unordered_map>
 
 #include "build.h"
+#include "fold.h"
 #include "traverse.h"
 
 namespace palimpsest {
@@ -42,7 +43,7 @@ inline std::vector<uint32_t> breadth_first(const GraphBuilder& graph) {
 inline size_t link_width(size_t n) { return n <= 0x10000 ? 2 : n <= 0x1000000 ? 3 : 4; }
 
 inline void freeze_upper(const GraphBuilder& graph, const std::vector<uint32_t>& sequence,
-                         FrozenArrays& out) {
+                         const std::vector<uint32_t>& renumbered, FrozenArrays& out) {
   std::vector<std::pair<uint32_t, size_t>> nodes;  // (internal row, level), top layer first
   std::unordered_map<uint64_t, uint32_t> place;
   const auto key = [](uint32_t row, size_t level) { return (uint64_t{row} << 8) | level; };
@@ -61,8 +62,6 @@ inline void freeze_upper(const GraphBuilder& graph, const std::vector<uint32_t>&
       if (graph.level(row) >= level) add(row, level);
     }
   }
-  std::vector<uint32_t> renumbered(graph.n());
-  for (size_t i = 0; i < sequence.size(); ++i) renumbered[sequence[i]] = static_cast<uint32_t>(i);
   out.upper_offsets.push_back(0);
   for (const auto& [row, level] : nodes) {
     out.upper_rows.push_back(renumbered[row]);
@@ -74,23 +73,26 @@ inline void freeze_upper(const GraphBuilder& graph, const std::vector<uint32_t>&
   }
 }
 
-inline FrozenArrays freeze(const GraphBuilder& graph, const uint32_t* insertion_order) {
+// The graph was built over `folded.order`.
+inline FrozenArrays freeze(const GraphBuilder& graph, const Folded& folded) {
   FrozenArrays out;
-  const size_t n = graph.n();
   const std::vector<uint32_t> sequence = breadth_first(graph);
-  std::vector<uint32_t> renumbered(n);
-  out.order.resize(n);
-  for (size_t i = 0; i < n; ++i) {
-    renumbered[sequence[i]] = static_cast<uint32_t>(i);
-    out.order[i] = insertion_order[sequence[i]];
+  std::vector<uint32_t> renumbered(graph.n());
+  for (uint32_t node : sequence) {
+    renumbered[node] = static_cast<uint32_t>(out.order.size());
+    out.order.push_back(folded.order[node]);
+    if (folded.next.empty()) continue;
+    for (uint32_t copy = out.order.back(); (copy = folded.next[copy]) != Folded::kNone;)
+      out.order.push_back(copy);
   }
-  out.width = link_width(n);
+  out.width = link_width(out.order.size());
   out.top_level = graph.top_level();
   out.offsets.push_back(0);
   uint32_t total = 0;
-  for (uint32_t row : sequence) {
+  for (uint32_t node : sequence) {
+    out.offsets.resize(renumbered[node] + 1, total);  // copies before it have no links
     size_t degree;
-    const uint32_t* links = graph.neighbours(row, 0, degree);
+    const uint32_t* links = graph.neighbours(node, 0, degree);
     for (size_t i = 0; i < degree; ++i) {
       const uint32_t to = renumbered[links[i]];
       for (size_t b = 0; b < out.width; ++b)
@@ -98,9 +100,17 @@ inline FrozenArrays freeze(const GraphBuilder& graph, const uint32_t* insertion_
     }
     out.offsets.push_back(total += static_cast<uint32_t>(degree));
   }
-  if (out.top_level > 0) freeze_upper(graph, sequence, out);
-  if (n != 0) out.entry_row = renumbered[graph.entry()];
+  out.offsets.resize(out.order.size() + 1, total);
+  if (out.top_level > 0) freeze_upper(graph, sequence, renumbered, out);
+  if (graph.n() != 0) out.entry_row = renumbered[graph.entry()];
   return out;
+}
+
+inline bool any_copies(const FrozenGraph& g) {
+  for (size_t i = 1; i < g.n; ++i) {
+    if (g.is_copy(i)) return true;
+  }
+  return false;
 }
 
 // Walks the upper layers as a search may: every node met must lie on one layer only and stand for
@@ -157,19 +167,21 @@ inline void check_graph(const FrozenGraph& g, size_t link_bytes, size_t upper_li
   check_layers(g, require);
 }
 
-// Rows of layer 0 that no walk from the entry meets.
+// Rows of layer 0 that no walk from the entry meets, themselves or as copies.
 inline size_t unreachable_rows(const FrozenGraph& g) {
   if (g.n == 0) return 0;
   std::vector<bool> seen(g.n, false);
   std::vector<uint32_t> queue{g.entry_row};
   seen[g.entry_row] = true;
+  size_t met = 0;
   for (size_t head = 0; head < queue.size(); ++head) {
+    met += g.end_of(queue[head]) - queue[head];
     for (uint32_t i = g.offsets[queue[head]]; i < g.offsets[queue[head] + 1]; ++i) {
       const uint32_t to = g.link(i);
       if (!seen[to]) seen[to] = true, queue.push_back(to);
     }
   }
-  return g.n - queue.size();
+  return g.n - met;
 }
 
 }  // namespace palimpsest

@@ -225,6 +225,7 @@ struct PyGraph {
              upper_links.data(),
              entry_row};
     check_graph(graph, links.shape(0), upper_links.shape(0));
+    graph.has_copies = any_copies(graph);
   }
 };
 
@@ -246,10 +247,12 @@ struct PyBuild {
     require(n * 2 * M < (size_t{1} << 32), "a graph holds fewer than 2^32 links");
     for (size_t i = 0; i < n; ++i) require(order.data()[i] < n, "order points outside the vectors");
     require(metric_of(metric) != Metric::l1, "graphs are built for inner_product and l2");
-    GraphBuilder builder(vectors.data(), n, vectors.shape(1), metric_of(metric), order.data(),
-                         {M, ef_construction, seed, threads, &firm}, cancelled);
+    const Folded folded = fold(vectors.data(), n, vectors.shape(1), order.data());
+    GraphBuilder builder(vectors.data(), folded.order.size(), vectors.shape(1), metric_of(metric),
+                         folded.order.data(), {M, ef_construction, seed, threads, &firm},
+                         cancelled);
     built = builder.run();
-    if (built) arrays = freeze(builder, order.data());
+    if (built) arrays = freeze(builder, folded);
     return built;
   }
 
@@ -334,7 +337,8 @@ class PyAmong {
 
 // --- segment ---------------------------------------------------------------------------------
 
-using Counts = std::tuple<size_t, uint64_t, uint64_t, uint64_t>;  // hits, visited, scored, rescored
+// hits, visited, scored, rescored, extended, scanned
+using Counts = std::tuple<size_t, uint64_t, uint64_t, uint64_t, uint64_t, uint64_t>;
 
 class PySegment {
  public:
@@ -365,16 +369,17 @@ class PySegment {
 
   Counts search(const In1<float>& query, size_t k, size_t ef, size_t rescored,
                 const std::optional<In1<uint64_t>>& allowed, const Out1<uint32_t>& rows,
-                const Out1<float>& distances, const GivenFactors& factors, float shift,
-                bool every) const {
+                const Out1<float>& distances, const GivenFactors& factors, float shift, bool every,
+                size_t sure) const {
     require(view_.graph != nullptr, "this segment has no graph");
     check(query, k, allowed, view_.n, rows, distances);
     SearchCounts counts;
     return scaled_by(factors, shift, view_.n, [&](const auto& scale) -> Counts {
-      if (view_.n == 0) return {0, 0, 0, 0};
-      return give(palimpsest::search(view_, query.data(), k, std::max(ef, k), rescored,
-                                     ending_of(every), words(allowed), scale, counts),
-                  counts, rows, distances);
+      if (view_.n == 0) return {0, 0, 0, 0, 0, 0};
+      return give(
+          palimpsest::search(view_, query.data(), k, std::max(ef, k),
+                             {rescored, ending_of(every), sure}, words(allowed), scale, counts),
+          counts, rows, distances);
     });
   }
 
@@ -396,7 +401,7 @@ class PySegment {
       std::vector<Candidate> hits;
       if (view_.n != 0) {
         hits = palimpsest::search(view_, queries.data() + i * view_.size, k, std::max(ef, k),
-                                  rescored, Ending::early, words(allowed), Unscaled{}, counts);
+                                  {rescored, Ending::early, 0}, words(allowed), Unscaled{}, counts);
       }
       for (size_t j = 0; j < hits.size(); ++j) {
         rows.data()[i * k + j] = hits[j].row;
@@ -409,15 +414,15 @@ class PySegment {
 
   Counts scan(const In1<float>& query, size_t n, size_t k, size_t rescored,
               const std::optional<In1<uint64_t>>& allowed, const Out1<uint32_t>& rows,
-              const Out1<float>& distances, const GivenFactors& factors, float shift,
-              bool every) const {
+              const Out1<float>& distances, const GivenFactors& factors, float shift, bool every,
+              size_t sure) const {
     require(view_.encoder != nullptr, "this segment has no codes");
     check(query, k, allowed, n, rows, distances);
     SearchCounts counts;
     const FirstRows first{n, words(allowed)};
     return scaled_by(factors, shift, n, [&](const auto& scale) {
-      return give(palimpsest::scan(view_, query.data(), first, k, rescored, ending_of(every), scale,
-                                   counts),
+      return give(palimpsest::scan(view_, query.data(), first, k,
+                                   {rescored, ending_of(every), sure}, scale, counts),
                   counts, rows, distances);
     });
   }
@@ -439,33 +444,34 @@ class PySegment {
   Counts search_among(const In1<float>& query, size_t k, size_t ef, size_t rescored,
                       const PyAmong& among, bool two_hops, size_t most_scored, size_t frontier,
                       float least_share, const Out1<uint32_t>& rows, const Out1<float>& distances,
-                      const GivenFactors& factors, float shift, bool every) const {
+                      const GivenFactors& factors, float shift, bool every, size_t sure) const {
     require(view_.graph != nullptr, "this segment has no graph");
     check_among(query, k, among, rows, distances);
     require(among.among.n == view_.n, "a graph walk needs all rows");
     require(frontier >= 1, "frontier must be at least 1");
-    if (view_.n == 0) return {0, 0, 0, 0};
+    if (view_.n == 0) return {0, 0, 0, 0, 0, 0};
     SearchCounts counts;
     const Walk walk{std::max(ef, k), most_scored, frontier, two_hops, least_share};
     return scaled_by(factors, shift, view_.n, [&](const auto& scale) -> Counts {
-      const auto hits = palimpsest::search_among(view_, query.data(), k, rescored, ending_of(every),
-                                                 among.among, walk, scale, counts);
-      if (!hits) return {0, counts.visited, counts.scored, 0};
+      const auto hits =
+          palimpsest::search_among(view_, query.data(), k, {rescored, ending_of(every), sure},
+                                   among.among, walk, scale, counts);
+      if (!hits) return {0, counts.visited, counts.scored, 0, 0, 0};
       return give(*hits, counts, rows, distances);
     });
   }
 
   Counts scan_among(const In1<float>& query, size_t k, size_t rescored, const PyAmong& among,
                     const Out1<uint32_t>& rows, const Out1<float>& distances,
-                    const GivenFactors& factors, float shift, bool every) const {
+                    const GivenFactors& factors, float shift, bool every, size_t sure) const {
     require(view_.encoder != nullptr, "this segment has no codes");
     check_among(query, k, among, rows, distances);
     SearchCounts counts;
     const AmongRows some{among.among};
     return scaled_by(factors, shift, among.among.n, [&](const auto& scale) {
-      return give(
-          palimpsest::scan(view_, query.data(), some, k, rescored, ending_of(every), scale, counts),
-          counts, rows, distances);
+      return give(palimpsest::scan(view_, query.data(), some, k, {rescored, ending_of(every), sure},
+                                   scale, counts),
+                  counts, rows, distances);
     });
   }
 
@@ -556,7 +562,8 @@ class PySegment {
       rows.data()[i] = hits[i].row;
       distances.data()[i] = hits[i].distance;
     }
-    return {hits.size(), counts.visited, counts.scored, counts.rescored};
+    return {hits.size(),     counts.visited,  counts.scored,
+            counts.rescored, counts.extended, counts.scanned};
   }
 
   SegmentView view_;
@@ -773,7 +780,9 @@ NB_MODULE(_native, m) {
                     const In1<uint32_t>&>(),
            "offsets"_a, "links"_a, "width"_a, "top_level"_a, "entry_row"_a, "upper_rows"_a,
            "upper_down"_a, "upper_offsets"_a, "upper_links"_a)
-      .def("unreachable", [](const PyGraph& g) { return unreachable_rows(g.graph); }, NoGil());
+      .def(
+          "unreachable", [](const PyGraph& g) { return unreachable_rows(g.graph); }, NoGil())
+      .def_prop_ro("has_copies", [](const PyGraph& g) { return g.graph.has_copies; });
 
   nb::class_<PyBuild>(m, "GraphBuild")
       .def(nb::init<>())
@@ -807,21 +816,21 @@ NB_MODULE(_native, m) {
            "graph"_a.none(), "kept"_a.none(), nb::keep_alive<1, 5>(), nb::keep_alive<1, 8>())
       .def("search", &PySegment::search, "query"_a, "k"_a, "ef"_a, "rescored"_a, "allowed"_a.none(),
            "rows"_a, "distances"_a, "factors"_a.none() = nb::none(), "shift"_a = 0.0f,
-           "every"_a = false, NoGil())
+           "every"_a = false, "sure"_a = 0, NoGil())
       .def("search_many", &PySegment::search_many, "queries"_a, "k"_a, "ef"_a, "rescored"_a,
            "allowed"_a.none(), "rows"_a, "distances"_a, "counts"_a, NoGil())
       .def("scan", &PySegment::scan, "query"_a, "n"_a, "k"_a, "rescored"_a, "allowed"_a.none(),
            "rows"_a, "distances"_a, "factors"_a.none() = nb::none(), "shift"_a = 0.0f,
-           "every"_a = false, NoGil())
+           "every"_a = false, "sure"_a = 0, NoGil())
       .def("exact", &PySegment::exact, "query"_a, "n"_a, "k"_a, "allowed"_a.none(), "rows"_a,
            "distances"_a, "factors"_a.none() = nb::none(), "shift"_a = 0.0f, NoGil())
       .def("search_among", &PySegment::search_among, "query"_a, "k"_a, "ef"_a, "rescored"_a,
            "among"_a, "two_hops"_a, "most_scored"_a, "frontier"_a, "least_share"_a, "rows"_a,
            "distances"_a, "factors"_a.none() = nb::none(), "shift"_a = 0.0f, "every"_a = false,
-           NoGil())
+           "sure"_a = 0, NoGil())
       .def("scan_among", &PySegment::scan_among, "query"_a, "k"_a, "rescored"_a, "among"_a,
            "rows"_a, "distances"_a, "factors"_a.none() = nb::none(), "shift"_a = 0.0f,
-           "every"_a = false, NoGil())
+           "every"_a = false, "sure"_a = 0, NoGil())
       .def("exact_among", &PySegment::exact_among, "query"_a, "k"_a, "among"_a, "rows"_a,
            "distances"_a, "factors"_a.none() = nb::none(), "shift"_a = 0.0f, NoGil())
       .def("score", &PySegment::score, "queries"_a, "rows"_a, "by_codes"_a, "out"_a, NoGil());

@@ -26,6 +26,12 @@ class CodeScorer {
     score_(codes_, terms_, rows, n, out);
   }
 
+  float one(uint32_t row) const {
+    float distance;
+    score_(codes_, terms_, &row, 1, &distance);
+    return distance;
+  }
+
   size_t row_bytes() const { return codes_.stride; }
 
   // |rescale| of a row; times the segment's error constant and |q - c| it bounds the estimate.
@@ -66,6 +72,8 @@ class RawScorer {
   void prefetch(uint32_t row) const { prefetch_bytes(at(row), stride_); }
 
   float one(uint32_t row) const { return distance_(query_, at(row), size_); }
+
+  float spread(uint32_t) const { return 0.0f; }  // nothing is estimated
 
   void score(const uint32_t* rows, size_t n, float* out) const {
     for (size_t i = 0; i < n; ++i) out[i] = one(rows[i]);

@@ -40,6 +40,19 @@ struct FrozenGraph {
   const uint32_t* upper_offsets = nullptr;
   const uint32_t* upper_links = nullptr;
   uint32_t entry_row = 0;  // where there are no upper layers
+  bool has_copies = false;
+
+  // Whether a row is a copy of the one before it, which stands for both (fold.h).
+  bool is_copy(size_t row) const { return row != 0 && offsets[row] == offsets[row + 1]; }
+
+  // The row after the copies of a node's row.
+  size_t end_of(uint32_t row) const {
+    size_t end = static_cast<size_t>(row) + 1;
+    if (has_copies) {
+      while (end < n && is_copy(end)) ++end;
+    }
+    return end;
+  }
 
   uint32_t link(size_t i) const {
     const uint8_t* p = links + i * width;
@@ -60,6 +73,8 @@ struct SearchCounts {
   uint64_t visited = 0;   // nodes expanded
   uint64_t scored = 0;    // rows compared with the query
   uint64_t rescored = 0;  // candidates recomputed from kept rows
+  uint64_t extended = 0;  // 1 where more was looked at than was asked for
+  uint64_t scanned = 0;   // 1 where all rows were
 };
 
 // What a search needs besides the segment; one per thread, reused.
@@ -67,6 +82,9 @@ struct Scratch {
   Pool pool, allowed_pool;
   VisitedRows visited, bridged;
   PreparedQuery query;
+  size_t settling = 0;      // so many first places of a walk's pool are watched
+  uint64_t walk_began = 0;  // nodes expanded before the walk
+  uint64_t last_gain = 0;   // and when a row last came to one of those places
 };
 
 template <typename Scorer>
@@ -158,6 +176,24 @@ size_t offer_all(Into& pool, const uint32_t* rows, float* distances, size_t n, s
   return lowest;
 }
 
+// Rows spread over the segment from which a walk starts too: where the way down from the entry ends
+// in a poor place, one of them may lie in a better one.
+inline constexpr size_t kSeeds = 64;
+
+// Writes the entry and the seeds, each once, and returns their number.
+inline size_t starts_of(const FrozenGraph& graph, uint32_t entry, VisitedRows& visited,
+                        uint32_t* out) {
+  out[0] = entry;
+  visited.first(entry);
+  size_t n = 1;
+  for (size_t i = 0; i < kSeeds; ++i) {
+    out[n] = static_cast<uint32_t>(i * graph.n / kSeeds);
+    if (graph.has_copies && graph.is_copy(out[n])) continue;
+    n += visited.first(out[n]);
+  }
+  return n;
+}
+
 // Layer 0 without a filter: the pool is both queue and result.
 template <typename Scorer>
 void beam(const FrozenGraph& graph, const Scorer& scorer, uint32_t entry, Scratch& s,
@@ -166,10 +202,11 @@ void beam(const FrozenGraph& graph, const Scorer& scorer, uint32_t entry, Scratc
   float distances[kMostAtOnce * kBatch];
   const size_t at_once = expanded_at_once(scorer.row_bytes());
   s.visited.reset(graph.n);
-  s.visited.first(entry);
-  scorer.score(&entry, 1, distances);
-  ++counts.scored;
-  s.pool.insert(make_key(distances[0], entry));
+  const size_t starts = starts_of(graph, entry, s.visited, rows);
+  for (size_t i = 0; i < starts; ++i) scorer.prefetch(rows[i]);
+  scorer.score(rows, starts, distances);
+  counts.scored += starts;
+  offer_all(s.pool, rows, distances, starts, 0);
   const Poll poll;
   for (size_t at = 0; at < s.pool.size();) {
     poll();
@@ -186,6 +223,7 @@ void beam(const FrozenGraph& graph, const Scorer& scorer, uint32_t entry, Scratc
     }
     counts.scored += n;
     at = offer_all(s.pool, rows, distances, n, next);
+    if (at < s.settling) s.last_gain = counts.visited;
     while (at < s.pool.size() && s.pool.expanded(at)) ++at;
     for (size_t i = at; i < std::min(at + at_once, s.pool.size()); ++i) {
       prefetch_links(graph, s.pool.row(i));

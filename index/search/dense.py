@@ -29,7 +29,8 @@ _SCAN_RESCORED = (
 _MORE = 4  # times as many rows are asked for while copies of the last are left out
 _MOST = 2  # rows in order are read as quickly as one out of order
 _CROWDED, _MOST_CROWDED = 2, 16  # copies of a row, from which and up to which a walk is widened
-_SLOWER_EXACT = 8  # times as long as its code takes a kept row
+_USUAL_BYTES = 200  # of a row that is scanned: of 4-bit codes of 384 dimensions
+_LEAST_BYTES = 40  # shorter ones take as long
 _NOTHING = Hits(np.empty(0, np.uint32), np.empty(0, np.float32), 0, 0, 0)
 
 
@@ -112,10 +113,10 @@ def _search_sealed(
 
     if is_most or not is_walked(searcher, n, plan):
         return every_row()
-    ef, rescored = min(plan.ef, n), min(_walked(plan), n)
+    ef, rescoring = min(plan.ef, n), _walked(plan)
 
     def walk(k: int) -> Hits:
-        return searcher.by_graph(query, k, ef, rescored, live, scaling, plan.surely)
+        return searcher.by_graph(query, k, ef, rescoring, live, scaling)
 
     hits = walk(min(k + 1, ef, most))
     distances = hits.distances
@@ -124,6 +125,8 @@ def _search_sealed(
             return hits  # as nearly always
     else:
         hits = whole(walk, k, min(ef, most), every_row)
+    if searcher.folds_copies:
+        return hits
     return _beyond_copies(
         hits, plan, lambda plan: _search_sealed(part, query, plan, allowed, scaling)
     )
@@ -145,7 +148,7 @@ def is_walked(searcher: Searcher, rows: int, plan: SearchPlan) -> bool:
     """Tell whether a graph is walked to find the closest of so many rows, not all looked at."""
     if not searcher.has_graph or plan.exact:
         return False
-    return rows > (plan.scanned if searcher.has_codes else plan.scanned // _SLOWER_EXACT)
+    return rows > plan.scanned * _USUAL_BYTES // max(searcher.row_bytes, _LEAST_BYTES)
 
 
 def _is_most(searcher: Searcher, k: int, rows: int, plan: SearchPlan) -> bool:
@@ -155,9 +158,10 @@ def _is_most(searcher: Searcher, k: int, rows: int, plan: SearchPlan) -> bool:
     return rows <= (_MOST * plan.kept if plan.surely else _SCAN_RESCORED * k)
 
 
-def _walked(plan: SearchPlan) -> int:
-    """Return how many of a walk's candidates are rescored."""
-    return plan.ef if plan.surely and plan.rescored else plan.rescored
+def _walked(plan: SearchPlan) -> Rescoring:
+    """Return what of a walk's candidates is rescored."""
+    rescored = plan.ef if plan.surely and plan.rescored else plan.rescored
+    return Rescoring(rescored, plan.surely, plan.sure)
 
 
 def _scanned(plan: SearchPlan, k: int) -> Rescoring:
@@ -165,8 +169,8 @@ def _scanned(plan: SearchPlan, k: int) -> Rescoring:
     if not plan.rescored:
         return Rescoring(0)
     if plan.surely:
-        return Rescoring(max(plan.kept, k), True)
-    return Rescoring(max(plan.rescored, _SCAN_RESCORED * k))
+        return Rescoring(max(plan.kept, k), True, plan.sure)
+    return Rescoring(max(plan.rescored, _SCAN_RESCORED * k), sure=plan.sure)
 
 
 def whole(
@@ -231,6 +235,8 @@ def _search_allowed(
     if is_walked(searcher, most, plan) and not is_few(most, plan.ef):
         hits = _walk(searcher, part.n, query, k, plan, among, scaling)
         if len(hits.rows) >= k:
+            if searcher.folds_copies:
+                return hits
             return _beyond_copies(
                 hits,
                 plan,
@@ -254,10 +260,10 @@ def _walk(
     walk = walk_of(n, among.estimate(SAMPLED_ROWS), plan.ef, surely=plan.surely)
     if walk is None:
         return _NOTHING
-    rescored = _walked(plan)
+    rescoring = _walked(plan)
 
     def search(k: int) -> Hits:
-        return searcher.walk_among(query, k, rescored, among, walk, scaling, plan.surely)
+        return searcher.walk_among(query, k, rescoring, among, walk, scaling)
 
     return whole(search, k, max(walk.ef, k), lambda: _NOTHING)
 

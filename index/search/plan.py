@@ -34,6 +34,7 @@ _STEP = 4  # from one effort of later pages to the next
 # 4-bit codes: a scan takes 10 to 25 ns a row, a walk 40 ns a row it scores, 60 past other rows.
 SAMPLED_ROWS = 1_024  # tested to learn how many are allowed: off by 5 % where half are
 _SCANNED_PER_EF = 200  # up to so many rows a scan is quicker than looking past rows
+_SCANNED_PER_EF_FEW = 16  # without a filter: where rows are so few, walks find less than elsewhere
 _SCANNED_PER_EF_WIDE = 48  # the same for the wide walk, whose cost grows as 1 / share
 _WIDE_SHARE = 0.3  # of the rows that are allowed, from which all rows are walked over
 # Times ef where few are allowed, rising to 1: recall@10 stays what ef gives without a filter.
@@ -83,6 +84,7 @@ class SearchPlan(NamedTuple):
     scanned. ``surely``: what is found does not depend on how much is fetched, so that pages fit
     together; every candidate of a walk is rescored then, and as many as ``kept`` of a scan. A
     caller's own ef stands ``instead`` of the default, which is 0 where there is none.
+    More is looked at while it is open whether the first ``sure`` are right, 0: never.
     """
 
     fetch: int
@@ -96,6 +98,7 @@ class SearchPlan(NamedTuple):
     surely: bool = False
     kept: int = 0
     instead: int = 0
+    sure: int = 0
 
     @property
     def depth(self) -> int:
@@ -162,6 +165,7 @@ def resolve(
             ef = rung(max(ef, _PAGED * fetch, least + 1), least)
     ef = max(ef, fetch)
     surely = paged or request.ef is not None
+    is_limited = request.ef is not None or request.oversampling is not None or not rescored
     exact = request.exact or request.ignore_codes or config.distance is Distance.MANHATTAN
     return SearchPlan(
         fetch,
@@ -171,10 +175,11 @@ def resolve(
         min(rescored, ef),
         exact,
         request.max_distance,
-        _SCANNED_PER_EF_WIDE * ef if surely or ef > least else 0,
+        (_SCANNED_PER_EF_WIDE if surely or ef > least else _SCANNED_PER_EF_FEW) * ef,
         surely,
         ef if request.ef is None else _kept(ef, config.encoding),
         0 if request.ef is None else least,
+        0 if is_limited else -(-ef // _PAGED) if paged else fetch,
     )
 
 

@@ -48,6 +48,11 @@ class Graph:
         """Return the number of rows no walk over layer 0 meets."""
         return self.native.unreachable()
 
+    @property
+    def has_copies(self) -> bool:
+        """Whether equal rows have one node together (``index/native/fold.h``)."""
+        return self.native.has_copies
+
     def to_json(self) -> dict[str, int]:
         """Return everything but the arrays."""
         return dict(self._scalars)

@@ -58,11 +58,13 @@ class Walk(NamedTuple):
 class Rescoring(NamedTuple):
     """How many candidates by code are recomputed from kept rows, the closest first.
 
-    ``every`` one of them, or only until a better row is unlikely.
+    ``every`` one of them, or only until a better row is unlikely. Where it stays open whether the
+    first ``sure`` results are right, more are, up to all rows; 0: never more than ``most``.
     """
 
     most: int
     every: bool = False
+    sure: int = 0
 
 
 class Scaling(NamedTuple):
@@ -89,9 +91,11 @@ class Searcher:
         "_rows_by_number",
         "_scan",
         "_search",
+        "folds_copies",
         "has_codes",
         "has_graph",
         "has_kept",
+        "row_bytes",
     )
 
     def __init__(
@@ -120,7 +124,9 @@ class Searcher:
         self._rows_by_number: tuple[Rows | None, int] | None = None
         self.has_codes = codes is not None
         self.has_graph = graph is not None
+        self.folds_copies = graph is not None and graph.has_copies
         self.has_kept = kept is not None
+        self.row_bytes = int(rows.dtype.itemsize * rows.shape[1])  # of those that are scanned
 
     @property
     def nbytes(self) -> int:
@@ -134,19 +140,16 @@ class Searcher:
         query: Vector,
         k: int,
         ef: int,
-        rescored: int,
+        rescoring: Rescoring,
         allowed: Words | None,
         scaling: Scaling | None = None,
-        every: bool = False,
     ) -> Hits:
-        """Walk the graph for ``ef`` candidates; recompute ``rescored`` of them from kept rows.
-
-        Only until a better row is unlikely, unless it is to be ``every`` one.
-        """
+        """Walk the graph for ``ef`` candidates; recompute some of them from kept rows."""
         rows, distances = np.empty(k, np.uint32), np.empty(k, np.float32)
         factors, shift = scaling or _UNSCALED
+        most, every, sure = rescoring
         found, *counts = self._search(
-            query, k, ef, rescored, allowed, rows, distances, factors, shift, every
+            query, k, ef, most, allowed, rows, distances, factors, shift, every, sure
         )
         return Hits(rows[:found], distances[:found], *counts)
 
@@ -162,9 +165,9 @@ class Searcher:
         """Score the codes of the first ``n`` rows; recompute some from kept rows."""
         rows, distances = np.empty(k, np.uint32), np.empty(k, np.float32)
         factors, shift = scaling or _UNSCALED
-        most, every = rescoring
+        most, every, sure = rescoring
         found, *counts = self._scan(
-            query, n, k, most, allowed, rows, distances, factors, shift, every
+            query, n, k, most, allowed, rows, distances, factors, shift, every, sure
         )
         return Hits(rows[:found], distances[:found], *counts)
 
@@ -185,20 +188,20 @@ class Searcher:
         self,
         query: Vector,
         k: int,
-        rescored: int,
+        rescoring: Rescoring,
         among: _native.Among,
         walk: Walk,
         scaling: Scaling | None = None,
-        every: bool = False,
     ) -> Hits:
         """Walk the graph for rows that are allowed; without hits where the walk gave up."""
         rows, distances = np.empty(k, np.uint32), np.empty(k, np.float32)
         factors, shift = scaling or _UNSCALED
+        most, every, sure = rescoring
         found, *counts = self._native.search_among(
             query,
             k,
             walk.ef,
-            min(rescored, walk.ef),
+            min(most, walk.ef),
             among,
             walk.two_hops,
             walk.most_scored,
@@ -209,6 +212,7 @@ class Searcher:
             factors,
             shift,
             every,
+            sure,
         )
         return Hits(rows[:found], distances[:found], *counts)
 
@@ -223,9 +227,9 @@ class Searcher:
         """Score the codes of the allowed rows; recompute some from kept rows."""
         rows, distances = np.empty(k, np.uint32), np.empty(k, np.float32)
         factors, shift = scaling or _UNSCALED
-        most, every = rescoring
+        most, every, sure = rescoring
         found, *counts = self._native.scan_among(
-            query, k, most, among, rows, distances, factors, shift, every
+            query, k, most, among, rows, distances, factors, shift, every, sure
         )
         return Hits(rows[:found], distances[:found], *counts)
 

@@ -24,6 +24,7 @@ from index import (
 from index.config import MAX_SEAL_ROWS, Encoding
 from index.search.plan import resolve
 from index.segments.sealed import Sealed
+from index.segments.searcher import Rescoring
 from tests.bench import EF_CONSTRUCTION, M
 from tests.bench.corpora import Corpus, K
 from tests.bench.curves import SearchAll
@@ -86,7 +87,7 @@ def walk_all(collection: Collection, corpus: Corpus) -> SearchAll:
         plan = resolve(SearchRequest(query=corpus.queries[0], k=K, ef=ef), view.config)
         rows = np.empty((len(corpus.queries), K), dtype=np.uint32)
         for i, query in enumerate(corpus.queries):
-            rows[i] = by_graph(query, K, plan.ef, plan.rescored, None).rows
+            rows[i] = by_graph(query, K, plan.ef, Rescoring(plan.rescored), None).rows
         return np.asarray(ids[rows])
 
     return search

@@ -185,7 +185,7 @@ def graphed(vectors: Vectors) -> Part:
 
 def found(call: Any, *arguments: Any) -> tuple[list[int], NDArray[np.float32], int]:
     rows, distances = np.empty(K, dtype=np.uint32), np.empty(K, dtype=np.float32)
-    hits, _, scored, _ = call(*arguments, rows, distances)
+    hits, _, scored, *_ = call(*arguments, rows, distances)
     return rows[:hits].tolist(), distances[:hits], scored
 
 

@@ -184,7 +184,7 @@ def test_a_walk_with_room_for_all_rows_finds_the_closest(
     allowed = None if share == 1 else words_of(alive)
     for query in queries:
         truth = np.where(alive, part.scaled(query, scaling), np.float32(np.inf))
-        hits = part.searcher.by_graph(query, K, N, N, allowed, scaling)
+        hits = part.searcher.by_graph(query, K, N, Rescoring(N), allowed, scaling)
         assert_closest(hits, truth)
 
 
@@ -194,7 +194,7 @@ def test_a_short_walk_answers_scaled_distances(
 ) -> None:
     part = part_of(np.ascontiguousarray(vectors[graph.order]), bits, graph)
     for query in queries:
-        hits = part.searcher.by_graph(query, K, 40, 0, None, scaling)
+        hits = part.searcher.by_graph(query, K, 40, Rescoring(0), None, scaling)
         truth = part.scaled(query, scaling)
         if bits is None:
             np.testing.assert_allclose(hits.distances, truth[hits.rows], rtol=1e-4, atol=CLOSE)
@@ -223,9 +223,12 @@ def test_searches_among_some_rows(
         if bits is not None:
             assert_closest(part.searcher.scan_among(query, K, Rescoring(N), among, scaling), truth)
         ef = int(allowed.sum())
-        wide = part.searcher.walk_among(query, K, N, among, Walk(ef, False, N, N + 1, 0), scaling)
+        every = Rescoring(N)
+        walk = Walk(ef, False, N, N + 1, 0)
+        wide = part.searcher.walk_among(query, K, every, among, walk, scaling)
         assert_closest(wide, truth)
-        hops = part.searcher.walk_among(query, K, N, among, Walk(40, True, N, N + 1, 0), scaling)
+        walk = Walk(40, True, N, N + 1, 0)
+        hops = part.searcher.walk_among(query, K, every, among, walk, scaling)
         if len(hops.rows):  # it may give up; what it finds is scaled
             assert allowed[hops.rows].all()
             np.testing.assert_allclose(hops.distances, truth[hops.rows], rtol=1e-4, atol=CLOSE)
@@ -246,7 +249,7 @@ def test_one_factor_for_all_changes_nothing_but_the_distances(
     pruned = 0
     for query in queries:
         calls: list[Callable[..., Hits]] = [
-            lambda *more, q=query: part.searcher.by_graph(q, K, N, N, None, *more),
+            lambda *more, q=query: part.searcher.by_graph(q, K, N, Rescoring(N), None, *more),
             lambda *more, q=query: part.searcher.by_scan(q, N, K, Rescoring(N), None, *more),
         ]
         for call in calls:

@@ -43,10 +43,12 @@ def test_scalings_that_do_not_fit_are_refused(vectors: Vectors) -> None:
         ((None, 1.0), "needs factors"),
     ]
     calls: list[Callable[[Any], Hits]] = [
-        lambda scaling: search.by_graph(query, K, 50, 0, None, scaling),
+        lambda scaling: search.by_graph(query, K, 50, Rescoring(0), None, scaling),
         lambda scaling: search.by_scan(query, N, K, Rescoring(0), None, scaling),
         lambda scaling: search.by_exact(query, N, K, None, scaling),
-        lambda scaling: search.walk_among(query, K, 0, among, Walk(50, True, N, N, 0), scaling),
+        lambda scaling: search.walk_among(
+            query, K, Rescoring(0), among, Walk(50, True, N, N, 0), scaling
+        ),
         lambda scaling: search.scan_among(query, K, Rescoring(0), among, scaling),
         lambda scaling: search.exact_among(query, K, among, scaling),
     ]

@@ -37,7 +37,7 @@ def ask(call: Any, query: Vector, *arguments: Any, k: int = K) -> Answer:
     """Call a search of a segment, the last argument before the outputs being ``allowed``."""
     rows = np.full(k, 2**32 - 1, dtype=np.uint32)
     distances = np.full(k, np.nan, dtype=np.float32)
-    hits, visited, scored, rescored = call(query, *arguments, rows, distances)
+    hits, visited, scored, rescored, *_ = call(query, *arguments, rows, distances)
     assert (rows[hits:] == 2**32 - 1).all()  # nothing is written behind the hits
     return Answer(rows[:hits].tolist(), distances[:hits], visited, scored, rescored)
 

@@ -77,7 +77,8 @@ def test_a_probe_says_what_is_found(
         assert measured >= MUST and segment.probed.recall.mean >= MUST
     else:
         assert originals == "none"
-        assert measured == pytest.approx(segment.probed.recall.mean, abs=0.08)
+        # two samples of queries of which half lose nearly all: twice their deviation
+        assert measured == pytest.approx(segment.probed.recall.mean, abs=0.16)
 
 
 def test_queries_as_far_from_rows_as_rows_from_each_other(

@@ -36,8 +36,8 @@ def test_a_segment_is_searched_by_its_effort(
     collection_of: OpenCollection, rng: np.random.Generator
 ) -> None:
     collection = collection_of(config_of(16))
-    rows = rng.standard_normal((3_000, 16)).astype(np.float32)
-    collection.upsert(batch_of(list(range(3_000)), rows)).result()
+    rows = rng.standard_normal((12_000, 16)).astype(np.float32)
+    collection.upsert(batch_of(list(range(12_000)), rows)).result()
     collection.upkeep.seal()
     view = collection.view.vectors[""]
     [part] = view.sealed
@@ -52,5 +52,5 @@ def test_a_segment_is_searched_by_its_effort(
         counts.append((stats.visited, stats.scored))
     (planned, few), (wider, more), (none, every) = counts
     assert planned and few < more
-    assert (wider, more) == (0, 3_000)  # the codes of so few rows are scanned as quickly
-    assert (none, every) == (0, 3_000)
+    assert (wider, more) == (0, 12_000)  # the codes of so few rows are scanned as quickly
+    assert (none, every) == (0, 12_000)

@@ -14,7 +14,7 @@ from index.reading import Reading
 from index.search.allowed import Allowed
 from index.search.every import exact_distances, score_rows
 from index.segments.graph import Graph
-from index.segments.searcher import Searcher, Walk
+from index.segments.searcher import Rescoring, Searcher, Walk
 from index.types import Numbers, Vectors
 from index.view import VectorView
 from tests import oracle
@@ -258,7 +258,7 @@ def test_walks_find_the_allowed_or_give_up(
         answered, found = [], []
         for query, row in zip(vectors[12_000:], truth, strict=True):
             hits = part.segment.searcher.walk_among(  # type: ignore[union-attr]
-                query, K, 30, among, WALKS[kind](12_000, share)
+                query, K, Rescoring(30), among, WALKS[kind](12_000, share)
             )
             if len(hits.rows):
                 ids = part.segment.ids[hits.rows].astype(np.intp)

@@ -21,7 +21,7 @@ from index import _native
 from index.config import VectorConfig
 from index.encoding.planes import Encoder
 from index.segments.graph import Graph, build, insertion_order, local_intrinsic_dimension
-from index.segments.searcher import Searcher
+from index.segments.searcher import Rescoring, Searcher
 from index.types import Distance, Vectors
 from tests import evaluation, oracle
 from tests.conftest import Corpus
@@ -341,7 +341,7 @@ def test_one_outlier_costs_no_recall(rng: np.random.Generator) -> None:
     )
     found = 0
     for query in rng.normal(size=(50, 32)).astype(np.float32):
-        rows = searcher.by_graph(query, K, 128, 30, None).rows
+        rows = searcher.by_graph(query, K, 128, Rescoring(30), None).rows
         exact = np.argsort(((vectors - query) ** 2).sum(axis=1))[:K]
         found += len(set(graph.order[rows].tolist()) & set(exact.tolist()))
     assert found / (50 * K) >= 0.97

@@ -31,6 +31,7 @@ def bring_back_to_format_5(store: Path) -> None:
                 f"CREATE TRIGGER {table}_listed AFTER INSERT ON {table} WHEN new.{name} IS NOT NULL"
                 f" BEGIN DELETE FROM superseded WHERE name = new.{name}; END"
             )
+        connection.execute("DELETE FROM settings WHERE name = 'schema'")
         connection.execute("UPDATE settings SET value = 5 WHERE name = 'format'")
         connection.execute("COMMIT")
 

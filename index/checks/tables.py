@@ -11,6 +11,7 @@ from index.checks.findings import BACKUP, Finding, Severity, Sink, telling
 from index.checks.stored import Listing, Stored
 from index.collection_config import CollectionConfig
 from index.storage.checked import bad_rows
+from index.storage.schema_sum import require_schema
 from index.storage.sums import TABLES, RowKey
 
 INDEX = "sqlite_autoindex_points_1"  # of the ids of points
@@ -113,7 +114,7 @@ def check_rows(
     after: Sequence[Any] = (),
     reached: Callable[[tuple[Any, ...]], None] = lambda _: None,
 ) -> None:
-    """Check the rows of all tables by their checksums.
+    """Check the schema, and the rows of all tables, by their checksums.
 
     Args:
         stored: the store.
@@ -126,6 +127,8 @@ def check_rows(
     if not summed:
         _check_arrays(stored, sink)
         return
+    with telling(sink, "store", stored.path), stored.snapshot() as own:
+        require_schema(stored.path, own)
     names = list(TABLES)
     start = names.index(after[0]) if after and after[0] in TABLES else 0
     key = tuple(after[1:]) if after and after[0] in TABLES else None

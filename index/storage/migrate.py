@@ -27,9 +27,11 @@ from index.storage.schema import (
     checksum_columns,
     close_commit,
     count_columns,
+    put_schema_sum,
     put_setting,
     triggers,
 )
+from index.storage.schema_sum import require_schema
 from index.storage.seqs import STRETCH
 from index.storage.summing import MARK
 from index.storage.sums import COUNTED, check_of
@@ -39,7 +41,7 @@ _TRIGGERS = [f"{table}_{event}" for table in LISTING for event in ("gone", "list
 
 
 def migrate(path: Path, connection: sqlite3.Connection, reach: Reach | None) -> Reach | None:
-    """Bring a store to the newest format; one that has it is left alone.
+    """Bring a store to the newest format; one that has it only gets the checksum of its schema.
 
     Args:
         path: of the store.
@@ -48,9 +50,12 @@ def migrate(path: Path, connection: sqlite3.Connection, reach: Reach | None) -> 
 
     Returns:
         The reach that it has now.
+
+    Raises:
+        Damaged: the schema of one of the newest format is other than was written.
     """
     row = connection.execute("SELECT value FROM settings WHERE name = 'format'").fetchone()
-    if row[0] == FORMAT:
+    if row[0] == FORMAT and require_schema(path, connection):
         return reach
     if reach is None:
         reach = Reach.none()
@@ -68,7 +73,9 @@ def migrate(path: Path, connection: sqlite3.Connection, reach: Reach | None) -> 
             _keep_seqs(connection)
         if row[0] < 5:
             _chain_commits(connection)
-        _add_checksums(connection)
+        if row[0] < 6:
+            _add_checksums(connection)
+        put_schema_sum(connection)
         put_setting(connection, "format", FORMAT)
         close_commit(connection, reach)
         connection.execute("COMMIT")

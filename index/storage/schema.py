@@ -20,7 +20,8 @@ All slots are collection-wide, ascending and never used twice; numbers are those
   superseded  folders that may be deleted unless another table lists them: planned, or replaced
 
 Each row has a checksum over its columns (``index.storage.sums``), and ``position`` counts the
-rows of the tables that are read as a whole, by triggers.
+rows of the tables that are read as a whole, by triggers. The texts of all this have a checksum
+too, a setting (``index.storage.schema_sum``).
 
 Formats: 1, the first; 2, points are numbered and payload fields indexed; 3, vectors have versions;
 4, vectors have datatypes, in whose numbers rows are staged, and seqs of points are known on open;
@@ -42,10 +43,12 @@ from index.errors import Damaged, PalimpsestError, StoreFailed, UnknownFormat
 from index.storage.causes import of_sqlite
 from index.storage.checked import verified
 from index.storage.reach import Reach, create_record, record_of
+from index.storage.schema_sum import SETTING, schema_sum
 from index.storage.sums import COUNTED, TABLES, check_of, lenient_text, row_sum
 
 FORMAT = 6
 _OF_SCHEMA = ("no such ", "has no column", " values were supplied", "does not match any")
+SQLITE_ERRORS = (sqlite3.Error, UnicodeDecodeError)  # the latter: its words quote a damaged schema
 _DAMAGE = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
 _SCHEMA = """
@@ -136,6 +139,8 @@ def store_errors(path: Path) -> Iterator[None]:
         yield
     except sqlite3.Error as error:
         raise _translate(path, error) from error
+    except UnicodeDecodeError as error:
+        raise Damaged(path, "the tables that were made", repr(error.object), "schema") from error
 
 
 def _translate(path: Path, error: sqlite3.Error) -> PalimpsestError:
@@ -169,7 +174,7 @@ def connect(path: Path) -> sqlite3.Connection:
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("PRAGMA recursive_triggers = ON")
         connection.execute("PRAGMA trusted_schema = ON")  # triggers call what follows
-    except sqlite3.Error:  # the schema is damaged, say
+    except SQLITE_ERRORS:  # the schema is damaged, say
         close_keeping_log(path, connection)
         raise
     connection.create_function("row_sum", -1, row_sum, deterministic=True)
@@ -197,7 +202,7 @@ def close_keeping_log(path: Path, connection: sqlite3.Connection) -> None:
     last = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, check_same_thread=False)
     try:
         last.execute("PRAGMA schema_version").fetchone()  # whatever the schema says
-    except sqlite3.Error:
+    except SQLITE_ERRORS:
         pass  # nothing can be read; then nothing is moved either
     finally:
         connection.close()
@@ -230,6 +235,7 @@ def create_store(path: Path, config: dict[str, Any]) -> None:
                 connection.execute(statement)
             put_setting(connection, "format", FORMAT)
             put_setting(connection, "config", json.dumps(config))
+            put_schema_sum(connection)
             reach = Reach.none().next()
             close_commit(connection, reach)
             connection.execute("COMMIT")
@@ -244,6 +250,11 @@ def put_setting(connection: sqlite3.Connection, name: str, value: object) -> Non
         "INSERT OR REPLACE INTO settings (name, value, checksum) VALUES (?, ?, ?)",
         (name, value, check_of("settings").sum((name, value))),
     )
+
+
+def put_schema_sum(connection: sqlite3.Connection) -> None:
+    """Keep the checksum of the schema as it is now, inside a transaction."""
+    put_setting(connection, SETTING, schema_sum(connection))
 
 
 def setting(path: Path, connection: sqlite3.Connection, name: str) -> Any:

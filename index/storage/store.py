@@ -49,6 +49,7 @@ from index.storage.schema import (
     store_errors,
     takes_no_writes,
 )
+from index.storage.schema_sum import require_schema
 from index.storage.seqs import SeqTable
 from index.storage.summing import sum_some
 from index.storage.sums import PAYLOAD, PLACE, Row, check_of, long_sum, put_row
@@ -144,6 +145,7 @@ class Store:
                 found = check_format(path, connection)
                 if found != FORMAT:
                     raise ReadOnlyDisk(_EARLIER.format(path=path, found=found, newest=FORMAT))
+                require_schema(path, connection)
                 return cls(path, connection, _reach(path, connection, expected), None)
             except BaseException:
                 connection.close()

@@ -12,7 +12,6 @@ store behind its record.
 from __future__ import annotations
 
 import os
-import sqlite3
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,7 +19,7 @@ from index.errors import Damaged
 from index.storage.causes import unreadable
 from index.storage.files import described
 from index.storage.reach import Reach, read_record, record_of
-from index.storage.schema import connect_frozen
+from index.storage.schema import SQLITE_ERRORS, connect_frozen
 from index.storage.tidying import SEGMENTS
 from index.storage.wal import Log, reach_in, read_log
 
@@ -130,7 +129,7 @@ def _root(path: Path) -> int:
         found = connection.execute("SELECT rootpage FROM sqlite_master WHERE name = 'position'")
         root: int = found.fetchone()[0]
         return root
-    except (sqlite3.Error, TypeError):
+    except (*SQLITE_ERRORS, TypeError):
         return _ROOT
     finally:
         connection.close()

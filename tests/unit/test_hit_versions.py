@@ -35,6 +35,7 @@ from index.storage import seqs as storage_seqs
 from index.storage.schema import connect
 from index.storage.store import Store
 from tests.conftest import open_collection
+from tests.damage import without_triggers
 from tests.stores import bring_back_to_format_3
 
 SIZE = 3
@@ -260,9 +261,7 @@ def test_damaged_versions_are_read_from_the_points_again(world: World, statement
     world.collection.close()
     with closing(Store.open(path)) as store, store.transaction():
         store.seqs.fold(view.seqs, len(numbers))
-    with closing(sqlite3.connect(path)) as raw, raw:
-        for trigger in ("folded_seqs_insert", "folded_seqs_delete"):
-            raw.execute(f"DROP TRIGGER {trigger}")
+    with closing(sqlite3.connect(path)) as raw, raw, without_triggers(raw):
         assert raw.execute(statement).rowcount
     for _ in range(2):
         opened = open_collection(world.folder)

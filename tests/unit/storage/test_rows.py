@@ -30,7 +30,7 @@ from index.errors import StorageError
 from index.storage.checked import BadRow, RowKey, bad_rows
 from index.storage.schema import connect, connect_frozen
 from index.storage.sums import TABLES
-from tests.damage import change, drop_cells, flip, flipped, pages, settle
+from tests.damage import change, drop_cells, flip, flipped, pages, settle, without_triggers
 from tests.points import batch_of, config_of
 
 SIZE = 4
@@ -133,11 +133,10 @@ def hurt(path: Path, table: str, column: str) -> None:
         ).fetchone()
         assert row is not None, f"there is no row in {table}"
         own.execute("PRAGMA ignore_check_constraints = ON")
-        for trigger in own.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'"):
-            own.execute(f"DROP TRIGGER {trigger[0]}")
         which = " AND ".join(f"{name} = ?" for name in key)
         statement = f"UPDATE {table} SET {column} = ? WHERE {which}"
-        assert own.execute(statement, (flipped(row[-1]), *row[:-1])).rowcount == 1
+        with without_triggers(own):
+            assert own.execute(statement, (flipped(row[-1]), *row[:-1])).rowcount == 1
     settle(path)
 
 
@@ -210,12 +209,11 @@ def test_damaged_demand_is_left_out(column: str, data: Path) -> None:
 def test_a_lost_row_of_a_small_table_is_named(table: str, data: Path) -> None:
     path = path_of(data)
     with closing(connect(path)) as own:
-        for trigger in ("delete", "gone"):
-            own.execute(f"DROP TRIGGER IF EXISTS {table}_{trigger}")
         key = ", ".join(TABLES[table].key)
-        own.execute(
-            f"DELETE FROM {table} WHERE ({key}) = (SELECT {key} FROM {table} ORDER BY {key})"
-        )
+        with without_triggers(own):
+            own.execute(
+                f"DELETE FROM {table} WHERE ({key}) = (SELECT {key} FROM {table} ORDER BY {key})"
+            )
     settle(path)
     with Database.open(data, threads=1) as database:
         assert f"number of rows of {table}" in database.damaged()["c"]

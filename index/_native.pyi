@@ -137,6 +137,7 @@ class Segment:
         shift: float = 0.0,
         every: bool = False,
         sure: int = 0,
+        usual: float = ...,
     ) -> tuple[int, int, int, int, int, int]: ...
     def search_many(
         self,

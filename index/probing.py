@@ -7,6 +7,7 @@ it; one that holds is probed again after a restart, until compaction writes its 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 
@@ -15,6 +16,7 @@ from index.search.alone import closest_rows
 from index.segments.deciding import RULE, measured
 from index.segments.probe import Cancelled, Source, draw, source_of
 from index.segments.sealed import Sealed
+from index.segments.trust import Walks, usual_distance
 from index.types import Vector
 from index.view import SealedPart
 from index.writer import Writer
@@ -42,8 +44,14 @@ class Probing:
         try:
             source = _source_of(segment, config, self._cancelled)
             sample = draw(source, recent(), _SEED)
+            if sample is None:
+                return segment.note(None)
             find = partial(closest_rows, segment, config)
-            segment.note(None if sample is None else measured(sample, find, config.fixed_encoding))
+            probed = measured(sample, find, config.fixed_encoding)
+            if segment.searcher.has_graph:
+                plain = partial(closest_rows, segment.trusting(math.inf), config)
+                probed = probed._replace(usual=usual_distance(sample, Walks(plain, find)))
+            segment.note(probed)
         except Cancelled:
             return
 

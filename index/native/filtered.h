@@ -82,7 +82,7 @@ bool walk_wide(const FrozenGraph& graph, const Scorer& scorer, uint32_t entry, c
   s.visited.reset(graph.n);
   s.pool.reset(walk.frontier);
   s.allowed_pool.reset(walk.ef);
-  const size_t starts = starts_of(graph, entry, s.visited, rows);
+  const size_t starts = starts_of(graph, entry, s, rows);
   scorer.score(rows, starts, distances);
   counts.scored += starts;
   size_t gained = 0;

@@ -370,16 +370,16 @@ class PySegment {
   Counts search(const In1<float>& query, size_t k, size_t ef, size_t rescored,
                 const std::optional<In1<uint64_t>>& allowed, const Out1<uint32_t>& rows,
                 const Out1<float>& distances, const GivenFactors& factors, float shift, bool every,
-                size_t sure) const {
+                size_t sure, float usual) const {
     require(view_.graph != nullptr, "this segment has no graph");
     check(query, k, allowed, view_.n, rows, distances);
     SearchCounts counts;
     return scaled_by(factors, shift, view_.n, [&](const auto& scale) -> Counts {
       if (view_.n == 0) return {0, 0, 0, 0, 0, 0};
-      return give(
-          palimpsest::search(view_, query.data(), k, std::max(ef, k),
-                             {rescored, ending_of(every), sure}, words(allowed), scale, counts),
-          counts, rows, distances);
+      return give(palimpsest::search(view_, query.data(), k, std::max(ef, k),
+                                     {rescored, ending_of(every), sure, usual}, words(allowed),
+                                     scale, counts),
+                  counts, rows, distances);
     });
   }
 
@@ -816,7 +816,8 @@ NB_MODULE(_native, m) {
            "graph"_a.none(), "kept"_a.none(), nb::keep_alive<1, 5>(), nb::keep_alive<1, 8>())
       .def("search", &PySegment::search, "query"_a, "k"_a, "ef"_a, "rescored"_a, "allowed"_a.none(),
            "rows"_a, "distances"_a, "factors"_a.none() = nb::none(), "shift"_a = 0.0f,
-           "every"_a = false, "sure"_a = 0, NoGil())
+           "every"_a = false, "sure"_a = 0, "usual"_a = -std::numeric_limits<float>::infinity(),
+           NoGil())
       .def("search_many", &PySegment::search_many, "queries"_a, "k"_a, "ef"_a, "rescored"_a,
            "allowed"_a.none(), "rows"_a, "distances"_a, "counts"_a, NoGil())
       .def("scan", &PySegment::scan, "query"_a, "n"_a, "k"_a, "rescored"_a, "allowed"_a.none(),

@@ -59,11 +59,18 @@ enum class Ending { early, last };
 
 // How far a search goes: `limit` candidates are rescored (0: none), more while it is open whether
 // the first `sure` of the answer are right, and in the end all rows are looked at (0: never more).
+// A walk whose answer is no farther than `usual` is trusted: nothing of this is asked.
 struct Depth {
   size_t limit;
   Ending ending;
   size_t sure;
+  float usual = -std::numeric_limits<float>::infinity();
+
+  bool may_trust() const { return usual > -std::numeric_limits<float>::infinity(); }
 };
+
+// The place whose distance tells whether a walk is to be trusted: probes compare so many.
+inline constexpr size_t kTold = 10;
 
 template <typename Scorer>
 float factor_of(const Scorer&, uint32_t) {

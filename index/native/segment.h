@@ -53,6 +53,12 @@ inline bool is_unsettled(const Scratch& s, const SearchCounts& counts, bool is_l
   return gained > (is_large ? kLateOfLarge : kLate) * whole;
 }
 
+// Whether an answer is no farther than answers in this segment are, whose walks a probe trusts.
+inline bool is_usual(const std::vector<Candidate>& hits, const Depth& depth) {
+  if (hits.empty()) return false;
+  return hits[std::min({depth.sure, hits.size(), kTold}) - 1].distance <= depth.usual;
+}
+
 // Candidates of a walk, rescored, with what is known of its end.
 struct Walked {
   std::vector<Candidate> hits;
@@ -63,11 +69,19 @@ template <typename Rows, typename Scorer, typename Raw>
 Walked end_walk(const SegmentView& v, const Rows& rows, const Pool& pool, size_t k,
                 const Depth& depth, bool is_large, const Scorer& scorer, const Raw* raw,
                 const ErrorBound& bound, Scratch& s, SearchCounts& counts) {
-  Rescored found = raw == nullptr || depth.limit == 0
-                       ? Rescored{take(pool, k)}
-                       : rescore(pool, k, depth, scorer, *raw, bound, counts);
-  found.hits = unfold(*v.graph, rows, std::move(found.hits), k);
-  if (depth.sure == 0) return {std::move(found.hits), false, false};
+  const auto rescored = [&](const Depth& to) {
+    Rescored found = raw == nullptr || to.limit == 0
+                         ? Rescored{take(pool, k)}
+                         : rescore(pool, k, to, scorer, *raw, bound, counts);
+    found.hits = unfold(*v.graph, rows, std::move(found.hits), k);
+    return found;
+  };
+  if (depth.sure == 0 || depth.may_trust()) {
+    Rescored found = rescored({depth.limit, depth.ending, 0});
+    if (depth.sure == 0 || is_usual(found.hits, depth))
+      return {std::move(found.hits), false, false};
+  }
+  Rescored found = rescored(depth);
   const bool is_open = found.is_open(depth.sure) || is_unsettled(s, counts, is_large);
   const bool has_missed =
       raw == nullptr ? missed_one(rows, v.n, scorer, scorer, found.hits, depth.sure, counts)
@@ -87,6 +101,7 @@ std::optional<std::vector<Candidate>> walk_until_sure(const SegmentView& v, cons
   const ErrorBound bound = error_bound(v, s.query);
   const bool is_large = v.n > kScannedPerEf * ef;
   s.settling = depth.sure;
+  s.is_seeded = depth.sure != 0 && !depth.may_trust();
   for (const size_t times : {size_t{1}, kWider}) {
     s.walk_began = s.last_gain = counts.visited;
     const Pool* pool = walk(scorer, s, times);

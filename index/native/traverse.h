@@ -82,6 +82,7 @@ struct Scratch {
   Pool pool, allowed_pool;
   VisitedRows visited, bridged;
   PreparedQuery query;
+  bool is_seeded = false;   // walks start from rows spread over the segment too
   size_t settling = 0;      // so many first places of a walk's pool are watched
   uint64_t walk_began = 0;  // nodes expanded before the walk
   uint64_t last_gain = 0;   // and when a row last came to one of those places
@@ -180,16 +181,16 @@ size_t offer_all(Into& pool, const uint32_t* rows, float* distances, size_t n, s
 // in a poor place, one of them may lie in a better one.
 inline constexpr size_t kSeeds = 64;
 
-// Writes the entry and the seeds, each once, and returns their number.
-inline size_t starts_of(const FrozenGraph& graph, uint32_t entry, VisitedRows& visited,
-                        uint32_t* out) {
+// Writes the entry and, where they are asked for, the seeds, each once, and returns their number.
+inline size_t starts_of(const FrozenGraph& graph, uint32_t entry, Scratch& s, uint32_t* out) {
   out[0] = entry;
-  visited.first(entry);
+  s.visited.first(entry);
   size_t n = 1;
+  if (!s.is_seeded) return n;
   for (size_t i = 0; i < kSeeds; ++i) {
     out[n] = static_cast<uint32_t>(i * graph.n / kSeeds);
     if (graph.has_copies && graph.is_copy(out[n])) continue;
-    n += visited.first(out[n]);
+    n += s.visited.first(out[n]);
   }
   return n;
 }
@@ -202,7 +203,7 @@ void beam(const FrozenGraph& graph, const Scorer& scorer, uint32_t entry, Scratc
   float distances[kMostAtOnce * kBatch];
   const size_t at_once = expanded_at_once(scorer.row_bytes());
   s.visited.reset(graph.n);
-  const size_t starts = starts_of(graph, entry, s.visited, rows);
+  const size_t starts = starts_of(graph, entry, s, rows);
   for (size_t i = 0; i < starts; ++i) scorer.prefetch(rows[i]);
   scorer.score(rows, starts, distances);
   counts.scored += starts;

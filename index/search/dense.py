@@ -114,6 +114,8 @@ def _search_sealed(
     if is_most or not is_walked(searcher, n, plan):
         return every_row()
     ef, rescoring = min(plan.ef, n), _walked(plan)
+    if scaling is None:
+        rescoring = rescoring._replace(usual=segment.usual)
 
     def walk(k: int) -> Hits:
         return searcher.by_graph(query, k, ef, rescoring, live, scaling)

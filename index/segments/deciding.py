@@ -37,7 +37,8 @@ class Probed(NamedTuple):
 
     ``planned`` is the recall as searches are planned, ``recall`` that of what was decided; both
     over ``queries`` queries, of which ``recent`` were users' own. ``resolution`` is None without
-    codes. ``fixed`` codes were asked for by name.
+    codes. ``fixed`` codes were asked for by name. ``usual`` is the distance up to which plain walks
+    are trusted (``trust``), None where none are.
     """
 
     rule: int
@@ -48,6 +49,7 @@ class Probed(NamedTuple):
     recent: int
     resolution: float | None
     fixed: bool
+    usual: float | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Return what ``from_json`` takes."""
@@ -62,7 +64,7 @@ class Probed(NamedTuple):
         """Return what a segment's description states; None where it was written without a probe."""
         if stored is None:
             return None
-        known = {name: stored[name] for name in cls._fields}
+        known = {name: stored[name] for name in cls._fields if name in stored or name != "usual"}
         planned, recall = Recall(*stored["planned"]), Recall(*stored["recall"])
         return cls(**{**known, "planned": planned, "recall": recall})
 

@@ -128,10 +128,7 @@ class Sample:
         return float(np.count_nonzero(found <= self._limit(place))) / self.k
 
     def _limit(self, place: int) -> float:
-        last = float(self.nearest[place, self.k - 1])
-        if self.source.config.distance is Distance.EUCLID:
-            return (math.sqrt(max(last, 0.0)) * (1 + _TIE) + _NOTHING) ** 2
-        return last + _TIE * abs(last) + _NOTHING
+        return limit_of(float(self.nearest[place, self.k - 1]), self.source.config.distance)
 
     def split(self, each: Exact) -> tuple[Exact, Exact, Exact]:
         """Return what is of each query (q,) by kind: rows and mixtures, moved rows, users'."""
@@ -173,6 +170,20 @@ def draw(source: Source, recent: Sequence[Vector], seed: int) -> Sample | None:
         int(np.count_nonzero(made.places >= _mixed(len(near)))),
         len(users.vectors),
     )
+
+
+def limit_of(last: float, distance: Distance) -> float:
+    """Return the distance up to which a row is a hit, of that of the last one."""
+    if distance is Distance.EUCLID:
+        return (math.sqrt(max(last, 0.0)) * (1 + _TIE) + _NOTHING) ** 2
+    return last + _TIE * abs(last) + _NOTHING
+
+
+def row_queries(source: Source, most: int, seed: int) -> Vectors:
+    """Return rows (q, d) as queries, at most so many, any of the segment."""
+    rng = np.random.default_rng(seed)
+    rows = rng.choice(source.n, min(most, source.n), replace=False)
+    return _queries(as_examples(source.read(rows), source.config), source.config).vectors
 
 
 def resolution(sample: Sample, encoder: Encoder, codes: Codes) -> float:

@@ -7,6 +7,7 @@ numpy calls on pieces, which let other threads run.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -27,6 +28,7 @@ from index.segments.originals import Kept, keep
 from index.segments.probe import Cancelled, Find, draw, resolution, source_of
 from index.segments.sealed import GRAPH_ROWS, Sealed, describe, is_walked
 from index.segments.searcher import Searcher
+from index.segments.trust import Walks, usual_distance
 from index.storage.files import Array, write_folder
 from index.storage.ids import Ids, join_ids
 from index.types import Codes, Distance, Numbers, Rows, Slots, Vector, Vectors
@@ -279,6 +281,11 @@ def _probed(parts: _Parts, to: Build) -> tuple[Coded | None, Decided | None]:
             made[bits] = _coded(vectors, to, bits)
         return lambda effort: _find(parts.segment(made[bits], config, effort), config, closest_rows)
 
+    def walks(bits: int, effort: Effort) -> Walks:
+        segment = parts.segment(made[bits], config, effort)
+        plain = segment.trusting(math.inf)
+        return Walks(_find(plain, config, closest_rows), _find(segment, config, closest_rows))
+
     clear = None if coded is None else resolution(sample, coded.encoder, coded.codes)
     decided = decide(
         sample,
@@ -292,6 +299,9 @@ def _probed(parts: _Parts, to: Build) -> tuple[Coded | None, Decided | None]:
             renewed=renewed,
         ),
     )
+    if parts.graph is not None and not decided.effort.scan:
+        usual = usual_distance(sample, walks(decided.bits, decided.effort))
+        decided = decided._replace(probed=decided.probed._replace(usual=usual))
     return made[decided.bits], decided
 
 

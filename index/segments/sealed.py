@@ -15,8 +15,9 @@ no graph.
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -66,6 +67,7 @@ class Sealed:
     lacking: tuple[str, ...]  # damaged files that are made anew when it is written again
     effort: Effort = PLANNED  # of its searches
     probed: Probed | None = None  # what that was decided by; None where nothing was probed
+    trusted: float | None = None  # up to which distance its walks are, where nothing was probed
     _noted: list[Probed | None] = field(default_factory=list, repr=False)
 
     @classmethod
@@ -145,6 +147,17 @@ class Sealed:
     def found(self) -> Probed | None:
         """What the last probe found, when the segment was written or since it was opened."""
         return self._noted[0] if self._noted else self.probed
+
+    @property
+    def usual(self) -> float:
+        """The distance up to which its walks are trusted (``trust``), minus infinity for none."""
+        found = self.found
+        usual = self.trusted if found is None else found.usual
+        return -math.inf if usual is None else usual
+
+    def trusting(self, usual: float | None) -> Sealed:
+        """Return it unprobed, with walks that are trusted up to another distance."""
+        return replace(self, probed=None, trusted=usual, _noted=[])
 
     @property
     def is_noted(self) -> bool:

@@ -6,6 +6,7 @@ points of rows.
 
 from __future__ import annotations
 
+import math
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -59,12 +60,14 @@ class Rescoring(NamedTuple):
     """How many candidates by code are recomputed from kept rows, the closest first.
 
     ``every`` one of them, or only until a better row is unlikely. Where it stays open whether the
-    first ``sure`` results are right, more are, up to all rows; 0: never more than ``most``.
+    first ``sure`` results are right, more are, up to all rows; 0: never more than ``most``. Nor
+    where a walk of the graph without a filter found rows no farther than ``usual`` (``trust``).
     """
 
     most: int
     every: bool = False
     sure: int = 0
+    usual: float = -math.inf
 
 
 class Scaling(NamedTuple):
@@ -87,6 +90,7 @@ class Searcher:
 
     __slots__ = (
         "_exact",
+        "_is_dot",
         "_native",
         "_rows_by_number",
         "_scan",
@@ -122,6 +126,7 @@ class Searcher:
         self._native = native
         self._search, self._scan, self._exact = native.search, native.scan, native.exact
         self._rows_by_number: tuple[Rows | None, int] | None = None
+        self._is_dot = distance is Distance.DOT
         self.has_codes = codes is not None
         self.has_graph = graph is not None
         self.folds_copies = graph is not None and graph.has_copies
@@ -147,9 +152,11 @@ class Searcher:
         """Walk the graph for ``ef`` candidates; recompute some of them from kept rows."""
         rows, distances = np.empty(k, np.uint32), np.empty(k, np.float32)
         factors, shift = scaling or _UNSCALED
-        most, every, sure = rescoring
+        most, every, sure, usual = rescoring
+        if self._is_dot:
+            usual *= float(np.linalg.norm(query))
         found, *counts = self._search(
-            query, k, ef, most, allowed, rows, distances, factors, shift, every, sure
+            query, k, ef, most, allowed, rows, distances, factors, shift, every, sure, usual
         )
         return Hits(rows[:found], distances[:found], *counts)
 
@@ -165,7 +172,7 @@ class Searcher:
         """Score the codes of the first ``n`` rows; recompute some from kept rows."""
         rows, distances = np.empty(k, np.uint32), np.empty(k, np.float32)
         factors, shift = scaling or _UNSCALED
-        most, every, sure = rescoring
+        most, every, sure, _ = rescoring
         found, *counts = self._scan(
             query, n, k, most, allowed, rows, distances, factors, shift, every, sure
         )
@@ -196,7 +203,7 @@ class Searcher:
         """Walk the graph for rows that are allowed; without hits where the walk gave up."""
         rows, distances = np.empty(k, np.uint32), np.empty(k, np.float32)
         factors, shift = scaling or _UNSCALED
-        most, every, sure = rescoring
+        most, every, sure, _ = rescoring
         found, *counts = self._native.search_among(
             query,
             k,
@@ -227,7 +234,7 @@ class Searcher:
         """Score the codes of the allowed rows; recompute some from kept rows."""
         rows, distances = np.empty(k, np.uint32), np.empty(k, np.float32)
         factors, shift = scaling or _UNSCALED
-        most, every, sure = rescoring
+        most, every, sure, _ = rescoring
         found, *counts = self._native.scan_among(
             query, k, most, among, rows, distances, factors, shift, every, sure
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from pathlib import Path
 
@@ -57,15 +58,15 @@ def test_text_is_searched_as_planned(collection_of: OpenCollection, corpus: Corp
 
 
 @pytest.mark.parametrize("parts", [2, 7])
-def test_a_graph_that_falls_apart_is_scanned(
+def test_a_graph_that_falls_apart_is_not_trusted(
     collection_of: OpenCollection, monkeypatch: pytest.MonkeyPatch, corpus: Corpus, parts: int
 ) -> None:
     with_links_cut(monkeypatch, parts)
     collection = collection_of(config_of(corpus.base.shape[1]))
     segment = sealed(collection, corpus.base)
-    assert segment.probed is not None and segment.probed.planned.mean < 0.7
-    assert segment.effort != PLANNED and decided(segment) != "short"
-    assert segment.probed.recall.mean >= WANTED
+    assert segment.effort != PLANNED or segment.usual == -math.inf
+    assert decided(segment) != "short"
+    assert segment.probed is not None and segment.probed.recall.mean >= WANTED
     assert recall(collection, corpus.base, Distance.COSINE) >= WANTED
 
 

@@ -1,0 +1,93 @@
+"""Plain walks are trusted where they find what searches that go on find, and nowhere else."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+from index import Distance, SearchRequest
+from index.search.alone import closest_rows
+from index.segments.deciding import Probed
+from index.segments.effort import PLANNED
+from index.segments.searcher import Rescoring
+from index.types import Vectors
+from tests.conftest import OpenCollection
+from tests.points import config_of
+from tests.unit.segments.bad import sealed, with_links_cut
+
+SIZE = 32
+
+
+def spread_rows(rng: np.random.Generator, n: int = 12_000) -> Vectors:
+    return rng.standard_normal((n, SIZE)).astype(np.float32)
+
+
+@pytest.mark.parametrize("distance", [Distance.COSINE, Distance.DOT, Distance.EUCLID])
+def test_walks_that_find_all_are_trusted_up_to_the_distances_of_answers(
+    collection_of: OpenCollection, rng: np.random.Generator, distance: Distance
+) -> None:
+    rows = spread_rows(rng)
+    collection = collection_of(config_of(SIZE, distance))
+    segment = sealed(collection, rows)
+    assert segment.probed is not None and segment.probed.usual is not None
+    assert Probed.from_json(segment.probed.to_json()) == segment.probed
+    config = collection.view.vectors[""].config
+    for query in rows[:20]:
+        asked = query / np.linalg.norm(query) if distance is Distance.COSINE else query
+        found = closest_rows(segment, config, asked, 10)  # type: ignore[arg-type]
+        plain = closest_rows(segment.trusting(math.inf), config, asked, 10)  # type: ignore[arg-type]
+        assert found.tolist() == plain.tolist()
+
+
+def test_walks_of_a_graph_in_parts_are_not_trusted(
+    collection_of: OpenCollection, monkeypatch: pytest.MonkeyPatch, rng: np.random.Generator
+) -> None:
+    rows = spread_rows(rng)
+    assert sealed(collection_of(config_of(SIZE)), rows).usual > -math.inf
+    with_links_cut(monkeypatch, 7)
+    segment = sealed(collection_of(config_of(SIZE)), rows)
+    assert segment.usual == -math.inf or segment.effort != PLANNED
+
+
+def test_a_probe_of_an_earlier_release_trusts_nothing(
+    collection_of: OpenCollection, rng: np.random.Generator
+) -> None:
+    segment = sealed(collection_of(config_of(SIZE)), spread_rows(rng))
+    assert segment.probed is not None
+    stored = segment.probed.to_json()
+    del stored["usual"]
+    earlier = Probed.from_json(stored)
+    assert earlier == segment.probed._replace(usual=None)
+    segment.note(earlier)
+    assert segment.usual == -math.inf
+
+
+def test_only_walks_that_end_farther_than_usual_look_at_more(
+    collection_of: OpenCollection, rng: np.random.Generator
+) -> None:
+    rows = spread_rows(rng)
+    segment = sealed(collection_of(config_of(SIZE, Distance.EUCLID)), rows)
+    searcher, query = segment.searcher, np.ascontiguousarray(rows[0])
+    plain = searcher.by_graph(query, 10, 128, Rescoring(30), None)
+    last = float(plain.distances[-1]) ** 2  # the walk's own distances are squares
+    nearer, farther = (
+        searcher.by_graph(query, 10, 128, Rescoring(30, sure=10, usual=usual), None)
+        for usual in (1.001 * last, 0.999 * last)
+    )
+    assert nearer.scored == plain.scored and nearer.rows.tolist() == plain.rows.tolist()
+    assert farther.scored >= plain.scored + 256
+    never = searcher.by_graph(query, 10, 128, Rescoring(30, sure=10), None)
+    assert never.scored > farther.scored  # seeds, too
+
+
+def test_a_query_far_from_all_rows_is_looked_into(
+    collection_of: OpenCollection, rng: np.random.Generator
+) -> None:
+    rows = spread_rows(rng)
+    collection = collection_of(config_of(SIZE, Distance.EUCLID))
+    sealed(collection, rows)
+    far = (10 * rng.standard_normal(SIZE)).astype(np.float32)
+    best = np.argsort(np.linalg.norm(rows.astype(np.float64) - far, axis=1))[:10]
+    assert [int(one) for one in collection.search(SearchRequest(far)).ids] == best.tolist()

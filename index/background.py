@@ -15,11 +15,13 @@ import sys
 import threading
 from collections.abc import Callable, Iterable
 from contextlib import suppress
+from time import monotonic
 
 from index.upkeep import Upkeep
 
 _NICENESS = 10
 _PAUSE = 0.05  # between two looks, however many commits there are
+_LOOK_SECONDS = 0.5  # while full segments are merged, until other work is looked for again
 _RETRY_SECONDS = 10.0  # after a look that failed
 _LONGEST = 3_600.0  # between two looks; the system takes no waits of centuries
 _ANY = "\0"  # in place of a vector name, which cannot be this
@@ -66,9 +68,15 @@ class Background:
                 "compact", Upkeep.compact_delay, lambda upkeep: upkeep.compact(at_once=False)
             ),
             self._look("trim", Upkeep.trim_delay, Upkeep.trim),
-            self._look("merge", Upkeep.merge_delay, Upkeep.merge),
+            self._look(
+                "merge", Upkeep.merge_delay, lambda upkeep: upkeep.merge(_Wanted(self._due))
+            ),
         )
         return min((one for one in looks if one is not None), default=None)
+
+    def _due(self) -> bool:
+        """Tell whether a compaction of any collection waits for the thread."""
+        return any(upkeep.compact_delay() == 0 for upkeep in list(self._open_ones()))
 
     def _improve(self) -> float | None:
         return self._look("improve", Upkeep.improve_delay, Upkeep.improve)
@@ -98,6 +106,23 @@ class Background:
             if delay is not None:
                 nearest = delay if nearest is None else min(nearest, delay)
         return nearest
+
+
+class _Wanted:
+    """Whether something is due, looked up now and then however often it is asked."""
+
+    def __init__(self, is_due: Callable[[], bool]) -> None:
+        self._is_due = is_due
+        self._due = False
+        self._next_at = 0.0
+
+    def __call__(self) -> bool:
+        """Return True once it was."""
+        now = monotonic()
+        if not self._due and now >= self._next_at:
+            self._due = self._is_due()
+            self._next_at = now + _LOOK_SECONDS
+        return self._due
 
 
 class _Worker(threading.Thread):

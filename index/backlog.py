@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 LIMIT = 2.0  # pressure at which rows are refused
 ROOM_FOR_BULK = 1.95  # at which they are, but for small writes, which find the rest
+LEAST_ROWS = 1_000  # of ``seal_rows`` here: scanning that many is no reason to hold up writes
 SMALL_ROWS = 16  # of a write that is no bulk load
 SLOWEST = 100.0  # times the seconds that sealing takes
 LONGEST_RETRY = 60  # seconds; told of a refusal however long sealing takes
@@ -26,8 +27,9 @@ class Backlog:
     """What waits in one collection.
 
     ``rows`` are those in no segment of the vector name that has most of them, and those on their
-    way; ``segments`` those that the policy would not leave, of the name that has most.
-    ``stalled`` says why sealing fails, None where it does not.
+    way; ``seal_rows`` at least ``LEAST_ROWS``; ``segments`` those that the policy would not leave,
+    of the name that has most.
+    ``stalled`` says why sealing fails, or compacting where that is what waits, else None.
     """
 
     rows: int

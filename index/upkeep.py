@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
 
-from index.backlog import Backlog, firm_threads, first_rate
+from index.backlog import LEAST_ROWS, Backlog, firm_threads, first_rate
 from index.changes import frozen
 from index.demand import Demand
 from index.errors import NoRoom, PalimpsestError, StorageError, StorageFull, SyncFailed
@@ -99,6 +99,7 @@ class Upkeep:
         self._probing = Probing(writer, self._stopped.is_set)
         self._replacing = Replacing(segments, writer, threads, self._stopped.is_set)
         self._merging = Replacing(segments, writer, threads, self._is_to_wait)
+        self._is_wanted: Callable[[], bool] = lambda: False  # who merges, for other work
         self._sealed_at = time.monotonic()
         sizes = [one.size for one in writer.config.dense.values()]
         self.pacing = Pacing(self._backlog, SealRate(first_rate(max(sizes, default=1))))
@@ -174,14 +175,16 @@ class Upkeep:
             rows = max(rows, sum(part.n for part in vectors.growing))
             if len(vectors.sealed) >= maintenance.tier_factor:
                 segments = max(segments, excess(vectors.sealed, maintenance))
-        seals = (one for (kind, _), one in self._failures.copy().items() if kind == "seal")
-        failed = next(seals, None)
+        what = ("seal", "compact") if segments >= _EXCESS else ("seal",)
+        failures = self._failures.copy().items()
+        failed = next((one for (kind, _), one in failures if kind in what), None)
         if self._stopped.is_set() or self._writer.refuses is not None:
             rows = segments = 0  # writes fail, or are about to, and say why
         if failed is not None and failed.full:
             rows = segments = 0  # the disk itself takes no more than there is room for
         stalled = None if failed is None else failed.text
-        return Backlog(rows, maintenance.seal_rows, segments, _EXCESS, stalled)
+        seal_rows = max(maintenance.seal_rows, LEAST_ROWS)
+        return Backlog(rows, seal_rows, segments, _EXCESS, stalled)
 
     def rest(self) -> None:
         """Wait, for work that brings rows by itself, while many wait to be sealed; not for long."""
@@ -196,9 +199,11 @@ class Upkeep:
         return firm_threads(max(pressure, self.pacing.rate.lateness), self._threads)
 
     def _is_to_wait(self) -> bool:
-        """Tell whether merging full segments is to end: rows come in, or the end does."""
-        return self._stopped.is_set() or any(
-            len(vectors.growing) > 1 for vectors in self._writer.view.vectors.values()
+        """Tell whether merging full segments is to end: rows come in, other work or the end."""
+        return (
+            self._stopped.is_set()
+            or any(len(vectors.growing) > 1 for vectors in self._writer.view.vectors.values())
+            or self._is_wanted()
         )
 
     # What is due.
@@ -372,11 +377,19 @@ class Upkeep:
         else:
             self.succeeded("checkpoint", "")
 
-    def merge(self) -> None:
-        """Merge full segments. No one waits for it: it is not shown as running."""
+    def merge(self, is_wanted: Callable[[], bool] = lambda: False) -> None:
+        """Merge full segments. No one waits for it: it is not shown as running.
+
+        Args:
+            is_wanted: whether its thread is, for work that is due; asked often. What was done so
+                far is thrown away then, and begun again later.
+        """
         for name, parts in self._to_merge().items():
+            self._is_wanted = is_wanted
             try:
                 self._compact(name, parts, self._merging)
+                if is_wanted():
+                    self._sealed_at = time.monotonic()  # not at once, to be thrown away again
             except NoRoom:
                 self._sealed_at = time.monotonic()  # again later; nothing is the worse for it
             except Exception as error:
@@ -385,6 +398,8 @@ class Upkeep:
                     self.failed("merge", name, f"merging {len(parts)} segments of {name!r}: {what}")
             else:
                 self.succeeded("merge", name)
+            finally:
+                self._is_wanted = lambda: False
 
     def compact(self, *, at_once: bool = True) -> None:
         """Carry out the next compaction of every vector name that has one due.

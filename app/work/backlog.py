@@ -118,8 +118,8 @@ def refusal(collection: Collection, refused: Refused) -> Refusal:
     if backlog.stalled is not None:
         return Refusal(
             HTTPStatus.SERVICE_UNAVAILABLE,
-            f"Service unavailable: {waiting} Sealing fails and is tried again, see the server's "
-            f"log: {backlog.stalled}",
+            f"Service unavailable: {waiting} The work on them fails and is tried again, see the "
+            f"server's log: {backlog.stalled}",
             again,
         )
     return Refusal(

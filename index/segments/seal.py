@@ -262,7 +262,7 @@ class _Parts(NamedTuple):
 def _probed(parts: _Parts, to: Build) -> tuple[Coded | None, Decided | None]:
     """Return the codes of rows, and what was decided of them; None for what there is not."""
     config, vectors = to.config, parts.rows.vectors
-    coded = parts.rows.coded if parts.rows.encoding == config.encoding else None
+    coded = parts.rows.coded if _stay(parts.rows, config) else None
     renewed = coded is not None
     coded = coded or _coded(vectors, to, _bits(config))
     bits = _bits(config) if coded is None else coded.encoder.bits
@@ -303,6 +303,13 @@ def _probed(parts: _Parts, to: Build) -> tuple[Coded | None, Decided | None]:
         usual = usual_distance(sample, walks(decided.bits, decided.effort))
         decided = decided._replace(probed=decided.probed._replace(usual=usual))
     return made[decided.bits], decided
+
+
+def _stay(rows: LiveRows, config: VectorConfig) -> bool:
+    """Tell whether codes are what is wanted; a size that was asked for by name is that one."""
+    if rows.coded is None or rows.encoding != config.encoding:
+        return False
+    return not config.fixed_encoding or rows.coded.encoder.bits == _bits(config)
 
 
 def _find(segment: Sealed, config: VectorConfig, closest_rows: ClosestRows) -> Find:

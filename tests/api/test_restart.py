@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import signal
 import time
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -45,14 +46,16 @@ def upload(client: QdrantClient, corpus: Corpus, metadata: dict[str, Any]) -> No
     size = corpus.base.shape[1]
     space = models.VectorParams(size=size, distance=models.Distance.COSINE)
     assert client.create_collection(NAME, vectors_config=space, metadata=metadata)
-    client.upload_collection(
-        NAME,
-        vectors=corpus.base[:POINTS],
-        payload=({"n": n, "text": f"passage {n}"} for n in range(POINTS)),
-        ids=range(POINTS),
-        batch_size=256,
-        wait=True,
-    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # that it was told to come again
+        client.upload_collection(
+            NAME,
+            vectors=corpus.base[:POINTS],
+            payload=({"n": n, "text": f"passage {n}"} for n in range(POINTS)),
+            ids=range(POINTS),
+            batch_size=256,
+            wait=True,
+        )
 
 
 def answers(client: QdrantClient, corpus: Corpus, **parameters: Any) -> list[Any]:

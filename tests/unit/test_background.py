@@ -104,3 +104,29 @@ def test_a_priority_that_may_not_be_set_is_left(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(os, "getpriority", lambda *_: 15)
     background._lower_priority()
     assert asked == [15]
+
+
+def test_merging_looks_now_and_then_whether_any_collection_waits_for_its_thread(
+    collection_of: OpenCollection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, other = collection_of(config_of(4)), collection_of(config_of(4))
+    looks = list[int]()
+
+    def delay(upkeep: Upkeep) -> float | None:
+        looks.append(1)
+        return due.get(upkeep)
+
+    due: dict[Upkeep, float | None] = {one.upkeep: 5.0}
+    monkeypatch.setattr(Upkeep, "compact_delay", delay)
+    work = Background(lambda: [one.upkeep, other.upkeep])
+    is_wanted = background._Wanted(work._due)
+    assert not is_wanted()
+    due[other.upkeep] = 0
+    assert not is_wanted()
+    assert len(looks) == 2
+    monkeypatch.setattr(background, "_LOOK_SECONDS", 0.0)
+    is_wanted = background._Wanted(work._due)
+    assert is_wanted()
+    due.clear()
+    assert is_wanted()  # until the merge has ended
+    assert not background._Wanted(work._due)()

@@ -12,9 +12,11 @@ import pytest
 
 from app.health.conditions import status_of, told_of
 from index import Collection, CollectionConfig, Distance, MaintenanceConfig, SearchRequest
+from index.backlog import LEAST_ROWS
 from index.changes import Changes, NewRows, apply
 from index.config import VectorConfig
 from index.errors import Damaged, StorageFull
+from index.pacing import Refused, SealRate, Wait
 from index.replacing import Replacing
 from index.segments import graph, seal
 from index.segments.growing import Growing
@@ -121,6 +123,7 @@ def test_builders_get_more_of_the_cores_the_more_waits(
         return build(*arguments, **options)
 
     monkeypatch.setattr(seal, "build", look)
+    monkeypatch.setattr(SealRate, "lateness", 0.0)  # whatever else takes the cores
     for start in range(0, 1_800, 300):
         insert(collection, start, 300)
     collection.upkeep.seal()
@@ -158,6 +161,58 @@ def test_full_segments_are_merged_once_no_rows_come(
         assert sorted(segments(collection)) == merged
     assert (collection.upkeep.merge_delay(), folders(collection)) == (None, 4)
     assert collection.count() == 501
+
+
+def test_a_merge_leaves_its_thread_to_work_that_is_due(
+    collection_of: OpenCollection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    collection = collection_of(settings(seal_rows=100))
+    for start in range(0, 200, 100):
+        insert(collection, start, 100)
+        collection.upkeep.seal()
+    with monkeypatch.context() as patched:
+        patched.setattr("index.upkeep._MERGE_SECONDS", 0)
+        assert collection.upkeep.merge_delay() == 0
+        collection.upkeep.merge(lambda: True)
+    assert (segments(collection), folders(collection)) == ([100, 100], 2)
+    delay = collection.upkeep.merge_delay()
+    assert delay is not None and delay > 1  # and not at once
+    assert (collection.upkeep.last_error, collection.upkeep.put_off) == (None, None)
+    collection.upkeep.merge()
+    assert segments(collection) == [200]
+
+
+def test_writes_are_told_when_it_is_compaction_that_fails(
+    collection_of: OpenCollection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    collection = collection_of(settings(seal_rows=1_000, tier_factor=4))
+    for start in range(0, 60, 10):
+        insert(collection, start, 10)
+        collection.upkeep.seal()
+
+    def fail(*_: object) -> None:
+        raise OSError("a segment cannot be read")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Replacing, "_write", fail)
+        collection.upkeep.compact()
+    assert collection.pacing.backlog().stalled is None  # there is room for more
+    monkeypatch.setattr("index.upkeep._EXCESS", 2)
+    assert isinstance(refused := collection.pacing.ask(1, 2), Refused)
+    assert "cannot be read" in (refused.backlog.stalled or "")
+    assert collection.pacing.refused == {"backlog": 0, "stalled": 1}
+    collection.upkeep.compact()
+    assert collection.pacing.backlog().stalled is None
+    assert isinstance(collection.pacing.ask(1, 2), Wait)
+
+
+def test_so_few_rows_as_are_scanned_at_once_hold_no_write_up(
+    collection_of: OpenCollection,
+) -> None:
+    collection = collection_of(settings(seal_rows=100))
+    insert(collection, 0, 900)
+    assert collection.pacing.backlog().limit == 2 * LEAST_ROWS
+    assert collection.pacing.ask(1_000, 0) == Wait(0.0)
 
 
 def test_a_merge_that_fails_is_told_and_tried_later(
@@ -212,11 +267,11 @@ def test_more_full_segments_than_are_left_are_compacted_while_rows_come(
 def test_work_that_brings_rows_by_itself_rests_while_many_wait(
     collection_of: OpenCollection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    collection = collection_of(settings(seal_rows=100))
-    insert(collection, 0, 100)
+    collection = collection_of(settings(seal_rows=1_000))
+    insert(collection, 0, 1_000)
     monkeypatch.setattr("index.upkeep._LONGEST_REST", 600)
     collection.upkeep.rest()
-    insert(collection, 100, 100)
+    insert(collection, 1_000, 1_000)
     resting = threading.Thread(target=collection.upkeep.rest)
     resting.start()
     assert resting.is_alive()

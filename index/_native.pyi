@@ -3,6 +3,7 @@
 ValueError: shapes or values that do not fit together.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,7 @@ class Stopped(Exception): ...  # from every call that searches, in a thread whos
 def make_current(stop: Stop | None) -> None: ...
 def is_stopped() -> bool: ...
 def row_sums(seed: int, rows: list[tuple[Any, ...]]) -> list[int]: ...
+def column_sums(seed: int, columns: Sequence[list[Any]]) -> list[int]: ...
 def other_sums(
     seed: int,
     rows: list[tuple[Any, ...]],

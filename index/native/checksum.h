@@ -24,17 +24,16 @@ class Crc32c {
     const auto* at = static_cast<const uint8_t*>(data);
     uint32_t crc = state_;
     for (; size >= 8; size -= 8, at += 8) crc = with_eight(crc, at);
-    for (; size > 0; --size, ++at) crc = crc >> 8 ^ tables()[0][(crc ^ *at) & 0xFF];
+    for (; size > 0; --size, ++at) crc = with_one(crc, *at);
     state_ = crc;
   }
 
   // A kind of value and a number, as nine bytes, the number's lowest first.
   void add(char kind, uint64_t value) {
-    uint8_t text[9];
-    text[0] = static_cast<uint8_t>(kind);
+    uint8_t text[8];
     for (int place = 0; place < 8; ++place)
-      text[1 + place] = static_cast<uint8_t>(value >> 8 * place & 0xFF);
-    add(text, sizeof text);
+      text[place] = static_cast<uint8_t>(value >> 8 * place & 0xFF);
+    state_ = with_eight(with_one(state_, static_cast<uint8_t>(kind)), text);
   }
 
   uint32_t value() const { return ~state_; }
@@ -46,8 +45,14 @@ class Crc32c {
     std::memcpy(&word, at, sizeof word);
     return static_cast<uint32_t>(_mm_crc32_u64(crc, word));
   }
+
+  static uint32_t with_one(uint32_t crc, uint8_t byte) { return _mm_crc32_u8(crc, byte); }
 #else
   static uint32_t with_eight(uint32_t crc, const uint8_t* at) { return by_tables(crc, at); }
+
+  static uint32_t with_one(uint32_t crc, uint8_t byte) {
+    return crc >> 8 ^ tables()[0][(crc ^ byte) & 0xFF];
+  }
 #endif
 
   static uint32_t by_tables(uint32_t crc, const uint8_t* at) {

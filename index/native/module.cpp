@@ -98,6 +98,11 @@ bool add_value(Crc32c& sum, PyObject* value) {
   return true;
 }
 
+void require_value(Crc32c& sum, PyObject* value) {
+  require(add_value(sum, value),
+          "a value must be None, bytes, a string, a float or an integer of 64 bits");
+}
+
 PyObject* row_at(const nb::list& rows, Py_ssize_t place) {
   PyObject* row = PyList_GET_ITEM(rows.ptr(), place);
   require(PyTuple_CheckExact(row), "rows must be tuples");
@@ -110,8 +115,22 @@ nb::list row_sums(uint32_t seed, const nb::list& rows) {
     PyObject* row = row_at(rows, place);
     Crc32c sum(seed);
     for (Py_ssize_t column = 0; column < PyTuple_GET_SIZE(row); ++column)
-      require(add_value(sum, PyTuple_GET_ITEM(row, column)),
-              "a value must be None, bytes, a string, a float or an integer of 64 bits");
+      require_value(sum, PyTuple_GET_ITEM(row, column));
+    sums.append(static_cast<int32_t>(sum.value()));
+  }
+  return sums;
+}
+
+// The same of rows that are given column by column, each as long as the others.
+nb::list column_sums(uint32_t seed, const std::vector<nb::list>& columns) {
+  require(!columns.empty(), "rows must have columns");
+  const Py_ssize_t rows = PyList_GET_SIZE(columns[0].ptr());
+  for (const nb::list& column : columns)
+    require(PyList_GET_SIZE(column.ptr()) == rows, "columns must be as long as each other");
+  nb::list sums;
+  for (Py_ssize_t place = 0; place < rows; ++place) {
+    Crc32c sum(seed);
+    for (const nb::list& column : columns) require_value(sum, PyList_GET_ITEM(column.ptr(), place));
     sums.append(static_cast<int32_t>(sum.value()));
   }
   return sums;
@@ -793,6 +812,7 @@ NB_MODULE(_native, m) {
       .def("take", &PyBuild::take);
 
   m.def("row_sums", &row_sums, "seed"_a, "rows"_a);
+  m.def("column_sums", &column_sums, "seed"_a, "columns"_a);
   m.def("other_sums", &other_sums, "seed"_a, "rows"_a, "columns"_a, "at"_a, "may_lack"_a = false);
 
   m.def("roaring_of", &roaring_of, "flags"_a);

@@ -20,8 +20,8 @@ All slots are collection-wide, ascending and never used twice; numbers are those
   superseded  folders that may be deleted unless another table lists them: planned, or replaced
 
 Each row has a checksum over its columns (``index.storage.sums``), and ``position`` counts the
-rows of the tables that are read as a whole, by triggers. The texts of all this have a checksum
-too, a setting (``index.storage.schema_sum``).
+rows of the tables that are read as a whole, by triggers or by who writes them. The texts of all
+this have a checksum too, a setting (``index.storage.schema_sum``).
 
 Formats: 1, the first; 2, points are numbered and payload fields indexed; 3, vectors have versions;
 4, vectors have datatypes, in whose numbers rows are staged, and seqs of points are known on open;
@@ -111,8 +111,9 @@ def count_columns() -> Iterator[str]:
 def triggers() -> Iterator[str]:
     """Yield the triggers of a store.
 
-    They keep ``superseded``: no line of a folder goes without them. And they count rows. A line
-    that is replaced counts as deleted, for connections with ``recursive_triggers``.
+    They keep ``superseded``: no line of a folder goes without them. And they count rows, but not
+    dead slots, which come by thousands. A line that is replaced counts as deleted, for connections
+    with ``recursive_triggers``.
     """
     for table, name in LISTING.items():
         yield (
@@ -124,7 +125,7 @@ def triggers() -> Iterator[str]:
             f"CREATE TRIGGER {table}_listed AFTER INSERT ON {table} WHEN new.{name} IS NOT NULL"
             f" BEGIN DELETE FROM superseded WHERE name = new.{name}; END"
         )
-    for table in COUNTED:
+    for table in (name for name in COUNTED if name != "dead"):
         for event, by in (("INSERT", "+ 1"), ("DELETE", "- 1")):
             yield (
                 f"CREATE TRIGGER {table}_{event.lower()} AFTER {event} ON {table} BEGIN"

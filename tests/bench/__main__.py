@@ -19,6 +19,7 @@ from tests.bench import (
     leaving,
     payload,
     rest,
+    rows,
     scans,
     scroll,
     sparse,
@@ -34,6 +35,7 @@ PARTS = (
     "filtered",
     "payload",
     "scroll",
+    "rows",
     "sparse",
     "versions",
     "rest",
@@ -43,7 +45,7 @@ PARTS = (
     "backlog",
 )
 _SYNTHETIC = ("graphs", "backlog")  # parts that may have any number of rows
-_TEXTS = ("payload", "scroll", "versions")  # parts that need the folder itself
+_TEXTS = ("payload", "scroll", "rows", "versions")  # parts that need the folder itself
 
 
 def main() -> int:
@@ -112,6 +114,7 @@ def _measure(part: str, corpus: Corpus, arguments: argparse.Namespace) -> Iterat
         ),
         "payload": lambda: payload.measure(arguments.vectors, rounds),
         "scroll": lambda: scroll.measure(arguments.vectors, rounds),
+        "rows": lambda: rows.measure(arguments.vectors, rounds),
         "sparse": lambda: sparse.measure(arguments.vectors, rounds),
         "versions": lambda: versions.measure(arguments.vectors, rounds),
         "wire": wire.measure,

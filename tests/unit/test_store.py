@@ -3,6 +3,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,8 +11,8 @@ import pytest
 from index.errors import CollectionNotFound, Damaged, StorageFull, UnknownFormat
 from index.storage.checked import Summed
 from index.storage.entries import Position, SegmentEntry, StagedRows
-from index.storage.ids import pack_ids
-from index.storage.reader import Reader
+from index.storage.ids import Key, pack_ids
+from index.storage.reader import Reader, is_ascending
 from index.storage.schema import connect, create_store
 from index.storage.store import Store
 from tests.damage import rewrite
@@ -78,6 +79,47 @@ def test_a_failed_transaction_leaves_nothing(store: Store) -> None:
         raise RuntimeError
     assert store.find([1], with_payload=False) == {}
     assert store.dead().size == 0
+
+
+@pytest.mark.parametrize("by_triggers", [False, True])
+def test_dead_slots_are_counted_once(by_triggers: bool, store: Store) -> None:
+    if by_triggers:  # as stores were made before
+        for event, by in (("INSERT", "+ 1"), ("DELETE", "- 1")):
+            store._connection.execute(
+                f"CREATE TRIGGER dead_{event.lower()} AFTER {event} ON dead BEGIN"
+                f" UPDATE position SET dead_rows = dead_rows {by}; END"
+            )
+    with store.transaction():
+        store.bury(np.array([4, 9, 4, 7], dtype=np.uint64))
+        store.bury(np.array([7, 11], dtype=np.uint64))
+    store.require_counts("dead")
+    with store.transaction():
+        store.unbury(np.array([7, 8], dtype=np.uint64))
+        store.unbury(np.array([], dtype=np.uint64))
+    store.require_counts("dead")
+    assert store.dead().tolist() == [4, 9, 11]
+
+
+def test_order_is_required_of_keys_of_any_kind(path: Path, store: Store) -> None:
+    uuids = [bytes([n]) * 16 for n in range(4)]
+    reader = Reader(path, "c", store.summed)
+    ascending: list[tuple[list[Key], Key | None]] = [
+        ([], 5), ([1, 2, 9], None), ([1, 2], 1), ([-5, 3, *uuids], -6), (uuids, uuids[0]),
+        (uuids, 1 << 62), ([*uuids[1:]], uuids[0]),
+    ]  # fmt: skip
+    others: list[tuple[list[Any], Key | None]] = [
+        ([1, 1], None), ([2, 1], None), ([1, 2], 2), ([uuids[0], 1], None), ([1, 2], uuids[0]),
+        ([uuids[1], uuids[0]], None), (uuids, uuids[1]), ([b"short"], None), ([1, "2"], None),
+        ([1, None], None), ([1, 2.0], None), ([b"a", b"b" * 16], None),
+    ]  # fmt: skip
+    for keys, start in ascending:
+        reader.require_order(keys, start)
+    for keys, start in others:
+        assert not is_ascending(keys, start)
+        with pytest.raises(Damaged):
+            reader.require_order(keys, start)
+    assert is_ascending([1, 2, 9], 1) and is_ascending(uuids, uuids[0])
+    reader.close()
 
 
 def test_staged_rows_come_back_until_they_are_sealed(store: Store) -> None:

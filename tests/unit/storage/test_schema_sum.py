@@ -22,7 +22,7 @@ from tests.points import config_of
 from tests.stores import bring_back_to_format_5
 
 FLIPS = 500
-SILENT = b"UPDATE position SET dead_rows = dead_rows + 1"  # one bit makes it minus
+SILENT = b"UPDATE position SET staged_rows = staged_rows + 1"  # one bit makes it minus
 
 
 @pytest.fixture
@@ -69,7 +69,9 @@ def test_a_text_of_good_sql_is_told_as_the_schema(path: Path) -> None:
         Store.open(path)
 
 
-@pytest.mark.parametrize("statement", ["DROP TRIGGER dead_insert", "CREATE INDEX a ON dead (slot)"])
+@pytest.mark.parametrize(
+    "statement", ["DROP TRIGGER staged_insert", "CREATE INDEX a ON dead (slot)"]
+)
 def test_what_is_gone_or_added_is_told(path: Path, statement: str) -> None:
     change(path, statement)
     with pytest.raises(Damaged, match="checksum of the schema"):

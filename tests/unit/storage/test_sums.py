@@ -41,6 +41,17 @@ def test_sums_agree_with_their_definition(check: object) -> None:
     assert check.sums(rows) == [plain_sum(check.seed, row) for row in rows]
 
 
+def test_sums_of_columns_are_those_of_rows() -> None:
+    draw = random.Random(6)
+    rows = [tuple(draw.choices(VALUES, k=4)) for _ in range(300)]
+    columns = [[row[at] for row in rows] for at in range(4)]
+    assert PLACE.sums_of(*columns) == PLACE.sums(rows)
+    assert PLACE.sums_of([], []) == []
+    for wrong in ([[1], [1, 2]], [[1], [object()]], []):
+        with pytest.raises(ValueError):
+            PLACE.sums_of(*wrong)
+
+
 def test_each_other_row_has_another_sum() -> None:
     rows = [(0, 1, 2, b"12345678"), (0, 1, 2, "12345678"), (0, 1, None, b"12345678"),
             (0, 1, 2.0, b"12345678"), (1, 0, 2, b"12345678"), (0, 1, 2, b"1234567"),

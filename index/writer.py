@@ -45,13 +45,24 @@ from index.storage.store import Store
 from index.storage.tidying import are_gone
 from index.versions.registry import FittedByColumns, bridges_of
 from index.view import View
-from index.writes import Group, PayloadChanges, Write, filter_of, frees, size_of
+from index.writes import (
+    Group,
+    PayloadChanges,
+    Write,
+    filter_of,
+    frees,
+    part_of,
+    size_of,
+    whose_of,
+)
 
 Answer = TypeVar("Answer")
 # a write's seq, or why it failed alone
 Outcome: TypeAlias = int | DamagedPoint | InvalidInput | PointNotFound
 
 GROUP_POINTS = 8_192  # points in one transaction, so that a waiting request is not kept long
+_PARTS = 4  # that a delete is cut into when a full disk has no room for it, and each of these again
+_LEAST_PART = 64  # points that are not cut any further
 _FOLLOWED = 256  # points indexed while filters wait
 
 
@@ -264,15 +275,57 @@ class Writer:
             if self._reserve is not None:
                 self._reserve.release()
             self.store.make_room()
-            return self._commit(writes)
+            return self._commit_or_split(writes)
         if self._reserve is not None:
             self._reserve.refill()
         return outcomes
 
-    def _commit(self, writes: Sequence[Write]) -> list[Outcome]:
+    def _commit_or_split(self, writes: Sequence[Write]) -> list[Outcome]:
+        """Commit writes that free room; one that is too large for what there is, in parts."""
+        try:
+            return self._commit(writes)
+        except StorageFull:
+            if len(writes) > 1 or self._refused is not None:
+                raise
+            return [self._commit_parts(writes[0])]
+
+    def _commit_parts(self, write: Write) -> Outcome:
+        """Commit a write that only takes away in as many transactions as the room asks for.
+
+        Each part makes room for the next. What was carried out stays if a later one fails:
+        asked for once more, the rest is carried out.
+
+        Raises:
+            StorageFull: not even a small part finds room.
+        """
+        numbers = self._meant_by(write)
+        left: Sequence[Any] = whose_of(write) if numbers is None else list(numbers)
+        size, outcomes = len(left) // _PARTS, list[Outcome]()
+        while left:
+            some = left[: max(size, _LEAST_PART)]
+            try:
+                if numbers is None:
+                    outcomes += self._commit([part_of(write, some)])
+                else:
+                    outcomes += self._commit([write], [BitMap(some)])
+            except StorageFull:
+                if len(some) <= _LEAST_PART or self._refused is not None:
+                    raise
+                size = len(some) // _PARTS
+            else:
+                left = left[len(some) :]
+            self.store.make_room()
+        errors = [one for one in outcomes if not isinstance(one, int)]
+        return errors[0] if errors else outcomes[-1]
+
+    def _commit(
+        self, writes: Sequence[Write], meant: Sequence[BitMap | None] | None = None
+    ) -> list[Outcome]:
+        """Carry out writes in one transaction; ``meant`` says whom their filters mean, if known."""
         if self._refused is not None:
             raise StoreFailed(self._refused)
-        meant = [self._meant_by(write) for write in writes]
+        if meant is None:
+            meant = [self._meant_by(write) for write in writes]
         draft = self._numbering.begin()
         group = Group(
             self.store,

@@ -9,7 +9,7 @@ write that changes nothing fails otherwise: the others of its transaction are ca
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
 import numpy as np
@@ -73,6 +73,21 @@ def frees(write: Write) -> bool:
     return isinstance(write, (Deletion, VectorDeletion)) or (
         isinstance(write, PayloadEdit) and write.frees
     )
+
+
+def whose_of(write: Write) -> Keys:
+    """Return the keys of the points that a write without a filter is about."""
+    if isinstance(write, (Upsert, VectorUpdate)):
+        return write.keys
+    assert not isinstance(write.whose, Filter)
+    return write.whose
+
+
+def part_of(write: Write, keys: Keys) -> Write:
+    """Return a write that only takes away, for some of its points. Raises TypeError for others."""
+    if isinstance(write, (Upsert, VectorUpdate)):
+        raise TypeError(f"Only writes that take away have parts, not {type(write).__name__}")
+    return replace(write, whose=keys)
 
 
 def _names_of(write: Write) -> Mapping[str, int]:

@@ -216,5 +216,7 @@ def _require_recorded(
             log_of(path), "answered commits up to number", recorded.commit, f"{reach.commit}{torn}"
         )
     known = [reach] if log is None else [reach, *(one for one in log.commits if one is not None)]
-    if any(one.commit == recorded.commit and one != recorded for one in known):
+    if any(one.commit == recorded.commit and one != recorded for one in known) or any(
+        one.commit == recorded.commit + 1 and one.before != recorded.mark for one in known
+    ):
         raise behind(path, "commits up to", recorded, "others of these numbers")

@@ -338,7 +338,7 @@ def test_what_segments_hold_is_restored(state: State, tmp_path: Path) -> None:
 
     restored = restore(folder)
     assert restored.unread == () and restored.segments == len(segments)
-    assert restored.vectors >= restored.points_without_payload == len(sealed) > 100
+    assert restored.vectors >= restored.points_without_payload == len(sealed) > 64
     with Database.open(tmp_path / "data") as database:
         assert database.damaged() == {}
         found = held(database.get("kept"))

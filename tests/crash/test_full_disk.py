@@ -185,6 +185,42 @@ def test_a_full_disk(room: int, disk: Disk, starter: Starter) -> None:
     server.stop()
 
 
+MANY = 24_000  # points, whose deletion in one transaction needs a log of over 25 MB
+EVERY = {"must_not": [{"has_id": [MANY]}]}
+
+
+@pytest.mark.parametrize(
+    "whose", [{"filter": EVERY}, {"points": [*range(MANY)]}], ids=["filter", "ids"]
+)
+def test_a_full_disk_can_be_emptied(whose: dict[str, object], disk: Disk, starter: Starter) -> None:
+    """Though the log of the deletion finds no room, nor within what was kept for deletes."""
+    server = Server(starter, disk.folder)
+    server.wait_until_ready()
+    with Client(server.port, PATH) as client:
+        assert client.send("PUT", "", {"vectors": {"size": 4, "distance": "Dot"}})[0] == 200
+        for first in range(0, MANY, 2_000):
+            points = [
+                {"id": one, "vector": [one, 1, 2, 3], "payload": {"a": "x" * 1_200}}
+                for one in range(first, first + 2_000)
+            ]
+            client.ask("PUT", "/points?wait=true", {"points": points})
+    server.stop()
+    server = Server(starter, disk.folder)
+    server.wait_until_ready()
+    time.sleep(1.5)  # until room is kept
+    assert (disk.folder / "reserve").stat().st_size == SIZE
+    disk.set_room(0)
+    with Client(server.port, PATH) as client:
+        assert client.send("POST", "/points/delete?wait=true", whose)[0] == 200
+        assert client.result("POST", "/points/count", {"exact": True})["count"] == 0
+    server.kill()
+    server = Server(starter, disk.folder)
+    server.wait_until_ready()
+    with Client(server.port, PATH) as client:
+        assert client.result("POST", "/points/count", {"exact": True})["count"] == 0
+    server.stop()
+
+
 def test_a_full_disk_shows_until_there_is_room(disk: Disk, starter: Starter) -> None:
     server = Server(starter, disk.folder)
     server.wait_until_ready()

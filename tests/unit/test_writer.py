@@ -6,10 +6,11 @@ from concurrent.futures import Future
 import numpy as np
 import pytest
 
-from index import Collection, Distance
+from index import Collection, Distance, Filter, HasId
 from index import writer as writer_module
-from index.errors import StoreFailed
-from index.types import Vectors
+from index.errors import PointNotFound, StorageFull, StoreFailed
+from index.storage.store import Store
+from index.types import Slots, Vectors
 from tests.conftest import OpenCollection, open_collection
 from tests.points import batch_of, config_of
 
@@ -138,3 +139,55 @@ def test_queued_writes_are_finished_on_close(collection: Collection) -> None:
     let_go.set()
     closing.join()
     assert [future.result() for future in futures] == list(range(1, 21))
+
+
+def with_little_room(
+    collection: Collection, monkeypatch: pytest.MonkeyPatch, most: int
+) -> list[int]:
+    """Let transactions that take away more than ``most`` points find no room; count the others."""
+    carried: list[int] = []
+    whole = Store.bury
+
+    def bury(store: Store, slots: Slots) -> None:
+        if len(slots) > most:
+            raise StorageFull("No space left")
+        carried.append(len(slots))
+        whole(store, slots)
+
+    monkeypatch.setattr(Store, "bury", bury)
+    return carried
+
+
+@pytest.mark.parametrize("by", ["ids", "filter"])
+def test_a_delete_that_finds_no_room_is_carried_out_in_parts(
+    collection: Collection, monkeypatch: pytest.MonkeyPatch, by: str
+) -> None:
+    ids = [*range(3_000)]
+    collection.upsert(batch_of(ids, rows(3_000))).result()
+    carried = with_little_room(collection, monkeypatch, 200)
+    gone = frozenset(ids[:2_500])
+    collection.delete(ids[:2_500] if by == "ids" else Filter(must=(HasId(gone),))).result()
+    assert sum(carried) == 2_500 and max(carried) <= 200
+    assert collection.count() == 500
+    left = collection.scroll(None, 3_000)[0]
+    assert [one.id for one in left] == ids[2_500:]
+
+
+def test_the_first_missing_point_is_told_after_all_parts(
+    collection: Collection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    collection.upsert(batch_of(range(1_000), rows(1_000))).result()
+    with_little_room(collection, monkeypatch, 100)
+    with pytest.raises(PointNotFound, match="5000"):
+        collection.delete_vectors([*range(500), 5_000, *range(500, 900)], [""]).result()
+    assert collection.view.vectors[""].live == 100
+
+
+def test_a_disk_without_room_for_a_small_part_is_full(
+    collection: Collection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    collection.upsert(batch_of(range(1_000), rows(1_000))).result()
+    with_little_room(collection, monkeypatch, 10)
+    with pytest.raises(StorageFull):
+        collection.delete([*range(900)]).result()
+    assert collection.count() == 1_000

@@ -49,6 +49,7 @@ from index.storage.files import (
 )
 from index.storage.reserve import Reserve
 from index.storage.schema import create_store
+from index.storage.unfinished import require_restored
 from index.upkeep import HasRoom, Upkeep
 
 _log = logging.getLogger(__name__)
@@ -329,6 +330,7 @@ class Database:
 
     def _open_one(self, name: str) -> None:
         try:
+            require_restored(self._folder(name))
             self._open[name] = Collection(
                 name,
                 self._folder(name),

@@ -35,6 +35,7 @@ from index.storage.entries import Position
 from index.storage.files import DESCRIPTION, described
 from index.storage.ids import keys_of, unpack_ids
 from index.storage.tidying import LOST, SEGMENTS
+from index.storage.unfinished import note_restored
 from index.types import NamedVectors, Slots
 from index.view import AnySealed
 
@@ -71,6 +72,7 @@ def restore_held(folder: Path) -> Restored:
     with closing(Collection(folder.name, folder, threads=1, changed=lambda: None)) as opened:
         for segment, column in _in_order(folder, opened, restored):
             _write_rows(opened, segment, column, position, restored)
+    note_restored(folder)
     return restored
 
 

@@ -62,7 +62,10 @@ class Scrub:
         if own.began is not None:
             return 0.0
         pause = days * DAY / (_SOONER if own.found else 1.0)
-        return (own.finished or own.since) + pause - time.time()
+        last, now = own.finished or own.since, time.time()
+        if last > now + DAY:  # the clock was ahead then: nothing is known of when that was
+            return 0.0
+        return last + pause - now
 
     def integrity(self) -> Integrity:
         """Return what is known of the collection's files and rows."""

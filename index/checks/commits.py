@@ -10,6 +10,7 @@ from index.checks.stored import Stored
 from index.storage.files import described
 from index.storage.reach import Reach, read_record, record_of
 from index.storage.tidying import SEGMENTS
+from index.storage.unfinished import require_restored
 from index.storage.verify import check_store
 
 RESTORE = (
@@ -22,6 +23,7 @@ def check_at_rest(path: Path, sink: Sink) -> bool:
     """Check log, chain of commits, record and segments against each other; tell of success."""
     told = _Once(sink)
     with telling(told, "log", path):
+        require_restored(path.parent)
         check_store(path)
     return not told.any
 

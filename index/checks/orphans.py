@@ -8,10 +8,12 @@ from pathlib import Path
 from index.checks.findings import Finding, Sink, telling
 from index.checks.stored import Stored
 from index.storage.tidying import ADAPTERS, FIELDS, LOST, SEGMENTS, UNFINISHED
+from index.storage.unfinished import FILE
 
 _OWN = {SEGMENTS, FIELDS, ADAPTERS, LOST}
 _FILES = {"store.sqlite3", "store.sqlite3-wal", "store.sqlite3-shm", "store.reach"}
 _OTHERS = {"store.sqlite3-journal", "store.reach.tmp", "scrub.json", "scrub.tmp"}
+_OTHERS |= {FILE, f"{FILE}.tmp"}
 
 
 def check_orphans(stored: Stored, sink: Sink) -> None:

@@ -7,7 +7,6 @@ any more, as whenever it is opened.
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -22,6 +21,7 @@ from index.doctor.directory import COLLECTIONS, Progress, examine_directory
 from index.doctor.report import Report
 from index.errors import PalimpsestError, ReadOnlyDisk
 from index.restoring import restore_held
+from index.storage.accept import keep_files
 from index.storage.causes import unreadable
 from index.storage.doubled import copy_of
 from index.storage.schema import takes_no_writes
@@ -133,8 +133,7 @@ def _restore(folder: Path, done: _Done) -> list[str]:
 
 
 def _index_anew(folder: Path) -> list[str]:
-    kept = _place(folder / LOST, STORE)
-    shutil.copy2(folder / STORE, kept)
+    kept = keep_files(folder / STORE)
     with closing(Store.open(folder / STORE)) as store, store.transaction():
         store.index_anew()
     return [f"{folder.name}: the index of ids was made anew; the store as it was is {kept}"]
@@ -181,10 +180,13 @@ def _repair_aliases(data: Path, found: Report) -> list[str]:
     both = [data / FILE, copy_of(data / FILE)]
     said = []
     for file in both if lost else [one.file for one in wrong]:
-        if file.exists():
-            kept = _place(data / LOST, file.name)
-            os.rename(file, kept)
-            said.append(f"{file} could not be read, and is kept as {kept}")
+        try:
+            if file.exists():
+                kept = _place(data / LOST, file.name)
+                os.rename(file, kept)
+                said.append(f"{file} could not be read, and is kept as {kept}")
+        except OSError as error:
+            return [*said, f"{file} could not be set aside: {unreadable(file, error)}"]
     return [*said, "the aliases are gone: create them anew"] if lost else said
 
 

@@ -13,10 +13,12 @@ from pathlib import Path
 
 from index.errors import Damaged
 from index.storage.entries import Position
-from index.storage.files import described, open_folder
+from index.storage.files import described, open_folder, sync_folder
 from index.storage.reach import Reach, create_record, read_record, record_of
 from index.storage.schema import FORMAT, check_format, close_commit, connect, store_errors
+from index.storage.syncing import sync
 from index.storage.tidying import LOST, SEGMENTS, UNFINISHED, set_aside
+from index.storage.unfinished import note_restore
 from index.storage.verify import is_log_of, log_of
 
 
@@ -24,12 +26,14 @@ def accept(path: Path) -> Position:
     """Let a store be opened again that lacks what was answered; return where it stands.
 
     Its log is applied as far as it is whole and belongs to it. Segments that it does not list, and
-    those it lists that cannot be read, are set aside.
+    those it lists that are damaged, are set aside. If this was begun before, and cut off, it is
+    where the store stood then. Until ``note_restored`` the collection is not served.
 
     Raises:
         Damaged: the database itself cannot be read.
+        StorageError: one of its other subclasses: a segment could not be read, and may be whole.
     """
-    _keep_files(path)
+    keep_files(path)
     try:
         applies = is_log_of(path)
     except (OSError, ValueError) as error:
@@ -42,8 +46,9 @@ def accept(path: Path) -> Position:
         rows = own.execute("SELECT name, crc32 FROM segments").fetchall()
         unread = [name for name, crc in rows if not _is_whole(path.parent / SEGMENTS / name, crc)]
         listed = {name for name, _ in rows} - {*unread}
+        stands = Position(*own.execute("SELECT seq, slot, points FROM position").fetchone())
+        position = note_restore(path.parent, stands)
         own.executemany("DELETE FROM segments WHERE name = ?", ((name,) for name in unread))
-        position = Position(*own.execute("SELECT seq, slot, points FROM position").fetchone())
         furthest = max((one.commit for one in _reaches(path)), default=0)
         cell = own.execute("SELECT reach FROM position").fetchone()[0] if found >= 5 else None
         reach = Reach.from_bytes(cell) if isinstance(cell, bytes) else None
@@ -63,7 +68,8 @@ def accept(path: Path) -> Position:
     return position
 
 
-def _keep_files(path: Path) -> None:
+def keep_files(path: Path) -> Path:
+    """Copy a store, its log and its record to ``lost+found``, durably; return where. OSError."""
     lost = path.parent / LOST
     lost.mkdir(exist_ok=True)
     number = sum(name.startswith("store-") for name in os.listdir(lost))
@@ -72,12 +78,17 @@ def _keep_files(path: Path) -> None:
     for file in (path, log_of(path), record_of(path)):
         if file.exists():
             shutil.copy2(file, kept)
+            with open(kept / file.name, "rb") as copied:
+                sync(copied.fileno())
+    for parent in (kept, lost, path.parent):
+        sync_folder(parent)
+    return kept
 
 
 def _is_whole(folder: Path, checksum: int) -> bool:
     try:
         open_folder(folder, checksum)
-    except Exception:
+    except (Damaged, LookupError, TypeError, ValueError):
         return False
     return True
 

@@ -2,22 +2,32 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import hashlib
+import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from index import (
     CollectionNotFound,
     CreateAlias,
+    Damaged,
     Database,
     DirectoryLocked,
+    OutOfDescriptors,
+    PointBatch,
     check_directory,
     repair_directory,
+    restoring,
 )
+from index.storage import accept as accepting
+from index.storage.entries import Position
+from index.storage.unfinished import note_restore
 from tests.damage import flip, swap_cells
-from tests.unit.doctor.making import batch, copy, found, make, opened, whole
+from tests.unit.doctor.making import batch, copy, found, make, opened, unchanged, whole
 
 
 @pytest.fixture(scope="module")
@@ -91,6 +101,106 @@ def test_a_lost_log_gives_back_what_segments_hold(trial: Path, tmp_path: Path) -
     assert hashlib.sha256(store).hexdigest() in sums(killed / "collections/c/lost+found")
     [examined] = whole(killed).collections
     assert examined.points == 1_518 + 1_200 and examined.lost_found > 0
+
+
+def cut_back(trial: Path, base: Path) -> Path:
+    """Return a killed directory whose store lacks 1,200 points that are in segments."""
+    folder = trial / "collections/c"
+    store = (folder / "store.sqlite3").read_bytes()
+    with opened(folder) as collection:
+        collection.upsert(batch(range(5_000, 6_200), 9)).result()
+        collection.upkeep.seal()
+        killed = copy(trial, base / "killed")
+    (killed / "collections/c/store.sqlite3-wal").unlink(missing_ok=True)
+    (killed / "collections/c/store.sqlite3").write_bytes(store)
+    return killed
+
+
+@pytest.mark.parametrize("pieces", [0, 1, 7, 20])
+def test_a_restore_that_was_cut_off_is_refused_and_goes_on(
+    trial: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pieces: int
+) -> None:
+    killed = cut_back(trial, tmp_path)
+    whole_one = copy(killed, tmp_path / "uncut")
+    repair_directory(whole_one)
+    monkeypatch.setattr(restoring, "_PIECE", 100)
+    child = os.fork()
+    if child == 0:
+        try:
+            die_after(pieces)
+            repair_directory(killed)
+        finally:
+            os._exit(0)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 9
+    with Database.open(killed, threads=1) as database, pytest.raises(Damaged, match="--repair"):
+        database.get("c")
+    assert any("cut off" in text for text in found(check_directory(killed), "lost"))
+    report = repair_directory(killed)
+    assert any("are gone" in text for text in found(report, "lost"))
+    [examined] = whole(killed).collections
+    assert examined.points == 1_518 + 1_200
+    assert answers(killed) == answers(whole_one)
+
+
+def die_after(pieces: int) -> None:
+    """End this process on the spot once so many pieces have been written."""
+    batch_of, left = restoring._batch, [pieces]
+
+    def counted(*given: Any) -> PointBatch:
+        if not left[0]:
+            os._exit(9)
+        left[0] -= 1
+        return batch_of(*given)
+
+    restoring._batch = counted
+
+
+def test_aliases_that_cannot_be_set_aside_are_told(
+    trial: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (trial / "aliases.json").write_text("damaged")
+
+    def refuse(source: Path, target: Path) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "rename", refuse)
+    report = repair_directory(trial)
+    assert report.exit_status == 1
+    assert any("could not be set aside" in text for text in report.repaired)
+    assert (trial / "aliases.json").read_text() == "damaged"
+
+
+@pytest.mark.parametrize("harm", ["flip", "empty"])
+def test_a_note_of_a_restore_that_cannot_be_read_is_named(trial: Path, harm: str) -> None:
+    folder = trial / "collections/c"
+    note_restore(folder, Position(3, 4, 5))
+    assert note_restore(folder, Position(6, 7, 8)) == Position(3, 4, 5)
+    if harm == "flip":
+        flip(folder / "restoring.json", 8 * 40)
+    else:
+        (folder / "restoring.json").write_bytes(b"")
+    before = unchanged(folder / "segments")
+    assert any("restoring.json" in text for text in found(check_directory(trial), "lost"))
+    with Database.open(trial, threads=1) as database, pytest.raises(Damaged, match="restoring"):
+        database.get("c")
+    assert repair_directory(trial).exit_status == 1
+    assert unchanged(folder / "segments") == before
+
+
+def test_a_segment_that_cannot_be_read_just_now_is_not_given_up(
+    trial: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    killed = cut_back(trial, tmp_path)
+
+    def refused(path: Path, checksum: int) -> None:
+        raise OutOfDescriptors("too many open files")
+
+    monkeypatch.setattr(accepting, "open_folder", refused)
+    with pytest.raises(OutOfDescriptors):
+        restoring.restore(killed / "collections/c")
+    monkeypatch.undo()
+    restoring.restore(killed / "collections/c")
+    assert whole(killed).collections[0].points == 1_518 + 1_200
 
 
 def test_originals_that_are_damaged_are_named_and_left(trial: Path) -> None:

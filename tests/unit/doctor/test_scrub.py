@@ -200,6 +200,15 @@ def test_one_that_was_never_scrubbed_is_due_a_period_after_it_was_first_seen(
     assert own.due_in(4) <= 0
 
 
+def test_a_clock_that_was_years_ahead_puts_no_scrub_off(tmp_path: Path) -> None:
+    ahead = time.time() + 3_000 * 86_400
+    for progress in (Progress(since=ahead), Progress(since=3.0, finished=ahead)):
+        write_progress(tmp_path, progress)
+        assert Scrub(tmp_path / "store.sqlite3", lambda finding: None).due_in(7) <= 0
+    write_progress(tmp_path, Progress(since=3.0, finished=time.time() + 60))  # a step of the clock
+    assert 6 * 86_400 < Scrub(tmp_path / "store.sqlite3", lambda finding: None).due_in(7)
+
+
 def test_a_row_that_is_not_what_was_written_is_named_until_a_pass_finds_it_whole(
     folder: Path,
 ) -> None:

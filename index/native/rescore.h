@@ -49,6 +49,8 @@ inline constexpr float kOpenWidth = 2.0f / 1.9f;  // to go on beyond the candida
 inline constexpr float kRoundedQuery = 1.4f;  // int8 queries are off by as much as 8-bit codes are
 // Of the nodes a walk expands: a row that comes to the first places later says that more will.
 inline constexpr double kLate = 0.3, kLateOfLarge = 0.75;
+// Times the share of the candidates that is watched: a walk comes to the last of them that late.
+inline constexpr double kLatePerShare = 2.0;
 inline constexpr size_t kScannedPerEf =
     128;                             // rows: more are walked to again before all are scanned
 inline constexpr size_t kWider = 4;  // times ef

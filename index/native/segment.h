@@ -47,10 +47,12 @@ bool missed_one(const Rows& rows, size_t n, const Scorer& scorer, const Raw& raw
 }
 
 // Whether rows still came to the first places late in a walk, so that more are likely to.
-inline bool is_unsettled(const Scratch& s, const SearchCounts& counts, bool is_large) {
+inline bool is_unsettled(const Scratch& s, const SearchCounts& counts, bool is_large,
+                         double share) {
   const auto whole = static_cast<double>(counts.visited - s.walk_began);
   const auto gained = static_cast<double>(s.last_gain - s.walk_began);
-  return gained > (is_large ? kLateOfLarge : kLate) * whole;
+  const double late = std::max(kLate, std::min(kLatePerShare * share, kLateOfLarge));
+  return gained > (is_large ? kLateOfLarge : late) * whole;
 }
 
 // Whether an answer is no farther than answers in this segment are, whose walks a probe trusts.
@@ -66,7 +68,7 @@ struct Walked {
 };
 
 template <typename Rows, typename Scorer, typename Raw>
-Walked end_walk(const SegmentView& v, const Rows& rows, const Pool& pool, size_t k,
+Walked end_walk(const SegmentView& v, const Rows& rows, const Pool& pool, size_t k, size_t ef,
                 const Depth& depth, bool is_large, const Scorer& scorer, const Raw* raw,
                 const ErrorBound& bound, Scratch& s, SearchCounts& counts) {
   const auto rescored = [&](const Depth& to) {
@@ -82,7 +84,8 @@ Walked end_walk(const SegmentView& v, const Rows& rows, const Pool& pool, size_t
       return {std::move(found.hits), false, false};
   }
   Rescored found = rescored(depth);
-  const bool is_open = found.is_open(depth.sure) || is_unsettled(s, counts, is_large);
+  const auto share = static_cast<double>(depth.sure) / static_cast<double>(ef);
+  const bool is_open = found.is_open(depth.sure) || is_unsettled(s, counts, is_large, share);
   const bool has_missed =
       raw == nullptr ? missed_one(rows, v.n, scorer, scorer, found.hits, depth.sure, counts)
                      : missed_one(rows, v.n, scorer, *raw, found.hits, depth.sure, counts);
@@ -106,7 +109,8 @@ std::optional<std::vector<Candidate>> walk_until_sure(const SegmentView& v, cons
     s.walk_began = s.last_gain = counts.visited;
     const Pool* pool = walk(scorer, s, times);
     if (pool == nullptr) return std::nullopt;
-    Walked walked = end_walk(v, rows, *pool, k, depth, is_large, scorer, raw, bound, s, counts);
+    Walked walked =
+        end_walk(v, rows, *pool, k, times * ef, depth, is_large, scorer, raw, bound, s, counts);
     if (!walked.is_open && !walked.has_missed) return std::move(walked.hits);
     counts.extended = 1;
     if (is_large && !walked.has_missed && times == 1) continue;
@@ -129,7 +133,7 @@ std::optional<std::vector<Candidate>> search_by(const SegmentView& v, const floa
   const auto* kept = v.kept.rows != nullptr ? &raw : nullptr;
   std::optional<std::vector<Candidate>> hits;
   if (v.encoder == nullptr) {
-    const Depth unscored{0, depth.ending, depth.sure};
+    const Depth unscored{0, depth.ending, depth.sure, depth.usual};
     hits = walk_until_sure(v, rows, k, ef, unscored, raw, kept, s, counts, walk);
   } else {
     v.encoder->prepare(query, s.query);

@@ -17,7 +17,7 @@ from tests.conftest import OpenCollection
 from tests.points import config_of
 from tests.unit.segments.bad import sealed, with_links_cut
 
-SIZE = 32
+SIZE = 16
 
 
 def spread_rows(rng: np.random.Generator, n: int = 12_000) -> Vectors:

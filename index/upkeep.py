@@ -269,18 +269,31 @@ class Upkeep:
             self._checkpoints.trim()
 
     def improve_delay(self) -> float | None:
-        """Return in how many seconds dearer kinds of adapters may be tried; None for none."""
-        if self._stopped.is_set() or self._versions.fitting.improvable() is None:
+        """Return in how many seconds there is work that no one waits for; None for none.
+
+        It is to read the index of ids of a large store, and to try dearer kinds of adapters.
+        """
+        if self._stopped.is_set():
             return None
-        return max(
-            self._retry_delay("improve", [""]), _BUSY_SECONDS if self._versions.fitting.busy else 0
-        )
+        ids_are_due = self._writer.store.ids.is_due
+        delays = [self._retry_delay("ids", [""]) if ids_are_due else None, self._dearer_delay()]
+        return min((one for one in delays if one is not None), default=None)
+
+    def _dearer_delay(self) -> float | None:
+        if self._versions.fitting.improvable() is None:
+            return None
+        busy = _BUSY_SECONDS if self._versions.fitting.busy else 0
+        return max(self._retry_delay("improve", [""]), busy)
 
     def improve(self) -> None:
-        """Try the dearer kinds of an adapter."""
-        self._quietly(
-            "improve", "trying further kinds of an adapter", self._versions.fitting.improve
-        )
+        """Read the index of ids once, and try the dearer kinds of an adapter."""
+        ids = self._writer.store.ids
+        if ids.is_due and not self._retry_delay("ids", [""]):
+            self._quietly("ids", "reading the index of ids", lambda: ids.read(self._stopped.is_set))
+        if not self._dearer_delay():
+            self._quietly(
+                "improve", "trying further kinds of an adapter", self._versions.fitting.improve
+            )
 
     def _quietly(self, kind: str, text: str, work: Callable[[], None]) -> None:
         """Do what no one waits for: it is not shown as running."""

@@ -4,14 +4,17 @@ SQLite finds points by id through an index of its own, which carries no checksum
 wrong shows as a row that is not what was written, one that is missing shows as nothing at all. So
 the first miss since a store was opened has the whole index read and held against the rows. A row
 whose own id was changed is known by its checksum, which is right with the id it had.
+
+Of a large store that is left to the background, step by step (``read``): nobody waits for it, and
+until it is done a miss is believed.
 """
 
 from __future__ import annotations
 
 import sqlite3
 import threading
-from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -20,15 +23,23 @@ from index.errors import DamagedPoint
 from index.stops import check_stop
 from index.storage.checked import Spared, Summed, damaged_place
 from index.storage.ids import Key, id_of_key, order_of
+from index.storage.schema import connect, store_errors
 from index.storage.sums import PLACE, Row
 from index.waiting import require_patience
 
 _ROWS = 4_096  # of one look
+AT_ONCE = 100_000  # points, whose index is read by the first who misses one: about .1 s
 _WALK = "SELECT number, id, seq, slots, checksum FROM points ORDER BY id"
 _COUNT = "SELECT count(*) FROM points NOT INDEXED"
 _NOT_LED_TO = (
     "SELECT row.id, row.number FROM points AS row NOT INDEXED LEFT JOIN points AS led"
     " INDEXED BY sqlite_autoindex_points_1 ON led.id = row.id WHERE led.number IS NOT row.number"
+)
+_STEP = (
+    "SELECT row.number, row.id, row.seq, row.slots, row.checksum, led.number"
+    " FROM points AS row NOT INDEXED LEFT JOIN points AS led"
+    " INDEXED BY sqlite_autoindex_points_1 ON led.id = row.id"
+    f" WHERE row.number > ? ORDER BY row.number LIMIT {_ROWS}"
 )
 _ROWS_THEMSELVES = "SELECT number, id, seq, slots, checksum FROM points NOT INDEXED"
 _MOST_DOUBTFUL = 256
@@ -43,14 +54,49 @@ class _Known:
     doubtful: Sequence[Row]
 
 
-class IdIndex:
-    """That of one store; any thread, with a connection of its own."""
+_NOTHING = _Known({}, ())
 
-    def __init__(self, path: Path, summed: Summed) -> None:
+
+class IdIndex:
+    """That of one store; any thread, with a connection of its own.
+
+    ``later``: it is read in the background, by ``read``.
+    """
+
+    def __init__(self, path: Path, summed: Summed, *, later: bool = False) -> None:
         self._path = path
         self._summed = summed
+        self._later = later
         self._lock = threading.Lock()
         self._found: _Known | None = None
+
+    @property
+    def is_due(self) -> bool:
+        """Whether it is to be read in the background."""
+        return self._later and self._found is None
+
+    def read(self, is_stopped: Callable[[], bool]) -> None:
+        """Read the index in steps that hold up no checkpoint, until told to stop.
+
+        Each row is looked up by the id that it has, on a connection of its own.
+
+        Raises:
+            StorageError: the store could not be read.
+        """
+        lost: dict[Key, int] = {}
+        doubtful: list[Row] = []
+        last = -1
+        may_lack = not self._summed.complete
+        with store_errors(self._path), closing(connect(self._path)) as own:
+            own.execute("PRAGMA query_only = ON")
+            while rows := own.execute(_STEP, (last,)).fetchall():
+                if is_stopped():
+                    return
+                bad = PLACE.bad(rows, [0, 1, 2, 3], 4, may_lack=may_lack)
+                doubtful += [rows[place][:5] for place in bad[: _MOST_DOUBTFUL - len(doubtful)]]
+                lost.update((row[1], row[0]) for row in rows if row[5] != row[0])
+                last = rows[-1][0]
+        self._found = _Known(lost, doubtful)
 
     def require_absent(
         self, connection: sqlite3.Connection, keys: Iterable[Key], spared: Spared | None = None
@@ -65,7 +111,7 @@ class IdIndex:
         Raises:
             NotYetApplied: the index has to be read first, and the caller is within ``at_once``.
         """
-        known = self._found or self._known(connection)
+        known = self._known(connection)
         for key in keys if known.lost or known.doubtful else ():
             if key in known.lost:
                 number, error = known.lost[key], DamagedPoint(self._path, id_of_key(key), _LOST)
@@ -79,15 +125,17 @@ class IdIndex:
 
     def lost(self, connection: sqlite3.Connection) -> dict[int, DamagedPoint]:
         """Return the points that the index does not lead to, by number; raises as above."""
-        known = (self._found or self._known(connection)).lost
+        known = self._known(connection).lost
         return {n: DamagedPoint(self._path, id_of_key(key), _LOST) for key, n in known.items()}
 
     def is_damaged(self, connection: sqlite3.Connection) -> bool:
         """Tell whether the index, or the rows it leads to, were seen to be damaged."""
-        known = self._found or self._known(connection)
+        known = self._known(connection)
         return bool(known.lost or known.doubtful)
 
     def _known(self, connection: sqlite3.Connection) -> _Known:
+        if self._found is not None or self._later:
+            return self._found or _NOTHING
         require_patience(f"{self._path}: the index of ids is being read")
         with self._lock:
             if self._found is None:

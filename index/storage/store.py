@@ -33,7 +33,7 @@ from index.storage.checkpoints import Checkpoints
 from index.storage.demand import DemandTable
 from index.storage.entries import Held, Position, SegmentEntry, StagedRows
 from index.storage.fields import FieldTable
-from index.storage.id_index import IdIndex
+from index.storage.id_index import AT_ONCE, IdIndex
 from index.storage.ids import Key, ids_from_bytes, ids_to_bytes
 from index.storage.migrate import migrate
 from index.storage.reach import Reach, Record, record_of
@@ -103,7 +103,8 @@ class Store:
         self.reach = reach  # of the last commit; any thread may look
         self._record = record
         self.summed = Summed(is_summed(connection))
-        self.ids = IdIndex(path, self.summed)
+        is_large = not self.read_only and _points(connection) > AT_ONCE
+        self.ids = IdIndex(path, self.summed, later=is_large)
         self.superseded = SupersededTable(connection)
         self.fields = FieldTable(path, connection)
         self.adapters = AdapterTable(path, connection)
@@ -508,6 +509,11 @@ def _reach(path: Path, connection: sqlite3.Connection, expected: Reach | None) -
     if reach is None or expected not in (None, reach):
         raise behind(path, "commits up to", expected or "a number", reach or "none")
     return reach
+
+
+def _points(connection: sqlite3.Connection) -> int:
+    row = connection.execute("SELECT points FROM position").fetchone()
+    return row[0] if row and isinstance(row[0], int) else 0  # told when it is read in earnest
 
 
 def _cells(slots: NDArray[np.uint64]) -> list[bytes]:

@@ -25,6 +25,8 @@ from index.storage.wal import Log, reach_in, read_log
 
 _MAGIC = b"SQLite format 3\0"
 _HEADER = 100
+_VERSIONS = slice(18, 20)  # for writing and for reading: 1 without a log, 2 with one
+_KNOWN_VERSIONS = (b"\x01\x01", b"\x02\x02")
 _ROOT = 3  # of ``position`` in every store that was not vacuumed by hand
 _LARGEST_PAGE = 65_536
 REMEDY = (
@@ -117,6 +119,11 @@ def _read_database(path: Path) -> _Database:
         if len(header) < _HEADER or not header.startswith(_MAGIC) or size < 512:
             # SQLite would take an empty one for new, and delete its log
             raise Damaged(path, "a SQLite database", f"{header[:16]!r}...", "header")
+        if header[_VERSIONS] not in _KNOWN_VERSIONS:
+            # SQLite would take it for one that it must not write to, or cannot read
+            raise Damaged(
+                path, "versions of a file with a log, 2 and 2,", header[_VERSIONS], "header"
+            )
         root = _root(path)
         file.seek((root - 1) * size)
         return _Database(size, root, reach_in(file.read(size)))

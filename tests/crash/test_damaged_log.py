@@ -34,6 +34,7 @@ from index.storage.wal import read_log
 from index.types import Distance
 from tests.conftest import open_collection
 from tests.crash.damaging import DAMAGE, FRAME, LOG, RECORD, STORE, Trial
+from tests.damage import flip as flip_bit
 from tests.points import batch_of
 
 TRIALS = int(os.environ.get("PALIMPSEST_LOG_DAMAGES", "150"))
@@ -240,6 +241,14 @@ def flip(path: Path, place: int) -> None:
     text = bytearray(path.read_bytes())
     text[place] ^= 16
     path.write_bytes(text)
+
+
+@pytest.mark.parametrize("bit", range(16))
+def test_versions_of_the_file_format_are_damage(bit: int, state: State) -> None:
+    """SQLite would take the store for one that it must not write to, or for none."""
+    flip_bit(state.folder / STORE, 18 * 8 + bit)
+    with pytest.raises(Damaged, match="versions of a file"):
+        open_collection(state.folder)
 
 
 @pytest.mark.parametrize("what", ["segment", "schema"])

@@ -149,6 +149,10 @@ def test_what_brings_no_rows_is_not_refused_and_others_are_not_slowed(tmp_path: 
         create(server, "other")
         came = stuff(server)
         collection = f"{server.url}/collections/c"
+        told = state(server)
+        assert told["status"] == "yellow"
+        backlog = told["palimpsest"]["backlog"]
+        assert SLOW["seal_rows"] < backlog["rows"] <= backlog["limit"] == 2 * SLOW["seal_rows"]
         body = points(came, MANY, SLOW["size"])
         for path, given in (
             ("/points?wait=false", body),
@@ -173,11 +177,7 @@ def test_what_brings_no_rows_is_not_refused_and_others_are_not_slowed(tmp_path: 
         assert small.status_code == 200, small.text
         other = httpx.put(f"{server.url}/collections/other/points", json=points(0, 1_000))
         assert other.status_code == 200, other.text
-        told = state(server)
-        assert told["status"] == "yellow"
-        backlog = told["palimpsest"]["backlog"]
-        assert SLOW["seal_rows"] < backlog["rows"] <= backlog["limit"] == 2 * SLOW["seal_rows"]
-        assert told["points_count"] == came - 2 + 1
+        assert state(server)["points_count"] == came - 2 + 1
         assert metric(server, "palimpsest_writes_refused_total", "other") == 0
 
 

@@ -195,6 +195,7 @@ def test_our_own_metadata_overrides() -> None:
         M=32,
         ef_construction=2_000,
         datatype="float16",
+        fixed_encoding=True,
     )
     assert config.maintenance.seal_rows == 100
     assert config.maintenance.quiet_rows == 10_000_000

@@ -26,8 +26,8 @@ from tests.crash.stage import Stage, set_stage
 from tests.crash.starter import Starter
 from tests.crash.trial import Trials, served
 
-FLIPS = int(os.environ.get("PALIMPSEST_FLIPS", "16"))
-FILES = int(os.environ.get("PALIMPSEST_DAMAGES", "10"))
+FLIPS = int(os.environ.get("PALIMPSEST_FLIPS", "10"))
+FILES = int(os.environ.get("PALIMPSEST_DAMAGES", "8"))
 SEED = os.environ.get("PALIMPSEST_DAMAGE_SEED", str(random.SystemRandom().randrange(10**6)))
 ONLY = os.environ.get("PALIMPSEST_DAMAGE_TRIALS")
 WORKERS = 2

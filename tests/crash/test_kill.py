@@ -28,7 +28,7 @@ from tests.crash.reading import Client, check
 from tests.crash.starter import Server, Starter
 from tests.crash.writing import SIZES, Writer
 
-KILLS = int(os.environ.get("PALIMPSEST_KILLS", "200"))
+KILLS = int(os.environ.get("PALIMPSEST_KILLS", "60"))
 SEED = int(os.environ.get("PALIMPSEST_KILL_SEED", "1"))
 KILLS_OF_ONE_DIRECTORY = 40
 WRITERS = 3

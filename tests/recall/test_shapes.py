@@ -16,7 +16,7 @@ from tests.recall.drawing import drawn
 from tests.recall.measuring import measure
 from tests.recall.shapes import NAMED, known_items, noisy_copies
 
-DRAWN = int(os.environ.get("PALIMPSEST_SHAPES", "40"))
+DRAWN = int(os.environ.get("PALIMPSEST_SHAPES", "20"))
 SEED = int(os.environ.get("PALIMPSEST_SHAPES_SEED", "1"))
 COPIES = int(os.environ.get("PALIMPSEST_COPIES", "60000"))
 MUST = 0.98  # in the mean of all drawn shapes

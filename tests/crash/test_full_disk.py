@@ -186,6 +186,19 @@ def test_a_full_disk(room: int, disk: Disk, starter: Starter) -> None:
 
 
 MANY = 24_000  # points, whose deletion in one transaction needs a log of over 25 MB
+
+
+def wait_until_room_is_kept(disk: Disk, server: Server) -> None:
+    """Room is looked for by writes, a second after the start at the earliest."""
+    deadline, kept = time.monotonic() + MINUTE, disk.folder / "reserve"
+    point = {"id": MANY - 1, "vector": [1, 1, 2, 3]}
+    with Client(server.port, PATH) as client:
+        while not kept.exists() or kept.stat().st_size != SIZE:
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+            client.ask("PUT", "/points?wait=true", {"points": [point]})
+
+
 EVERY = {"must_not": [{"has_id": [MANY]}]}
 
 
@@ -204,14 +217,11 @@ def test_a_full_disk_can_be_emptied(whose: dict[str, object], disk: Disk, starte
                 for one in range(first, first + 2_000)
             ]
             client.ask("PUT", "/points?wait=true", {"points": points})
-    server.stop()
-    server = Server(starter, disk.folder)
-    server.wait_until_ready()
-    time.sleep(1.5)  # until room is kept
-    assert (disk.folder / "reserve").stat().st_size == SIZE
+    wait_until_room_is_kept(disk, server)
     disk.set_room(0)
     with Client(server.port, PATH) as client:
-        assert client.send("POST", "/points/delete?wait=true", whose)[0] == 200
+        status, reply = client.send("POST", "/points/delete?wait=true", whose)[:2]
+        assert status == 200, reply
         assert client.result("POST", "/points/count", {"exact": True})["count"] == 0
     server.kill()
     server = Server(starter, disk.folder)

@@ -27,19 +27,7 @@ from index.storage import accept as accepting
 from index.storage.entries import Position
 from index.storage.unfinished import note_restore
 from tests.damage import flip, swap_cells
-from tests.unit.doctor.making import batch, copy, found, make, opened, unchanged, whole
-
-
-@pytest.fixture(scope="module")
-def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    data = tmp_path_factory.mktemp("doctor") / "data"
-    make(data)
-    return data
-
-
-@pytest.fixture
-def trial(data: Path, tmp_path: Path) -> Path:
-    return copy(data, tmp_path / "trial")
+from tests.unit.doctor.making import batch, copy, found, opened, unchanged, whole
 
 
 def answers(data: Path) -> str:

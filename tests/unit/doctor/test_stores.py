@@ -17,18 +17,6 @@ from tests.damage import flip, swap_cells
 from tests.unit.doctor.making import batch, copy, found, make, opened, unchanged, whole
 
 
-@pytest.fixture(scope="module")
-def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    data = tmp_path_factory.mktemp("doctor") / "data"
-    make(data)
-    return data
-
-
-@pytest.fixture
-def trial(data: Path, tmp_path: Path) -> Path:
-    return copy(data, tmp_path / "trial")
-
-
 def rewrite(data: Path, statement: str, *arguments: object) -> None:
     """Change a store behind its back, with checksums as if it had been meant."""
     path = data / "collections/c/store.sqlite3"

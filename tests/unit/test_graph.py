@@ -5,8 +5,6 @@ from __future__ import annotations
 import itertools
 import os
 import sys
-import threading
-import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -165,27 +163,32 @@ def test_how_many_threads_give_way_does_not_matter() -> None:
 @pytest.mark.skipif(sys.platform != "linux", reason="threads have no priority of their own")
 @pytest.mark.parametrize("firm", [0, 2])
 def test_firm_threads_do_the_work_at_the_priority_of_the_program(firm: int) -> None:
-    """Seconds that threads of low priority have worked, by the last look while it is built."""
+    """Seconds that threads of either priority have worked, by the last look while it is built."""
     seconds = {True: 0.0, False: 0.0}  # by whether they give way
-    others = set(os.listdir("/proc/self/task")) - {str(threading.get_native_id())}
+    # numbers as /proc has them, which are others than ours in a namespace that has not mounted it
+    caller = os.readlink("/proc/thread-self").rpartition("/")[2]
+    others = set(os.listdir("/proc/self/task")) - {caller}
+
+    def worked(task: str) -> tuple[bool, float]:
+        fields = Path(f"/proc/self/task/{task}/stat").read_text().rpartition(")")[2].split()
+        ticks = int(fields[11]) + int(fields[12])
+        return int(fields[16]) == LOWEST, ticks / os.sysconf("SC_CLK_TCK")
 
     def look() -> int:
         sums = {True: 0.0, False: 0.0}
         for task in set(os.listdir("/proc/self/task")) - others:
-            with suppress(OSError):
-                fields = Path(f"/proc/self/task/{task}/stat").read_text().rpartition(")")[2].split()
-                sums[int(fields[16]) == LOWEST] += int(fields[11]) / os.sysconf("SC_CLK_TCK")
-        for kind, worked in sums.items():
-            seconds[kind] = max(seconds[kind], worked)
+            with suppress(OSError):  # it has ended meanwhile
+                gives_way, time_worked = worked(task)
+                sums[gives_way] += time_worked
+        for kind, total in sums.items():
+            seconds[kind] = max(seconds[kind], total)
         return firm
 
-    before = time.thread_time()
+    _, before = worked(caller)
     built(small(12_000, 64), threads=2, firm=look)
     seconds[False] -= before
-    if firm:
-        assert seconds[True] < 0.5 * seconds[False]
-    else:
-        assert seconds[False] < 0.5 * seconds[True]
+    assert sum(seconds.values()) > 0
+    assert seconds[firm == 0] > 10 * seconds[firm != 0]
 
 
 def test_the_seed_does() -> None:

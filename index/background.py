@@ -3,8 +3,10 @@
 One seals, one compacts and empties logs, so that a long compaction does not keep growing rows from
 being sealed; one tries kinds of adapters that take long to fit. Only the last has a low priority:
 the others are waited for, and a thread that holds the interpreter's lock while it gets no core
-keeps searches waiting. How much of the cores they take is a matter of their builders' threads
-(``index.backlog``).
+keeps searches waiting. They and the builders' threads that they start stand a little below the
+program, so that a search is scheduled before them and a busy machine still gives them two fifths of
+what it gives a thread of the program. How much of the cores they take beyond that is a matter of
+how many of their builders' threads do not give way at all (``index.backlog``).
 """
 
 from __future__ import annotations
@@ -19,7 +21,8 @@ from time import monotonic
 
 from index.upkeep import Upkeep
 
-_NICENESS = 10
+_LATER = 4  # niceness of what is waited for: weighs .41 of a thread of the program
+_LAST = 10  # of what nobody waits for
 _PAUSE = 0.05  # between two looks, however many commits there are
 _LOOK_SECONDS = 0.5  # while full segments are merged, until other work is looked for again
 _RETRY_SECONDS = 10.0  # after a look that failed
@@ -35,9 +38,9 @@ class Background:
         self._open_ones = open_ones
         self._stopped = threading.Event()
         self._work = [
-            _Worker("seal", self._stopped, self._seal),
-            _Worker("compact", self._stopped, self._compact),
-            _Worker("improve", self._stopped, self._improve, yields=True),
+            _Worker("seal", self._stopped, self._seal, _LATER),
+            _Worker("compact", self._stopped, self._compact, _LATER),
+            _Worker("improve", self._stopped, self._improve, _LAST),
         ]
 
     def start(self) -> None:
@@ -131,18 +134,16 @@ class _Worker(threading.Thread):
         name: str,
         stopped: threading.Event,
         look: Callable[[], float | None],
-        *,
-        yields: bool = False,
+        niceness: int,
     ) -> None:
         super().__init__(name=name, daemon=True)
         self.woken = threading.Event()
         self._stopped = stopped
         self._look = look
-        self._yields = yields
+        self._niceness = niceness
 
     def run(self) -> None:
-        if self._yields:
-            _lower_priority()
+        _lower_priority(self._niceness)
         while not self._stopped.wait(_PAUSE):
             self.woken.clear()
             if self._stopped.is_set():
@@ -155,10 +156,10 @@ class _Worker(threading.Thread):
             self.woken.wait(None if nearest is None else min(nearest, _LONGEST))
 
 
-def _lower_priority() -> None:
+def _lower_priority(niceness: int) -> None:
     # On Linux the priority belongs to the thread, and threads it starts inherit it.
     if sys.platform == "linux":
         thread = threading.get_native_id()
         with suppress(OSError):  # raising the priority is forbidden, lowering it may be
-            niceness = max(os.getpriority(os.PRIO_PROCESS, thread), _NICENESS)
-            os.setpriority(os.PRIO_PROCESS, thread, niceness)
+            lowest = max(os.getpriority(os.PRIO_PROCESS, thread), niceness)
+            os.setpriority(os.PRIO_PROCESS, thread, lowest)

@@ -1,7 +1,7 @@
 """What waits to be sealed and compacted, and what follows from it: values in, values out.
 
 Rows come in faster than graphs can be built, so three things rise with what waits, smoothly:
-``firm_threads`` of the builders work at the program's own priority (``index/native/parallel.h``);
+``firm_threads`` of the builders work at the caller's own priority (``index/native/parallel.h``);
 writes that add rows are spread over the time that sealing them takes (``slowdown``); and at twice
 ``seal_rows`` they are refused. The first is what LSM stores do for compactions, the second is their
 delayed write rate.

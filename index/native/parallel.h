@@ -2,7 +2,7 @@
 //
 // On Linux niceness belongs to the thread, and without rights it only ever rises: a thread that
 // gave way cannot be brought back. So there are two kinds, and a share says how many of each work:
-// the first `share` of the slots are worked by threads of the program's own priority, the caller's
+// the first `share` of the slots are worked by threads of the caller's own priority, the caller's
 // among them, which get their part of the cores however busy these are; the others by threads that
 // give way to everything (niceness 19), for cores that are idle. The share may change between two
 // loops, so that work speeds up while it is under way.
@@ -128,7 +128,7 @@ class Threads {
     return true;
   }
 
-  // How many slots threads of the program's priority work now; the first of them is the caller's.
+  // How many slots threads of the caller's priority work now; the first of them is the caller's.
   size_t firm_now() {
     const size_t share = share_ == nullptr ? 0 : share_->load(std::memory_order_relaxed);
     const size_t wanted = std::clamp<size_t>(share, yielding_ == 0 ? 1 : 0, count_);

@@ -102,7 +102,7 @@ def test_a_priority_that_may_not_be_set_is_left(monkeypatch: pytest.MonkeyPatch)
 
     monkeypatch.setattr(os, "setpriority", refuse)
     monkeypatch.setattr(os, "getpriority", lambda *_: 15)
-    background._lower_priority()
+    background._lower_priority(10)
     assert asked == [15]
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from app.options.option import variable_of
+from app.remedies import help_of
 from app.settings import Settings
 from index import (
     CollectionNotFound,
@@ -71,7 +72,7 @@ def run(given: dict[str, Any]) -> int:
         report.refuse(error)
     if sys.stderr.isatty():
         sys.stderr.write("\r\x1b[K")
-    text = json.dumps(report.to_json(), indent=1) if given["json"] else told(report)
+    text = json.dumps(report.to_json(help_of), indent=1) if given["json"] else told(report)
     with suppress(BrokenPipeError):  # whoever reads it has seen enough
         # names of files may be no text
         sys.stdout.buffer.write(text.encode("utf-8", "backslashreplace") + b"\n")
@@ -95,7 +96,7 @@ def told(report: Report) -> str:
     for severity in _ORDER:
         for finding in report.findings:
             if finding.severity == severity:
-                lines += ["", f"{_WORDS[severity]}  {finding}"]
+                lines += ["", f"{_WORDS[severity]}  {finding.told(help_of)}"]
     return "\n".join(lines)
 
 

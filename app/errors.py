@@ -19,6 +19,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from app.envelope import failure
+from app.remedies import help_of
 from index import (
     CollectionExists,
     CollectionNotFound,
@@ -29,6 +30,7 @@ from index import (
     NotYetApplied,
     OutOfDescriptors,
     OutOfMemory,
+    PalimpsestError,
     ReadOnlyDisk,
     StorageError,
     StorageFull,
@@ -139,7 +141,7 @@ def describe(error: Exception) -> tuple[int, str]:
     for kind, status in STATUS:
         if isinstance(error, kind):
             if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-                log.error("%s: %s", type(error).__name__, error)
+                log.error("%s: %s", type(error).__name__, told(error))
             return _worded(error, status)
     return _describe_other(error)
 
@@ -166,14 +168,19 @@ def _describe_other(error: Exception) -> tuple[int, str]:
 
 def worded(error: InvalidInput) -> str:
     """Return the text that bad input is answered with: Qdrant's clients look at how it begins."""
-    text = str(error)
+    text = told(error)
     if isinstance(error, InvalidId):
         return f"Format error in JSON body: {text}"
     return text if text.startswith(BEGINNINGS) else f"Wrong input: {text}"
 
 
+def told(error: Exception) -> str:
+    """Return the text of an error, its remedies as calls of this server."""
+    return error.told(help_of) if isinstance(error, PalimpsestError) else str(error)
+
+
 def _worded(error: Exception, status: int) -> tuple[int, str]:
-    text = str(error)
+    text = told(error)
     if isinstance(error, CollectionNotFound) and len(error.name.encode()) > MAX_NAME:
         reason = f"expected at most {MAX_NAME} bytes, got {len(error.name.encode())}"
         return HTTPStatus.UNPROCESSABLE_ENTITY, (

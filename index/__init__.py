@@ -117,6 +117,7 @@ from index.query.matrix import MatrixRequest, Neighbours, neighbours
 from index.query.request import GroupRequest, OrderBy, Prefetch, QueryRequest, levels_of
 from index.query.scored import farthest, is_similarity
 from index.reading import Reading
+from index.remedies import Act, DropVersion, FitAdapter, MigratePoints, PairPoints, Remedy
 from index.search.plan import SearchRequest
 from index.segments.deciding import DECISIONS, WANTED
 from index.segments.sealed import GRAPH_ROWS
@@ -162,6 +163,7 @@ from index.waiting import NotYetApplied, at_once
 
 __all__ = [
     "of_system",
+    "Act",
     "AdapterInfo",
     "AdapterNotFound",
     "AliasChange",
@@ -199,11 +201,13 @@ __all__ = [
     "DiskFailed",
     "Distance",
     "Distances",
+    "DropVersion",
     "EACH",
     "FIELD_PARAMETERS",
     "FieldIndex",
     "FieldInfo",
     "Filter",
+    "FitAdapter",
     "FitRequest",
     "GRAPH_ROWS",
     "Geo",
@@ -238,6 +242,7 @@ __all__ = [
     "MatchExcept",
     "MatchText",
     "MatrixRequest",
+    "MigratePoints",
     "MinShould",
     "MissingAdapter",
     "NO_GRAPH",
@@ -252,6 +257,7 @@ __all__ = [
     "OutOfDescriptors",
     "OutOfMemory",
     "OutOfReach",
+    "PairPoints",
     "Pairs",
     "PalimpsestError",
     "Path",
@@ -266,6 +272,7 @@ __all__ = [
     "Reading",
     "RecallInfo",
     "Record",
+    "Remedy",
     "RenameAlias",
     "Refused",
     "SearchRequest",

@@ -77,7 +77,7 @@ class Consolidation:
         fitted = writer.fitted.get(ends_of(config, vector, *ends))
         check_embedded(config, vector, *ends)
         if fitted is None:
-            raise AdapterNotFound(*ends)
+            raise AdapterNotFound(vector, *ends)
         self._fitted = fitted
 
     def run(self, progress: Callable[[float], None]) -> int:

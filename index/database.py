@@ -36,6 +36,7 @@ from index.errors import (
     fresh,
 )
 from index.recover import SEGMENTS, STORE
+from index.remedies import DropVersion
 from index.reopening import Reopening, may_pass
 from index.scrub import Scrub
 from index.scrubbing import Scrubbing
@@ -292,8 +293,8 @@ class Database:
             whole, _, version = name.rpartition(AT)
             if whole in self.names():
                 raise InvalidInput(
-                    f"{name!r} is version {version!r} of collection {whole!r}: drop it with "
-                    f"DELETE /collections/{whole}/versions/{version}"
+                    f"{name!r} is version {version!r} of collection {whole!r}",
+                    DropVersion("", version, whole),
                 )
         gone = self._path / "unfinished" / uuid.uuid4().hex
         with self._change:

@@ -6,9 +6,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, NamedTuple, TypeAlias
 
-from index.collection_config import CollectionConfig
+from index.collection_config import AT, CollectionConfig
 from index.config import SparseConfig, VectorConfig
 from index.errors import InvalidConfig, InvalidInput, UnknownVectorName
+from index.remedies import DropVersion
 from index.view import VectorView
 from index.writer import Writer
 
@@ -75,9 +76,9 @@ def drop_vector(writer: Writer, name: str, declared: Declare) -> Leftovers:
         config = writer.config
         if name not in config.names:
             if config.find(name) is not None:
+                vector, _, version = name.rpartition(AT)
                 raise InvalidInput(
-                    f"{name!r} is a version of a vector: drop it with DELETE "
-                    "/collections/{collection_name}/versions/{version}"
+                    f"{name!r} is a version of a vector", DropVersion(vector, version)
                 )
             raise UnknownVectorName(name, config.names)
         gone = {name, *(config.column_of(one) for one in config.versions if one.vector == name)}

@@ -34,19 +34,41 @@ PalimpsestError
     ├── UnknownFormat       a file's format number is newer than this release reads
     └── DirectoryLocked     another process serves this data directory
 
-Each text says what failed, what was expected, what was received and what to do.
+Each says what failed, what was expected, what was received and what to do. The last is a value
+(``index.remedies``), where more than a word of advice is known: the engine names no call, command
+or setting of those who offer it. ``told`` gives the text with the remedies in a caller's words.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import ClassVar
+
+from index.remedies import Act, FitAdapter, Remedy, in_words
 
 QUOTES = "'\""
 
 
 class PalimpsestError(Exception):
-    """Base of every error raised on purpose by the engine."""
+    """Base of every error raised on purpose by the engine.
+
+    Args:
+        problem: what failed, what was expected and what was received.
+        remedies: what may help; one of them is enough.
+    """
+
+    joint: ClassVar[str] = ": "
+
+    def __init__(self, problem: str, *remedies: Remedy) -> None:
+        self.problem, self.remedies = problem, remedies
+        super().__init__(self.told())
+
+    def told(self, word: Callable[[Remedy], str] = str) -> str:
+        """Return the text of the error, each remedy in the words of ``word``."""
+        if not self.remedies:
+            return self.problem
+        return self.problem + self.joint + in_words(self.remedies, word)
 
 
 class NoRoom(PalimpsestError):
@@ -117,10 +139,9 @@ class MissingAdapter(InvalidInput):
         why = "" if damage is None else f", as the adapter between them cannot be read ({damage})"
         super().__init__(
             f"Points that hold only version {rows!r} of vector {vector!r} cannot be found by "
-            f"queries of version {queries!r}{why}: fit an adapter with POST "
-            f'/collections/{{collection_name}}/adapters {{"vector": "{vector}", "rows": "{rows}", '
-            f'"queries": "{queries}"}}, or search without them by the header '
-            "x-palimpsest-bridge: off"
+            f"queries of version {queries!r}{why}",
+            FitAdapter(vector, rows, queries),
+            Act.LEAVE_OUT,
         )
         self.vector, self.rows, self.queries = vector, rows, queries
 
@@ -184,10 +205,11 @@ class VersionNotFound(NotFound):
 class AdapterNotFound(NotFound):
     """No adapter between two versions."""
 
-    def __init__(self, rows: str, queries: str) -> None:
+    def __init__(self, vector: str, rows: str, queries: str) -> None:
         super().__init__(
             f"Not found: There is no adapter from rows of version {rows!r} to queries of "
-            f"{queries!r}: fit one with POST /collections/{{collection_name}}/adapters"
+            f"{queries!r}",
+            FitAdapter(vector, rows, queries),
         )
 
 

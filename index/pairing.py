@@ -7,6 +7,7 @@ still never sees them. Used by any thread; takes no lock.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import NamedTuple, TypeAlias
 
 import numpy as np
@@ -16,6 +17,7 @@ from index.config import VectorConfig
 from index.errors import InvalidPairs, VersionConflict
 from index.filters.bitmaps import to_numbers
 from index.points import PointReader
+from index.remedies import Act, PairPoints
 from index.types import Numbers
 from index.versions.adapters import Pairs, directed, make_pairs, needed_pairs
 from index.versions.fit_kinds import UNFITTED
@@ -74,7 +76,9 @@ class Pairing:
             return Drawn(pairs.take(np.flatnonzero(~out)), pairs.take(np.flatnonzero(out)), None)
         both = [vectors.held for vectors in _ends(self._writer.view, ends)]
         numbers = to_numbers(both[0] & both[1])
-        self._require_pairs(request, len(numbers), rows, queries)
+        if request.kind not in (*UNFITTED, "relative"):
+            needed = needed_points(rows, queries, request.holdout)
+            _require_pairs(request, [len(one) for one in both], len(numbers), needed)
         order = np.argsort(_hash(numbers, 1), kind="stable")
         numbers = numbers[order]
         out = is_held_out(numbers, request.holdout)
@@ -82,18 +86,6 @@ class Pairing:
         measured, fitted = numbers[out][:most], numbers[~out][: request.max_pairs - most]
         points, fit_part = self._pairs_of(fitted, ends)
         return Drawn(fit_part, self._pairs_of(measured, ends)[1], points)
-
-    def _require_pairs(
-        self, request: FitRequest, there: int, rows: VectorConfig, queries: VectorConfig
-    ) -> None:
-        """Raise InvalidPairs where too few points hold both versions to fit anything on."""
-        needed = needed_points(rows, queries, request.holdout)
-        if request.kind not in (*UNFITTED, "relative") and there < needed:
-            raise InvalidPairs(
-                f"{there} points hold both versions {request.rows!r} and {request.queries!r}, at "
-                f"least {needed} are needed to fit on: write vectors of the one that they lack to "
-                "some points (GET backfill with order=random lists them), or give pairs"
-            )
 
     def _pairs_of(self, numbers: Numbers, ends: Ends) -> tuple[Numbers, Pairs]:
         """Return points and their vectors in both versions.
@@ -117,6 +109,26 @@ class Pairing:
             names = [name for number in ends if (name := view.config.columns[number]) is not None]
             self._points.require_rows(view, names, numbers[both].tolist())
             patience.wait()
+
+
+def _require_pairs(request: FitRequest, held: Sequence[int], there: int, needed: int) -> None:
+    """Raise InvalidPairs where too few points hold both versions to fit anything on.
+
+    Args:
+        request: says which versions.
+        held: how many points hold that of the rows, and that of the queries.
+        there: how many hold both.
+        needed: how many have to.
+    """
+    if there >= needed:
+        return
+    rarer = request.rows if held[0] < held[1] else request.queries
+    raise InvalidPairs(
+        f"{there} points hold both versions {request.rows!r} and {request.queries!r}, at least "
+        f"{needed} are needed to fit on",
+        PairPoints(request.vector, rarer),
+        Act.GIVE_PAIRS,
+    )
 
 
 def _ends(view: View, ends: Ends) -> list[VectorView]:

@@ -22,6 +22,7 @@ from index.errors import (
     StorageFull,
     VersionConflict,
 )
+from index.remedies import Act, FitAdapter, MigratePoints
 from index.storage.adapters import AdapterEntry
 from index.storage.files import remove_folder
 from index.versions.fitted import Fitted
@@ -113,19 +114,21 @@ def activate_version(
 def _require_floors(
     new: VersionConfig, outlook: Outlook, coverage_floor: float, quality_floor: float
 ) -> None:
-    remedy = "migrate more points (GET backfill lists them), or force it"
+    helps = MigratePoints(new.vector, new.version), Act.FORCE
     if outlook.unreachable:
         version, points = max(outlook.unreachable.items(), key=lambda each: each[1])
         raise VersionConflict(
             f"Version {new.version!r} cannot be activated: {points} points hold only version "
-            f"{version!r} and no adapter leads to them: fit one with POST adapters "
-            f'{{"rows": "{version}", "queries": "{new.version}"}}, {remedy}'
+            f"{version!r} and no adapter leads to them",
+            FitAdapter(new.vector, version, new.version),
+            *helps,
         )
     if outlook.coverage < coverage_floor and outlook.quality < quality_floor:
         raise VersionConflict(
             f"Version {new.version!r} cannot be activated: {outlook.coverage:.3f} of the points "
             f"hold it (floor {coverage_floor}) and {outlook.quality:.3f} of its own answers are "
-            f"expected (floor {quality_floor}): {remedy}"
+            f"expected (floor {quality_floor})",
+            *helps,
         )
 
 
@@ -187,9 +190,12 @@ def _require_spare(writer: Writer, gone: VersionConfig, what: str, force: bool) 
         if one.version in queries and (one.mapped is None or one.mapped[1] in queries):
             left = left - view.vectors[config.column_of(one)].held
     if left:
+        active = next(one.version for one in versions if one.state == "active")
         raise VersionConflict(
             f"Version {gone.version!r} cannot be {what}: {len(left)} points hold no other version "
-            f"of vector {gone.vector!r}: migrate them (GET backfill lists them), or force it"
+            f"of vector {gone.vector!r}",
+            MigratePoints(gone.vector, active),
+            Act.FORCE,
         )
 
 
@@ -289,7 +295,7 @@ def drop_adapter(writer: Writer, folder: Path, vector: str, rows: str, queries: 
         ends = ends_of(writer.config, vector, rows, queries)
         entries = [e for e in writer.store.adapters.entries() if (e.rows, e.queries) == ends]
         if not entries:
-            raise AdapterNotFound(rows, queries)
+            raise AdapterNotFound(vector, rows, queries)
         with writer.store.transaction():
             writer.store.adapters.remove(*ends)
         kept = {pair: one for pair, one in writer.fitted.items() if pair != ends}

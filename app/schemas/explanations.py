@@ -7,8 +7,9 @@ from typing import Literal
 
 import msgspec
 
+from app.remedies import help_of
 from app.warnings import Warnings
-from index import Collection, OutOfReach, PointId, SearchStats
+from index import Collection, FitAdapter, OutOfReach, PointId, SearchStats
 
 
 class VersionExplanation(msgspec.Struct):
@@ -136,12 +137,11 @@ def most_out_of_reach(stats: SearchStats) -> list[OutOfReach]:
 def describe_reach(one: OutOfReach) -> str:
     """Return a text that says what is out of reach, and what brings it back."""
     of = f" of vector {one.vector!r}" if one.vector else ""
-    vector = f'"vector": "{one.vector}", ' if one.vector else ""
+    fit = help_of(FitAdapter(one.vector, one.rows, one.queries))
     return (
         f"{one.points} points hold only version {one.rows!r}{of} and are out of reach of queries "
-        f"of version {one.queries!r}, as {_why(one)}: fit one with POST adapters "
-        f'{{{vector}"rows": "{one.rows}", "queries": "{one.queries}"}}, or write their vectors of '
-        f"version {one.queries!r}"
+        f"of version {one.queries!r}, as {_why(one)}: {fit}, or write their vectors of version "
+        f"{one.queries!r}"
     )
 
 

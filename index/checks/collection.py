@@ -14,6 +14,7 @@ from index.checks.points import Points
 from index.checks.stored import Listing, Stored, opened
 from index.checks.tables import check_pages, check_position, check_rows, waiting_rows
 from index.collection_config import CollectionConfig
+from index.remedies import FitAdapter, MigratePoints
 from index.storage.schema import FORMAT
 from index.storage.tidying import ADAPTERS, FIELDS, SEGMENTS
 
@@ -109,11 +110,16 @@ def _check_versions(stored: Stored, listing: Listing, points: Points, sink: Sink
     leading = {(one.rows, one.queries) for one in listing.adapters}
     for (active, other), count in sorted(points.counted.without.items()):
         if count and (other, active) not in leading:
+            ends = {config.number(config.column_of(one)): one for one in config.versions}
             what = (
                 f"{count} points hold {config.columns[other]!r} and not {config.columns[active]!r},"
                 " and no adapter leads there: searches do not find them"
             )
-            remedy = "fit an adapter (POST adapters), or write their vectors of the active version"
+            new, old = ends[active], ends[other]
+            remedy = (
+                FitAdapter(new.vector, old.version, new.version),
+                MigratePoints(new.vector, new.version),
+            )
             sink.found(Finding("note", "versions", stored.path, what, remedy=remedy))
 
 

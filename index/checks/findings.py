@@ -11,13 +11,14 @@ Severities, from harmless on:
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Protocol, TypeAlias
 
 from index.errors import Damaged, PalimpsestError, UnknownFormat
+from index.remedies import Remedies, Remedy, in_words
 from index.storage.causes import unreadable
 
 Severity: TypeAlias = Literal["ok", "note", "unchecked", "damage", "lost"]
@@ -49,11 +50,11 @@ class Finding:
     what: str
     expected: str | None = None
     found: str | None = None
-    remedy: str | None = None
+    remedy: Remedies | None = None
     collection: str | None = None
 
-    def to_json(self) -> dict[str, Any]:
-        """Return it as JSON values, every key always there."""
+    def to_json(self, word: Callable[[Remedy], str] = str) -> dict[str, Any]:
+        """Return it as JSON values, every key always there, remedies in the words of ``word``."""
         return {
             "severity": self.severity,
             "check": self.check,
@@ -62,14 +63,18 @@ class Finding:
             "what": self.what,
             "expected": self.expected,
             "found": self.found,
-            "remedy": self.remedy,
+            "remedy": None if self.remedy is None else in_words(self.remedy, word),
         }
 
     def __str__(self) -> str:
+        return self.told()
+
+    def told(self, word: Callable[[Remedy], str] = str) -> str:
+        """Return it as a line, remedies in the words of ``word``."""
         said = f"{self.file}: {self.what}"
         if self.expected is not None or self.found is not None:
             said += f": expected {self.expected}, found {self.found}"
-        return said if self.remedy is None else f"{said}; {self.remedy}"
+        return said if self.remedy is None else f"{said}; {in_words(self.remedy, word)}"
 
 
 class Sink(Protocol):

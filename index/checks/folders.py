@@ -11,13 +11,13 @@ from index.checks.bytes_read import checksum_of
 from index.checks.findings import BACKUP, Finding, Severity, Sink, telling
 from index.checks.stored import Listing, Stored
 from index.errors import UnknownFormat
+from index.remedies import Act, Remedies
 from index.segments import sealed
 from index.sparse import sealed as sparse
 from index.storage.files import DESCRIPTION, FORMAT
 from index.storage.tidying import ADAPTERS, FIELDS, SEGMENTS
 
 _ANEW = "the server makes it anew, as does `palimpsest doctor --repair`"
-_AGAIN = "fitted again by the server if points hold both versions, else by POST adapters"
 
 
 def check_folders(
@@ -143,14 +143,14 @@ def _check_file(
 
 
 def _other(
-    path: Path, what: str, expected: int, found: int, severity: Severity, remedy: str
+    path: Path, what: str, expected: int, found: int, severity: Severity, remedy: Remedies
 ) -> Finding:
     return Finding(severity, "files", path, what, str(expected), str(found), remedy)
 
 
 def _loss_of(
     folder: Path, name: str | None, description: Mapping[str, Any]
-) -> tuple[Severity, str]:
+) -> tuple[Severity, Remedies]:
     """Return how bad the damage of a file is, and what to do about it.
 
     Args:
@@ -162,7 +162,7 @@ def _loss_of(
     if kind == FIELDS:
         return "damage", _ANEW
     if kind == ADAPTERS:
-        return "damage", _AGAIN
+        return "damage", Act.FIT_AGAIN
     if name is not None and name in spare_of(description):
         return "damage", _ANEW
     without = f"without one, `python -m index.restoring {folder.parent.parent}` gives its rows up"

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
 from index.checks.findings import Finding
+from index.remedies import Act, Remedies
 
 FORMAT = 1
 FILE = "scrub.json"
@@ -77,7 +78,9 @@ def write_progress(folder: Path, progress: Progress) -> None:
 
 
 def _finding(said: Mapping[str, Any]) -> Finding:
-    return Finding(**{**said, "file": Path(said["file"])})
+    remedy = said["remedy"]
+    kept: Remedies | None = next((one for one in Act if str(one) == remedy), remedy)
+    return Finding(**{**said, "file": Path(said["file"]), "remedy": kept})
 
 
 def _checksum(said: object) -> int:

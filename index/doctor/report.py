@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
@@ -10,6 +10,7 @@ from typing import Any, Literal, TypeAlias
 from index.checks.collection import Examined
 from index.checks.findings import Finding, Severity, worst
 from index.errors import PalimpsestError
+from index.remedies import Remedy
 
 FORMAT = 1  # of the report as JSON
 Mode: TypeAlias = Literal["offline", "online"]
@@ -88,8 +89,12 @@ class Report:
         done = f" {len(self.repaired)} repairs were made, see below." if self.repaired else ""
         return (f"HEALTHY: {seen}.{done}",)
 
-    def to_json(self) -> dict[str, Any]:
-        """Return it as JSON values; keys are stable, and all there in every report."""
+    def to_json(self, word: Callable[[Remedy], str] = str) -> dict[str, Any]:
+        """Return it as JSON values; keys are stable, and all there in every report.
+
+        Args:
+            word: gives the text of a remedy.
+        """
         return {
             "report": FORMAT,
             "data": str(self.data),
@@ -98,7 +103,7 @@ class Report:
             "exit_status": self.exit_status,
             "summary": self.summary(),
             "collections": [one.to_json() for one in self.collections],
-            "findings": [one.to_json() for one in self.findings],
+            "findings": [one.to_json(word) for one in self.findings],
             "repaired": list(self.repaired),
             "bytes_read": self.bytes_read,
             "seconds": round(self.seconds, 3),

@@ -115,7 +115,7 @@ def decide(
             "judgements the later one is taken to be the better: ask by queries of that one"
         )
         return Decision("stay", support, reasons)
-    head = f"{ASSUMED}: no judged queries have told (POST compare with `relevant` lets them)"
+    head = f"{ASSUMED}: no judged queries have told (a comparison with `relevant` lets them)"
     reasons = [head, *reasons]
     if levels.bridged is not None:
         reasons.append(_bridging(levels, support))

@@ -13,14 +13,17 @@ import numpy as np
 import pytest
 
 from index import (
+    Act,
     AdapterInfo,
     Collection,
     Database,
     Distance,
+    FitAdapter,
     FitRequest,
     InvalidConfig,
     InvalidPairs,
     MissingAdapter,
+    PairPoints,
     SearchRequest,
     UnknownVectorName,
     VectorConfig,
@@ -437,6 +440,14 @@ def test_what_cannot_be_fitted(
     assert [*(account.collection.folder / "adapters").iterdir()] == []
 
 
+def test_too_few_pairs_are_told_with_the_version_to_write(account: Account) -> None:
+    account.put("v2", range(5))
+    for rows, queries in (("v1", "v2"), ("v2", "v1")):
+        with pytest.raises(InvalidPairs) as error:
+            account.collection.fit_adapter(FitRequest(rows, queries))
+        assert error.value.remedies == (PairPoints("", "v2"), Act.GIVE_PAIRS)
+
+
 def test_pairs_that_determine_no_map(account: Account) -> None:
     good = pairs_of(account, 100)
     nan = good.rows.copy()
@@ -634,7 +645,8 @@ def test_a_damaged_adapter_is_named_and_replaced(tmp_path: Path, rng: np.random.
         assert shown.state == "damaged" and str(file) in shown.stage
         with pytest.raises(MissingAdapter, match=re.escape(str(file))) as caught:
             collection.search(SearchRequest(query, "@v2", bridge="require"))
-        assert "POST" in str(caught.value) and "delete" not in str(caught.value)
+        assert caught.value.remedies == (FitAdapter("", "v1", "v2"), Act.LEAVE_OUT)
+        assert "delete" not in str(caught.value)
         left_out = collection.search(SearchRequest(query, "@v2")).stats.out_of_reach
         assert left_out == [OutOfReach("", "v1", "v2", 100, shown.stage)]
         assert collection.state().last_error == shown.stage

@@ -12,6 +12,7 @@ from index import (
     CollectionNotFound,
     Database,
     Distance,
+    DropVersion,
     Filter,
     HasId,
     HasVector,
@@ -148,8 +149,9 @@ def test_names_of_a_database(database: Database) -> None:
     for wrong in ("docs@v2", "docs@v3", "a@b"):
         with pytest.raises(InvalidConfig, match="'@'"):
             database.create(wrong, config_of(spaces_of()["v1"]))
-    with pytest.raises(InvalidInput, match="DELETE /collections/docs/versions/v2"):
+    with pytest.raises(InvalidInput, match="'docs@v2' is version 'v2' of coll.* 'docs'") as error:
         database.drop("docs@v2")
+    assert error.value.remedies == (DropVersion("", "v2", "docs"),)
     assert database.names() == ["docs"]
     assert database.drop("docs")
 

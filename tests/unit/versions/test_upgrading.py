@@ -11,13 +11,17 @@ import numpy as np
 import pytest
 
 from index import (
+    Act,
     AdapterNotFound,
     Collection,
     Database,
     Distance,
+    DropVersion,
+    FitAdapter,
     InvalidConfig,
     InvalidInput,
     MaintenanceConfig,
+    MigratePoints,
     NamedVectors,
     PointBatch,
     SearchRequest,
@@ -161,12 +165,16 @@ def test_activation_below_the_floors(account: Account) -> None:
     account.put("v2", range(30))
     account.put("v2", range(N - 30, N))
     collection = account.collection
-    with pytest.raises(VersionConflict, match=r"90 points hold only version 'v1' and no adapter"):
+    with pytest.raises(VersionConflict, match=r"90 points hold only version 'v1' and no") as error:
         collection.activate_version("", "v2", coverage_floor=0, quality_floor=0)
+    migrate = MigratePoints("", "v2"), Act.FORCE
+    assert error.value.remedies == (FitAdapter("", "v1", "v2"), *migrate)
     fitted = account.fit("v1", "v2")
     quality = (60 + 90 * fitted.quality) / N
-    with pytest.raises(VersionConflict, match=rf"0\.400 of the points.*{quality:.3f} of its own"):
+    said = rf"0\.400 of the points.*{quality:.3f} of its own"
+    with pytest.raises(VersionConflict, match=said) as error:
         collection.activate_version("", "v2", coverage_floor=0.41, quality_floor=quality + 0.01)
+    assert error.value.remedies == migrate
     assert states(collection) == {"v1": "active", "v2": "shadow"}
     for floors in ((0.4, 1.0), (1.0, quality - 0.01)):
         collection.activate_version("", "v2", coverage_floor=floors[0], quality_floor=floors[1])
@@ -196,8 +204,9 @@ def test_dropping_and_retiring(account: Account) -> None:
         for force in (False, True):
             with pytest.raises(VersionConflict, match="active"):
                 change("", "v1", force=force)
-        with pytest.raises(VersionConflict, match="20 points hold no other version"):
+        with pytest.raises(VersionConflict, match="20 points hold no other version") as error:
             change("", "v2")
+        assert error.value.remedies == (MigratePoints("", "v1"), Act.FORCE)
         with pytest.raises(VersionNotFound):
             change("", "v9", force=True)
         with pytest.raises(UnknownVectorName):
@@ -296,8 +305,9 @@ def test_adding_and_dropping_vectors_beside_versions(account: Account) -> None:
     collection.declare_version("text", "v2", space, declared={})
     assert collection.config.columns == ("", "@v2", "text", "words", "text@v2")
     for version in ("@v2", "text@v1", "@v1"):
-        with pytest.raises(InvalidInput, match="is a version of a vector"):
+        with pytest.raises(InvalidInput, match="is a version of a vector") as error:
             collection.drop_vector(version, dict)
+        assert error.value.remedies == (DropVersion(*version.split("@")),)
     collection.activate_version("", "v2", force=True)
     collection.upkeep.seal()
     collection.drop_vector("", dict)

@@ -1,0 +1,57 @@
+"""What the engine advises, in calls of this server: the one place that words its remedies.
+
+The engine tells of remedies as values, and knows no calls, headers or commands. Here each gets the
+call that carries it out, for replies and warnings alike.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import assert_never
+from urllib.parse import quote, urlencode
+
+from index import Act, DropVersion, FitAdapter, MigratePoints, PairPoints, Remedy
+
+_ASKED = "/collections/{collection_name}"  # stands for the collection that was asked
+
+
+def help_of(remedy: Remedy) -> str:
+    """Return what to do, with the call that does it."""
+    match remedy:
+        case Act.FIT_AGAIN:
+            return (
+                "fitted again by the server if points hold both versions, else by POST "
+                f"{_ASKED}/adapters"
+            )
+        case Act.FORCE:
+            return "force it"
+        case Act.GIVE_PAIRS:
+            return "give `pairs`"
+        case Act.LEAVE_OUT:
+            return "search without them by the header x-palimpsest-bridge: off"
+        case FitAdapter(vector, rows, queries):
+            body = _named(vector, rows=rows, queries=queries)
+            said = json.dumps(body, ensure_ascii=False)
+            return f"fit an adapter with POST {_ASKED}/adapters {said}"
+        case MigratePoints(vector, version):
+            where = _backfill(vector, version=version)
+            return f"write vectors of version {version!r} to more points ({where} lists them)"
+        case PairPoints(vector, version):
+            where = _backfill(vector, version=version, order="random")
+            return f"write vectors of version {version!r} to some points ({where} lists them)"
+        case DropVersion(vector, version, collection):
+            path = _ASKED if collection is None else f"/collections/{quote(collection, safe='')}"
+            query = f"?{urlencode({'vector': vector})}" if vector else ""
+            return f"drop it with DELETE {path}/versions/{quote(version, safe='')}{query}"
+        case _:
+            assert_never(remedy)
+
+
+def _backfill(vector: str, **parameters: str) -> str:
+    """Return the call that lists points without a version, the most urgent first or at random."""
+    return f"GET {_ASKED}/backfill?{urlencode(_named(vector, **parameters))}"
+
+
+def _named(vector: str, **parameters: str) -> dict[str, str]:
+    """Return parameters with the vector name, which may be left out where it is the plain one."""
+    return {"vector": vector, **parameters} if vector else parameters

@@ -1,0 +1,40 @@
+"""What the doctor advises is a value, which its command words as it does for replies."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from app.doctor import told
+from app.remedies import help_of
+from index import (
+    CollectionConfig,
+    Database,
+    Distance,
+    FitAdapter,
+    MigratePoints,
+    VectorConfig,
+    check_directory,
+)
+from tests.unit.doctor.making import CONFIG, SIZE, batch
+
+
+def test_points_that_the_active_version_does_not_reach(tmp_path: Path) -> None:
+    config = CollectionConfig(dict(CONFIG.vectors), maintenance=CONFIG.maintenance)
+    with Database.open(tmp_path, threads=1) as database:
+        collection = database.create("c", config)
+        collection.upsert(batch(range(10))).result()
+        space = VectorConfig(SIZE + 1, Distance.DOT)
+        collection.declare_version("", "v2", space, declared={})
+        collection.activate_version("", "v2", force=True)
+    report = check_directory(tmp_path, None)
+    (note,) = [one for one in report.findings if one.check == "versions"]
+    helps = FitAdapter("", "v1", "v2"), MigratePoints("", "v2")
+    assert note.remedy == helps
+    assert str(note).endswith(
+        "; fit an adapter from rows of 'v1' to queries of 'v2', or migrate points that lack "
+        "version 'v2'"
+    )
+    said = f"{help_of(helps[0])}, or {help_of(helps[1])}"
+    assert f"; {said}" in told(report)
+    (kept,) = [one for one in report.to_json(help_of)["findings"] if one["check"] == "versions"]
+    assert kept["remedy"] == said

@@ -127,18 +127,22 @@ def _search_sealed(
             return hits  # as nearly always
     else:
         hits = whole(walk, k, min(ef, most), every_row)
-    if searcher.folds_copies:
-        return hits
+    if len(hits.rows) < k:  # the graph falls into parts
+        return every_row()
     return _beyond_copies(
-        hits, plan, lambda plan: _search_sealed(part, query, plan, allowed, scaling)
+        searcher, hits, plan, lambda plan: _search_sealed(part, query, plan, allowed, scaling)
     )
 
 
-def _beyond_copies(hits: Hits, plan: SearchPlan, again: Callable[[SearchPlan], Hits]) -> Hits:
+def _beyond_copies(
+    searcher: Searcher, hits: Hits, plan: SearchPlan, again: Callable[[SearchPlan], Hits]
+) -> Hits:
     """Return what a walk found, or what a wider one does where copies took the place of others.
 
     A walk among copies keeps few that differ, so that it passes by whole sets of them.
     """
+    if searcher.folds_copies:
+        return hits
     copies = len(hits.distances) / max(len(np.unique(hits.distances)), 1)
     if plan.surely or copies < _CROWDED:
         return hits
@@ -237,9 +241,8 @@ def _search_allowed(
     if is_walked(searcher, most, plan) and not is_few(most, plan.ef):
         hits = _walk(searcher, part.n, query, k, plan, among, scaling)
         if len(hits.rows) >= k:
-            if searcher.folds_copies:
-                return hits
             return _beyond_copies(
+                searcher,
                 hits,
                 plan,
                 lambda plan: _search_allowed(part, searcher, query, plan, allowed, scaling),

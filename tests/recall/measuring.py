@@ -115,7 +115,7 @@ def _asked(collection: Collection, shape: Shape, built: float) -> Measured:
         assert (found >= 0).all() and len(set(found.tolist())) == len(found)
         assert len(found) == min(K, len(rows)), (len(found), len(rows))
         exact = distances(query, rows, shape.distance)
-        recalls.append(_recall(exact, found))
+        recalls.append(recall_of(exact, found))
         all_found.append([int(one) for one in answer.ids])
         best.append(ids[flags][np.argsort(exact, kind="stable")[:K]].tolist())
     count = len(shape.queries)
@@ -131,8 +131,9 @@ def _asked(collection: Collection, shape: Shape, built: float) -> Measured:
     )
 
 
-def _recall(exact: NDArray[np.float64], found: NDArray[np.intp]) -> float:
-    k = min(K, len(exact))
+def recall_of(exact: NDArray[np.float64], found: NDArray[np.intp], most: int = K) -> float:
+    """Return the share of the closest rows, so many or all there are, that was found."""
+    k = min(most, len(exact))
     if k == 0:
         return 1.0
     limit = np.partition(exact, k - 1)[k - 1]

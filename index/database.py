@@ -126,6 +126,8 @@ class Database:
                 raise
             remove_unlisted(path / "unfinished", set())
             names = sorted(os.listdir(path / "collections"))
+        if names:  # else there is nothing to delete yet
+            database._reserve.refill(at_once=True)
         for done, name in enumerate(names):
             progress(done, len(names))
             database._open_one(name)
@@ -176,7 +178,8 @@ class Database:
         """Write a small file, synced, and remove it; return why that failed, None if it did not."""
         tried = self._path / "unfinished" / uuid.uuid4().hex
         try:
-            write_synced(tried, bytes(_TRIED_BYTES))
+            with self._reserve.admitted(tried):
+                write_synced(tried, bytes(_TRIED_BYTES))
         except StorageError as error:
             return str(error)
         finally:
@@ -255,7 +258,7 @@ class Database:
                     "name already exists: delete the alias, or choose another name"
                 )
             self._aliases.require_known()
-            with disk_errors(f"create collection {name!r}"):
+            with disk_errors(f"create collection {name!r}"), self._reserve.admitted(self._path):
                 self._create_folder(name, config)
             self._open_one(name)
         return self.get(name)

@@ -127,7 +127,7 @@ def put_config(writer: Writer, config: CollectionConfig) -> Leftovers:
         for entry in writer.store.adapters.entries()
         if {entry.rows, entry.queries} & set(gone)
     ]
-    with writer.store.transaction():
+    with writer.store.transaction(frees=bool(gone)):
         if gone:  # with them go rows that tell when their points were written
             writer.store.seqs.fold(view.seqs, view.live.max() + 1 if view.live else 0)
         for number in gone:

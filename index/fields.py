@@ -245,7 +245,7 @@ class Fields:
 
     def _drop(self, key: str) -> int:
         store, last = self._writer.store, not set(self._keys()) - {key}
-        with store.transaction():
+        with store.transaction(frees=True):
             old = self._folder_of(key)
             store.fields.remove(key)
             if last:  # no folder is to be brought up to date any more
@@ -265,7 +265,8 @@ class Fields:
         copied = self._writer.call(lambda: self._copy(key)).result()
         if copied is None:
             return
-        checksum = write_folder(self._folders / name, copied.arrays, copied.description)
+        admitted = self._writer.store.admitted
+        checksum = write_folder(self._folders / name, copied.arrays, copied.description, admitted)
         naming = self._writer.call(lambda: self._name(key, name, checksum, copied))
         try:
             old = naming.result()

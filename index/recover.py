@@ -168,7 +168,7 @@ def _tidy(store: Store, nowhere: Slots) -> None:
     try:
         while purge_some(store):
             pass
-        with store.transaction():
+        with store.transaction(frees=True):
             store.unbury(nowhere)
     except StorageFull:
         pass  # useless rows stay until there is room to delete them
@@ -211,7 +211,7 @@ def _adapters(
 
 def purge_some(store: Store) -> bool:
     """Delete some staged rows that are in segments; tell whether more may be left."""
-    with store.transaction():
+    with store.transaction(frees=True):
         return store.purge_staged(_PURGED_BYTES)
 
 

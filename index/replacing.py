@@ -25,11 +25,13 @@ from index.sparse.seal import live_sparse_rows, write_sparse
 from index.sparse.sealed import SparseSealed
 from index.storage.entries import SegmentEntry
 from index.storage.files import remove_folder
+from index.storage.reserve import SIZE, anything
 from index.types import Slots
 from index.view import AnyGrowing, AnySealed, SealedPart, VectorView, View
 from index.writer import Writer
 
 _UNBURIED = 4_096  # dead slots forgotten by one transaction
+_FREEING, _OF_RESERVE = 0.9, 4  # what may be written of what is freed, and one part in this
 
 
 _COLUMNS = 64  # bytes a row of ids, slots and numbers, in both parts
@@ -90,18 +92,22 @@ class Replacing:
         vectors = view.vectors.get(name)
         if vectors is None or not has_parts(vectors, sources):
             return False
-        checksum, segment, folder = None, None, self._segments / self._writer.plan_folder()
+        frees = _frees(parts)
+        planned = self._writer.plan_folder(frees=frees)
+        checksum, segment, folder = None, None, self._segments / planned
         try:
             if any(part.live for part in parts):
                 dead = [part.dead for part in parts]
                 some = list(zip(sources, dead, strict=True))
                 number = view.config.number(name)
-                checksum = self._write(folder, vectors, number, some, firm)
+                checksum = self._write(folder, vectors, number, some, firm, frees)
                 if checksum is None:
                     return False
                 segment = open_segment(vectors.config, folder, checksum)
                 self._prepare(sources, segment)
-            publishing = self._writer.call(lambda: self._publish(sources, segment, checksum, seals))
+            publishing = self._writer.call(
+                lambda: self._publish(sources, segment, checksum, seals, frees)
+            )
         except BaseException:
             remove_folder(folder)
             raise
@@ -123,6 +129,7 @@ class Replacing:
         number: int,
         parts: Sequence[tuple[AnySealed | AnyGrowing, Dead]],
         firm: Callable[[], int],
+        frees: bool,
     ) -> int | None:
         """Write the live rows of parts as a segment; return its checksum, None if stopped.
 
@@ -131,15 +138,17 @@ class Replacing:
         """
         said = {"vector": number, "reach": self._writer.store.reach.to_json()}
         config = vectors.config
+        admitted = anything if frees else self._writer.store.admitted
         if isinstance(config, SparseConfig):
             sparse = [(p, d) for p, d in parts if isinstance(p, (SparseGrowing, SparseSealed))]
-            return write_sparse(folder, live_sparse_rows(sparse), self._cancelled, said)
-        rows = live_rows([(p, d) for p, d in parts if isinstance(p, (Growing, Sealed))])
-        seed, recent = int(rows.slots.min()), vectors.recent.queries()
+            rows = live_sparse_rows(sparse)
+            return write_sparse(folder, rows, self._cancelled, said, admitted)
+        dense = live_rows([(p, d) for p, d in parts if isinstance(p, (Growing, Sealed))])
+        seed, recent = int(dense.slots.min()), vectors.recent.queries()
         build = Build(
-            config, seed, self._threads, self._cancelled, said, closest_rows, recent, firm
+            config, seed, self._threads, self._cancelled, said, closest_rows, recent, firm, admitted
         )
-        return write_segment(folder, rows, build)
+        return write_segment(folder, dense, build)
 
     def _prepare(self, gone: Sequence[AnyGrowing | AnySealed], segment: AnySealed) -> None:
         """Compute the factors of new rows before a search needs them."""
@@ -157,6 +166,7 @@ class Replacing:
         segment: AnySealed | None,
         checksum: int | None,
         seals: int | None,
+        frees: bool,
     ) -> bool:
         """Replace parts by a segment, in the manifest and in the view; a job.
 
@@ -168,7 +178,7 @@ class Replacing:
             return False
         number = self._writer.config.number(name)
         view = replaced(self._writer.view, name, gone, segment)
-        with store.transaction():
+        with store.transaction(frees=frees):
             if segment is not None and checksum is not None:
                 store.add_segment(SegmentEntry(segment.name, number, checksum))
             if seals is not None:
@@ -190,8 +200,21 @@ class Replacing:
                 self._writer.call(lambda some=some: self._unbury(some)).result()  # type: ignore[misc]
 
     def _unbury(self, slots: Slots) -> None:
-        with self._writer.store.transaction():
+        with self._writer.store.transaction(frees=True):
             self._writer.store.unbury(np.asarray(slots))
+
+
+def _frees(parts: Sequence[AnyGrowing | SealedPart]) -> bool:
+    """Tell whether a segment of the live rows gives back more of the disk than it takes.
+
+    And takes little: rows that wait to be sealed leave pages to the store, none to the disk.
+    """
+    if not any(part.live for part in parts):
+        return True
+    sealed = [part for part in parts if isinstance(part, SealedPart)]
+    taken = sum(part.segment.disk_bytes * part.live / part.n for part in sealed)
+    given = sum(part.segment.disk_bytes for part in sealed)
+    return len(sealed) == len(parts) and taken < min(_FREEING * given, SIZE // _OF_RESERVE)
 
 
 def _name_of(view: View, parts: Sequence[AnyGrowing | AnySealed]) -> str | None:

@@ -253,7 +253,7 @@ def put_fitted(
         StorageFull: there is no room for it.
     """
     name = writer.plan_folder()
-    checksum = fitted.save(folder / name)
+    checksum = fitted.save(folder / name, writer.store.admitted)
 
     def put() -> str | None:
         if any(writer.config.columns[number] is None for number in ends):
@@ -296,7 +296,7 @@ def drop_adapter(writer: Writer, folder: Path, vector: str, rows: str, queries: 
         entries = [e for e in writer.store.adapters.entries() if (e.rows, e.queries) == ends]
         if not entries:
             raise AdapterNotFound(vector, rows, queries)
-        with writer.store.transaction():
+        with writer.store.transaction(frees=True):
             writer.store.adapters.remove(*ends)
         kept = {pair: one for pair, one in writer.fitted.items() if pair != ends}
         writer.damaged = {pair: why for pair, why in writer.damaged.items() if pair != ends}

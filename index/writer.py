@@ -115,7 +115,7 @@ class Writer:
         self._numbering = Numbering(opened.view.live)
         self.touched = store.fields.count_touched()  # not in folders yet
         self._select = select
-        self._reserve = reserve
+        self._reserve = store.reserve = reserve
         self._changed = changed
         self.declare(opened.config, opened.fitted)
         self.publish(opened.view)
@@ -151,16 +151,19 @@ class Writer:
             raise outcome
         return outcome
 
-    def plan_folder(self) -> str:
+    def plan_folder(self, *, frees: bool = False) -> str:
         """Return the name of a folder about to be written, which the store knows from now on.
 
         What a crash leaves of it is deleted, unless a table of the store names it by then.
-        """
-        return self.call(self._plan_folder).result()
 
-    def _plan_folder(self) -> str:
+        Args:
+            frees: whether it takes the place of more than it holds.
+        """
+        return self.call(lambda: self._plan_folder(frees)).result()
+
+    def _plan_folder(self, frees_room: bool) -> str:
         name, table = uuid.uuid4().hex, self.store.superseded
-        with self.store.transaction():
+        with self.store.transaction(frees=frees_room):
             table.forget(are_gone(self.store.path.parent, table.replaced()))
             table.plan(name)
         return name
@@ -260,13 +263,6 @@ class Writer:
     def _commit_with_room(self, writes: Sequence[Write]) -> list[Outcome]:
         """Commit; where the disk is full and the writes free room, with the room kept for that."""
         frees_room = all(frees(write) for write in writes)
-        if self._reserve is not None and self._reserve.released and not frees_room:
-            self._reserve.refill(at_once=True)
-            if self._reserve.released:
-                raise StorageFull(
-                    f"No space left to write {self.store.path}: free some; deletes are carried "
-                    "out, by what was kept for them"
-                )
         try:
             outcomes = self._commit(writes)
         except StorageFull:
@@ -338,7 +334,7 @@ class Writer:
             draft,
             lambda number, key, width: true_slots(self.view, number, key, width),
         )
-        with self.store.transaction():
+        with self.store.transaction(frees=all(frees(write) for write in writes)):
             folds = are_many(self._edited, self.view.points)
             if folds:
                 self.store.seqs.fold(self.view.seqs)

@@ -31,6 +31,7 @@ from index.segments.searcher import Searcher
 from index.segments.trust import Walks, usual_distance
 from index.storage.files import Array, write_folder
 from index.storage.ids import Ids, join_ids
+from index.storage.reserve import Admitted, anything
 from index.types import Codes, Distance, Numbers, Rows, Slots, Vector, Vectors
 
 # At least so many of the closest rows of a segment, as searches without parameters find them.
@@ -71,7 +72,7 @@ class Build:
 
     ``said`` is put into the description of the segment. ``closest_rows`` is what is probed, None
     for nothing; ``recent`` are queries of late. ``firm`` tells how many of the threads do not give
-    way to other work.
+    way to other work. ``admitted`` is held while a piece is written.
     """
 
     config: VectorConfig
@@ -82,6 +83,7 @@ class Build:
     closest_rows: ClosestRows | None = None
     recent: Sequence[Vector] = ()
     firm: Callable[[], int] = lambda: 0
+    admitted: Admitted = anything
 
 
 def live_rows(parts: Sequence[tuple[Growing | Sealed, Dead]]) -> LiveRows:
@@ -199,7 +201,9 @@ def write_segment(folder: Path, rows: LiveRows, to: Build) -> int | None:
     if graph is not None:
         description["graph"] = graph.to_json()
         arrays |= {f"graph_{name}": array for name, array in graph.arrays().items()}
-    return None if to.cancelled() else write_folder(folder, arrays, description)
+    if to.cancelled():
+        return None
+    return write_folder(folder, arrays, description, to.admitted)
 
 
 def _reordered(rows: LiveRows, order: NDArray[np.uint32]) -> LiveRows:

@@ -18,6 +18,7 @@ from index.sparse.rows import SparseRows, join_rows
 from index.sparse.sealed import KIND, SparseSealed, postings_files
 from index.storage.files import write_folder
 from index.storage.ids import Ids, join_ids
+from index.storage.reserve import Admitted, anything
 from index.types import Numbers, Slots
 
 _PIECE = 1_024  # rows copied by one numpy call, which keeps other threads waiting
@@ -68,6 +69,7 @@ def write_sparse(
     rows: LiveSparseRows,
     cancelled: Callable[[], bool] = lambda: False,
     said: Mapping[str, Any] = MappingProxyType({}),
+    admitted: Admitted = anything,
 ) -> int | None:
     """Write the rows as a segment; return the checksum to open it by, None when cancelled.
 
@@ -76,6 +78,7 @@ def write_sparse(
         rows: at least one.
         cancelled: asked now and then, and ends the work early.
         said: put into the description of the segment.
+        admitted: held while a piece of it is written.
     """
     postings = Postings.of(rows.rows, 0)
     if cancelled():
@@ -91,4 +94,4 @@ def write_sparse(
         "values": rows.rows.values,
         **postings_files(postings),
     }
-    return write_folder(folder, arrays, {**said, "kind": KIND})
+    return write_folder(folder, arrays, {**said, "kind": KIND}, admitted)

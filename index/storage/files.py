@@ -19,7 +19,7 @@ import logging
 import os
 import shutil
 import zlib
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -30,6 +30,7 @@ from numpy.typing import NDArray
 from index.errors import Damaged, UnknownFormat
 from index.storage.causes import disk_errors, unreadable
 from index.storage.mapped import map_file
+from index.storage.reserve import Admitted, anything
 from index.storage.syncing import sync
 
 FORMAT = 2
@@ -40,45 +41,58 @@ Array = NDArray[Any]
 _log = logging.getLogger(__name__)
 
 
-def write_folder(folder: Path, arrays: Mapping[str, Array], description: Mapping[str, Any]) -> int:
+def write_folder(
+    folder: Path,
+    arrays: Mapping[str, Array],
+    description: Mapping[str, Any],
+    admitted: Admitted = anything,
+) -> int:
     """Write ``<name>.npy`` files and their description; return the description's crc32.
 
-    The folder appears whole or not at all. On failure nothing is left behind.
+    The folder appears whole or not at all. On failure nothing is left behind. Each piece of it is
+    written once it is ``admitted``.
     """
     unfinished = folder.with_name(folder.name + ".tmp")
     with disk_errors(f"write {folder}"):
         try:
-            return _write_folder(unfinished, folder, arrays, description)
+            return _write_folder(unfinished, folder, arrays, description, admitted)
         except BaseException:
             shutil.rmtree(unfinished, ignore_errors=True)
             raise
 
 
 def _write_folder(
-    unfinished: Path, folder: Path, arrays: Mapping[str, Array], description: Mapping[str, Any]
+    unfinished: Path,
+    folder: Path,
+    arrays: Mapping[str, Array],
+    description: Mapping[str, Any],
+    admitted: Admitted,
 ) -> int:
     os.mkdir(unfinished)
     files = {}
     for name, array in arrays.items():
-        length, checksum = _write_array(unfinished / f"{name}.npy", array)
+        length, checksum = _write_array(unfinished / f"{name}.npy", array, admitted)
         files[f"{name}.npy"] = {"bytes": length, "crc32": checksum}
     text = json.dumps({"format": FORMAT, **description, "files": files}, indent=1).encode()
-    _write_file(unfinished / DESCRIPTION, [text])
+    _write_file(unfinished / DESCRIPTION, [text], admitted)
     sync_folder(unfinished)
     os.rename(unfinished, folder)
     sync_folder(folder.parent)
     return zlib.crc32(text)
 
 
-def _write_array(path: Path, array: Array) -> tuple[int, int]:
+def _write_array(path: Path, array: Array, admitted: Admitted) -> tuple[int, int]:
     head = io.BytesIO()
     array = np.ascontiguousarray(array)
     described = np.lib.format.header_data_from_array_1_0(array)
     np.lib.format.write_array_header_1_0(head, described)
-    return _write_file(path, [head.getvalue(), array.reshape(-1).view(np.uint8).data])
+    parts: list[bytes | memoryview] = [head.getvalue(), array.reshape(-1).view(np.uint8).data]
+    return _write_file(path, parts, admitted)
 
 
-def _write_file(path: Path, parts: list[bytes | memoryview]) -> tuple[int, int]:
+def _write_file(
+    path: Path, parts: Sequence[bytes | memoryview], admitted: Admitted = anything
+) -> tuple[int, int]:
     """Write and sync a new file; return its length and crc32."""
     length = checksum = 0
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
@@ -86,7 +100,8 @@ def _write_file(path: Path, parts: list[bytes | memoryview]) -> tuple[int, int]:
         for part in parts:
             for start in range(0, len(part), _WRITE_BYTES):
                 piece = part[start : start + _WRITE_BYTES]
-                _write_all(descriptor, piece)
+                with admitted():
+                    _write_all(descriptor, piece)
                 checksum = zlib.crc32(piece, checksum)
             length += len(part)
         sync(descriptor)

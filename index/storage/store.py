@@ -9,8 +9,9 @@ from __future__ import annotations
 import json
 import logging
 import sqlite3
+import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +38,7 @@ from index.storage.id_index import AT_ONCE, IdIndex
 from index.storage.ids import Key, ids_from_bytes, ids_to_bytes
 from index.storage.migrate import migrate
 from index.storage.reach import Reach, Record, record_of
+from index.storage.reserve import SIZE, Reserve, anything
 from index.storage.schema import (
     FORMAT,
     check_format,
@@ -66,6 +68,8 @@ _SEALED_ENTRIES = (
     f" WHERE s.slot <= sealed.slot ORDER BY s.slot LIMIT {_PURGED_ENTRIES}"
 )
 _CHECKPOINT_PAGES = 8_000  # 32 MB of log between checkpoints
+_GROWTH = SIZE // 2  # bytes that the database is to grow by; more may find no room on a full disk
+_MOVE_SECONDS, _MOVE_AGAIN = 2.0, 0.01  # that a full disk's log waits for reads, and between tries
 
 _NO_WRITES = (
     "{path} lies where nothing can be written (a read-only file system, or no right to): it is "
@@ -110,6 +114,7 @@ class Store:
         self.adapters = AdapterTable(path, connection)
         self.demand = DemandTable(connection)
         self.seqs = SeqTable(path, connection)
+        self.reserve: Reserve | None = None  # what is kept for deletes, once there are writes
         self._connection = connection
 
     @classmethod
@@ -167,9 +172,27 @@ class Store:
         if self._record is not None:
             self._record.close()
 
+    def admitted(self) -> AbstractContextManager[None]:
+        """Hold while something that takes room is written beside the store. Any thread may.
+
+        Raises:
+            StorageFull: what room there is is kept for what frees some.
+        """
+        return anything() if self.reserve is None else self.reserve.admitted(self.path)
+
     @contextmanager
-    def transaction(self) -> Iterator[None]:
-        """Commit what the block wrote, synced, or nothing of it."""
+    def transaction(self, *, frees: bool = False) -> Iterator[None]:
+        """Commit what the block wrote, synced, or nothing of it.
+
+        Args:
+            frees: whether it only takes away, so that it may have the room kept for that.
+        """
+        with anything() if frees else self.admitted(), self._transaction():
+            yield
+        self._grow()
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
         if self.read_only:
             raise ReadOnlyDisk(_NO_WRITES.format(path=self.path))
         if self.unsynced is not None:
@@ -201,9 +224,27 @@ class Store:
         )
 
     def make_room(self) -> None:
-        """Move the log into the database and empty it, as far as no read needs it."""
+        """Move the log into the database and empty it, once no read or move is in the way."""
+        until = time.monotonic() + _MOVE_SECONDS
         with suppress(StorageError):
-            Checkpoints(self.path).trim()
+            while not Checkpoints(self.path).trim() and time.monotonic() < until:
+                time.sleep(_MOVE_AGAIN)
+
+    def _grow(self) -> None:
+        """Move the log into the database before that has to grow by more than is kept for deletes.
+
+        On a full disk the log could be neither moved nor emptied, and nothing be deleted.
+        """
+        try:
+            with store_errors(self.path):
+                (pages,) = self._connection.execute("PRAGMA page_count").fetchone()
+                (size,) = self._connection.execute("PRAGMA page_size").fetchone()
+            if pages * size - self.path.stat().st_size > _GROWTH:
+                Checkpoints(self.path).move()
+        except SyncFailed as error:
+            self.poison(str(error))
+        except (StorageError, OSError) as error:  # what was committed is in the log all the same
+            _log.warning("The log of %s could not be moved into it: %s", self.path, error)
 
     def _committed(self, reach: Reach) -> None:
         self.trouble = None

@@ -9,6 +9,7 @@ from typing import Any
 
 from index.errors import Damaged, InvalidInput
 from index.storage.files import open_folder, write_folder
+from index.storage.reserve import Admitted, anything
 from index.types import Distance, Numbers, Vectors
 from index.versions.adapter import ESTIMATING
 from index.versions.adapters import Adapter, Kind, adapter_from_json
@@ -110,8 +111,8 @@ class Fitted:
         object.__setattr__(told, "rescoring", self.rescoring)
         return told
 
-    def save(self, folder: Path) -> int:
-        """Write it to a new folder; return the checksum of its description."""
+    def save(self, folder: Path, admitted: Admitted = anything) -> int:
+        """Write it to a new folder, as it is admitted; return its description's checksum."""
         description = {
             "kind": KIND,
             "adapter": self.adapter.to_json(),
@@ -129,7 +130,7 @@ class Fitted:
         arrays = dict(self.adapter.arrays())
         if self.points is not None:
             arrays[_POINTS] = self.points
-        return write_folder(folder, arrays, description)
+        return write_folder(folder, arrays, description, admitted)
 
     @classmethod
     def open(cls, folder: Path, checksum: int) -> Fitted:

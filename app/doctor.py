@@ -65,7 +65,7 @@ def run(given: dict[str, Any]) -> int:
     except KeyboardInterrupt:
         return INTERRUPTED
     except CollectionNotFound as error:
-        sys.stderr.write(f"palimpsest: {error}\n")
+        sys.stderr.write(f"palimpsest: {error.told(help_of)}\n")
         return WRONG_USAGE
     except PalimpsestError as error:  # a server holds it, or nothing can be written there
         report = Report(data)

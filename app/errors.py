@@ -26,6 +26,7 @@ from index import (
     InvalidConfig,
     InvalidId,
     InvalidInput,
+    NoRangeIndex,
     NotFound,
     NotYetApplied,
     OutOfDescriptors,
@@ -56,6 +57,13 @@ STATUS: tuple[tuple[type[Exception], int], ...] = (
 )
 
 MAX_NAME = 255  # bytes of a collection's name
+# Qdrant's clients look at how a text begins; the engine's texts say only what is wrong.
+BEGINS: tuple[tuple[type[Exception], str], ...] = (
+    (NotFound, "Not found: "),
+    (CollectionExists, "Wrong input: "),
+    (NoRangeIndex, "Bad request: "),
+    (InvalidId, "Format error in JSON body: "),
+)
 BEGINNINGS = ("Wrong input: ", "Bad request: ", "Format error in ", "Validation error in ")
 
 OUT_OF_MEMORY = (
@@ -166,14 +174,6 @@ def _describe_other(error: Exception) -> tuple[int, str]:
     return HTTPStatus.INTERNAL_SERVER_ERROR, f"Service internal error: {type(error).__name__}"
 
 
-def worded(error: InvalidInput) -> str:
-    """Return the text that bad input is answered with: Qdrant's clients look at how it begins."""
-    text = told(error)
-    if isinstance(error, InvalidId):
-        return f"Format error in JSON body: {text}"
-    return text if text.startswith(BEGINNINGS) else f"Wrong input: {text}"
-
-
 def told(error: Exception) -> str:
     """Return the text of an error, its remedies as calls of this server."""
     return error.told(help_of) if isinstance(error, PalimpsestError) else str(error)
@@ -186,8 +186,11 @@ def _worded(error: Exception, status: int) -> tuple[int, str]:
         return HTTPStatus.UNPROCESSABLE_ENTITY, (
             f"Validation error in path parameters: [name: {reason}]"
         )
-    if status == HTTPStatus.BAD_REQUEST and isinstance(error, InvalidInput):
-        return status, worded(error)
+    for kind, beginning in BEGINS:
+        if isinstance(error, kind):
+            return status, beginning + text
+    if status == HTTPStatus.BAD_REQUEST and not text.startswith(BEGINNINGS):
+        return status, f"Wrong input: {text}"
     return status, text
 
 

@@ -7,6 +7,7 @@ call that carries it out, for replies and warnings alike.
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import assert_never
 from urllib.parse import quote, urlencode
 
@@ -15,20 +16,25 @@ from index import Act, DropVersion, FitAdapter, MigratePoints, PairPoints, Remed
 _ASKED = "/collections/{collection_name}"  # stands for the collection that was asked
 
 
+_ACTS: Mapping[Act, str] = {
+    Act.CHOOSE_DIRECTORY: "stop it or choose another --data",
+    Act.FIT_AGAIN: (
+        f"fitted again by the server if points hold both versions, else by POST {_ASKED}/adapters"
+    ),
+    Act.FORCE: "force it",
+    Act.GIVE_PAIRS: "give `pairs`",
+    Act.LEAVE_OUT: "search without them by the header x-palimpsest-bridge: off",
+    Act.NAME_DIRECTORY: (
+        "name the directory that the server was given as --data, and see that it is mounted"
+    ),
+}
+
+
 def help_of(remedy: Remedy) -> str:
     """Return what to do, with the call that does it."""
     match remedy:
-        case Act.FIT_AGAIN:
-            return (
-                "fitted again by the server if points hold both versions, else by POST "
-                f"{_ASKED}/adapters"
-            )
-        case Act.FORCE:
-            return "force it"
-        case Act.GIVE_PAIRS:
-            return "give `pairs`"
-        case Act.LEAVE_OUT:
-            return "search without them by the header x-palimpsest-bridge: off"
+        case Act():
+            return _ACTS[remedy]
         case FitAdapter(vector, rows, queries):
             body = _named(vector, rows=rows, queries=queries)
             said = json.dumps(body, ensure_ascii=False)

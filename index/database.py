@@ -254,7 +254,7 @@ class Database:
                 raise CollectionExists(name)
             if name in self._aliases.mapping:
                 raise InvalidInput(
-                    f"Wrong input: Can't create collection with name {name}. Alias with the same "
+                    f"Can't create collection with name {name}. Alias with the same "
                     "name already exists: delete the alias, or choose another name"
                 )
             self._aliases.require_known()

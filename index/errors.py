@@ -8,6 +8,7 @@ PalimpsestError
 │   ├── InvalidId           neither an unsigned 64-bit integer nor a UUID
 │   ├── InvalidConfig       a collection, index or search parameter out of range or contradictory
 │   ├── InvalidPairs        too few, unequal or degenerate pairs to fit an adapter on
+│   ├── NoRangeIndex        an order by values that no index keeps in order
 │   ├── MissingAdapter      points of one version cannot be found by queries of another
 │   └── Unsupported         a known request this engine does not carry out
 ├── NotFound
@@ -132,6 +133,17 @@ class InvalidPairs(InvalidInput):
     """Pairs of vectors that no adapter can be fitted on: too few, unequal, or degenerate."""
 
 
+class NoRangeIndex(InvalidInput):
+    """Points were to be ordered by values that no index keeps in order."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__(
+            f"No range index for `order_by` key: `{path}`. Please create one to use `order_by`: an "
+            "integer (range), float or datetime index"
+        )
+        self.path = path
+
+
 class MissingAdapter(InvalidInput):
     """Points that hold only one version were to be found by queries of another."""
 
@@ -158,7 +170,7 @@ class CollectionNotFound(NotFound):
     """No collection of that name."""
 
     def __init__(self, name: str) -> None:
-        super().__init__(f"Not found: Collection `{name}` doesn't exist!")
+        super().__init__(f"Collection `{name}` doesn't exist!")
         self.name = name
 
 
@@ -166,7 +178,7 @@ class AliasNotFound(NotFound):
     """No alias of that name."""
 
     def __init__(self, alias: str) -> None:
-        super().__init__(f"Not found: Alias {alias} does not exists!")
+        super().__init__(f"Alias {alias} does not exists!")
         self.alias = alias
 
 
@@ -174,7 +186,7 @@ class PointNotFound(NotFound):
     """No point of that id."""
 
     def __init__(self, point_id: object) -> None:
-        super().__init__(f"Not found: No point with id {point_id} found")
+        super().__init__(f"No point with id {point_id} found")
         self.point_id = point_id
 
 
@@ -184,8 +196,7 @@ class VectorNotFound(NotFound):
     def __init__(self, name: str, collection: str, known: Iterable[str]) -> None:
         names = ", ".join(repr(n) for n in _told(sorted(known))) or "none"
         super().__init__(
-            f"Not found: Vectors with name '{name}' not found in collection `{collection}` "
-            f"(declared: {names})"
+            f"Vectors with name '{name}' not found in collection `{collection}` (declared: {names})"
         )
         self.name = name
 
@@ -199,7 +210,7 @@ class VersionNotFound(NotFound):
         text = f"Version {version!r} is not declared (declared: {names})"
         if collection is not None:  # asked for as a collection of its own
             text = f"Collection `{collection}` doesn't exist! {text}"
-        super().__init__(f"Not found: {text}")
+        super().__init__(text)
 
 
 class AdapterNotFound(NotFound):
@@ -207,8 +218,7 @@ class AdapterNotFound(NotFound):
 
     def __init__(self, vector: str, rows: str, queries: str) -> None:
         super().__init__(
-            f"Not found: There is no adapter from rows of version {rows!r} to queries of "
-            f"{queries!r}",
+            f"There is no adapter from rows of version {rows!r} to queries of {queries!r}",
             FitAdapter(vector, rows, queries),
         )
 
@@ -221,12 +231,14 @@ class CollectionExists(PalimpsestError):
     """A collection of that name is already there."""
 
     def __init__(self, name: str) -> None:
-        super().__init__(f"Wrong input: Collection `{name}` already exists!")
+        super().__init__(f"Collection `{name}` already exists!")
         self.name = name
 
 
 class StorageError(PalimpsestError):
     """The disk said no, or no longer says what was written."""
+
+    joint = "; "
 
 
 class StorageFull(StorageError):
@@ -305,7 +317,7 @@ class DirectoryLocked(StorageError):
     """Another process serves this data directory."""
 
     def __init__(self, path: Path) -> None:
-        super().__init__(f"{path} is served by another process; stop it or choose another --data")
+        super().__init__(f"{path} is served by another process", Act.CHOOSE_DIRECTORY)
         self.path = path
 
 

@@ -17,10 +17,12 @@ from typing import TypeAlias
 class Act(Enum):
     """Remedies that need no names: the value is the text."""
 
+    CHOOSE_DIRECTORY = "stop it, or choose another directory"
     FIT_AGAIN = "it is fitted again if points hold both versions, else fit it anew"
     FORCE = "force it"
     GIVE_PAIRS = "give pairs"
     LEAVE_OUT = "search without them"
+    NAME_DIRECTORY = "name the directory that was served, and see that it is mounted"
 
     def __str__(self) -> str:
         return self.value

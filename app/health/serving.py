@@ -22,6 +22,7 @@ from app.context import Context
 from app.health.life import Stage
 from app.health.overdue import Overdue
 from app.health.start import announce
+from app.remedies import help_of
 from index import StorageError
 
 GRACE_SECONDS = 10  # for running requests, once they are all that is waited for
@@ -69,7 +70,7 @@ class Server(uvicorn.Server):
         try:
             await asyncio.to_thread(self._context.open)
         except StorageError as error:
-            log.error("%s", error)
+            log.error("%s", error.told(help_of))
         except Exception:
             log.exception("The data folder could not be opened")
         else:

@@ -20,6 +20,7 @@ from index.checks.collection import examine
 from index.checks.findings import Finding, Severity, Sink, finding_of, telling
 from index.doctor.report import Mode, Report
 from index.errors import CollectionNotFound, Damaged
+from index.remedies import Act
 from index.storage.doubled import copy_of
 
 COLLECTIONS, UNFINISHED = "collections", "unfinished"
@@ -98,8 +99,8 @@ def _names(data: Path, report: Report) -> list[str] | None:
     what = "no such directory" if not data.exists() else "no data directory: nothing was checked"
     if data.exists() and not data.is_dir():
         what = "a file, and no data directory: nothing was checked"
-    remedy = "name the directory that the server was given as --data, and see that it is mounted"
-    report.findings.append(Finding("unchecked", "directory", data, what, remedy=remedy))
+    helps = Act.NAME_DIRECTORY
+    report.findings.append(Finding("unchecked", "directory", data, what, remedy=helps))
     return None
 
 

@@ -30,8 +30,8 @@ class Report:
 
     def refuse(self, error: PalimpsestError) -> None:
         """Note why nothing was done at all."""
-        what = f"nothing was done: {error}"
-        self.findings.append(Finding("unchecked", "directory", self.data, what))
+        what, helps = f"nothing was done: {error.problem}", error.remedies or None
+        self.findings.append(Finding("unchecked", "directory", self.data, what, remedy=helps))
 
     @property
     def status(self) -> Severity:

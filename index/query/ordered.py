@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from index.errors import InvalidInput
+from index.errors import NoRangeIndex
 from index.filters.bitmaps import to_numbers
 from index.filters.decoding import key_decoder
 from index.filters.expression import Range
@@ -28,14 +28,11 @@ def by_value(source: Source, query: OrderBy, scope: Scope, count: int) -> Scored
     """Return ``count`` points by a payload value; a point stands once per value it has.
 
     Raises:
-        InvalidInput: no index keeps the values of the path in order.
+        NoRangeIndex: no index keeps the values of the path in order.
     """
     column = source.order_column(query.path, scope.points(source))
     if column is None:
-        raise InvalidInput(
-            f"Bad request: No range index for `order_by` key: `{format_path(query.path)}`. "
-            "Please create one to use `order_by`: an integer (range), float or datetime index"
-        )
+        raise NoRangeIndex(format_path(query.path))
     bounds = _bounds(query)
     cut = integers_within if column.values.dtype == np.int64 else floats_within
     kept = slice(None) if bounds is None else cut(bounds)(column.values)

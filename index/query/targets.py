@@ -163,7 +163,7 @@ def _check(point: Point, source: Source, name: str) -> None:
     if sparse != isinstance(config, SparseConfig):
         kinds = ("sparse", "dense") if sparse else ("dense", "sparse")
         raise InvalidVector(
-            "Wrong input: Conversion between sparse and regular vectors failed: "
+            "Conversion between sparse and regular vectors failed: "
             f"got a {kinds[0]} vector, but {name!r} is declared {kinds[1]}"
         )
     if isinstance(config, VectorConfig) and not isinstance(point, SparseVector):

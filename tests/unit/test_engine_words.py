@@ -23,6 +23,8 @@ WORDS = re.compile(
     | (?:^|[\s/])C/[a-z] | \badapters/\{ | \bversions/\{        # paths
     | \bx-palimpsest | \bapi-key\b | \bAuthorization\b | \bthe\ header\b
     | \bPALIMPSEST_ | \benvironment\ variable                       # settings
+    | `palimpsest\ (?!doctor) | (?:^|\s)--(?:data|host|port)\b
+    | ^(?:Not\ found|Wrong\ input|Bad\ request|(?:Format|Validation)\ error\b.*): # beginnings
     | \bJSON\ body | \bquery\ parameters? | \bpath\ parameters?
     """,
     re.VERBOSE,
@@ -89,10 +91,11 @@ def test_no_text_of_native_code_does() -> None:
         "raise PALIMPSEST_MAX_MEMORY",
         "see /readyz?verbose",
         "Validation error in JSON body",
+        "choose another --data",
     ],
 )
 def test_such_texts_are_found(text: str) -> None:
-    for code in (f"raise ValueError({text!r})", f"x = f'{{a}} {text}'", f"R = ({text!r} 'more')"):
+    for code in (f"raise ValueError({text!r})", f"x = f'{{a}} {text}'", f"R = ({text!r} ' more')"):
         assert _spoken(code)
     assert not _spoken(f'def f():\n    """{text}"""\n')
 

@@ -18,12 +18,19 @@ from app.schemas.versions import DropParameters
 from index import (
     Act,
     AdapterNotFound,
+    CollectionExists,
+    CollectionNotFound,
     DropVersion,
     FitAdapter,
+    InvalidConfig,
+    InvalidId,
+    InvalidInput,
     MigratePoints,
     MissingAdapter,
+    NoRangeIndex,
     PairPoints,
     PalimpsestError,
+    PointNotFound,
     Remedy,
     VersionConflict,
 )
@@ -75,6 +82,23 @@ def test_an_error_tells_its_problem_and_one_choice_of_remedies() -> None:
     assert (one.problem, one.remedies[2]) == ("It cannot be", Act.FORCE)
     assert str(VersionConflict("It cannot be")) == "It cannot be"
     assert str(PalimpsestError("Never", Act.FORCE)) == "Never: force it"
+
+
+def test_texts_begin_as_clients_look_for_them() -> None:
+    for error, said in (
+        (CollectionNotFound("c"), (404, "Not found: Collection `c` doesn't exist!")),
+        (CollectionExists("c"), (409, "Wrong input: Collection `c` already exists!")),
+        (PointNotFound(7), (404, "Not found: No point with id 7 found")),
+        (InvalidInput("It means nothing"), (400, "Wrong input: It means nothing")),
+        (InvalidConfig("It is too large"), (422, "It is too large")),
+    ):
+        assert describe(error) == said
+    for error, begins in (
+        (InvalidId("x"), "Format error in JSON body: Invalid point id 'x'"),
+        (NoRangeIndex("a.b"), "Bad request: No range index for `order_by` key: `a.b`. Please"),
+    ):
+        assert describe(error)[1].startswith(begins)
+        assert str(error).startswith(begins.partition(": ")[2])
 
 
 def test_clients_read_the_calls() -> None:

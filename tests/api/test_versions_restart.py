@@ -12,11 +12,13 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import pytest
 
 from tests.api.replies import result
 from tests.api.served import Server
 from tests.api.upgrades import NEW, OLD, POINTS, Upgrade, old_rows, rotation
 
+QUERIES = 32  # kept of a version, at most
 STOP_SECONDS = 30  # the grace of running requests, and then some
 
 
@@ -44,7 +46,7 @@ def seen(upgrade: Upgrade) -> Any:
     """What an upgrade has come to: versions, adapters, answers old and new.
 
     Once twice as many points hold both versions an adapter is fitted again, so its report is left
-    out; so is the memory of versions, part of which are queries of late, which end with the server.
+    out; so is the memory of versions (``memory``).
     """
     new = [(query @ rotation()).tolist() for query in upgrade.queries]
     exact = {"params": {"exact": True}}
@@ -61,18 +63,32 @@ def seen(upgrade: Upgrade) -> Any:
     )
 
 
+def memory(upgrade: Upgrade) -> dict[str, Any]:
+    """Bytes of a vector by version, as far as queries of late, which end with the server, let."""
+    return {
+        name: pytest.approx(one["bytes_per_vector"], abs=4 * NEW * QUERIES / one["points"])
+        for name, one in upgrade.versions().items()
+    }
+
+
+def held(upgrade: Upgrade) -> dict[str, float]:
+    return {name: one["bytes_per_vector"] for name, one in upgrade.versions().items()}
+
+
 def test_every_step_outlives_a_kill(tmp_path: Path) -> None:
     with serving(tmp_path) as (_, upgrade):
         created(upgrade)
         upgrade.fit()
-        before = seen(upgrade)
+        before, bytes_ = seen(upgrade), memory(upgrade)
     with serving(tmp_path) as (_, upgrade):
         assert seen(upgrade) == before
+        assert held(upgrade) == bytes_
         upgrade.migrate(range(POINTS // 2, POINTS))
         result(upgrade.http.post(f"{upgrade.path}/versions/v2/activate"))
-        before = seen(upgrade)
+        before, bytes_ = seen(upgrade), memory(upgrade)
     with serving(tmp_path) as (_, upgrade):
         assert seen(upgrade) == before
+        assert held(upgrade) == bytes_
         assert upgrade.versions()["v2"]["state"] == "active"
         result(upgrade.http.delete(f"{upgrade.path}/versions/v1"))
     with serving(tmp_path) as (_, upgrade):

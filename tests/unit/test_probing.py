@@ -11,7 +11,7 @@ import pytest
 
 from index import Database, Distance
 from index.segments import seal
-from index.segments.deciding import RULE
+from index.segments.deciding import RULE, Probed, measured
 from index.types import Vectors
 from tests.conftest import open_collection
 from tests.points import config_of
@@ -78,6 +78,31 @@ def test_one_that_fails_is_written_anew(old: Callable[..., Path], originals: str
     after = only(collection)
     assert after.name != before.name and collection.upkeep.last_error is None
     assert after.probed is not None and after.probed.decision == "planned"
+    assert collection.upkeep.compact_delay() is None and collection.upkeep.pending() == 0
+    collection.close()
+
+
+def test_one_of_codes_alone_that_fails_is_written_anew(
+    old: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Searches find what its codes tell, whatever its graph is like, so that it is told to fail."""
+    collection = open_collection(old(originals="none", encoding="8"))
+    before = only(collection)
+    assert before.codes is not None
+
+    def short(*given: Any) -> Probed:
+        return measured(*given)._replace(decision="short")
+
+    monkeypatch.setattr("index.probing.measured", short)
+    collection.upkeep.compact()
+    if only(collection) is before:
+        assert before.decision == "short" and collection.upkeep.pending() == ROWS
+        collection.upkeep.compact()
+    after = only(collection)
+    assert after.name != before.name and collection.upkeep.last_error is None
+    assert after.probed is not None and after.probed.decision == "planned"
+    assert after.codes is not None
+    assert (after.codes[np.argsort(after.ids)] == before.codes[np.argsort(before.ids)]).all()
     assert collection.upkeep.compact_delay() is None and collection.upkeep.pending() == 0
     collection.close()
 

@@ -83,6 +83,8 @@ def run(given: dict[str, Any]) -> int:
 def told(report: Report) -> str:
     """Return the report as text, the worst first."""
     how = "a server is running on it" if report.mode == "online" else "at rest"
+    if report.repairing:
+        how = "a repair is running on it"
     lines = [report.summary(), "", f"{report.data}, {how}, in {report.seconds:.1f} s"]
     for one in report.collections:
         lost = f", {one.lost_found} entries in lost+found" if one.lost_found else ""

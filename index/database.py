@@ -16,7 +16,7 @@ import uuid
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from pathlib import Path
-from typing import IO
+from typing import IO, Literal, TypeAlias
 
 from index.aliases import AliasChange, Aliases, CreateAlias, RenameAlias
 from index.background import Background
@@ -49,11 +49,12 @@ from index.storage.files import (
     write_synced,
 )
 from index.storage.reserve import Reserve
-from index.storage.schema import create_store
+from index.storage.schema import create_store, store_errors
 from index.storage.unfinished import require_restored
 from index.upkeep import HasRoom, Upkeep
 
 _log = logging.getLogger(__name__)
+Holder: TypeAlias = Literal["server", "repair"]  # of the lock of a data directory
 MAX_COLLECTION_NAME, MAX_VECTOR_NAME = 255, 200  # bytes of UTF-8; aliases as collections
 MAX_CALLED = 1_024  # characters that may call a collection, with its version
 _TRIED_BYTES = 4096  # by ``try_disk``: a page
@@ -163,6 +164,10 @@ class Database:
     def damaged(self) -> Mapping[str, str]:
         """Return what is wrong with each collection that could not be opened."""
         return {name: str(error) for name, error in self._broken.copy().items()}
+
+    def damaged_aliases(self) -> str | None:
+        """Return what is wrong with the files of aliases, None where those there are are known."""
+        return None if self._aliases.damage is None else str(self._aliases.damage)
 
     def damaged_one(self, name: str) -> DamagedInfo | None:
         """Return what is known of a collection that could not be opened; None of any other.
@@ -334,22 +339,26 @@ class Database:
 
     def _open_one(self, name: str) -> None:
         try:
-            require_restored(self._folder(name))
-            self._open[name] = Collection(
-                name,
-                self._folder(name),
-                threads=self._threads,
-                changed=self._background.wake,
-                has_room=self._has_room,
-                reserve=self._reserve,
-            )
+            with store_errors(self._folder(name) / STORE):
+                require_restored(self._folder(name))
+                self._open[name] = Collection(
+                    name,
+                    self._folder(name),
+                    threads=self._threads,
+                    changed=self._background.wake,
+                    has_room=self._has_room,
+                    reserve=self._reserve,
+                )
         except MemoryError:
             self._keep_broken(name, OutOfMemory(f"There is no memory to open {name!r}: {_MORE}"))
         except StorageError as error:
             self._keep_broken(name, fresh(error))
         except Exception as error:  # one collection must not keep the others from being served
             _log.exception("Collection %r could not be opened", name)
-            self._broken[name] = StoreFailed(f"Collection {name!r} could not be opened: {error!r}")
+            self._broken[name] = StoreFailed(
+                f"Collection {name!r} could not be opened from {self._folder(name)}: {error!r}; "
+                "look at the server's log, and check the folder with `palimpsest doctor`"
+            )
         else:
             self._broken.pop(name, None)
 
@@ -407,8 +416,16 @@ def check_vector_name(name: str) -> None:
     check_name(name, "vector", MAX_VECTOR_NAME)
 
 
-def lock_directory(path: Path) -> IO[bytes]:
-    """Return the open lock of a data directory; closing it lets it go. Raises DirectoryLocked."""
+def lock_directory(path: Path, holder: Holder = "server") -> IO[bytes]:
+    """Return the open lock of a data directory; closing it lets it go.
+
+    Args:
+        path: of the directory.
+        holder: who holds it: told to whoever reads the lock meanwhile.
+
+    Raises:
+        DirectoryLocked: it is held.
+    """
     lock: IO[bytes]
     try:
         lock = open(path / "lock", "ab")
@@ -421,4 +438,8 @@ def lock_directory(path: Path) -> IO[bytes]:
     except BlockingIOError:
         lock.close()
         raise DirectoryLocked(path) from None
+    with suppress(OSError, ValueError):  # no room, or it is only read: then nobody is told
+        lock.truncate(0)
+        lock.write(holder.encode())
+        lock.flush()
     return lock

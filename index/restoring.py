@@ -61,7 +61,7 @@ def restore(folder: Path) -> Restored:
         DirectoryLocked: a server runs on the data directory.
         Damaged: the database itself cannot be read, or is not that of the collection.
     """
-    with lock_directory(folder.parent.parent):
+    with lock_directory(folder.parent.parent, "repair"):
         return restore_held(folder)
 
 

@@ -48,6 +48,7 @@ class Scrub:
         self._store, self._folder, self._heal = store, store.parent, heal
         self._progress = read_progress(self._folder) or Progress(since=time.time())
         self._saved = 0.0
+        self._inherited = bool(self._progress.found or self._progress.before)
         self._stopped, self._keeps = False, True
         self._lost = lost_of(self._folder)
 
@@ -66,6 +67,14 @@ class Scrub:
         if last > now + DAY:  # the clock was ahead then: nothing is known of when that was
             return 0.0
         return last + pause - now
+
+    def is_due(self, days: float) -> bool:
+        """Tell whether a pass is due, or goes on.
+
+        Where none is wanted (0 days) one is, after an opening, if an earlier one found something:
+        else what has been mended since would be told for ever.
+        """
+        return self.due_in(days) <= 0 if days else self._inherited
 
     def integrity(self) -> Integrity:
         """Return what is known of the collection's files and rows."""
@@ -106,6 +115,7 @@ class Scrub:
             self._progress = replace(
                 self._progress, began=None, finished=time.time(), at=(), before=()
             )
+            self._inherited = False
         finally:
             self._save()
 

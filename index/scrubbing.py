@@ -30,7 +30,8 @@ class Scrubbing:
 
         Args:
             open_ones: gives the scrubs of the collections that are open.
-            days: between two passes over a collection; 0 for none.
+            days: between two passes over a collection; 0 for none but those that look again at
+                what an earlier one found.
         """
         self._open_ones = open_ones
         self._days = days
@@ -59,7 +60,7 @@ class Scrubbing:
     def _scrub(self, scrub: Scrub) -> None:
         try:
             scrub.look()
-            if self._days and scrub.due_in(self._days) <= 0:
+            if scrub.is_due(self._days):
                 self._worked = time.thread_time()
                 scrub.run(self._wait)
         except PalimpsestError as error:

@@ -18,6 +18,7 @@ import uuid
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
+from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Any, TypeAlias, TypeVar
 
@@ -40,6 +41,7 @@ from index.numbering import Numbering
 from index.payload.indexes import PayloadIndexes
 from index.storage.ids import id_of_key
 from index.storage.reserve import Reserve
+from index.storage.schema import store_errors
 from index.storage.seqs import are_many
 from index.storage.store import Store
 from index.storage.tidying import are_gone
@@ -113,14 +115,15 @@ class Writer:
         store = opened.store
         self.damaged = opened.damaged
         self._numbering = Numbering(opened.view.live)
-        self.touched = store.fields.count_touched()  # not in folders yet
         self._select = select
         self._reserve = store.reserve = reserve
         self._changed = changed
         self.declare(opened.config, opened.fitted)
         self.publish(opened.view)
-        self._position = store.position()
-        self._edited = store.seqs.edited()
+        with store_errors(store.path):
+            self.touched = store.fields.count_touched()  # not in folders yet
+            self._position = store.position()
+            self._edited = store.seqs.edited()
         self._queue: SimpleQueue[_Request | _Job | None] = SimpleQueue()
         self._closed = False
         self._refused: str | None = None  # why, as text: an error raised twice keeps its frames
@@ -209,12 +212,12 @@ class Writer:
         while (item := self._queue.get()) is not None:
             after: _Job | _Request | _End | None = None
             if isinstance(item, _Job):
-                _answer(item.future, item.run)
+                _answer(item.future, item.run, self.store.path)
             else:
                 group, after = self._gather(item)
                 self._carry_out(group)
             if isinstance(after, _Job):
-                _answer(after.future, after.run)
+                _answer(after.future, after.run, self.store.path)
             elif isinstance(after, _Request):
                 self._carry_out([after])
             self._changed()
@@ -391,9 +394,10 @@ class _End:
     """Stands for the end of the queue, found while gathering."""
 
 
-def _answer(future: Future[Any], run: Callable[[], Any]) -> None:
+def _answer(future: Future[Any], run: Callable[[], Any], store: Path) -> None:
     try:
-        answer = run()
+        with store_errors(store):
+            answer = run()
     except BaseException as error:
         future.set_exception(error)
     else:

@@ -52,6 +52,7 @@ def check(context: Context) -> dict[str, Any]:
         **checks,
         "collections": {"total": len(found), **Counter(each.status for each in found)},
         "damaged": dict(damaged),
+        "damaged_aliases": context.database.damaged_aliases(),
         "refusing_writes": {one.name: one.refuses_writes for one in found if one.refuses_writes},
         "put_off": {one.name: one.put_off for one in found if one.put_off},
         "disk_free_bytes": shutil.disk_usage(context.settings.data).free,

@@ -25,6 +25,7 @@ from index.storage.doubled import copy_of
 
 COLLECTIONS, UNFINISHED = "collections", "unfinished"
 _OWN = {COLLECTIONS, UNFINISHED, "lock", "reserve", FILE, copy_of(Path(FILE)).name, "lost+found"}
+_REPAIRING = "a repair is running on it: what is found may be of the middle of it"
 Progress = Callable[[str, int], None]
 
 
@@ -47,8 +48,10 @@ def check_directory(
     report = Report(data)
     with ExitStack() as held:
         with telling(_Sink(report, progress), "directory", data):
-            report.mode = held.enter_context(_held(data))
-        if report.findings:  # the lock cannot be read
+            report.mode, report.repairing = held.enter_context(_held(data))
+        if report.repairing:
+            report.findings.append(Finding("note", "directory", data, _REPAIRING))
+        if report.of("unchecked"):  # the lock cannot be read
             return report
         return examine_directory(report, collection, progress)
 
@@ -133,12 +136,16 @@ def _check_others(data: Path, sink: Sink) -> None:
 
 
 @contextmanager
-def _held(data: Path) -> Iterator[Mode]:
-    """Hold the lock in common with other doctors; tell how the directory is to be read."""
+def _held(data: Path) -> Iterator[tuple[Mode, bool]]:
+    """Hold the lock in common with other doctors.
+
+    Yields:
+        How the directory is to be read, and whether a repair is running on it.
+    """
     try:
         lock = open(data / "lock", "rb")
     except (FileNotFoundError, NotADirectoryError):
-        yield "offline"  # no server was ever here
+        yield "offline", False  # no server was ever here
         return
     with lock:
         try:
@@ -146,9 +153,9 @@ def _held(data: Path) -> Iterator[Mode]:
         except OSError as error:
             if error.errno not in (errno.EWOULDBLOCK, errno.EACCES):
                 raise
-            yield "online"
+            yield "online", lock.read().startswith(b"repair")
             return
-        yield "offline"
+        yield "offline", False
 
 
 class _Sink:

@@ -56,7 +56,7 @@ def repair_directory(
         return examine_directory(Report(data), collection, progress)
     if takes_no_writes(data):
         raise ReadOnlyDisk(f"{data} takes no writes: nothing can be repaired there")
-    with lock_directory(data):
+    with lock_directory(data, "repair"):
         before = examine_directory(Report(data), collection, progress)
         done = _Done(_repair_aliases(data, before))
         for name in [one.name for one in before.collections]:

@@ -23,6 +23,7 @@ class Report:
 
     data: Path
     mode: Mode = "offline"
+    repairing: bool = False  # who holds it is no server, but a repair
     collections: list[Examined] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
     repaired: list[str] = field(default_factory=list)

@@ -153,7 +153,10 @@ def _translate(path: Path, error: sqlite3.Error) -> PalimpsestError:
     if known is not None:
         return known
     name = getattr(error, "sqlite_errorname", type(error).__name__)
-    return StoreFailed(f"SQLite failed on {path}: {error} ({name})")
+    return StoreFailed(
+        f"SQLite failed on {path}: {error} ({name}); try again, and if it stays, "
+        "check the data directory with `palimpsest doctor`"
+    )
 
 
 def is_damage(error: sqlite3.Error) -> bool:

@@ -117,6 +117,7 @@ def test_damage_shows_in_the_verbose_form_and_in_metrics(damaged: Path) -> None:
             assert (checks["opened"], checks["draining"]) == (True, False)
             assert checks["collections"] == {"total": 3, "green": 1, "red": 2}
             assert set(checks["damaged"]) == set(checks["refusing_writes"]) == {BAD, WORSE}
+            assert checks["damaged_aliases"] is None
             assert checks["disk_free_bytes"] > 0
             assert (checks["store_writable"], checks["store_trouble"]) == (True, None)
         assert "checks" not in http.get("/readyz?verbose=false").text

@@ -7,9 +7,14 @@ import os
 import zlib
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 
+from app.context import Context
+from app.health import readiness
+from app.health.life import Stage
 from index import (
     AliasChange,
     AliasNotFound,
@@ -263,3 +268,20 @@ def test_a_drop_frees_its_space_though_the_aliases_cannot_be_written(
         two.drop("a")
     assert two.names() == ["b"]
     assert list((tmp_path / "database" / "unfinished").iterdir()) == []
+
+
+def test_damaged_aliases_are_told_to_who_asks_whether_the_server_is_ready(tmp_path: Path) -> None:
+    with Database.open(tmp_path) as database:
+        database.create("a", CONFIG)
+        database.change_aliases([CreateAlias("x", "a")])
+        assert database.damaged_aliases() is None
+    for path in (tmp_path / FILE, copy_of(tmp_path / FILE)):
+        path.write_text("{")
+    with Database.open(tmp_path) as database:
+        settings = SimpleNamespace(ready="strict", data=tmp_path)
+        life = SimpleNamespace(stage=Stage.SERVING)
+        context = SimpleNamespace(
+            database=database, settings=settings, life=life, collections=lambda: ()
+        )
+        text = readiness.check(cast(Context, context))["damaged_aliases"]
+        assert str(tmp_path / FILE) in text and "restore the file" in text

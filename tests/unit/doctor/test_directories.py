@@ -14,7 +14,9 @@ from typing import Any
 import pytest
 
 from app.cli import main
+from app.doctor import told
 from index import CreateAlias, Database, check_directory
+from index.database import Holder, lock_directory
 from index.storage.schema import connect
 from tests.unit.doctor.making import copy, found, make, unchanged, whole
 
@@ -163,3 +165,18 @@ def test_names_that_are_no_text_are_told(trial: Path) -> None:
     os.mkdir(os.fsencode(trial / "collections") + b"/\xff\xfe")
     status, said, _ = run(str(trial))
     assert status == 1 and "\\udcff" in said
+
+
+@pytest.mark.parametrize("holder", ["server", "repair"])
+def test_who_holds_a_directory_is_told(trial: Path, holder: Holder) -> None:
+    with lock_directory(trial, "server" if holder == "repair" else "repair"):
+        pass  # what the last one said counts no more
+    with lock_directory(trial, holder):
+        before = unchanged(trial)
+        report = check_directory(trial)
+        assert (report.mode, report.exit_status) == ("online", 0)
+        assert report.repairing is (holder == "repair")
+        assert f"a {holder} is running on it" in told(report)
+        assert len([one for one in found(report, "note") if "a repair" in one]) == report.repairing
+        assert unchanged(trial) == before
+    whole(trial)

@@ -235,3 +235,23 @@ def test_points_are_looked_up_by_their_ids(folder: Path) -> None:
     with alone(folder) as collection:
         scrub(collection)
         assert any("not found by its id" in one for one in collection.state().integrity.findings)
+
+
+def test_what_an_earlier_scrub_found_is_looked_at_again_though_none_is_wanted(folder: Path) -> None:
+    """Or what was restored since would be told for ever."""
+    path = next((folder / "segments").rglob("kept.npy"))
+    before = path.read_bytes()
+    with alone(folder) as collection:
+        flip(path, 8 * len(before) - 3)
+        scrub(collection)
+        assert collection.state().integrity.lost
+        assert not collection.scrub.is_due(0)
+    path.write_bytes(before)
+    with alone(folder) as collection:
+        assert collection.state().integrity.lost
+        assert collection.scrub.is_due(0)
+        scrub(collection)
+        assert collection.state().integrity.findings == ()
+        assert not collection.scrub.is_due(0)
+    with alone(folder) as collection:
+        assert not collection.scrub.is_due(0)

@@ -13,11 +13,14 @@ import pytest
 from pyroaring import BitMap
 
 from index import _native
+from index.config import VectorConfig
 from index.encoding.planes import Encoder
+from index.segments.graph import build
 from index.segments.searcher import Hits, Rescoring, Scaling, Searcher
 from index.types import Distance, Vectors
 from tests.native.sweep_twin import Coded, Swept, by_number, by_words, swept
 from tests.native.test_among import spread, words_of
+from tests.unit.segments.bad import cut
 
 N, SIZE, K = 900, 40, 10
 CASES = [
@@ -91,6 +94,50 @@ def agree(hits: Hits, twin: Swept) -> None:
 @pytest.mark.parametrize(("bits", "distance", "shift"), CASES)
 def test_scans_are_those_of_the_twin(bits: int, distance: Distance, shift: float | None) -> None:
     assert check(bits, distance, shift, count=10) > 0
+
+
+@pytest.mark.parametrize("keeps", [True, False])
+@pytest.mark.parametrize(("bits", "distance", "shift"), CASES)
+def test_walks_of_which_all_is_open_end_in_a_scan(
+    bits: int, distance: Distance, shift: float | None, keeps: bool
+) -> None:
+    """Of codes that say nothing all rows are read; of a graph without links, codes are scanned."""
+    rng = np.random.default_rng(bits)
+    vectors = rows_of(rng)
+    config = VectorConfig(SIZE, distance)
+    graph = build(vectors, distance, config, seed=2, threads=1, cancelled=lambda: False)
+    assert graph is not None and graph.has_copies
+    vectors = np.ascontiguousarray(vectors[graph.order])
+    encoder = Encoder.fit(vectors, distance, bits, 6)
+    coded = Coded(vectors, encoder, encoder.encode(vectors))
+    if keeps:
+        encoder.error_scale = 1e6
+    else:
+        graph = cut(graph, lambda one, other: one < 0)
+    kept = vectors if keeps else None
+    searcher = Searcher(distance, SIZE, kept, encoder=encoder, codes=coded.codes, graph=graph)
+    scaling = None
+    if shift is not None:
+        scaling = Scaling((2 ** np.cos(9 * vectors[:, 0])).astype(np.float32), shift)
+    few, scanned = rng.random(N) < 0.3, 0
+    for query in rng.standard_normal((6, SIZE)).astype(np.float32):
+        every = coded.true(query) if keeps else encoder.estimate(query, coded.codes)
+        if scaling is not None:
+            every = (every - np.float32(scaling.shift)) * scaling.factors
+        for allowed in (None, few):
+            words = None if allowed is None else words_of(allowed)
+            hits = searcher.by_graph(query, K, 20, Rescoring(K, sure=K), words, scaling)
+            scanned += hits.scanned
+            if not (keeps or hits.scanned):
+                continue  # no row that was looked at beside the walk is closer
+            best = np.sort(every if allowed is None else every[allowed])[:K]
+            if distance is Distance.EUCLID:
+                best = np.sqrt(np.maximum(best, 0))
+            assert (hits.extended, hits.scanned) == (1, 1)
+            assert allowed is None or allowed[hits.rows].all()
+            assert len(set(hits.rows.tolist())) == K
+            np.testing.assert_allclose(hits.distances, best, rtol=1e-4, atol=2e-4)
+    assert scanned >= (12 if keeps else 4)
 
 
 def others() -> list[str]:

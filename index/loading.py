@@ -31,6 +31,7 @@ Reason: TypeAlias = Literal["release", "damage"]  # why an index is built again
 REASONS: tuple[Reason, ...] = get_args(Reason)
 # What contents raise that are not those of the index, though every checksum is right.
 _UNREADABLE = (InvalidInput, LookupError, RecursionError, TypeError, ValueError)
+_AGAIN = "The payload index of %r in %s is built again: %s"
 _log = logging.getLogger(__name__)
 
 
@@ -42,11 +43,16 @@ class Unbuilt:
     reason: Reason | None
 
 
-def load_fields(store: Store, folders: Path) -> tuple[PayloadIndexes, list[Unbuilt]]:
+def load_fields(store: Store, folders: Path, live: BitMap) -> tuple[PayloadIndexes, list[Unbuilt]]:
     """Return the indexes, up to date those that could be read, and those that have to be built.
 
     The store goes on naming the folder of an index that is built again, until a fresh one takes its
     place: what ends the program in between, or fills the disk, changes nothing.
+
+    Args:
+        store: names the indexes and their folders.
+        folders: where these are.
+        live: the points that there are; an index that knows others is built again.
 
     Raises:
         UnknownFormat: a newer release wrote a folder.
@@ -63,6 +69,10 @@ def load_fields(store: Store, folders: Path) -> tuple[PayloadIndexes, list[Unbui
     if not _follow(store, indexes, loaded):
         indexes = PayloadIndexes()
         reasons.update({entry.key: "damage" for entry in loaded})
+    for key in indexes.beyond(live):
+        _log.warning(_AGAIN, key, folders.parent, "it names points that do not exist")
+        indexes.drop(key)
+        reasons[key] = "damage"
     declared = {entry.key: FieldIndex.from_json(entry.declared) for entry in entries}
     return indexes, [
         Unbuilt(indexes.begin(key, declared[key], again=reason is not None), reason)
@@ -108,8 +118,7 @@ def _load(indexes: PayloadIndexes, folders: Path, entry: FieldEntry) -> Reason |
         indexes.load(entry.key, FieldIndex.from_json(entry.declared), arrays, field)
     except (Damaged, *_UNREADABLE) as error:
         why = error if reason == "damage" else "another release wrote it"
-        what = "The payload index of %r in %s is built again: %s"
-        _log.warning(what, entry.key, folders.parent, str(why).partition(";")[0])
+        _log.warning(_AGAIN, entry.key, folders.parent, str(why).partition(";")[0])
         return reason
     return None
 

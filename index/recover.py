@@ -59,7 +59,7 @@ def recover(folder: Path) -> tuple[Opened, list[Unbuilt]]:
         with store_errors(store.path):
             config = _config(store)
             view = _recover(store, folder / SEGMENTS, config)
-            indexes, unbuilt = load_fields(store, folder / FIELDS)
+            indexes, unbuilt = load_fields(store, folder / FIELDS, view.live)
             fitted, damaged = _adapters(store, folder / ADAPTERS)
             if not store.read_only:
                 _tidy_folders(store, folder)

@@ -25,6 +25,7 @@ from index.storage.reach import Reach
 from index.storage.schema import (
     check_format,
     connect_frozen,
+    is_read_only,
     store_errors,
     takes_no_writes,
 )
@@ -146,7 +147,7 @@ def opened(path: Path, *, in_use: bool) -> Iterator[Stored]:
     elif not has_commits(path):
         with closing(connect_frozen(path)) as connection:
             yield Stored(path, connection)
-    elif takes_no_writes(path.parent):
+    elif takes_no_writes(path.parent) or is_read_only(path, log_of(path)):
         with tempfile.TemporaryDirectory(prefix="palimpsest-doctor-") as folder:
             for file in (path, log_of(path)):
                 shutil.copy(file, folder)

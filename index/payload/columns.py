@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from pyroaring import BitMap
 
 from index.filters.bitmaps import from_flags, from_numbers, to_flags, to_numbers
+from index.payload.sound import require, require_array
 
 _MIN_ROOM = 1024  # rows
 _GROWTH = 1.3
@@ -105,11 +106,23 @@ class Column:
         }
 
     def load(self, arrays: Mapping[str, NDArray[Any]]) -> None:
-        """Take the columns over that ``to_arrays`` returned."""
+        """Take the columns over that ``to_arrays`` returned. Raises ValueError for others."""
+        width, dtype = len(self._first), self._first.dtype.type
+        require_array(arrays["first"], dtype, width, -1)
+        require_array(arrays["more"], dtype, width, -1)
+        require_array(arrays["more_numbers"], np.uint32, arrays["more"].shape[1])
         self._first, self._n = np.array(arrays["first"]), arrays["first"].shape[1]
         self._more, self._m = np.array(arrays["more"]), arrays["more"].shape[1]
         self._more_numbers = np.array(arrays["more_numbers"])
         self._with_more = from_numbers(self._more_numbers)
+
+    def require_points(self, points: BitMap, several: BitMap) -> None:
+        """Require values of the points, and further ones of ``several``. Raises ValueError."""
+        first, more = self._first[:, : self._n], self._more[:, : self._m]
+        held = [from_flags(self._present(row)) for row in first]
+        further = [from_numbers(self._more_numbers[: self._m][self._present(row)]) for row in more]
+        require(all(one == points for one in held), "values and points that have some disagree")
+        require(all(one == several for one in further), "further values and their points disagree")
 
     def _present(self, values: NDArray[Any]) -> NDArray[np.bool_]:
         present: NDArray[np.bool_] = values != self._absent

@@ -126,10 +126,13 @@ class IndexedField:
         }
 
     def load(self, arrays: Arrays) -> None:
-        """Take the contents over that ``to_arrays`` returned."""
+        """Take the contents over that ``to_arrays`` returned.
+
+        Raises ValueError, LookupError or TypeError for others, and where its parts disagree.
+        """
         self.presence = Presence.from_arrays(_of_part("presence", arrays))
         for name, part in self.parts.items():
-            part.load(_of_part(name, arrays))
+            part.load(_of_part(name, arrays), self.presence)
 
     def _answer(self, condition: Field) -> Answer | None:
         for part in self.parts.values():

@@ -162,6 +162,10 @@ class PayloadIndexes:
                 building.field.discard(numbers)
                 building.known |= numbers
 
+    def beyond(self, live: BitMap) -> list[str]:
+        """Return the keys of fields that answer and name points that are not live."""
+        return [key for key, field in self._each() if not field.presence.known.issubset(live)]
+
     def has(self, path: Path) -> bool:
         """Tell whether a field answers at the path."""
         return path in self._fields
@@ -252,6 +256,7 @@ class PayloadIndexes:
 
         Raises:
             InvalidInput: the contents are of another format.
+            ValueError, LookupError, TypeError: they are not those of such a field.
         """
         if description["format"] != ARRAYS_FORMAT:
             raise InvalidInput(

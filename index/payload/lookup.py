@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pyroaring import BitMap
 
 from index.filters.expression import Field, Match, MatchText
 from index.payload.candidates import Answer
-from index.payload.postings import Arrays, Postings, grouped
-from index.payload.values import Read, read_text
+from index.payload.postings import Arrays, Postings, Value, grouped
+from index.payload.presence import Presence
+from index.payload.values import Read, read_bool, read_integer, read_text, read_uuid
+
+_TYPES: Mapping[Read, type[Value]] = {
+    read_text: str,
+    read_integer: int,
+    read_bool: bool,
+    read_uuid: bytes,
+}
 
 
 class Lookup:
@@ -58,9 +66,10 @@ class Lookup:
         """Return the sets by value."""
         return self.postings.to_arrays()
 
-    def load(self, arrays: Arrays) -> None:
+    def load(self, arrays: Arrays, presence: Presence) -> None:
         """Take the sets over."""
-        self.postings = Postings.from_arrays(arrays)
+        self.postings = Postings.from_arrays(arrays, _TYPES[self._read])
+        self.postings.require_points(presence.typed, presence.several)
 
     def _with_characters(self, condition: MatchText) -> Answer | None:
         if condition.how == "prefix":

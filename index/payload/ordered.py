@@ -14,6 +14,7 @@ from index.payload.bounds import floats_within, integers_within
 from index.payload.candidates import Answer, Open
 from index.payload.columns import Column
 from index.payload.postings import Arrays
+from index.payload.presence import Presence
 from index.payload.values import MAX_INTEGER, MIN_INTEGER
 
 _ABSENT = MIN_INTEGER - 1  # in integer columns: no value
@@ -60,9 +61,10 @@ class Ordered:
         """Return the column."""
         return self.column.to_arrays()
 
-    def load(self, arrays: Arrays) -> None:
+    def load(self, arrays: Arrays, presence: Presence) -> None:
         """Take the column over."""
         self.column.load(arrays)
+        self.column.require_points(presence.typed, presence.several)
 
     def _equal(self, condition: Match) -> Answer:
         known = [

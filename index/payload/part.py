@@ -19,6 +19,7 @@ from pyroaring import BitMap
 from index.filters.expression import Field
 from index.payload.candidates import Answer
 from index.payload.postings import Arrays
+from index.payload.presence import Presence
 
 
 class Part(Protocol):
@@ -43,5 +44,9 @@ class Part(Protocol):
     def to_arrays(self) -> Arrays:
         """Return what ``load`` reads."""
 
-    def load(self, arrays: Arrays) -> None:
-        """Take the contents over that ``to_arrays`` returned."""
+    def load(self, arrays: Arrays, presence: Presence) -> None:
+        """Take the contents over that ``to_arrays`` returned.
+
+        Raises ValueError, LookupError or TypeError for others, and where they disagree with what
+        is present.
+        """

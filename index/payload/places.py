@@ -14,6 +14,7 @@ from index.filters.geo import contains_each
 from index.payload.candidates import Answer
 from index.payload.columns import Column
 from index.payload.postings import Arrays
+from index.payload.presence import Presence
 
 
 class Places:
@@ -50,6 +51,7 @@ class Places:
         """Return the columns."""
         return self._column.to_arrays()
 
-    def load(self, arrays: Arrays) -> None:
+    def load(self, arrays: Arrays, presence: Presence) -> None:
         """Take the columns over."""
         self._column.load(arrays)
+        self._column.require_points(presence.typed, presence.several)

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from pyroaring import BitMap
 
 from index.filters.bitmaps import from_numbers, to_flags
+from index.payload.sound import require, require_array
 from index.stops import checked
 
 Value: TypeAlias = str | int | bytes  # bool among the ints; one type per Postings
@@ -171,10 +172,16 @@ class Postings:
         }
 
     @classmethod
-    def from_arrays(cls, arrays: Arrays) -> Postings:
-        """Return the postings that ``to_arrays`` wrote."""
+    def from_arrays(cls, arrays: Arrays, kind: type[Value]) -> Postings:
+        """Return the postings of values of a type that ``to_arrays`` wrote.
+
+        Raises:
+            ValueError, or what msgspec raises: it did not write them.
+        """
+        require_array(arrays["sizes"], np.int64, -1)
+        require_array(arrays["sets"], np.uint8, -1)
         postings = cls()
-        values = msgspec.msgpack.decode(arrays["values"].tobytes())
+        values = msgspec.msgpack.decode(arrays["values"].tobytes(), type=list[kind], strict=True)  # type: ignore[valid-type]
         sets, end = arrays["sets"].tobytes(), 0
         for value, size in zip(values, arrays["sizes"].tolist(), strict=True):
             start, end = end, end + abs(size)
@@ -182,8 +189,24 @@ class Postings:
             held = part if size > 0 else BitMap.deserialize(part)
             postings._sets[value] = held
             postings._members += size // 4 if size > 0 else len(held)
+            require(len(part) == abs(size) and (size < 0 or size % 4 == 0), "sizes of sets")
+        require(end == len(sets) and len(postings) == len(values), "sets, or values, are left over")
         postings._value_bytes = sum(map(_size, values))
         return postings
+
+    def require_points(self, points: BitMap, several: BitMap) -> None:
+        """Require that points are in sets, and only those of ``several`` in more than one.
+
+        Raises ValueError.
+        """
+        require(self.union(self._sets) == points, "values and points that have some disagree")
+        bitmaps = [held for held in self._sets.values() if isinstance(held, BitMap)]
+        packed = b"".join(held for held in self._sets.values() if isinstance(held, bytes))
+        members = np.frombuffer(packed, dtype="<u4")
+        top = points.max() + 1 if points else 0
+        times = sum(len(held) - held.intersection_cardinality(several) for held in bitmaps)
+        times += int((~to_flags(several, top)[members]).sum())
+        require(times == len(points - several), "a point has more values than it is said to have")
 
     def _remember(self, value: str) -> None:
         """Note a new string for the order, unless the order is about to be made anew anyway."""

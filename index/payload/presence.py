@@ -19,6 +19,7 @@ from index.filters.meaning import within
 from index.filters.values import are_empty, are_null, flatten
 from index.payload.candidates import Candidates
 from index.payload.postings import Arrays
+from index.payload.sound import require
 from index.payload.values import Read
 
 
@@ -86,9 +87,28 @@ class Presence:
 
     @classmethod
     def from_arrays(cls, arrays: Arrays) -> Presence:
-        """Return the sets that ``to_arrays`` wrote."""
+        """Return the sets that ``to_arrays`` wrote. Raises ValueError for others."""
         names = (each.name for each in fields(cls))
-        return cls(**{name: BitMap.deserialize(arrays[name].tobytes()) for name in names})
+        found = cls(**{name: BitMap.deserialize(arrays[name].tobytes()) for name in names})
+        found._require_sense()
+        return found
+
+    @property
+    def known(self) -> BitMap:
+        """Points at whose path anything is stored: a new set."""
+        return self.plain | self.odd
+
+    def _require_sense(self) -> None:
+        fits = (
+            self.plain.isdisjoint(self.odd),
+            (self.filled | self.null | self.typed | self.others).issubset(self.known),
+            self.plain.issubset(self.filled),
+            self.several.issubset(self.odd & self.typed),
+            self.numbers.issubset(self.others),
+            (self.plain - self.typed).issubset(self.others),
+            self.plain.isdisjoint(self.null),
+        )
+        require(all(fits), "the forms of what is stored contradict each other")
 
     def _add_unusual(self, number: int, stored: list[Any], read: Read) -> None:
         values = [value for value in flatten(stored) if value is not None]

@@ -14,7 +14,8 @@ import msgspec
 import numpy as np
 from pyroaring import BitMap
 
-from index.payload.postings import Arrays
+from index.payload.postings import Arrays, Value
+from index.payload.sound import require, require_array
 
 _BYTES = 4
 _ENTRY_BYTES = 140  # of a dict's entry and its object
@@ -72,7 +73,9 @@ class Sequences:
 
     @classmethod
     def from_arrays(cls, arrays: Arrays) -> Sequences:
-        """Return the texts that ``to_arrays`` wrote."""
+        """Return the texts that ``to_arrays`` wrote. Raises ValueError for others."""
+        for name in ("text_numbers", "text_lengths", "texts"):
+            require_array(arrays[name], np.uint32, -1)
         sequences = cls()
         vocabulary = msgspec.msgpack.decode(arrays["vocabulary"].tobytes(), type=list[str])
         sequences._tokens = {token: place for place, token in enumerate(vocabulary)}
@@ -82,7 +85,18 @@ class Sequences:
             start, end = end, end + _BYTES * length
             sequences._texts[number] = texts[start:end]
         sequences._text_bytes = end
+        held = len(sequences._tokens) == len(vocabulary) and len(sequences._texts) == len(numbers)
+        require(held and end == len(texts), "tokens, numbers or texts twice, or left over")
+        require(bool((arrays["texts"] < len(vocabulary)).all()), "a token without a number")
         return sequences
+
+    def require_points(self, points: BitMap) -> None:
+        """Require texts of the points and of no others. Raises ValueError."""
+        require(self._texts.keys() == set(points), "texts and points that have one disagree")
+
+    def unknown(self, tokens: Iterable[Value]) -> list[Value]:
+        """Return those of the tokens that no text here was ever made of."""
+        return [token for token in tokens if token not in self._tokens]
 
     def _drop_unused(self) -> None:
         """Number the tokens anew without those that no text holds."""

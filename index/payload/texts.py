@@ -19,7 +19,9 @@ from index.filters.expression import Field, MatchText
 from index.filters.tokens import Tokenizer, TokenizerConfig
 from index.payload.candidates import Answer
 from index.payload.postings import Arrays, Postings, grouped
+from index.payload.presence import Presence
 from index.payload.sequences import Sequences
+from index.payload.sound import require, require_array
 
 
 class Texts:
@@ -86,12 +88,19 @@ class Texts:
         several = np.array(self._several.to_array(), dtype=np.uint32)
         return {**self._postings.to_arrays(), "several": several, **order}
 
-    def load(self, arrays: Arrays) -> None:
+    def load(self, arrays: Arrays, presence: Presence) -> None:
         """Take the sets and the order over."""
-        self._postings = Postings.from_arrays(arrays)
+        require_array(arrays["several"], np.uint32, -1)
+        self._postings = Postings.from_arrays(arrays, str)
         self._several = from_numbers(arrays["several"])
+        require(self._several == presence.several, "points of several texts")
+        found = self._postings.union(self._postings.values())
+        require(found.issubset(presence.typed), "tokens of points that have no text")
         if self._sequences is not None:
             self._sequences = Sequences.from_arrays(arrays)
+            self._sequences.require_points(presence.typed - presence.several)
+            unknown = self._postings.union(self._sequences.unknown(self._postings.values()))
+            require(unknown.issubset(presence.several), "tokens that are in no text")
 
     def _stored(self, tokens: list[str]) -> list[str]:
         """Return what the tokens of a query stand for among those stored."""

@@ -14,7 +14,7 @@ from index.config import Originals
 from index.types import Vectors
 
 Kept = NDArray[Any]
-_SCALE_BYTES = 4
+SCALE_BYTES = 4
 _LARGEST = 127.0
 
 
@@ -34,8 +34,8 @@ def keep(vectors: Vectors, originals: Originals) -> Kept | None:
 def restore(kept: Kept) -> Vectors:
     """Return the float32 vectors that kept rows stand for."""
     if kept.dtype == np.uint8:
-        scales = np.ascontiguousarray(kept[:, :_SCALE_BYTES]).view(np.float32)
-        return scales * kept[:, _SCALE_BYTES:].view(np.int8)
+        scales = np.ascontiguousarray(kept[:, :SCALE_BYTES]).view(np.float32)
+        return scales * kept[:, SCALE_BYTES:].view(np.int8)
     return kept.astype(np.float32)
 
 
@@ -47,7 +47,7 @@ def _narrow(vectors: Vectors) -> Kept:
 def _quantise(vectors: Vectors) -> Kept:
     scales = np.abs(vectors).max(axis=1, keepdims=True) / np.float32(_LARGEST)
     scales = np.where(scales > 0, scales, np.float32(1)).astype(np.float32)
-    rows = np.empty((len(vectors), _SCALE_BYTES + vectors.shape[1]), dtype=np.uint8)
-    rows[:, :_SCALE_BYTES] = scales.view(np.uint8)
-    rows[:, _SCALE_BYTES:] = np.rint(vectors / scales).astype(np.int8).view(np.uint8)
+    rows = np.empty((len(vectors), SCALE_BYTES + vectors.shape[1]), dtype=np.uint8)
+    rows[:, :SCALE_BYTES] = scales.view(np.uint8)
+    rows[:, SCALE_BYTES:] = np.rint(vectors / scales).astype(np.int8).view(np.uint8)
     return rows

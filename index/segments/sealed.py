@@ -28,6 +28,7 @@ from index.config import NO_GRAPH, VectorConfig
 from index.encoding.planes import Encoder
 from index.errors import Damaged
 from index.intake import Lengths
+from index.segments.columns import require_columns
 from index.segments.deciding import UNPROBED, Probed
 from index.segments.effort import PLANNED, Effort
 from index.segments.finding import find_sorted
@@ -99,6 +100,7 @@ class Sealed:
     @classmethod
     def _of(cls, files: Folder, numbers_of: Callable[[Ids], Numbers] | None) -> Sealed:
         described = files.description
+        require_columns(files)
         ids = files.loaded("ids")
         numbers = _numbers(files, ids, numbers_of)
         kept = files.mapped("kept") if files.has("kept") else None

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from index import _native
+from index.segments.columns import require_rows
 from index.sparse.rows import SparseRows
 from index.types import Distances, Numbers, Rows, SparseVector, Words
 
@@ -67,8 +68,13 @@ class Postings:
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, NDArray[Any]], n: int) -> Postings:
-        """Return the stored lists of n rows."""
-        return cls(*(arrays[name] for name in _ARRAYS), first=0, last=n)
+        """Return the stored lists of n rows. Raises ValueError for arrays that are none."""
+        terms, starts, rows, values = (arrays[name] for name in _ARRAYS)
+        require_rows(starts, rows, values, len(terms))
+        ascending = bool((terms[1:] > terms[:-1]).all())
+        if terms.dtype != np.uint32 or not ascending or (rows >= n).any():
+            raise ValueError(f"posting lists name a dimension twice, or a row beyond {n}")
+        return cls(terms, starts, rows, values, first=0, last=n)
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """Return the arrays that ``from_arrays`` takes."""

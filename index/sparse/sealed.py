@@ -8,6 +8,7 @@ read into memory; the rest stays mapped.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from index.errors import Damaged
+from index.segments.columns import require_columns, require_rows
 from index.segments.finding import find_sorted
 from index.sparse.postings import Postings
 from index.sparse.rows import SparseRows
@@ -26,6 +28,8 @@ from index.types import Numbers, Slots
 
 KIND = "sparse"
 _PREFIX = "postings_"
+_SENSELESS = (LookupError, OverflowError, TypeError, ValueError)  # of contents that do not fit
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -53,8 +57,22 @@ class SparseSealed:
         kind = files.description.get("kind")
         if kind != KIND:
             raise Damaged(folder, KIND, kind, "kind of rows")
+        try:
+            return cls._of(files)
+        except _SENSELESS as error:
+            _log.warning("%s: contents that make no sense are made anew: %r", folder, error)
+            whole = files.without(spare(files.description["files"]), repr(error))
+        try:
+            return cls._of(whole)
+        except _SENSELESS as error:
+            raise Damaged(folder, "contents that fit", repr(error), "segment") from error
+
+    @classmethod
+    def _of(cls, files: Folder) -> SparseSealed:
+        require_columns(files)
         ids, numbers = files.loaded("ids"), files.loaded("numbers")
         rows = SparseRows(*(files.mapped(name) for name in ("indptr", "indices", "values")))
+        require_rows(rows.indptr, rows.indices, rows.values, len(ids))
         postings = (
             Postings.of(rows, 0)
             if any(name.startswith("postings_") for name in files.lacking)
@@ -65,7 +83,7 @@ class SparseSealed:
             files.mapped("by_slot") if files.has("by_slot") else np.argsort(slots).astype(np.uint32)
         )
         return cls(
-            name=folder.name,
+            name=files.path.name,
             n=len(ids),
             slots=slots,
             by_slot=by_slot,

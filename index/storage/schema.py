@@ -218,6 +218,12 @@ def takes_no_writes(folder: Path) -> bool:
     return bool(os.statvfs(folder).f_flag & os.ST_RDONLY) or not os.access(folder, os.W_OK)
 
 
+def is_read_only(*files: Path) -> bool:
+    """Tell whether one of some files can be read, but not written; those that are missing can."""
+    there = [file for file in files if file.exists()]
+    return any(os.access(file, os.R_OK) and not os.access(file, os.W_OK) for file in there)
+
+
 def peek(path: Path) -> tuple[Any, int]:
     """Return the config and the number of points of a store that is not opened. Raises anything."""
     with closing(connect_frozen(path)) as own:

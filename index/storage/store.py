@@ -46,6 +46,7 @@ from index.storage.schema import (
     close_keeping_log,
     connect,
     connect_frozen,
+    is_read_only,
     put_setting,
     setting,
     store_errors,
@@ -123,7 +124,7 @@ class Store:
         if not path.exists():
             raise Damaged(path, "a SQLite database", "no file", "file")
         expected = check_store(path)
-        if takes_no_writes(path.parent):
+        if takes_no_writes(path.parent) or is_read_only(path, log_of(path)):
             return cls._open_frozen(path, expected)
         with store_errors(path), disk_errors(f"open {path}"):
             connection = connect(path)

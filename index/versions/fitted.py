@@ -22,6 +22,7 @@ from index.versions.estimating import (
 )
 from index.versions.factors import Factors
 from index.versions.merging import Merge
+from index.versions.sense import require_sense
 
 KIND = "adapter"
 _POINTS = "fitted_points"
@@ -142,8 +143,10 @@ class Fitted:
         arrays = {name[:-4]: files.loaded(name[:-4]) for name in files.buffers}
         points = arrays.pop(_POINTS, None)
         try:
+            adapter = adapter_from_json(stored["adapter"], arrays)
+            require_sense(adapter)
             return cls(
-                adapter=adapter_from_json(stored["adapter"], arrays),
+                adapter=adapter,
                 merge=Merge.from_json(stored["merge"]),
                 asked=stored["asked"],
                 from_points=stored["from_points"],

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from index import Database, Match, ReadOnlyDisk, SearchRequest
+from index import Database, Match, ReadOnlyDisk, SearchRequest, check_directory
 from index.config import MaintenanceConfig
 from index.filters.expression import Filter
 from index.storage import store as store_module
+from index.storage.schema import is_read_only
 from index.types import Distance
 from tests.points import batch_of, config_of
 
@@ -75,6 +77,28 @@ def test_reads_are_served_and_nothing_is_written(frozen: Path) -> None:
         assert "takes no writes" in (collection.refuses_writes or "")
         assert collection.count() == N + 10
     assert files(frozen) == before
+
+
+def test_a_single_store_that_takes_no_writes_is_read(
+    data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its folder takes them: SQLite would begin to write, and fail."""
+    store = data / "collections" / "kept" / "store.sqlite3"
+
+    def access(path: Path, mode: int) -> bool:  # who runs the tests may have every right
+        return not (path == store and mode == os.W_OK)
+
+    monkeypatch.setattr("index.storage.schema.os.access", access)
+    assert is_read_only(store) and not is_read_only(store.with_name("store.sqlite3-wal"))
+    before = files(data)
+    with Database.open(data, threads=1) as database:
+        collection = database.get("kept")
+        assert collection.count() == N + 10
+        with pytest.raises(ReadOnlyDisk, match="takes no writes until"):
+            collection.delete([1]).result()
+    assert files(data) == before
+    report = check_directory(data)
+    assert {one.severity for one in report.findings} <= {"note"}
 
 
 def test_a_log_that_has_to_be_applied_is_said(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:

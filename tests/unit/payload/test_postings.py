@@ -38,7 +38,7 @@ def written(steps: list[tuple[str, str, list[int]]]) -> tuple[Postings, dict[str
 @given(STEPS, st.lists(WORDS, min_size=1, max_size=3), st.sets(st.integers(0, 100)))
 def test_sets_are_those_of_a_dict(steps: list, words: list[str], allowed: set[int]) -> None:
     postings, twin = written(steps)
-    reopened = Postings.from_arrays(postings.to_arrays())
+    reopened = Postings.from_arrays(postings.to_arrays(), str)
     for each in (postings, reopened):
         assert set(each.values()) == set(twin) and len(each) == len(twin)
         assert {word: set(each.union([word])) for word in twin} == twin

@@ -1,0 +1,100 @@
+"""Columns of a segment that cannot be those of its rows are refused, whatever checksums say."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from index.errors import Damaged
+from index.segments.columns import require_columns
+from index.segments.dead import Dead
+from index.sparse.postings import Postings
+from index.sparse.sealed import SparseSealed
+from index.storage.files import DESCRIPTION, open_folder, write_folder
+from index.storage.ids import pack_ids
+from index.types import SparseVector
+from tests.unit.sparse.test_sealed import ROWS, growing, sealed
+
+Array = NDArray[Any]
+N, SIZE = 6, 3
+COLUMNS: Mapping[str, Array] = {
+    "ids": pack_ids(list(range(N))),
+    "slots": np.array([3, 0, 5, 1, 2, 9], dtype=np.uint64),
+    "by_slot": np.array([1, 3, 4, 0, 2, 5], dtype=np.uint32),
+    "seqs": np.ones(N, dtype=np.uint64),
+    "numbers": np.arange(N, dtype=np.uint32),
+    "lengths": np.ones(N, dtype=np.float32),
+    "kept": np.ones((N, SIZE), dtype=np.float32),
+    "codes": np.ones((N, 8), dtype=np.uint8),
+}
+WAYS: Mapping[str, Callable[[Array], Array]] = {
+    "shorter": lambda column: column[:-1],
+    "another shape": lambda column: column[:, None],
+    "another dtype": lambda column: column.astype(np.float64),
+}
+POSTINGS: Mapping[str, Callable[[Array], Array]] = {
+    "postings_rows": lambda rows: rows + np.uint32(len(ROWS)),
+    "postings_starts": lambda starts: starts[::-1].copy(),
+    "postings_terms": lambda terms: terms[::-1].copy(),
+    "postings_values": lambda values: values[1:],
+}
+
+
+def require(folder: Path, columns: Mapping[str, Array]) -> None:
+    require_columns(open_folder(folder, write_folder(folder, columns, {"size": SIZE})))
+
+
+@pytest.mark.parametrize("kept", ["float32", "float16", "uint8"])
+def test_columns_that_fit_pass(kept: str, tmp_path: Path) -> None:
+    width = SIZE + 4 * (kept == "uint8")
+    require(tmp_path / "a", {**COLUMNS, "kept": np.ones((N, width), dtype=kept)})
+    require(tmp_path / "b", {**COLUMNS, "ids": pack_ids([1, 2, UUID(int=1), 4, 5, 6])})
+    require(tmp_path / "c", {name: COLUMNS[name] for name in ("ids", "slots", "seqs")})
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("name", COLUMNS)
+def test_no_column_may_be_another(name: str, way: str, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="does not fit"):
+        require(tmp_path / "a", {**COLUMNS, name: WAYS[way](COLUMNS[name])})
+
+
+def test_rows_are_in_the_order_of_their_slots(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="by_slot"):
+        require(tmp_path / "a", {**COLUMNS, "by_slot": np.arange(N, dtype=np.uint32)})
+    with pytest.raises(IndexError):
+        require(tmp_path / "b", {**COLUMNS, "by_slot": COLUMNS["by_slot"] + np.uint32(1)})
+
+
+def rewritten(folder: Path, name: str, change: Callable[[Array], Array]) -> tuple[Path, int]:
+    """Write a segment of sparse rows a second time, one array changed, its checksums right."""
+    first = sealed(folder / "first", [(growing(ROWS, 0), Dead())])
+    checksum = zlib.crc32((folder / "first" / DESCRIPTION).read_bytes())
+    whole = open_folder(folder / "first", checksum)
+    arrays = {one.removesuffix(".npy"): whole.loaded(one[:-4]) for one in whole.buffers}
+    described = {key: one for key, one in first.description.items() if key != "files"}
+    arrays[name] = np.ascontiguousarray(change(arrays[name]))
+    return folder / "again", write_folder(folder / "again", arrays, described)
+
+
+@pytest.mark.parametrize("name", POSTINGS)
+def test_posting_lists_that_make_no_sense_are_made_anew(name: str, tmp_path: Path) -> None:
+    """Followed without a look, they would be read and written beyond the rows."""
+    segment = SparseSealed.open(*rewritten(tmp_path, name, POSTINGS[name]))
+    assert f"{name}.npy" in segment.lacking
+    query = SparseVector(np.array([3, 7], np.uint32), np.ones(2, np.float32))
+    sums = segment.postings.sums(query)
+    assert sums.any() and sums.tolist() == Postings.of(segment.rows, 0).sums(query).tolist()
+
+
+@pytest.mark.parametrize("name", ["indptr", "indices", "values"])
+def test_sparse_rows_that_make_no_sense_are_damage(name: str, tmp_path: Path) -> None:
+    with pytest.raises(Damaged, match="contents that fit"):
+        SparseSealed.open(*rewritten(tmp_path, name, lambda array: array[:-1]))

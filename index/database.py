@@ -13,8 +13,8 @@ import logging
 import os
 import threading
 import uuid
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack, suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import IO, Literal, TypeAlias
 
@@ -438,8 +438,26 @@ def lock_directory(path: Path, holder: Holder = "server") -> IO[bytes]:
     except BlockingIOError:
         lock.close()
         raise DirectoryLocked(path) from None
+    _say(lock, b"" if holder == "server" else holder.encode())
+    return lock
+
+
+def _say(lock: IO[bytes], text: bytes) -> None:
     with suppress(OSError, ValueError):  # no room, or it is only read: then nobody is told
         lock.truncate(0)
-        lock.write(holder.encode())
+        lock.write(text)
         lock.flush()
-    return lock
+
+
+@contextmanager
+def repairing(path: Path) -> Iterator[None]:
+    """Hold the lock of a data directory, and say there that it is for a repair.
+
+    Raises:
+        DirectoryLocked: it is held.
+    """
+    with lock_directory(path, "repair") as lock:
+        try:
+            yield
+        finally:
+            _say(lock, b"")

@@ -23,7 +23,7 @@ import numpy as np
 
 from index.batch import NamedSparse, PointBatch
 from index.collection import Collection
-from index.database import lock_directory
+from index.database import repairing
 from index.errors import PalimpsestError
 from index.intake import as_given
 from index.recover import STORE, open_segment
@@ -61,7 +61,7 @@ def restore(folder: Path) -> Restored:
         DirectoryLocked: a server runs on the data directory.
         Damaged: the database itself cannot be read, or is not that of the collection.
     """
-    with lock_directory(folder.parent.parent, "repair"):
+    with repairing(folder.parent.parent):
         return restore_held(folder)
 
 

@@ -16,7 +16,7 @@ from index.aliases import FILE
 from index.checks.collection import STORE
 from index.checks.findings import Finding
 from index.collection import Collection
-from index.database import lock_directory
+from index.database import repairing
 from index.doctor.directory import COLLECTIONS, Progress, examine_directory
 from index.doctor.report import Report
 from index.errors import PalimpsestError, ReadOnlyDisk
@@ -56,7 +56,7 @@ def repair_directory(
         return examine_directory(Report(data), collection, progress)
     if takes_no_writes(data):
         raise ReadOnlyDisk(f"{data} takes no writes: nothing can be repaired there")
-    with lock_directory(data, "repair"):
+    with repairing(data):
         before = examine_directory(Report(data), collection, progress)
         done = _Done(_repair_aliases(data, before))
         for name in [one.name for one in before.collections]:

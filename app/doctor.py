@@ -85,7 +85,7 @@ def told(report: Report) -> str:
     how = "a server is running on it" if report.mode == "online" else "at rest"
     if report.repairing:
         how = "a repair is running on it"
-    lines = [report.summary(), "", f"{report.data}, {how}, in {report.seconds:.1f} s"]
+    lines = [report.summary(help_of), "", f"{report.data}, {how}, in {report.seconds:.1f} s"]
     for one in report.collections:
         lost = f", {one.lost_found} entries in lost+found" if one.lost_found else ""
         points = "unknown" if one.points is None else one.points

@@ -16,7 +16,12 @@ from index import Act, DropVersion, FitAdapter, MigratePoints, PairPoints, Remed
 _ASKED = "/collections/{collection_name}"  # stands for the collection that was asked
 
 
+_REPAIR = "`palimpsest doctor --repair`"
 _ACTS: Mapping[Act, str] = {
+    Act.BRING_BACK: (
+        "restore the file from a backup, or bring back what segments in lost+found/ hold of it "
+        f"with {_REPAIR}"
+    ),
     Act.CHOOSE_DIRECTORY: "stop it or choose another --data",
     Act.FIT_AGAIN: (
         f"fitted again by the server if points hold both versions, else by POST {_ASKED}/adapters"
@@ -24,6 +29,17 @@ _ACTS: Mapping[Act, str] = {
     Act.FORCE: "force it",
     Act.GIVE_PAIRS: "give `pairs`",
     Act.LEAVE_OUT: "search without them by the header x-palimpsest-bridge: off",
+    Act.KEEP: (
+        "keep it: it may hold what the store lost. The server moves it to lost+found/ when it "
+        f"opens the collection, as does {_REPAIR}"
+    ),
+    Act.REINDEX: f"{_REPAIR} makes the index of ids anew, with the server stopped",
+    Act.REMAKE: f"the server makes it anew, as does {_REPAIR}",
+    Act.REPAIR: _REPAIR,
+    Act.RESTORE: (
+        f"restore the collection's folder from a backup, or let {_REPAIR} take the store for what "
+        "it holds and bring back what the segments hold"
+    ),
     Act.NAME_DIRECTORY: (
         "name the directory that the server was given as --data, and see that it is mounted"
     ),

@@ -17,12 +17,27 @@ from typing import TypeAlias
 class Act(Enum):
     """Remedies that need no names: the value is the text."""
 
+    BRING_BACK = (
+        "restore the file from a backup, or let a repair bring back what segments in lost+found/ "
+        "hold of it"
+    )
     CHOOSE_DIRECTORY = "stop it, or choose another directory"
     FIT_AGAIN = "it is fitted again if points hold both versions, else fit it anew"
     FORCE = "force it"
     GIVE_PAIRS = "give pairs"
+    KEEP = (
+        "keep it: it may hold what the store lost. It is moved to lost+found/ when the collection "
+        "is opened, and by a repair"
+    )
     LEAVE_OUT = "search without them"
     NAME_DIRECTORY = "name the directory that was served, and see that it is mounted"
+    REINDEX = "let a repair make the index of ids anew"
+    REMAKE = "it is made anew while the collection is open, and by a repair"
+    REPAIR = "a repair"
+    RESTORE = (
+        "restore the collection's folder from a backup, or let a repair take the store for what it "
+        "holds and bring back what the segments hold"
+    )
 
     def __str__(self) -> str:
         return self.value

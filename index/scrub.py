@@ -86,7 +86,7 @@ class Scrub:
             damaged_files=len({one.file for one in found if one.check == "files"}),
             damaged_rows=sum(one.check != "files" for one in found),
             lost=any(one.severity == "lost" for one in found),
-            findings=tuple(dict.fromkeys(str(one) for one in found)),
+            findings=tuple({str(one): one for one in found}.values()),
             lost_found=self._lost[0],
             lost_found_bytes=self._lost[1],
         )

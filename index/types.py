@@ -7,15 +7,17 @@ otherwise. Scores exist only in the HTTP schema.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, Literal, NamedTuple, TypeAlias
+from typing import Any, Literal, NamedTuple, Protocol, TypeAlias
 from uuid import UUID
 
 import numpy as np
 from numpy.typing import NDArray
 from pyroaring import BitMap
+
+from index.remedies import Remedy
 
 PointId: TypeAlias = int | UUID
 Vector: TypeAlias = NDArray[np.float32]  # (d,)
@@ -221,6 +223,13 @@ class FieldInfo:
     points: int
 
 
+class Told(Protocol):
+    """What is told as a text, which may hold remedies."""
+
+    def told(self, word: Callable[[Remedy], str] = str) -> str:
+        """Return the text, remedies in the words of ``word``."""
+
+
 @dataclass(frozen=True, slots=True)
 class Integrity:
     """What the scrub knows of a collection's files and rows, and what was set aside.
@@ -234,7 +243,7 @@ class Integrity:
     damaged_files: int
     damaged_rows: int
     lost: bool
-    findings: Sequence[str]
+    findings: Sequence[Told]
     lost_found: int  # entries of ``lost+found``
     lost_found_bytes: int
 

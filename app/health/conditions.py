@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Literal, NamedTuple, TypeAlias
 
+from app.remedies import help_of
 from index import Collection, CollectionInfo, Integrity
 
 Status: TypeAlias = Literal["green", "yellow", "red"]  # as Qdrant's clients know them
@@ -46,7 +47,7 @@ def error_of(info: CollectionInfo) -> str | None:
 
 def lost_of(integrity: Integrity) -> str | None:
     """Return what the scrub found that cannot be made anew."""
-    return f"the scrub found: {integrity.findings[0]}" if integrity.lost else None
+    return f"the scrub found: {integrity.findings[0].told(help_of)}" if integrity.lost else None
 
 
 def told_of(info: CollectionInfo) -> str | None:

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import NotRequired, TypedDict
 
+from app.remedies import help_of
 from index import (
     NO_GRAPH,
     WANTED,
@@ -167,7 +168,7 @@ def _integrity(known: Integrity) -> IntegrityReply:
         "bytes_read": known.bytes_read,
         "damaged_files": known.damaged_files,
         "damaged_rows": known.damaged_rows,
-        "findings": list(known.findings),
+        "findings": [one.told(help_of) for one in known.findings],
         "lost_found": {"count": known.lost_found, "bytes": known.lost_found_bytes},
     }
 

@@ -7,16 +7,12 @@ from pathlib import Path
 
 from index.checks.findings import Finding, Sink, telling
 from index.checks.stored import Stored
+from index.remedies import Act
 from index.storage.files import described
 from index.storage.reach import Reach, read_record, record_of
 from index.storage.tidying import SEGMENTS
 from index.storage.unfinished import require_restored
 from index.storage.verify import check_store
-
-RESTORE = (
-    "restore the collection's folder from a backup, or let `palimpsest doctor --repair` take the "
-    "store for what it holds and bring back what the segments hold"
-)
 
 
 def check_at_rest(path: Path, sink: Sink) -> bool:
@@ -38,11 +34,15 @@ def check_in_use(stored: Stored, sink: Sink) -> None:
         if reach is not None and known.store == reach.store and known.commit > reach.commit:
             what = "commits up to number"
             sink.found(
-                Finding("lost", "log", place, what, str(known.commit), str(reach.commit), RESTORE)
+                Finding(
+                    "lost", "log", place, what, str(known.commit), str(reach.commit), Act.RESTORE
+                )
             )
     if reach is None and before:
         what = "position says how far the store reaches"
-        sink.found(Finding("lost", "log", stored.path, what, str(before[0][1]), "none", RESTORE))
+        sink.found(
+            Finding("lost", "log", stored.path, what, str(before[0][1]), "none", Act.RESTORE)
+        )
 
 
 def _recorded(record: Path) -> list[tuple[Path, Reach]]:

@@ -17,8 +17,6 @@ from index.sparse import sealed as sparse
 from index.storage.files import DESCRIPTION, FORMAT
 from index.storage.tidying import ADAPTERS, FIELDS, SEGMENTS
 
-_ANEW = "the server makes it anew, as does `palimpsest doctor --repair`"
-
 
 def check_folders(
     stored: Stored,
@@ -160,11 +158,11 @@ def _loss_of(
     """
     kind = folder.parent.name
     if kind == FIELDS:
-        return "damage", _ANEW
+        return "damage", Act.REMAKE
     if kind == ADAPTERS:
         return "damage", Act.FIT_AGAIN
     if name is not None and name in spare_of(description):
-        return "damage", _ANEW
+        return "damage", Act.REMAKE
     without = f"without one, `python -m index.restoring {folder.parent.parent}` gives its rows up"
     return "lost", f"{BACKUP}: its rows are in no other file; {without}"
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from index.checks.findings import Finding, Sink, telling
 from index.checks.stored import Stored
+from index.remedies import Act
 from index.storage.tidying import ADAPTERS, FIELDS, LOST, SEGMENTS, UNFINISHED
 from index.storage.unfinished import FILE
 
@@ -35,11 +36,7 @@ def check_orphans(stored: Stored, sink: Sink) -> None:
                 sink.found(Finding("note", "orphans", path, what, remedy=remedy))
             else:
                 what = "is listed by no table, and not known to be replaced"
-                remedy = (
-                    "keep it: it may hold what the store lost. The server moves it to lost+found/ "
-                    "when it opens the collection, as does `palimpsest doctor --repair`"
-                )
-                sink.found(Finding("damage", "orphans", path, what, remedy=remedy))
+                sink.found(Finding("damage", "orphans", path, what, remedy=Act.KEEP))
         for path in _entries(folder):
             if path.name not in _OWN | _FILES | _OTHERS:
                 what = "is not of the collection"

@@ -22,17 +22,14 @@ from index.checks.parts import STRETCH, Part, Parts, Vanished
 from index.checks.stored import Listing, Stored
 from index.checks.stretches import Stretch
 from index.collection_config import CollectionConfig
+from index.remedies import Act, Remedies
 from index.storage.ids import unpack_ids, widen_ids
 
 LOOKUP = 512  # ids asked for by one statement
 MOST_TOLD = 8  # points of one kind of contradiction that are named
 _RETRIES = 50
 _PAUSE = 0.1  # seconds before a stretch is read again
-_LOST = (
-    f"{BACKUP}, or bring back what segments in lost+found/ hold of it with "
-    "`palimpsest doctor --repair`"
-)
-_INDEX = "`palimpsest doctor --repair` makes the index of ids anew, with the server stopped"
+_LOST, _INDEX = Act.BRING_BACK, Act.REINDEX
 _ROW = "a server skips it, or names the point; write or delete the point again"
 
 
@@ -259,7 +256,7 @@ class Points:
         return min(places) * STRETCH if places else None
 
     def _tell(
-        self, severity: Severity, whose: str, what: str, remedy: str, file: Path | None = None
+        self, severity: Severity, whose: str, what: str, remedy: Remedies, file: Path | None = None
     ) -> None:
         kind = f"points of which one {what}"
         self._told[kind] += 1

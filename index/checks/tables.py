@@ -10,6 +10,7 @@ from typing import Any
 from index.checks.findings import BACKUP, Finding, Severity, Sink, telling
 from index.checks.stored import Listing, Stored
 from index.collection_config import CollectionConfig
+from index.remedies import Act
 from index.storage.checked import bad_rows
 from index.storage.schema_sum import require_schema
 from index.storage.sums import TABLES, RowKey
@@ -26,7 +27,6 @@ _LONG = {
     "folded_seqs": ("first", "ifnull(length(seqs), 0)"),
 }
 _NO_DATA = {"demand", "superseded", "touched"}  # what answers do not depend on, or is made anew
-_REINDEX = "`palimpsest doctor --repair` makes the index of ids anew, with the server stopped"
 
 
 def check_pages(stored: Stored, sink: Sink) -> bool:
@@ -44,7 +44,7 @@ def check_pages(stored: Stored, sink: Sink) -> bool:
 
 def _page_finding(stored: Stored, problem: str) -> Finding:
     if problem.endswith(f" {INDEX}"):  # such as `row 7 missing from index ...`
-        return Finding("damage", "index", stored.path, problem, remedy=_REINDEX)
+        return Finding("damage", "index", stored.path, problem, remedy=Act.REINDEX)
     return Finding("lost", "store", stored.path, problem, remedy=BACKUP)
 
 

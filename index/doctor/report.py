@@ -10,7 +10,7 @@ from typing import Any, Literal, TypeAlias
 from index.checks.collection import Examined
 from index.checks.findings import Finding, Severity, worst
 from index.errors import PalimpsestError
-from index.remedies import Remedy
+from index.remedies import Act, Remedy
 
 FORMAT = 1  # of the report as JSON
 Mode: TypeAlias = Literal["offline", "online"]
@@ -56,11 +56,11 @@ class Report:
         """Return the findings of some severities."""
         return [one for one in self.findings if one.severity in severities]
 
-    def summary(self) -> str:
-        """Return the first lines: whether data is lost, and what to do."""
-        return "\n".join(self._summary())
+    def summary(self, word: Callable[[Remedy], str] = str) -> str:
+        """Return the first lines: whether data is lost, and what to do in the words of ``word``."""
+        return "\n".join(self._summary(word(Act.REPAIR)))
 
-    def _summary(self) -> Sequence[str]:
+    def _summary(self, repair: str) -> Sequence[str]:
         points = sum(one.points or 0 for one in self.collections)
         seen = f"{len(self.collections)} collections, {points} points, {self.bytes_read} bytes read"
         lost, damaged, unread = self.of("lost"), self.of("damage"), self.of("unchecked")
@@ -73,14 +73,14 @@ class Report:
             return (
                 f"DATA IS LOST OR CONTRADICTS ITSELF in {_names(lost)}: {len(lost)} findings.",
                 "Keep a copy of the directory before anything else. Then restore what is named "
-                "below from a backup; without one, `palimpsest doctor --repair` with the server "
-                "stopped brings back what other files hold, and names what they do not.",
+                f"below from a backup; without one, {repair} with the server stopped brings back "
+                "what other files hold, and names what they do not.",
             )
         if damaged:
             return (
                 f"DAMAGED, but nothing is lost, in {_names(damaged)}: {len(damaged)} findings.",
-                "A server mends most of this by itself while it serves; `palimpsest doctor "
-                "--repair` does it now, with the server stopped.",
+                f"A server mends most of this by itself while it serves; {repair} does it now, "
+                "with the server stopped.",
             )
         if unread:
             return (
@@ -102,7 +102,7 @@ class Report:
             "mode": self.mode,
             "status": self.status,
             "exit_status": self.exit_status,
-            "summary": self.summary(),
+            "summary": self.summary(word),
             "collections": [one.to_json() for one in self.collections],
             "findings": [one.to_json(word) for one in self.findings],
             "repaired": list(self.repaired),

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from app.doctor import told
 from app.remedies import help_of
 from index import (
+    Act,
     CollectionConfig,
     Database,
     Distance,
@@ -15,7 +18,18 @@ from index import (
     VectorConfig,
     check_directory,
 )
+from index.checks.findings import Finding
+from index.checks.progress import Progress, read_progress, write_progress
 from tests.unit.doctor.making import CONFIG, SIZE, batch
+
+
+@pytest.mark.parametrize("act", Act)
+def test_what_is_kept_of_a_scrub_is_the_value(tmp_path: Path, act: Act) -> None:
+    found = Finding("damage", "files", tmp_path / "x", "length", "1", "2", act, "c")
+    write_progress(tmp_path, Progress(since=0.0, found=(found,)))
+    kept = read_progress(tmp_path)
+    assert kept is not None and kept.found == (found,)
+    assert kept.found[0].told(help_of).endswith(f"expected 1, found 2; {help_of(act)}")
 
 
 def test_points_that_the_active_version_does_not_reach(tmp_path: Path) -> None:

@@ -66,7 +66,7 @@ def test_a_damaged_file_of_a_segment_that_is_in_memory_is_written_anew(
     flip(path, 8 * path.stat().st_size - 3)
     scrub(opened)
     state = opened.state()
-    assert state.integrity.damaged_files == 1 and path.name in state.integrity.findings[0]
+    assert state.integrity.damaged_files == 1 and path.name in str(state.integrity.findings[0])
     opened.upkeep.compact()
     assert not path.exists()
     assert opened.state().integrity.findings == ()
@@ -220,7 +220,7 @@ def test_a_row_that_is_not_what_was_written_is_named_until_a_pass_finds_it_whole
         scrub(collection)
         integrity = collection.state().integrity
         assert (integrity.damaged_rows, integrity.lost) == (1, True)
-        assert "(point 5)" in integrity.findings[0]
+        assert "(point 5)" in str(integrity.findings[0])
         assert status_of(collection.state()) == "red"
     with alone(folder) as collection:
         assert collection.state().integrity.damaged_rows == 1  # over a restart
@@ -234,7 +234,8 @@ def test_points_are_looked_up_by_their_ids(folder: Path) -> None:
     swap_cells(folder / "store.sqlite3", "sqlite_autoindex_points_1")
     with alone(folder) as collection:
         scrub(collection)
-        assert any("not found by its id" in one for one in collection.state().integrity.findings)
+        findings = collection.state().integrity.findings
+        assert any("not found by its id" in str(one) for one in findings)
 
 
 def test_what_an_earlier_scrub_found_is_looked_at_again_though_none_is_wanted(folder: Path) -> None:

@@ -127,7 +127,7 @@ def test_the_doctor_and_the_scrub_find_it(tmp_path: Path) -> None:
     assert len(told) == 1 and "checksum of the schema" in told[0]
     scrub = Scrub(store, lambda finding: None)
     scrub.run(lambda nbytes: None)
-    assert [one for one in scrub.integrity().findings if "checksum of the schema" in one]
+    assert [one for one in scrub.integrity().findings if "checksum of the schema" in str(one)]
 
 
 def test_sqlite_alone_sees_nothing(path: Path) -> None:

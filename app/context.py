@@ -34,14 +34,7 @@ from app.work.lists import LEAST, check_lists
 from app.work.load import Load
 from app.work.memory import Memory
 from app.work.replies import Wanted, room_for
-from index import (
-    Collection,
-    CollectionNotFound,
-    Database,
-    NotYetApplied,
-    PalimpsestError,
-    at_once,
-)
+from index import Collection, CollectionNotFound, Database, NotYetApplied, PalimpsestError, at_once
 
 T = TypeVar("T")
 

@@ -1,12 +1,13 @@
 """The engine: vectors in, durable, searched. Nothing of HTTP in here.
 
-A write goes down once: ``Collection.upsert`` checks the whole batch, the writer thread commits it
-to SQLite, ``changes.apply`` adds its rows to the view, the view is published, the future is done.
+A write goes down once: ``Collection.upsert`` checks the whole batch (``write.batch``), the writer
+thread commits it to SQLite (``write.writer``), ``write.changes`` adds its rows to the view, the
+view is published, the future is done.
 
-A search goes down once: ``Collection.search`` takes the view, ``search.plan.resolve`` settles every
+A search goes down once: ``Collection.search`` takes the view, ``search.plan`` settles every
 default, each segment and growing part is one native call, ``search.merge`` merges, and payloads are
-read for the final k only. Points that hold only other versions of the vector are found among those
-by ``bridging``, which merges both lists.
+read for the final k only (``read``). Points that hold only other versions of the vector are found
+among those by ``search.mapped_query``, which merges both lists.
 """
 
 from __future__ import annotations
@@ -16,16 +17,22 @@ from __future__ import annotations
 import numpy.ma  # noqa: F401
 import numpy.random  # noqa: F401
 
+from index.adapters.fit_request import (
+    DEFAULT_HOLDOUT,
+    DEFAULT_MAX_PAIRS,
+    MAX_HOLDOUT,
+    MAX_PAIRS,
+    AdapterInfo,
+    AskedKind,
+    FitRequest,
+)
+from index.adapters.pairs import Pairs
+from index.adapters.priorities import RANDOM_SHARE
 from index.aliases import AliasChange, CreateAlias, DeleteAlias, RenameAlias
-from index.backfilling import BackfillPoint, BackfillStatus
-from index.backlog import Backlog
-from index.batch import NamedSparse, PointBatch, Selection
-from index.by_versions import MAX_RESCORED
 from index.collection import Collection
-from index.collection_config import CollectionConfig, VersionConfig, describe_sizes
-from index.comparing import MAX_K as MAX_COMPARED
-from index.comparing import CompareRequest
-from index.config import (
+from index.config.collection import CollectionConfig, VersionConfig, describe_sizes
+from index.config.names import check_vector_name
+from index.config.vectors import (
     DEFAULT_DEAD_RATIO,
     DEFAULT_EF_CONSTRUCTION,
     DEFAULT_M,
@@ -42,8 +49,7 @@ from index.config import (
     SparseConfig,
     VectorConfig,
 )
-from index.damage import DamagedInfo
-from index.database import Database, check_vector_name
+from index.database import Database
 from index.doctor.directory import check_directory
 from index.doctor.repairing import repair_directory
 from index.doctor.report import Report
@@ -107,7 +113,6 @@ from index.filters.expression import (
 from index.filters.paths import format_path, parse_path
 from index.filters.values import parse_datetime
 from index.filters.walk import conditions_of
-from index.pacing import Refused
 from index.payload.config import FIELD_PARAMETERS, FieldIndex
 from index.query import request as queries
 from index.query import terms
@@ -117,12 +122,13 @@ from index.query.groups import Group, answer_groups
 from index.query.matrix import MatrixRequest, Neighbours, neighbours
 from index.query.request import GroupRequest, OrderBy, Prefetch, QueryRequest, levels_of
 from index.query.scored import farthest, is_similarity
-from index.reading import Reading
+from index.read.reading import Reading
 from index.remedies import Act, DropVersion, FitAdapter, MigratePoints, PairPoints, Remedy
 from index.search.plan import SearchRequest
+from index.search.query_per_version import MAX_RESCORED
 from index.segments.deciding import DECISIONS, WANTED
 from index.segments.sealed import GRAPH_ROWS
-from index.sparse.rows import SparseRows, checked_rows
+from index.segments.sparse.rows import SparseRows, checked_rows
 from index.stops import Stop, Stopped, check_stop, stopping
 from index.storage.causes import of_system
 from index.storage.checked import Spared
@@ -149,18 +155,14 @@ from index.types import (
     VersionInfo,
     VersionStats,
 )
-from index.versions.backfill import RANDOM_SHARE
-from index.versions.fit_request import (
-    DEFAULT_HOLDOUT,
-    DEFAULT_MAX_PAIRS,
-    MAX_HOLDOUT,
-    MAX_PAIRS,
-    AdapterInfo,
-    AskedKind,
-    FitRequest,
-)
-from index.versions.pairs import Pairs
+from index.upkeep.backlog import Backlog
+from index.upkeep.pacing import Refused
+from index.upkeep.unopened import DamagedInfo
+from index.versions.backfilling import BackfillPoint, BackfillStatus
+from index.versions.compared_lists import CompareRequest
+from index.versions.comparing import MAX_K as MAX_COMPARED
 from index.waiting import NotYetApplied, at_once
+from index.write.batch import NamedSparse, PointBatch, Selection
 
 __all__ = [
     "of_system",

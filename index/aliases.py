@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
 
-from index.collection_config import AT
+from index.config.collection import AT
 from index.errors import (
     AliasNotFound,
     CollectionExists,

@@ -1,7 +1,7 @@
 """A named set of points: what can be written to it and asked of it.
 
-Writes are checked here, in the caller's thread, then queued (``index.writer``). Reads take the
-published view and, for payloads, a connection of the calling thread; they take no lock and wait
+Writes are checked here, in the caller's thread, then queued (``index.write.writer``). Reads take
+the published view and, for payloads, a connection of the calling thread; they take no lock and wait
 for nobody.
 """
 
@@ -13,39 +13,23 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import ExitStack
 
-from index.backfilling import Backfill, Pace
-from index.batch import (
-    PointBatch,
-    Selection,
-    UpdateMode,
-    check_upsert,
-    check_vector_update,
-    check_whose,
-)
-from index.collection_config import AT, CollectionConfig
-from index.config import MAX_POINTS, SparseConfig, VectorConfig
-from index.declaring import Declare, add_vector, drop_vector, reconfigure
-from index.demand import Demand
+from index.collection_info import collection_sizes, collection_state, store_bytes
+from index.collection_versions import Versioning
+from index.config.collection import AT, CollectionConfig
+from index.config.vectors import MAX_POINTS, SparseConfig, VectorConfig
+from index.config.versions import shown
 from index.errors import InvalidConfig
-from index.fields import Fields
 from index.filters.expression import Filter, Path
 from index.filters.paths import format_path, parse_path
 from index.filters.walk import with_names
-from index.fitting import Fitting
-from index.healing import Healing
-from index.pacing import Pacing
 from index.payload.config import FieldIndex
 from index.payload.edits import delete_keys, merge, merge_at
 from index.payload.evaluate import estimate
-from index.points import PointReader
-from index.pricing import estimate_seconds
-from index.reading import Reading, Selector
-from index.recover import ADAPTERS, FIELDS, SEGMENTS, STORE, recover
-from index.scrub import Scrub
+from index.read.cost import estimate_seconds
+from index.read.points import PointReader
+from index.read.reading import Reading, Selector
+from index.read.searches import Searches
 from index.search.plan import SearchRequest
-from index.searching import Searches
-from index.shown import Shown
-from index.state import collection_sizes, collection_state, store_bytes
 from index.stops import check_stop
 from index.storage.checked import Spared
 from index.storage.ids import Key, check_ids, key_of, keys_of
@@ -61,12 +45,28 @@ from index.types import (
     SearchResult,
     SearchStats,
 )
-from index.upkeep import HasRoom, Upkeep, Versions
-from index.versioning import Versioning
-from index.versions.registry import shown
-from index.view import View
-from index.writer import Writer
-from index.writes import Deletion, PayloadEdit, VectorDeletion
+from index.upkeep.healing import Healing
+from index.upkeep.pacing import Pacing
+from index.upkeep.payload_indexing import PayloadIndexing
+from index.upkeep.recover import ADAPTERS, FIELDS, SEGMENTS, STORE, recover
+from index.upkeep.scrub import Scrub
+from index.upkeep.upkeep import HasRoom, Upkeep, Versions
+from index.versions.backfilling import Backfill, Pace
+from index.versions.demand import Demand
+from index.versions.fitting import Fitting
+from index.view.view import View
+from index.view.virtual_collection import Shown
+from index.write.batch import (
+    PointBatch,
+    Selection,
+    UpdateMode,
+    check_upsert,
+    check_vector_update,
+    check_whose,
+)
+from index.write.declaring import Declare, add_vector, drop_vector, reconfigure
+from index.write.requests import Deletion, PayloadEdit, VectorDeletion
+from index.write.writer import Writer
 
 
 class Collection(Versioning):
@@ -110,7 +110,7 @@ class Collection(Versioning):
         )
         self._show(None)
         self._virtual: dict[str, Collection] = {}
-        self.fields = Fields(folder / FIELDS, self.writer)
+        self.fields = PayloadIndexing(folder / FIELDS, self.writer)
         self.demand = Demand(self.writer)
         self._backfill = Backfill(self.writer, self._points, self.demand, pace)
         self.fitting = Fitting(folder / ADAPTERS, self.writer, self._points)

@@ -7,27 +7,22 @@ being created or dropped; it is emptied on open. ``reserve`` is room kept for de
 
 from __future__ import annotations
 
-import errno
-import fcntl
 import logging
 import os
 import threading
 import uuid
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack, suppress
 from pathlib import Path
-from typing import IO, Literal, TypeAlias
+from typing import IO
 
 from index.aliases import AliasChange, Aliases, CreateAlias, RenameAlias
-from index.background import Background
 from index.collection import Collection
-from index.collection_config import AT, CollectionConfig
-from index.damage import DamagedInfo, read_damaged
+from index.config.collection import AT, CollectionConfig
+from index.config.names import MAX_COLLECTION_NAME, check_name, check_vector_name
 from index.errors import (
     CollectionExists,
     CollectionNotFound,
-    DirectoryLocked,
-    InvalidConfig,
     InvalidInput,
     OutOfMemory,
     StorageError,
@@ -35,12 +30,9 @@ from index.errors import (
     VersionNotFound,
     fresh,
 )
-from index.recover import SEGMENTS, STORE
 from index.remedies import DropVersion
-from index.reopening import Reopening, may_pass
-from index.scrub import Scrub
-from index.scrubbing import Scrubbing
 from index.storage.causes import disk_errors
+from index.storage.directory_lock import lock_directory
 from index.storage.files import (
     make_folder,
     remove_folder,
@@ -51,16 +43,18 @@ from index.storage.files import (
 from index.storage.reserve import Reserve
 from index.storage.schema import create_store, store_errors
 from index.storage.unfinished import require_restored
-from index.upkeep import HasRoom, Upkeep
+from index.upkeep.background import Background
+from index.upkeep.recover import SEGMENTS, STORE
+from index.upkeep.reopening import Reopening, may_pass
+from index.upkeep.scrub import Scrub
+from index.upkeep.scrub_thread import Scrubbing
+from index.upkeep.unopened import DamagedInfo, read_damaged
+from index.upkeep.upkeep import HasRoom, Upkeep
 
 _log = logging.getLogger(__name__)
-Holder: TypeAlias = Literal["server", "repair"]  # of the lock of a data directory
-MAX_COLLECTION_NAME, MAX_VECTOR_NAME = 255, 200  # bytes of UTF-8; aliases as collections
 MAX_CALLED = 1_024  # characters that may call a collection, with its version
 _TRIED_BYTES = 4096  # by ``try_disk``: a page
-_BANNED = frozenset('<>:"/\\|?*\0\x1f')
 _MORE = "give the server more; it is tried again"
-_VERSIONED = f"{AT!r} stands before the name of a version and is not allowed"
 
 
 class Database:
@@ -392,72 +386,3 @@ class Database:
     def _require_open(self) -> None:
         if self._closed:
             raise StoreFailed(f"{self._path} was closed")
-
-
-def check_name(name: str, what: str, limit: int) -> None:
-    """Raise InvalidConfig for a name that cannot be used."""
-    if not name or name in (".", ".."):
-        raise InvalidConfig(f"{what} name: expected text other than '.' and '..', got {name!r}")
-    banned = sorted(_BANNED & set(name))
-    if banned:
-        raise InvalidConfig(f"{what} name {name!r}: the character {banned[0]!r} is not allowed")
-    if AT in name:
-        raise InvalidConfig(f"{what} name {name!r}: {_VERSIONED}")
-    try:
-        length = len(name.encode())
-    except UnicodeEncodeError:
-        raise InvalidConfig(f"{what} name {name!r}: expected valid Unicode") from None
-    if length > limit:
-        raise InvalidConfig(f"{what} name: expected at most {limit} bytes, got {length}")
-
-
-def check_vector_name(name: str) -> None:
-    """Raise InvalidConfig for the name of a vector that cannot be used."""
-    check_name(name, "vector", MAX_VECTOR_NAME)
-
-
-def lock_directory(path: Path, holder: Holder = "server") -> IO[bytes]:
-    """Return the open lock of a data directory; closing it lets it go.
-
-    Args:
-        path: of the directory.
-        holder: who holds it: told to whoever reads the lock meanwhile.
-
-    Raises:
-        DirectoryLocked: it is held.
-    """
-    lock: IO[bytes]
-    try:
-        lock = open(path / "lock", "ab")
-    except OSError as error:
-        if error.errno not in (errno.EROFS, errno.EACCES):
-            raise
-        lock = open(path / "lock", "rb")  # it can be read: then so can the collections
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        lock.close()
-        raise DirectoryLocked(path) from None
-    _say(lock, b"" if holder == "server" else holder.encode())
-    return lock
-
-
-def _say(lock: IO[bytes], text: bytes) -> None:
-    with suppress(OSError, ValueError):  # no room, or it is only read: then nobody is told
-        lock.truncate(0)
-        lock.write(text)
-        lock.flush()
-
-
-@contextmanager
-def repairing(path: Path) -> Iterator[None]:
-    """Hold the lock of a data directory, and say there that it is for a repair.
-
-    Raises:
-        DirectoryLocked: it is held.
-    """
-    with lock_directory(path, "repair") as lock:
-        try:
-            yield
-        finally:
-            _say(lock, b"")

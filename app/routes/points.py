@@ -31,15 +31,7 @@ from app.schemas.searches import MAX_COUNT, between
 from app.schemas.selectors import PayloadSelector, select_vectors
 from app.schemas.vectors import ABSENT
 from app.work.replies import Wanted, wanted_of
-from index import (
-    Filter,
-    InvalidId,
-    PointId,
-    Prefetch,
-    QueryRequest,
-    Spared,
-    answer,
-)
+from index import Filter, InvalidId, PointId, Prefetch, QueryRequest, Spared, answer
 
 INLINE_POINTS = 32  # more records than these are read beside the event loop
 DEFAULT_SCROLL = 10

@@ -16,14 +16,7 @@ from app.errors import unsupported, wrong_input
 from app.schemas.changes import is_one
 from app.schemas.declarations import encoding_of, to_space
 from app.schemas.spaces import Body, Distances, HnswBody, Quantization, VectorBody
-from index import (
-    MAX_SIZE,
-    CollectionConfig,
-    FitRequest,
-    VectorConfig,
-    VersionConflict,
-    VersionInfo,
-)
+from index import MAX_SIZE, CollectionConfig, FitRequest, VectorConfig, VersionConflict, VersionInfo
 
 State: TypeAlias = Literal["shadow", "active", "serving", "retired"]
 EncodingName: TypeAlias = Literal["float32", "8", "4", "2", "1", 8, 4, 2, 1]

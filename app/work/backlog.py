@@ -1,9 +1,9 @@
 """Writes that bring rows, while many of their collection wait to be sealed.
 
-They wait in the event loop, as long as the collection's pacing says (``index.pacing``), and hold no
-thread. A wait ends with the wish for it: when the client leaves, the write's ``timeout`` is over
-or the server stops; and with its reason, once rows were sealed. Nothing was changed until then.
-What may not wait is refused: 429 with the seconds after which there may be room.
+They wait in the event loop, as long as the collection's pacing says (``index.upkeep.pacing``), and
+hold no thread. A wait ends with the wish for it: when the client leaves, the write's ``timeout`` is
+over or the server stops; and with its reason, once rows were sealed. Nothing was changed until
+then. What may not wait is refused: 429 with the seconds after which there may be room.
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ from index.checks.orphans import check_lost, check_orphans, lost_of
 from index.checks.points import Points
 from index.checks.stored import Listing, Stored, opened
 from index.checks.tables import check_pages, check_position, check_rows, waiting_rows
-from index.collection_config import CollectionConfig
+from index.config.collection import CollectionConfig
 from index.remedies import FitAdapter, MigratePoints
 from index.storage.schema import FORMAT
 from index.storage.tidying import ADAPTERS, FIELDS, SEGMENTS

@@ -13,7 +13,7 @@ from index.checks.stored import Listing, Stored
 from index.errors import UnknownFormat
 from index.remedies import Act, Remedies
 from index.segments import sealed
-from index.sparse import sealed as sparse
+from index.segments.sparse import sealed as sparse
 from index.storage.files import DESCRIPTION, FORMAT
 from index.storage.tidying import ADAPTERS, FIELDS, SEGMENTS
 
@@ -163,7 +163,9 @@ def _loss_of(
         return "damage", Act.FIT_AGAIN
     if name is not None and name in spare_of(description):
         return "damage", Act.REMAKE
-    without = f"without one, `python -m index.restoring {folder.parent.parent}` gives its rows up"
+    without = (
+        f"without one, `python -m index.doctor.restoring {folder.parent.parent}` gives its rows up"
+    )
     return "lost", f"{BACKUP}: its rows are in no other file; {without}"
 
 

@@ -30,7 +30,7 @@ class Vanished(Exception):
         self.entry = entry
 
 
-class Part:
+class ColumnRows:
     """Rows of one column: slots, ids and seqs of each, numbers of their points if they say them."""
 
     def __init__(
@@ -67,8 +67,8 @@ class Parts:
 
     def __init__(self, folder: Path, distrusted: Collection[str]) -> None:
         self._segments, self._distrusted = folder / SEGMENTS, distrusted
-        self._mapped: dict[SegmentEntry, Part | None] = {}
-        self.of: dict[int, list[Part]] = {}
+        self._mapped: dict[SegmentEntry, ColumnRows | None] = {}
+        self.of: dict[int, list[ColumnRows]] = {}
         self.unreadable: set[int] = set()  # columns with a segment that cannot be read
 
     def follow(self, stored: Stored, listing: Listing) -> None:
@@ -90,7 +90,7 @@ class Parts:
         """Take a segment that is not there for one that cannot be read."""
         self._mapped[entry] = None
 
-    def _map(self, entry: SegmentEntry) -> Part | None:
+    def _map(self, entry: SegmentEntry) -> ColumnRows | None:
         folder = self._segments / entry.name
         if entry.name in self._distrusted:
             return None
@@ -108,7 +108,7 @@ class Parts:
             )
             numbers = files.mapped("numbers") if files.has("numbers") else None
             slots, ids, seqs = (files.mapped(name) for name in ("slots", "ids", "seqs"))
-            return Part(str(folder), slots, ids, numbers, seqs)
+            return ColumnRows(str(folder), slots, ids, numbers, seqs)
         except FileNotFoundError:
             if not folder.is_dir():
                 raise Vanished(entry) from None
@@ -122,7 +122,7 @@ def _map_file(path: Path) -> memoryview:
         return map_file(file.fileno(), path.stat().st_size)
 
 
-def _staged(stored: Stored, listing: Listing) -> dict[int, Part]:
+def _staged(stored: Stored, listing: Listing) -> dict[int, ColumnRows]:
     """Return the rows of each column that are in no segment yet."""
     columns = "vector, slot, seq, n, ids" + (", numbers" if listing.format > 1 else "")
     found: dict[int, list[Any]] = {}
@@ -132,11 +132,13 @@ def _staged(stored: Stored, listing: Listing) -> dict[int, Part]:
     return {column: _joined(stored.path, rows) for column, rows in found.items()}
 
 
-def _joined(path: Path, rows: Sequence[Any]) -> Part:
+def _joined(path: Path, rows: Sequence[Any]) -> ColumnRows:
     ids = join_ids([ids_from_bytes(row[4], row[3]) for row in rows])  # first: n may be anything
     slots = [np.arange(slot, slot + n, dtype=np.uint64) for _, slot, _, n, *_ in rows]
     seqs = [np.full(n, seq, dtype=np.uint64) for _, _, seq, n, *_ in rows]
     numbers = None
     if len(rows[0]) > 5:
         numbers = np.concatenate([np.frombuffer(row[5], dtype=np.uint32) for row in rows])
-    return Part(f"{path} (staged rows)", np.concatenate(slots), ids, numbers, np.concatenate(seqs))
+    return ColumnRows(
+        f"{path} (staged rows)", np.concatenate(slots), ids, numbers, np.concatenate(seqs)
+    )

@@ -18,10 +18,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from index.checks.findings import BACKUP, Finding, Severity, Sink
-from index.checks.parts import STRETCH, Part, Parts, Vanished
+from index.checks.parts import STRETCH, ColumnRows, Parts, Vanished
 from index.checks.stored import Listing, Stored
 from index.checks.stretches import Stretch
-from index.collection_config import CollectionConfig
+from index.config.collection import CollectionConfig
 from index.remedies import Act, Remedies
 from index.storage.ids import unpack_ids, widen_ids
 
@@ -176,7 +176,7 @@ class Points:
         return read
 
     def _check_rows(
-        self, stretch: Stretch, part: Part, rows: NDArray[np.intp], places: Any, name: str
+        self, stretch: Stretch, part: ColumnRows, rows: NDArray[np.intp], places: Any, name: str
     ) -> None:
         """Check that rows are those of their points."""
         wrong = (widen_ids(part.ids[rows]) != stretch.ids[places]).any(axis=1)

@@ -17,10 +17,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from index.storage.adapters import AdapterEntry
+from index.storage.adapter_table import AdapterEntry
 from index.storage.checked import is_summed
 from index.storage.entries import Position, SegmentEntry
-from index.storage.fields import FieldEntry
+from index.storage.field_table import FieldEntry
 from index.storage.reach import Reach
 from index.storage.schema import (
     check_format,

@@ -9,7 +9,7 @@ from typing import Any
 
 from index.checks.findings import BACKUP, Finding, Severity, Sink, telling
 from index.checks.stored import Listing, Stored
-from index.collection_config import CollectionConfig
+from index.config.collection import CollectionConfig
 from index.remedies import Act
 from index.storage.checked import bad_rows
 from index.storage.schema_sum import require_schema

@@ -16,13 +16,13 @@ from index.aliases import FILE
 from index.checks.collection import STORE
 from index.checks.findings import Finding
 from index.collection import Collection
-from index.database import repairing
 from index.doctor.directory import COLLECTIONS, Progress, examine_directory
 from index.doctor.report import Report
+from index.doctor.restoring import restore_held
 from index.errors import PalimpsestError, ReadOnlyDisk
-from index.restoring import restore_held
 from index.storage.accept import keep_files
 from index.storage.causes import unreadable
+from index.storage.directory_lock import repairing
 from index.storage.doubled import copy_of
 from index.storage.schema import takes_no_writes
 from index.storage.store import Store

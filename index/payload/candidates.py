@@ -21,7 +21,7 @@ class Candidates(NamedTuple):
 Open: TypeAlias = Literal["", "numbers", "others"]
 
 
-class Answer(NamedTuple):
+class PartCandidates(NamedTuple):
     """The same of the values a part of an index has read, and which others may match too."""
 
     sure: BitMap

@@ -24,7 +24,7 @@ _GROWTH = 1.3
 _SLACK = 1024  # dead further values that are not worth a pass
 
 
-class Column:
+class ValueColumn:
     """``width`` parallel columns of one dtype; ``absent`` stands where there is no value.
 
     Every comparison a caller selects by must be false of ``absent``.

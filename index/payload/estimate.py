@@ -9,10 +9,10 @@ from typing import NamedTuple
 import numpy as np
 
 from index.filters.expression import Condition, Filter, MinShould, Slice
-from index.payload.known import Source, known_of
+from index.payload.known import FilterSource, known_of
 
 
-class Estimate(NamedTuple):
+class CountEstimate(NamedTuple):
     """Numbers of points: at least, probably, at most."""
 
     low: int
@@ -32,14 +32,14 @@ _NOTHING, _ALL = _Share(0.0, 0.0, 0.0), _Share(1.0, 1.0, 1.0)
 _UNKNOWN = _Share(0.0, 0.5, 1.0)
 
 
-def estimate(filter: Filter, source: Source) -> Estimate:
+def estimate(filter: Filter, source: FilterSource) -> CountEstimate:
     """Return bounds and a guess; conditions are taken for independent, unknown ones for even."""
     points = len(source.live)
     low, expected, high = _of_filter(filter, source)
-    return Estimate(round(low * points), round(expected * points), round(high * points))
+    return CountEstimate(round(low * points), round(expected * points), round(high * points))
 
 
-def _of_filter(filter: Filter, source: Source) -> _Share:
+def _of_filter(filter: Filter, source: FilterSource) -> _Share:
     shares = [_of(each, source) for each in filter.must or ()]
     shares.extend(_not(_of(each, source)) for each in filter.must_not or ())
     if filter.should:
@@ -49,7 +49,7 @@ def _of_filter(filter: Filter, source: Source) -> _Share:
     return reduce(_and, shares, _ALL)
 
 
-def _of(condition: Condition, source: Source) -> _Share:
+def _of(condition: Condition, source: FilterSource) -> _Share:
     if isinstance(condition, Filter):
         return _of_filter(condition, source)
     if isinstance(condition, Slice):
@@ -71,7 +71,7 @@ def _and(one: _Share, other: _Share) -> _Share:
     return _Share(low, one.expected * other.expected, min(one.high, other.high))
 
 
-def _enough(clause: MinShould, source: Source) -> _Share:
+def _enough(clause: MinShould, source: FilterSource) -> _Share:
     """Return the share of points with at least ``min_count`` of the conditions."""
     shares = [_of(each, source) for each in clause.conditions]
     least = clause.min_count

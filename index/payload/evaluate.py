@@ -18,12 +18,12 @@ from index.filters.matching import Facts, compile_filter
 from index.filters.slices import slice_of
 from index.payload.candidates import Candidates
 from index.payload.estimate import estimate
-from index.payload.known import Source, is_known, known_of
+from index.payload.known import FilterSource, is_known, known_of
 
-__all__ = ["Source", "estimate", "evaluate"]
+__all__ = ["FilterSource", "estimate", "evaluate"]
 
 
-def evaluate(filter: Filter, source: Source) -> BitMap:
+def evaluate(filter: Filter, source: FilterSource) -> BitMap:
     """Return the live points that pass a filter, a set of the caller's own.
 
     Raises:
@@ -33,7 +33,7 @@ def evaluate(filter: Filter, source: Source) -> BitMap:
 
 
 class _Evaluation:
-    def __init__(self, source: Source) -> None:
+    def __init__(self, source: FilterSource) -> None:
         self._source = source
         self._tokenizers = source.indexes.tokenizers
 
@@ -117,7 +117,7 @@ class _Evaluation:
 class _Sorted:
     """Conditions of one clause by what it takes to answer them."""
 
-    def __init__(self, conditions: Iterable[Condition] | None, source: Source) -> None:
+    def __init__(self, conditions: Iterable[Condition] | None, source: FilterSource) -> None:
         self.known: list[tuple[Condition, Candidates]] = []
         self.slices: list[Slice] = []  # ids have to be read
         self.filters: list[Filter] = []  # that indexes help with

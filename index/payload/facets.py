@@ -12,7 +12,7 @@ from pyroaring import BitMap
 from index.filters.decoding import key_decoder
 from index.filters.expression import Path
 from index.filters.values import values_at
-from index.payload.known import Source
+from index.payload.known import FilterSource
 
 FacetValue: TypeAlias = bool | int | str
 _Ranked: TypeAlias = tuple[int, FacetValue]  # by kind first: True is 1 to Python
@@ -21,7 +21,7 @@ _KINDS = (bool, int, str)
 _UUID_LENGTHS = (32, 36, 38, 45)  # simple, hyphenated, in braces, URN
 
 
-def facet(path: Path, allowed: BitMap | None, source: Source) -> list[tuple[FacetValue, int]]:
+def facet(path: Path, allowed: BitMap | None, source: FilterSource) -> list[tuple[FacetValue, int]]:
     """Return each value and the number of points that hold it, most points first.
 
     A point counts once per value. A UUID is given hyphenated in lower case, however it is written.
@@ -43,7 +43,7 @@ def facet(path: Path, allowed: BitMap | None, source: Source) -> list[tuple[Face
     return [(value, count) for (_, value), count in ordered]
 
 
-def _indexed(path: Path, among: BitMap, source: Source) -> Counter[_Ranked] | None:
+def _indexed(path: Path, among: BitMap, source: FilterSource) -> Counter[_Ranked] | None:
     counted = source.indexes.value_counts(path, among)
     if counted is None:
         return None

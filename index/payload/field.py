@@ -21,9 +21,9 @@ from index.filters.expression import (
     MatchExcept,
     Range,
 )
-from index.payload.candidates import Answer, Candidates
+from index.payload.candidates import Candidates, PartCandidates
 from index.payload.config import FieldIndex
-from index.payload.lookup import Lookup
+from index.payload.lookup import ExactMatches
 from index.payload.ordered import Ordered
 from index.payload.part import Part
 from index.payload.places import Places
@@ -134,7 +134,7 @@ class IndexedField:
         for name, part in self.parts.items():
             part.load(_of_part(name, arrays), self.presence)
 
-    def _answer(self, condition: Field) -> Answer | None:
+    def _answer(self, condition: Field) -> PartCandidates | None:
         for part in self.parts.values():
             if (answer := part.answer(condition)) is not None:
                 return answer
@@ -160,14 +160,14 @@ def _is_remembered(condition: Field) -> bool:
 
 def _parts(config: FieldIndex) -> dict[str, Part]:
     if config.kind == "integer":
-        parts: dict[str, Part] = {"lookup": Lookup(READ["integer"])} if config.lookup else {}
+        parts: dict[str, Part] = {"lookup": ExactMatches(READ["integer"])} if config.lookup else {}
         if config.range:
             parts["ordered"] = Ordered(np.int64, Range)
         return parts
     if config.kind == "text":
         return {"texts": Texts(config.tokenizer, config.phrases)}
     if config.kind in ("keyword", "bool", "uuid"):
-        return {"lookup": Lookup(READ[config.kind])}
+        return {"lookup": ExactMatches(READ[config.kind])}
     if config.kind == "geo":
         return {"places": Places()}
     if config.kind == "float":

@@ -28,7 +28,7 @@ from index.filters.values import stored_at
 from index.payload.candidates import Candidates
 from index.payload.config import FieldIndex
 from index.payload.field import IndexedField
-from index.payload.lookup import Lookup
+from index.payload.lookup import ExactMatches
 from index.payload.postings import Arrays, Value
 from index.payload.texts import Texts
 from index.payload.values import Read, read_moment, read_number
@@ -204,7 +204,7 @@ class PayloadIndexes:
         """
         field = self._fields.get(path)
         part = next(iter(field.parts.values())) if field is not None else None
-        if field is None or not isinstance(part, Lookup):
+        if field is None or not isinstance(part, ExactMatches):
             return None
         with self._lock:
             if field.presence.others.intersect(allowed):

@@ -44,7 +44,7 @@ _OF_VALUES = (
 )
 
 
-class Source(Protocol):
+class FilterSource(Protocol):
     """What filters are evaluated over: the points of one view."""
 
     @property
@@ -68,7 +68,7 @@ class Source(Protocol):
         """Yield numbers and ids, of points that are still there."""
 
 
-def known_of(condition: Condition, source: Source) -> Candidates | None:
+def known_of(condition: Condition, source: FilterSource) -> Candidates | None:
     """Return which points match; None when their payloads have to tell, and for filters.
 
     The sets may hold points that are not live, and are not to be changed.
@@ -97,7 +97,7 @@ def is_known(condition: Condition, indexes: PayloadIndexes) -> bool:
     return indexes.has(condition.path)
 
 
-def _nested(condition: Nested, source: Source) -> Candidates | None:
+def _nested(condition: Nested, source: FilterSource) -> Candidates | None:
     """Return the points that have the values asked for, in one and the same element or not."""
     found: BitMap | None = None
     for each in _moved(condition):

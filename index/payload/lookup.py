@@ -8,7 +8,7 @@ from typing import Any
 from pyroaring import BitMap
 
 from index.filters.expression import Field, Match, MatchText
-from index.payload.candidates import Answer
+from index.payload.candidates import PartCandidates
 from index.payload.postings import Arrays, Postings, Value, grouped
 from index.payload.presence import Presence
 from index.payload.values import Read, read_bool, read_integer, read_text, read_uuid
@@ -21,7 +21,7 @@ _TYPES: Mapping[Read, type[Value]] = {
 }
 
 
-class Lookup:
+class ExactMatches:
     """Exact matches of the values that ``read`` knows."""
 
     def __init__(self, read: Read) -> None:
@@ -52,12 +52,12 @@ class Lookup:
         """Take points out of all sets."""
         self.postings.discard(numbers)
 
-    def answer(self, condition: Field) -> Answer | None:
+    def answer(self, condition: Field) -> PartCandidates | None:
         """Answer matches, and characters of texts by looking at every distinct one."""
         if isinstance(condition, Match):
             known = [value for each in condition.values if (value := self._read(each)) is not None]
             is_open = len(known) < len(condition.values)
-            return Answer(self.postings.union(known), BitMap(), "others" if is_open else "")
+            return PartCandidates(self.postings.union(known), BitMap(), "others" if is_open else "")
         if isinstance(condition, MatchText) and self._read is read_text:
             return self._with_characters(condition)
         return None
@@ -71,11 +71,11 @@ class Lookup:
         self.postings = Postings.from_arrays(arrays, _TYPES[self._read])
         self.postings.require_points(presence.typed, presence.several)
 
-    def _with_characters(self, condition: MatchText) -> Answer | None:
+    def _with_characters(self, condition: MatchText) -> PartCandidates | None:
         if condition.how == "prefix":
             found = self.postings.starting_with(condition.text)
         elif condition.how == "substring":
             found = [each for each in map(str, self.postings.values()) if condition.text in each]
         else:
             return None
-        return Answer(self.postings.union(found), BitMap(), "others")
+        return PartCandidates(self.postings.union(found), BitMap(), "others")

@@ -11,8 +11,8 @@ from pyroaring import BitMap
 
 from index.filters.expression import DatetimeRange, Field, Match, Range
 from index.payload.bounds import floats_within, integers_within
-from index.payload.candidates import Answer, Open
-from index.payload.columns import Column
+from index.payload.candidates import Open, PartCandidates
+from index.payload.columns import ValueColumn
 from index.payload.postings import Arrays
 from index.payload.presence import Presence
 from index.payload.values import MAX_INTEGER, MIN_INTEGER
@@ -26,7 +26,7 @@ class Ordered:
     def __init__(self, dtype: type[np.int64 | np.float64], condition: type[Field]) -> None:
         self._integers = dtype is np.int64
         self._condition = condition
-        self.column = Column(dtype, _ABSENT if self._integers else math.nan)
+        self.column = ValueColumn(dtype, _ABSENT if self._integers else math.nan)
 
     @property
     def nbytes(self) -> int:
@@ -45,7 +45,7 @@ class Ordered:
         """Forget points."""
         self.column.discard(numbers)
 
-    def answer(self, condition: Field) -> Answer | None:
+    def answer(self, condition: Field) -> PartCandidates | None:
         """Answer bounds of the part's own kind, and matches of integers."""
         if self._integers and isinstance(condition, Match) and self._condition is Range:
             return self._equal(condition)
@@ -55,7 +55,7 @@ class Ordered:
             return None
         within = integers_within(condition) if self._integers else floats_within(condition)
         open_: Open = "numbers" if self._condition is Range else ""  # the column may not hold all
-        return Answer(self.column.select(within), BitMap(), open_)
+        return PartCandidates(self.column.select(within), BitMap(), open_)
 
     def to_arrays(self) -> Arrays:
         """Return the column."""
@@ -66,7 +66,7 @@ class Ordered:
         self.column.load(arrays)
         self.column.require_points(presence.typed, presence.several)
 
-    def _equal(self, condition: Match) -> Answer:
+    def _equal(self, condition: Match) -> PartCandidates:
         known = [
             value
             for value in condition.values
@@ -75,5 +75,5 @@ class Ordered:
         wanted = np.array(known, dtype=np.int64)
         open_: Open = "others" if len(known) < len(condition.values) else ""
         if len(known) == 1:
-            return Answer(self.column.select(lambda c: c == wanted[0]), BitMap(), open_)
-        return Answer(self.column.select(lambda c: np.isin(c, wanted)), BitMap(), open_)
+            return PartCandidates(self.column.select(lambda c: c == wanted[0]), BitMap(), open_)
+        return PartCandidates(self.column.select(lambda c: np.isin(c, wanted)), BitMap(), open_)

@@ -17,7 +17,7 @@ from typing import Any, Protocol
 from pyroaring import BitMap
 
 from index.filters.expression import Field
-from index.payload.candidates import Answer
+from index.payload.candidates import PartCandidates
 from index.payload.postings import Arrays
 from index.payload.presence import Presence
 
@@ -38,7 +38,7 @@ class Part(Protocol):
     def discard(self, numbers: BitMap) -> None:
         """Forget points, whatever their values."""
 
-    def answer(self, condition: Field) -> Answer | None:
+    def answer(self, condition: Field) -> PartCandidates | None:
         """Return which points match, None where this part cannot tell."""
 
     def to_arrays(self) -> Arrays:

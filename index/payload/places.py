@@ -11,8 +11,8 @@ from pyroaring import BitMap
 
 from index.filters.expression import Field, GeoBox, GeoPolygon, GeoRadius
 from index.filters.geo import contains_each
-from index.payload.candidates import Answer
-from index.payload.columns import Column
+from index.payload.candidates import PartCandidates
+from index.payload.columns import ValueColumn
 from index.payload.postings import Arrays
 from index.payload.presence import Presence
 
@@ -21,7 +21,7 @@ class Places:
     """Points on the globe."""
 
     def __init__(self) -> None:
-        self._column = Column(np.float64, math.nan, width=2)
+        self._column = ValueColumn(np.float64, math.nan, width=2)
 
     @property
     def nbytes(self) -> int:
@@ -40,12 +40,12 @@ class Places:
         """Forget points."""
         self._column.discard(numbers)
 
-    def answer(self, condition: Field) -> Answer | None:
+    def answer(self, condition: Field) -> PartCandidates | None:
         """Answer conditions on places."""
         if not isinstance(condition, GeoBox | GeoRadius | GeoPolygon):
             return None
         inside = self._column.select(lambda lons, lats: contains_each(condition, lons, lats))
-        return Answer(inside, BitMap())
+        return PartCandidates(inside, BitMap())
 
     def to_arrays(self) -> Arrays:
         """Return the columns."""

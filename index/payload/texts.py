@@ -17,7 +17,7 @@ from pyroaring import BitMap
 from index.filters.bitmaps import from_numbers
 from index.filters.expression import Field, MatchText
 from index.filters.tokens import Tokenizer, TokenizerConfig
-from index.payload.candidates import Answer
+from index.payload.candidates import PartCandidates
 from index.payload.postings import Arrays, Postings, grouped
 from index.payload.presence import Presence
 from index.payload.sequences import Sequences
@@ -63,24 +63,26 @@ class Texts:
         self._postings.discard(numbers)
         self._forget(numbers)
 
-    def answer(self, condition: Field) -> Answer | None:
+    def answer(self, condition: Field) -> PartCandidates | None:
         """Answer conditions on tokens."""
         if not isinstance(condition, MatchText) or condition.how in ("prefix", "substring"):
             return None
         tokens = self.tokenizer.query_tokens(condition.text)
         if not tokens:
-            return Answer(BitMap(), BitMap())
+            return PartCandidates(BitMap(), BitMap())
         if condition.how == "any":
-            return Answer(self._postings.union(self._stored(tokens)), BitMap(), "others")
+            return PartCandidates(self._postings.union(self._stored(tokens)), BitMap(), "others")
         found = self._with_all(tokens)
         if len(tokens) == 1:
-            return Answer(found, BitMap(), "others")
+            return PartCandidates(found, BitMap(), "others")
         if condition.how == "all":
-            return Answer(found - self._several, found & self._several, "others")
+            return PartCandidates(found - self._several, found & self._several, "others")
         if self._sequences is None:
-            return Answer(BitMap(), found, "others")
+            return PartCandidates(BitMap(), found, "others")
         single = found - self._several
-        return Answer(self._sequences.with_phrase(tokens, single), found & self._several, "others")
+        return PartCandidates(
+            self._sequences.with_phrase(tokens, single), found & self._several, "others"
+        )
 
     def to_arrays(self) -> Arrays:
         """Return the sets by token, and the order."""

@@ -40,7 +40,7 @@ _LARGEST_BITS = 1024  # of an integer that a float may still hold
 Defaults: TypeAlias = Mapping[Path | int, object]
 
 
-class Known(NamedTuple):
+class FormulaKnowledge(NamedTuple):
     """What a formula may use besides points: its defaults, and how fields cut their texts."""
 
     defaults: Defaults
@@ -57,7 +57,7 @@ class Row(NamedTuple):
 Evaluate: TypeAlias = Callable[[Row], float]
 
 
-def compile_term(term: Term, known: Known) -> Evaluate:
+def compile_term(term: Term, known: FormulaKnowledge) -> Evaluate:
     """Return the function that evaluates a term for a point."""
     match term:
         case Constant(value):
@@ -78,7 +78,7 @@ def compile_term(term: Term, known: Known) -> Evaluate:
             return _operation(term, known)
 
 
-def _operation(term: One | Many | Quotient | Power, known: Known) -> Evaluate:
+def _operation(term: One | Many | Quotient | Power, known: FormulaKnowledge) -> Evaluate:
     match term:
         case One(operator, operand):
             inner, function = compile_term(operand, known), _ONE[operator]
@@ -224,7 +224,7 @@ def _product(factors: Sequence[Evaluate]) -> Evaluate:
     return evaluate
 
 
-def _quotient(term: Quotient, known: Known) -> Evaluate:
+def _quotient(term: Quotient, known: FormulaKnowledge) -> Evaluate:
     above, below = (compile_term(each, known) for each in (term.left, term.right))
 
     def evaluate(row: Row) -> float:
@@ -248,7 +248,7 @@ def _float_if_huge(number: float) -> float:
     return number
 
 
-def _decay(term: Decay, known: Known) -> Evaluate:
+def _decay(term: Decay, known: FormulaKnowledge) -> Evaluate:
     x, target = (compile_term(each, known) for each in (term.x, term.target))
     scale, midpoint = term.scale, term.midpoint
 

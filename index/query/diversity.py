@@ -52,7 +52,7 @@ def _last_best(values: NDArray[np.float64]) -> int:
     return len(values) - 1 - int(values[::-1].argmax())
 
 
-class SparseRows:
+class SparseCandidates:
     """Sparse candidates laid out for dot products with one of them at a time."""
 
     def __init__(self, rows: Sequence[SparseVector]) -> None:

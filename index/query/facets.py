@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from index.filters.expression import Filter, Path, Scalar
 from index.payload.facets import facet
-from index.reading import Reading
+from index.read.reading import Reading
 
 
 def count_values(

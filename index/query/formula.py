@@ -13,7 +13,7 @@ from pyroaring import BitMap
 from index.filters.decoding import decode_payload
 from index.filters.expression import Filter, HasVector
 from index.filters.matching import Facts
-from index.query.compiled import Evaluate, Known, Row, compile_term, refuse_infinite
+from index.query.compiled import Evaluate, FormulaKnowledge, Row, compile_term, refuse_infinite
 from index.query.request import Formula
 from index.query.scored import Scored, nothing
 from index.query.source import Source
@@ -27,7 +27,7 @@ def rank(source: Source, formula: Formula, found: Sequence[Scored], count: int) 
     Raises:
         InvalidInput: a point has no finite score; the text names the term.
     """
-    evaluate = compile_term(formula.term, Known(formula.defaults, source.tokenizers))
+    evaluate = compile_term(formula.term, FormulaKnowledge(formula.defaults, source.tokenizers))
     named = dict.fromkeys(n for ranking in found for n in ranking.numbers.tolist())
     facts = _facts(source, np.array([*named], dtype=np.uint32))
     numbers = [number for number in named if number in facts]

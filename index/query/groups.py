@@ -17,14 +17,7 @@ from index.filters.decoding import key_decoder
 from index.filters.expression import Filter, Match, Path
 from index.filters.values import values_at
 from index.query.execute import Answer, Elsewhere, attach, check, ranked
-from index.query.request import (
-    MAX_MMR_CANDIDATES,
-    GroupRequest,
-    Nearest,
-    Prefetch,
-    Query,
-    Sample,
-)
+from index.query.request import MAX_MMR_CANDIDATES, GroupRequest, Nearest, Prefetch, Query, Sample
 from index.query.scope import join
 from index.query.scored import Scored
 from index.query.source import Source

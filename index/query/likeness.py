@@ -8,9 +8,9 @@ from typing import TypeAlias, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from index.config import SparseConfig, VectorConfig
+from index.config.vectors import SparseConfig, VectorConfig
+from index.encoding.normalise import check_query
 from index.errors import InvalidInput
-from index.intake import check_query
 from index.query import examples
 from index.query.examples import Scores, Similarities, similarities
 from index.query.nearest import nearest
@@ -19,7 +19,7 @@ from index.query.scope import Scope
 from index.query.scored import Scored, best
 from index.query.source import Source
 from index.query.targets import Point
-from index.search.every import blocks
+from index.search.every_point import blocks
 from index.search.plan import rung
 from index.stops import checked
 from index.types import Numbers, SparseVector, Vectors

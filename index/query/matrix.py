@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from pyroaring import BitMap
 
-from index.config import VectorConfig
+from index.config.vectors import VectorConfig
 from index.errors import InvalidConfig
 from index.filters.bitmaps import from_numbers
 from index.filters.expression import Filter

@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 from pyroaring import BitMap
 
-from index.config import SparseConfig
+from index.config.vectors import SparseConfig
 from index.errors import InvalidConfig
-from index.query.diversity import SparseRows, diverse
+from index.query.diversity import SparseCandidates, diverse
 from index.query.examples import similarities
 from index.query.request import MAX_MMR_CANDIDATES, Mmr, Nearest, Prefetch
 from index.query.scope import Scope
@@ -95,7 +95,7 @@ def _closeness(
         sparse = source.sparse(name, numbers)
         rows = [row for row in sparse if row is not None]
         there = np.flatnonzero([row is not None for row in sparse])
-        laid_out = SparseRows(rows)
+        laid_out = SparseCandidates(rows)
         return laid_out.dot(cast(SparseVector, point)), lambda at: laid_out.dot(rows[at]), there
     dense, has = source.vectors(name, numbers)
     vectors, there = dense[has], np.flatnonzero(has)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from index.config import SparseConfig, VectorConfig
+from index.config.vectors import SparseConfig, VectorConfig
 from index.types import Distance, Numbers
 
 _MAX_FLOAT32 = float(np.finfo(np.float32).max)

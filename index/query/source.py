@@ -1,6 +1,6 @@
 """What queries read: one consistent state of a collection, by numbers of points.
 
-``index.reading.Reading`` is it; tests have a plain twin.
+``index.read.reading.Reading`` is it; tests have a plain twin.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pyroaring import BitMap
 
-from index.config import SparseConfig, VectorConfig
+from index.config.vectors import SparseConfig, VectorConfig
 from index.filters.expression import Filter, Path
 from index.filters.tokens import Tokenizer
 from index.payload.indexes import OrderColumn

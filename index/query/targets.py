@@ -10,8 +10,8 @@ from uuid import UUID
 import numpy as np
 from pyroaring import BitMap
 
-from index.collection_config import describe_sizes
-from index.config import SparseConfig, VectorConfig
+from index.config.collection import describe_sizes
+from index.config.vectors import SparseConfig, VectorConfig
 from index.errors import (
     DimensionMismatch,
     InvalidInput,

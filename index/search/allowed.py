@@ -22,7 +22,7 @@ from index import _native
 from index.segments.growing import Growing
 from index.segments.sealed import Sealed
 from index.types import Rows, Words
-from index.view import SealedPart
+from index.view.view import SealedPart
 
 
 class Allowed:

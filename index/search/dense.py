@@ -16,12 +16,13 @@ from pyroaring import BitMap
 from index import _native
 from index.search.allowed import Allowed
 from index.search.merge import PartHits
-from index.search.plan import SAMPLED_ROWS, SearchPlan, is_few, walk_of
+from index.search.plan import SearchPlan
+from index.search.scan_or_walk import SAMPLED_ROWS, is_few, walk_of
 from index.segments.growing import Growing
 from index.segments.sealed import Sealed
 from index.segments.searcher import Hits, Rescoring, Scaling, Searcher
 from index.types import SearchStats, Vector
-from index.view import SealedPart, VectorView
+from index.view.view import SealedPart, VectorView
 
 _SCAN_RESCORED = (
     4  # per result; a scan's candidates differ from the best by their codes' error only

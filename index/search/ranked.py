@@ -19,7 +19,7 @@ Places = NDArray[np.intp]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Ranked:
+class RankedRows:
     """Row ``rows[i]`` of ``columns[parts[i]]`` is at place i, closest first; arrays (m,)."""
 
     columns: tuple[RowColumns, ...]
@@ -41,9 +41,9 @@ class Ranked:
             slots[places] = columns.slots[rows]
         return slots
 
-    def taken(self, places: Places | slice) -> Ranked:
+    def taken(self, places: Places | slice) -> RankedRows:
         """Return the rows at some places, in their order."""
-        return Ranked(
+        return RankedRows(
             self.columns,
             self.parts[places],
             self.rows[places],
@@ -51,13 +51,13 @@ class Ranked:
             self.distances[places],
         )
 
-    def by(self, distances: Distances) -> Ranked:
+    def by(self, distances: Distances) -> RankedRows:
         """Return the rows in the order of other distances (m,); equal ones stay as they were."""
         return self.scored(distances).taken(np.argsort(distances, kind="stable"))
 
-    def scored(self, distances: Distances) -> Ranked:
+    def scored(self, distances: Distances) -> RankedRows:
         """Return the rows where they are, with other distances (m,)."""
-        return Ranked(self.columns, self.parts, self.rows, self.numbers, distances)
+        return RankedRows(self.columns, self.parts, self.rows, self.numbers, distances)
 
     def merged(self) -> Merged:
         """Return the points of the rows, by id."""
@@ -78,11 +78,11 @@ class Ranked:
             yield self.columns[part], places, self.rows[places]
 
 
-def ranked(found: Sequence[PartHits], count: int) -> Ranked:
+def ranked(found: Sequence[PartHits], count: int) -> RankedRows:
     """Return the ``count`` closest rows of all parts; of equally close ones the lowest numbers."""
     places = [one.hits.rows.astype(np.intp) for one in found]
     numbers = [one.columns.numbers[own] for one, own in zip(found, places, strict=True)]
-    whole = Ranked(
+    whole = RankedRows(
         tuple(one.columns for one in found),
         np.repeat(np.arange(len(found)), [len(own) for own in places]),
         np.concatenate([np.empty(0, np.intp), *places]),
@@ -92,14 +92,14 @@ def ranked(found: Sequence[PartHits], count: int) -> Ranked:
     return whole.taken(np.lexsort((whole.numbers, whole.distances))[:count])
 
 
-def joined(lists: Sequence[Ranked]) -> Ranked:
+def joined(lists: Sequence[RankedRows]) -> RankedRows:
     """Return the rows of all lists, one after the other."""
     columns: tuple[RowColumns, ...] = ()
     parts = []
     for one in lists:
         parts.append(one.parts + len(columns))
         columns += one.columns
-    return Ranked(
+    return RankedRows(
         columns,
         np.concatenate(parts),
         np.concatenate([one.rows for one in lists]),

@@ -14,25 +14,25 @@ import numpy as np
 from numpy.typing import NDArray
 from pyroaring import BitMap
 
-from index.config import SparseConfig
+from index.config.vectors import SparseConfig
 from index.filters.bitmaps import to_flags
-from index.search.every import blocks
+from index.search.every_point import blocks
 from index.search.merge import PartHits
 from index.segments.dead import Dead
 from index.segments.searcher import Hits
-from index.sparse.growing import SparseColumns, SparseGrowing
-from index.sparse.postings import Among, Flags, Found, Postings, best_of
-from index.sparse.sealed import SparseSealed
+from index.segments.sparse.growing import SparseColumns, SparseGrowing
+from index.segments.sparse.postings import Among, Flags, Found, PostingLists, best_of
+from index.segments.sparse.sealed import SparseSealed
 from index.storage.ids import Ids
 from index.types import Distances, Numbers, SearchStats, SparseVector
-from index.view import VectorView
+from index.view.view import VectorView
 
 _LARGEST = float(np.finfo(np.float32).max)
 
 
 class _Part(NamedTuple):
     columns: SparseColumns | SparseSealed
-    postings: Sequence[Postings]
+    postings: Sequence[PostingLists]
     n: int
     dead: Dead
 

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Literal, NamedTuple, TypeAlias, get_args
 
 from index.segments.effort import PLANNED, Effort
-from index.segments.probe import Exact, Find, Recall, Sample
+from index.segments.probe import Exact, Find, ProbeSample, Recall
 
 # What is demanded and tried; a segment that fell short under an earlier number is tried again.
 RULE = 1
@@ -99,7 +99,7 @@ class _Tried(NamedTuple):
     holds: bool
 
 
-def decide(sample: Sample, means: Means) -> Decided:
+def decide(sample: ProbeSample, means: Means) -> Decided:
     """Return the first effort that holds; of none that does the best, which is cheapest at it."""
     planned: _Tried | None = None
     best: _Tried | None = None
@@ -124,14 +124,14 @@ def decide(sample: Sample, means: Means) -> Decided:
     return Decided(best.effort, best.bits, probed)
 
 
-def measured(sample: Sample, find: Find, fixed: bool) -> Probed:
+def measured(sample: ProbeSample, find: Find, fixed: bool) -> Probed:
     """Return what a probe finds of a segment that is searched as it is: planned, or short."""
     recall, enough = holds(sample, find)
     decision: Decision = "planned" if enough else "short"
     return Probed(RULE, decision, recall, recall, len(sample.queries), sample.recent, None, fixed)
 
 
-def holds(sample: Sample, find: Find) -> tuple[Recall, bool]:
+def holds(sample: ProbeSample, find: Find) -> tuple[Recall, bool]:
     """Return the recall of one way to search, and whether it is as good as wanted.
 
     Rows and mixtures, moved rows and recent queries are judged apart, so that none hides behind
@@ -158,7 +158,7 @@ def _is_enough(each: Exact, wanted: float) -> bool:
     return recall.mean >= wanted and recall.worst >= WORST_WANTED
 
 
-def _try(sample: Sample, find: Find, effort: Effort, bits: int) -> _Tried:
+def _try(sample: ProbeSample, find: Find, effort: Effort, bits: int) -> _Tried:
     recall, enough = holds(sample, find)
     return _Tried(effort, bits, recall, enough)
 

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from index import _native
-from index.config import VectorConfig
+from index.config.vectors import VectorConfig
 from index.types import Distance, Rows, Vectors
 
 _SCALARS = ("width", "top_level", "entry_row")

@@ -14,9 +14,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from index.config import VectorConfig
+from index.config.vectors import VectorConfig
+from index.encoding.normalise import Lengths, without_lengths
 from index.encoding.planes import Encoder
-from index.intake import Lengths, without_lengths
 from index.segments.dead import Dead
 from index.segments.finding import find_ascending
 from index.segments.searcher import Searcher
@@ -94,7 +94,7 @@ class Growing:
     ) -> Growing:
         """Return the part with rows appended; rows it already has are left out.
 
-        ``vectors`` are as they are stored (``index.intake``).
+        ``vectors`` are as they are stored (``index.encoding.normalise``).
         """
         fresh = int(np.searchsorted(slots, self.last_slot, side="right"))
         slots, ids = slots[fresh:], ids[fresh:]

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from index.config import Originals
+from index.config.vectors import Originals
 from index.types import Vectors
 
 Kept = NDArray[Any]

@@ -19,10 +19,10 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from index.config import VectorConfig
+from index.config.vectors import VectorConfig
+from index.encoding.normalise import as_examples, check_query
 from index.encoding.planes import Encoder
 from index.errors import InvalidVector
-from index.intake import as_examples, check_query
 from index.segments.originals import Kept, restore
 from index.segments.recent import RECENT
 from index.segments.searcher import Searcher
@@ -61,7 +61,7 @@ class Recall(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Source:
+class ProbeSource:
     """The ``n`` rows of a segment that exact search compares.
 
     ``read`` gives any of them, ``score`` their float32 distances (q, m) to queries; ``cancelled``
@@ -82,10 +82,10 @@ class Source:
 
 def source_of(
     kept: Kept, config: VectorConfig, cancelled: Callable[[], bool] = lambda: False
-) -> Source:
+) -> ProbeSource:
     """Return what exact search compares of rows as they are kept, or float32 ones (n, d)."""
     searcher = Searcher(config.distance, config.size, kept)
-    return Source(
+    return ProbeSource(
         lambda places: restore(kept[places]),
         lambda queries, rows: searcher.score(queries, rows, by_codes=False),
         len(kept),
@@ -95,14 +95,14 @@ def source_of(
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Sample:
+class ProbeSample:
     """Queries (q, d), the rows they are (q,), -1 for none, and what exact search finds.
 
     ``nearest`` are the exact distances (q, m) of the closest rows, squared under euclid, ascending;
     the last ``recent`` queries are users', the ``moved`` before them are moved rows.
     """
 
-    source: Source
+    source: ProbeSource
     queries: Vectors
     own: NDArray[np.int64]
     closest: NDArray[np.int64]  # (q, m) rows
@@ -136,7 +136,7 @@ class Sample:
         return each[: users - self.moved], each[users - self.moved : users], each[users:]
 
 
-def draw(source: Source, recent: Sequence[Vector], seed: int) -> Sample | None:
+def draw(source: ProbeSource, recent: Sequence[Vector], seed: int) -> ProbeSample | None:
     """Return a sample of a segment; None where it has too few rows, or none tell of anything.
 
     Raises:
@@ -161,7 +161,7 @@ def draw(source: Source, recent: Sequence[Vector], seed: int) -> Sample | None:
     own = np.full(len(queries), -1, dtype=np.int64)
     own[: len(rows[plain])] = rows[plain]
     further = _exact(source, queries[len(rows[plain]) :], own[len(rows[plain]) :])
-    return Sample(
+    return ProbeSample(
         source,
         queries,
         own,
@@ -179,14 +179,14 @@ def limit_of(last: float, distance: Distance) -> float:
     return last + _TIE * abs(last) + _NOTHING
 
 
-def row_queries(source: Source, most: int, seed: int) -> Vectors:
+def row_queries(source: ProbeSource, most: int, seed: int) -> Vectors:
     """Return rows (q, d) as queries, at most so many, any of the segment."""
     rng = np.random.default_rng(seed)
     rows = rng.choice(source.n, min(most, source.n), replace=False)
     return _queries(as_examples(source.read(rows), source.config), source.config).vectors
 
 
-def resolution(sample: Sample, encoder: Encoder, codes: Codes) -> float:
+def resolution(sample: ProbeSample, encoder: Encoder, codes: Codes) -> float:
     """Return how far rows at places k and 2k lie apart, by the error of their codes.
 
     The median over the queries; well above 1 codes alone tell neighbours in the right order,
@@ -232,7 +232,7 @@ class _Closest(NamedTuple):
 
 
 def _beside(
-    source: Source,
+    source: ProbeSource,
     vectors: Vectors,
     rows: NDArray[np.int64],
     known: _Closest,
@@ -259,7 +259,7 @@ def _mixed(beside: int) -> int:
     return round(_MIXED * beside)
 
 
-def _exact(source: Source, queries: Vectors, own: NDArray[np.int64]) -> _Closest:
+def _exact(source: ProbeSource, queries: Vectors, own: NDArray[np.int64]) -> _Closest:
     """Return the closest rows (q, m) of each query but its own, and their distances, ascending.
 
     Kernels find twice as many in float32, of which float64 tells the closest.
@@ -288,7 +288,7 @@ def _exact(source: Source, queries: Vectors, own: NDArray[np.int64]) -> _Closest
     return _Closest(closest, exact)
 
 
-def _score(source: Source, queries: Vectors, start: int, block: NDArray[np.float32]) -> None:
+def _score(source: ProbeSource, queries: Vectors, start: int, block: NDArray[np.float32]) -> None:
     """Fill the distances (q, n) of rows from ``start`` on, in pieces that fit the cache."""
     n = block.shape[1]
     step = max(1, _PIECE_BYTES // (4 * source.config.size))

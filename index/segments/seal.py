@@ -16,9 +16,9 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from index.config import VectorConfig
+from index.config.vectors import VectorConfig
+from index.encoding.normalise import Lengths, rounded
 from index.encoding.planes import Encoder
-from index.intake import Lengths, rounded
 from index.segments.dead import Dead
 from index.segments.deciding import Decided, Means, decide
 from index.segments.effort import Effort

@@ -24,10 +24,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from index.config import NO_GRAPH, VectorConfig
+from index.config.vectors import NO_GRAPH, VectorConfig
+from index.encoding.normalise import Lengths
 from index.encoding.planes import Encoder
 from index.errors import Damaged
-from index.intake import Lengths
 from index.segments.columns import require_columns
 from index.segments.deciding import UNPROBED, Probed
 from index.segments.effort import PLANNED, Effort

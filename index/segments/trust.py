@@ -17,8 +17,8 @@ from index.segments.probe import (
     Exact,
     Find,
     K,
+    ProbeSample,
     Recall,
-    Sample,
     distances,
     limit_of,
     row_queries,
@@ -41,7 +41,7 @@ class Walks(NamedTuple):
     checked: Find
 
 
-def usual_distance(sample: Sample, walks: Walks) -> float | None:
+def usual_distance(sample: ProbeSample, walks: Walks) -> float | None:
     """Return the distance of the K-th row up to which plain walks are trusted, None for none.
 
     By a query of length 1 under inner products, squared under euclid. Raises Cancelled.
@@ -64,7 +64,7 @@ def _is_found(each: Exact) -> bool:
     return Recall.of(each).mean >= _FOUND and float(each.min()) >= _EACH_FOUND
 
 
-def _shares(sample: Sample, walks: Walks) -> NDArray[np.float64]:
+def _shares(sample: ProbeSample, walks: Walks) -> NDArray[np.float64]:
     """Return of more queries (q,) which share of what checked searches find plain walks find."""
     source, shares = sample.source, []
     for query in row_queries(source, MORE_QUERIES, _SEED):

@@ -104,7 +104,7 @@ def create_record(path: Path, reach: Reach) -> None:
         os.close(folder)
 
 
-class Record:
+class ReachRecord:
     """The open record of a store; belongs to the writer."""
 
     def __init__(self, path: Path) -> None:

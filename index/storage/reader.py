@@ -7,30 +7,20 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from itertools import pairwise
-from operator import le, lt
 from pathlib import Path
-from typing import Any, TypeAlias
 
-import numpy as np
 from pyroaring import BitMap
 
 from index.errors import CollectionNotFound, Damaged, DamagedPoint, StoreFailed
 from index.stops import check_stop, is_stopped
-from index.storage.checked import (
-    Spared,
-    Summed,
-    damaged_payload,
-    position_in,
-    require_points,
-)
+from index.storage.checked import Spared, Summed, damaged_payload, position_in, require_points
 from index.storage.id_index import IdIndex
 from index.storage.ids import UUID_BYTES, Key, id_of_key, order_of
+from index.storage.read_rows import StoredPoint, count_before, is_ascending, look_up, stored_point
 from index.storage.schema import connect, connect_frozen, is_damage, store_errors
 from index.storage.store import LOOKUP
 from index.storage.sums import PAYLOAD, Row
-from index.types import Numbers, Slots
-
-StoredPoint: TypeAlias = tuple[int, Slots, bytes | None]  # seq, slot per vector name, payload
+from index.types import Numbers
 
 _PLACE = "number, id, seq, slots, checksum"
 _COLUMNS = {True: f"{_PLACE}, payload, payload_checksum", False: _PLACE}
@@ -41,7 +31,6 @@ _PATIENCE = 64  # ids walked past per wanted point
 _READ_THROUGH = 4  # stored points per wanted one
 _STEPS = 10_000  # of SQLite between two looks at whether to stop, about half a millisecond
 _UNKNOWN = -1  # and below: numbers of points that are known by their ids only
-_SIZES = (1, 4, 10, 32, 128, LOOKUP)  # few statement texts, so that each stays compiled
 
 
 class Reader:
@@ -94,7 +83,7 @@ class Reader:
             DamagedPoint: one is, and there is no ``spared``; so do all that follow.
         """
         rows = self._rows("id", keys, with_payload, spared)
-        return {row[1]: _stored_point(row) for row in rows}
+        return {row[1]: stored_point(row) for row in rows}
 
     def payloads(self, keys: Sequence[Key]) -> dict[Key, tuple[int, bytes | None]]:
         """Return seq and payload of the stored points among ``keys``."""
@@ -118,7 +107,7 @@ class Reader:
     ) -> dict[int, tuple[Key, StoredPoint]]:
         """Return the stored points of the numbers."""
         rows = self._rows("number", numbers, with_payload, spared)
-        return {row[0]: (row[1], _stored_point(row)) for row in rows}
+        return {row[0]: (row[1], stored_point(row)) for row in rows}
 
     def ids(self, numbers: Sequence[int]) -> dict[int, Key]:
         """Return the ids of the stored points of the numbers."""
@@ -135,7 +124,7 @@ class Reader:
                 some = wanted[start : start + LOOKUP]
                 columns = _COLUMNS[with_payload]
                 try:
-                    rows += _look_up(connection, columns, some, by).fetchall()
+                    rows += look_up(connection, columns, some, by).fetchall()
                 except sqlite3.DatabaseError as error:
                     if not is_damage(error):
                         raise
@@ -176,7 +165,7 @@ class Reader:
         may_lack = not self._summed.complete
         with self._reading() as connection:
             if numbers[-1] - numbers[0] >= _READ_THROUGH * len(numbers):
-                rows = _look_up(connection, _PAYLOADS, numbers, "number").fetchall()
+                rows = look_up(connection, _PAYLOADS, numbers, "number").fetchall()
             else:
                 rows = connection.execute(_STRETCH, (numbers[0], numbers[-1])).fetchall()
                 wanted = set(numbers)
@@ -212,12 +201,12 @@ class Reader:
             whole = require_points(
                 self.path, rows, with_payload=with_payload, may_lack=may_lack, spared=spared
             )
-            first = len(whole) if len(rows) <= limit else _count_before(whole, rows[limit:])
+            first = len(whole) if len(rows) <= limit else count_before(whole, rows[limit:])
             if first < len(whole) or len(rows) < more:
                 break
             more += LOOKUP  # all of them are damaged: look farther
         self.require_order([row[1] for row in whole], start)
-        points = [(row[1], _stored_point(row)) for row in whole[:first]]
+        points = [(row[1], stored_point(row)) for row in whole[:first]]
         if first < len(whole):
             return points, whole[first][1]
         self.tally(spared)
@@ -240,7 +229,7 @@ class Reader:
         rows: list[Row] = []
         for key in keys:
             try:
-                rows += _look_up(connection, columns, [key], by).fetchall()
+                rows += look_up(connection, columns, [key], by).fetchall()
             except sqlite3.DatabaseError as error:
                 if not is_damage(error):
                     raise
@@ -374,50 +363,3 @@ class Reader:
                 self._open.append(connection)
             self._local.connection = connection
         return connection
-
-
-def _stored_point(row: Row) -> StoredPoint:
-    payload = row[5] if len(row) > 5 else None
-    return row[2], np.frombuffer(row[3], dtype="<u8"), payload
-
-
-def _count_before(whole: Sequence[Row], rest: Sequence[Row]) -> int:
-    """Return how many of the whole rows stand before the rest; both in the same order."""
-    behind = {row[0] for row in rest}
-    count = len(whole)
-    while count and whole[count - 1][0] in behind:
-        count -= 1
-    return count
-
-
-def is_ascending(keys: Sequence[Key], start: Key | None) -> bool:
-    """Tell whether keys of one kind ascend from ``start`` on; False where that takes a closer look.
-
-    The quick part of ``Reader.require_order``.
-    """
-    first = [] if start is None else [start]
-    kinds = {*map(type, keys), *map(type, first)}
-    if kinds == {bytes}:
-        return {*map(len, keys)} == {UUID_BYTES} and _ascend(keys, first)  # type: ignore[arg-type]
-    return kinds == {int} and _ascend(keys, first)
-
-
-def _ascend(keys: Sequence[Any], first: Sequence[Any]) -> bool:
-    return all(map(lt, keys, keys[1:])) and all(map(le, first, keys))
-
-
-def slot_in(slots: bytes, column: int) -> int:
-    """Return the slot of one column of stored slots, 0 where there is none."""
-    return int.from_bytes(slots[8 * column : 8 * column + 8], "little")
-
-
-def _look_up(
-    connection: sqlite3.Connection, columns: str, keys: Sequence[Key], by: str
-) -> sqlite3.Cursor:
-    # Joined with the wanted ids in their order, which takes half the time of `id IN (...)`.
-    size = next(size for size in _SIZES if size >= len(keys))
-    statement = (
-        f"SELECT {columns} FROM (VALUES {','.join(['(?)'] * size)}) AS wanted"
-        f" CROSS JOIN points ON {by} = wanted.column1"
-    )
-    return connection.execute(statement, [*keys, *[None] * (size - len(keys))])

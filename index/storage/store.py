@@ -1,7 +1,7 @@
 """The SQLite file of one collection: log, payloads, ids, manifest. Only it decides what exists.
 
 WAL mode with synchronous=FULL: a committed transaction has been synced. One thread writes (see
-``index.writer``); any thread reads, each on its own connection (``index.storage.reader``).
+``index.write.writer``); any thread reads, each on its own connection (``index.storage.reader``).
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from index.errors import Damaged, ReadOnlyDisk, StorageError, StoreFailed, SyncFailed
-from index.storage.adapters import AdapterTable
+from index.storage.adapter_table import AdapterTable
 from index.storage.causes import disk_errors
 from index.storage.checked import (
     Spared,
@@ -31,13 +31,13 @@ from index.storage.checked import (
     verified,
 )
 from index.storage.checkpoints import Checkpoints
-from index.storage.demand import DemandTable
+from index.storage.demand_table import DemandTable
 from index.storage.entries import Held, Position, SegmentEntry, StagedRows
-from index.storage.fields import FieldTable
+from index.storage.field_table import FieldTable
 from index.storage.id_index import AT_ONCE, IdIndex
 from index.storage.ids import Key, ids_from_bytes, ids_to_bytes
 from index.storage.migrate import migrate
-from index.storage.reach import Reach, Record, record_of
+from index.storage.reach import Reach, ReachRecord, record_of
 from index.storage.reserve import SIZE, Reserve, anything
 from index.storage.schema import (
     FORMAT,
@@ -99,7 +99,7 @@ class Store:
     """
 
     def __init__(
-        self, path: Path, connection: sqlite3.Connection, reach: Reach, record: Record | None
+        self, path: Path, connection: sqlite3.Connection, reach: Reach, record: ReachRecord | None
     ) -> None:
         self.path = path
         self.read_only = record is None
@@ -134,7 +134,7 @@ class Store:
                 check_format(path, connection)
                 expected = migrate(path, connection, expected)
                 reach = _reach(path, connection, expected)
-                record = Record(record_of(path))
+                record = ReachRecord(record_of(path))
                 record.follow(reach)
             except BaseException:
                 close_keeping_log(path, connection)

@@ -30,8 +30,8 @@ _KNOWN_VERSIONS = (b"\x01\x01", b"\x02\x02")
 _ROOT = 3  # of ``position`` in every store that was not vacuumed by hand
 _LARGEST_PAGE = 65_536
 REMEDY = (
-    "bring back what the segments hold of it with `python -m index.restoring {folder}`, server "
-    "stopped; nothing was deleted"
+    "bring back what the segments hold of it with `python -m index.doctor.restoring {folder}`, "
+    "server stopped; nothing was deleted"
 )
 
 

@@ -25,15 +25,8 @@ from app.schemas import query as bodies
 from app.schemas.query import decode_query
 from app.settings import Settings
 from app.warnings import Warnings
-from index import (
-    Collection,
-    CollectionConfig,
-    Distance,
-    NamedVectors,
-    PointBatch,
-    VectorConfig,
-    changes,
-)
+from index import Collection, CollectionConfig, Distance, NamedVectors, PointBatch, VectorConfig
+from index.write import changes
 from tests.api.replies import refused, result
 from tests.api.served import Server
 
@@ -193,7 +186,7 @@ def test_the_event_loop_never_waits_for_a_write(
         applied.wait()
         return apply(*given)
 
-    monkeypatch.setattr("index.writer.apply", apply_late)
+    monkeypatch.setattr("index.write.writer.apply", apply_late)
     written = opened.upsert(batch(1))
     stored.wait()
     endpoint, body = READS[kind]

@@ -21,7 +21,7 @@ from index import (
     SearchRequest,
     VectorConfig,
 )
-from index.config import MAX_SEAL_ROWS, Encoding
+from index.config.vectors import MAX_SEAL_ROWS, Encoding
 from index.search.plan import resolve
 from index.segments.sealed import Sealed
 from index.segments.searcher import Rescoring

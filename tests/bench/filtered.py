@@ -32,7 +32,7 @@ from index import (
     SearchRequest,
     VectorConfig,
 )
-from index.config import MAX_SEAL_ROWS
+from index.config.vectors import MAX_SEAL_ROWS
 from index.filters.expression import Condition, Filter, Match, Range
 from index.payload.config import FieldIndex
 from tests.bench import engine

@@ -28,7 +28,7 @@ from index import (
     PointBatch,
     VectorConfig,
 )
-from index.config import MAX_SEAL_ROWS
+from index.config.vectors import MAX_SEAL_ROWS
 
 _BATCH = 500
 _PAGE = 1_000

@@ -21,16 +21,16 @@ from pathlib import Path
 import numpy as np
 from pyroaring import BitMap
 
-from index.config import Modifier, SparseConfig
+from index.config.vectors import Modifier, SparseConfig
 from index.search.merge import merge
 from index.search.sparse import search_sparse
 from index.segments.dead import Dead
-from index.sparse.growing import SparseGrowing
-from index.sparse.rows import SparseRows, check_sparse, indptr_of
-from index.sparse.seal import live_sparse_rows, write_sparse
-from index.sparse.sealed import SparseSealed
+from index.segments.sparse.growing import SparseGrowing
+from index.segments.sparse.rows import SparseRows, check_sparse, indptr_of
+from index.segments.sparse.seal import live_sparse_rows, write_sparse
+from index.segments.sparse.sealed import SparseSealed
 from index.types import SearchStats, SparseVector
-from index.view import SealedPart, VectorView
+from index.view.view import SealedPart, VectorView
 from tests.bench.corpora import SEED, K
 from tests.bench.report import Result, rate
 

@@ -27,13 +27,13 @@ from index import (
     VectorConfig,
     VersionedQuery,
 )
-from index.config import MAX_SEAL_ROWS
-from index.recover import ADAPTERS
+from index.adapters.comparable import Merge
+from index.adapters.fitted import Fitted
+from index.adapters.kinds import Kind, Pairs
+from index.config.vectors import MAX_SEAL_ROWS
 from index.types import BridgeMode, PointId, Vector, Vectors
-from index.upgrading import ends_of, put_fitted
-from index.versions.adapters import Kind, Pairs
-from index.versions.fitted import Fitted
-from index.versions.merging import Merge
+from index.upkeep.recover import ADAPTERS
+from index.versions.lifecycle import ends_of, put_fitted
 from tests.bench import EF_CONSTRUCTION, M
 from tests.bench.corpora import K
 from tests.bench.engine import SEAL_SECONDS

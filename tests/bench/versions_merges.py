@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from index import Collection, Distance
+from index.adapters.calibration import Calibration, fit_calibration
+from index.adapters.comparable import Merge
+from index.adapters.kinds import Adapter, Pairs, best, bridged_scores, native_scores
 from index.types import Vectors
-from index.versions.adapters import Adapter, Pairs, best, bridged_scores, native_scores
-from index.versions.calibration import Calibration, fit_calibration
-from index.versions.merging import Merge
 from tests.bench import versions_engine as engine
 from tests.bench.corpora import SEED
 from tests.bench.report import Result

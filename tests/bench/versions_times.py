@@ -12,13 +12,13 @@ from collections.abc import Callable, Iterator
 import numpy as np
 
 from index import Collection, Distance, SearchRequest
-from index.bridging import BRIDGED, factors_of, plan_of
-from index.crossing import Across, across
+from index.adapters.kinds import Kind, MappedQuery, Pairs, fit
+from index.search.across import Across, across
 from index.search.dense import search_parts
+from index.search.mapped_query import BRIDGED, factors_of, plan_of
 from index.search.ranked import ranked
 from index.segments.searcher import Scaling
 from index.types import SearchStats, Vectors
-from index.versions.adapters import Kind, MappedQuery, Pairs, fit
 from tests.bench import versions_engine as engine
 from tests.bench.corpora import SEED, K
 from tests.bench.report import Result

@@ -27,7 +27,7 @@ def drop_refused() -> None:
     """Delete the segments of a collection that is refused."""
     import shutil
 
-    import index.recover as recover
+    import index.upkeep.recover as recover
     from index.errors import Damaged
 
     opened = recover._sealed_view

@@ -24,9 +24,9 @@ import numpy as np
 import pytest
 
 from index import Collection, CollectionConfig, Database, FieldIndex
-from index.config import MaintenanceConfig, VectorConfig
+from index.config.vectors import MaintenanceConfig, VectorConfig
+from index.doctor.restoring import main, restore
 from index.errors import Damaged
-from index.restoring import main, restore
 from index.segments.sealed import Sealed
 from index.storage.checkpoints import Checkpoints
 from index.storage.reach import Reach, create_record, read_record

@@ -33,8 +33,8 @@ from index import (
     VectorConfig,
     VersionNotFound,
 )
+from index.adapters.pairs import Pairs
 from index.types import Vectors
-from index.versions.pairs import Pairs
 from tests.conftest import open_collection
 from tests.crash.boundaries import run_child
 from tests.crash.test_boundaries import folder

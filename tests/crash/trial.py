@@ -21,15 +21,7 @@ from typing import Any
 import httpx
 
 from tests.crash.harming import Damaging, Harm
-from tests.crash.questions import (
-    LONGEST,
-    Question,
-    Truth,
-    Wrong,
-    ask,
-    judge,
-    names_damage,
-)
+from tests.crash.questions import LONGEST, Question, Truth, Wrong, ask, judge, names_damage
 from tests.crash.reading import Client
 from tests.crash.stage import HURT, WELL, WIDE, Stage, plain_point, text_of, wide_point
 from tests.crash.starter import Server, Starter

@@ -8,15 +8,7 @@ from typing import Any
 from hypothesis import strategies as st
 from qdrant_client import models
 
-from tests.differential.payloads import (
-    TEXTS,
-    UUIDS,
-    WORDS,
-    drawn_path,
-    integers,
-    paths,
-    small,
-)
+from tests.differential.payloads import TEXTS, UUIDS, WORDS, drawn_path, integers, paths, small
 from tests.numbers import LARGE
 
 IDS: list[Any] = [

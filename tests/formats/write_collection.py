@@ -36,9 +36,9 @@ from index import (
     SparseRows,
     VectorConfig,
 )
+from index.adapters.pairs import Pairs
 from index.storage.schema import FORMAT
 from index.types import Vectors
-from index.versions.pairs import Pairs
 from tests.formats import expected
 from tests.formats.expected import NAME
 

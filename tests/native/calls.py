@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 
 from index import _native
-from index.config import VectorConfig
+from index.config.vectors import VectorConfig
 from index.encoding.planes import Encoder
 from index.segments.graph import build
 from index.types import Distance

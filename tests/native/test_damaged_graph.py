@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from index import _native
 from index.segments.graph import Graph
-from tests.unit.test_graph import built, small
+from tests.unit.segments.test_graph import built, small
 
 Arrays = dict[str, NDArray[Any]]
 Damage = Callable[[dict[str, int], Arrays], None]

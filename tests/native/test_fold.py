@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from index.config import VectorConfig
+from index.config.vectors import VectorConfig
 from index.segments.graph import Graph, build
 from index.segments.searcher import Rescoring, Searcher
 from index.types import Distance, Vectors

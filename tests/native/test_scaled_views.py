@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from pyroaring import BitMap
 
-from index.config import VectorConfig
+from index.config.vectors import VectorConfig
 from index.search.dense import search_parts
 from index.search.plan import SearchPlan
 from index.segments.dead import Dead
@@ -18,7 +18,7 @@ from index.segments.seal import Build, live_rows, write_segment
 from index.segments.sealed import Sealed
 from index.segments.searcher import Scaling
 from index.types import Distance, SearchStats, Vectors
-from index.view import SealedPart, VectorView
+from index.view.view import SealedPart, VectorView
 
 K = 10
 N = 1_500

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from pyroaring import BitMap
 
 from index import _native
-from index.config import VectorConfig
+from index.config.vectors import VectorConfig
 from index.encoding.planes import Encoder
 from index.segments.graph import Graph, build
 from index.segments.searcher import Hits, Rescoring, Scaling, Searcher, Walk

@@ -10,7 +10,7 @@ import pytest
 from numpy.typing import NDArray
 
 from index import _native
-from index.config import VectorConfig
+from index.config.vectors import VectorConfig
 from index.encoding.planes import Encoder
 from index.segments.graph import Graph, build
 from index.types import Distance, Vector, Vectors, Words

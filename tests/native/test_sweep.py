@@ -13,7 +13,7 @@ import pytest
 from pyroaring import BitMap
 
 from index import _native
-from index.config import VectorConfig
+from index.config.vectors import VectorConfig
 from index.encoding.planes import Encoder
 from index.segments.graph import build
 from index.segments.searcher import Hits, Rescoring, Scaling, Searcher

@@ -17,6 +17,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import initialize, precondition, rule
 
 from index import Distance, FitRequest, NamedVectors, PointBatch, VectorConfig
+from index.adapters.kinds import Kind
+from index.adapters.pairs import Pairs
 from index.errors import (
     AdapterNotFound,
     InvalidInput,
@@ -25,9 +27,7 @@ from index.errors import (
     VersionConflict,
     VersionNotFound,
 )
-from index.upgrading import ends_of
-from index.versions.adapters import Kind
-from index.versions.pairs import Pairs
+from index.versions.lifecycle import ends_of
 from tests.property.versions_model import SIZES, mapped_name
 from tests.property.versions_world import IDS, LATENT, VersionsWorld, versions
 

@@ -56,14 +56,14 @@ def test_closing_waits_for_the_read_under_way(
     collection = collection_of(CONFIG)
     collection.upsert(batch_of([1], rows(1))).result()
     inside, go_on = threading.Event(), threading.Event()
-    look_up = reader_module._look_up
+    look_up = reader_module.look_up
 
     def slow(*arguments: object) -> object:
         inside.set()
         go_on.wait(MINUTE)
         return look_up(*arguments)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(reader_module, "_look_up", slow)
+    monkeypatch.setattr(reader_module, "look_up", slow)
     found: list[int] = []
     reading = threading.Thread(target=lambda: found.append(len(collection.retrieve([1]))))
     closing = threading.Thread(target=collection.close)

@@ -19,7 +19,7 @@ from index import (
     SearchRequest,
 )
 from index import database as database_module
-from index.config import VectorConfig
+from index.config.vectors import VectorConfig
 from index.errors import (
     CollectionExists,
     CollectionNotFound,

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from index import Database, Match, ReadOnlyDisk, SearchRequest, check_directory
-from index.config import MaintenanceConfig
+from index.config.vectors import MaintenanceConfig
 from index.filters.expression import Filter
 from index.storage import store as store_module
 from index.storage.schema import is_read_only

@@ -16,7 +16,7 @@ import pytest
 from app.cli import main
 from app.doctor import told
 from index import CreateAlias, Database, check_directory
-from index.database import Holder, lock_directory
+from index.storage.directory_lock import Holder, lock_directory
 from index.storage.schema import connect
 from tests.unit.doctor.making import copy, found, make, unchanged, whole
 

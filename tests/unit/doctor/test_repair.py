@@ -21,8 +21,8 @@ from index import (
     PointBatch,
     check_directory,
     repair_directory,
-    restoring,
 )
+from index.doctor import restoring
 from index.storage import accept as accepting
 from index.storage.entries import Position
 from index.storage.unfinished import note_restore

@@ -13,8 +13,8 @@ import pytest
 from app.health.conditions import status_of
 from index import Collection, Database
 from index.checks.progress import FILE, Progress, read_progress, write_progress
-from index.scrub import Ended, Scrub
 from index.storage.schema import connect
+from index.upkeep.scrub import Ended, Scrub
 from tests.damage import flip, swap_cells
 from tests.unit.doctor.making import CONFIG, batch, make, whole
 from tests.unit.doctor.making import opened as alone

@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 from pyroaring import BitMap
 
 from index import CollectionConfig, Distance, FieldIndex, PointBatch, VectorConfig
-from index.loading import load_fields
 from index.payload.indexes import PayloadIndexes
-from index.recover import STORE
+from index.payload.loading import load_fields
 from index.storage.store import Store
+from index.upkeep.recover import STORE
 from tests.conftest import open_collection
 from tests.unit.payload.points import Points
 

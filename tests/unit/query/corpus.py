@@ -9,7 +9,7 @@ from uuid import UUID
 import numpy as np
 from qdrant_client import QdrantClient, models
 
-from index.config import SparseConfig, VectorConfig
+from index.config.vectors import SparseConfig, VectorConfig
 from index.types import Distance, PointId
 from tests.unit.query.plain import Plain, Point
 

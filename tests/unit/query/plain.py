@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pyroaring import BitMap
 
-from index.config import SparseConfig, VectorConfig
+from index.config.vectors import SparseConfig, VectorConfig
 from index.filters.expression import Filter, Path
 from index.filters.matching import Facts, compile_filter
 from index.filters.tokens import Tokenizer

@@ -43,16 +43,7 @@ from tests.unit.query.cases import (
     near,
     recommend,
 )
-from tests.unit.query.corpus import (
-    NAME,
-    POINTS,
-    create,
-    grouped,
-    plain,
-    reference,
-    same,
-    text_of,
-)
+from tests.unit.query.corpus import NAME, POINTS, create, grouped, plain, reference, same, text_of
 from tests.unit.query.plain import Plain
 
 

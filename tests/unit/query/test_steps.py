@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from index.errors import InvalidInput
 from index.filters.expression import Filter, HasId, HasVector, MinShould
-from index.query.diversity import SparseRows, diverse
+from index.query.diversity import SparseCandidates, diverse
 from index.query.examples import best_score, context, discover, feedback, similarities
 from index.query.fusion import fuse, reciprocal, scaled
 from index.query.request import Fusion, Nearest, Prefetch, levels_of
@@ -93,7 +93,7 @@ def test_dot_products_of_sparse_rows(seed: int) -> None:
         SparseVector(np.flatnonzero(row).astype(np.uint32), row[row != 0].astype(np.float32))
         for row in wide
     ]
-    found = SparseRows(rows[:5])
+    found = SparseCandidates(rows[:5])
     for row, whole in zip(rows, wide, strict=True):
         assert np.allclose(found.dot(row), wide[:5] @ whole, atol=1e-5)
 

@@ -15,12 +15,12 @@ from numpy.typing import NDArray
 from index.errors import Damaged
 from index.segments.columns import require_columns
 from index.segments.dead import Dead
-from index.sparse.postings import Postings
-from index.sparse.sealed import SparseSealed
+from index.segments.sparse.postings import PostingLists
+from index.segments.sparse.sealed import SparseSealed
 from index.storage.files import DESCRIPTION, open_folder, write_folder
 from index.storage.ids import pack_ids
 from index.types import SparseVector
-from tests.unit.sparse.test_sealed import ROWS, growing, sealed
+from tests.unit.segments.sparse.test_sealed import ROWS, growing, sealed
 
 Array = NDArray[Any]
 N, SIZE = 6, 3
@@ -91,7 +91,7 @@ def test_posting_lists_that_make_no_sense_are_made_anew(name: str, tmp_path: Pat
     assert f"{name}.npy" in segment.lacking
     query = SparseVector(np.array([3, 7], np.uint32), np.ones(2, np.float32))
     sums = segment.postings.sums(query)
-    assert sums.any() and sums.tolist() == Postings.of(segment.rows, 0).sums(query).tolist()
+    assert sums.any() and sums.tolist() == PostingLists.of(segment.rows, 0).sums(query).tolist()
 
 
 @pytest.mark.parametrize("name", ["indptr", "indices", "values"])

@@ -18,10 +18,10 @@ from index import (
     PointBatch,
     SearchRequest,
 )
-from index.config import VectorConfig
+from index.config.vectors import VectorConfig
 from index.segments.deciding import DECISIONS, Means, Probed, decide
 from index.segments.effort import PLANNED, Effort
-from index.segments.probe import Find, Sample, draw, source_of
+from index.segments.probe import Find, ProbeSample, draw, source_of
 from index.segments.sealed import Sealed
 from index.types import Rows, Vector, Vectors
 from tests import oracle
@@ -187,7 +187,7 @@ ROWS = np.random.default_rng(8).standard_normal((2_000, 16)).astype(np.float32)
 
 
 @pytest.fixture(scope="module")
-def sample() -> Sample:
+def sample() -> ProbeSample:
     drawn = draw(source_of(ROWS, VectorConfig(16, Distance.EUCLID)), [], seed=1)
     assert drawn is not None
     return drawn
@@ -237,7 +237,7 @@ def means(
     ],
 )
 def test_the_cheapest_that_holds_is_taken(
-    sample: Sample, is_enough: Callable[[Effort, int], bool], expected: tuple[str, Effort, int]
+    sample: ProbeSample, is_enough: Callable[[Effort, int], bool], expected: tuple[str, Effort, int]
 ) -> None:
     tried: list[tuple[Effort, int]] = []
     found = decide(sample, means(is_enough, tried))
@@ -259,7 +259,7 @@ def test_the_cheapest_that_holds_is_taken(
     ],
 )
 def test_what_cannot_help_or_may_not_be_is_not_tried(
-    sample: Sample, changes: dict[str, object], left_out: Callable[[Effort, int], bool]
+    sample: ProbeSample, changes: dict[str, object], left_out: Callable[[Effort, int], bool]
 ) -> None:
     tried: list[tuple[Effort, int]] = []
     found = decide(sample, means(lambda effort, bits: False, tried, **changes))
@@ -268,7 +268,7 @@ def test_what_cannot_help_or_may_not_be_is_not_tried(
     assert tried[-1][0].scan
 
 
-def test_a_few_queries_that_find_nothing_are_too_many(sample: Sample) -> None:
+def test_a_few_queries_that_find_nothing_are_too_many(sample: ProbeSample) -> None:
     lost = {tuple(query) for query in sample.queries[:3].tolist()}
 
     def mostly(query: Vector, k: int) -> Rows:
@@ -308,7 +308,7 @@ def test_recent_queries_decide_though_rows_are_found(lost: int, decision: str) -
     assert found.probed.recent == 24
 
 
-def test_what_was_decided_can_be_read_again(sample: Sample) -> None:
+def test_what_was_decided_can_be_read_again(sample: ProbeSample) -> None:
     for is_enough in (lambda effort, bits: True, lambda effort, bits: False):
         probed = decide(sample, means(is_enough, [])).probed
         assert Probed.from_json(probed.to_json()) == probed

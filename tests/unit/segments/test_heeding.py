@@ -14,7 +14,7 @@ from app.schemas.explanations import warn_of_reach
 from app.schemas.versions import VersionBody, to_version
 from app.warnings import Warnings
 from index import Collection, CollectionConfig, Distance, SearchRequest, VectorConfig
-from index.pricing import estimate_seconds
+from index.read.cost import estimate_seconds
 from index.search.plan import resolve
 from index.segments.effort import PLANNED, Effort
 from index.segments.sealed import is_outdated

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from index.config import VectorConfig
+from index.config.vectors import VectorConfig
 from index.encoding.planes import Encoder
 from index.segments.originals import keep
 from index.segments.probe import (

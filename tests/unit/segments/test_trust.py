@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from index import Distance, SearchRequest
-from index.search.alone import closest_rows
+from index.search.one_segment import closest_rows
 from index.segments.deciding import Probed
 from index.segments.effort import PLANNED
 from index.segments.searcher import Rescoring

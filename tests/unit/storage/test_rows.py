@@ -68,7 +68,7 @@ def fill(collection: Collection) -> None:
     writer, store = collection.writer, collection.writer.store
 
     def rest() -> None:
-        from index.storage.adapters import AdapterEntry
+        from index.storage.adapter_table import AdapterEntry
         from index.storage.seqs import put_stretch
 
         with store.transaction():

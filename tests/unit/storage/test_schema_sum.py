@@ -11,12 +11,12 @@ from pathlib import Path
 import pytest
 
 from index import Damaged, Database, check_directory
-from index.scrub import Scrub
 from index.storage.reach import read_record, record_of
 from index.storage.schema import connect, connect_frozen, create_store, triggers
 from index.storage.schema_sum import SETTING, require_schema
 from index.storage.store import Store
 from index.storage.sums import TABLES
+from index.upkeep.scrub import Scrub
 from tests.damage import change, flip, settle
 from tests.points import config_of
 from tests.stores import bring_back_to_format_5

@@ -22,12 +22,12 @@ from index import (
     SearchResult,
     VectorConfig,
 )
-from index.recover import ADAPTERS
+from index.adapters.comparable import Merge
+from index.adapters.fitted import Fitted
+from index.adapters.pairs import Pairs
 from index.types import Vector, Vectors
-from index.upgrading import ends_of, put_fitted
-from index.versions.fitted import Fitted
-from index.versions.merging import Merge
-from index.versions.pairs import Pairs
+from index.upkeep.recover import ADAPTERS
+from index.versions.lifecycle import ends_of, put_fitted
 
 SIZES = {"v1": 12, "v2": 16, "v3": 10}
 QUERIES = 6

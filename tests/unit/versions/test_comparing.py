@@ -8,9 +8,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from index import Collection, Distance, VectorConfig, comparing
-from index.batch import NamedVectors, PointBatch
-from index.comparing import CompareRequest
+from index import Collection, Distance, VectorConfig
+from index.adapters.fit_request import AdapterInfo, FitRequest
+from index.adapters.measures import known_item, ndcg, overlap
+from index.adapters.pairs import Pairs
+from index.adapters.scoring import best, bridged_scores, native_scores
 from index.errors import (
     DimensionMismatch,
     InvalidConfig,
@@ -19,10 +21,8 @@ from index.errors import (
     VersionNotFound,
 )
 from index.types import Vectors
-from index.versions.fit_request import AdapterInfo, FitRequest
-from index.versions.measures import known_item, ndcg, overlap
-from index.versions.pairs import Pairs
-from index.versions.scoring import best, bridged_scores, native_scores
+from index.versions.compared_lists import CompareRequest
+from index.write.batch import NamedVectors, PointBatch
 from tests.conftest import OpenCollection, open_collection
 from tests.oracle import normalise
 from tests.points import batch_of, config_of
@@ -119,7 +119,7 @@ def test_more_points_are_searched_as_users_search_them(
     wanted = best(native_scores(QUERIES["v2"], NEW[:POINTS], COSINE), 1)
     request = replace(REQUEST, relevant=[[IDS[int(row)]] for row in wanted[:, 0]])
     exactly = collection.compare(request)
-    monkeypatch.setattr(comparing, "_EXACTLY", 0)
+    monkeypatch.setattr("index.versions.compared_lists._EXACTLY", 0)
     roughly = collection.compare(request)
     for name in ("old_old", "bridged", "both", "new_new"):
         assert roughly[name] == pytest.approx(exactly[name], abs=0.06), name

@@ -11,10 +11,10 @@ import pytest
 from pyroaring import BitMap
 
 from index import Collection
-from index import demand as demand_module
-from index.demand import Demand
 from index.errors import StorageFull
 from index.types import Numbers
+from index.versions import demand as demand_module
+from index.versions.demand import Demand
 from tests.conftest import OpenCollection, open_collection
 from tests.points import batch_of, config_of
 

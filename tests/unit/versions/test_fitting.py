@@ -30,11 +30,11 @@ from index import (
     VersionConflict,
     VersionNotFound,
 )
-from index import making as making_module
+from index.adapters import choosing
+from index.adapters.fitted import Fitted
+from index.adapters.pairs import Pairs
 from index.types import OutOfReach
-from index.versions import choosing
-from index.versions.fitted import Fitted
-from index.versions.pairs import Pairs
+from index.versions import making as making_module
 from tests.conftest import open_collection
 from tests.unit.versions.mixed import SIZES, Account, config_of, texts_of
 

@@ -25,8 +25,8 @@ from index import (
     SearchResult,
     VectorConfig,
 )
+from index.adapters.pairs import Pairs
 from index.types import Vectors
-from index.versions.pairs import Pairs
 from tests.conftest import OpenCollection
 
 N = 1_400  # enough for a segment to have a graph

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from index.adapters.kinds import adapter_from_json
+from index.adapters.sense import require_sense
 from index.types import Distance
-from index.versions.adapters import adapter_from_json
-from index.versions.sense import require_sense
 
 Array = NDArray[Any]
 STORED = {"kind": "ridge", "queries_distance": str(Distance.COSINE)}

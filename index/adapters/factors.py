@@ -1,0 +1,78 @@
+"""Per-row factors of one adapter, computed once for each part's rows and kept in memory.
+
+A factor is 4 bytes a row (algorithms 8.2: 1 over the norm of the row mapped into the queries'
+space). Those of a segment are computed whole when they are first asked for, or before by
+``Fitting.warm``; those of a growing part follow its rows.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Collection
+from typing import Protocol, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from index.adapters.unit import LEAST_FACTOR
+from index.types import Vectors
+
+Key: TypeAlias = str | int  # a segment's name, or the first slot of a growing part
+RowFactors: TypeAlias = Callable[[Vectors], NDArray[np.float32]]
+
+_BLOCK = 4_096  # rows mapped at once: 6 MB at 384 dimensions
+
+
+class GrowingRows(Protocol):
+    """Rows that only ever grow at the end."""
+
+    def vectors_of(self, rows: NDArray[np.intp]) -> Vectors:
+        """Return the vectors of rows (m, d)."""
+        ...
+
+
+class Factors:
+    """Used by any thread; two that ask for the same part wait for one of them."""
+
+    def __init__(self, factors_of: RowFactors) -> None:
+        self._factors_of = factors_of
+        self._known: dict[Key, tuple[int, NDArray[np.float32]]] = {}  # rows done, and theirs
+        self._lock = threading.Lock()
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes in memory."""
+        return sum(factors.nbytes for _, factors in self._known.copy().values())
+
+    def has(self, key: Key, n: int) -> bool:
+        """Tell whether the factors of a part's first ``n`` rows are there."""
+        known = self._known.get(key)  # looked at once: ``keep`` may forget it
+        return known is not None and known[0] >= n
+
+    def of(self, key: Key, part: GrowingRows, n: int) -> NDArray[np.float32]:
+        """Return the factors of a part's first ``n`` rows, (n,) or more."""
+        done, factors = self._known.get(key, (0, None))
+        if factors is not None and done >= n:
+            return factors
+        with self._lock:
+            return self._extended(key, part, n)
+
+    def keep(self, keys: Collection[Key]) -> None:
+        """Forget the parts that are not among ``keys``."""
+        with self._lock:
+            self._known = {key: one for key, one in self._known.items() if key in keys}
+
+    def _extended(self, key: Key, part: GrowingRows, n: int) -> NDArray[np.float32]:
+        done, factors = self._known.get(key, (0, np.empty(0, dtype=np.float32)))
+        if done < n and len(factors) < n:
+            # rows already there keep their place: a search may be reading the shorter array
+            longer = np.empty(n if done == 0 else max(n, 2 * len(factors)), dtype=np.float32)
+            longer[:done] = factors[:done]
+            factors = longer
+        for start in range(done, n, _BLOCK):
+            stop = min(start + _BLOCK, n)
+            rows = part.vectors_of(np.arange(start, stop))
+            # a zero row, which has no direction, scores next to nothing wherever it is mapped to
+            factors[start:stop] = np.where(rows.any(axis=1), self._factors_of(rows), LEAST_FACTOR)
+        self._known[key] = max(done, n), factors
+        return factors

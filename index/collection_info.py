@@ -1,0 +1,173 @@
+"""Numbers about a view, read off without looking at rows."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+
+from pyroaring import BitMap
+
+from index.config.collection import CollectionConfig
+from index.config.vectors import NO_GRAPH, SparseConfig, VectorConfig
+from index.payload.loading import Reason
+from index.segments.sealed import Sealed, is_outdated
+from index.types import (
+    CollectionInfo,
+    CollectionSizes,
+    FieldInfo,
+    Integrity,
+    RecallInfo,
+    VectorInfo,
+    VersionInfo,
+)
+from index.upkeep.payload_indexing import PayloadIndexing
+from index.upkeep.recover import STORE
+from index.upkeep.upkeep import Upkeep
+from index.view.view import AnySealed, VectorView, View
+from index.write.writer import Writer
+
+
+def collection_state(
+    folder: Path,
+    view: View,
+    writer: Writer,
+    upkeep: Upkeep,
+    rebuilds: Mapping[Reason, int],
+    integrity: Integrity,
+) -> CollectionInfo:
+    """Return counts, sizes and the state of background work."""
+    indexes = writer.indexes
+    points = indexes.points
+    fields = {
+        key: FieldInfo(index.declared, points.get(key, 0))
+        for key, index in indexes.declared.items()
+    }
+    return CollectionInfo(
+        points=view.points,
+        seq=view.seq,
+        pending=upkeep.pending(),
+        running=upkeep.running(),
+        last_error=upkeep.last_error or next(iter(writer.damaged.values()), None),
+        put_off=upkeep.put_off,
+        refuses_writes=writer.refuses,
+        vectors=_vector_states(view),
+        fields=fields,
+        store_bytes=store_bytes(folder),
+        rebuilds={reason: count for reason, count in rebuilds.items()},
+        integrity=integrity,
+    )
+
+
+def _vector_states(view: View) -> dict[str, VectorInfo]:
+    """Return the states of all vectors, with the factors that adapters keep of their rows."""
+    states = {name: vector_state(one) for name, one in view.vectors.items()}
+    for bridges in view.bridges.values():
+        for bridge in bridges:
+            if bridge.fitted is not None:
+                state = states[bridge.column]
+                kept = sum(factors.nbytes for factors in bridge.fitted.of_rows)
+                held = state.bytes_by_component.get("factors", 0) + kept
+                sizes = {**state.bytes_by_component, "factors": held}
+                states[bridge.column] = replace(state, bytes_by_component=sizes)
+    return states
+
+
+def collection_sizes(folder: Path, writer: Writer, fields: PayloadIndexing) -> CollectionSizes:
+    """Return what a collection takes of disk and memory; looks at every file of an index."""
+    vectors = writer.view.vectors.values()
+    sealed = sum(part.segment.disk_bytes for one in vectors for part in one.sealed)
+    disk = sealed + store_bytes(folder) + fields.disk_bytes()
+    return CollectionSizes(disk, writer.indexes.nbytes)
+
+
+def store_bytes(folder: Path) -> int:
+    """Return what the store and its log take on disk."""
+    stored = 0
+    for file in (STORE, f"{STORE}-wal"):
+        with suppress(FileNotFoundError):
+            stored += (folder / file).stat().st_size
+    return stored
+
+
+def vector_state(vectors: VectorView) -> VectorInfo:
+    """Return counts and resident bytes of one vector name."""
+    resident: Counter[str] = Counter()
+    for part in vectors.sealed:
+        resident.update(part.segment.bytes_by_component)
+        if isinstance(part.segment, Sealed):
+            resident["ids"] += part.segment.searcher.nbytes
+    resident["queries"] = vectors.recent.nbytes
+    resident["growing"] = sum(part.columns.nbytes for part in vectors.growing)
+    sealed = sum(part.live for part in vectors.sealed)
+    scanned = sum(part.live for part in vectors.sealed if _is_scanned(part.segment))
+    growing = sum(part.live for part in vectors.growing)
+    return VectorInfo(
+        points=sealed + growing,
+        indexed=sealed - scanned,
+        scanned=scanned,
+        growing=growing,
+        dead=sum(part.dead.count for part in vectors.sealed + vectors.growing),
+        segments=len(vectors.sealed),
+        outdated=sum(_is_outdated(part.segment, vectors.config) for part in vectors.sealed),
+        bytes_by_component=dict(resident),
+        recall=recall_state(vectors) if isinstance(vectors.config, VectorConfig) else None,
+    )
+
+
+def recall_state(vectors: VectorView) -> RecallInfo:
+    """Return what the segments of a dense vector name were found to need."""
+    segments = [part.segment for part in vectors.sealed if isinstance(part.segment, Sealed)]
+    known = [(each.n, each.found.recall) for each in segments if each.found is not None]
+    rows = sum(n for n, _ in known)
+    return RecallInfo(
+        segments=Counter(each.decision for each in segments),
+        bits=Counter(each.encoder.bits for each in segments if each.encoder is not None),
+        rows=rows,
+        recall=sum(n * recall.mean for n, recall in known) / rows if rows else None,
+        worst=min((recall.worst for _, recall in known), default=None),
+    )
+
+
+def _is_scanned(segment: AnySealed) -> bool:
+    """Tell whether a segment was written to have no graph, however many rows it has."""
+    return isinstance(segment, Sealed) and segment.description["M"] == NO_GRAPH
+
+
+def _is_outdated(segment: AnySealed, config: VectorConfig | SparseConfig) -> bool:
+    if isinstance(segment, Sealed) and isinstance(config, VectorConfig):
+        return is_outdated(segment, config)
+    return False
+
+
+def version_states(view: View) -> list[VersionInfo]:
+    """Return the versions of all dense vectors, in the order they were declared."""
+    config = view.config
+    names = [name for name in config.names if name in config.dense]
+    return [info for name in names for info in _versions_of(view, config, name)]
+
+
+def _versions_of(view: View, config: CollectionConfig, name: str) -> Iterator[VersionInfo]:
+    versions = config.versions_of(name)
+    held = {one.version: view.vectors[config.column_of(one)].held for one in versions}
+    corpus = len(BitMap.union(BitMap(), *held.values()))
+    for one in versions:
+        space = config.dense[config.column_of(one)]
+        points = len(held[one.version])
+        sizes = vector_state(view.vectors[config.column_of(one)]).bytes_by_component
+        resident = sum(n for what, n in sizes.items() if what != "originals_mapped")
+        yield VersionInfo(
+            vector=name,
+            version=one.version,
+            model=one.model,
+            size=space.size,
+            distance=space.distance,
+            encoding=space.encoding,
+            state=one.state,
+            points=points,
+            coverage=points / corpus if corpus else 1.0,
+            bytes_per_vector=resident / points if points else 0.0,
+            mapped_from=None if one.mapped is None else one.mapped[0],
+        )

@@ -1,0 +1,258 @@
+"""What a collection declares: its vector names, their versions, and the columns these are kept in.
+
+A config never changes; ``index.config.versions`` makes the next one from it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
+from functools import cached_property
+from typing import Any, Literal, TypeAlias
+
+from index.config.vectors import DEFAULT_ENCODING, MaintenanceConfig, SparseConfig, VectorConfig
+from index.errors import UnknownVectorName
+from index.types import Distance
+
+State: TypeAlias = Literal["shadow", "active", "serving", "retired"]
+
+FIRST_VERSION = "v1"  # what a vector name's vectors are until a second version is declared
+AT = "@"  # between the name of a vector, or a collection, and a version
+
+
+@dataclass(frozen=True, slots=True)
+class VersionConfig:
+    """One embedding model of a vector name.
+
+    States: ``shadow``, declared and never active; ``active``, what the bare name means;
+    ``serving``, once active, whose rows still belong to the corpus; ``retired``, searched only by
+    queries of its own. ``declared`` is the caller's description of its space, given back as it is.
+    Rows of a version with ``mapped`` were made from rows of another one (its first) for queries of
+    a third (its second).
+    """
+
+    vector: str
+    version: str
+    state: State
+    model: str | None = None
+    declared: Mapping[str, Any] = field(default_factory=dict)
+    mapped: tuple[str, str] | None = None
+
+
+@dataclass(frozen=True)
+class CollectionConfig:
+    """A collection's vectors by name ("" is the unnamed one) and its upkeep.
+
+    ``declared`` is the caller's own description of the collection, kept and given back as it is.
+    ``columns`` are the vector names by their number in stored points; None stands for one that was
+    dropped, whose number is not used again. ``versions`` are those of the vector names that have
+    several, in the order they were declared: the one shown (the active one, unless ``shown`` says
+    otherwise) is under the bare name, any other under ``name@version``.
+    """
+
+    vectors: Mapping[str, VectorConfig | SparseConfig]
+    maintenance: MaintenanceConfig = field(default_factory=MaintenanceConfig)
+    declared: Mapping[str, Any] = field(default_factory=dict)
+    columns: tuple[str | None, ...] = ()
+    versions: tuple[VersionConfig, ...] = ()
+    shown: str | None = None
+
+    def __post_init__(self) -> None:
+        if not self.columns:
+            object.__setattr__(self, "columns", tuple(self.vectors))
+
+    @cached_property
+    def dense(self) -> dict[str, VectorConfig]:
+        """The dense vectors by name, versions included."""
+        return {n: v for n, v in self.vectors.items() if isinstance(v, VectorConfig)}
+
+    @cached_property
+    def names(self) -> list[str]:
+        """The vector names as they were declared, without ``name@version``."""
+        versions = {self.column_of(one) for one in self.versions} - self._versioned
+        return [name for name in self.vectors if name not in versions]
+
+    @cached_property
+    def every_name(self) -> dict[str, VectorConfig | SparseConfig]:
+        """What is declared of each vector name, version and alias."""
+        return {**self.vectors, **{alias: self.vectors[n] for alias, n in self.aliases.items()}}
+
+    @cached_property
+    def aliases(self) -> dict[str, str]:
+        """What else each shown version is called: ``name@version``."""
+        known = {f"{name}{AT}{FIRST_VERSION}": name for name in self.names if self._is_plain(name)}
+        shown = {f"{one.vector}{AT}{one.version}": one.vector for one in self.versions}
+        known |= {alias: name for alias, name in shown.items() if alias not in self.vectors}
+        return {alias: name for alias, name in known.items() if alias not in self.vectors}
+
+    @cached_property
+    def _versioned(self) -> set[str]:
+        return {one.vector for one in self.versions}
+
+    def _is_plain(self, name: str) -> bool:
+        return name in self.dense and name in self.names and name not in self._versioned
+
+    def versions_of(self, vector: str) -> list[VersionConfig]:
+        """Return the versions of a vector name, in the order they were declared.
+
+        Raises:
+            UnknownVectorName: it is not declared, or sparse vectors are, which have no versions.
+        """
+        if vector in self._versioned:
+            return [one for one in self.versions if one.vector == vector]
+        if not self._is_plain(vector):
+            raise UnknownVectorName(vector, [name for name in self.names if name in self.dense])
+        return [VersionConfig(vector, FIRST_VERSION, "active")]
+
+    def shown_version(self, vector: str) -> VersionConfig:
+        """Return the version that the bare name means. Raises UnknownVectorName."""
+        versions = self.versions_of(vector)
+        shown = [one for one in versions if one.version == self.shown]
+        return shown[0] if shown else next(one for one in versions if one.state == "active")
+
+    def column_of(self, one: VersionConfig) -> str:
+        """Return the key of a version among the vectors."""
+        if one == self.shown_version(one.vector):
+            return one.vector
+        return f"{one.vector}{AT}{one.version}"
+
+    @cached_property
+    def other_versions(self) -> dict[int, tuple[int, ...]]:
+        """The numbers of the other versions of a vector, by the number of each."""
+        numbers = {
+            name: [self.number(self.column_of(one)) for one in self.versions_of(name)]
+            for name in self._versioned
+        }
+        return {
+            number: tuple(other for other in own if other != number)
+            for own in numbers.values()
+            for number in own
+        }
+
+    @cached_property
+    def mapped_columns(self) -> dict[int, tuple[int, ...]]:
+        """The numbers of the versions mapped from a version, by the number of each."""
+        found: dict[int, tuple[int, ...]] = {}
+        for one in self.versions:
+            source = None if one.mapped is None else one.mapped[0]
+            for other in self.versions_of(one.vector):
+                if other.version == source:
+                    number = self.number(self.column_of(other))
+                    found[number] = (*found.get(number, ()), self.number(self.column_of(one)))
+        return found
+
+    @cached_property
+    def mapped_numbers(self) -> frozenset[int]:
+        """The numbers of the versions whose rows are mapped ones."""
+        return frozenset(
+            self.number(self.column_of(one)) for one in self.versions if one.mapped is not None
+        )
+
+    def find(self, name: str) -> VectorConfig | SparseConfig | None:
+        """Return what is declared of a vector name, or of ``name@version``."""
+        return self.vectors.get(name) or self.vectors.get(self.aliases.get(name, name))
+
+    def with_version(self, name: str) -> str:
+        """Return ``name@version`` for a bare name, which stays true when another is activated."""
+        if name not in self.dense or name not in self.names:
+            return name
+        alias = f"{name}{AT}{self.shown_version(name).version}"
+        return alias if self.aliases.get(alias) == name else name
+
+    def number(self, name: str) -> int:
+        """Return the column of a vector name or of ``name@version``. Raises UnknownVectorName."""
+        own = name if name in self.vectors else self.aliases.get(name)
+        if own is None:
+            raise UnknownVectorName(name, list(self.vectors))
+        return self.columns.index(own)
+
+    def showing(self, version: str) -> CollectionConfig:
+        """Return the config with a version under the bare names that have it."""
+        return self.rekeyed(replace(self, shown=version))
+
+    def rekeyed(self, changed: CollectionConfig) -> CollectionConfig:
+        """Return a changed config, its vectors and columns keyed as its own versions say."""
+        keys = self.keys_in(changed)
+        return replace(
+            changed,
+            vectors={keys.get(name, name): one for name, one in changed.vectors.items()},
+            columns=tuple(None if c is None else keys.get(c, c) for c in changed.columns),
+        )
+
+    def keys_in(self, changed: CollectionConfig) -> dict[str, str]:
+        """Return where the keys of versions of this config are in another one."""
+        known = {(one.vector, one.version): one for one in changed.versions}
+        return {
+            self.column_of(one): changed.column_of(known[one.vector, one.version])
+            for one in self.versions
+            if (one.vector, one.version) in known
+        }
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the settings as they are stored."""
+        return {
+            "vectors": {name: _to_json(v) for name, v in self.vectors.items()},
+            "columns": list(self.columns),
+            "maintenance": asdict(self.maintenance),
+            "declared": dict(self.declared),
+            "versions": [asdict(one) for one in self.versions],
+        }
+
+    @classmethod
+    def from_json(cls, stored: Mapping[str, Any]) -> CollectionConfig:
+        """Return stored settings."""
+        return cls(
+            vectors={
+                name: _from_json(v, name, stored["declared"])
+                for name, v in stored["vectors"].items()
+            },
+            maintenance=MaintenanceConfig(**stored["maintenance"]),
+            declared=stored["declared"],
+            columns=tuple(stored.get("columns", ())),  # absent before names could be dropped
+            versions=tuple(_version_from_json(one) for one in stored.get("versions", ())),
+        )
+
+
+def describe_sizes(name: str, vectors: Mapping[str, VectorConfig | SparseConfig]) -> str:
+    """Return the versions of a vector name and their sizes, as a text; empty without versions."""
+    base = name.rpartition(AT)[0] if name not in vectors or AT in name else name
+    sizes = {
+        other: one.size
+        for other, one in vectors.items()
+        if other.startswith(f"{base}{AT}") and isinstance(one, VectorConfig)
+    }
+    if len(sizes) < 2:
+        return ""
+    listed = ", ".join(f"{other!r} has {size}" for other, size in sorted(sizes.items()))
+    return f"of the versions {listed} dimensions: name the one it is meant for"
+
+
+def _version_from_json(stored: Mapping[str, Any]) -> VersionConfig:
+    mapped = stored["mapped"]
+    return VersionConfig(**{**stored, "mapped": None if mapped is None else tuple(mapped)})
+
+
+def _to_json(vector: VectorConfig | SparseConfig) -> dict[str, Any]:
+    kind = {"sparse": True} if isinstance(vector, SparseConfig) else {}
+    return {**kind, **asdict(vector)}
+
+
+def _from_json(
+    stored: Mapping[str, Any], name: str, declared: Mapping[str, Any]
+) -> VectorConfig | SparseConfig:
+    if stored.get("sparse"):
+        return SparseConfig(stored["modifier"])
+    fixed = stored.get("fixed_encoding", _was_named(stored["encoding"], name, declared))
+    kept = {**stored, "distance": Distance(stored["distance"]), "fixed_encoding": fixed}
+    return VectorConfig(**kept)
+
+
+def _was_named(encoding: str, name: str, declared: Mapping[str, Any]) -> bool:
+    """Tell whether an encoding was asked for; of settings that do not say, of earlier releases."""
+    if encoding != DEFAULT_ENCODING:
+        return True
+    vectors = declared.get("vectors") or {}
+    own = vectors.get(name) or {} if name else vectors
+    engine = (declared.get("metadata") or {}).get("palimpsest") or {}
+    places = (declared.get("quantization_config"), own.get("quantization_config"))
+    return any((engine.get("encoding"), *places, own.get("datatype") == "turbo4"))

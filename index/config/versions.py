@@ -1,0 +1,193 @@
+"""The versions of vector names as values: what a declaration or a change makes of a config."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from index.config.collection import AT, CollectionConfig, State, VersionConfig
+from index.config.vectors import SparseConfig, VectorConfig
+from index.errors import InvalidConfig, VersionConflict, VersionNotFound
+
+MAX_VERSION_NAME = 64  # bytes
+_BANNED = frozenset('<>:"/\\|?*@\0\x1f\ufffd')  # the last stands for what was not UTF-8
+
+
+def check_version_name(version: str) -> None:
+    """Raise InvalidConfig for a name that no version can have."""
+    banned = sorted(_BANNED & set(version))
+    plain = version.isprintable() and version == version.strip()
+    if version in ("", ".", "..") or banned or not plain:
+        expected = "expected visible text other than '.' and '..'"
+        why = f"the character {banned[0]!r} is not allowed" if banned else expected
+        raise InvalidConfig(f"version name {version!r}: {why}")
+    if len(version.encode(errors="replace")) > MAX_VERSION_NAME:
+        size = len(version.encode(errors="replace"))
+        raise InvalidConfig(f"version name: expected at most {MAX_VERSION_NAME} bytes, got {size}")
+
+
+def version_of(config: CollectionConfig, vector: str, version: str) -> VersionConfig:
+    """Return a declared version. Raises UnknownVectorName or VersionNotFound."""
+    versions = config.versions_of(vector)
+    for one in versions:
+        if one.version == version:
+            return one
+    raise VersionNotFound(version, [one.version for one in versions])
+
+
+def check_embedded(config: CollectionConfig, vector: str, *versions: str) -> None:
+    """Raise InvalidConfig for a version whose rows were mapped: it is not an embedding model's."""
+    for version in versions:
+        mapped = version_of(config, vector, version).mapped
+        if mapped is not None:
+            raise InvalidConfig(
+                f"Version {version!r} holds rows mapped from version {mapped[0]!r} for queries of "
+                f"{mapped[1]!r}, and serves nothing else: name one of these"
+            )
+
+
+def space_of(config: CollectionConfig, one: VersionConfig) -> VectorConfig:
+    """Return how the vectors of a version are kept."""
+    return config.dense[config.column_of(one)]
+
+
+def is_newer(config: CollectionConfig, vector: str, new: str, old: str) -> bool:
+    """Tell whether a version of a vector name was declared after another."""
+    order = [one.version for one in config.versions_of(vector)]
+    return order.index(new) > order.index(old)
+
+
+def declared(
+    config: CollectionConfig, new: VersionConfig, space: VectorConfig
+) -> CollectionConfig | None:
+    """Return the config with a version more, None when the same one was declared before.
+
+    A version that has no model stamp yet takes the one given.
+
+    Raises:
+        UnknownVectorName: the vector name is not declared, or sparse.
+        InvalidConfig: the version's name cannot be used.
+        VersionConflict: another version of that name was declared.
+    """
+    check_version_name(new.version)
+    versions = config.versions_of(new.vector)
+    held = next((one for one in versions if one.version == new.version), None)
+    if held is None:
+        check_columns(config, new.vector, [*(one.version for one in versions), new.version])
+        column = f"{new.vector}{AT}{new.version}"
+        known = tuple(one for one in config.versions if one.vector != new.vector)
+        return replace(
+            config,
+            vectors={**config.vectors, column: space},
+            columns=(*config.columns, column),
+            versions=(*known, *versions, new),
+        )
+    was = space_of(config, held)
+    same = (was.size, was.distance) == (space.size, space.distance)
+    if not same or (held.model is not None and new.model is not None and held.model != new.model):
+        raise VersionConflict(
+            f"Version {new.version!r} of vector {new.vector!r} is declared already with size "
+            f"{was.size}, distance {was.distance} and model {held.model!r}, got {space.size}, "
+            f"{space.distance} and {new.model!r}: choose another name, or drop it first"
+        )
+    if held.model is None and new.model is not None:
+        return with_version(config, replace(held, model=new.model))
+    return None
+
+
+def check_columns(config: CollectionConfig, vector: str, versions: Sequence[str]) -> None:
+    """Raise VersionConflict where ``name@version`` is the name of a vector, as it once could be."""
+    for version in versions:
+        column = f"{vector}{AT}{version}"
+        if column in config.names:
+            raise VersionConflict(
+                f"Version {version!r} of vector {vector!r} would be called {column!r}, as another "
+                "vector is: choose another name for it, or delete that vector first"
+            )
+
+
+def with_version(config: CollectionConfig, changed: VersionConfig) -> CollectionConfig:
+    """Return the config with a version changed; one that was implicit is written down."""
+    versions = tuple(
+        changed if one.version == changed.version else one
+        for one in config.versions_of(changed.vector)
+    )
+    others = tuple(one for one in config.versions if one.vector != changed.vector)
+    return replace(config, versions=(*others, *versions))
+
+
+def activated(config: CollectionConfig, new: VersionConfig) -> CollectionConfig:
+    """Return the config in which the bare name means another version.
+
+    The caller's description of the collection changes with it, so that what was described under the
+    name is kept with the version it described.
+    """
+    old = config.shown_version(new.vector)
+    description = _description(config.declared, new.vector)
+    kept = replace(old, state=_once_active(old.state), declared=description)
+    changed = with_version(config, kept)
+    changed = with_version(changed, replace(new, state="active"))
+    changed = replace(changed, declared=_described(config.declared, new.vector, new.declared))
+    return config.rekeyed(changed)
+
+
+def _once_active(state: State) -> State:
+    return "serving" if state == "active" else state
+
+
+def without_version(config: CollectionConfig, gone: VersionConfig) -> CollectionConfig:
+    """Return the config without a version that is not shown."""
+    column = config.column_of(gone)
+    return replace(
+        config,
+        vectors={name: one for name, one in config.vectors.items() if name != column},
+        columns=tuple(None if name == column else name for name in config.columns),
+        versions=tuple(one for one in config.versions if one != gone),
+    )
+
+
+def shown(config: CollectionConfig, version: str) -> CollectionConfig:
+    """Return the config as the virtual collection of a version has it.
+
+    Raises:
+        VersionNotFound: no vector name has the version.
+    """
+    having = [name for name in config.names if _has(config, name, version)]
+    if not having:
+        known = {
+            one.version
+            for name in config.names
+            if isinstance(config.vectors[name], VectorConfig)
+            for one in config.versions_of(name)
+        }
+        raise VersionNotFound(version, known)
+    described = config.declared
+    for name in having:
+        one = version_of(config, name, version)
+        if one != config.shown_version(name):
+            described = _described(described, name, one.declared)
+    return replace(config.showing(version), declared=described)
+
+
+def _has(config: CollectionConfig, name: str, version: str) -> bool:
+    if isinstance(config.vectors[name], SparseConfig):
+        return False
+    return any(one.version == version for one in config.versions_of(name))
+
+
+def _description(declared: Mapping[str, Any], vector: str) -> Mapping[str, Any]:
+    """Return the part of a collection's description that is about a vector name."""
+    vectors = declared.get("vectors") or {}
+    one = vectors.get(vector)
+    return one if isinstance(one, Mapping) else vectors
+
+
+def _described(
+    declared: Mapping[str, Any], vector: str, one: Mapping[str, Any]
+) -> Mapping[str, Any]:
+    """Return a collection's description with another one of a vector name."""
+    vectors = declared.get("vectors") or {}
+    if isinstance(vectors.get(vector), Mapping):
+        return {**declared, "vectors": {**vectors, vector: dict(one)}}
+    return {**declared, "vectors": dict(one)}

@@ -1,0 +1,48 @@
+"""Vectors of points that hold other versions only, mapped by adapters as they are read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from index.filters.bitmaps import from_numbers
+from index.read.points import PointReader
+from index.search.across import across
+from index.types import BridgeMode, Numbers, Vectors
+from index.view.view import View
+from index.waiting import NotYetApplied
+
+
+def mapped_vectors(
+    view: View,
+    name: str,
+    numbers: Numbers,
+    points: PointReader,
+    mode: BridgeMode,
+) -> Iterator[tuple[NDArray[np.intp], Vectors]]:
+    """Yield places of points without a vector of the name, and theirs mapped from other versions.
+
+    Args:
+        view: what is read.
+        name: of the vectors, or an alias.
+        numbers: of the points (m,).
+        points: of the view's collection.
+        mode: nothing is mapped when it is off.
+
+    Raises:
+        MissingAdapter: no adapter leads to one of them, which were asked for one by one.
+        NotYetApplied: a point was replaced since; a newer view has it.
+        DamagedPoint: what the store holds of a point is in no segment.
+    """
+    mode = mode if mode == "off" else "require"
+    for one in across(view, name, mode, from_numbers(numbers)) if len(numbers) else ():
+        places = np.flatnonzero([number in one.points for number in numbers.tolist()])
+        column = one.bridge.column
+        slots = points.slots_of(numbers[places], view.config.number(column))
+        rows, complete = one.vectors.vectors_of(slots)
+        if not complete:
+            points.require_rows(view, [column], numbers[places].tolist())
+            raise NotYetApplied("points were replaced since the view was taken, take another")
+        yield places, one.fitted.adapter.map_rows(rows)

@@ -1,0 +1,107 @@
+"""Which other versions a search goes over, and which points it cannot reach.
+
+A point without a vector of the query's version is found among the rows of another version, to which
+an adapter leads (``view.bridge``), or which have a query of their own. Where there is no way,
+what can be reached is served: the others are counted, or refused where all are required.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import NamedTuple
+
+from pyroaring import BitMap
+
+from index.adapters.comparable import UNFITTED, Merge
+from index.adapters.fitted import Fitted
+from index.errors import MissingAdapter
+from index.types import BridgeMode, OutOfReach, SearchStats
+from index.view.bridge import Bridge
+from index.view.view import VectorView, View
+
+SCANNED = 131_072  # rows of a part that is scanned rather than walked by a mapped query
+
+
+class Across(NamedTuple):
+    """A bridge to points of ``rest``, None for all of its rows, which are ``live`` in number."""
+
+    bridge: Bridge
+    vectors: VectorView
+    rest: BitMap | None
+    live: int
+
+    @property
+    def points(self) -> BitMap:
+        """The points it leads to; not to be changed."""
+        return self.vectors.held if self.rest is None else self.rest
+
+    @property
+    def fitted(self) -> Fitted:
+        """The adapter, which there is unless the rows are searched by a query of their own."""
+        assert self.bridge.fitted is not None
+        return self.bridge.fitted
+
+    @property
+    def merge(self) -> Merge:
+        """How scores of the rows are made comparable."""
+        return UNFITTED if self.bridge.fitted is None else self.bridge.fitted.merge
+
+
+def out_of_reach(view: View, name: str) -> list[OutOfReach]:
+    """Return the points that queries of a vector name do not reach."""
+    bridges = sorted(view.bridges_of(name), key=lambda one: one.fitted is None)
+    return [
+        OutOfReach(bridge.vector, bridge.rows, bridge.queries, len(points), bridge.damage)
+        for bridge, points in view.bridged(name, bridges)
+        if bridge.fitted is None and points
+    ]
+
+
+def across(
+    view: View,
+    name: str,
+    mode: BridgeMode,
+    allowed: BitMap | None = None,
+    own: Collection[str] = (),
+    stats: SearchStats | None = None,
+) -> list[Across]:
+    """Return the bridges a search of a vector name goes over, none where it needs none.
+
+    Args:
+        view: what is searched.
+        name: of the vectors, or an alias.
+        mode: on, off, or require, under which every point must be reachable.
+        allowed: numbers of the points that may be found, None for all.
+        own: vector names that have queries of their own, and need no adapter.
+        stats: takes how many points are out of reach; not counted when ``mode`` is off.
+
+    Raises:
+        MissingAdapter: all are required, and no adapter leads to some.
+    """
+    bridges = view.bridges_of(name)
+    if not bridges or (mode == "off" and not own):
+        return []
+
+    def is_open(bridge: Bridge) -> bool:
+        return bridge.column in own or (mode != "off" and bridge.fitted is not None)
+
+    found: list[Across] = []
+    # a point that is found over one of the open ones is not missing over another
+    for bridge, points in view.bridged(name, sorted(bridges, key=lambda one: not is_open(one))):
+        vectors = view.vectors[bridge.column]
+        rest = None if len(points) == vectors.live else points
+        if allowed is not None:
+            rest = points & allowed
+        live = vectors.live if rest is None else len(rest)
+        if not live:
+            continue
+        if is_open(bridge):
+            if rest is points and all(part.n <= SCANNED for part in vectors.sealed):
+                vectors, rest = vectors.only(points), None
+            found.append(Across(bridge, vectors, rest, live))
+        elif mode == "require":
+            raise MissingAdapter(bridge.vector, bridge.rows, bridge.queries, bridge.damage)
+        elif mode == "on" and stats is not None:
+            missed = (bridge.vector, bridge.rows, bridge.queries, live, bridge.damage)
+            stats.out_of_reach.append(OutOfReach(*missed))
+    return found

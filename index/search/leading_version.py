@@ -1,0 +1,72 @@
+"""Which version leads a query given in several, and whether its vectors fit theirs."""
+
+from __future__ import annotations
+
+from index.config.collection import AT, CollectionConfig, VersionConfig, describe_sizes
+from index.config.versions import version_of
+from index.encoding.normalise import check_query
+from index.errors import DimensionMismatch, InvalidInput, InvalidVector, UnknownVectorName
+from index.types import Vector, VersionedQuery
+
+
+def leading_version(config: CollectionConfig, name: str, query: VersionedQuery) -> VersionConfig:
+    """Return the version in whose space the list, and so its scores, are.
+
+    Raises:
+        UnknownVectorName: the name is not declared.
+        VersionNotFound: a version of the query is not.
+        InvalidInput: the query's parts do not fit together.
+    """
+    if not query.vectors:
+        raise InvalidInput("query.versions: expected a vector for at least one version, got none")
+    if config.find(name) is None:
+        raise UnknownVectorName(name, list(config.vectors))
+    vector, named = _split(config, name)
+    for version in query.vectors:
+        version_of(config, vector, version)
+    if query.supplied and query.rescore_version is None:
+        raise InvalidInput("query.vectors are used by query.rescore_version only: give both")
+    if query.rescore_version is not None:
+        if query.rescore_version not in query.vectors:
+            raise InvalidInput(
+                f"query.rescore_version: version {query.rescore_version!r} needs its vector in "
+                f"query.versions, which has {', '.join(map(repr, query.vectors))}"
+            )
+        return version_of(config, vector, query.rescore_version)
+    if named is not None and named in query.vectors:
+        return version_of(config, vector, named)
+    given = [one for one in config.versions_of(vector) if one.version in query.vectors]
+    return given[-1]
+
+
+def _split(config: CollectionConfig, name: str) -> tuple[str, str | None]:
+    """Return the vector and the version that a name means; None for the version of a bare name."""
+    if name in config.names:
+        shown = config.shown_version(name).version if config.shown is not None else None
+        return name, shown
+    vector, _, version = name.rpartition(AT)
+    return vector, version
+
+
+def by_column(config: CollectionConfig, vector: str, query: VersionedQuery) -> dict[str, Vector]:
+    """Return the checked vectors of a query by column."""
+    columns = {
+        config.column_of(version_of(config, vector, version)): one
+        for version, one in query.vectors.items()
+    }
+    return {
+        name: checked(one, name, config, f"query.versions.{version}")
+        for version, (name, one) in zip(query.vectors, columns.items(), strict=True)
+    }
+
+
+def checked(query: Vector, column: str, config: CollectionConfig, where: str) -> Vector:
+    """Return a vector of the query ready for search; ``where`` names it in errors."""
+    try:
+        return check_query(query, config.dense[column])
+    except DimensionMismatch as error:
+        hint = describe_sizes(column, config.every_name)
+        place = f"{where}; {hint}" if hint else where
+        raise DimensionMismatch(error.expected, error.received, place) from None
+    except InvalidVector as error:
+        raise InvalidVector(f"{where}: {error}") from None

@@ -1,0 +1,268 @@
+"""Searches of several versions of a vector together: one list, each point once.
+
+Rows of the query's version are searched as they are. A point without one is found among the rows
+of another version, by the query mapped to them (``across``); what those score is estimated in the
+metric of the query's version (``versions.estimating``) and made comparable by the adapter's merge,
+and the list is in the order of those scores. Where no point has to be found so, the search is just
+that of one version, distance for distance.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from time import perf_counter
+from uuid import UUID
+
+import numpy as np
+from numpy.typing import NDArray
+from pyroaring import BitMap
+
+from index.adapters.comparable import Listed, comparable
+from index.adapters.estimating import best_score
+from index.adapters.factors import Factors
+from index.adapters.fitted import Fitted
+from index.config.vectors import MAX_EF, VectorConfig
+from index.encoding.normalise import check_query
+from index.errors import UnknownVectorName
+from index.search.across import SCANNED, Across, across
+from index.search.closest import closest
+from index.search.dense import search_parts
+from index.search.merge import Merged, merge
+from index.search.plan import SearchPlan, SearchRequest, resolve
+from index.search.ranked import RankedRows, joined, ranked
+from index.search.zero_query import first_by_id, is_alike
+from index.segments.growing import Growing
+from index.segments.sealed import Sealed
+from index.segments.searcher import Scaling
+from index.types import Distance, SearchStats, Vector, VersionedQuery, VersionStats
+from index.view.view import SealedPart, VectorView, View
+
+_EF_TIMES = 4  # of larger parts
+BRIDGED = 64  # points taken from each bridge, at least: its order is the roughest near the top
+
+
+def closest_of_all(
+    view: View,
+    request: SearchRequest,
+    allowed: BitMap | None,
+    stats: SearchStats,
+    *,
+    without: int | None = None,
+    corpus: BitMap | None = None,
+) -> Merged:
+    """Return the points closest to the request's vector, whichever versions they hold.
+
+    Arguments and errors are those of ``closest``; ``request.query`` is one vector.
+
+    Raises:
+        UnknownVectorName: the name is not declared.
+        MissingAdapter: all points are required, and no adapter leads to some.
+    """
+    vectors = view.find(request.vector_name)
+    if vectors is None:
+        raise UnknownVectorName(request.vector_name, list(view.vectors))
+    bridges: Sequence[Across] = ()
+    if view.bridges:
+        bridges = across(view, request.vector_name, request.bridge, allowed, stats=stats)
+    if not bridges:
+        return closest(vectors, request, allowed, stats, without=without, corpus=corpus)
+    assert isinstance(vectors.config, VectorConfig)
+    # the caller has read the vector of an id, and chosen one of several versions
+    assert not isinstance(request.query, (int, UUID, VersionedQuery))
+    started = perf_counter()
+    plan = resolve(request, vectors.config, without=0 if without is None else 1)
+    query = check_query(request.query, vectors.config, averaged=request.averaged)
+    stats.seconds["plan"] = perf_counter() - started
+    if is_alike(query, vectors.config):
+        return _cut(alike(vectors, allowed, bridges, plan.fetch), plan, without)
+    depth = max(plan.depth, BRIDGED)
+    native = native_list(vectors, query, request, depth, stats, allowed)
+    lists = [by_bridge(one, query, request, depth, stats) for one in bridges]
+    merging = perf_counter()
+    live = searched(vectors, allowed)
+    rows = together(native, live, lists, bridges, plan.fetch, vectors.config.distance)
+    note(stats, view, request.vector_name, native, lists, bridges)
+    stats.estimated.extend(one.numbers for one in lists)
+    merged = rows.merged().clamped(vectors.config.distance, bridged=True)
+    merged = _cut(merged, plan, without)
+    stats.seconds["merge"] = stats.seconds.get("merge", 0.0) + perf_counter() - merging
+    return merged
+
+
+def alike(
+    vectors: VectorView, allowed: BitMap | None, bridges: Sequence[Across], count: int
+) -> Merged:
+    """Return the ``count`` points of the lowest ids, of all versions, for a query that is zero."""
+    found = first_by_id(vectors, allowed, count)
+    for one in bridges:
+        found += first_by_id(one.vectors, one.rest, count)
+    return merge(found, count)
+
+
+def _cut(merged: Merged, plan: SearchPlan, without: int | None) -> Merged:
+    if without is not None:
+        merged = merged.without(without)
+    return merged.upto(plan.max_distance).cut(plan.offset, plan.offset + plan.k)
+
+
+def native_list(
+    vectors: VectorView,
+    query: Vector,
+    request: SearchRequest,
+    count: int,
+    stats: SearchStats,
+    allowed: BitMap | None,
+) -> RankedRows:
+    """Return the ``count`` rows of the query's own version closest to it.
+
+    Callers take at least ``BRIDGED``, however few are asked for: how lists are merged depends on
+    what stands at their tops, and the pages of one answer must agree.
+    """
+    plan = resolve(_whole(request, count), vectors.config)
+    return ranked(search_parts(vectors, query, plan, stats, allowed), count)
+
+
+def by_bridge(
+    one: Across, query: Vector, request: SearchRequest, count: int, stats: SearchStats
+) -> RankedRows:
+    """Return the ``count`` rows closest to a query over a bridge.
+
+    They are in the adapter's order, with distances estimated in the metric of the query's version.
+    """
+    started = perf_counter()
+    adapter = one.fitted.adapter
+    mapped, shift = adapter.map_query(query)
+    plan = plan_of(request, one, count)
+    scaling_of = _scaling_of(one.fitted, shift) if adapter.scales_rows else None
+    own = SearchStats(seconds={"bridge": perf_counter() - started})
+    found = search_parts(one.vectors, mapped, plan, own, one.rest, scaling_of)
+    rows = ranked(found, count)
+    if shift and scaling_of is None:
+        rows = rows.scored(rows.distances - np.float32(shift))
+    if adapter.rescores and rows.count:
+        rescoring = perf_counter()
+        rows = _rescored(one, query, rows)
+        own.seconds["rescore"] = perf_counter() - rescoring
+    stats.add(own)
+    return rows if one.fitted.in_metric else _estimated(one, query, mapped, rows)
+
+
+def _estimated(one: Across, query: Vector, mapped: Vector, rows: RankedRows) -> RankedRows:
+    assert isinstance(one.vectors.config, VectorConfig)
+    rows_distance = one.vectors.config.distance
+    return rows.scored(-one.fitted.estimated(-rows.distances, rows_distance, query, mapped))
+
+
+def plan_of(request: SearchRequest, one: Across, count: int) -> SearchPlan:
+    """Return how the ``count`` closest rows of a version are found.
+
+    A mapped query lies off the rows, and factors pull its answers away from each other, so a walk
+    misses more than usual: on the text data it needs an ef of 768 where a scan of all codes is as
+    quick up to about ``SCANNED`` rows, and misses nothing. A caller's own ef is kept.
+    """
+    assert isinstance(one.vectors.config, VectorConfig)
+    return bridged_plan(request, one.vectors.config, count)
+
+
+def bridged_plan(request: SearchRequest, config: VectorConfig, count: int) -> SearchPlan:
+    """Return how the ``count`` closest rows of a version are found, whichever those are."""
+    plan = resolve(_whole(request, count), config)
+    if request.ef is not None or plan.exact:
+        return plan
+    ef = min(_EF_TIMES * plan.ef, MAX_EF)
+    return plan._replace(ef=ef, scanned=max(plan.scanned, SCANNED))
+
+
+def _whole(request: SearchRequest, count: int) -> SearchRequest:
+    """Return what asks for a whole list, of which the answer is a page if there is an offset."""
+    paged = request.paged or request.offset > 0
+    return request._replace(k=count, offset=0, paged=paged, max_distance=None)
+
+
+def _scaling_of(fitted: Fitted, shift: float) -> Callable[[SealedPart | Growing], Scaling | None]:
+    return lambda part: Scaling(factors_of(fitted.factors, part), shift)
+
+
+def factors_of(factors: Factors, part: SealedPart | Growing) -> NDArray[np.float32]:
+    """Return the factors of the rows of a part, (n,) or more; computed where they are not there."""
+    if isinstance(part, Growing):
+        return factors.of(int(part.columns.slots[0]), part, part.n)
+    assert isinstance(part.segment, Sealed)
+    return factors.of(part.segment.name, part.segment, part.n)
+
+
+def _rescored(one: Across, query: Vector, rows: RankedRows) -> RankedRows:
+    """Order rows anew by the adapter's non-linear map of their vectors."""
+    vectors, complete = one.vectors.vectors_of(rows.slots)
+    assert complete  # they were found in these very parts
+    factors = _known_factors(one.fitted.rescoring, rows)
+    return rows.by(-one.fitted.adapter.rescore(query, vectors, factors))
+
+
+def _known_factors(factors: Factors, rows: RankedRows) -> NDArray[np.float32] | None:
+    """Return the factors of rows, None unless background work has computed all of them.
+
+    Of all rows of a part they take long; of a few hundred, a few milliseconds.
+    """
+    found = np.empty(rows.count, dtype=np.float32)
+    for columns, places, own in rows.by_part():
+        if not isinstance(columns, Sealed) or not factors.has(columns.name, columns.n):
+            return None
+        found[places] = factors.of(columns.name, columns, columns.n)[own]
+    return found
+
+
+def searched(vectors: VectorView, allowed: BitMap | None) -> int:
+    """Return how many points with a vector may be found."""
+    return vectors.live if allowed is None else vectors.held.intersection_cardinality(allowed)
+
+
+def together(
+    native: RankedRows,
+    live: int,
+    lists: Sequence[RankedRows],
+    bridges: Sequence[Across],
+    count: int,
+    distance: Distance,
+) -> RankedRows:
+    """Return the best ``count`` rows of lists: by comparable scores, ties by rank and list.
+
+    Args:
+        native: rows of the query's version, ``distance`` is its metric.
+        live: how many points they were chosen from.
+        lists: the rows found over each bridge, scored in that metric.
+        bridges: which those are.
+        count: of rows, at most.
+        distance: what the scores are of.
+    """
+    listed = [
+        Listed(-one.distances, bridge.merge, bridge.live)
+        for one, bridge in zip(lists, bridges, strict=True)
+    ]
+    own, others = comparable(-native.distances, live, listed, best_score(distance))
+    scores = np.concatenate([own, *others])
+    ranks = np.concatenate([np.arange(len(each)) for each in (own, *others)])
+    order = np.lexsort((ranks, -scores))[:count]
+    return joined([native, *lists]).scored(-scores).taken(order)
+
+
+def note(
+    stats: SearchStats,
+    view: View,
+    name: str,
+    native: RankedRows,
+    lists: Sequence[RankedRows],
+    bridges: Sequence[Across],
+) -> None:
+    """Record which versions were searched together, and which points were found by adapters."""
+    column = view.column(name)
+    first = bridges[0].bridge
+    stats.versions = [
+        VersionStats(first.queries, None, None, len(view.vectors[column].held), native.count)
+    ]
+    for one, found in zip(bridges, lists, strict=True):
+        kind = None if one.bridge.fitted is None else one.fitted.adapter.kind
+        stats.versions.append(
+            VersionStats(one.bridge.rows, kind, one.merge.method, one.live, found.count)
+        )
+        stats.bridged.append((view.config.number(column), found.numbers))

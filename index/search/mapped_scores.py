@@ -1,0 +1,94 @@
+"""Points that hold other versions only, for what scores every point or needs vectors of points.
+
+The adapters are those a search goes over (``index.search.across``); what they score is estimated in
+the metric of the name itself, nothing is merged here, and no non-linear map refines the scores.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+from pyroaring import BitMap
+
+from index.adapters.estimating import best_score
+from index.adapters.fitted import Fitted
+from index.config.vectors import VectorConfig
+from index.filters.bitmaps import from_numbers
+from index.search.across import Across, across
+from index.search.every_point import Scalings, exact_distances, score_rows
+from index.search.mapped_query import factors_of
+from index.segments.growing import Growing
+from index.types import BridgeMode, Numbers, SearchStats, Vectors
+from index.view.view import SealedPart, View
+
+
+def score_all_versions(
+    view: View,
+    name: str,
+    queries: Vectors,
+    allowed: BitMap | None,
+    mode: BridgeMode,
+    stats: SearchStats,
+) -> Iterator[tuple[Numbers, NDArray[np.float32], bool]]:
+    """Yield blocks of points and distances as ``score_rows`` does, of all versions.
+
+    ``stats`` takes how many points are out of reach, and which are scored by estimates.
+
+    Raises:
+        MissingAdapter: all are required, and no adapter leads to one of the points.
+    """
+    yield from score_rows(view.vectors[view.column(name)], queries, allowed)
+    for one in across(view, name, mode, allowed, stats=stats):
+        stats.estimated.append(one.points)
+        mapped, scalings = _mapped(one.fitted, queries)
+        for numbers, distances, exact in score_rows(one.vectors, mapped, one.rest, scalings):
+            yield numbers, _estimated(one, queries, mapped, distances), exact
+
+
+def exact_of_all_versions(
+    view: View, name: str, queries: Vectors, numbers: Numbers, mode: BridgeMode
+) -> NDArray[np.float32]:
+    """Return exact distances (E, m) as ``exact_distances`` does, of all versions.
+
+    Those of points that are out of reach are infinite.
+
+    Raises:
+        MissingAdapter: all are required, and no adapter leads to one of the points.
+    """
+    found = exact_distances(view.vectors[view.column(name)], queries, numbers)
+    for one in across(view, name, mode, from_numbers(numbers)):
+        there = np.array([number in one.points for number in numbers.tolist()], dtype=bool)
+        mapped, scalings = _mapped(one.fitted, queries)
+        some = exact_distances(one.vectors, mapped, numbers[there], scalings)
+        found[:, there] = np.where(
+            np.isfinite(some), _estimated(one, queries, mapped, some), np.float32(np.inf)
+        )
+    return found
+
+
+def _estimated(
+    one: Across, queries: Vectors, mapped: Vectors, distances: NDArray[np.float32]
+) -> NDArray[np.float32]:
+    """Return an adapter's distances (E, m) in the metric of the queries, calibrated if it is."""
+    assert isinstance(one.vectors.config, VectorConfig)
+    fitted, calibration = one.fitted, one.fitted.merge.calibration
+    if fitted.in_metric and calibration is None:
+        return distances
+    scores = fitted.estimated(-distances, one.vectors.config.distance, queries, mapped)
+    if calibration is not None:
+        best = np.float32(best_score(fitted.adapter.queries_distance))
+        scores = np.minimum(calibration.of(scores), best)
+    return -scores
+
+
+def _mapped(fitted: Fitted, queries: Vectors) -> tuple[Vectors, Scalings]:
+    pairs = [fitted.adapter.map_query(np.ascontiguousarray(query)) for query in queries]
+    shifts = np.array([shift for _, shift in pairs], dtype=np.float32)
+    scales = fitted.adapter.scales_rows
+
+    def factors(part: SealedPart | Growing) -> NDArray[np.float32] | None:
+        return factors_of(fitted.factors, part) if scales else None
+
+    return np.stack([vector for vector, _ in pairs]), Scalings(shifts, factors)

@@ -1,0 +1,25 @@
+"""The closest rows of one segment by itself, searched as any query without parameters is."""
+
+from __future__ import annotations
+
+from index.config.vectors import VectorConfig
+from index.search.dense import search_parts
+from index.search.plan import SearchRequest, resolve
+from index.segments.dead import Dead
+from index.segments.sealed import Sealed
+from index.types import Rows, SearchStats, Vector
+from index.view.view import SealedPart, VectorView
+
+
+def closest_rows(segment: Sealed, config: VectorConfig, query: Vector, k: int) -> Rows:
+    """Return at least the ``k`` closest rows of a segment, closest first; of copies more.
+
+    Args:
+        segment: opened, or in memory alone.
+        config: of its vector name.
+        query: (d,) as ``check_query`` gives it, not zero.
+        k: how many, at least 1.
+    """
+    plan = resolve(SearchRequest(query, k=k), config)
+    parts = VectorView(config, (SealedPart(segment, Dead()),), ())
+    return search_parts(parts, query, plan, SearchStats())[0].hits.rows

@@ -1,0 +1,254 @@
+"""Searches by one query given in several versions: each row is scored in its own.
+
+The list is in the space of one of the versions, the leading one: that of ``rescore_version``, else
+the one named by the vector name or the virtual collection, else the one declared last. Rows of
+another version are scored by their own query and, where an adapter leads to them, by the leading
+one too: the two together find more than either (algorithms 8.2). Their scores, too, are estimates
+in the metric of the leading version.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from time import perf_counter
+
+import numpy as np
+from numpy.typing import NDArray
+from pyroaring import BitMap
+
+from index.adapters.comparable import placed
+from index.adapters.estimating import Metric, best_score, converted, length, usual_length
+from index.adapters.joint_score import WEIGHT, fuse
+from index.config.vectors import VectorConfig
+from index.errors import InvalidConfig
+from index.search.across import Across, across
+from index.search.dense import search_parts
+from index.search.every_point import Scalings, distances_to, exact_distances
+from index.search.leading_version import by_column, checked, leading_version
+from index.search.mapped_query import (
+    BRIDGED,
+    alike,
+    by_bridge,
+    factors_of,
+    native_list,
+    note,
+    plan_of,
+    searched,
+    together,
+)
+from index.search.merge import Merged
+from index.search.plan import SearchRequest, resolve
+from index.search.ranked import RankedRows, joined, ranked
+from index.search.zero_query import is_alike
+from index.types import Distance, Numbers, PointId, SearchStats, Vector, Vectors, VersionedQuery
+from index.view.view import View
+
+MAX_RESCORED = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """The state that is searched; ``numbers_of`` gives the numbers of ids that exist."""
+
+    view: View
+    numbers_of: Callable[[Sequence[PointId]], Sequence[int | None]]
+
+
+def closest_by_versions(
+    scene: Scene,
+    request: SearchRequest,
+    query: VersionedQuery,
+    allowed: BitMap | None,
+    stats: SearchStats,
+) -> Merged:
+    """Return the points closest to a query given in several versions.
+
+    Raises:
+        InvalidInput: one of its subclasses: a version, a vector or a parameter is wrong.
+        MissingAdapter: all points are required, some hold only versions the query is not given
+            in, and no adapter leads to them.
+        VersionNotFound: a version of the query is not declared.
+    """
+    leading = leading_version(scene.view.config, request.vector_name, query)
+    versions = by_column(scene.view.config, leading.vector, query)
+    column = scene.view.config.column_of(leading)
+    vectors = scene.view.vectors[column]
+    assert isinstance(vectors.config, VectorConfig)
+    started = perf_counter()
+    plan = resolve(request, vectors.config)  # as it was asked
+    count = _count(request, query)
+    bridges = across(scene.view, column, request.bridge, allowed, versions.keys(), stats)
+    if all(is_alike(one, scene.view.config.dense[name]) for name, one in versions.items()):
+        merged = alike(vectors, allowed, bridges, request.offset + request.k)
+        return merged.upto(request.max_distance).cut(request.offset, request.offset + request.k)
+    depth = max(count, plan.depth, BRIDGED) if bridges else count
+    stats.seconds["plan"] = perf_counter() - started
+    native = native_list(vectors, versions[column], request, depth, stats, allowed)
+    distance = vectors.config.distance
+    lists = [
+        found_across(one, versions, column, request, depth, stats, distance) for one in bridges
+    ]
+    merging = perf_counter()
+    rows = native
+    if bridges:
+        rows = together(native, searched(vectors, allowed), lists, bridges, count, distance)
+        note(stats, scene.view, column, native, lists, bridges)
+        stats.estimated.extend(one.numbers for one in lists)
+    if query.rescore_version is not None:
+        by_rank = any(one.merge.method == "rank" for one in bridges)
+        rows = rows.taken(slice(0, count))
+        rows, exact = _rescored(scene, rows, column, versions[column], query, by_rank=by_rank)
+        stats.estimated[:] = [rows.numbers[~exact]]
+    stop = request.offset + request.k
+    merged = rows.taken(slice(0, stop)).merged()
+    merged = merged.clamped(vectors.config.distance, bridged=bool(bridges))
+    merged = merged.upto(request.max_distance)
+    stats.seconds["merge"] = perf_counter() - merging
+    return merged.cut(request.offset, stop)
+
+
+def _count(request: SearchRequest, query: VersionedQuery) -> int:
+    wanted = request.k + request.offset
+    if query.rescore_version is None:
+        return wanted
+    if not 1 <= query.rescore_limit <= MAX_RESCORED:
+        raise InvalidConfig(
+            f"query.rescore_limit: expected 1 to {MAX_RESCORED}, got {query.rescore_limit}"
+        )
+    return max(wanted, query.rescore_limit)
+
+
+def found_across(
+    one: Across,
+    versions: Mapping[str, Vector],
+    leading: str,
+    request: SearchRequest,
+    count: int,
+    stats: SearchStats,
+    distance: Distance,
+) -> RankedRows:
+    """Return the closest rows of another version, best first: by both queries where it has one.
+
+    Args:
+        one: leads to them.
+        versions: the query's vectors by column.
+        leading: the column of the version whose scores are wanted.
+        request: gives the parameters of the search.
+        count: how many rows.
+        stats: is added to.
+        distance: of the version whose scores are wanted.
+    """
+    own = versions.get(one.bridge.column)
+    if own is None:
+        return by_bridge(one, versions[leading], request, count, stats)
+    natively = _natively(one, own, request, count, stats)
+    if one.bridge.fitted is None:
+        wanted = versions.get(leading)  # None of one whose scores are not compared with others
+        return natively if wanted is None else _as_if(natively, own, one, wanted, distance)
+    bridged = by_bridge(one, versions[leading], request, count, stats)
+    new = np.flatnonzero(~np.isin(bridged.numbers, natively.numbers))
+    both = joined([natively, bridged.taken(new)])
+    typical = np.isin(both.numbers, bridged.numbers[:BRIDGED])
+    typical[:BRIDGED] = True  # of the rows found natively, which come first
+    return _fused(one, versions[leading], own, both, typical)
+
+
+def _as_if(
+    rows: RankedRows, own: Vector, one: Across, leading: Vector, distance: Distance
+) -> RankedRows:
+    """Return rows scored by a query of their own with distances as of the leading one.
+
+    Nothing tells how the spaces compare, so rows of the leading version are taken to be as long as
+    its query, and to reach as far along it as these do, by their own length.
+    """
+    assert isinstance(one.vectors.config, VectorConfig)
+    vectors, complete = one.vectors.vectors_of(rows.taken(slice(0, BRIDGED)).slots)
+    assert complete  # they were found in these very parts
+    if not rows.count:
+        return rows
+    new, usual = length(leading), usual_length(vectors)
+    theirs = Metric(one.vectors.config.distance, len(own), length(own), usual)
+    wanted = Metric(distance, len(leading), new, new)
+    return rows.scored(-converted(-rows.distances, theirs, wanted))
+
+
+def _natively(
+    one: Across, query: Vector, request: SearchRequest, count: int, stats: SearchStats
+) -> RankedRows:
+    plan = plan_of(request, one, count)
+    own = SearchStats()
+    found = ranked(search_parts(one.vectors, query, plan, own, one.rest), count)
+    stats.add(own)
+    return found
+
+
+def _fused(
+    one: Across, leading: Vector, own: Vector, both: RankedRows, typical: NDArray[np.bool_]
+) -> RankedRows:
+    """Order rows by their scores under both queries, each recomputed from their vectors.
+
+    What is usual of a score is told by the ``typical`` rows (m,), whatever the answer's length.
+    """
+    assert one.bridge.fitted is not None
+    fitted = one.bridge.fitted
+    mapped, shift = fitted.adapter.map_query(leading)
+    scales = fitted.adapter.scales_rows
+    scalings = Scalings(
+        np.array([shift], dtype=np.float32),
+        lambda part: factors_of(fitted.factors, part) if scales else None,
+    )
+    bridged = -exact_distances(one.vectors, mapped[None, :], both.numbers, scalings)[0]
+    natively = -exact_distances(one.vectors, own[None, :], both.numbers)[0]
+    assert isinstance(one.vectors.config, VectorConfig)
+    bridged = fitted.estimated(bridged, one.vectors.config.distance, leading, mapped)
+    fused = fuse(bridged, natively, WEIGHT, typical)
+    return both.by(-np.minimum(fused, np.float32(best_score(fitted.adapter.queries_distance))))
+
+
+def _rescored(
+    scene: Scene,
+    rows: RankedRows,
+    column: str,
+    query: Vector,
+    asked: VersionedQuery,
+    *,
+    by_rank: bool,
+) -> tuple[RankedRows, NDArray[np.bool_]]:
+    """Score points again by their vectors in the query's version, stored or supplied.
+
+    Returns:
+        The points in their new order, and which of them are scored by such a vector.
+    """
+    distances = rows.distances.copy()
+    stored = exact_distances(scene.view.vectors[column], query[None, :], rows.numbers)[0]
+    has = np.isfinite(stored)
+    distances[has] = stored[has]
+    places, vectors = _supplied(scene, rows.numbers, column, asked.supplied)
+    if len(places):
+        distances[places] = distances_to(query, vectors, scene.view.config.dense[column].distance)
+        has[places] = True
+    if by_rank:
+        distances = -placed(-rows.distances, has, -distances)
+    order = np.argsort(distances, kind="stable")
+    return rows.scored(distances).taken(order), has[order]
+
+
+def _supplied(
+    scene: Scene, numbers: Numbers, column: str, supplied: Mapping[PointId, Vector]
+) -> tuple[NDArray[np.intp], Vectors]:
+    """Return the places of points whose vectors were supplied, and those, checked."""
+    given = [
+        checked(vector, column, scene.view.config, f"query.vectors.{one}")
+        for one, vector in supplied.items()
+    ]
+    place_of = {number: place for place, number in enumerate(numbers.tolist())}
+    found = scene.numbers_of(list(supplied)) if supplied else []
+    pairs = [
+        (place_of[number], vector)
+        for number, vector in zip(found, given, strict=True)
+        if number in place_of
+    ]
+    places = np.array([place for place, _ in pairs], dtype=np.intp)
+    vectors = [vector for _, vector in pairs] or [np.empty(0, dtype=np.float32)]
+    return places, np.stack(vectors)

@@ -1,0 +1,61 @@
+"""The lock of a data directory: one process at a time serves it."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import IO, Literal, TypeAlias
+
+from index.errors import DirectoryLocked
+
+Holder: TypeAlias = Literal["server", "repair"]  # of the lock of a data directory
+
+
+def lock_directory(path: Path, holder: Holder = "server") -> IO[bytes]:
+    """Return the open lock of a data directory; closing it lets it go.
+
+    Args:
+        path: of the directory.
+        holder: who holds it: told to whoever reads the lock meanwhile.
+
+    Raises:
+        DirectoryLocked: it is held.
+    """
+    lock: IO[bytes]
+    try:
+        lock = open(path / "lock", "ab")
+    except OSError as error:
+        if error.errno not in (errno.EROFS, errno.EACCES):
+            raise
+        lock = open(path / "lock", "rb")  # it can be read: then so can the collections
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        lock.close()
+        raise DirectoryLocked(path) from None
+    _say(lock, b"" if holder == "server" else holder.encode())
+    return lock
+
+
+def _say(lock: IO[bytes], text: bytes) -> None:
+    with suppress(OSError, ValueError):  # no room, or it is only read: then nobody is told
+        lock.truncate(0)
+        lock.write(text)
+        lock.flush()
+
+
+@contextmanager
+def repairing(path: Path) -> Iterator[None]:
+    """Hold the lock of a data directory, and say there that it is for a repair.
+
+    Raises:
+        DirectoryLocked: it is held.
+    """
+    with lock_directory(path, "repair") as lock:
+        try:
+            yield
+        finally:
+            _say(lock, b"")

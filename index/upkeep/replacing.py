@@ -1,0 +1,222 @@
+"""Puts a segment in the place of the parts it was made from.
+
+Writing it takes long and happens beside the writer; putting it in place is a short job of the
+writer. What was made of a vector name that was dropped meanwhile is thrown away.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from index.config.vectors import SparseConfig, VectorConfig
+from index.errors import StorageFull
+from index.search.one_segment import closest_rows
+from index.segments.dead import Dead
+from index.segments.growing import Growing
+from index.segments.seal import Build, live_rows, write_segment
+from index.segments.sealed import Sealed
+from index.segments.sparse.growing import SparseGrowing
+from index.segments.sparse.seal import live_sparse_rows, write_sparse
+from index.segments.sparse.sealed import SparseSealed
+from index.storage.entries import SegmentEntry
+from index.storage.files import remove_folder
+from index.storage.reserve import SIZE, anything
+from index.types import Slots
+from index.upkeep.recover import open_segment
+from index.view.view import AnyGrowing, AnySealed, SealedPart, VectorView, View
+from index.write.changes import has_parts, replaced
+from index.write.writer import Writer
+
+_UNBURIED = 4_096  # dead slots forgotten by one transaction
+_FREEING, _OF_RESERVE = 0.9, 4  # what may be written of what is freed, and one part in this
+
+
+_COLUMNS = 64  # bytes a row of ids, slots and numbers, in both parts
+_SPARSE_TIMES = 5  # of stored entries: sorted twice over, then written
+
+
+def bytes_to_write(
+    config: VectorConfig | SparseConfig, parts: Sequence[AnyGrowing | SealedPart]
+) -> int:
+    """Return about how much memory it takes to write the live rows of parts as one segment.
+
+    Dense rows are copied where they come from several parts or are rounded; the graph is built over
+    8-bit rows, its links stand in memory twice in the end.
+    """
+    if isinstance(config, SparseConfig):
+        return _SPARSE_TIMES * sum(
+            part.segment.disk_bytes if isinstance(part, SealedPart) else part.columns.nbytes
+            for part in parts
+        )
+    rows = sum(part.live for part in parts)
+    whole = len(parts) == 1 and not isinstance(parts[0], SealedPart) and not parts[0].dead.count
+    copied = 0 if whole and config.originals == "float32" else 4 * config.size
+    codes = config.size if config.encoding == "float32" else config.size * int(config.encoding) // 8
+    return rows * (copied + config.size + codes + 2 * 2 * 4 * config.M + _COLUMNS)
+
+
+class Replacing:
+    """Of one collection; ``cancelled`` is asked now and then, and ends the work early."""
+
+    def __init__(
+        self, segments: Path, writer: Writer, threads: int, cancelled: Callable[[], bool]
+    ) -> None:
+        self._segments = segments
+        self._writer = writer
+        self._threads = threads
+        self._cancelled = cancelled
+
+    def replace(
+        self,
+        name: str,
+        parts: Sequence[AnyGrowing | SealedPart],
+        seals: int | None,
+        firm: Callable[[], int] = lambda: 0,
+    ) -> bool:
+        """Write a segment of the parts' live rows and put it in their place.
+
+        Args:
+            name: of the vectors.
+            parts: of that name.
+            seals: the last slot that is in segments then, None where that stays as it was.
+            firm: how many of the threads do not give way to other work, asked now and then.
+
+        Returns:
+            False when stopped, or when the name was dropped: then nothing has changed.
+        """
+        sources = [part.segment if isinstance(part, SealedPart) else part for part in parts]
+        view = self._writer.view
+        vectors = view.vectors.get(name)
+        if vectors is None or not has_parts(vectors, sources):
+            return False
+        frees = _frees(parts)
+        planned = self._writer.plan_folder(frees=frees)
+        checksum, segment, folder = None, None, self._segments / planned
+        try:
+            if any(part.live for part in parts):
+                dead = [part.dead for part in parts]
+                some = list(zip(sources, dead, strict=True))
+                number = view.config.number(name)
+                checksum = self._write(folder, vectors, number, some, firm, frees)
+                if checksum is None:
+                    return False
+                segment = open_segment(vectors.config, folder, checksum)
+                self._prepare(sources, segment)
+            publishing = self._writer.call(
+                lambda: self._publish(sources, segment, checksum, seals, frees)
+            )
+        except BaseException:
+            remove_folder(folder)
+            raise
+        try:
+            published = publishing.result()
+        except StorageFull:  # after other failures the manifest may name the folder
+            remove_folder(folder)
+            raise
+        if published:
+            self._forget_dead(parts)
+        else:
+            remove_folder(folder)
+        return published
+
+    def _write(
+        self,
+        folder: Path,
+        vectors: VectorView,
+        number: int,
+        parts: Sequence[tuple[AnySealed | AnyGrowing, Dead]],
+        firm: Callable[[], int],
+        frees: bool,
+    ) -> int | None:
+        """Write the live rows of parts as a segment; return its checksum, None if stopped.
+
+        Its description says which column it is of, and how far the store reached: what that of a
+        store which lost its log is compared with, and what its rows are restored by.
+        """
+        said = {"vector": number, "reach": self._writer.store.reach.to_json()}
+        config = vectors.config
+        admitted = anything if frees else self._writer.store.admitted
+        if isinstance(config, SparseConfig):
+            sparse = [(p, d) for p, d in parts if isinstance(p, (SparseGrowing, SparseSealed))]
+            rows = live_sparse_rows(sparse)
+            return write_sparse(folder, rows, self._cancelled, said, admitted)
+        dense = live_rows([(p, d) for p, d in parts if isinstance(p, (Growing, Sealed))])
+        seed, recent = int(dense.slots.min()), vectors.recent.queries()
+        build = Build(
+            config, seed, self._threads, self._cancelled, said, closest_rows, recent, firm, admitted
+        )
+        return write_segment(folder, dense, build)
+
+    def _prepare(self, gone: Sequence[AnyGrowing | AnySealed], segment: AnySealed) -> None:
+        """Compute the factors of new rows before a search needs them."""
+        view, fitted = self._writer.view, self._writer.fitted
+        name = _name_of(view, gone)
+        if name is not None and isinstance(segment, Sealed):
+            number = view.config.number(name)
+            for (rows, _), one in fitted.items():
+                if rows == number and one.adapter.scales_rows:
+                    one.factors.of(segment.name, segment, segment.n)
+
+    def _publish(
+        self,
+        gone: Sequence[AnyGrowing | AnySealed],
+        segment: AnySealed | None,
+        checksum: int | None,
+        seals: int | None,
+        frees: bool,
+    ) -> bool:
+        """Replace parts by a segment, in the manifest and in the view; a job.
+
+        Returns:
+            False when the name was dropped meanwhile, even if it was added again.
+        """
+        store, name = self._writer.store, _name_of(self._writer.view, gone)
+        if name is None:
+            return False
+        number = self._writer.config.number(name)
+        view = replaced(self._writer.view, name, gone, segment)
+        with store.transaction(frees=frees):
+            if segment is not None and checksum is not None:
+                store.add_segment(SegmentEntry(segment.name, number, checksum))
+            if seals is not None:
+                store.mark_sealed(number, seals)
+            store.remove_segments(
+                [part.name for part in gone if isinstance(part, (Sealed, SparseSealed))]
+            )
+        self._writer.publish(view)  # nothing from the commit on can fail
+        return True
+
+    def _forget_dead(self, parts: Sequence[AnyGrowing | SealedPart]) -> None:
+        """Forget the dead slots whose rows were left out; until then they are merely useless."""
+        for part in parts:
+            whole = part.segment if isinstance(part, SealedPart) else part.columns
+            slots = whole.slots
+            dead = slots[part.dead.dead_rows(part.n)]
+            for start in range(0, len(dead), _UNBURIED):
+                some = dead[start : start + _UNBURIED]
+                self._writer.call(lambda some=some: self._unbury(some)).result()  # type: ignore[misc]
+
+    def _unbury(self, slots: Slots) -> None:
+        with self._writer.store.transaction(frees=True):
+            self._writer.store.unbury(np.asarray(slots))
+
+
+def _frees(parts: Sequence[AnyGrowing | SealedPart]) -> bool:
+    """Tell whether a segment of the live rows gives back more of the disk than it takes.
+
+    And takes little: rows that wait to be sealed leave pages to the store, none to the disk.
+    """
+    if not any(part.live for part in parts):
+        return True
+    sealed = [part for part in parts if isinstance(part, SealedPart)]
+    taken = sum(part.segment.disk_bytes * part.live / part.n for part in sealed)
+    given = sum(part.segment.disk_bytes for part in sealed)
+    return len(sealed) == len(parts) and taken < min(_FREEING * given, SIZE // _OF_RESERVE)
+
+
+def _name_of(view: View, parts: Sequence[AnyGrowing | AnySealed]) -> str | None:
+    """Return the vector name of parts; a version's may have changed since they were read."""
+    return next((name for name, own in view.vectors.items() if has_parts(own, parts)), None)

@@ -1,0 +1,94 @@
+"""Tells rows that are damaged from rows that were written, or deleted, while they were read.
+
+Whoever takes a view first and reads the store then knows: a point whose last write the view holds
+has its rows in that view. What contradicts this is damaged, whatever is written meanwhile.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from index.errors import DamagedPoint
+from index.storage.ids import Ids, Key, id_of_key, keys_of, unpack_ids
+from index.storage.read_rows import StoredPoint
+from index.types import Numbers, Slots
+from index.view.view import VectorView, View
+
+
+def require_rows(
+    store: Path,
+    points: Sequence[tuple[Key, StoredPoint]],
+    view: View,
+    names: Sequence[str],
+    newest: int,
+) -> None:
+    """Raise DamagedPoint for a point whose vectors should be in a view, but are not.
+
+    Args:
+        store: where the points were read.
+        points: read after the view was taken.
+        view: under whose names the vectors are.
+        names: of the vectors; those that the view does not have are left out.
+        newest: the seq of the last write, read after the points.
+    """
+    seqs = [seq for _, (seq, _, _) in points]
+    for place, seq in enumerate(seqs):
+        if seq > newest:
+            what = f"was last written by write {seq}, and there were {newest}"
+            raise DamagedPoint(store, id_of_key(points[place][0]), what)
+    known = np.array(seqs, dtype=np.int64) <= view.seq
+    for name in names:
+        own = view.find(name)
+        if own is None:
+            continue
+        slots = slots_in(points, view.config.number(name))
+        having = np.flatnonzero((slots != 0) & known)
+        missing = having[~own.holds(slots[having])]
+        if len(missing):
+            what = f"has vector {name!r} at slot {slots[missing[0]]}, which is in no segment"
+            raise DamagedPoint(store, id_of_key(points[missing[0]][0]), what)
+
+
+def slots_in(points: Sequence[tuple[Key, StoredPoint]], column: int) -> Slots:
+    """Return each point's slot in one column, 0 where it has no vector there."""
+    slots = (stored[1] for _, stored in points)
+    return np.array([one[column] if column < len(one) else 0 for one in slots], dtype=np.uint64)
+
+
+def true_slots(view: View, number: int, key: Key, width: int) -> NDArray[np.uint64] | None:
+    """Return where the vectors of a point are (width,), by the rows themselves.
+
+    For a point whose own row is damaged. Rows carry the ids and numbers of their points.
+
+    Args:
+        view: which holds every write to the point.
+        number: of the point.
+        key: of its id.
+        width: columns there are.
+
+    Returns:
+        None where rows of that number are of another id.
+    """
+    slots = np.zeros(width, dtype=np.uint64)
+    for column, name in enumerate(view.config.columns):
+        if name is None:
+            continue
+        for numbers, ids, own in _live_columns(view.vectors[name]):
+            for row in np.flatnonzero(numbers == number).tolist():
+                if keys_of(unpack_ids(ids[row : row + 1])) != [key]:
+                    return None
+                slots[column] = own[row]
+    return slots
+
+
+def _live_columns(vectors: VectorView) -> Iterator[tuple[Numbers, Ids, Slots]]:
+    for part in vectors.sealed:
+        rows = part.dead.live_rows(part.n)
+        yield part.numbers[rows], part.segment.ids[rows], part.segment.slots[rows]
+    for growing in vectors.growing:
+        rows, columns = growing.dead.live_rows(growing.n), growing.columns
+        yield columns.numbers[rows], columns.ids[rows], columns.slots[rows]

@@ -1,0 +1,296 @@
+"""What one search reads: every part of every vector name, at one log position.
+
+A view never changes. The writer thread makes the next one from it (``index.write.changes``) and
+publishes it by one assignment; a search keeps the one it took.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+from pyroaring import BitMap
+
+from index.config.collection import CollectionConfig
+from index.config.vectors import SparseConfig, VectorConfig
+from index.encoding.normalise import as_given
+from index.filters.bitmaps import from_numbers, to_flags
+from index.segments.dead import Dead
+from index.segments.growing import Growing
+from index.segments.recent import Recent
+from index.segments.sealed import Sealed
+from index.segments.sparse.growing import SparseGrowing
+from index.segments.sparse.sealed import SparseSealed
+from index.storage.seqs import Seqs
+from index.types import Numbers, Slots, SparseVector, Vectors
+from index.view.bridge import Bridge
+
+AnySealed: TypeAlias = Sealed | SparseSealed
+AnyGrowing: TypeAlias = Growing | SparseGrowing
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SealedPart:
+    """A segment and which of its rows are dead."""
+
+    segment: AnySealed
+    dead: Dead
+    _held: list[BitMap] = field(default_factory=list, init=False, repr=False)
+
+    @property
+    def n(self) -> int:
+        """Rows, dead ones too."""
+        return self.segment.n
+
+    @property
+    def live(self) -> int:
+        """Rows that are not dead."""
+        return self.segment.n - self.dead.count
+
+    @property
+    def numbers(self) -> Numbers:
+        """The numbers of the rows' points (n,)."""
+        return self.segment.numbers
+
+    @property
+    def held(self) -> BitMap:
+        """The numbers of the points whose rows are not dead; not to be changed."""
+        if not self._held:
+            self._held.append(from_numbers(self.numbers[self.dead.live_rows(self.n)]))
+        return self._held[0]
+
+    def only(self, flags: NDArray[np.bool_]) -> SealedPart:
+        """Return the part with the rows of points that are not flagged dead."""
+        return replace(self, dead=self.dead.only(_flagged(flags, self.numbers)))
+
+    def without(self, slots: Slots) -> SealedPart:
+        """Return the part with the rows of ``slots`` dead; slots that are elsewhere are ignored."""
+        rows = self.segment.find(slots)
+        rows = rows[rows >= 0]
+        dead = self.dead.with_rows(rows, self.segment.n)
+        if dead is self.dead:
+            return self
+        part = replace(self, dead=dead)
+        if self._held:  # a segment holds each point once, so the others stay as they were
+            part._held.append(self._held[0] - from_numbers(self.numbers[rows]))
+        return part
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class VectorView:
+    """The parts of one vector name. Only the last of ``growing`` still grows.
+
+    ``recent`` is what was asked of the name of late, in all views of it.
+    """
+
+    config: VectorConfig | SparseConfig
+    sealed: tuple[SealedPart, ...]
+    growing: tuple[AnyGrowing, ...]
+    recent: Recent = field(default_factory=Recent, repr=False)
+    _held: list[BitMap] = field(default_factory=list, init=False, repr=False)
+    _only: list[tuple[BitMap, VectorView]] = field(default_factory=list, init=False, repr=False)
+
+    @classmethod
+    def empty(cls, config: VectorConfig | SparseConfig) -> VectorView:
+        """Return the view of a vector name without rows."""
+        return cls(config, (), (growing_of(config),))
+
+    @property
+    def live(self) -> int:
+        """Rows that are not dead."""
+        return sum(part.live for part in self.sealed) + sum(part.live for part in self.growing)
+
+    @property
+    def held(self) -> BitMap:
+        """The numbers of the points that have a vector of this name; not to be changed."""
+        if not self._held:
+            growing = (
+                from_numbers(part.columns.numbers[part.dead.live_rows(part.n)])
+                for part in self.growing
+            )
+            self._held.append(BitMap.union(BitMap(), *(p.held for p in self.sealed), *growing))
+        return self._held[0]
+
+    def only(self, points: BitMap) -> VectorView:
+        """Return the parts with the rows of other points dead; the last one asked for is kept.
+
+        A scan passes over dead rows more quickly than it looks up rows that are allowed.
+        """
+        known = self._only[0] if self._only else None
+        if known is None or known[0] is not points:
+            flags = to_flags(points, points.max() + 1 if points else 0)
+            sealed = tuple(part.only(flags) for part in self.sealed)
+            growing = tuple(
+                replace(part, dead=part.dead.only(_flagged(flags, part.columns.numbers[: part.n])))
+                for part in self.growing
+            )
+            known = points, VectorView(self.config, sealed, growing, self.recent)
+            self._only[:] = [known]
+        return known[1]
+
+    def numbers(self) -> Iterator[Numbers]:
+        """Yield the numbers of the points that have a vector of this name, part by part."""
+        for part in self.sealed:
+            yield part.numbers[part.dead.live_rows(part.n)]
+        for growing in self.growing:
+            yield growing.columns.numbers[growing.dead.live_rows(growing.n)]
+
+    def find(self, slots: Slots) -> Iterator[tuple[NDArray[np.intp], AnySealed | AnyGrowing]]:
+        """Yield each part that has some of the slots, with a row for each slot or -1."""
+        left = len(slots)
+        for source in (*self.growing, *(part.segment for part in self.sealed)):
+            if left == 0:
+                return
+            rows = source.find(slots)
+            here = int(np.count_nonzero(rows >= 0))
+            if here:
+                left -= here
+                yield rows, source
+
+    def holds(self, slots: Slots) -> NDArray[np.bool_]:
+        """Tell which slots (m,) are in some part."""
+        found = np.zeros(len(slots), dtype=bool)
+        for rows, _ in self.find(slots):
+            found |= rows >= 0
+        return found
+
+    def vectors_of(self, slots: Slots) -> tuple[Vectors, bool]:
+        """Return the dense vectors of slots (m, d), and whether every slot was found."""
+        assert isinstance(self.config, VectorConfig)
+        found = np.zeros(len(slots), dtype=bool)
+        vectors = np.empty((len(slots), self.config.size), dtype=np.float32)
+        for rows, source in self.find(slots):
+            assert isinstance(source, (Growing, Sealed))
+            here = rows >= 0
+            vectors[here] = source.vectors_of(rows[here])
+            found |= here
+        return vectors, bool(found.all())
+
+    def given_of(self, slots: Slots) -> tuple[Vectors, bool]:
+        """Return the dense vectors of slots as users see them, and whether all were found."""
+        vectors, complete = self.vectors_of(slots)
+        assert isinstance(self.config, VectorConfig)
+        if not self.config.keeps_lengths:
+            return vectors, complete
+        lengths = np.zeros(len(slots), dtype=np.float32)
+        for rows, source in self.find(slots):
+            assert isinstance(source, (Growing, Sealed))
+            here = rows >= 0
+            known = source.lengths_of(rows[here])
+            if known is not None:
+                lengths[here] = known
+        return as_given(vectors, lengths), complete
+
+    def sparse_of(self, slots: Slots) -> list[SparseVector | None]:
+        """Return the sparse vector of each slot, None where the slot is in no part."""
+        vectors: list[SparseVector | None] = [None] * len(slots)
+        for rows, source in self.find(slots):
+            assert isinstance(source, (SparseGrowing, SparseSealed))
+            here = np.flatnonzero(rows >= 0)
+            some = source.rows_of(rows[here])
+            for row, place in enumerate(here.tolist()):
+                vectors[place] = some.vector(row)
+        return vectors
+
+
+def _flagged(flags: NDArray[np.bool_], numbers: Numbers) -> NDArray[np.bool_]:
+    """Return which numbers (n,) are flagged; those past the flags are not."""
+    known = numbers < len(flags)
+    known[known] = flags[numbers[known]]
+    return known
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class View:
+    """All vector names, the numbers of all points and the last seq applied.
+
+    ``config`` says what the names mean, here and nowhere else: an activation changes both at once.
+    ``bridges`` are, by the name whose queries they serve, the other versions of the same vector, in
+    the order they are searched. ``seqs`` are those of the last write to each point, also to come.
+    """
+
+    seq: int
+    live: BitMap
+    vectors: Mapping[str, VectorView]
+    config: CollectionConfig
+    bridges: Mapping[str, tuple[Bridge, ...]] = field(default_factory=dict)
+    seqs: Seqs = field(default_factory=Seqs)
+    _bridged: dict[tuple[str, ...], BitMap] = field(default_factory=dict, init=False, repr=False)
+
+    @property
+    def points(self) -> int:
+        """How many points there are."""
+        return len(self.live)
+
+    def column(self, name: str) -> str:
+        """Return the vector name itself for an alias of one."""
+        return name if name in self.vectors else self.config.aliases.get(name, name)
+
+    def find(self, name: str) -> VectorView | None:
+        """Return the parts of a vector name, or of an alias of one."""
+        return self.vectors.get(self.column(name))
+
+    def numbered(self, number: int) -> VectorView | None:
+        """Return the parts of a column, None when it was dropped, or declared since."""
+        columns = self.config.columns
+        name = columns[number] if 0 <= number < len(columns) else None
+        return None if name is None else self.vectors[name]
+
+    def bridges_of(self, name: str) -> tuple[Bridge, ...]:
+        """Return the bridges that serve queries of a vector name, or of an alias of one."""
+        return self.bridges.get(self.column(name), ())
+
+    def bridged(
+        self, name: str, bridges: Sequence[Bridge] | None = None
+    ) -> Iterator[tuple[Bridge, BitMap]]:
+        """Yield bridges and the points found through them, which are found no other way.
+
+        A point belongs to its vector of the name itself if it has one, else to the first bridge
+        whose rows hold it; so it is found once.
+
+        Args:
+            name: of the vectors, or an alias.
+            bridges: of the name, in the order they are searched; None for all in their own order.
+        """
+        above: tuple[str, ...] = (self.column(name),)
+        for bridge in self.bridges_of(name) if bridges is None else bridges:
+            yield bridge, self._only_in(bridge.column, above)
+            above = (*above, bridge.column)
+
+    def _only_in(self, column: str, above: tuple[str, ...]) -> BitMap:
+        """Return the points that have a vector of a name and of none ``above``."""
+        key = (column, *above)
+        if key not in self._bridged:
+            points = self.vectors[column].held
+            for other in above:
+                held = self.vectors[other].held
+                points = points - held if points.intersect(held) else points
+            self._bridged[key] = points
+        return self._bridged[key]
+
+    def rekeyed(self, config: CollectionConfig) -> View:
+        """Return the view under the names that a config gives its versions."""
+        keys = self.config.keys_in(config)
+
+        def key(name: str) -> str:
+            return keys.get(name, name)
+
+        return replace(
+            self,
+            vectors={key(name): one for name, one in self.vectors.items()},
+            bridges={
+                key(name): tuple(replace(one, column=key(one.column)) for one in bridges)
+                for name, bridges in self.bridges.items()
+            },
+            config=config,
+        )
+
+
+def growing_of(config: VectorConfig | SparseConfig) -> AnyGrowing:
+    """Return an empty growing part of a vector name."""
+    if isinstance(config, SparseConfig):
+        return SparseGrowing.empty(config)
+    return Growing.empty(config)

@@ -1,0 +1,53 @@
+"""What a collection, or a virtual collection of a version, reads: config, view, payload indexes."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from index.config.collection import CollectionConfig
+from index.config.versions import shown
+from index.payload.indexes import PayloadIndexes
+from index.view.view import View
+
+
+class Published(Protocol):
+    """What the writer has published last; replaced, never changed."""
+
+    view: View
+    indexes: PayloadIndexes
+
+
+class Shown:
+    """The published state under the names of one version, of the active ones by default."""
+
+    def __init__(self, published: Published, version: str | None) -> None:
+        self._published = published
+        self._version = version
+        self._config: tuple[CollectionConfig, CollectionConfig] | None = None  # as it is, as shown
+        self._view: tuple[View, View] | None = None  # as it is, as shown
+
+    @property
+    def config(self) -> CollectionConfig:
+        """The current settings. Raises VersionNotFound when the version was dropped."""
+        return self.view.config
+
+    @property
+    def view(self) -> View:
+        """What a search that starts now reads. Raises VersionNotFound."""
+        view, last = self._published.view, self._view
+        if self._version is None:
+            return view
+        if last is None or last[0] is not view:
+            last = self._view = view, view.rekeyed(self._shown(view.config, self._version))
+        return last[1]
+
+    def _shown(self, config: CollectionConfig, version: str) -> CollectionConfig:
+        last = self._config
+        if last is None or last[0] is not config:
+            last = self._config = config, shown(config, version)
+        return last[1]
+
+    @property
+    def indexes(self) -> PayloadIndexes:
+        """The payload indexes."""
+        return self._published.indexes

@@ -1,0 +1,231 @@
+"""Checks a batch as a whole, before anything of it is written, and brings it into stored form."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from index.config.collection import CollectionConfig, describe_sizes
+from index.config.vectors import SparseConfig
+from index.encoding.normalise import check_rows
+from index.errors import DimensionMismatch, InvalidInput, InvalidVector, UnknownVectorName
+from index.filters.expression import Filter
+from index.segments.sparse.rows import SparseRows, checked_rows
+from index.storage.ids import Ids, Key, check_ids, keys_of, pack_ids
+from index.types import NamedVectors, PointId, Vectors
+
+Selection: TypeAlias = Sequence[PointId] | Filter  # whose points a write is about
+UpdateMode: TypeAlias = Literal["upsert", "insert_only", "update_only"]
+
+
+@dataclass(frozen=True, slots=True)
+class NamedSparse:
+    """The sparse vectors of one name in a batch; ``positions`` (m,) as in ``NamedVectors``."""
+
+    positions: NDArray[np.int64]
+    rows: SparseRows
+
+
+@dataclass(frozen=True, slots=True)
+class PointBatch:
+    """Points to write, column by column. A payload is the text of a JSON object, or None."""
+
+    ids: Sequence[PointId]
+    vectors: Mapping[str, NamedVectors | NamedSparse]
+    payloads: Sequence[bytes | None]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Column:
+    """The vectors of one name; ``positions`` are places in the batch, ascending.
+
+    ``number`` is the name's own in stored points, and another one once it is dropped and added.
+    """
+
+    name: str
+    number: int
+    positions: NDArray[np.int64]
+    values: Vectors | SparseRows
+
+    def at(self, places: NDArray[np.integer[Any]], positions: NDArray[np.int64]) -> Column:
+        """Return the vectors at some places, as those of other positions."""
+        if isinstance(self.values, SparseRows):
+            return replace(self, positions=positions, values=self.values.take(places))
+        return replace(self, positions=positions, values=self.values[places])
+
+    def to_bytes(self) -> bytes | memoryview:
+        """Return the vectors as they are staged."""
+        if isinstance(self.values, SparseRows):
+            return self.values.to_bytes()
+        return self.values.data.cast("B")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Upsert:
+    """A checked batch: each id once, vectors as they are stored.
+
+    Points that exist are left alone by ``insert_only`` and where they fail ``condition``; points
+    that do not are by ``update_only``.
+    """
+
+    ids: Ids
+    keys: Sequence[Key]
+    payloads: Sequence[bytes | None]
+    columns: Sequence[Column]
+    mode: UpdateMode = "upsert"
+    condition: Filter | None = None
+
+    def only(self, kept: NDArray[np.int64]) -> Upsert:
+        """Return the points at the kept places (ascending) and their vectors."""
+        columns = [_only(column, kept) for column in self.columns]
+        return replace(
+            self,
+            ids=self.ids[kept],
+            keys=[self.keys[place] for place in kept],
+            payloads=[self.payloads[place] for place in kept],
+            columns=[column for column in columns if len(column.positions)],
+        )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class VectorUpdate:
+    """Vectors for points that exist; their other vectors and payloads stay."""
+
+    ids: Ids
+    keys: Sequence[Key]
+    columns: Sequence[Column]
+    condition: Filter | None = None
+
+
+def check_upsert(
+    batch: PointBatch,
+    config: CollectionConfig,
+    mode: UpdateMode = "upsert",
+    condition: Filter | None = None,
+) -> Upsert:
+    """Return the batch as it will be stored.
+
+    Of points with one id the last wins; under ``insert_only`` the first.
+
+    Raises:
+        InvalidInput: one of its subclasses; the text names the point.
+    """
+    if len(batch.ids) == 0:
+        raise InvalidVector("Empty batch: expected at least one point")
+    if len(batch.payloads) != len(batch.ids):
+        raise InvalidInput(
+            f"Expected one payload or None per point: {len(batch.ids)}, got {len(batch.payloads)}"
+        )
+    check_ids(batch.ids)
+    ids = batch.ids
+    write = Upsert(
+        pack_ids(ids), keys_of(ids), batch.payloads, _check_columns(batch, config), mode, condition
+    )
+    places = range(len(ids))
+    chosen = dict(zip(reversed(ids), reversed(places), strict=True))
+    if mode != "insert_only":
+        chosen = dict(zip(ids, places, strict=True))
+    if len(chosen) < len(ids):
+        write = write.only(np.array(sorted(chosen.values()), dtype=np.int64))
+    return write
+
+
+def check_vector_update(
+    batch: PointBatch, config: CollectionConfig, condition: Filter | None = None
+) -> VectorUpdate:
+    """Return the vectors as they will be stored; of those of one point and name the last wins.
+
+    Raises:
+        InvalidInput: one of its subclasses; the text names the point.
+    """
+    if len(batch.ids) == 0:
+        raise InvalidVector("Empty batch: expected at least one point")
+    check_ids(batch.ids)
+    ids = list(dict.fromkeys(batch.ids))
+    columns = _check_columns(batch, config)
+    if len(ids) < len(batch.ids):
+        place_of = {one: place for place, one in enumerate(ids)}
+        targets = np.array([place_of[one] for one in batch.ids], dtype=np.int64)
+        columns = [_last_of_each(column, targets) for column in columns]
+    return VectorUpdate(pack_ids(ids), keys_of(ids), columns, condition)
+
+
+def check_whose(selection: Selection) -> Sequence[Key] | Filter:
+    """Return what a selection of points is stored by, each id once. Raises InvalidId."""
+    if isinstance(selection, Filter):
+        return selection
+    check_ids(selection)
+    return keys_of(dict.fromkeys(selection))
+
+
+def _check_columns(batch: PointBatch, config: CollectionConfig) -> list[Column]:
+    return [
+        _check_column(name, vectors, batch.ids, config)
+        for name, vectors in batch.vectors.items()
+        if len(vectors.positions)
+    ]
+
+
+def _last_of_each(column: Column, targets: NDArray[np.int64]) -> Column:
+    """Return the column for points numbered by ``targets``, which may name one twice."""
+    own = targets[column.positions]
+    positions, first_from_behind = np.unique(own[::-1], return_index=True)
+    return column.at(len(own) - 1 - first_from_behind, positions)
+
+
+def _check_column(
+    name: str,
+    vectors: NamedVectors | NamedSparse,
+    ids: Sequence[PointId],
+    declared: CollectionConfig,
+) -> Column:
+    config = declared.find(name)
+    if config is None:
+        raise UnknownVectorName(name, list(declared.vectors))
+    number = declared.number(name)
+    if number in declared.mapped_numbers:
+        raise InvalidInput(
+            f"Vectors of {name!r} are mapped from those of another version and cannot be written: "
+            "write vectors of a version that a model made, or consolidate again"
+        )
+    if isinstance(config, SparseConfig) or isinstance(vectors, NamedSparse):
+        if isinstance(config, SparseConfig) and isinstance(vectors, NamedSparse):
+            rows = _check_rows(name, vectors, ids)
+            return Column(name, number, vectors.positions.copy(), rows)
+        kinds = ("dense", "sparse") if isinstance(vectors, NamedSparse) else ("sparse", "dense")
+        raise InvalidVector(f"Vectors of {name!r}: expected {kinds[0]} ones, got {kinds[1]} ones")
+    values, positions = vectors.values, vectors.positions
+    if values.ndim != 2 or len(values) != len(positions):
+        raise InvalidVector(
+            f"Vectors of {name!r}: expected ({len(positions)}, {config.size}), got {values.shape}"
+        )
+    if values.shape[1] != config.size:
+        hint = describe_sizes(name, declared.every_name)
+        where = f"point {ids[positions[0]]}" + (f"; {hint}" if hint else "")
+        raise DimensionMismatch(config.size, values.shape[1], where)
+    values = np.ascontiguousarray(values, dtype=np.float32)
+    values = check_rows(values, config, lambda row: f"point {ids[positions[row]]}")
+    if np.may_share_memory(values, vectors.values):
+        values = values.copy()  # the caller may reuse its array before the write is carried out
+    return Column(name, number, positions.copy(), values)
+
+
+def _check_rows(name: str, vectors: NamedSparse, ids: Sequence[PointId]) -> SparseRows:
+    positions = vectors.positions
+    if len(vectors.rows) != len(positions):
+        raise InvalidVector(
+            f"Vectors of {name!r}: expected {len(positions)} sparse rows, got {len(vectors.rows)}"
+        )
+    rows = checked_rows(vectors.rows, lambda row: f"point {ids[positions[row]]}")
+    return rows.copy()  # the caller may reuse its arrays before the write is carried out
+
+
+def _only(column: Column, kept: NDArray[np.int64]) -> Column:
+    """Keep the vectors of the kept points, and number those points anew."""
+    chosen = np.isin(column.positions, kept)
+    positions = np.searchsorted(kept, column.positions[chosen])
+    return column.at(np.flatnonzero(chosen), positions)

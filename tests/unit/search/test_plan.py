@@ -1,0 +1,88 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from index import Distance, SearchRequest, VectorConfig
+from index.config.vectors import MAX_EF
+from index.errors import InvalidConfig
+from index.search.plan import DEFAULT_EF, resolve
+from index.search.scan_or_walk import is_few, walk_of
+
+QUERY = np.ones(4, dtype=np.float32)
+FOUR_BITS = VectorConfig(4, Distance.COSINE)
+
+
+def test_defaults_are_resolved_once() -> None:
+    plan = resolve(SearchRequest(QUERY), FOUR_BITS)
+    assert (plan.fetch, plan.k, plan.offset, plan.exact) == (10, 10, 0, False)
+    assert plan.ef == DEFAULT_EF["4"]
+    assert 10 <= plan.rescored <= plan.ef
+
+
+def test_offset_and_left_out_points_are_fetched_too() -> None:
+    plan = resolve(SearchRequest(QUERY, k=200, offset=50), FOUR_BITS, without=1)
+    assert plan.fetch == 251
+    assert plan.ef >= 251
+
+
+def test_explicit_parameters_are_kept() -> None:
+    plan = resolve(SearchRequest(QUERY, ef=64, oversampling=4.0), FOUR_BITS)
+    assert (plan.ef, plan.rescored) == (64, 40)
+    assert resolve(SearchRequest(QUERY, ef=20, oversampling=9.0), FOUR_BITS).rescored == 20
+    assert resolve(SearchRequest(QUERY, rescore=False), FOUR_BITS).rescored == 0
+
+
+def test_exact_where_asked_for_and_under_manhattan() -> None:
+    assert resolve(SearchRequest(QUERY, exact=True), FOUR_BITS).exact
+    assert resolve(SearchRequest(QUERY, ignore_codes=True), FOUR_BITS).exact
+    assert resolve(SearchRequest(QUERY), VectorConfig(4, Distance.MANHATTAN)).exact
+
+
+@pytest.mark.parametrize(
+    ("wrong", "text"),
+    [
+        ({"k": 0}, "k: expected"),
+        ({"offset": -1}, "offset"),
+        ({"ef": 0}, "ef"),
+        ({"ef": MAX_EF + 1}, "ef"),
+        ({"oversampling": 0.5}, "oversampling"),
+        ({"oversampling": float("nan")}, "oversampling"),
+    ],
+)
+def test_parameters_out_of_range_are_refused(wrong: dict[str, float], text: str) -> None:
+    with pytest.raises(InvalidConfig, match=text):
+        resolve(SearchRequest(QUERY, **wrong), FOUR_BITS)  # type: ignore[arg-type]
+
+
+def test_few_allowed_rows_are_scanned() -> None:
+    for n in (1_000, 50_000, 10_000_000):
+        for allowed in (0, 1, 500, 5_000):
+            assert is_few(allowed, 128)
+            assert walk_of(n, min(allowed, n), 128) is None
+
+
+def test_a_walk_is_chosen_where_many_rows_are_allowed() -> None:
+    wide = walk_of(48_000, 40_000, 128)
+    assert wide is not None and not wide.two_hops
+    assert 64 < wide.ef <= 128
+    assert wide.frontier >= wide.ef
+    assert 0 < wide.most_scored < 40_000
+    past = walk_of(1_000_000, 100_000, 128)
+    assert past is not None and past.two_hops
+    assert past.ef > 128
+
+
+def test_the_larger_ef_the_longer_scans_are_worth_it() -> None:
+    assert walk_of(1_000_000, 100_000, 128) is not None
+    assert walk_of(1_000_000, 100_000, 1_000) is None
+    assert not is_few(100_000, 128) and is_few(100_000, 4_000)
+
+
+def test_every_walk_fits_the_rows_there_are() -> None:
+    for n in (1, 10, 100_000):
+        for allowed in (0, n // 2, n):
+            for ef in (1, 10, 400_000):
+                walk = walk_of(n, allowed, ef)
+                if walk is not None:
+                    assert 1 <= walk.ef <= n and 0 <= walk.least_share <= 1

@@ -1,0 +1,197 @@
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from index.errors import CollectionNotFound, Damaged, StorageFull, UnknownFormat
+from index.storage.checked import Summed
+from index.storage.entries import Position, SegmentEntry, StagedRows
+from index.storage.ids import Key, pack_ids
+from index.storage.read_rows import is_ascending
+from index.storage.reader import Reader
+from index.storage.schema import connect, create_store
+from index.storage.store import Store
+from tests.damage import rewrite
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    create_store(tmp_path / "store.sqlite3", {"vectors": {}})
+    return tmp_path / "store.sqlite3"
+
+
+@pytest.fixture
+def store(path: Path) -> Iterator[Store]:
+    store = Store.open(path)
+    yield store
+    store.close()
+
+
+def staged(first: int, n: int = 3, vector: int = 0) -> StagedRows:
+    value = np.random.default_rng(first).standard_normal((n, 4), dtype=np.float32).tobytes()
+    numbers = np.arange(n, dtype=np.uint32) + 7
+    return StagedRows(vector, first, 1, pack_ids(list(range(n))), numbers, value)
+
+
+def test_a_new_store_is_empty(store: Store) -> None:
+    assert store.position() == Position(seq=0, slot=1, points=0)
+    assert store.config() == {"vectors": {}}
+    assert (store.segments(), list(store.staged()), store.sealed()) == ([], [], {})
+    assert store.dead().size == 0
+
+
+def test_points_are_found_with_their_slots(store: Store, path: Path) -> None:
+    keys = list(range(-600, 600))
+    slots = np.stack([np.arange(1, 1_201), np.zeros(1_200)], axis=1).astype(np.uint64)
+    with store.transaction():
+        store.insert_points(range(1_200), keys, 7, slots, [b"{}"] * 1_200)
+    found = store.find([*keys, 5_000, b"0123456789abcdef"], with_payload=True)
+    assert list(found) == keys
+    assert [held.number for held in found.values()] == list(range(1_200))
+    assert [held.slots.tolist() for held in found.values()] == slots.tolist()
+    assert found[3].payload == b"{}"
+    assert store.find_numbers([1_199, 5_000], with_payload=False).keys() == {599}
+    assert sorted(store.numbers().tolist()) == list(range(1_200))
+    reader = Reader(path, "a", Summed(True))
+    points = reader.points([5_000, *keys], with_payload=True)
+    assert list(points) == keys
+    assert (points[599][0], points[599][1].tolist(), points[599][2]) == (7, [1_200, 0], b"{}")
+    assert reader.by_number([603, 9_999], with_payload=True)[603][0] == 3
+    assert reader.ids([603, 9_999]) == {603: 3}
+    assert reader.numbers([3, 9_999]) == {3: 603}
+    page, following = reader.page(595, 10, with_payload=False)
+    assert ([key for key, _ in page], following) == (list(range(595, 600)), None)
+    page, following = reader.page(590, 5, with_payload=False)
+    assert ([key for key, _ in page], following) == (list(range(590, 595)), 595)
+    reader.close()
+    with pytest.raises(CollectionNotFound):
+        Reader.points(reader, [1], with_payload=False)
+
+
+def test_a_failed_transaction_leaves_nothing(store: Store) -> None:
+    with pytest.raises(RuntimeError), store.transaction():
+        store.insert_points([0], [1], 1, np.ones((1, 1), dtype=np.uint64), [None])
+        store.bury(np.array([4], dtype=np.uint64))
+        raise RuntimeError
+    assert store.find([1], with_payload=False) == {}
+    assert store.dead().size == 0
+
+
+@pytest.mark.parametrize("by_triggers", [False, True])
+def test_dead_slots_are_counted_once(by_triggers: bool, store: Store) -> None:
+    if by_triggers:  # as stores were made before
+        for event, by in (("INSERT", "+ 1"), ("DELETE", "- 1")):
+            store._connection.execute(
+                f"CREATE TRIGGER dead_{event.lower()} AFTER {event} ON dead BEGIN"
+                f" UPDATE position SET dead_rows = dead_rows {by}; END"
+            )
+    with store.transaction():
+        store.bury(np.array([4, 9, 4, 7], dtype=np.uint64))
+        store.bury(np.array([7, 11], dtype=np.uint64))
+    store.require_counts("dead")
+    with store.transaction():
+        store.unbury(np.array([7, 8], dtype=np.uint64))
+        store.unbury(np.array([], dtype=np.uint64))
+    store.require_counts("dead")
+    assert store.dead().tolist() == [4, 9, 11]
+
+
+def test_order_is_required_of_keys_of_any_kind(path: Path, store: Store) -> None:
+    uuids = [bytes([n]) * 16 for n in range(4)]
+    reader = Reader(path, "c", store.summed)
+    ascending: list[tuple[list[Key], Key | None]] = [
+        ([], 5), ([1, 2, 9], None), ([1, 2], 1), ([-5, 3, *uuids], -6), (uuids, uuids[0]),
+        (uuids, 1 << 62), ([*uuids[1:]], uuids[0]),
+    ]  # fmt: skip
+    others: list[tuple[list[Any], Key | None]] = [
+        ([1, 1], None), ([2, 1], None), ([1, 2], 2), ([uuids[0], 1], None), ([1, 2], uuids[0]),
+        ([uuids[1], uuids[0]], None), (uuids, uuids[1]), ([b"short"], None), ([1, "2"], None),
+        ([1, None], None), ([1, 2.0], None), ([b"a", b"b" * 16], None),
+    ]  # fmt: skip
+    for keys, start in ascending:
+        reader.require_order(keys, start)
+    for keys, start in others:
+        assert not is_ascending(keys, start)
+        with pytest.raises(Damaged):
+            reader.require_order(keys, start)
+    assert is_ascending([1, 2, 9], 1) and is_ascending(uuids, uuids[0])
+    reader.close()
+
+
+def test_staged_rows_come_back_until_they_are_sealed(store: Store) -> None:
+    with store.transaction():
+        for first, vector in ((1, 0), (4, 1), (7, 0), (10, 0)):
+            store.stage(staged(first, vector=vector))
+        store.mark_sealed(0, 9)
+    assert [(rows.vector, rows.first) for rows in store.staged()] == [(1, 4), (0, 10)]
+    first = next(store.staged())
+    assert first.value == staged(4).value
+    np.testing.assert_array_equal(first.numbers, staged(4).numbers)
+    with store.transaction():
+        assert store.purge_staged(1)  # one entry is more than that many bytes
+    assert store._connection.execute("SELECT count(*) FROM staged").fetchone()[0] == 3
+    with store.transaction():
+        assert not store.purge_staged(1 << 20)
+    assert store._connection.execute("SELECT count(*) FROM staged").fetchone()[0] == 2
+
+
+def test_flipped_staged_bytes_are_found(store: Store, path: Path) -> None:
+    with store.transaction():
+        store.stage(staged(1))
+    connection = connect(path)
+    connection.execute("UPDATE staged SET value = zeroblob(length(value))")
+    connection.close()
+    with pytest.raises(Damaged, match="slot 1"):
+        list(store.staged())
+
+
+def test_the_manifest_keeps_its_order(store: Store) -> None:
+    with store.transaction():
+        for name in ("c", "a", "b"):
+            store.add_segment(SegmentEntry(name, 0, 2**32 - 1))
+        store.remove_segments(["a"])
+    assert [entry.name for entry in store.segments()] == ["c", "b"]
+
+
+def test_a_full_disk_is_told_and_passes(store: Store) -> None:
+    pages = store._connection.execute("PRAGMA page_count").fetchone()[0]
+    store._connection.execute(f"PRAGMA max_page_count = {pages + 2}")
+    with pytest.raises(StorageFull, match="No space left"), store.transaction():
+        store.stage(staged(1, n=10_000))
+    store._connection.execute("PRAGMA max_page_count = 1000000")
+    with store.transaction():
+        store.stage(staged(1, n=10_000))
+
+
+def test_what_is_no_store_is_refused(tmp_path: Path, path: Path) -> None:
+    with pytest.raises(Damaged, match="no file"):
+        Store.open(tmp_path / "missing")
+    (tmp_path / "text").write_bytes(b"not a database, but long enough to look at" * 50)
+    with pytest.raises(Damaged, match="text"):
+        Store.open(tmp_path / "text")
+    assert rewrite(path, "UPDATE settings SET value = 99 WHERE name = 'format'")
+    with pytest.raises(UnknownFormat, match="format 99"):
+        Store.open(path)
+
+
+def test_pages_that_nobody_reads_to_the_end_do_not_keep_a_store_open(
+    store: Store, path: Path
+) -> None:
+    slots = np.zeros((1_200, 1), dtype=np.uint64)
+    with store.transaction():
+        store.insert_points(range(1_200), list(range(1_200)), 1, slots, [b"{}"] * 1_200)
+    reader = Reader(path, "a", Summed(True))
+    pages = reader.payloads_of(np.arange(1_200, dtype=np.uint32))
+    wanted, found = next(pages)
+    assert len(wanted) == len(found) == 512
+    closing = threading.Thread(target=reader.close, daemon=True)
+    closing.start()
+    closing.join(10)
+    assert not closing.is_alive()
+    with pytest.raises(CollectionNotFound):
+        next(pages)

@@ -1,0 +1,132 @@
+from __future__ import annotations
+
+import os
+import sys
+import threading
+from collections.abc import Callable
+
+import pytest
+
+from index.upkeep import background
+from index.upkeep.background import Background, _Worker
+from index.upkeep.upkeep import Upkeep
+from tests.conftest import OpenCollection
+from tests.points import config_of
+
+MINUTE = 60
+
+
+class SetTooLate(threading.Event):
+    """Is set, and all are woken, just after a wait for it has ended without it."""
+
+    def __init__(self, wake: Callable[[], None]) -> None:
+        super().__init__()
+        self._wake = wake
+
+    def wait(self, timeout: float | None = None) -> bool:
+        was_set = self.is_set()
+        self.set()
+        self._wake()
+        return was_set
+
+
+def test_a_worker_asked_to_stop_before_it_looks_does_not_sleep_for_good() -> None:
+    worker = _Worker("test", SetTooLate(lambda: worker.woken.set()), lambda: None)
+    worker.start()
+    worker.join(MINUTE)
+    assert not worker.is_alive()
+
+
+def test_a_worker_goes_on_after_a_look_that_failed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(background, "_RETRY_SECONDS", 0.0)
+    stopped, looks = threading.Event(), list[int]()
+
+    def look() -> float | None:
+        looks.append(1)
+        if len(looks) == 1:
+            raise RuntimeError("no")
+        stopped.set()
+        return 0.0
+
+    worker = _Worker("test", stopped, look)
+    worker.start()
+    worker.join(MINUTE)
+    assert len(looks) == 2
+
+
+@pytest.mark.parametrize("seconds", [1e10, 1e308, float("inf")])
+def test_a_worker_outlives_a_wait_that_no_clock_can_hold(seconds: float) -> None:
+    stopped, looks = threading.Event(), threading.Semaphore(0)
+
+    def look() -> float | None:
+        looks.release()
+        return seconds
+
+    worker = _Worker("test", stopped, look)
+    worker.start()
+    for _ in range(2):
+        assert looks.acquire(timeout=MINUTE)
+        worker.woken.set()
+    stopped.set()
+    worker.woken.set()
+    worker.join(MINUTE)
+    assert not worker.is_alive()
+
+
+def test_one_failing_upkeep_does_not_stop_the_others(collection_of: OpenCollection) -> None:
+    first, second = (collection_of(config_of(4)).upkeep for _ in range(2))
+    seen: list[Upkeep] = []
+
+    def delay(upkeep: Upkeep) -> float | None:
+        seen.append(upkeep)
+        if upkeep is first and len(seen) == 1:
+            raise RuntimeError("no")
+        return None
+
+    work = Background(lambda: [first, second])
+    work._look("seal", delay, Upkeep.seal)
+    assert seen == [first, second]
+    assert "no" in (first.last_error or "")
+    assert second.last_error is None
+    work._look("seal", delay, Upkeep.seal)
+    assert first.last_error is None
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="threads have no priority of their own")
+def test_a_priority_that_may_not_be_set_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[int] = []
+
+    def refuse(_which: int, _who: int, priority: int) -> None:
+        asked.append(priority)
+        raise PermissionError
+
+    monkeypatch.setattr(os, "setpriority", refuse)
+    monkeypatch.setattr(os, "getpriority", lambda *_: 15)
+    background._lower_priority(10)
+    assert asked == [15]
+
+
+def test_merging_looks_now_and_then_whether_any_collection_waits_for_its_thread(
+    collection_of: OpenCollection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, other = collection_of(config_of(4)), collection_of(config_of(4))
+    looks = list[int]()
+
+    def delay(upkeep: Upkeep) -> float | None:
+        looks.append(1)
+        return due.get(upkeep)
+
+    due: dict[Upkeep, float | None] = {one.upkeep: 5.0}
+    monkeypatch.setattr(Upkeep, "compact_delay", delay)
+    work = Background(lambda: [one.upkeep, other.upkeep])
+    is_wanted = background._Wanted(work._due)
+    assert not is_wanted()
+    due[other.upkeep] = 0
+    assert not is_wanted()
+    assert len(looks) == 2
+    monkeypatch.setattr(background, "_LOOK_SECONDS", 0.0)
+    is_wanted = background._Wanted(work._due)
+    assert is_wanted()
+    due.clear()
+    assert is_wanted()  # until the merge has ended
+    assert not background._Wanted(work._due)()

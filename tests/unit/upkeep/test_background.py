@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from index.upkeep import background
-from index.upkeep.background import Background, _Worker
+from index.upkeep.background import _LATER, Background, _Worker
 from index.upkeep.upkeep import Upkeep
 from tests.conftest import OpenCollection
 from tests.points import config_of
@@ -31,7 +31,7 @@ class SetTooLate(threading.Event):
 
 
 def test_a_worker_asked_to_stop_before_it_looks_does_not_sleep_for_good() -> None:
-    worker = _Worker("test", SetTooLate(lambda: worker.woken.set()), lambda: None)
+    worker = _Worker("test", SetTooLate(lambda: worker.woken.set()), lambda: None, _LATER)
     worker.start()
     worker.join(MINUTE)
     assert not worker.is_alive()
@@ -48,7 +48,7 @@ def test_a_worker_goes_on_after_a_look_that_failed(monkeypatch: pytest.MonkeyPat
         stopped.set()
         return 0.0
 
-    worker = _Worker("test", stopped, look)
+    worker = _Worker("test", stopped, look, _LATER)
     worker.start()
     worker.join(MINUTE)
     assert len(looks) == 2
@@ -62,7 +62,7 @@ def test_a_worker_outlives_a_wait_that_no_clock_can_hold(seconds: float) -> None
         looks.release()
         return seconds
 
-    worker = _Worker("test", stopped, look)
+    worker = _Worker("test", stopped, look, _LATER)
     worker.start()
     for _ in range(2):
         assert looks.acquire(timeout=MINUTE)

@@ -447,7 +447,7 @@ class Collection(Versioning):
 
     def met_damage(self, text: str) -> None:
         """Let ``state`` tell of damage that a read met, until the collection is opened again."""
-        self.upkeep.met(text)
+        self.upkeep.attempts.met(text)
 
     @property
     def refuses_writes(self) -> str | None:

@@ -103,9 +103,9 @@ class Background:
                 if delay == 0:
                     work(upkeep)
                     delay = delay_of(upkeep)
-                upkeep.succeeded(kind, _ANY)
+                upkeep.attempts.succeeded(kind, _ANY)
             except Exception as error:  # one collection must not stop the work of the others
-                upkeep.failed(kind, _ANY, repr(error))
+                upkeep.attempts.failed(kind, _ANY, repr(error))
             if delay is not None:
                 nearest = delay if nearest is None else min(nearest, delay)
         return nearest

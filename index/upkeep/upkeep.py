@@ -10,7 +10,6 @@ time, each in one thread at most.
 from __future__ import annotations
 
 import logging
-import math
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -18,9 +17,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
 
-from index.errors import NoRoom, PalimpsestError, StorageError, StorageFull, SyncFailed
+from index.errors import NoRoom, PalimpsestError, StorageError, SyncFailed
 from index.storage.checkpoints import Checkpoints
 from index.storage.files import remove_folder
+from index.upkeep.attempts import Attempts
 from index.upkeep.backlog import LEAST_ROWS, Backlog, firm_threads, first_rate
 from index.upkeep.pacing import Pacing, SealRate
 from index.upkeep.payload_indexing import PayloadIndexing
@@ -37,7 +37,6 @@ from index.write.writer import Writer
 _COUNT_SECONDS = 30.0  # between looks at what searches were counted
 _BUSY_SECONDS = 1.0  # until it is asked again whether fits are under way
 _SUM_SECONDS = 0.5  # of giving rows their checksums, before other work has its turn
-_RETRY_SECONDS = 10.0  # after a failure, a full disk for example
 _MERGE_SECONDS = 30.0  # since the last seal, until full segments are merged
 _REST_SECONDS, _LONGEST_REST = 0.05, 60.0  # between two looks, and in all
 _RESTS_FROM = 1.5  # pressure
@@ -68,14 +67,6 @@ class Versions:
         self.fitting.fit_again()
 
 
-@dataclass(frozen=True, slots=True)
-class _Failure:
-    text: str
-    retry_at: float
-    put_off: bool = False  # nothing is wrong but that there was no memory
-    full: bool = False  # the disk is
-
-
 class Upkeep:
     """What is due, what runs, and what failed last, of one collection."""
 
@@ -94,6 +85,7 @@ class Upkeep:
         self._versions = versions
         self._has_room = has_room
         self._stopped = threading.Event()
+        self.attempts = Attempts(writer, self._stopped.is_set)
         self._checkpoints = Checkpoints(writer.store.path)
         self._threads = threads
         self._probing = Probing(writer, self._stopped.is_set)
@@ -103,10 +95,8 @@ class Upkeep:
         self._sealed_at = time.monotonic()
         sizes = [one.size for one in writer.config.dense.values()]
         self.pacing = Pacing(self._backlog, SealRate(first_rate(max(sizes, default=1))))
-        self._running: dict[str, tuple[str, int]] = {}  # by kind: text, rows of segments inside
         self._seen_seq = writer.view.seq
         self._quiet_since = time.monotonic()
-        self._failures: dict[tuple[str, str], _Failure] = {}  # by kind and vector name
 
     def stop(self) -> None:
         """End running work soon; nothing is lost by it."""
@@ -116,54 +106,17 @@ class Upkeep:
     def forget(self, name: str) -> None:
         """Forget the failures of a vector name that was dropped."""
         for kind in ("seal", "compact", "merge"):
-            self.succeeded(kind, name)
+            self.attempts.succeeded(kind, name)
 
     @property
     def last_error(self) -> str | None:
         """The text of the last failure of what has not succeeded since."""
-        return self._last(put_off=False)
+        return self.attempts.last(put_off=False)
 
     @property
     def put_off(self) -> str | None:
         """The text of what was last put off for want of memory, and not carried out since."""
-        return self._last(put_off=True)
-
-    def _last(self, *, put_off: bool) -> str | None:
-        known = {*self._writer.view.vectors, "", "\0"}  # a version may have another name by now
-        failures = self._failures.copy().items()
-        texts = [
-            one.text for (_, name), one in failures if name in known and one.put_off is put_off
-        ]
-        return texts[-1] if texts else None
-
-    def failed(self, kind: str, name: str, text: str, *, full: bool = False) -> None:
-        """Record a failure, by a disk that is full or not, and log it unless it was the last."""
-        if self._record(kind, name, text, put_off=False, full=full):
-            _log.error("Background work failed, it is tried again: %s", text)
-
-    def delayed(self, kind: str, name: str, text: str) -> None:
-        """Record what was put off for want of memory, and log it when it was not before."""
-        if self._record(kind, name, text, put_off=True):
-            _log.warning("Background work waits: %s", text)
-
-    def _record(
-        self, kind: str, name: str, text: str, *, put_off: bool, full: bool = False
-    ) -> bool:
-        """Keep a failure in the place of the last of its kind; return whether it is news."""
-        before = self._failures.pop((kind, name), None)
-        retry_at = time.monotonic() + _RETRY_SECONDS
-        self._failures[kind, name] = _Failure(text, retry_at, put_off, full)
-        return (
-            before is None or before.put_off is not put_off or not (put_off or before.text == text)
-        )
-
-    def met(self, damage: str) -> None:
-        """Record damage that a read met: it stays until the collection is opened again."""
-        self._failures["read", ""] = _Failure(damage, math.inf)
-
-    def succeeded(self, kind: str, name: str) -> None:
-        """Forget the failure there was."""
-        self._failures.pop((kind, name), None)
+        return self.attempts.last(put_off=True)
 
     # What waits.
 
@@ -176,8 +129,7 @@ class Upkeep:
             if len(vectors.sealed) >= maintenance.tier_factor:
                 segments = max(segments, excess(vectors.sealed, maintenance))
         what = ("seal", "compact") if segments >= _EXCESS else ("seal",)
-        failures = self._failures.copy().items()
-        failed = next((one for (kind, _), one in failures if kind in what), None)
+        failed = self.attempts.failure_of(*what)
         if self._stopped.is_set() or self._writer.refuses is not None:
             rows = segments = 0  # writes fail, or are about to, and say why
         if failed is not None and failed.full:
@@ -221,7 +173,7 @@ class Upkeep:
         due = self._quiet_since + maintenance.quiet_seconds
         if any(len(g) > 1 or g[-1].n >= maintenance.seal_rows for g in worth.values()):
             due = now
-        return max(0.0, due - now, self._retry_delay("seal", list(worth)))
+        return max(0.0, due - now, self.attempts.retry_delay("seal", list(worth)))
 
     def merge_delay(self) -> float | None:
         """Return in how many seconds full segments are to be merged, 0 for now; None for never."""
@@ -229,43 +181,45 @@ class Upkeep:
         if not names or self._is_to_wait():
             return None
         quiet = self._sealed_at + _MERGE_SECONDS - time.monotonic()
-        return max(0.0, quiet, self._retry_delay("merge", names))
+        return max(0.0, quiet, self.attempts.retry_delay("merge", names))
 
     def compact_delay(self) -> float | None:
         """Return in how many seconds a compaction is due, 0 for now; None when none is."""
         names = list(self._to_compact())
         if self._stopped.is_set():
             return None
-        delays = [self._retry_delay("compact", names)] if names else []
+        delays = [self.attempts.retry_delay("compact", names)] if names else []
         if self._is_in_doubt():
-            delays.append(self._retry_delay("store", [""]))
+            delays.append(self.attempts.retry_delay("store", [""]))
         if not self._writer.store.summed.complete:
-            delays.append(self._retry_delay("sum", [""]))
+            delays.append(self.attempts.retry_delay("sum", [""]))
         if self._fields.is_due():
-            delays.append(self._retry_delay("save", [""]))
+            delays.append(self.attempts.retry_delay("save", [""]))
         if self._probing.is_due():
-            delays.append(self._retry_delay("probe", [""]))
+            delays.append(self.attempts.retry_delay("probe", [""]))
         if self._versions.is_due():
-            delays.append(self._retry_delay("fit", [""]))
+            delays.append(self.attempts.retry_delay("fit", [""]))
         elif self._writer.view.bridges:
             delays.append(_COUNT_SECONDS)  # searches are counted without waking anyone
         return min(delays, default=None)
 
     def _is_in_doubt(self) -> bool:
         """Tell whether writes may fail: the last one did, or an attempt, which is shown."""
-        return self._writer.store.trouble is not None or ("store", "") in self._failures
+        return (
+            self._writer.store.trouble is not None or self.attempts.failure_of("store") is not None
+        )
 
     def trim_delay(self) -> float | None:
         """Return in how many seconds the log is to be emptied, 0 for now; None if it is empty."""
         if self._stopped.is_set():
             return None
-        if ("checkpoint", "") in self._failures:
-            return self._retry_delay("checkpoint", [""])
+        if self.attempts.failure_of("checkpoint") is not None:
+            return self.attempts.retry_delay("checkpoint", [""])
         return self._checkpoints.trim_delay(self._quiet_since)
 
     def trim(self) -> None:
         """Empty the log of an idle collection."""
-        with _Attempt(self, "checkpoint", "", "moving the log into the store", 0):
+        with self.attempts.attempt("checkpoint", "", "moving the log into the store", 0):
             self._checkpoints.trim()
 
     def improve_delay(self) -> float | None:
@@ -276,19 +230,22 @@ class Upkeep:
         if self._stopped.is_set():
             return None
         ids_are_due = self._writer.store.ids.is_due
-        delays = [self._retry_delay("ids", [""]) if ids_are_due else None, self._dearer_delay()]
+        delays = [
+            self.attempts.retry_delay("ids", [""]) if ids_are_due else None,
+            self._dearer_delay(),
+        ]
         return min((one for one in delays if one is not None), default=None)
 
     def _dearer_delay(self) -> float | None:
         if self._versions.fitting.improvable() is None:
             return None
         busy = _BUSY_SECONDS if self._versions.fitting.busy else 0
-        return max(self._retry_delay("improve", [""]), busy)
+        return max(self.attempts.retry_delay("improve", [""]), busy)
 
     def improve(self) -> None:
         """Read the index of ids once, and try the dearer kinds of an adapter."""
         ids = self._writer.store.ids
-        if ids.is_due and not self._retry_delay("ids", [""]):
+        if ids.is_due and not self.attempts.retry_delay("ids", [""]):
             self._quietly("ids", "reading the index of ids", lambda: ids.read(self._stopped.is_set))
         if not self._dearer_delay():
             self._quietly(
@@ -302,14 +259,14 @@ class Upkeep:
         except Exception as error:
             if not self._stopped.is_set():
                 what = str(error) if isinstance(error, PalimpsestError) else repr(error)
-                self.failed(kind, "", f"{text}: {what}")
+                self.attempts.failed(kind, "", f"{text}: {what}")
         else:
-            self.succeeded(kind, "")
+            self.attempts.succeeded(kind, "")
 
     def pending(self) -> int:
         """Return the rows that wait for a seal or a compaction, or are inside one."""
         rows = sum(part.live for growing in self._worth_sealing().values() for part in growing)
-        compaction = self._running.get("compact")
+        compaction = self.attempts.running.get("compact")
         if compaction is not None:
             return rows + compaction[1]
         return rows + sum(part.live for parts in self._to_compact().values() for part in parts)
@@ -324,13 +281,7 @@ class Upkeep:
 
     def running(self) -> list[str]:
         """Return a text for each running piece of work."""
-        return [text for text, _ in self._running.copy().values()]
-
-    def _retry_delay(self, kind: str, names: Sequence[str]) -> float:
-        """Return in how many seconds the first of the names may be tried, 0 for now."""
-        now = time.monotonic()
-        failures = (self._failures.get((kind, name)) for name in names)
-        return min(max(0.0, one.retry_at - now) if one else 0.0 for one in failures)
+        return [text for text, _ in self.attempts.running.copy().values()]
 
     def _worth_sealing(self) -> dict[str, tuple[AnyGrowing, ...]]:
         """Return the growing parts of every vector name that has enough rows in them."""
@@ -372,10 +323,10 @@ class Upkeep:
             at_once: also try again what failed moments ago.
         """
         for name, growing in self._worth_sealing().items():
-            if not at_once and self._retry_delay("seal", [name]):
+            if not at_once and self.attempts.retry_delay("seal", [name]):
                 continue
             rows = growing[0].live
-            with _Attempt(self, "seal", name, f"sealing {rows} rows of {name!r}", 0):
+            with self.attempts.attempt("seal", name, f"sealing {rows} rows of {name!r}", 0):
                 self._seal(name)
                 self._checkpoint()
 
@@ -386,9 +337,9 @@ class Upkeep:
         except SyncFailed as error:
             self._writer.store.poison(str(error))
         except StorageError as error:  # the rows are sealed all the same; it is tried again
-            self.failed("checkpoint", "", str(error))
+            self.attempts.failed("checkpoint", "", str(error))
         else:
-            self.succeeded("checkpoint", "")
+            self.attempts.succeeded("checkpoint", "")
 
     def merge(self, is_wanted: Callable[[], bool] = lambda: False) -> None:
         """Merge full segments. No one waits for it: it is not shown as running.
@@ -408,9 +359,11 @@ class Upkeep:
             except Exception as error:
                 if not self._stopped.is_set():
                     what = str(error) if isinstance(error, PalimpsestError) else repr(error)
-                    self.failed("merge", name, f"merging {len(parts)} segments of {name!r}: {what}")
+                    self.attempts.failed(
+                        "merge", name, f"merging {len(parts)} segments of {name!r}: {what}"
+                    )
             else:
-                self.succeeded("merge", name)
+                self.attempts.succeeded("merge", name)
             finally:
                 self._is_wanted = lambda: False
 
@@ -423,26 +376,26 @@ class Upkeep:
         Args:
             at_once: also try again what failed moments ago.
         """
-        if self._is_in_doubt() and not self._retry_delay("store", [""]):
-            with _Attempt(self, "store", "", "trying a write again", 0):
+        if self._is_in_doubt() and not self.attempts.retry_delay("store", [""]):
+            with self.attempts.attempt("store", "", "trying a write again", 0):
                 self._writer.try_store()
-        if not self._writer.store.summed.complete and not self._retry_delay("sum", [""]):
-            with _Attempt(self, "sum", "", "giving rows their checksums", 0):
+        if not self._writer.store.summed.complete and not self.attempts.retry_delay("sum", [""]):
+            with self.attempts.attempt("sum", "", "giving rows their checksums", 0):
                 self._sum_rows()
-        if self._fields.is_due() and (at_once or not self._retry_delay("save", [""])):
-            with _Attempt(self, "save", "", "writing payload indexes", 0):
+        if self._fields.is_due() and (at_once or not self.attempts.retry_delay("save", [""])):
+            with self.attempts.attempt("save", "", "writing payload indexes", 0):
                 self._fields.save()
-        if self._versions.is_due() and (at_once or not self._retry_delay("fit", [""])):
-            with _Attempt(self, "fit", "", "tending versions (adapters, demand)", 0):
+        if self._versions.is_due() and (at_once or not self.attempts.retry_delay("fit", [""])):
+            with self.attempts.attempt("fit", "", "tending versions (adapters, demand)", 0):
                 self._versions.tend()
-        if self._probing.is_due() and (at_once or not self._retry_delay("probe", [""])):
+        if self._probing.is_due() and (at_once or not self.attempts.retry_delay("probe", [""])):
             self._quietly("probe", "probing a segment", self._probing.probe)
         for name, parts in self._to_compact().items():
-            if not at_once and self._retry_delay("compact", [name]):
+            if not at_once and self.attempts.retry_delay("compact", [name]):
                 continue
             rows = sum(part.live for part in parts)
             text = f"compacting {len(parts)} segments, {rows} rows of {name!r}"
-            with _Attempt(self, "compact", name, text, rows):
+            with self.attempts.attempt("compact", name, text, rows):
                 self._compact(name, parts, self._replacing, self._firm)
 
     def _sum_rows(self) -> None:
@@ -500,33 +453,3 @@ class Upkeep:
         if len(vectors.growing) == 1:
             self._writer.publish(frozen(self._writer.view, name))
         return vectors.growing[0]
-
-
-class _Attempt:
-    """Shows work as running; keeps the text of its failure, and has it tried again later."""
-
-    def __init__(self, upkeep: Upkeep, kind: str, name: str, text: str, rows: int) -> None:
-        self._upkeep, self._kind, self._name, self._shown = upkeep, kind, name, (text, rows)
-
-    def __enter__(self) -> None:
-        self._upkeep._running[self._kind] = self._shown
-
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> bool:
-        upkeep = self._upkeep
-        upkeep._running.pop(self._kind, None)  # another thread may have ended its own
-        if error is None:
-            upkeep.succeeded(self._kind, self._name)
-            return False
-        if not isinstance(error, Exception):
-            return False
-        if isinstance(error, SyncFailed):
-            upkeep._writer.store.poison(str(error))
-        if not upkeep._stopped.is_set():
-            what = str(error) if isinstance(error, PalimpsestError) else repr(error)
-            text = f"{self._shown[0]}: {what}"
-            if isinstance(error, NoRoom):
-                upkeep.delayed(self._kind, self._name, text)
-            else:
-                full = isinstance(error, StorageFull)
-                upkeep.failed(self._kind, self._name, text, full=full)
-        return True

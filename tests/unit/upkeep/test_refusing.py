@@ -46,7 +46,7 @@ def let_write(collection: Collection, allowed: bool) -> None:
 def test_a_failing_store_is_red_until_a_write_succeeds(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("index.upkeep.upkeep._RETRY_SECONDS", 0.05)
+    monkeypatch.setattr("index.upkeep.attempts._RETRY_SECONDS", 0.05)
     with Database.open(tmp_path, threads=1) as database:
         failing, well = database.create("failing", CONFIG), database.create("well", CONFIG)
         write(failing)

@@ -588,12 +588,12 @@ def test_work_that_finds_no_memory_is_put_off_and_told(collection_of: OpenCollec
 
 def test_what_fails_is_red_though_other_work_is_put_off(collection_of: OpenCollection) -> None:
     collection = collection_of(settings())
-    collection.upkeep.failed("save", "", "no")
-    collection.upkeep.delayed("seal", "", "put off")
+    collection.upkeep.attempts.failed("save", "", "no")
+    collection.upkeep.attempts.delayed("seal", "", "put off")
     state = collection.state()
     assert (state.last_error, state.put_off) == ("no", "put off")
     assert status_of(state) == "red" and told_of(state) == "no"
-    collection.upkeep.failed("seal", "", "it failed in the end")
+    collection.upkeep.attempts.failed("seal", "", "it failed in the end")
     assert collection.state().put_off is None
 
 

@@ -417,7 +417,7 @@ def test_writes_searches_and_upkeep_beside_changes_of_versions(
 def test_a_failure_of_a_version_that_is_gone_is_not_shown_for_ever(account: Account) -> None:
     account.declare("v2")
     upkeep = account.collection.upkeep
-    upkeep.failed("seal", "@v2", "the disk was full")
+    upkeep.attempts.failed("seal", "@v2", "the disk was full")
     assert upkeep.last_error == "the disk was full"
     account.collection.activate_version("", "v2", force=True)
     assert upkeep.last_error is None

@@ -1,0 +1,120 @@
+"""Work in the background as it is shown: what runs, what failed last, when it is tried again."""
+
+from __future__ import annotations
+
+import logging
+import math
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from index.errors import NoRoom, PalimpsestError, StorageFull, SyncFailed
+from index.write.writer import Writer
+
+_RETRY_SECONDS = 10.0  # after a failure, a full disk for example
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why work failed, and when it is tried again."""
+
+    text: str
+    retry_at: float
+    put_off: bool = False  # nothing is wrong but that there was no memory
+    full: bool = False  # the disk is
+
+
+class Attempts:
+    """What runs and what failed last, of one collection; used by the threads of its upkeep."""
+
+    def __init__(self, writer: Writer, is_stopped: Callable[[], bool]) -> None:
+        self._writer = writer
+        self._is_stopped = is_stopped
+        self._failures: dict[tuple[str, str], Failure] = {}  # by kind and vector name
+        self.running: dict[str, tuple[str, int]] = {}  # by kind: text, rows of segments inside
+
+    def attempt(self, kind: str, name: str, text: str, rows: int) -> Attempt:
+        """Return the context of a piece of work, over ``rows`` of segments."""
+        return Attempt(self, kind, name, text, rows)
+
+    def last(self, *, put_off: bool) -> str | None:
+        """Return the text of the last failure that stands, or of what was put off; None without."""
+        known = {*self._writer.view.vectors, "", "\0"}  # a version may have another name by now
+        failures = self._failures.copy().items()
+        texts = [
+            one.text for (_, name), one in failures if name in known and one.put_off is put_off
+        ]
+        return texts[-1] if texts else None
+
+    def failure_of(self, *kinds: str) -> Failure | None:
+        """Return the first failure of work of some kinds that stands."""
+        failures = self._failures.copy().items()
+        return next((one for (kind, _), one in failures if kind in kinds), None)
+
+    def failed(self, kind: str, name: str, text: str, *, full: bool = False) -> None:
+        """Record a failure, by a disk that is full or not, and log it unless it was the last."""
+        if self._record(kind, name, text, put_off=False, full=full):
+            _log.error("Background work failed, it is tried again: %s", text)
+
+    def delayed(self, kind: str, name: str, text: str) -> None:
+        """Record what was put off for want of memory, and log it when it was not before."""
+        if self._record(kind, name, text, put_off=True):
+            _log.warning("Background work waits: %s", text)
+
+    def _record(
+        self, kind: str, name: str, text: str, *, put_off: bool, full: bool = False
+    ) -> bool:
+        """Keep a failure in the place of the last of its kind; return whether it is news."""
+        before = self._failures.pop((kind, name), None)
+        retry_at = time.monotonic() + _RETRY_SECONDS
+        self._failures[kind, name] = Failure(text, retry_at, put_off, full)
+        return (
+            before is None or before.put_off is not put_off or not (put_off or before.text == text)
+        )
+
+    def met(self, damage: str) -> None:
+        """Record damage that a read met: it stays until the collection is opened again."""
+        self._failures["read", ""] = Failure(damage, math.inf)
+
+    def succeeded(self, kind: str, name: str) -> None:
+        """Forget the failure there was."""
+        self._failures.pop((kind, name), None)
+
+    def retry_delay(self, kind: str, names: Sequence[str]) -> float:
+        """Return in how many seconds the first of the names may be tried, 0 for now."""
+        now = time.monotonic()
+        failures = (self._failures.get((kind, name)) for name in names)
+        return min(max(0.0, one.retry_at - now) if one else 0.0 for one in failures)
+
+    def ended(self, kind: str, name: str, text: str, error: BaseException | None) -> bool:
+        """Keep how a piece of work ended; return whether its error is dealt with by that."""
+        self.running.pop(kind, None)  # another thread may have ended its own
+        if error is None:
+            self.succeeded(kind, name)
+            return False
+        if not isinstance(error, Exception):
+            return False
+        if isinstance(error, SyncFailed):
+            self._writer.store.poison(str(error))
+        if not self._is_stopped():
+            what = str(error) if isinstance(error, PalimpsestError) else repr(error)
+            if isinstance(error, NoRoom):
+                self.delayed(kind, name, f"{text}: {what}")
+            else:
+                self.failed(kind, name, f"{text}: {what}", full=isinstance(error, StorageFull))
+        return True
+
+
+class Attempt:
+    """Shows work as running; keeps the text of its failure, and has it tried again later."""
+
+    def __init__(self, attempts: Attempts, kind: str, name: str, text: str, rows: int) -> None:
+        self._attempts, self._kind, self._name = attempts, kind, name
+        self._shown = text, rows
+
+    def __enter__(self) -> None:
+        self._attempts.running[self._kind] = self._shown
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> bool:
+        return self._attempts.ended(self._kind, self._name, self._shown[0], error)

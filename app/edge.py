@@ -22,7 +22,7 @@ from app.envelope import failure, success
 from app.errors import describe
 from app.knobs import read_knobs
 from app.points import PREFIX, Endpoint, Found, PointRoutes
-from app.routes.query import query_now
+from app.routes.in_event_loop import query_now
 from app.warnings import Warnings
 from app.wire.bodies import Disconnected, read_body, replay
 from app.wire.compression import PACKED, accepts_gzip, compress

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from app.context import Call
 from app.envelope import Explained
-from app.routes.query import Decode, DecodeBatch, ask, ask_batch, ask_groups
+from app.routes.in_event_loop import Decode
+from app.routes.query import DecodeBatch, ask, ask_batch, ask_groups
 from app.schemas.hits import GroupsReply, ScoredPoint, ScoredPoints
 from app.schemas.legacy import (
     decode_discover,

@@ -1,37 +1,30 @@
 """Queries of one collection: plain searches, trees, batches and groups of them.
 
-A search that the engine expects to be short runs in the event loop: handing it to a thread and back
-costs about as much as the search itself. Trees run beside it.
+Whether one runs in the event loop is decided in ``in_event_loop``.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from time import perf_counter
 from typing import TypeAlias
 
-import msgspec
-import numpy as np
-
 from app.access.rights import Access, Level
 from app.context import Call, Context
 from app.envelope import Explained
-from app.errors import Refusal
+from app.routes.in_event_loop import INLINE_SECONDS, Decode, bridging, seconds_of, try_now
 from app.routes.readings import repeated
 from app.schemas.explanations import explain, warn_of_reach
 from app.schemas.hits import GroupsReply, PointGroup, ScoredPoints, to_hits, to_points
 from app.schemas.ids import id_of_group
 from app.schemas.parameters import parse_parameters
-from app.schemas.query import Asked, Query, Tree, decode_queries, decode_query
+from app.schemas.query import Asked, Query, decode_queries, decode_query
 from app.schemas.records import RecordReply, to_reply
 from app.schemas.searches import GroupsBody, QueryBatchBody, QueryBody, WithLookupBody
 from app.schemas.selectors import PayloadSelector, select_vectors
 from app.schemas.trees import Grouped, decode_groups
-from app.strict import strict_of
 from app.strict_queries import Request, charge_lookup, check_queries
-from app.warnings import Warnings
 from app.work.replies import wanted_of
 from index import (
     BridgeMode,
@@ -39,17 +32,11 @@ from index import (
     CollectionConfig,
     Group,
     GroupRequest,
-    NotYetApplied,
-    SearchRequest,
     SearchStats,
     answer,
     answer_groups,
-    at_once,
 )
 
-INLINE_SECONDS = 0.001  # expected; above it a search runs beside the event loop
-
-Decode: TypeAlias = Callable[[bytes, CollectionConfig], Asked]
 DecodeBatch: TypeAlias = Callable[[bytes, CollectionConfig], list[Asked]]
 DecodeGroups: TypeAlias = Callable[[bytes], Grouped]
 
@@ -74,7 +61,7 @@ async def ask(call: Call, kind: type, decode: Decode) -> ScoredPoints | Explaine
     timeout = parse_parameters(call.query_string).timeout
     knobs = call.knobs
     if call.has_small_body and not knobs.explain:
-        found = _try_now(call, decode)
+        found = try_now(call, decode)
         if found is not None:
             return found
 
@@ -102,68 +89,6 @@ async def _explained(
     return Explained(found, told)
 
 
-def _try_now(call: Call, decode: Decode) -> ScoredPoints | None:
-    """Return the answer to a short query, None for any other and for one that cannot be read."""
-    try:
-        return answer_now(
-            call.context, call.collection, call.body, decode, call.warnings, call.knobs.bridge
-        )
-    except (msgspec.ValidationError, Refusal):
-        return None  # read again, with what is left out of a body left out
-
-
-def query_now(
-    context: Context, collection: Collection, body: bytes, warnings: Warnings
-) -> ScoredPoints | None:
-    """Return the answer to a body of ``query`` as ``answer_now`` does."""
-    return answer_now(context, collection, body, decode_query, warnings)
-
-
-def answer_now(
-    context: Context,
-    collection: Collection,
-    body: bytes,
-    decode: Decode,
-    warnings: Warnings,
-    bridge: BridgeMode = "on",
-) -> ScoredPoints | None:
-    """Return the answer to a query that is expected to be short, None for any other.
-
-    ``warnings`` takes what is to be said of the answer; it is only added to when there is one.
-    """
-    if strict_of(collection, context.rates) is not None or len(body) >= context.short_body:
-        return None
-    asked = decode(body, collection.config)
-    if isinstance(asked, Tree):
-        return None
-    request = _bridging(asked.request, bridge)
-    if collection.cost(request) > INLINE_SECONDS:
-        return None
-    started = perf_counter()
-    if _reads_store(request):
-        try:
-            with at_once():
-                result = collection.search(request)
-        except NotYetApplied:
-            return None
-    else:
-        result = collection.search(request)
-    context.metrics.search(result.stats, perf_counter() - started, collection)
-    warn_of_reach(warnings, collection, result.stats)
-    return to_points(result, asked.select, request.with_vectors, asked.similarity)
-
-
-def _bridging(request: SearchRequest, bridge: BridgeMode) -> SearchRequest:
-    return request if bridge == "on" else request._replace(bridge=bridge)
-
-
-def _reads_store(request: SearchRequest) -> bool:
-    """Tell whether a search may have to wait for a write that is being applied."""
-    attaches = bool(request.with_payload or request.with_vectors)
-    by_id = not isinstance(request.query, np.ndarray)
-    return attaches or by_id or request.filter is not None
-
-
 async def ask_batch(call: Call, kind: type, decode: DecodeBatch) -> list[ScoredPoints] | Explained:
     """Answer several queries, whose body is of a kind that ``decode`` reads."""
     timeout = parse_parameters(call.query_string).timeout
@@ -178,7 +103,7 @@ async def ask_batch(call: Call, kind: type, decode: DecodeBatch) -> list[ScoredP
         with _room(call, *(each.request for each in asked)):
             return _run_batch(call.context, call.access, call.collection, asked, call.knobs.bridge)
 
-    short = _cost(call.collection, asked, call.knobs.bridge) <= INLINE_SECONDS
+    short = seconds_of(call.collection, asked, call.knobs.bridge) <= INLINE_SECONDS
     replies = await call.run(search, short=short, timeout=timeout)
     for stats, _ in replies:
         call.context.metrics.search(stats, sum(stats.seconds.values()), call.collection)
@@ -188,17 +113,6 @@ async def ask_batch(call: Call, kind: type, decode: DecodeBatch) -> list[ScoredP
         each = [await _explained(call, points, stats, timeout) for stats, points in replies]
         return Explained(found, [one.explain for one in each])
     return found
-
-
-def _cost(collection: Collection, asked: Sequence[Asked], bridge: BridgeMode) -> float:
-    """Return roughly how many seconds a batch will take."""
-    if any(isinstance(each, Tree) for each in asked):
-        return math.inf
-    return sum(
-        collection.cost(_bridging(each.request, bridge))
-        for each in asked
-        if isinstance(each, Query)
-    )
 
 
 async def ask_groups(call: Call, kind: type, decode: DecodeGroups) -> GroupsReply | Explained:
@@ -243,7 +157,7 @@ def _run(
 ) -> tuple[SearchStats, ScoredPoints]:
     vectors = asked.request.with_vectors
     if isinstance(asked, Query):
-        result = collection.search(_bridging(asked.request, bridge))
+        result = collection.search(bridging(asked.request, bridge))
         return result.stats, to_points(result, asked.select, vectors, asked.similarity)
     request = asked.request
     readings, found = repeated(
@@ -264,7 +178,7 @@ def _run_batch(
     asked: Sequence[Asked],
     bridge: BridgeMode,
 ) -> list[tuple[SearchStats, ScoredPoints]]:
-    plain = [_bridging(each.request, bridge) for each in asked if isinstance(each, Query)]
+    plain = [bridging(each.request, bridge) for each in asked if isinstance(each, Query)]
     results = iter(collection.search_batch(plain))
     replies = []
     for each in asked:

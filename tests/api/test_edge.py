@@ -20,7 +20,7 @@ from app.context import INLINE_BODY, Call
 from app.edge import Edge
 from app.main import create_app
 from app.protocol import QueryProtocol
-from app.routes import points, query, updates
+from app.routes import in_event_loop, points, query, updates
 from app.schemas import query as bodies
 from app.schemas.query import decode_query
 from app.settings import Settings
@@ -157,7 +157,7 @@ def test_the_short_way_keeps_the_body_limit(tmp_path: Path) -> None:
 
 def test_large_answers_are_gathered_beside_the_event_loop(edge: Edge, opened: Collection) -> None:
     def now(body: bytes) -> Any:
-        return query.query_now(edge.context, opened, body, Warnings())
+        return in_event_loop.query_now(edge.context, opened, body, Warnings())
 
     assert now(b'{"query":[1,2,3],"with_payload":true}') is not None
     assert now(b'{"query":[1,2,3],"limit":8000,"with_payload":true}') is None

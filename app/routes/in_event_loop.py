@@ -1,0 +1,108 @@
+"""Decides whether a search runs in the event loop, and runs it there.
+
+A search that the engine expects to be short does: handing it to a thread and back costs about as
+much as the search itself. Trees run beside it, and whatever would have to wait.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from time import perf_counter
+from typing import TypeAlias
+
+import msgspec
+import numpy as np
+
+from app.context import Call, Context
+from app.errors import Refusal
+from app.schemas.explanations import warn_of_reach
+from app.schemas.hits import ScoredPoints, to_points
+from app.schemas.query import Asked, Query, Tree, decode_query
+from app.strict import strict_of
+from app.warnings import Warnings
+from index import (
+    BridgeMode,
+    Collection,
+    CollectionConfig,
+    NotYetApplied,
+    SearchRequest,
+    at_once,
+)
+
+INLINE_SECONDS = 0.001  # expected; above it a search runs beside the event loop
+
+
+Decode: TypeAlias = Callable[[bytes, CollectionConfig], Asked]
+
+
+def try_now(call: Call, decode: Decode) -> ScoredPoints | None:
+    """Return the answer to a short query, None for any other and for one that cannot be read."""
+    try:
+        return answer_now(
+            call.context, call.collection, call.body, decode, call.warnings, call.knobs.bridge
+        )
+    except (msgspec.ValidationError, Refusal):
+        return None  # read again, with what is left out of a body left out
+
+
+def query_now(
+    context: Context, collection: Collection, body: bytes, warnings: Warnings
+) -> ScoredPoints | None:
+    """Return the answer to a body of ``query`` as ``answer_now`` does."""
+    return answer_now(context, collection, body, decode_query, warnings)
+
+
+def answer_now(
+    context: Context,
+    collection: Collection,
+    body: bytes,
+    decode: Decode,
+    warnings: Warnings,
+    bridge: BridgeMode = "on",
+) -> ScoredPoints | None:
+    """Return the answer to a query that is expected to be short, None for any other.
+
+    ``warnings`` takes what is to be said of the answer; it is only added to when there is one.
+    """
+    if strict_of(collection, context.rates) is not None or len(body) >= context.short_body:
+        return None
+    asked = decode(body, collection.config)
+    if isinstance(asked, Tree):
+        return None
+    request = bridging(asked.request, bridge)
+    if collection.cost(request) > INLINE_SECONDS:
+        return None
+    started = perf_counter()
+    if _reads_store(request):
+        try:
+            with at_once():
+                result = collection.search(request)
+        except NotYetApplied:
+            return None
+    else:
+        result = collection.search(request)
+    context.metrics.search(result.stats, perf_counter() - started, collection)
+    warn_of_reach(warnings, collection, result.stats)
+    return to_points(result, asked.select, request.with_vectors, asked.similarity)
+
+
+def bridging(request: SearchRequest, bridge: BridgeMode) -> SearchRequest:
+    """Return the request with the mode that its caller asks for."""
+    return request if bridge == "on" else request._replace(bridge=bridge)
+
+
+def _reads_store(request: SearchRequest) -> bool:
+    """Tell whether a search may have to wait for a write that is being applied."""
+    attaches = bool(request.with_payload or request.with_vectors)
+    by_id = not isinstance(request.query, np.ndarray)
+    return attaches or by_id or request.filter is not None
+
+
+def seconds_of(collection: Collection, asked: Sequence[Asked], bridge: BridgeMode) -> float:
+    """Return roughly how many seconds a batch will take."""
+    if any(isinstance(each, Tree) for each in asked):
+        return math.inf
+    return sum(
+        collection.cost(bridging(each.request, bridge)) for each in asked if isinstance(each, Query)
+    )

@@ -47,8 +47,9 @@ from index.view.view import View
 from index.write.batch import Upsert, VectorUpdate
 from index.write.changes import apply
 from index.write.numbering import Numbering
+from index.write.payload_following import follow
 from index.write.requests import Write, filter_of, frees, part_of, size_of, whose_of
-from index.write.writes import CommitGroup, PayloadChanges
+from index.write.writes import CommitGroup
 
 Answer = TypeVar("Answer")
 # a write's seq, or why it failed alone
@@ -57,7 +58,6 @@ Outcome: TypeAlias = int | DamagedPoint | InvalidInput | PointNotFound
 GROUP_POINTS = 8_192  # points in one transaction, so that a waiting request is not kept long
 _PARTS = 4  # that a delete is cut into when a full disk has no room for it, and each of these again
 _LEAST_PART = 64  # points that are not cut any further
-_FOLLOWED = 256  # points indexed while filters wait
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -339,7 +339,7 @@ class Writer:
         self._position = group.position
         self._numbering.commit(draft)
         try:
-            self._follow(group.payloads)
+            self.touched += follow(self.indexes, group.payloads)
             self.view = apply(self.view, changes)
         except BaseException as error:
             # Stored but not searchable: any answer now would be wrong. Reopening applies it.
@@ -356,15 +356,6 @@ class Writer:
             ids = frozenset(map(id_of_key, write.keys))
             condition = Filter(must=(HasId(ids), condition))
         return self._select(condition)
-
-    def _follow(self, changes: Sequence[PayloadChanges]) -> None:
-        for one in changes:
-            self.touched += len(one.numbers)
-            if one.unknown:
-                self.indexes.discard(BitMap(one.unknown))
-            for start in range(0, len(one.numbers), _FOLLOWED):
-                some = slice(start, start + _FOLLOWED)
-                self.indexes.replace(one.numbers[some], one.before[some], one.after[some])
 
     def _refuse(self, error: BaseException) -> None:
         with self._lock:

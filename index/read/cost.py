@@ -103,7 +103,7 @@ def _plan_seconds(vectors: VectorView, config: VectorConfig, plan: SearchPlan) -
     per_row = 0.0
     for part in vectors.sealed:
         assert isinstance(part.segment, Sealed)
-        searcher, tried = part.segment.searcher, plan.at(part.segment.effort)
+        searcher, tried = part.segment.searcher, plan.at(part.segment.effort, part.segment.n)
         if is_walked(searcher, part.n, tried):
             per_row += min(part.n, tried.ef * _SCORED_PER_EF) * _PER_VISIT
             per_row += min(part.n, tried.ef if tried.surely else tried.rescored) * _PER_FLOAT

@@ -63,7 +63,7 @@ def search_parts(
         if part.live:
             assert isinstance(part.segment, Sealed)
             scaling = None if scaling_of is None else scaling_of(part)
-            tried = plan.at(part.segment.effort)
+            tried = plan.at(part.segment.effort, part.segment.n)
             stats.note(part.segment.decision)
             stats.unheeded += plan.falls_short(part.segment.effort)
             stats.scanned += tried.exact and not plan.exact

@@ -30,6 +30,9 @@ _PAGED = 8
 _KEPT, _KEPT_FEW = 4, 256  # candidates of a scan per unit of a caller's ef
 _STEP = 4  # from one effort of later pages to the next
 
+# Times ef in segments of more rows: of 600,000 texts and noisy copies, .972 of the ten nearest are
+# found by an ef of 128 and .994 by one of 192, while the 48,000 texts alone have .993 by 128.
+_LARGE, _GROWTH = 131_072, 0.3
 
 class SearchRequest(NamedTuple):
     """What a caller asks; None means "the default", resolved once by ``resolve``.
@@ -88,19 +91,20 @@ class SearchPlan(NamedTuple):
         """How long lists are that are merged by what they hold: the same for all pages."""
         return max(self.ef, self.fetch) if self.surely else self.fetch
 
-    def at(self, effort: Effort) -> SearchPlan:
-        """Return the plan for a segment whose searches are to try so hard.
+    def at(self, effort: Effort, rows: int) -> SearchPlan:
+        """Return the plan for a segment of so many rows whose searches are to try so hard.
 
         A caller's own ef is the whole effort, and stays it; so do codes alone where originals are
         not to be looked at.
         """
-        if effort == PLANNED or self.instead:
+        large = max(1.0, (rows / _LARGE) ** _GROWTH)
+        if self.instead or (effort == PLANNED and large == 1):
             return self
         if effort.scan:
             return self._replace(exact=True) if self.rescored else self._replace(scanned=MAX_POINTS)
         rescored = int(effort.rescoring * self.rescored)
         kept = int(effort.rescoring * self.kept)
-        ef = min(max(int(effort.ef * self.ef), rescored), MAX_EF)
+        ef = min(max(int(large * effort.ef * self.ef), rescored), MAX_EF)
         scanned = self.scanned if ef == self.ef else max(self.scanned, SCANNED_PER_EF_WIDE * ef)
         return self._replace(ef=ef, rescored=min(rescored, ef), kept=kept, scanned=scanned)
 

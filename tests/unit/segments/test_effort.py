@@ -19,11 +19,23 @@ from tests.points import batch_of, config_of
 
 def test_an_effort_multiplies_what_a_plan_says() -> None:
     plan = resolve(SearchRequest(np.zeros(8, np.float32)), VectorConfig(8, Distance.COSINE))
-    assert plan.at(Effort()) is plan
-    harder = plan.at(Effort(ef=2.0, rescoring=3.0))
+    assert plan.at(Effort(), 131_072) is plan
+    harder = plan.at(Effort(ef=2.0, rescoring=3.0), 1_000)
     assert (harder.ef, harder.rescored, harder.exact) == (2 * plan.ef, 3 * plan.rescored, False)
-    assert plan.at(Effort(scan=True)).exact
-    assert plan.at(Effort(rescoring=100.0)).ef == 100 * plan.rescored
+    assert plan.at(Effort(scan=True), 1_000).exact
+    assert plan.at(Effort(rescoring=100.0), 1_000).ef == 100 * plan.rescored
+
+
+def test_a_large_segment_is_walked_more_widely_unless_a_caller_says_how() -> None:
+    query, space = np.zeros(8, np.float32), VectorConfig(8, Distance.COSINE)
+    plan = resolve(SearchRequest(query), space)
+    widths = [plan.at(Effort(), rows).ef for rows in (1_000, 131_072, 600_000, 10**7)]
+    assert widths[0] == widths[1] == plan.ef
+    assert widths[2] >= 1.5 * plan.ef
+    assert widths[3] >= 3 * plan.ef
+    assert plan.at(Effort(2), 600_000).ef >= 2 * widths[2] - 1
+    own = resolve(SearchRequest(query, ef=64), space)
+    assert own.at(Effort(), 10**7) is own
 
 
 def test_an_effort_outlives_its_description() -> None:

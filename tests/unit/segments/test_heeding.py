@@ -68,7 +68,7 @@ def test_an_ef_falls_short_of_what_a_segment_needs(
 ) -> None:
     plan = resolve(SearchRequest(ROWS[0], ef=ef), SPACE)
     assert plan.falls_short(effort) is (short and effort != PLANNED)
-    assert ef is None or plan.at(effort) is plan
+    assert ef is None or plan.at(effort, len(ROWS)) is plan
 
 
 def test_a_reply_warns_of_an_ef_that_falls_short(collection_of: OpenCollection) -> None:

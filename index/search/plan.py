@@ -34,6 +34,7 @@ _STEP = 4  # from one effort of later pages to the next
 # found by an ef of 128 and .994 by one of 192, while the 48,000 texts alone have .993 by 128.
 _LARGE, _GROWTH = 131_072, 0.3
 
+
 class SearchRequest(NamedTuple):
     """What a caller asks; None means "the default", resolved once by ``resolve``.
 

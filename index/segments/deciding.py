@@ -18,10 +18,12 @@ from index.segments.probe import Exact, Find, ProbeSample, Recall
 # What is demanded and tried; a segment that fell short under an earlier number is tried again.
 RULE = 1
 WANTED = 0.98  # mean recall@10
+_SLACK = 0.5  # standard errors
 WORST_WANTED = 0.5  # of the worst twentieth of the queries
 MORE_BITS = 4
 BITS = (1, 2, 4, 8)
-_WALKS = (Effort(2), Effort(4), Effort(4, 4))
+WIDER = Effort(2)
+_WALKS = (WIDER, Effort(4), Effort(4, 4))
 _DEEPEST = Effort(8, 8)
 _RESCORED = (Effort(1, 4), Effort(1, 16))  # where nothing is walked
 _SCAN = Effort(scan=True)
@@ -124,6 +126,13 @@ def decide(sample: ProbeSample, means: Means) -> Decided:
     return Decided(best.effort, best.bits, probed)
 
 
+def widened(decided: Decided, recall: Recall) -> Decided:
+    """Return it with searches of twice as many candidates, which find so much."""
+    named: Decision = "ef" if decided.probed.decision == "planned" else decided.probed.decision
+    probed = decided.probed._replace(decision=named, recall=recall)
+    return decided._replace(effort=WIDER, probed=probed)
+
+
 def measured(sample: ProbeSample, find: Find, fixed: bool) -> Probed:
     """Return what a probe finds of a segment that is searched as it is: planned, or short."""
     recall, enough = holds(sample, find)
@@ -136,13 +145,13 @@ def holds(sample: ProbeSample, find: Find) -> tuple[Recall, bool]:
 
     Rows and mixtures, moved rows and recent queries are judged apart, so that none hides behind
     another: rows have links of their own and are found best. Of the others, which are few, the
-    mean may be one standard error off: one in twenty samples of queries that find 0.99 would fail
-    else, and double the cost of searches that need no more.
+    mean may be half a standard error off: a few samples of queries that find 0.99 would fail else,
+    and double the cost of searches that need no more.
     """
     each = sample.recalls(find)
     rows, moved, users = sample.split(each)
     enough = _is_enough(rows, WANTED) and all(
-        _is_enough(few, WANTED - _standard_error(few)) for few in (moved, users)
+        _is_enough(few, WANTED - _SLACK * _standard_error(few)) for few in (moved, users)
     )
     return Recall.of(each), enough
 

@@ -20,15 +20,15 @@ from index.config.vectors import VectorConfig
 from index.encoding.normalise import Lengths, rounded
 from index.encoding.planes import Encoder
 from index.segments.dead import Dead
-from index.segments.deciding import Decided, Means, decide
-from index.segments.effort import Effort
+from index.segments.deciding import WIDER, Decided, Means, decide, widened
+from index.segments.effort import PLANNED, Effort
 from index.segments.graph import Graph, build
 from index.segments.growing import Growing
 from index.segments.originals import Kept, keep
-from index.segments.probe import Cancelled, Find, draw, resolution, source_of
+from index.segments.probe import Cancelled, Find, ProbeSample, Recall, draw, resolution, source_of
 from index.segments.sealed import GRAPH_ROWS, Sealed, describe, is_walked
 from index.segments.searcher import Searcher
-from index.segments.trust import Walks, usual_distance
+from index.segments.trust import Walks, finds_less, usual_distance
 from index.storage.files import Array, write_folder
 from index.storage.ids import Ids, join_ids
 from index.storage.reserve import Admitted, anything
@@ -304,9 +304,24 @@ def _probed(parts: _Parts, to: Build) -> tuple[Coded | None, Decided | None]:
         ),
     )
     if parts.graph is not None and not decided.effort.scan:
-        usual = usual_distance(sample, walks(decided.bits, decided.effort))
-        decided = decided._replace(probed=decided.probed._replace(usual=usual))
+        decided = _trusting(decided, sample, lambda effort: walks(decided.bits, effort))
     return made[decided.bits], decided
+
+
+def _trusting(decided: Decided, sample: ProbeSample, walks: Callable[[Effort], Walks]) -> Decided:
+    """Return what was decided with the distance up to which plain walks are trusted.
+
+    Where plain walks find less than wanted, and twice as wide ones are trusted, those are taken:
+    they cost less than looking into every search, and find more.
+    """
+    planned = walks(decided.effort)
+    usual = usual_distance(sample, planned)
+    if usual is None and decided.effort == PLANNED and finds_less(sample, planned.plain):
+        wider = walks(WIDER)
+        usual = usual_distance(sample, wider)
+        if usual is not None:
+            decided = widened(decided, Recall.of(sample.recalls(wider.plain)))
+    return decided._replace(probed=decided.probed._replace(usual=usual))
 
 
 def _stay(rows: LiveRows, config: VectorConfig) -> bool:

@@ -68,12 +68,12 @@ def test_a_probe_ends_when_it_is_cancelled() -> None:
         draw(source, [], seed=1)
 
 
-def test_half_of_the_queries_are_rows_left_out_of_their_answers() -> None:
+def test_a_quarter_of_the_queries_are_rows_left_out_of_their_answers() -> None:
     rows = rows_of(Distance.EUCLID)
     sample = draw(source_of(rows, VectorConfig(24, Distance.EUCLID)), [], seed=1)
     assert sample is not None
     own = sample.own[sample.own >= 0]
-    assert len(own) == QUERIES // 2 == len(set(own.tolist()))
+    assert len(own) == QUERIES // 4 == len(set(own.tolist()))
     assert np.array_equal(sample.queries[: len(own)], rows[own])
     assert (sample.nearest[: len(own), 0] > 0).all()
     beside = sample.queries[len(own) :]
@@ -153,7 +153,7 @@ def test_recent_queries_come_last_and_odd_ones_are_left_out() -> None:
     assert (sample.own[-2:] == -1).all()
     assert np.allclose(np.linalg.norm(sample.queries, axis=1), 1, atol=1e-6)
     kinds = [len(one) for one in sample.split(np.ones(len(sample.queries)))]
-    assert kinds == [40, 24, 2] and sum(kinds) == QUERIES + 2
+    assert kinds == [40, 88, 2] and sum(kinds) == QUERIES + 2
 
 
 @pytest.mark.parametrize("value", [0.0, 1e-30, 1e17, -3.0])

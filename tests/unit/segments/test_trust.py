@@ -9,12 +9,14 @@ import pytest
 
 from index import Distance, SearchRequest
 from index.search.one_segment import closest_rows
-from index.segments.deciding import Probed
+from index.segments.deciding import WIDER, Probed
 from index.segments.effort import PLANNED
+from index.segments.sealed import Sealed
 from index.segments.searcher import Rescoring
 from index.types import Vectors
+from tests import evaluation, oracle
 from tests.conftest import OpenCollection
-from tests.points import config_of
+from tests.points import batch_of, config_of
 from tests.unit.segments.bad import sealed, with_links_cut
 
 SIZE = 16
@@ -91,3 +93,29 @@ def test_a_query_far_from_all_rows_is_looked_into(
     far = (10 * rng.standard_normal(SIZE)).astype(np.float32)
     best = np.argsort(np.linalg.norm(rows.astype(np.float64) - far, axis=1))[:10]
     assert [int(one) for one in collection.search(SearchRequest(far)).ids] == best.tolist()
+
+
+def test_walks_that_miss_some_of_what_lies_far_out_are_made_wider(
+    collection_of: OpenCollection,
+) -> None:
+    """Texts of a model whose plain walks find .97 for users, though they look sound from within."""
+    found = evaluation.find("text/v1_base_i8.npy", "text/v1_query_f16.npy")
+    if found is None:
+        pytest.skip("no passages at hand")
+    rows, queries = (np.load(path).astype(np.float32) for path in found)
+    rows = oracle.normalise(rows[:24_000])
+    collection = collection_of(config_of(256, Distance.COSINE))
+    collection.upsert(batch_of(list(range(len(rows))), rows)).result()
+    collection.upkeep.seal()
+    [part] = collection.view.vectors[""].sealed
+    assert isinstance(part.segment, Sealed) and part.segment.probed is not None
+    assert (part.segment.effort, part.segment.probed.decision) == (WIDER, "ef")
+    assert part.segment.usual > -np.inf
+    assert part.segment.probed.recall.mean > part.segment.probed.planned.mean
+    asked = queries[:200]
+    truth = oracle.exact(oracle.normalise(asked), rows, 10, Distance.COSINE)
+    hits = [
+        len(set(one) & set(collection.search(SearchRequest(query)).ids))
+        for query, one in zip(asked, truth.tolist(), strict=True)
+    ]
+    assert sum(hits) >= 0.98 * 10 * len(asked)

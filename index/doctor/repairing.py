@@ -135,7 +135,7 @@ def _restore(folder: Path, done: _Done) -> list[str]:
 def _index_anew(folder: Path) -> list[str]:
     kept = keep_files(folder / STORE)
     with closing(Store.open(folder / STORE)) as store, store.transaction():
-        store.index_anew()
+        store.points.index_anew()
     return [f"{folder.name}: the index of ids was made anew; the store as it was is {kept}"]
 
 

@@ -132,7 +132,9 @@ def _wanted(
     """
     keys = keys_of(unpack_ids(segment.ids[rows]))
     store, spared = opened.writer.store, Spared()  # damaged points are written anew as a whole
-    found = opened.writer.call(lambda: store.find(keys, with_payload=False, spared=spared)).result()
+    found = opened.writer.call(
+        lambda: store.points.find(keys, with_payload=False, spared=spared)
+    ).result()
     later = segment.seqs[rows] > position.seq
     there, fresh = [], []
     for place, (row, key) in enumerate(zip(rows.tolist(), keys, strict=True)):

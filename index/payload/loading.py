@@ -159,5 +159,5 @@ def pieces(numbers: BitMap) -> list[Numbers]:
 
 def add_stored(store: Store, numbers: Numbers, add: Callable[..., None]) -> None:
     """Give the stored points among ``numbers`` and their payloads to ``add``."""
-    held = store.find_numbers(numbers.tolist(), with_payload=True).values()
+    held = store.points.find_numbers(numbers.tolist(), with_payload=True).values()
     add([one.number for one in held], [one.payload for one in held])

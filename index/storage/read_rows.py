@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from index.storage.ids import UUID_BYTES, Key
-from index.storage.store import LOOKUP
+from index.storage.point_table import LOOKUP
 from index.storage.sums import Row
 from index.types import Slots
 

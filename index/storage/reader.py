@@ -16,9 +16,9 @@ from index.stops import check_stop, is_stopped
 from index.storage.checked import Spared, Summed, damaged_payload, position_in, require_points
 from index.storage.id_index import IdIndex
 from index.storage.ids import UUID_BYTES, Key, id_of_key, order_of
+from index.storage.point_table import LOOKUP
 from index.storage.read_rows import StoredPoint, count_before, is_ascending, look_up, stored_point
 from index.storage.schema import connect, connect_frozen, is_damage, store_errors
-from index.storage.store import LOOKUP
 from index.storage.sums import PAYLOAD, Row
 from index.types import Numbers
 

@@ -78,8 +78,8 @@ def _config(store: Store) -> CollectionConfig:
 
 def _recover(store: Store, segments: Path, config: CollectionConfig) -> View:
     store.require_counts("staged", "dead", "segments", "sealed", "fields", "adapters")
-    position, dead = store.position(), store.dead()
-    rows = [_new_rows(staged, config) for staged in store.staged()]
+    position, dead = store.position(), store.dead.slots()
+    rows = [_new_rows(staged, config) for staged in store.staged.rows()]
     view = apply(_sealed_view(store, segments, config), Changes(position.seq, BitMap(), rows, dead))
     if not store.read_only:
         _tidy(store, _nowhere(view, dead))
@@ -142,10 +142,12 @@ def _live(store: Store, view: View, points: int) -> BitMap:
     live = BitMap.union(BitMap(), *map(from_numbers, with_vectors))
     if len(live) == points:
         return live
-    indexed = from_numbers(store.numbers())
+    indexed = from_numbers(store.points.numbers())
     if len(indexed) == points:
         return indexed
-    stored = from_numbers(store.numbers_of_rows())  # what the index lacks is told by who reads it
+    stored = from_numbers(
+        store.points.numbers_of_rows()
+    )  # what the index lacks is told by who reads it
     for numbers in (stored, stored | live):
         if len(numbers) == points:
             return numbers
@@ -169,7 +171,7 @@ def _tidy(store: Store, nowhere: Slots) -> None:
         while purge_some(store):
             pass
         with store.transaction(frees=True):
-            store.unbury(nowhere)
+            store.dead.unbury(nowhere)
     except StorageFull:
         pass  # useless rows stay until there is room to delete them
 
@@ -212,13 +214,13 @@ def _adapters(
 def purge_some(store: Store) -> bool:
     """Delete some staged rows that are in segments; tell whether more may be left."""
     with store.transaction(frees=True):
-        return store.purge_staged(_PURGED_BYTES)
+        return store.staged.purge(_PURGED_BYTES)
 
 
 def _sealed_view(store: Store, segments: Path, config: CollectionConfig) -> View:
     def numbers_of(ids: Ids) -> Numbers:
         keys = keys_of(unpack_ids(ids))
-        found = store.find(keys, with_payload=False)
+        found = store.points.find(keys, with_payload=False)
         numbers = [held.number if (held := found.get(key)) else 0 for key in keys]
         return np.array(numbers, dtype=np.uint32)
 

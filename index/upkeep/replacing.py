@@ -182,7 +182,7 @@ class Replacing:
             if segment is not None and checksum is not None:
                 store.add_segment(SegmentEntry(segment.name, number, checksum))
             if seals is not None:
-                store.mark_sealed(number, seals)
+                store.staged.mark_sealed(number, seals)
             store.remove_segments(
                 [part.name for part in gone if isinstance(part, (Sealed, SparseSealed))]
             )
@@ -201,7 +201,7 @@ class Replacing:
 
     def _unbury(self, slots: Slots) -> None:
         with self._writer.store.transaction(frees=True):
-            self._writer.store.unbury(np.asarray(slots))
+            self._writer.store.dead.unbury(np.asarray(slots))
 
 
 def _frees(parts: Sequence[AnyGrowing | SealedPart]) -> bool:

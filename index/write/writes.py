@@ -123,12 +123,12 @@ class CommitGroup:
     ) -> dict[Key, Held]:
         if isinstance(whose, Filter):
             assert meant is not None
-            held = self.store.find_numbers(list(meant), with_payload=with_payload)
+            held = self.store.points.find_numbers(list(meant), with_payload=with_payload)
             if len(held) < len(meant):  # the filter was evaluated just before
                 lost = (meant - BitMap([one.number for one in held.values()]))[0]
                 raise DamagedPoint(self.store.path, f"of number {lost}", "is in no row")
             return held
-        return self.store.find(whose, with_payload=with_payload)
+        return self.store.points.find(whose, with_payload=with_payload)
 
     def _held_or_lost(self, whose: Keys | Filter, meant: BitMap | None) -> dict[Key, Held]:
         if isinstance(whose, Filter):
@@ -142,9 +142,9 @@ class CommitGroup:
             DamagedPoint: where its vectors are is not known for sure.
         """
         spared = Spared()
-        held = self.store.find(keys, with_payload=self.indexed, spared=spared)
+        held = self.store.points.find(keys, with_payload=self.indexed, spared=spared)
         for number, error in spared.errors.items():
-            key = self.store.key_of(number) if number >= 0 else None
+            key = self.store.points.key_of(number) if number >= 0 else None
             slots = None if key is None else self.true_slots(number, key, self.width)
             if key is None or slots is None:
                 raise error
@@ -157,7 +157,7 @@ class CommitGroup:
     def _upsert(self, write: Upsert, meant: BitMap | None) -> None:
         versioned = any(column.number in self.versions for column in write.columns)
         if versioned:
-            held = self.store.find(write.keys, with_payload=True)
+            held = self.store.points.find(write.keys, with_payload=True)
         else:
             held = self._found_or_lost(write.keys)
         if write.mode != "upsert" or meant is not None:
@@ -176,7 +176,7 @@ class CommitGroup:
         there = [place for place, key in enumerate(write.keys) if key in held]
         old = self._slots([held[write.keys[place]] for place in there])
         self._bury([old[old != slots[there]]])
-        self.store.insert_points(numbers, write.keys, self.seq, slots, write.payloads)
+        self.store.points.insert(numbers, write.keys, self.seq, slots, write.payloads)
         self._touch(numbers, write.columns)
         before = [one.payload if (one := held.get(key)) else None for key in write.keys]
         self._follow(numbers, before, write.payloads)
@@ -184,7 +184,7 @@ class CommitGroup:
     def _delete(self, held: Mapping[Key, Held]) -> None:
         numbers = [one.number for one in held.values()]
         self._bury([one.slots for one in held.values()])
-        self.store.delete_points(numbers)
+        self.store.points.delete(numbers)
         self.draft.give_back(numbers)
         self._follow(numbers, [one.payload for one in held.values()], [None] * len(numbers))
 
@@ -210,7 +210,7 @@ class CommitGroup:
             after = [edit(payload) for payload in before]
         except RecursionError:
             raise InvalidInput("A payload would be nested too deeply: it is left alone") from None
-        self.store.put_payloads(held, self.seq, after)
+        self.store.points.put_payloads(held, self.seq, after)
         self._touch(numbers)
         self._follow(numbers, before, after)
 
@@ -227,7 +227,7 @@ class CommitGroup:
     # Vectors.
 
     def _update_vectors(self, write: VectorUpdate, meant: BitMap | None) -> None:
-        held = self.store.find(write.keys, with_payload=False)
+        held = self.store.points.find(write.keys, with_payload=False)
         places = [
             place
             for place, key in enumerate(write.keys)
@@ -245,7 +245,7 @@ class CommitGroup:
             self._without_mapped(chosen.columns, slots)
             self._stage(chosen, as_numbers(numbers), slots)
             self._bury([old[old != slots]])
-            self.store.put_slots(changed, self.seq, slots)
+            self.store.points.put_slots(changed, self.seq, slots)
             self._touch(numbers, chosen.columns)
         _require_all(write.keys, held)
 
@@ -256,7 +256,7 @@ class CommitGroup:
         self._bury([slots[:, gone].ravel()])
         slots[:, gone] = 0
         numbers = [one.number for one in held.values()]
-        self.store.put_slots(held, self.seq, slots)
+        self.store.points.put_slots(held, self.seq, slots)
         self._touch(numbers)
 
     def _kept_versions(self, write: Upsert, held: Mapping[Key, Held]) -> NDArray[np.uint64]:
@@ -301,7 +301,7 @@ class CommitGroup:
             staged = StagedRows(
                 column.number, first, self.seq, rows.ids, rows.numbers, column.to_bytes()
             )
-            self.store.stage(staged)
+            self.store.staged.add(staged)
             self.rows.append(rows)
             self.position = Position(self.seq, first + len(rows.slots), self.position.points)
 
@@ -318,7 +318,7 @@ class CommitGroup:
         dead = np.concatenate([np.empty(0, dtype=np.uint64), *slots])
         dead = dead[dead != 0]
         if dead.size:
-            self.store.bury(dead)
+            self.store.dead.bury(dead)
             self.dead.append(dead)
 
 

@@ -160,7 +160,7 @@ def check(folder: Path, answered: int) -> None:
         assert found in (expected_after(answered), expected_after(min(answered + 1, STEPS)))
         assert collection.count() == len(found)
         check_index(collection, found)
-        assert collection.writer.store.dead().size == dead_rows(collection)
+        assert collection.writer.store.dead.slots().size == dead_rows(collection)
         query = np.zeros(SIZE, dtype=np.float32)
         if found:
             answer = collection.search(SearchRequest(query, k=1_000, exact=True))
@@ -170,7 +170,7 @@ def check(folder: Path, answered: int) -> None:
             collection.upkeep.compact()
         assert collection.upkeep.last_error is None
         assert stored(collection) == found
-        assert collection.writer.store.dead().size == dead_rows(collection)
+        assert collection.writer.store.dead.slots().size == dead_rows(collection)
         listed = {one.segment.name for one in collection.view.vectors[""].sealed}
         assert set(os.listdir(folder / "c" / "segments")) == listed
     finally:

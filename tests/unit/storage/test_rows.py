@@ -72,7 +72,7 @@ def fill(collection: Collection) -> None:
         from index.storage.seqs import put_stretch
 
         with store.transaction():
-            store.mark_sealed(5, 1)
+            store.staged.mark_sealed(5, 1)
             store.demand.put(0, np.array([3], dtype=np.uint32), np.array([2.5], dtype="f4"))
             store.adapters.put(AdapterEntry(70, 71, "nowhere", 5))
             put_stretch(store._connection, 0, collection.view.seqs.stretch(0))

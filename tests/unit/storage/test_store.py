@@ -41,22 +41,22 @@ def staged(first: int, n: int = 3, vector: int = 0) -> StagedRows:
 def test_a_new_store_is_empty(store: Store) -> None:
     assert store.position() == Position(seq=0, slot=1, points=0)
     assert store.config() == {"vectors": {}}
-    assert (store.segments(), list(store.staged()), store.sealed()) == ([], [], {})
-    assert store.dead().size == 0
+    assert (store.segments(), list(store.staged.rows()), store.staged.sealed()) == ([], [], {})
+    assert store.dead.slots().size == 0
 
 
 def test_points_are_found_with_their_slots(store: Store, path: Path) -> None:
     keys = list(range(-600, 600))
     slots = np.stack([np.arange(1, 1_201), np.zeros(1_200)], axis=1).astype(np.uint64)
     with store.transaction():
-        store.insert_points(range(1_200), keys, 7, slots, [b"{}"] * 1_200)
-    found = store.find([*keys, 5_000, b"0123456789abcdef"], with_payload=True)
+        store.points.insert(range(1_200), keys, 7, slots, [b"{}"] * 1_200)
+    found = store.points.find([*keys, 5_000, b"0123456789abcdef"], with_payload=True)
     assert list(found) == keys
     assert [held.number for held in found.values()] == list(range(1_200))
     assert [held.slots.tolist() for held in found.values()] == slots.tolist()
     assert found[3].payload == b"{}"
-    assert store.find_numbers([1_199, 5_000], with_payload=False).keys() == {599}
-    assert sorted(store.numbers().tolist()) == list(range(1_200))
+    assert store.points.find_numbers([1_199, 5_000], with_payload=False).keys() == {599}
+    assert sorted(store.points.numbers().tolist()) == list(range(1_200))
     reader = Reader(path, "a", Summed(True))
     points = reader.points([5_000, *keys], with_payload=True)
     assert list(points) == keys
@@ -75,11 +75,11 @@ def test_points_are_found_with_their_slots(store: Store, path: Path) -> None:
 
 def test_a_failed_transaction_leaves_nothing(store: Store) -> None:
     with pytest.raises(RuntimeError), store.transaction():
-        store.insert_points([0], [1], 1, np.ones((1, 1), dtype=np.uint64), [None])
-        store.bury(np.array([4], dtype=np.uint64))
+        store.points.insert([0], [1], 1, np.ones((1, 1), dtype=np.uint64), [None])
+        store.dead.bury(np.array([4], dtype=np.uint64))
         raise RuntimeError
-    assert store.find([1], with_payload=False) == {}
-    assert store.dead().size == 0
+    assert store.points.find([1], with_payload=False) == {}
+    assert store.dead.slots().size == 0
 
 
 @pytest.mark.parametrize("by_triggers", [False, True])
@@ -91,14 +91,14 @@ def test_dead_slots_are_counted_once(by_triggers: bool, store: Store) -> None:
                 f" UPDATE position SET dead_rows = dead_rows {by}; END"
             )
     with store.transaction():
-        store.bury(np.array([4, 9, 4, 7], dtype=np.uint64))
-        store.bury(np.array([7, 11], dtype=np.uint64))
+        store.dead.bury(np.array([4, 9, 4, 7], dtype=np.uint64))
+        store.dead.bury(np.array([7, 11], dtype=np.uint64))
     store.require_counts("dead")
     with store.transaction():
-        store.unbury(np.array([7, 8], dtype=np.uint64))
-        store.unbury(np.array([], dtype=np.uint64))
+        store.dead.unbury(np.array([7, 8], dtype=np.uint64))
+        store.dead.unbury(np.array([], dtype=np.uint64))
     store.require_counts("dead")
-    assert store.dead().tolist() == [4, 9, 11]
+    assert store.dead.slots().tolist() == [4, 9, 11]
 
 
 def test_order_is_required_of_keys_of_any_kind(path: Path, store: Store) -> None:
@@ -126,28 +126,28 @@ def test_order_is_required_of_keys_of_any_kind(path: Path, store: Store) -> None
 def test_staged_rows_come_back_until_they_are_sealed(store: Store) -> None:
     with store.transaction():
         for first, vector in ((1, 0), (4, 1), (7, 0), (10, 0)):
-            store.stage(staged(first, vector=vector))
-        store.mark_sealed(0, 9)
-    assert [(rows.vector, rows.first) for rows in store.staged()] == [(1, 4), (0, 10)]
-    first = next(store.staged())
+            store.staged.add(staged(first, vector=vector))
+        store.staged.mark_sealed(0, 9)
+    assert [(rows.vector, rows.first) for rows in store.staged.rows()] == [(1, 4), (0, 10)]
+    first = next(store.staged.rows())
     assert first.value == staged(4).value
     np.testing.assert_array_equal(first.numbers, staged(4).numbers)
     with store.transaction():
-        assert store.purge_staged(1)  # one entry is more than that many bytes
+        assert store.staged.purge(1)  # one entry is more than that many bytes
     assert store._connection.execute("SELECT count(*) FROM staged").fetchone()[0] == 3
     with store.transaction():
-        assert not store.purge_staged(1 << 20)
+        assert not store.staged.purge(1 << 20)
     assert store._connection.execute("SELECT count(*) FROM staged").fetchone()[0] == 2
 
 
 def test_flipped_staged_bytes_are_found(store: Store, path: Path) -> None:
     with store.transaction():
-        store.stage(staged(1))
+        store.staged.add(staged(1))
     connection = connect(path)
     connection.execute("UPDATE staged SET value = zeroblob(length(value))")
     connection.close()
     with pytest.raises(Damaged, match="slot 1"):
-        list(store.staged())
+        list(store.staged.rows())
 
 
 def test_the_manifest_keeps_its_order(store: Store) -> None:
@@ -162,10 +162,10 @@ def test_a_full_disk_is_told_and_passes(store: Store) -> None:
     pages = store._connection.execute("PRAGMA page_count").fetchone()[0]
     store._connection.execute(f"PRAGMA max_page_count = {pages + 2}")
     with pytest.raises(StorageFull, match="No space left"), store.transaction():
-        store.stage(staged(1, n=10_000))
+        store.staged.add(staged(1, n=10_000))
     store._connection.execute("PRAGMA max_page_count = 1000000")
     with store.transaction():
-        store.stage(staged(1, n=10_000))
+        store.staged.add(staged(1, n=10_000))
 
 
 def test_what_is_no_store_is_refused(tmp_path: Path, path: Path) -> None:
@@ -184,7 +184,7 @@ def test_pages_that_nobody_reads_to_the_end_do_not_keep_a_store_open(
 ) -> None:
     slots = np.zeros((1_200, 1), dtype=np.uint64)
     with store.transaction():
-        store.insert_points(range(1_200), list(range(1_200)), 1, slots, [b"{}"] * 1_200)
+        store.points.insert(range(1_200), list(range(1_200)), 1, slots, [b"{}"] * 1_200)
     reader = Reader(path, "a", Summed(True))
     pages = reader.payloads_of(np.arange(1_200, dtype=np.uint32))
     wanted, found = next(pages)

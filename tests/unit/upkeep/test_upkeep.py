@@ -364,7 +364,7 @@ def test_tiers_are_compacted_and_dead_rows_dropped(collection_of: OpenCollection
     collection.upkeep.compact()
     (part,) = collection.view.vectors[""].sealed
     assert (part.n, part.dead.count, folders(collection)) == (224, 0, 1)
-    assert collection.writer.store.dead().size == 0
+    assert collection.writer.store.dead.slots().size == 0
 
 
 def test_what_is_wholly_dead_leaves_no_segment(collection_of: OpenCollection) -> None:
@@ -378,7 +378,7 @@ def test_what_is_wholly_dead_leaves_no_segment(collection_of: OpenCollection) ->
     collection.delete(list(range(10))).result()
     collection.upkeep.compact()
     assert (segments(collection), folders(collection)) == ([], 0)
-    assert collection.writer.store.dead().size == 0
+    assert collection.writer.store.dead.slots().size == 0
     reopened = reopen(collection)
     assert reopened.count() == 0
     reopened.close()
@@ -406,7 +406,7 @@ def test_staged_rows_are_purged(collection_of: OpenCollection) -> None:
     for start in range(150):
         insert(collection, start, 1)
     collection.upkeep.seal()
-    assert list(collection.writer.store.staged()) == []
+    assert list(collection.writer.store.staged.rows()) == []
     connection = collection.writer.store._connection
     assert connection.execute("SELECT count(*) FROM staged").fetchone() == (0,)
 

@@ -231,7 +231,7 @@ def test_staged_rows_that_cannot_be_deleted_do_not_keep_a_store_from_ending(tmp_
     try:
         started = time.monotonic()
         with pytest.raises(Damaged), store.transaction():
-            while store.purge_staged(1 << 20):
+            while store.staged.purge(1 << 20):
                 assert time.monotonic() - started < SECONDS
             raise Damaged(path, "", "", "nothing")  # all were deleted, which is as good
     finally:

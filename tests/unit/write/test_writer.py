@@ -8,7 +8,7 @@ import pytest
 
 from index import Collection, Distance, Filter, HasId
 from index.errors import PointNotFound, StorageFull, StoreFailed
-from index.storage.store import Store
+from index.storage.dead_table import DeadTable
 from index.types import Slots, Vectors
 from index.write import writer as writer_module
 from tests.conftest import OpenCollection, open_collection
@@ -146,15 +146,15 @@ def with_little_room(
 ) -> list[int]:
     """Let transactions that take away more than ``most`` points find no room; count the others."""
     carried: list[int] = []
-    whole = Store.bury
+    whole = DeadTable.bury
 
-    def bury(store: Store, slots: Slots) -> None:
+    def bury(table: DeadTable, slots: Slots) -> None:
         if len(slots) > most:
             raise StorageFull("No space left")
         carried.append(len(slots))
-        whole(store, slots)
+        whole(table, slots)
 
-    monkeypatch.setattr(Store, "bury", bury)
+    monkeypatch.setattr(DeadTable, "bury", bury)
     return carried
 
 

@@ -1,0 +1,53 @@
+"""The store's table of dead slots: rows that a delete or a later write took away."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+
+from index.errors import Damaged
+from index.storage.checked import verified
+from index.storage.sums import Row, check_of
+from index.types import Slots
+
+
+class DeadTable:
+    """Dead slots, and their number beside them."""
+
+    def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
+        self._path = path
+        self._connection = connection
+
+    def slots(self) -> Slots:
+        """Return all dead slots (m,), ascending. Raises Damaged."""
+        rows = verified(self._path, self._connection, "dead", "ORDER BY slot")
+        slots = np.fromiter((row[0] for row in rows), dtype=np.uint64, count=len(rows))
+        if (slots[1:] <= slots[:-1]).any():
+            raise Damaged(self._path, "each slot once", "some twice", "dead slots")
+        return slots
+
+    def bury(self, slots: Slots) -> None:
+        """Record slots as dead."""
+        own = slots.tolist()
+        self._change(
+            "INSERT OR IGNORE INTO dead (slot, checksum) VALUES (?, ?)",
+            zip(own, check_of("dead").sums_of(own), strict=True),
+            1,
+        )
+
+    def unbury(self, slots: Slots) -> None:
+        """Forget dead slots whose rows are in no file any more."""
+        rows = ((slot,) for slot in slots.tolist())
+        self._change("DELETE FROM dead WHERE slot = ?", rows, -1)
+
+    def _change(self, statement: str, rows: Iterable[Row], sign: int) -> None:
+        """Carry a statement out for each row, and count rows: a trigger would for each by itself.
+
+        Stores made before have such triggers, which come to the same number.
+        """
+        (before,) = self._connection.execute("SELECT dead_rows FROM position").fetchone()
+        changed = self._connection.executemany(statement, rows).rowcount
+        self._connection.execute("UPDATE position SET dead_rows = ?", (before + sign * changed,))

@@ -45,12 +45,13 @@ from index.types import (
     SearchResult,
     SearchStats,
 )
+from index.upkeep.due import Versions
 from index.upkeep.healing import Healing
 from index.upkeep.pacing import Pacing
 from index.upkeep.payload_indexing import PayloadIndexing
 from index.upkeep.recover import ADAPTERS, FIELDS, SEGMENTS, STORE, recover
 from index.upkeep.scrub import Scrub
-from index.upkeep.upkeep import HasRoom, Upkeep, Versions
+from index.upkeep.upkeep import HasRoom, Upkeep
 from index.versions.backfilling import Backfill, Pace
 from index.versions.demand import Demand
 from index.versions.fitting import Fitting

@@ -48,7 +48,7 @@ def collection_state(
     return CollectionInfo(
         points=view.points,
         seq=view.seq,
-        pending=upkeep.pending(),
+        pending=upkeep.due.pending(),
         running=upkeep.running(),
         last_error=upkeep.last_error or next(iter(writer.damaged.values()), None),
         put_off=upkeep.put_off,

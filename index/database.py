@@ -375,7 +375,7 @@ class Database:
 
     def needed(self) -> int:
         """Return the bytes of memory that the dearest background work to come takes, about."""
-        return max((upkeep.needed() for upkeep in self._upkeeps()), default=0)
+        return max((upkeep.due.needed() for upkeep in self._upkeeps()), default=0)
 
     def _upkeeps(self) -> list[Upkeep]:
         return [collection.upkeep for collection in self._open.copy().values()]

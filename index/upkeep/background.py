@@ -19,6 +19,7 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from time import monotonic
 
+from index.upkeep.due import Due
 from index.upkeep.upkeep import Upkeep
 
 _LATER = 4  # niceness of what is waited for: weighs .41 of a thread of the program
@@ -63,26 +64,22 @@ class Background:
             worker.join()
 
     def _seal(self) -> float | None:
-        return self._look("seal", Upkeep.seal_delay, self._seal_and_wake)
+        return self._look("seal", Due.seal_delay, self._seal_and_wake)
 
     def _compact(self) -> float | None:
         looks = (
-            self._look(
-                "compact", Upkeep.compact_delay, lambda upkeep: upkeep.compact(at_once=False)
-            ),
-            self._look("trim", Upkeep.trim_delay, Upkeep.trim),
-            self._look(
-                "merge", Upkeep.merge_delay, lambda upkeep: upkeep.merge(_Wanted(self._due))
-            ),
+            self._look("compact", Due.compact_delay, lambda upkeep: upkeep.compact(at_once=False)),
+            self._look("trim", Due.trim_delay, Upkeep.trim),
+            self._look("merge", Due.merge_delay, lambda upkeep: upkeep.merge(_Wanted(self._due))),
         )
         return min((one for one in looks if one is not None), default=None)
 
     def _due(self) -> bool:
         """Tell whether a compaction of any collection waits for the thread."""
-        return any(upkeep.compact_delay() == 0 for upkeep in list(self._open_ones()))
+        return any(upkeep.due.compact_delay() == 0 for upkeep in list(self._open_ones()))
 
     def _improve(self) -> float | None:
-        return self._look("improve", Upkeep.improve_delay, Upkeep.improve)
+        return self._look("improve", Due.improve_delay, Upkeep.improve)
 
     def _seal_and_wake(self, upkeep: Upkeep) -> None:
         upkeep.seal(at_once=False)
@@ -91,7 +88,7 @@ class Background:
     def _look(
         self,
         kind: str,
-        delay_of: Callable[[Upkeep], float | None],
+        delay_of: Callable[[Due], float | None],
         work: Callable[[Upkeep], None],
     ) -> float | None:
         """Do what is due; return the seconds until something else is, None if nothing is known."""
@@ -99,10 +96,10 @@ class Background:
         for upkeep in list(self._open_ones()):
             delay: float | None = _RETRY_SECONDS
             try:
-                delay = delay_of(upkeep)
+                delay = delay_of(upkeep.due)
                 if delay == 0:
                     work(upkeep)
-                    delay = delay_of(upkeep)
+                    delay = delay_of(upkeep.due)
                 upkeep.attempts.succeeded(kind, _ANY)
             except Exception as error:  # one collection must not stop the work of the others
                 upkeep.attempts.failed(kind, _ANY, repr(error))

@@ -13,7 +13,6 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
 
@@ -22,22 +21,18 @@ from index.storage.checkpoints import Checkpoints
 from index.storage.files import remove_folder
 from index.upkeep.attempts import Attempts
 from index.upkeep.backlog import LEAST_ROWS, Backlog, firm_threads, first_rate
+from index.upkeep.due import Due, Versions
 from index.upkeep.pacing import Pacing, SealRate
 from index.upkeep.payload_indexing import PayloadIndexing
-from index.upkeep.probing import Probing, to_write_anew
+from index.upkeep.probing import Probing
 from index.upkeep.recover import purge_some
 from index.upkeep.replacing import Replacing, bytes_to_write
-from index.upkeep.tiers import excess, to_compact, to_merge
-from index.versions.demand import Demand
-from index.versions.fitting import Fitting
+from index.upkeep.tiers import excess
 from index.view.view import AnyGrowing, SealedPart
 from index.write.changes import frozen
 from index.write.writer import Writer
 
-_COUNT_SECONDS = 30.0  # between looks at what searches were counted
-_BUSY_SECONDS = 1.0  # until it is asked again whether fits are under way
 _SUM_SECONDS = 0.5  # of giving rows their checksums, before other work has its turn
-_MERGE_SECONDS = 30.0  # since the last seal, until full segments are merged
 _REST_SECONDS, _LONGEST_REST = 0.05, 60.0  # between two looks, and in all
 _RESTS_FROM = 1.5  # pressure
 _EXCESS = 32  # segments beyond what is left of each tier: rows are refused
@@ -47,28 +42,8 @@ _log = logging.getLogger(__name__)
 HasRoom: TypeAlias = Callable[[int], bool]  # whether so many bytes of memory may be taken
 
 
-@dataclass(frozen=True, slots=True)
-class Versions:
-    """What of a collection's versions is tended in the background."""
-
-    fitting: Fitting
-    demand: Demand
-
-    def is_due(self) -> bool:
-        """Tell whether there is something to do."""
-        fitting = self.fitting
-        return fitting.warming.unwarmed() or fitting.due() is not None or self.demand.is_due()
-
-    def tend(self) -> None:
-        """Make adapters ready for new rows, write demand, fit again where pairs have doubled."""
-        self.fitting.warming.warm()
-        if self.demand.is_due():
-            self.demand.save()
-        self.fitting.fit_again()
-
-
 class Upkeep:
-    """What is due, what runs, and what failed last, of one collection."""
+    """Carries out what is due of one collection; ``attempts`` shows what runs and what failed."""
 
     def __init__(
         self,
@@ -92,11 +67,18 @@ class Upkeep:
         self._replacing = Replacing(segments, writer, threads, self._stopped.is_set)
         self._merging = Replacing(segments, writer, threads, self._is_to_wait)
         self._is_wanted: Callable[[], bool] = lambda: False  # who merges, for other work
-        self._sealed_at = time.monotonic()
+        self.due = Due(
+            writer,
+            fields,
+            versions,
+            self._probing,
+            self._checkpoints,
+            self.attempts,
+            self._stopped.is_set,
+            self._is_to_wait,
+        )
         sizes = [one.size for one in writer.config.dense.values()]
         self.pacing = Pacing(self._backlog, SealRate(first_rate(max(sizes, default=1))))
-        self._seen_seq = writer.view.seq
-        self._quiet_since = time.monotonic()
 
     def stop(self) -> None:
         """End running work soon; nothing is lost by it."""
@@ -158,96 +140,17 @@ class Upkeep:
             or self._is_wanted()
         )
 
-    # What is due.
-
-    def seal_delay(self) -> float | None:
-        """Return in how many seconds a seal is due, 0 for now; None when no one can tell."""
-        now = time.monotonic()
-        seq = self._writer.view.seq
-        if seq != self._seen_seq:
-            self._seen_seq, self._quiet_since = seq, now
-        worth = self._worth_sealing()
-        if not worth or self._stopped.is_set():
-            return None
-        maintenance = self._writer.config.maintenance
-        due = self._quiet_since + maintenance.quiet_seconds
-        if any(len(g) > 1 or g[-1].n >= maintenance.seal_rows for g in worth.values()):
-            due = now
-        return max(0.0, due - now, self.attempts.retry_delay("seal", list(worth)))
-
-    def merge_delay(self) -> float | None:
-        """Return in how many seconds full segments are to be merged, 0 for now; None for never."""
-        names = list(self._to_merge())
-        if not names or self._is_to_wait():
-            return None
-        quiet = self._sealed_at + _MERGE_SECONDS - time.monotonic()
-        return max(0.0, quiet, self.attempts.retry_delay("merge", names))
-
-    def compact_delay(self) -> float | None:
-        """Return in how many seconds a compaction is due, 0 for now; None when none is."""
-        names = list(self._to_compact())
-        if self._stopped.is_set():
-            return None
-        delays = [self.attempts.retry_delay("compact", names)] if names else []
-        if self._is_in_doubt():
-            delays.append(self.attempts.retry_delay("store", [""]))
-        if not self._writer.store.summed.complete:
-            delays.append(self.attempts.retry_delay("sum", [""]))
-        if self._fields.is_due():
-            delays.append(self.attempts.retry_delay("save", [""]))
-        if self._probing.is_due():
-            delays.append(self.attempts.retry_delay("probe", [""]))
-        if self._versions.is_due():
-            delays.append(self.attempts.retry_delay("fit", [""]))
-        elif self._writer.view.bridges:
-            delays.append(_COUNT_SECONDS)  # searches are counted without waking anyone
-        return min(delays, default=None)
-
-    def _is_in_doubt(self) -> bool:
-        """Tell whether writes may fail: the last one did, or an attempt, which is shown."""
-        return (
-            self._writer.store.trouble is not None or self.attempts.failure_of("store") is not None
-        )
-
-    def trim_delay(self) -> float | None:
-        """Return in how many seconds the log is to be emptied, 0 for now; None if it is empty."""
-        if self._stopped.is_set():
-            return None
-        if self.attempts.failure_of("checkpoint") is not None:
-            return self.attempts.retry_delay("checkpoint", [""])
-        return self._checkpoints.trim_delay(self._quiet_since)
-
     def trim(self) -> None:
         """Empty the log of an idle collection."""
         with self.attempts.attempt("checkpoint", "", "moving the log into the store", 0):
             self._checkpoints.trim()
-
-    def improve_delay(self) -> float | None:
-        """Return in how many seconds there is work that no one waits for; None for none.
-
-        It is to read the index of ids of a large store, and to try dearer kinds of adapters.
-        """
-        if self._stopped.is_set():
-            return None
-        ids_are_due = self._writer.store.ids.is_due
-        delays = [
-            self.attempts.retry_delay("ids", [""]) if ids_are_due else None,
-            self._dearer_delay(),
-        ]
-        return min((one for one in delays if one is not None), default=None)
-
-    def _dearer_delay(self) -> float | None:
-        if self._versions.fitting.improvable() is None:
-            return None
-        busy = _BUSY_SECONDS if self._versions.fitting.busy else 0
-        return max(self.attempts.retry_delay("improve", [""]), busy)
 
     def improve(self) -> None:
         """Read the index of ids once, and try the dearer kinds of an adapter."""
         ids = self._writer.store.ids
         if ids.is_due and not self.attempts.retry_delay("ids", [""]):
             self._quietly("ids", "reading the index of ids", lambda: ids.read(self._stopped.is_set))
-        if not self._dearer_delay():
+        if not self.due.dearer_delay():
             self._quietly(
                 "improve", "trying further kinds of an adapter", self._versions.fitting.improve
             )
@@ -263,56 +166,9 @@ class Upkeep:
         else:
             self.attempts.succeeded(kind, "")
 
-    def pending(self) -> int:
-        """Return the rows that wait for a seal or a compaction, or are inside one."""
-        rows = sum(part.live for growing in self._worth_sealing().values() for part in growing)
-        compaction = self.attempts.running.get("compact")
-        if compaction is not None:
-            return rows + compaction[1]
-        return rows + sum(part.live for parts in self._to_compact().values() for part in parts)
-
-    def needed(self) -> int:
-        """Return the bytes that the dearest seal to come takes, and the next growth of its rows."""
-        needs = [0]
-        for vectors in self._writer.view.vectors.values():
-            sealing = max(bytes_to_write(vectors.config, [part]) for part in vectors.growing)
-            needs.append(sealing + vectors.growing[-1].columns.nbytes)
-        return max(needs)
-
     def running(self) -> list[str]:
         """Return a text for each running piece of work."""
         return [text for text, _ in self.attempts.running.copy().values()]
-
-    def _worth_sealing(self) -> dict[str, tuple[AnyGrowing, ...]]:
-        """Return the growing parts of every vector name that has enough rows in them."""
-        maintenance = self._writer.config.maintenance
-        enough = min(maintenance.quiet_rows, maintenance.seal_rows)
-        return {
-            name: vectors.growing
-            for name, vectors in self._writer.view.vectors.items()
-            if len(vectors.growing) > 1 or vectors.growing[-1].n >= enough
-        }
-
-    def _to_compact(self) -> dict[str, list[SealedPart]]:
-        """Return the parts that the next compaction of a vector name takes, where one is due."""
-        maintenance = self._writer.config.maintenance
-        due = {
-            name: to_compact(vectors.sealed, vectors.config, maintenance)
-            or to_write_anew(vectors.sealed)
-            for name, vectors in self._writer.view.vectors.items()
-        }
-        return {name: parts for name, parts in due.items() if parts}
-
-    def _to_merge(self) -> dict[str, list[SealedPart]]:
-        """Return the full segments that are merged next, where nothing else is due."""
-        maintenance = self._writer.config.maintenance
-        if self._to_compact():
-            return {}
-        due = {
-            name: to_merge(vectors.sealed, maintenance)
-            for name, vectors in self._writer.view.vectors.items()
-        }
-        return {name: parts for name, parts in due.items() if parts}
 
     # What is done about it.
 
@@ -322,7 +178,7 @@ class Upkeep:
         Args:
             at_once: also try again what failed moments ago.
         """
-        for name, growing in self._worth_sealing().items():
+        for name, growing in self.due.growing_to_seal().items():
             if not at_once and self.attempts.retry_delay("seal", [name]):
                 continue
             rows = growing[0].live
@@ -348,14 +204,14 @@ class Upkeep:
             is_wanted: whether its thread is, for work that is due; asked often. What was done so
                 far is thrown away then, and begun again later.
         """
-        for name, parts in self._to_merge().items():
+        for name, parts in self.due.parts_to_merge().items():
             self._is_wanted = is_wanted
             try:
                 self._compact(name, parts, self._merging)
                 if is_wanted():
-                    self._sealed_at = time.monotonic()  # not at once, to be thrown away again
+                    self.due.rest_merges()  # not at once, to be thrown away again
             except NoRoom:
-                self._sealed_at = time.monotonic()  # again later; nothing is the worse for it
+                self.due.rest_merges()  # again later; nothing is the worse for it
             except Exception as error:
                 if not self._stopped.is_set():
                     what = str(error) if isinstance(error, PalimpsestError) else repr(error)
@@ -376,7 +232,7 @@ class Upkeep:
         Args:
             at_once: also try again what failed moments ago.
         """
-        if self._is_in_doubt() and not self.attempts.retry_delay("store", [""]):
+        if self.due.is_in_doubt() and not self.attempts.retry_delay("store", [""]):
             with self.attempts.attempt("store", "", "trying a write again", 0):
                 self._writer.try_store()
         if not self._writer.store.summed.complete and not self.attempts.retry_delay("sum", [""]):
@@ -390,7 +246,7 @@ class Upkeep:
                 self._versions.tend()
         if self._probing.is_due() and (at_once or not self.attempts.retry_delay("probe", [""])):
             self._quietly("probe", "probing a segment", self._probing.probe)
-        for name, parts in self._to_compact().items():
+        for name, parts in self.due.parts_to_compact().items():
             if not at_once and self.attempts.retry_delay("compact", [name]):
                 continue
             rows = sum(part.live for part in parts)
@@ -417,7 +273,7 @@ class Upkeep:
             sealed = self._replacing.replace(name, [part], part.last_slot, self._firm)
         finally:
             rate.end(sealed=sealed)
-            self._sealed_at = time.monotonic()
+            self.due.rest_merges()
         if sealed:
             while self._writer.call(lambda: purge_some(self._writer.store)).result():
                 pass

@@ -103,7 +103,7 @@ def run_script(collection: Collection, answered: Callable[[int], None]) -> None:
         answered(step + 1)
         if step % 3 == 2:
             collection.upkeep.seal()
-        while collection.upkeep.compact_delay() == 0:
+        while collection.upkeep.due.compact_delay() == 0:
             collection.upkeep.compact()
         if step == SAVED_AT:
             collection.fields.save()
@@ -166,7 +166,7 @@ def check(folder: Path, answered: int) -> None:
             answer = collection.search(SearchRequest(query, k=1_000, exact=True))
             assert sorted(answer.ids) == sorted(found)
         collection.upkeep.seal()
-        while collection.upkeep.compact_delay() == 0:
+        while collection.upkeep.due.compact_delay() == 0:
             collection.upkeep.compact()
         assert collection.upkeep.last_error is None
         assert stored(collection) == found

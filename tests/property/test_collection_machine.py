@@ -293,7 +293,7 @@ class CollectionMachine(RuleBasedStateMachine):
 
     @rule()
     def compact(self) -> None:
-        while self.open.upkeep.compact_delay() is not None:
+        while self.open.upkeep.due.compact_delay() is not None:
             self.open.upkeep.compact()
             assert self.open.upkeep.last_error is None
 

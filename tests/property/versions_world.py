@@ -93,7 +93,7 @@ class VersionsWorld(RuleBasedStateMachine):
 
     @rule()
     def compact(self) -> None:
-        while self.open.upkeep.compact_delay() == 0:
+        while self.open.upkeep.due.compact_delay() == 0:
             self.open.upkeep.compact()
             assert self.open.upkeep.last_error is None
         self._see_ways_back()

@@ -90,10 +90,10 @@ def test_a_miss_in_a_large_store_is_told_once_the_index_was_read(
     (lost,), _ = lost_by(path, later=False)
     monkeypatch.setattr(store_module, "AT_ONCE", 10)
     with opened(path) as collection:
-        assert collection.upkeep.improve_delay() == 0
+        assert collection.upkeep.due.improve_delay() == 0
         assert collection.retrieve([lost]) == []
         collection.upkeep.improve()
-        assert collection.upkeep.improve_delay() is None
+        assert collection.upkeep.due.improve_delay() is None
         with pytest.raises(DamagedPoint, match=f"point {lost} "):
             collection.retrieve([lost])
         with pytest.raises(DamagedPoint, match=f"point {lost} "):

@@ -107,11 +107,11 @@ def test_rows_are_rounded_on_open_and_segments_in_the_background(
     collection.upkeep.compact()
     np.testing.assert_array_equal(read(collection), expected)
     require_searched(collection, datatype)
-    assert not collection.upkeep._to_compact()  # once and for all
+    assert not collection.upkeep.due.parts_to_compact()  # once and for all
     collection.close()
     reopened = open_collection(folder)
     np.testing.assert_array_equal(read(reopened), expected)
-    assert not reopened.upkeep._to_compact()
+    assert not reopened.upkeep.due.parts_to_compact()
     reopened.close()
 
 
@@ -136,7 +136,7 @@ def test_a_store_without_datatypes_is_left_as_it_is(tmp_path: Path) -> None:
     write_old(folder, "float32", "float32")
     collection = open_collection(folder)
     np.testing.assert_array_equal(read(collection), ROWS)
-    assert not collection.upkeep._to_compact()
+    assert not collection.upkeep.due.parts_to_compact()
     collection.close()
 
 

@@ -9,6 +9,7 @@ import pytest
 
 from index.upkeep import background
 from index.upkeep.background import _LATER, Background, _Worker
+from index.upkeep.due import Due
 from index.upkeep.upkeep import Upkeep
 from tests.conftest import OpenCollection
 from tests.points import config_of
@@ -75,17 +76,17 @@ def test_a_worker_outlives_a_wait_that_no_clock_can_hold(seconds: float) -> None
 
 def test_one_failing_upkeep_does_not_stop_the_others(collection_of: OpenCollection) -> None:
     first, second = (collection_of(config_of(4)).upkeep for _ in range(2))
-    seen: list[Upkeep] = []
+    seen: list[Due] = []
 
-    def delay(upkeep: Upkeep) -> float | None:
-        seen.append(upkeep)
-        if upkeep is first and len(seen) == 1:
+    def delay(due: Due) -> float | None:
+        seen.append(due)
+        if due is first.due and len(seen) == 1:
             raise RuntimeError("no")
         return None
 
     work = Background(lambda: [first, second])
     work._look("seal", delay, Upkeep.seal)
-    assert seen == [first, second]
+    assert seen == [first.due, second.due]
     assert "no" in (first.last_error or "")
     assert second.last_error is None
     work._look("seal", delay, Upkeep.seal)
@@ -112,16 +113,16 @@ def test_merging_looks_now_and_then_whether_any_collection_waits_for_its_thread(
     one, other = collection_of(config_of(4)), collection_of(config_of(4))
     looks = list[int]()
 
-    def delay(upkeep: Upkeep) -> float | None:
+    def delay(own: Due) -> float | None:
         looks.append(1)
-        return due.get(upkeep)
+        return due.get(own)
 
-    due: dict[Upkeep, float | None] = {one.upkeep: 5.0}
-    monkeypatch.setattr(Upkeep, "compact_delay", delay)
+    due: dict[Due, float | None] = {one.upkeep.due: 5.0}
+    monkeypatch.setattr(Due, "compact_delay", delay)
     work = Background(lambda: [one.upkeep, other.upkeep])
     is_wanted = background._Wanted(work._due)
     assert not is_wanted()
-    due[other.upkeep] = 0
+    due[other.upkeep.due] = 0
     assert not is_wanted()
     assert len(looks) == 2
     monkeypatch.setattr(background, "_LOOK_SECONDS", 0.0)

@@ -219,9 +219,9 @@ def test_many_touched_points_are_written_to_fresh_folders(
     monkeypatch.setattr(fields_module, "_MOST_TOUCHED", 20)
     folders = set((collection.folder / "fields").iterdir())
     put(collection, range(40), turn=2)
-    assert collection.upkeep.compact_delay() == 0
+    assert collection.upkeep.due.compact_delay() == 0
     collection.upkeep.compact()
-    assert collection.upkeep.compact_delay() is None
+    assert collection.upkeep.due.compact_delay() is None
     fresh = set((collection.folder / "fields").iterdir())
     assert len(fresh) == 2
     assert not fresh & folders
@@ -261,9 +261,9 @@ def test_nothing_is_due_without_an_index(
     monkeypatch.setattr(fields_module, "_MOST_TOUCHED", 20)
     put(collection, range(40), turn=2)
     for key in ("c", "n"):
-        assert collection.upkeep.compact_delay() == 0
+        assert collection.upkeep.due.compact_delay() == 0
         collection.drop_index(key).result()
-    assert collection.upkeep.compact_delay() is None
+    assert collection.upkeep.due.compact_delay() is None
     assert collection.writer.store.fields.touched() == []
 
 

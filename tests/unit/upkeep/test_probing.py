@@ -58,12 +58,12 @@ def old(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Path]:
 def test_one_that_holds_is_probed_and_left_as_it_is(old: Callable[..., Path]) -> None:
     collection = open_collection(old())
     before = only(collection)
-    assert collection.upkeep.compact_delay() == 0
+    assert collection.upkeep.due.compact_delay() == 0
     collection.upkeep.compact()
     assert collection.upkeep.last_error is None
     assert only(collection) is before and before.decision == "planned"
     assert before.found is not None and before.found.recall.mean > 0.98
-    assert collection.upkeep.compact_delay() is None
+    assert collection.upkeep.due.compact_delay() is None
     collection.close()
 
 
@@ -73,12 +73,12 @@ def test_one_that_fails_is_written_anew(old: Callable[..., Path], originals: str
     before = only(collection)
     collection.upkeep.compact()
     if only(collection) is before:
-        assert before.decision == "short" and collection.upkeep.pending() == ROWS
+        assert before.decision == "short" and collection.upkeep.due.pending() == ROWS
         collection.upkeep.compact()
     after = only(collection)
     assert after.name != before.name and collection.upkeep.last_error is None
     assert after.probed is not None and after.probed.decision == "planned"
-    assert collection.upkeep.compact_delay() is None and collection.upkeep.pending() == 0
+    assert collection.upkeep.due.compact_delay() is None and collection.upkeep.due.pending() == 0
     collection.close()
 
 
@@ -96,14 +96,14 @@ def test_one_of_codes_alone_that_fails_is_written_anew(
     monkeypatch.setattr("index.upkeep.probing.measured", short)
     collection.upkeep.compact()
     if only(collection) is before:
-        assert before.decision == "short" and collection.upkeep.pending() == ROWS
+        assert before.decision == "short" and collection.upkeep.due.pending() == ROWS
         collection.upkeep.compact()
     after = only(collection)
     assert after.name != before.name and collection.upkeep.last_error is None
     assert after.probed is not None and after.probed.decision == "planned"
     assert after.codes is not None
     assert (after.codes[np.argsort(after.ids)] == before.codes[np.argsort(before.ids)]).all()
-    assert collection.upkeep.compact_delay() is None and collection.upkeep.pending() == 0
+    assert collection.upkeep.due.compact_delay() is None and collection.upkeep.due.pending() == 0
     collection.close()
 
 
@@ -118,10 +118,10 @@ def test_one_that_cannot_be_better_is_written_once(
         collection.upkeep.compact()
     after = only(collection)
     assert after.probed is not None and after.probed.decision not in ("planned", "unprobed")
-    assert not after.is_noted and collection.upkeep.compact_delay() is None
+    assert not after.is_noted and collection.upkeep.due.compact_delay() is None
     collection.close()
     again = open_collection(folder)
-    assert only(again).name == after.name and again.upkeep.compact_delay() is None
+    assert only(again).name == after.name and again.upkeep.due.compact_delay() is None
     assert only(again).effort == after.effort
     again.close()
 
@@ -133,9 +133,9 @@ def test_one_that_fell_short_by_an_older_rule_is_probed_again(
     config = config_of(SIZE, Distance.EUCLID, encoding="1", originals="none", fixed_encoding=True)
     collection = open_collection(folder, config)
     before = sealed(collection, base())
-    assert before.decision == "short" and collection.upkeep.compact_delay() is None
+    assert before.decision == "short" and collection.upkeep.due.compact_delay() is None
     monkeypatch.setattr("index.upkeep.probing.RULE", RULE + 1)
-    assert collection.upkeep.compact_delay() == 0
+    assert collection.upkeep.due.compact_delay() == 0
     collection.upkeep.compact()
     assert only(collection).is_noted or only(collection).name != before.name
     collection.close()
@@ -173,7 +173,7 @@ def test_a_failure_is_shown_and_tried_again(
         patch.setattr("index.upkeep.probing.draw", fail)
         collection.upkeep.compact()
     assert "no originals" in (collection.upkeep.last_error or "")
-    assert (collection.upkeep.compact_delay() or 0) > 0
+    assert (collection.upkeep.due.compact_delay() or 0) > 0
     collection.upkeep.compact()
     assert collection.upkeep.last_error is None and only(collection).decision == "planned"
     collection.close()

@@ -64,7 +64,7 @@ def test_a_part_that_is_full_grows_no_further_and_each_is_sealed_by_itself(
     assert growing(collection) == [120, 120, 120]
     assert collection.pacing.backlog().rows == 360
     for sealed in ([120], [120, 120]):
-        assert collection.upkeep.seal_delay() == 0
+        assert collection.upkeep.due.seal_delay() == 0
         collection.upkeep.seal()
         assert segments(collection) == sealed
         found = collection.search(SearchRequest(rows(1)[0], k=1_000, exact=True)).ids
@@ -144,22 +144,22 @@ def test_full_segments_are_merged_once_no_rows_come(
         insert(collection, start, 100)
         collection.upkeep.seal()
     assert segments(collection) == [100] * 4
-    assert collection.upkeep.compact_delay() is None
+    assert collection.upkeep.due.compact_delay() is None
     assert status_of(collection.state()) == "green"
-    delay = collection.upkeep.merge_delay()
+    delay = collection.upkeep.due.merge_delay()
     assert delay is not None and 0 < delay <= 30
-    monkeypatch.setattr("index.upkeep.upkeep._MERGE_SECONDS", 0)
-    assert collection.upkeep.merge_delay() == 0
+    monkeypatch.setattr("index.upkeep.due._MERGE_SECONDS", 0)
+    assert collection.upkeep.due.merge_delay() == 0
     insert(collection, 400, 100)
     insert(collection, 500, 1)
-    assert collection.upkeep.merge_delay() is None  # rows come
+    assert collection.upkeep.due.merge_delay() is None  # rows come
     collection.upkeep.seal()
     collection.upkeep.seal()
     for merged in ([1, 100, 100, 100, 200], [1, 100, 200, 200]):
-        assert collection.upkeep.merge_delay() == 0
+        assert collection.upkeep.due.merge_delay() == 0
         collection.upkeep.merge()
         assert sorted(segments(collection)) == merged
-    assert (collection.upkeep.merge_delay(), folders(collection)) == (None, 4)
+    assert (collection.upkeep.due.merge_delay(), folders(collection)) == (None, 4)
     assert collection.count() == 501
 
 
@@ -171,11 +171,11 @@ def test_a_merge_leaves_its_thread_to_work_that_is_due(
         insert(collection, start, 100)
         collection.upkeep.seal()
     with monkeypatch.context() as patched:
-        patched.setattr("index.upkeep.upkeep._MERGE_SECONDS", 0)
-        assert collection.upkeep.merge_delay() == 0
+        patched.setattr("index.upkeep.due._MERGE_SECONDS", 0)
+        assert collection.upkeep.due.merge_delay() == 0
         collection.upkeep.merge(lambda: True)
     assert (segments(collection), folders(collection)) == ([100, 100], 2)
-    delay = collection.upkeep.merge_delay()
+    delay = collection.upkeep.due.merge_delay()
     assert delay is not None and delay > 1  # and not at once
     assert (collection.upkeep.last_error, collection.upkeep.put_off) == (None, None)
     collection.upkeep.merge()
@@ -230,8 +230,8 @@ def test_a_merge_that_fails_is_told_and_tried_later(
         patched.setattr(Replacing, "_write", fail)
         collection.upkeep.merge()
     assert "No space left" in (collection.upkeep.last_error or "")
-    monkeypatch.setattr("index.upkeep.upkeep._MERGE_SECONDS", 0)
-    delay = collection.upkeep.merge_delay()
+    monkeypatch.setattr("index.upkeep.due._MERGE_SECONDS", 0)
+    delay = collection.upkeep.due.merge_delay()
     assert delay is not None and delay > 1
     collection.upkeep.merge()
     assert (segments(collection), collection.upkeep.last_error) == ([200], None)
@@ -256,10 +256,10 @@ def test_more_full_segments_than_are_left_are_compacted_while_rows_come(
 ) -> None:
     collection = collection_of(settings(seal_rows=64, tier_factor=4))
     for start in range(0, 12 * 64, 64):
-        assert collection.upkeep.compact_delay() is None
+        assert collection.upkeep.due.compact_delay() is None
         insert(collection, start, 64)
         collection.upkeep.seal()
-    assert collection.upkeep.compact_delay() == 0
+    assert collection.upkeep.due.compact_delay() == 0
     collection.upkeep.compact()  # within a budget: the rows of four of them
     assert sorted(segments(collection)) == [64] * 8 + [256]
 
@@ -283,16 +283,16 @@ def test_work_that_brings_rows_by_itself_rests_while_many_wait(
 def test_a_seal_is_due_when_full_or_quiet(collection_of: OpenCollection) -> None:
     busy = collection_of(settings(seal_rows=100, quiet_rows=50, quiet_seconds=1_000))
     insert(busy, 0, 49)
-    assert busy.upkeep.seal_delay() is None
+    assert busy.upkeep.due.seal_delay() is None
     assert busy.state().pending == 0
     insert(busy, 49, 1)
-    delay = busy.upkeep.seal_delay()
+    delay = busy.upkeep.due.seal_delay()
     assert delay is not None and 900 < delay < 1_001  # a difference of two clock readings
     assert busy.state().pending == 50
     insert(busy, 50, 50)
-    assert busy.upkeep.seal_delay() == 0
+    assert busy.upkeep.due.seal_delay() == 0
     busy.upkeep.seal()
-    assert (segments(busy), busy.upkeep.seal_delay(), busy.state().pending) == ([100], None, 0)
+    assert (segments(busy), busy.upkeep.due.seal_delay(), busy.state().pending) == ([100], None, 0)
 
 
 def test_rows_that_die_during_a_seal_are_dead_in_the_segment(
@@ -350,7 +350,7 @@ def test_rows_that_die_during_a_compaction_are_dead_after_it(
 def test_tiers_are_compacted_and_dead_rows_dropped(collection_of: OpenCollection) -> None:
     collection = collection_of(settings(tier_factor=3, dead_ratio=0.25))
     for start in range(0, 300, 100):
-        assert collection.upkeep.compact_delay() is None
+        assert collection.upkeep.due.compact_delay() is None
         insert(collection, start, 100)
         collection.upkeep.seal()
     assert segments(collection) == [100, 100, 100]
@@ -358,9 +358,9 @@ def test_tiers_are_compacted_and_dead_rows_dropped(collection_of: OpenCollection
     collection.upkeep.compact()
     assert segments(collection) == [300]
     collection.delete(list(range(75))).result()
-    assert collection.upkeep.compact_delay() is None
+    assert collection.upkeep.due.compact_delay() is None
     collection.delete([75]).result()
-    assert collection.upkeep.compact_delay() == 0
+    assert collection.upkeep.due.compact_delay() == 0
     collection.upkeep.compact()
     (part,) = collection.view.vectors[""].sealed
     assert (part.n, part.dead.count, folders(collection)) == (224, 0, 1)
@@ -437,7 +437,7 @@ def test_a_full_disk_stops_writes_and_seals_but_no_reads(
     assert "No space left" in (collection.upkeep.last_error or "")
     assert collection.pacing.backlog().rows == 0  # the disk tells how many may come
     assert (segments(collection), folders(collection)) == ([], 0)
-    delay = collection.upkeep.seal_delay()
+    delay = collection.upkeep.due.seal_delay()
     assert delay is not None and delay > 1
     assert len(collection.search(SearchRequest(rows(1)[0], k=1_000)).ids) == 500
     assert len(collection.retrieve(list(range(500)), with_vectors=True)) == 500
@@ -599,8 +599,8 @@ def test_what_fails_is_red_though_other_work_is_put_off(collection_of: OpenColle
 
 def test_what_the_next_seal_takes_grows_with_the_rows(collection_of: OpenCollection) -> None:
     collection = collection_of(settings())
-    before = collection.upkeep.needed()
+    before = collection.upkeep.due.needed()
     insert(collection, 0, 1_000)
-    assert collection.upkeep.needed() - before >= 1_000 * SIZE
+    assert collection.upkeep.due.needed() - before >= 1_000 * SIZE
     collection.upkeep.seal()
-    assert collection.upkeep.needed() <= before
+    assert collection.upkeep.due.needed() <= before

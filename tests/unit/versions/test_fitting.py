@@ -239,7 +239,7 @@ def test_a_version_may_be_dropped_at_any_moment_of_upkeep(
 
     collection.writer.fitted = Watched(collection.writer.fitted, at, drop)
     for _ in range(3):
-        collection.upkeep.compact_delay()
+        collection.upkeep.due.compact_delay()
         collection.upkeep.compact()
         assert collection.upkeep.last_error is None
     collection.upkeep.seal()
@@ -304,7 +304,7 @@ def test_quick_kinds_answer_and_dearer_ones_are_tried_later(account: Account) ->
     assert kinds_of(after) == [*kinds_of(shown), "mlp"] and after.untried == ()
     assert after.kind == shown.kind and after.fitted_at == shown.fitted_at  # it is no better here
     assert fitted_of(collection).factors is before.factors  # so none is computed again
-    assert collection.upkeep.improve_delay() is None
+    assert collection.upkeep.due.improve_delay() is None
     assert len([*(collection.folder / "adapters").iterdir()]) == 1
     assert collection.upkeep.last_error is None
 

@@ -1,0 +1,197 @@
+"""What is due of one collection, and in how many seconds: rows to seal, segments to compact."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from index.storage.checkpoints import Checkpoints
+from index.upkeep.attempts import Attempts
+from index.upkeep.payload_indexing import PayloadIndexing
+from index.upkeep.probing import Probing, to_write_anew
+from index.upkeep.replacing import bytes_to_write
+from index.upkeep.tiers import to_compact, to_merge
+from index.versions.demand import Demand
+from index.versions.fitting import Fitting
+from index.view.view import AnyGrowing, SealedPart
+from index.write.writer import Writer
+
+_COUNT_SECONDS = 30.0  # between looks at what searches were counted
+_BUSY_SECONDS = 1.0  # until it is asked again whether fits are under way
+_MERGE_SECONDS = 30.0  # since the last seal, until full segments are merged
+
+
+@dataclass(frozen=True, slots=True)
+class Versions:
+    """What of a collection's versions is tended in the background."""
+
+    fitting: Fitting
+    demand: Demand
+
+    def is_due(self) -> bool:
+        """Tell whether there is something to do."""
+        fitting = self.fitting
+        return fitting.warming.unwarmed() or fitting.due() is not None or self.demand.is_due()
+
+    def tend(self) -> None:
+        """Make adapters ready for new rows, write demand, fit again where pairs have doubled."""
+        self.fitting.warming.warm()
+        if self.demand.is_due():
+            self.demand.save()
+        self.fitting.fit_again()
+
+
+class Due:
+    """Looks at what is published and at what failed; used by the threads of the upkeep."""
+
+    def __init__(
+        self,
+        writer: Writer,
+        fields: PayloadIndexing,
+        versions: Versions,
+        probing: Probing,
+        checkpoints: Checkpoints,
+        attempts: Attempts,
+        is_stopped: Callable[[], bool],
+        is_to_wait: Callable[[], bool],
+    ) -> None:
+        self._writer = writer
+        self._fields = fields
+        self._versions = versions
+        self._probing = probing
+        self._checkpoints = checkpoints
+        self._attempts = attempts
+        self._is_stopped = is_stopped
+        self._is_to_wait = is_to_wait  # whether merging full segments is
+        self._seen_seq = writer.view.seq
+        self._quiet_since = self._rested_at = time.monotonic()
+
+    def rest_merges(self) -> None:
+        """Leave full segments alone for a while from now on."""
+        self._rested_at = time.monotonic()
+
+    def seal_delay(self) -> float | None:
+        """Return in how many seconds a seal is due, 0 for now; None when no one can tell."""
+        now = time.monotonic()
+        seq = self._writer.view.seq
+        if seq != self._seen_seq:
+            self._seen_seq, self._quiet_since = seq, now
+        worth = self.growing_to_seal()
+        if not worth or self._is_stopped():
+            return None
+        maintenance = self._writer.config.maintenance
+        due = self._quiet_since + maintenance.quiet_seconds
+        if any(len(g) > 1 or g[-1].n >= maintenance.seal_rows for g in worth.values()):
+            due = now
+        return max(0.0, due - now, self._attempts.retry_delay("seal", list(worth)))
+
+    def merge_delay(self) -> float | None:
+        """Return in how many seconds full segments are to be merged, 0 for now; None for never."""
+        names = list(self.parts_to_merge())
+        if not names or self._is_to_wait():
+            return None
+        quiet = self._rested_at + _MERGE_SECONDS - time.monotonic()
+        return max(0.0, quiet, self._attempts.retry_delay("merge", names))
+
+    def compact_delay(self) -> float | None:
+        """Return in how many seconds a compaction is due, 0 for now; None when none is."""
+        names = list(self.parts_to_compact())
+        if self._is_stopped():
+            return None
+        delays = [self._attempts.retry_delay("compact", names)] if names else []
+        if self.is_in_doubt():
+            delays.append(self._attempts.retry_delay("store", [""]))
+        if not self._writer.store.summed.complete:
+            delays.append(self._attempts.retry_delay("sum", [""]))
+        if self._fields.is_due():
+            delays.append(self._attempts.retry_delay("save", [""]))
+        if self._probing.is_due():
+            delays.append(self._attempts.retry_delay("probe", [""]))
+        if self._versions.is_due():
+            delays.append(self._attempts.retry_delay("fit", [""]))
+        elif self._writer.view.bridges:
+            delays.append(_COUNT_SECONDS)  # searches are counted without waking anyone
+        return min(delays, default=None)
+
+    def is_in_doubt(self) -> bool:
+        """Tell whether writes may fail: the last one did, or an attempt, which is shown."""
+        return (
+            self._writer.store.trouble is not None or self._attempts.failure_of("store") is not None
+        )
+
+    def trim_delay(self) -> float | None:
+        """Return in how many seconds the log is to be emptied, 0 for now; None if it is empty."""
+        if self._is_stopped():
+            return None
+        if self._attempts.failure_of("checkpoint") is not None:
+            return self._attempts.retry_delay("checkpoint", [""])
+        return self._checkpoints.trim_delay(self._quiet_since)
+
+    def improve_delay(self) -> float | None:
+        """Return in how many seconds there is work that no one waits for; None for none.
+
+        It is to read the index of ids of a large store, and to try dearer kinds of adapters.
+        """
+        if self._is_stopped():
+            return None
+        ids_are_due = self._writer.store.ids.is_due
+        delays = [
+            self._attempts.retry_delay("ids", [""]) if ids_are_due else None,
+            self.dearer_delay(),
+        ]
+        return min((one for one in delays if one is not None), default=None)
+
+    def dearer_delay(self) -> float | None:
+        """Return in how many seconds a dearer adapter is to be tried, 0 for now; None for none."""
+        if self._versions.fitting.improvable() is None:
+            return None
+        busy = _BUSY_SECONDS if self._versions.fitting.busy else 0
+        return max(self._attempts.retry_delay("improve", [""]), busy)
+
+    def pending(self) -> int:
+        """Return the rows that wait for a seal or a compaction, or are inside one."""
+        rows = sum(part.live for growing in self.growing_to_seal().values() for part in growing)
+        compaction = self._attempts.running.get("compact")
+        if compaction is not None:
+            return rows + compaction[1]
+        return rows + sum(part.live for parts in self.parts_to_compact().values() for part in parts)
+
+    def needed(self) -> int:
+        """Return the bytes that the dearest seal to come takes, and the next growth of its rows."""
+        needs = [0]
+        for vectors in self._writer.view.vectors.values():
+            sealing = max(bytes_to_write(vectors.config, [part]) for part in vectors.growing)
+            needs.append(sealing + vectors.growing[-1].columns.nbytes)
+        return max(needs)
+
+    def growing_to_seal(self) -> dict[str, tuple[AnyGrowing, ...]]:
+        """Return the growing parts of every vector name that has enough rows in them."""
+        maintenance = self._writer.config.maintenance
+        enough = min(maintenance.quiet_rows, maintenance.seal_rows)
+        return {
+            name: vectors.growing
+            for name, vectors in self._writer.view.vectors.items()
+            if len(vectors.growing) > 1 or vectors.growing[-1].n >= enough
+        }
+
+    def parts_to_compact(self) -> dict[str, list[SealedPart]]:
+        """Return the parts that the next compaction of a vector name takes, where one is due."""
+        maintenance = self._writer.config.maintenance
+        due = {
+            name: to_compact(vectors.sealed, vectors.config, maintenance)
+            or to_write_anew(vectors.sealed)
+            for name, vectors in self._writer.view.vectors.items()
+        }
+        return {name: parts for name, parts in due.items() if parts}
+
+    def parts_to_merge(self) -> dict[str, list[SealedPart]]:
+        """Return the full segments that are merged next, where nothing else is due."""
+        maintenance = self._writer.config.maintenance
+        if self.parts_to_compact():
+            return {}
+        due = {
+            name: to_merge(vectors.sealed, maintenance)
+            for name, vectors in self._writer.view.vectors.items()
+        }
+        return {name: parts for name, parts in due.items() if parts}

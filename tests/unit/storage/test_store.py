@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,22 +13,8 @@ from index.storage.entries import Position, SegmentEntry, StagedRows
 from index.storage.ids import Key, pack_ids
 from index.storage.read_rows import is_ascending
 from index.storage.reader import Reader
-from index.storage.schema import connect, create_store
 from index.storage.store import Store
 from tests.damage import rewrite
-
-
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    create_store(tmp_path / "store.sqlite3", {"vectors": {}})
-    return tmp_path / "store.sqlite3"
-
-
-@pytest.fixture
-def store(path: Path) -> Iterator[Store]:
-    store = Store.open(path)
-    yield store
-    store.close()
 
 
 def staged(first: int, n: int = 3, vector: int = 0) -> StagedRows:
@@ -45,34 +30,6 @@ def test_a_new_store_is_empty(store: Store) -> None:
     assert store.dead.slots().size == 0
 
 
-def test_points_are_found_with_their_slots(store: Store, path: Path) -> None:
-    keys = list(range(-600, 600))
-    slots = np.stack([np.arange(1, 1_201), np.zeros(1_200)], axis=1).astype(np.uint64)
-    with store.transaction():
-        store.points.insert(range(1_200), keys, 7, slots, [b"{}"] * 1_200)
-    found = store.points.find([*keys, 5_000, b"0123456789abcdef"], with_payload=True)
-    assert list(found) == keys
-    assert [held.number for held in found.values()] == list(range(1_200))
-    assert [held.slots.tolist() for held in found.values()] == slots.tolist()
-    assert found[3].payload == b"{}"
-    assert store.points.find_numbers([1_199, 5_000], with_payload=False).keys() == {599}
-    assert sorted(store.points.numbers().tolist()) == list(range(1_200))
-    reader = Reader(path, "a", Summed(True))
-    points = reader.points([5_000, *keys], with_payload=True)
-    assert list(points) == keys
-    assert (points[599][0], points[599][1].tolist(), points[599][2]) == (7, [1_200, 0], b"{}")
-    assert reader.by_number([603, 9_999], with_payload=True)[603][0] == 3
-    assert reader.ids([603, 9_999]) == {603: 3}
-    assert reader.numbers([3, 9_999]) == {3: 603}
-    page, following = reader.page(595, 10, with_payload=False)
-    assert ([key for key, _ in page], following) == (list(range(595, 600)), None)
-    page, following = reader.page(590, 5, with_payload=False)
-    assert ([key for key, _ in page], following) == (list(range(590, 595)), 595)
-    reader.close()
-    with pytest.raises(CollectionNotFound):
-        Reader.points(reader, [1], with_payload=False)
-
-
 def test_a_failed_transaction_leaves_nothing(store: Store) -> None:
     with pytest.raises(RuntimeError), store.transaction():
         store.points.insert([0], [1], 1, np.ones((1, 1), dtype=np.uint64), [None])
@@ -80,25 +37,6 @@ def test_a_failed_transaction_leaves_nothing(store: Store) -> None:
         raise RuntimeError
     assert store.points.find([1], with_payload=False) == {}
     assert store.dead.slots().size == 0
-
-
-@pytest.mark.parametrize("by_triggers", [False, True])
-def test_dead_slots_are_counted_once(by_triggers: bool, store: Store) -> None:
-    if by_triggers:  # as stores were made before
-        for event, by in (("INSERT", "+ 1"), ("DELETE", "- 1")):
-            store._connection.execute(
-                f"CREATE TRIGGER dead_{event.lower()} AFTER {event} ON dead BEGIN"
-                f" UPDATE position SET dead_rows = dead_rows {by}; END"
-            )
-    with store.transaction():
-        store.dead.bury(np.array([4, 9, 4, 7], dtype=np.uint64))
-        store.dead.bury(np.array([7, 11], dtype=np.uint64))
-    store.require_counts("dead")
-    with store.transaction():
-        store.dead.unbury(np.array([7, 8], dtype=np.uint64))
-        store.dead.unbury(np.array([], dtype=np.uint64))
-    store.require_counts("dead")
-    assert store.dead.slots().tolist() == [4, 9, 11]
 
 
 def test_order_is_required_of_keys_of_any_kind(path: Path, store: Store) -> None:
@@ -121,33 +59,6 @@ def test_order_is_required_of_keys_of_any_kind(path: Path, store: Store) -> None
             reader.require_order(keys, start)
     assert is_ascending([1, 2, 9], 1) and is_ascending(uuids, uuids[0])
     reader.close()
-
-
-def test_staged_rows_come_back_until_they_are_sealed(store: Store) -> None:
-    with store.transaction():
-        for first, vector in ((1, 0), (4, 1), (7, 0), (10, 0)):
-            store.staged.add(staged(first, vector=vector))
-        store.staged.mark_sealed(0, 9)
-    assert [(rows.vector, rows.first) for rows in store.staged.rows()] == [(1, 4), (0, 10)]
-    first = next(store.staged.rows())
-    assert first.value == staged(4).value
-    np.testing.assert_array_equal(first.numbers, staged(4).numbers)
-    with store.transaction():
-        assert store.staged.purge(1)  # one entry is more than that many bytes
-    assert store._connection.execute("SELECT count(*) FROM staged").fetchone()[0] == 3
-    with store.transaction():
-        assert not store.staged.purge(1 << 20)
-    assert store._connection.execute("SELECT count(*) FROM staged").fetchone()[0] == 2
-
-
-def test_flipped_staged_bytes_are_found(store: Store, path: Path) -> None:
-    with store.transaction():
-        store.staged.add(staged(1))
-    connection = connect(path)
-    connection.execute("UPDATE staged SET value = zeroblob(length(value))")
-    connection.close()
-    with pytest.raises(Damaged, match="slot 1"):
-        list(store.staged.rows())
 
 
 def test_the_manifest_keeps_its_order(store: Store) -> None:

@@ -1,0 +1,27 @@
+"""Dead slots are kept and counted once each."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from index.storage.store import Store
+
+
+@pytest.mark.parametrize("by_triggers", [False, True])
+def test_dead_slots_are_counted_once(by_triggers: bool, store: Store) -> None:
+    if by_triggers:  # as stores were made before
+        for event, by in (("INSERT", "+ 1"), ("DELETE", "- 1")):
+            store._connection.execute(
+                f"CREATE TRIGGER dead_{event.lower()} AFTER {event} ON dead BEGIN"
+                f" UPDATE position SET dead_rows = dead_rows {by}; END"
+            )
+    with store.transaction():
+        store.dead.bury(np.array([4, 9, 4, 7], dtype=np.uint64))
+        store.dead.bury(np.array([7, 11], dtype=np.uint64))
+    store.require_counts("dead")
+    with store.transaction():
+        store.dead.unbury(np.array([7, 8], dtype=np.uint64))
+        store.dead.unbury(np.array([], dtype=np.uint64))
+    store.require_counts("dead")
+    assert store.dead.slots().tolist() == [4, 9, 11]

@@ -16,7 +16,7 @@ from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import IO
 
-from index.aliases import AliasChange, Aliases, CreateAlias, RenameAlias
+from index.aliases import AliasChange, Aliases, CreateAlias, DeleteAlias, RenameAlias
 from index.collection import Collection
 from index.config.collection import AT, CollectionConfig
 from index.config.names import MAX_COLLECTION_NAME, check_name, check_vector_name
@@ -40,7 +40,7 @@ from index.storage.files import (
     sync_folder,
     write_synced,
 )
-from index.storage.reserve import Reserve
+from index.storage.reserve import Reserve, anything
 from index.storage.schema import create_store, store_errors
 from index.storage.unfinished import require_restored
 from index.upkeep.background import Background
@@ -275,6 +275,7 @@ class Database:
             CollectionExists: an alias is the name of a collection.
             AliasNotFound: there is no alias to rename.
             InvalidConfig: an alias cannot be used as a name.
+            StorageFull: there is no room for it; aliases can be deleted all the same.
         """
         for change in changes:
             if isinstance(change, CreateAlias):
@@ -283,7 +284,9 @@ class Database:
                 check_name(change.new, "alias", MAX_COLLECTION_NAME)
         with self._change:
             self._require_open()
-            self._aliases.change(changes, self.names())
+            takes = not all(isinstance(change, DeleteAlias) for change in changes)
+            with self._reserve.admitted(self._path) if takes else anything():
+                self._aliases.change(changes, self.names())
 
     def drop(self, name: str) -> bool:
         """Delete a collection, all it holds and its aliases; tell whether there was one.

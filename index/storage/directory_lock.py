@@ -26,7 +26,8 @@ def lock_directory(path: Path, holder: Holder = "server") -> IO[bytes]:
     """
     lock: IO[bytes]
     try:
-        lock = open(path / "lock", "ab")
+        # What a full disk does not take would wait in a buffer, and fail again at the close.
+        lock = open(path / "lock", "ab", buffering=0)
     except OSError as error:
         if error.errno not in (errno.EROFS, errno.EACCES):
             raise
@@ -44,7 +45,6 @@ def _say(lock: IO[bytes], text: bytes) -> None:
     with suppress(OSError, ValueError):  # no room, or it is only read: then nobody is told
         lock.truncate(0)
         lock.write(text)
-        lock.flush()
 
 
 @contextmanager

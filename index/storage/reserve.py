@@ -37,6 +37,7 @@ class Reserve:
         self._path = path
         self._changed = threading.Condition()
         self._inside = 0  # writes under way that take room
+        self._releasing = 0  # threads that wait for these: what they give back is not kept again
         size = _size(path)
         self._kept = size == SIZE
         self.released = size is not None and not self._kept
@@ -50,9 +51,13 @@ class Reserve:
         with self._changed:
             kept, self._kept = self._kept, False
             self.released = self.released or kept
-            self._changed.wait_for(lambda: self._inside == 0, _PATIENCE)
-            with suppress(OSError), open(self._path, "r+b") as file:
-                file.truncate(0)
+            self._releasing += 1
+            try:
+                self._changed.wait_for(lambda: self._inside == 0, _PATIENCE)
+                with suppress(OSError), open(self._path, "r+b") as file:
+                    file.truncate(0)
+            finally:
+                self._releasing -= 1
             return kept
 
     @contextmanager
@@ -86,6 +91,8 @@ class Reserve:
         if self._kept or not (at_once or time.monotonic() >= self._next):
             return
         with self._changed, suppress(OSError):
+            if self._releasing:
+                return
             self._next = time.monotonic() + _EVERY
             disk = os.statvfs(self._path.parent)
             if disk.f_bavail * disk.f_frsize >= _TIMES * SIZE:

@@ -170,9 +170,10 @@ class Store:
         Args:
             frees: whether it only takes away, so that it may have the room kept for that.
         """
-        with anything() if frees else self.admitted(), self._transaction():
-            yield
-        self._grow()
+        with anything() if frees else self.admitted():
+            with self._transaction():
+                yield
+            self._grow()
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import resource
 import subprocess
 import sys
 from contextlib import closing
@@ -16,7 +17,7 @@ import pytest
 from app.cli import main
 from app.doctor import told
 from index import CreateAlias, Database, check_directory
-from index.storage.directory_lock import Holder, lock_directory
+from index.storage.directory_lock import Holder, lock_directory, repairing
 from index.storage.schema import connect
 from tests.unit.doctor.making import copy, found, make, unchanged, whole
 
@@ -180,3 +181,16 @@ def test_who_holds_a_directory_is_told(trial: Path, holder: Holder) -> None:
         assert len([one for one in found(report, "note") if "a repair" in one]) == report.repairing
         assert unchanged(trial) == before
     whole(trial)
+
+
+def test_a_full_disk_keeps_no_repair_from_ending_well(trial: Path) -> None:
+    """That the lock says who holds it is a courtesy."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, before[1]))
+    try:
+        with repairing(trial):
+            pass
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    with lock_directory(trial):
+        assert (trial / "lock").read_bytes() == b""

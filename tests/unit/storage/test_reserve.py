@@ -12,10 +12,11 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from index import Database
+from index import CreateAlias, Database, DeleteAlias
 from index.collection import Collection
 from index.errors import StorageFull
-from index.storage import reserve
+from index.storage import reserve, store
+from index.storage.checkpoints import Checkpoints
 from index.storage.files import write_folder
 from index.storage.reserve import SIZE, Reserve
 from tests.points import batch_of, config_of
@@ -69,6 +70,41 @@ def test_writes_under_way_end_before_room_is_released(
             pass
     releasing.join()
     assert (tmp_path / "reserve").stat().st_size == 0
+
+
+def test_room_that_is_being_released_is_not_kept_again(
+    tmp_path: Path, room: SimpleNamespace
+) -> None:
+    """Else the file is emptied after it was kept, and taken for full from then on."""
+    own = kept_at(tmp_path)
+    releasing = threading.Thread(target=own.release)
+    with own.admitted(tmp_path):
+        releasing.start()
+        while not own.released:
+            os.sched_yield()
+        with pytest.raises(StorageFull), own.admitted(tmp_path):
+            pass
+    releasing.join()
+    assert own.released and (tmp_path / "reserve").stat().st_size == 0
+    with own.admitted(tmp_path):  # now it is
+        assert not own.released and (tmp_path / "reserve").stat().st_size == SIZE
+
+
+def test_room_is_not_released_while_a_log_is_moved(
+    tmp_path: Path, room: SimpleNamespace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The database grows by what a transaction wrote, which would take what was released."""
+    with Database.open(tmp_path) as database:
+        database.create("c", config_of(4))
+    own, seen = kept_at(tmp_path), []
+    monkeypatch.setattr(store, "_GROWTH", -1)
+    monkeypatch.setattr(Checkpoints, "move", lambda _: seen.append(own._inside))
+    folder = tmp_path / "collections" / "c"
+    with closing(Collection("c", folder, threads=1, changed=lambda: None, reserve=own)) as one:
+        seen.clear()
+        one.upsert(batch_of([1, 2], np.ones((2, 4), dtype=np.float32))).result()
+        one.delete([1]).result()
+    assert seen == [1, 0]  # what frees room needs no admission
 
 
 def test_a_folder_under_way_is_given_up(
@@ -132,6 +168,7 @@ def test_a_directory_with_released_room_takes_no_collection(
 ) -> None:
     with Database.open(tmp_path) as database:
         database.create("c", config_of(4))
+        database.change_aliases([CreateAlias("one", "c")])
         assert not (tmp_path / "reserve").exists()
     with Database.open(tmp_path) as database:
         assert (tmp_path / "reserve").stat().st_size == SIZE
@@ -139,5 +176,9 @@ def test_a_directory_with_released_room_takes_no_collection(
         database._reserve.release()
         with pytest.raises(StorageFull, match="deletes are carried out"):
             database.create("d", config_of(4))
+        with pytest.raises(StorageFull, match="deletes are carried out"):
+            database.change_aliases([CreateAlias("other", "c")])
+        database.change_aliases([DeleteAlias("one")])
+        assert dict(database.aliases()) == {}
         assert "deletes are carried out" in str(database.try_disk())
         assert database.drop("c")

@@ -35,6 +35,7 @@ _ACTS: Mapping[Act, str] = {
     ),
     Act.REINDEX: f"{_REPAIR} makes the index of ids anew, with the server stopped",
     Act.REMAKE: f"the server makes it anew, as does {_REPAIR}",
+    Act.REOPEN: f"restart the server, which derives it anew, or let {_REPAIR} do so",
     Act.REPAIR: _REPAIR,
     Act.RESTORE: (
         f"restore the collection's folder from a backup, or let {_REPAIR} take the store for what "

@@ -33,6 +33,7 @@ class Act(Enum):
     NAME_DIRECTORY = "name the directory that was served, and see that it is mounted"
     REINDEX = "let a repair make the index of ids anew"
     REMAKE = "it is made anew while the collection is open, and by a repair"
+    REOPEN = "it is derived anew when the collection is next opened, and by a repair"
     REPAIR = "a repair"
     RESTORE = (
         "restore the collection's folder from a backup, or let a repair take the store for what it "

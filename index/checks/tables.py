@@ -27,6 +27,7 @@ _LONG = {
     "folded_seqs": ("first", "ifnull(length(seqs), 0)"),
 }
 _NO_DATA = {"demand", "superseded", "touched"}  # what answers do not depend on, or is made anew
+_DERIVED = {"dead"}  # from other tables and segments, when a collection is opened
 
 
 def check_pages(stored: Stored, sink: Sink) -> bool:
@@ -145,6 +146,8 @@ def _check_table(
     reached: Callable[[tuple[Any, ...]], None],
 ) -> None:
     told = 0
+    severity: Severity = "damage" if name in _NO_DATA | _DERIVED else "lost"
+    remedy = Act.REOPEN if name in _DERIVED else BACKUP
     while True:
         with stored.snapshot() as own:
             limit, nbytes = _piece(own, name, key)
@@ -152,8 +155,7 @@ def _check_table(
         for one in bad:
             told += 1
             if told <= _MOST_TOLD:
-                severity: Severity = "damage" if name in _NO_DATA else "lost"
-                sink.found(Finding(severity, "rows", stored.path, one.text, remedy=BACKUP))
+                sink.found(Finding(severity, "rows", stored.path, one.text, remedy=remedy))
         sink.read(nbytes)
         if following is None:
             break
@@ -161,7 +163,7 @@ def _check_table(
         reached((name, *key))
     if told > _MOST_TOLD:
         what = f"{told - _MOST_TOLD} further rows of {name} are other than was written"
-        sink.found(Finding("lost", "rows", stored.path, what, remedy=BACKUP))
+        sink.found(Finding(severity, "rows", stored.path, what, remedy=remedy))
 
 
 def _piece(own: sqlite3.Connection, name: str, key: RowKey | None) -> tuple[int, int]:

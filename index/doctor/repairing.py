@@ -20,6 +20,7 @@ from index.doctor.directory import COLLECTIONS, Progress, examine_directory
 from index.doctor.report import Report
 from index.doctor.restoring import restore_held
 from index.errors import PalimpsestError, ReadOnlyDisk
+from index.remedies import Act
 from index.storage.accept import keep_files
 from index.storage.causes import unreadable
 from index.storage.directory_lock import repairing
@@ -83,7 +84,7 @@ def _repair(folder: Path, found: Sequence[Finding], done: _Done) -> None:
         (_has(found, "index") and not _has(found, "store"), lambda: _index_anew(folder)),
         (_has(found, "files"), lambda: _keep(folder, found)),
         (_can_restore(folder, found), lambda: _restore(folder, done)),
-        (_has(found, "files", "orphans"), lambda: _derive(folder)),
+        (_has(found, "files", "orphans") or _has_derivable_rows(found), lambda: _derive(folder)),
     ]
     for is_wanted, step in steps:
         if not is_wanted:
@@ -98,6 +99,10 @@ def _repair(folder: Path, found: Sequence[Finding], done: _Done) -> None:
 
 def _has(found: Sequence[Finding], *checks: str) -> bool:
     return any(one.check in checks for one in found)
+
+
+def _has_derivable_rows(found: Sequence[Finding]) -> bool:
+    return any(one.check == "rows" and one.remedy is Act.REOPEN for one in found)
 
 
 def _can_restore(folder: Path, found: Sequence[Finding]) -> bool:

@@ -29,6 +29,19 @@ class DeadTable:
             raise Damaged(self._path, "each slot once", "some twice", "dead slots")
         return slots
 
+    def whole(self) -> Slots:
+        """Return the slots (m,), in no order, of the rows that are as they were written."""
+        rows = self._connection.execute("SELECT slot, checksum FROM dead").fetchall()
+        bad = {*check_of("dead").bad(rows, [0], 1)}
+        kept = [row[0] for place, row in enumerate(rows) if place not in bad]
+        return np.array(kept, dtype=np.uint64)
+
+    def put_anew(self, slots: Slots) -> None:
+        """Record these slots as dead, and no others, whatever the table says."""
+        self._connection.execute("DELETE FROM dead")
+        self._connection.execute("UPDATE position SET dead_rows = 0")
+        self.bury(slots)
+
     def bury(self, slots: Slots) -> None:
         """Record slots as dead."""
         own = slots.tolist()

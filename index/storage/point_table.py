@@ -14,9 +14,10 @@ from index.storage.entries import Held
 from index.storage.id_index import IdIndex
 from index.storage.ids import Key
 from index.storage.sums import PAYLOAD, PLACE
-from index.types import Numbers
+from index.types import Numbers, Slots
 
 LOOKUP = 512  # ids asked for by one statement; below SQLite's smallest limit of 999
+_PIECE = 4_096  # points read at once
 _FIND = (
     f"SELECT {{columns}} FROM (VALUES {','.join(['(?)'] * LOOKUP)}) AS wanted"
     " CROSS JOIN points ON {by} = wanted.column1"
@@ -45,6 +46,36 @@ class PointTable:
     def _numbers(self, how: str) -> Numbers:
         rows = self._connection.execute(f"SELECT number FROM points {how}")
         return np.fromiter((row[0] for row in rows), dtype=np.uint32)
+
+    def count(self) -> int:
+        """Return how many rows there are, without the index."""
+        statement = "SELECT count(*) FROM points NOT INDEXED"
+        found: int = self._connection.execute(statement).fetchone()[0]
+        return found
+
+    def meant(self, columns: Sequence[object]) -> tuple[Slots, Numbers]:
+        """Return the slots that all points mean (m,), in no order, and whose each is (m,).
+
+        Args:
+            columns: of the collection, None for one whose rows are gone.
+
+        Raises:
+            DamagedPoint: one is not as it was written, or has no checksum to tell by.
+        """
+        living = [number for number, name in enumerate(columns) if name is not None]
+        slots, whose = [np.empty(0, np.uint64)], [np.empty(0, np.uint32)]
+        cursor = self._connection.execute(
+            "SELECT number, id, seq, slots, checksum FROM points NOT INDEXED ORDER BY number"
+        )
+        while rows := cursor.fetchmany(_PIECE):
+            require_points(self._path, rows, with_payload=False, may_lack=False)
+            width = 8 * len(columns)
+            cells = b"".join(row[3][:width].ljust(width, b"\0") for row in rows)
+            own = np.frombuffer(cells, dtype="<u8").reshape(len(rows), -1)[:, living]
+            numbers = np.array([row[0] for row in rows], dtype=np.uint32)
+            slots.append(own[own != 0])
+            whose.append(np.broadcast_to(numbers[:, None], own.shape)[own != 0])
+        return np.concatenate(slots), np.concatenate(whose)
 
     def find(
         self, keys: Sequence[Key], *, with_payload: bool, spared: Spared | None = None

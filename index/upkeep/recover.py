@@ -37,6 +37,7 @@ from index.storage.schema import store_errors
 from index.storage.store import Store
 from index.storage.tidying import ADAPTERS, FIELDS, SEGMENTS, are_gone, tidy
 from index.types import Numbers, Slots, Vectors
+from index.upkeep.dead_again import dead_slots
 from index.view.view import AnySealed, SealedPart, VectorView, View
 from index.write.changes import Changes, NewRows, apply
 from index.write.writer import Opened
@@ -77,10 +78,13 @@ def _config(store: Store) -> CollectionConfig:
 
 
 def _recover(store: Store, segments: Path, config: CollectionConfig) -> View:
-    store.require_counts("staged", "dead", "segments", "sealed", "fields", "adapters")
-    position, dead = store.position(), store.dead.slots()
+    store.require_counts("staged", "segments", "sealed", "fields", "adapters")
+    position = store.position()
     rows = [_new_rows(staged, config) for staged in store.staged.rows()]
-    view = apply(_sealed_view(store, segments, config), Changes(position.seq, BitMap(), rows, dead))
+    none = np.empty(0, dtype=np.uint64)
+    view = apply(_sealed_view(store, segments, config), Changes(position.seq, BitMap(), rows, none))
+    dead = dead_slots(store, view)
+    view = apply(view, Changes(position.seq, BitMap(), [], dead))
     if not store.read_only:
         _tidy(store, _nowhere(view, dead))
     view = replace(view, live=_live(store, view, position.points))

@@ -20,6 +20,7 @@ from index.aliases import AliasChange, Aliases, CreateAlias, DeleteAlias, Rename
 from index.collection import Collection
 from index.config.collection import AT, CollectionConfig
 from index.config.names import MAX_COLLECTION_NAME, check_name, check_vector_name
+from index.config.versions import names_with
 from index.errors import (
     CollectionExists,
     CollectionNotFound,
@@ -295,12 +296,7 @@ class Database:
             InvalidInput: the name is that of a version of a collection.
         """
         if AT in name and name not in self.names():
-            whole, _, version = name.rpartition(AT)
-            if whole in self.names():
-                raise InvalidInput(
-                    f"{name!r} is version {version!r} of collection {whole!r}",
-                    DropVersion("", version, whole),
-                )
+            self._require_no_version(*name.rpartition(AT)[::2])
         gone = self._path / "unfinished" / uuid.uuid4().hex
         with self._change:
             self._require_open()
@@ -320,6 +316,15 @@ class Database:
                 remove_folder(gone)  # first of all: a full disk has no room for a list of aliases
                 self._aliases.forget(name)
         return True
+
+    def _require_no_version(self, name: str, version: str) -> None:
+        collection = self._open.get(name)
+        having = [] if collection is None else names_with(collection.config, version)
+        if having:
+            raise InvalidInput(
+                f"{f'{name}{AT}{version}'!r} is version {version!r} of collection {name!r}",
+                *(DropVersion(vector, version, name) for vector in having),
+            )
 
     def _create_folder(self, name: str, config: CollectionConfig) -> None:
         unfinished = self._path / "unfinished" / uuid.uuid4().hex

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from index.config.collection import AT, CollectionConfig, State, VersionConfig
-from index.config.vectors import SparseConfig, VectorConfig
+from index.config.vectors import VectorConfig
 from index.errors import InvalidConfig, VersionConflict, VersionNotFound
 
 MAX_VERSION_NAME = 64  # bytes
@@ -153,7 +153,7 @@ def shown(config: CollectionConfig, version: str) -> CollectionConfig:
     Raises:
         VersionNotFound: no vector name has the version.
     """
-    having = [name for name in config.names if _has(config, name, version)]
+    having = names_with(config, version)
     if not having:
         known = {
             one.version
@@ -170,10 +170,10 @@ def shown(config: CollectionConfig, version: str) -> CollectionConfig:
     return replace(config.showing(version), declared=described)
 
 
-def _has(config: CollectionConfig, name: str, version: str) -> bool:
-    if isinstance(config.vectors[name], SparseConfig):
-        return False
-    return any(one.version == version for one in config.versions_of(name))
+def names_with(config: CollectionConfig, version: str) -> list[str]:
+    """Return the vector names that have a version; sparse ones have none."""
+    dense = [name for name in config.names if isinstance(config.vectors[name], VectorConfig)]
+    return [n for n in dense if any(one.version == version for one in config.versions_of(n))]
 
 
 def _description(declared: Mapping[str, Any], vector: str) -> Mapping[str, Any]:

@@ -9,6 +9,7 @@ import pytest
 
 from index import (
     Collection,
+    CollectionConfig,
     CollectionNotFound,
     Database,
     Distance,
@@ -23,6 +24,7 @@ from index import (
     NamedVectors,
     PointBatch,
     SearchRequest,
+    SparseConfig,
     VectorConfig,
     VersionedQuery,
     VersionNotFound,
@@ -152,8 +154,25 @@ def test_names_of_a_database(database: Database) -> None:
     with pytest.raises(InvalidInput, match="'docs@v2' is version 'v2' of coll.* 'docs'") as error:
         database.drop("docs@v2")
     assert error.value.remedies == (DropVersion("", "v2", "docs"),)
+    assert not database.drop("docs@v3") and not database.drop("none@v2")
     assert database.names() == ["docs"]
     assert database.drop("docs")
+
+
+def test_what_is_advised_instead_of_dropping_a_version_as_a_collection(database: Database) -> None:
+    """The calls name the vectors that have the version: without a name they would be refused."""
+    space = spaces_of()["v1"]
+    config = CollectionConfig({"a": space, "b": space, "c": space, "words": SparseConfig()})
+    collection = database.create("docs", config)
+    for name in "ab":
+        collection.declare_version(name, "v2", space, declared={})
+    with pytest.raises(InvalidInput) as error:
+        database.drop("docs@v2")
+    assert error.value.remedies == tuple(DropVersion(name, "v2", "docs") for name in "ab")
+    for remedy in error.value.remedies:
+        assert isinstance(remedy, DropVersion)
+        collection.drop_version(remedy.vector, remedy.version)
+    assert not database.drop("docs@v2")
 
 
 def test_a_folder_of_old_with_an_at_in_its_name(tmp_path: Path) -> None:

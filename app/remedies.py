@@ -18,11 +18,12 @@ _ASKED = "/collections/{collection_name}"  # stands for the collection that was 
 
 _REPAIR = "`palimpsest doctor --repair`"
 _ACTS: Mapping[Act, str] = {
+    Act.AWAIT_REPAIR: "wait until that has ended, or name another directory",
     Act.BRING_BACK: (
         "restore the file from a backup, or bring back what segments in lost+found/ hold of it "
         f"with {_REPAIR}"
     ),
-    Act.CHOOSE_DIRECTORY: "stop it or choose another --data",
+    Act.CHOOSE_DIRECTORY: "stop it, or name another directory (serve --data, doctor DATA)",
     Act.FIT_AGAIN: (
         f"fitted again by the server if points hold both versions, else by POST {_ASKED}/adapters"
     ),

@@ -33,7 +33,7 @@ PalimpsestError
     ├── Damaged             a file's length or checksum is wrong; names the file
     │   └── DamagedPoint    what the store holds of a point contradicts the rest; names the point
     ├── UnknownFormat       a file's format number is newer than this release reads
-    └── DirectoryLocked     another process serves this data directory
+    └── DirectoryLocked     another process serves this data directory, or repairs it
 
 Each says what failed, what was expected, what was received and what to do. The last is a value
 (``index.remedies``), where more than a word of advice is known: the engine names no call, command
@@ -314,11 +314,14 @@ class UnknownFormat(StorageError):
 
 
 class DirectoryLocked(StorageError):
-    """Another process serves this data directory."""
+    """Another process serves this data directory, or repairs it."""
 
-    def __init__(self, path: Path) -> None:
-        super().__init__(f"{path} is served by another process", Act.CHOOSE_DIRECTORY)
-        self.path = path
+    def __init__(self, path: Path, *, repairing: bool = False) -> None:
+        if repairing:
+            super().__init__(f"{path} is being repaired by another process", Act.AWAIT_REPAIR)
+        else:
+            super().__init__(f"{path} is served by another process", Act.CHOOSE_DIRECTORY)
+        self.path, self.repairing = path, repairing
 
 
 def fresh(error: StorageError) -> StorageError:

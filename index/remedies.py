@@ -17,6 +17,7 @@ from typing import TypeAlias
 class Act(Enum):
     """Remedies that need no names: the value is the text."""
 
+    AWAIT_REPAIR = "wait until that has ended, or choose another directory"
     BRING_BACK = (
         "restore the file from a backup, or let a repair bring back what segments in lost+found/ "
         "hold of it"

@@ -21,6 +21,7 @@ from index.checks.findings import Finding, Severity, Sink, finding_of, telling
 from index.doctor.report import Mode, Report
 from index.errors import CollectionNotFound, Damaged
 from index.remedies import Act
+from index.storage.directory_lock import is_for_repair
 from index.storage.doubled import copy_of
 
 COLLECTIONS, UNFINISHED = "collections", "unfinished"
@@ -153,7 +154,7 @@ def _held(data: Path) -> Iterator[tuple[Mode, bool]]:
         except OSError as error:
             if error.errno not in (errno.EWOULDBLOCK, errno.EACCES):
                 raise
-            yield "online", lock.read().startswith(b"repair")
+            yield "online", is_for_repair(data)
             return
         yield "offline", False
 

@@ -9,7 +9,7 @@ from typing import Any, Literal, TypeAlias
 
 from index.checks.collection import Examined
 from index.checks.findings import Finding, Severity, worst
-from index.errors import PalimpsestError
+from index.errors import DirectoryLocked, PalimpsestError
 from index.remedies import Act, Remedy
 
 FORMAT = 1  # of the report as JSON
@@ -31,6 +31,8 @@ class Report:
 
     def refuse(self, error: PalimpsestError) -> None:
         """Note why nothing was done at all."""
+        if isinstance(error, DirectoryLocked):
+            self.mode, self.repairing = "online", error.repairing
         what, helps = f"nothing was done: {error.problem}", error.remedies or None
         self.findings.append(Finding("unchecked", "directory", self.data, what, remedy=helps))
 

@@ -11,6 +11,7 @@ from typing import IO, Literal, TypeAlias
 
 from index.errors import DirectoryLocked
 
+_REPAIR = b"repair"  # what the lock holds then
 Holder: TypeAlias = Literal["server", "repair"]  # of the lock of a data directory
 
 
@@ -36,9 +37,16 @@ def lock_directory(path: Path, holder: Holder = "server") -> IO[bytes]:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         lock.close()
-        raise DirectoryLocked(path) from None
-    _say(lock, b"" if holder == "server" else holder.encode())
+        raise DirectoryLocked(path, repairing=is_for_repair(path)) from None
+    _say(lock, _REPAIR if holder == "repair" else b"")
     return lock
+
+
+def is_for_repair(path: Path) -> bool:
+    """Tell whether who holds the lock of a data directory said that it repairs it."""
+    with suppress(OSError):
+        return (path / "lock").read_bytes() == _REPAIR
+    return False
 
 
 def _say(lock: IO[bytes], text: bytes) -> None:

@@ -16,7 +16,7 @@ import pytest
 
 from app.cli import main
 from app.doctor import told
-from index import CreateAlias, Database, check_directory
+from index import CreateAlias, Database, DirectoryLocked, Report, check_directory, repair_directory
 from index.storage.directory_lock import Holder, lock_directory, repairing
 from index.storage.schema import connect
 from tests.unit.doctor.making import copy, found, make, unchanged, whole
@@ -179,6 +179,14 @@ def test_who_holds_a_directory_is_told(trial: Path, holder: Holder) -> None:
         assert report.repairing is (holder == "repair")
         assert f"a {holder} is running on it" in told(report)
         assert len([one for one in found(report, "note") if "a repair" in one]) == report.repairing
+        assert unchanged(trial) == before
+        refused = f"is {'served' if holder == 'server' else 'being repaired'} by another process"
+        with pytest.raises(DirectoryLocked, match=refused) as error:
+            repair_directory(trial)
+        report = Report(trial)
+        report.refuse(error.value)
+        assert f"a {holder} is running on it" in told(report)
+        assert ("stop it" in told(report)) is (holder == "server")
         assert unchanged(trial) == before
     whole(trial)
 

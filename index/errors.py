@@ -36,8 +36,9 @@ PalimpsestError
     └── DirectoryLocked     another process serves this data directory, or repairs it
 
 Each says what failed, what was expected, what was received and what to do. The last is a value
-(``index.remedies``), where more than a word of advice is known: the engine names no call, command
-or setting of those who offer it. ``told`` gives the text with the remedies in a caller's words.
+(``index.remedies``), where more than a word of advice is known: the engine names no call and no
+setting of those who offer it, and of commands the doctor's alone. ``told`` gives the text with the
+remedies in a caller's words.
 """
 
 from __future__ import annotations

@@ -27,7 +27,7 @@ _LONG = {
     "folded_seqs": ("first", "ifnull(length(seqs), 0)"),
 }
 _NO_DATA = {"demand", "superseded", "touched"}  # what answers do not depend on, or is made anew
-_DERIVED = {"dead"}  # from other tables and segments, when a collection is opened
+_DERIVED = {"dead": Act.REOPEN, "adapters": Act.FIT_AGAIN}  # from the rest of a collection
 
 
 def check_pages(stored: Stored, sink: Sink) -> bool:
@@ -146,8 +146,8 @@ def _check_table(
     reached: Callable[[tuple[Any, ...]], None],
 ) -> None:
     told = 0
-    severity: Severity = "damage" if name in _NO_DATA | _DERIVED else "lost"
-    remedy = Act.REOPEN if name in _DERIVED else BACKUP
+    severity: Severity = "damage" if name in _NO_DATA or name in _DERIVED else "lost"
+    remedy = _DERIVED.get(name, BACKUP)
     while True:
         with stored.snapshot() as own:
             limit, nbytes = _piece(own, name, key)

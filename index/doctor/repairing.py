@@ -29,6 +29,7 @@ from index.storage.schema import takes_no_writes
 from index.storage.store import Store
 from index.storage.tidying import LOST, SEGMENTS
 
+_BY_OPENING = (Act.REOPEN, Act.FIT_AGAIN)  # remedies of rows that an opening mends, or replaces
 _ROUNDS = 64  # of compactions; each writes one segment anew
 
 
@@ -102,7 +103,7 @@ def _has(found: Sequence[Finding], *checks: str) -> bool:
 
 
 def _has_derivable_rows(found: Sequence[Finding]) -> bool:
-    return any(one.check == "rows" and one.remedy is Act.REOPEN for one in found)
+    return any(one.check == "rows" and one.remedy in _BY_OPENING for one in found)
 
 
 def _can_restore(folder: Path, found: Sequence[Finding]) -> bool:

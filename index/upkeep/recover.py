@@ -18,7 +18,6 @@ from pathlib import Path
 import numpy as np
 from pyroaring import BitMap
 
-from index.adapters.fitted import Fitted
 from index.config.collection import CollectionConfig
 from index.config.vectors import SparseConfig, VectorConfig
 from index.encoding.normalise import rounded
@@ -38,6 +37,7 @@ from index.storage.store import Store
 from index.storage.tidying import ADAPTERS, FIELDS, SEGMENTS, are_gone, tidy
 from index.types import Numbers, Slots, Vectors
 from index.upkeep.dead_again import dead_slots
+from index.upkeep.opened_adapters import open_adapters
 from index.view.view import AnySealed, SealedPart, VectorView, View
 from index.write.changes import Changes, NewRows, apply
 from index.write.writer import Opened
@@ -61,7 +61,7 @@ def recover(folder: Path) -> tuple[Opened, list[Unbuilt]]:
             config = _config(store)
             view = _recover(store, folder / SEGMENTS, config)
             indexes, unbuilt = load_fields(store, folder / FIELDS, view.live)
-            fitted, damaged = _adapters(store, folder / ADAPTERS)
+            fitted, damaged = open_adapters(store, folder / ADAPTERS, config)
             if not store.read_only:
                 _tidy_folders(store, folder)
     except BaseException:
@@ -78,7 +78,7 @@ def _config(store: Store) -> CollectionConfig:
 
 
 def _recover(store: Store, segments: Path, config: CollectionConfig) -> View:
-    store.require_counts("staged", "segments", "sealed", "fields", "adapters")
+    store.require_counts("staged", "segments", "sealed", "fields")
     position = store.position()
     rows = [_new_rows(staged, config) for staged in store.staged.rows()]
     none = np.empty(0, dtype=np.uint64)
@@ -194,25 +194,6 @@ def _tidy_folders(store: Store, folder: Path) -> None:
             tidy(folder / kind, {name for name in names if name is not None}, superseded)
     with suppress(StorageFull), store.transaction():
         store.superseded.forget(are_gone(folder, superseded))
-
-
-def _adapters(
-    store: Store, folder: Path
-) -> tuple[dict[tuple[int, int], Fitted], dict[tuple[int, int], str]]:
-    """Open the adapters, by the columns of their rows and queries; also what is wrong with others.
-
-    An adapter can be fitted again, so one that is damaged does not keep the points from being read:
-    searches that need it are refused.
-    """
-    fitted, damaged = {}, {}
-    for entry in store.adapters.entries():
-        try:
-            opened = Fitted.open(folder / entry.folder, entry.checksum)
-            fitted[entry.rows, entry.queries] = opened
-        except Damaged as error:
-            _log.error("An adapter is fitted again if points tell of it, and else to be: %s", error)
-            damaged[entry.rows, entry.queries] = str(error)
-    return fitted, damaged
 
 
 def purge_some(store: Store) -> bool:

@@ -1,0 +1,72 @@
+"""Opens the adapters of a collection; one that is damaged keeps no point from being read.
+
+An adapter can be fitted again, and searches that need it are refused meanwhile. Where the row that
+names its folder is damaged, a row without a folder takes its place, so that the damage is told
+until the adapter has been fitted again or dropped. The folder itself is then listed by nothing, and
+is set aside.
+"""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+from index.adapters.fitted import Fitted
+from index.config.collection import CollectionConfig
+from index.errors import Damaged
+from index.storage.adapter_table import AdapterEntry
+from index.storage.store import Store
+
+_log = logging.getLogger(__name__)
+_Ends = tuple[int, int]  # columns of the rows and of the queries
+
+
+def open_adapters(
+    store: Store, folder: Path, config: CollectionConfig
+) -> tuple[dict[_Ends, Fitted], dict[_Ends, str]]:
+    """Return the adapters by their ends, and what is wrong with those that cannot be opened.
+
+    Raises:
+        UnknownFormat: a newer release wrote one.
+    """
+    entries, damaged = _entries(store, config)
+    fitted = {}
+    for entry in entries:
+        ends = entry.rows, entry.queries
+        if ends in damaged:
+            continue
+        try:
+            fitted[ends] = Fitted.open(folder / entry.folder, entry.checksum)
+        except Damaged as error:
+            _log.error("An adapter is fitted again if points tell of it, and else to be: %s", error)
+            damaged[ends] = str(error)
+    return fitted, damaged
+
+
+def _entries(store: Store, config: CollectionConfig) -> tuple[list[AdapterEntry], dict[_Ends, str]]:
+    """Return what the store lists, and what is wrong with rows that say which adapter they name."""
+    whole, bad = store.adapters.parted()
+    try:
+        store.require_counts("adapters")
+    except Damaged as error:
+        _log.error("An adapter is gone; fit it again: %s", error.finding)
+    else:
+        if not bad:
+            return whole, {}
+    columns = {number for number, name in enumerate(config.columns) if name is not None}
+    known = {(entry.rows, entry.queries) for entry in whole}
+    damaged: dict[_Ends, str] = {}
+    for one in bad:
+        _log.error("An adapter is fitted again if points tell of it, and else to be: %s", one.error)
+        if one.ends is not None and {*one.ends} <= columns and one.ends not in known:
+            damaged[one.ends] = str(one.error)
+    entries = [*whole, *(_without_folder(ends) for ends in damaged)]
+    if not store.read_only:
+        with store.transaction(frees=True):
+            store.adapters.put_anew(entries)
+    return entries, damaged
+
+
+def _without_folder(ends: _Ends) -> AdapterEntry:
+    rows, queries = ends
+    return AdapterEntry(rows, queries, f"damaged-row-{rows}-{queries}", 0)

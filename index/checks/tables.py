@@ -27,7 +27,8 @@ _LONG = {
     "folded_seqs": ("first", "ifnull(length(seqs), 0)"),
 }
 _NO_DATA = {"demand", "superseded", "touched"}  # what answers do not depend on, or is made anew
-_DERIVED = {"dead": Act.REOPEN, "adapters": Act.FIT_AGAIN}  # from the rest of a collection
+# from the rest of a collection
+_DERIVED = {"dead": Act.REOPEN, "adapters": Act.FIT_AGAIN, "fields": Act.REOPEN}
 
 
 def check_pages(stored: Stored, sink: Sink) -> bool:

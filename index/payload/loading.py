@@ -21,7 +21,7 @@ from index.filters.bitmaps import from_numbers, to_numbers
 from index.filters.paths import format_path, parse_path
 from index.payload.config import FieldIndex
 from index.payload.indexes import ARRAYS_FORMAT, Building, PayloadIndexes
-from index.storage.field_table import FieldEntry
+from index.storage.field_table import BadField, FieldEntry
 from index.storage.files import open_folder
 from index.storage.store import Store
 from index.types import Numbers
@@ -59,10 +59,11 @@ def load_fields(store: Store, folders: Path, live: BitMap) -> tuple[PayloadIndex
     """
     indexes = PayloadIndexes()
     reasons: dict[str, Reason | None] = {}
+    mended = _mend_rows(store)
     entries = [entry for entry in _as_written_today(store) if _is_known(entry, store)]
     for entry in entries:
         if entry.folder is None:
-            reasons[entry.key] = None
+            reasons[entry.key] = "damage" if entry.key in mended else None
         elif (reason := _load(indexes, folders, entry)) is not None:
             reasons[entry.key] = reason
     loaded = [entry for entry in entries if entry.key not in reasons]
@@ -78,6 +79,58 @@ def load_fields(store: Store, folders: Path, live: BitMap) -> tuple[PayloadIndex
         Unbuilt(indexes.begin(key, declared[key], again=reason is not None), reason)
         for key, reason in reasons.items()
     ]
+
+
+def _mend_rows(store: Store) -> set[str]:
+    """Let damaged rows be those of indexes that are not built; return the keys of these.
+
+    What a row declares may be other than was declared, but whatever is built from the payloads
+    agrees with them. A row that makes no sense is given up.
+
+    Raises:
+        Damaged: a row is damaged, and nothing can be written.
+    """
+    whole, bad = store.fields.parted()
+    try:
+        store.require_counts("fields")
+    except Damaged as error:
+        if store.read_only:
+            raise
+        _log.error("A payload index is gone; declare it again: %s", error.finding)
+    else:
+        if not bad:
+            return set()
+    known, mended = {entry.key for entry in whole}, dict[str, FieldEntry]()
+    for one in bad:
+        if store.read_only:
+            raise one.error
+        entry = _undamaged(one)
+        if entry is None or entry.key in known:
+            _log.error("A payload index is gone; declare it again: %s", one.error.finding)
+            continue
+        mended[entry.key] = entry
+        _log.error(
+            "The payload index of %r is built again as its row reads now; see that it is the one "
+            "that was declared: %s",
+            entry.key,
+            one.error.finding,
+        )
+    with store.transaction(frees=True):
+        store.fields.put_anew([*whole, *mended.values()])
+    return {*mended}
+
+
+def _undamaged(bad: BadField) -> FieldEntry | None:
+    """Return what a row declares, without a folder; None if that makes no sense."""
+    if not isinstance(bad.key, str) or not isinstance(bad.declared, str):
+        return None
+    try:
+        key = format_path(parse_path(bad.key))
+        key.encode(), bad.declared.encode()
+        FieldIndex.from_json(bad.declared)
+    except _UNREADABLE:
+        return None
+    return FieldEntry(key, bad.declared, None, None, 0)
 
 
 def _as_written_today(store: Store) -> list[FieldEntry]:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
-from index.storage.checked import verified
-from index.storage.sums import put_row
+from index.errors import Damaged
+from index.storage.checked import damaged_row, is_summed, verified
+from index.storage.sums import check_of, put_row
 from index.types import Numbers
 
 
@@ -24,6 +26,15 @@ class FieldEntry:
     seq: int
 
 
+@dataclass(frozen=True, slots=True)
+class BadField:
+    """A row that is not as it was written: what it says may be wrong, and of any type."""
+
+    key: object
+    declared: object
+    error: Damaged
+
+
 class FieldTable:
     """Part of ``Store``: its methods belong to the writer thread, writes inside a transaction."""
 
@@ -35,6 +46,30 @@ class FieldTable:
         """Return the payload indexes, in the order of their keys. Raises Damaged."""
         rows = verified(self._path, self._connection, "fields", "ORDER BY key")
         return [FieldEntry(*row) for row in rows]
+
+    def parted(self) -> tuple[list[FieldEntry], list[BadField]]:
+        """Return the payload indexes whose rows are as they were written, and the other rows."""
+        check = check_of("fields")
+        rows = self._connection.execute(
+            "SELECT key, declared, folder, crc32, seq, checksum FROM fields ORDER BY key"
+        ).fetchall()
+        bad = {*check.bad(rows, [0, 1, 2, 3, 4], 5, may_lack=not is_summed(self._connection))}
+        whole = [FieldEntry(*row[:5]) for place, row in enumerate(rows) if place not in bad]
+        wrong = [rows[place] for place in sorted(bad)]
+        return whole, [
+            BadField(row[0], row[1], damaged_row(self._path, check, row)) for row in wrong
+        ]
+
+    def put_anew(self, entries: Sequence[FieldEntry]) -> None:
+        """List these payload indexes, and no others, whatever the table says.
+
+        Folders that it names are not superseded by that.
+        """
+        self._connection.execute("UPDATE fields SET folder = NULL")
+        self._connection.execute("DELETE FROM fields")
+        for entry in entries:
+            self.put(entry)
+        self._connection.execute("UPDATE position SET fields_rows = ?", (len(entries),))
 
     def touched(self) -> list[tuple[int, Numbers]]:
         """Return seqs, and the numbers of the points whose payload they changed. Raises Damaged."""

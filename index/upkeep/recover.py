@@ -78,7 +78,7 @@ def _config(store: Store) -> CollectionConfig:
 
 
 def _recover(store: Store, segments: Path, config: CollectionConfig) -> View:
-    store.require_counts("staged", "segments", "sealed", "fields")
+    store.require_counts("staged", "segments", "sealed")
     position = store.position()
     rows = [_new_rows(staged, config) for staged in store.staged.rows()]
     none = np.empty(0, dtype=np.uint64)

@@ -92,13 +92,15 @@ ROWS = {
     "config": "UPDATE settings SET value = replace(value, '1000', '1001') WHERE name = 'config'",
 }
 
+MADE_ANEW = ("fields",)  # by payloads; dead slots too, but these contradict the points here
+
 
 @pytest.mark.parametrize("row", ROWS)
 def test_a_row_that_is_not_as_it_was_written_is_found(trial: Path, row: str) -> None:
     raw(trial, ROWS[row])
     report = check_directory(trial)
     assert report.exit_status == 1, row
-    assert report.status == "lost"
+    assert report.status == ("damage" if row in MADE_ANEW else "lost")
 
 
 def test_an_index_in_another_order_is_damage_but_no_loss(trial: Path) -> None:

@@ -28,7 +28,7 @@ from index.segments.originals import Kept, keep
 from index.segments.probe import Cancelled, Find, ProbeSample, Recall, draw, resolution, source_of
 from index.segments.sealed import GRAPH_ROWS, Sealed, describe, is_walked
 from index.segments.searcher import Searcher
-from index.segments.trust import Walks, finds_less, usual_distance
+from index.segments.trust import FEWEST_ROWS, Walks, finds_less, usual_distance
 from index.storage.files import Array, write_folder
 from index.storage.ids import Ids, join_ids
 from index.storage.reserve import Admitted, anything
@@ -303,7 +303,7 @@ def _probed(parts: _Parts, to: Build) -> tuple[Coded | None, Decided | None]:
             renewed=renewed,
         ),
     )
-    if parts.graph is not None and not decided.effort.scan:
+    if parts.graph is not None and parts.rows.n > FEWEST_ROWS and not decided.effort.scan:
         decided = _trusting(decided, sample, lambda effort: walks(decided.bits, effort))
     return made[decided.bits], decided
 

@@ -25,6 +25,7 @@ from index.segments.probe import (
 )
 from index.types import Distance
 
+FEWEST_ROWS = 2_048  # fewer are compared one by one by default searches: nothing is walked
 MORE_QUERIES = 192  # compared with the searches that go on, no exact ones: few of them may be lost
 _FOUND = 0.98  # mean recall@10 of plain walks, of rows and of mixtures
 # Of queries that lie farther out, which are few: users' own find up to .01 less (48,000 texts of

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from index.search import plan
+from index.search import plan, scan_or_walk
 
 
 def walk_to_few(monkeypatch: pytest.MonkeyPatch) -> None:
     """Have graphs walked where codes of so few rows would be scanned."""
-    for constant in ("_SCANNED_PER_EF", "_SCANNED_PER_EF_FEW", "_SCANNED_PER_EF_WIDE"):
-        monkeypatch.setattr(plan, constant, 0)
+    for module, constants in (
+        (plan, ("SCANNED_PER_EF_FEW", "SCANNED_PER_EF_WIDE")),
+        (scan_or_walk, ("_SCANNED_PER_EF", "SCANNED_PER_EF_WIDE")),
+    ):
+        for constant in constants:
+            monkeypatch.setattr(module, constant, 0)
     monkeypatch.setattr("index.search.mapped_query.SCANNED", 0)

@@ -315,12 +315,14 @@ def _trusting(decided: Decided, sample: ProbeSample, walks: Callable[[Effort], W
     they cost less than looking into every search, and find more.
     """
     planned = walks(decided.effort)
-    usual = usual_distance(sample, planned)
-    if usual is None and decided.effort == PLANNED and finds_less(sample, planned.plain):
+    recalls = sample.recalls(planned.plain)
+    usual = usual_distance(sample, planned, recalls)
+    if usual is None and decided.effort == PLANNED and finds_less(sample, recalls):
         wider = walks(WIDER)
-        usual = usual_distance(sample, wider)
+        recalls = sample.recalls(wider.plain)
+        usual = usual_distance(sample, wider, recalls)
         if usual is not None:
-            decided = widened(decided, Recall.of(sample.recalls(wider.plain)))
+            decided = widened(decided, Recall.of(recalls))
     return decided._replace(probed=decided.probed._replace(usual=usual))
 
 

@@ -46,12 +46,13 @@ class Walks(NamedTuple):
     checked: Find
 
 
-def usual_distance(sample: ProbeSample, walks: Walks) -> float | None:
+def usual_distance(sample: ProbeSample, walks: Walks, recalls: Exact) -> float | None:
     """Return the distance of the K-th row up to which plain walks are trusted, None for none.
 
-    By a query of length 1 under inner products, squared under euclid. Raises Cancelled.
+    ``recalls`` (q,) are those of the sample by plain walks. By a query of length 1 under inner
+    products, squared under euclid. Raises Cancelled.
     """
-    rows, *others = sample.split(sample.recalls(walks.plain))
+    rows, *others = sample.split(recalls)
     if not _is_found(rows, _FOUND, _EACH_FOUND):
         return None
     if not all(_is_found(each, _OTHERS_FOUND, _EACH_OTHER_FOUND) for each in others):
@@ -66,12 +67,12 @@ def usual_distance(sample: ProbeSample, walks: Walks) -> float | None:
     return float(last.max())
 
 
-def finds_less(sample: ProbeSample, plain: Find) -> bool:
+def finds_less(sample: ProbeSample, recalls: Exact) -> bool:
     """Tell whether plain walks find less than wanted of queries as far out as users' own.
 
     Looking into such walks mends those that end in poor places, not those that merely miss some.
     """
-    _, moved, users = sample.split(sample.recalls(plain))
+    _, moved, users = sample.split(recalls)
     return any(len(each) > 0 and Recall.of(each).mean < _OTHERS_FOUND for each in (moved, users))
 
 

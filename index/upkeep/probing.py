@@ -50,7 +50,9 @@ class Probing:
             probed = measured(sample, find, config.fixed_encoding)
             if segment.searcher.has_graph:
                 plain = partial(closest_rows, segment.trusting(math.inf), config)
-                probed = probed._replace(usual=usual_distance(sample, Walks(plain, find)))
+                walks = Walks(plain, find)
+                usual = usual_distance(sample, walks, sample.recalls(plain))
+                probed = probed._replace(usual=usual)
             segment.note(probed)
         except Cancelled:
             return

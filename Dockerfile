@@ -46,7 +46,7 @@ VOLUME /data
 EXPOSE 6333
 
 HEALTHCHECK --interval=5s --timeout=3s --start-period=30s --retries=3 \
-    CMD ["python", "-m", "app.health.probe"]
+    CMD ["python", "-m", "palimpsest.app.health.probe"]
 
 ENTRYPOINT ["palimpsest"]
 CMD ["serve"]

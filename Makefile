@@ -60,12 +60,17 @@ demo: $(VENV)/.built
 test: $(VENV)/.dev
 	$(VENV)/bin/python -m pytest $(TESTS)
 
-check: $(VENV)/.dev
+check: $(VENV)/.dev build/links
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
 	$(VENV)/bin/lint-imports
 	$(VENV)/bin/clang-format --dry-run --Werror $(CPP)
+
+# The folders under the name that they have once installed, for mypy.
+build/links:
+	mkdir -p $@/palimpsest
+	ln -sfn ../../../app ../../../index $@/palimpsest/
 
 format: $(VENV)/.dev
 	$(VENV)/bin/ruff check --fix-only .
@@ -95,7 +100,7 @@ emulated:
 	@tests/native/emulated/run
 
 settings: $(VENV)/.built
-	$(VENV)/bin/python -m app.options.page
+	$(VENV)/bin/python -m palimpsest.app.options.page
 
 wheel: $(VENV)/.built
 	$(VENV)/bin/pip wheel --no-build-isolation --no-deps --wheel-dir dist \

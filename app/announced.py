@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 
-from app.settings import Settings
+from palimpsest.app.settings import Settings
 
 OLDEST = 9  # the minor version of the oldest client that is tested
 

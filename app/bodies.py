@@ -14,12 +14,12 @@ import msgspec
 from fastapi import Request, Response
 from fastapi.routing import APIRoute
 
-from app.access.guard import GuardedRoute, guarded
-from app.context import Context
-from app.schemas.nesting import MAX_NESTING, TOO_DEEP, is_deeper
-from app.schemas.tolerance import prune
-from app.work.depth import check_depth
-from app.work.lists import check_lists
+from palimpsest.app.access.guard import GuardedRoute, guarded
+from palimpsest.app.context import Context
+from palimpsest.app.schemas.nesting import MAX_NESTING, TOO_DEEP, is_deeper
+from palimpsest.app.schemas.tolerance import prune
+from palimpsest.app.work.depth import check_depth
+from palimpsest.app.work.lists import check_lists
 
 
 class JsonRequest(Request):

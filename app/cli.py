@@ -17,16 +17,16 @@ from typing import Any
 
 import uvicorn
 
-from app import doctor
-from app.demo import DEFAULT_PASSAGES, MIN_PASSAGES, DemoError, Options, run
-from app.edge import Edge
-from app.health.serving import Server
-from app.main import create_app
-from app.options.flags import add_flags, environment_alone, secret_on
-from app.options.reading import WrongSettings, read_settings
-from app.protocol import AcceptingTls, Listening
-from app.release import RELEASE
-from app.settings import Misconfigured, Settings
+from palimpsest.app import doctor
+from palimpsest.app.demo import DEFAULT_PASSAGES, MIN_PASSAGES, DemoError, Options, run
+from palimpsest.app.edge import Edge
+from palimpsest.app.health.serving import Server
+from palimpsest.app.main import create_app
+from palimpsest.app.options.flags import add_flags, environment_alone, secret_on
+from palimpsest.app.options.reading import WrongSettings, read_settings
+from palimpsest.app.protocol import AcceptingTls, Listening
+from palimpsest.app.release import RELEASE
+from palimpsest.app.settings import Misconfigured, Settings
 
 BEFORE_COMMAND = ("-h", "--help", "--version")  # the options that stand there
 WRONG_USAGE = 2  # status, as argparse has it

@@ -13,28 +13,35 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from app.access.gate import Gate
-from app.access.rights import NOTHING, Access
-from app.health.life import Life, Stage
-from app.knobs import PLAIN, Knobs
-from app.metrics import Metrics
-from app.rates import Rates
-from app.reloading import Reloading
-from app.schemas.tolerance import read
-from app.settings import Settings
-from app.shares import Shares
-from app.strict import Strict, strict_of
-from app.warnings import Warnings
-from app.wire.connections import Connections
-from app.work.backlog import SHARE, Waiting
-from app.work.client import Client
-from app.work.depth import check_depth
-from app.work.jobs import read_in, write_in
-from app.work.lists import LEAST, check_lists
-from app.work.load import Load
-from app.work.memory import Memory
-from app.work.replies import Wanted, room_for
-from index import Collection, CollectionNotFound, Database, NotYetApplied, PalimpsestError, at_once
+from palimpsest.app.access.gate import Gate
+from palimpsest.app.access.rights import NOTHING, Access
+from palimpsest.app.health.life import Life, Stage
+from palimpsest.app.knobs import PLAIN, Knobs
+from palimpsest.app.metrics import Metrics
+from palimpsest.app.rates import Rates
+from palimpsest.app.reloading import Reloading
+from palimpsest.app.schemas.tolerance import read
+from palimpsest.app.settings import Settings
+from palimpsest.app.shares import Shares
+from palimpsest.app.strict import Strict, strict_of
+from palimpsest.app.warnings import Warnings
+from palimpsest.app.wire.connections import Connections
+from palimpsest.app.work.backlog import SHARE, Waiting
+from palimpsest.app.work.client import Client
+from palimpsest.app.work.depth import check_depth
+from palimpsest.app.work.jobs import read_in, write_in
+from palimpsest.app.work.lists import LEAST, check_lists
+from palimpsest.app.work.load import Load
+from palimpsest.app.work.memory import Memory
+from palimpsest.app.work.replies import Wanted, room_for
+from palimpsest.index import (
+    Collection,
+    CollectionNotFound,
+    Database,
+    NotYetApplied,
+    PalimpsestError,
+    at_once,
+)
 
 T = TypeVar("T")
 

@@ -13,7 +13,7 @@ from typing import TypeAlias
 
 import numpy as np
 
-from index import (
+from palimpsest.index import (
     Filter,
     MatrixRequest,
     Nested,

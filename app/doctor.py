@@ -13,10 +13,16 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, TextIO
 
-from app.options.option import variable_of
-from app.remedies import help_of
-from app.settings import Settings
-from index import CollectionNotFound, PalimpsestError, Report, check_directory, repair_directory
+from palimpsest.app.options.option import variable_of
+from palimpsest.app.remedies import help_of
+from palimpsest.app.settings import Settings
+from palimpsest.index import (
+    CollectionNotFound,
+    PalimpsestError,
+    Report,
+    check_directory,
+    repair_directory,
+)
 
 _VARIABLE = variable_of("data")
 WRONG_USAGE = 2  # status, as argparse has it

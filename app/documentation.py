@@ -11,8 +11,8 @@ from typing import Any
 
 import msgspec
 
-from app.routes.table import PointRoute
-from app.schemas.documents import (
+from palimpsest.app.routes.table import PointRoute
+from palimpsest.app.schemas.documents import (
     REFERENCE,
     SCHEMAS,
     Operation,
@@ -22,10 +22,10 @@ from app.schemas.documents import (
     record,
     ref,
 )
-from app.schemas.examples import add_examples
-from app.schemas.explanations import Explanation
-from app.schemas.query_documents import QUERY_SCHEMAS
-from app.schemas.tolerance import ALIASES, OWN
+from palimpsest.app.schemas.examples import add_examples
+from palimpsest.app.schemas.explanations import Explanation
+from palimpsest.app.schemas.query_documents import QUERY_SCHEMAS
+from palimpsest.app.schemas.tolerance import ALIASES, OWN
 
 ERRORS = {
     "400": "the request cannot be read, or contradicts the collection",

@@ -14,22 +14,22 @@ from typing import Any
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.access.admission import Unauthorized, admit, collection_of, record
-from app.access.guard import ACCESS, allow, reach
-from app.access.rights import Access, Level
-from app.context import Call, Context
-from app.envelope import failure, success
-from app.errors import describe
-from app.knobs import read_knobs
-from app.points import PREFIX, Endpoint, Found, PointRoutes
-from app.routes.in_event_loop import query_now
-from app.warnings import Warnings
-from app.wire.bodies import Disconnected, read_body, replay
-from app.wire.compression import PACKED, accepts_gzip, compress
-from app.wire.replies import JSON, Headers, completed
-from app.wire.screen import REPLIED, Screen
-from app.work.client import client_of
-from index import Damaged, StorageError
+from palimpsest.app.access.admission import Unauthorized, admit, collection_of, record
+from palimpsest.app.access.guard import ACCESS, allow, reach
+from palimpsest.app.access.rights import Access, Level
+from palimpsest.app.context import Call, Context
+from palimpsest.app.envelope import failure, success
+from palimpsest.app.errors import describe
+from palimpsest.app.knobs import read_knobs
+from palimpsest.app.points import PREFIX, Endpoint, Found, PointRoutes
+from palimpsest.app.routes.in_event_loop import query_now
+from palimpsest.app.warnings import Warnings
+from palimpsest.app.wire.bodies import Disconnected, read_body, replay
+from palimpsest.app.wire.compression import PACKED, accepts_gzip, compress
+from palimpsest.app.wire.replies import JSON, Headers, completed
+from palimpsest.app.wire.screen import REPLIED, Screen
+from palimpsest.app.work.client import client_of
+from palimpsest.index import Damaged, StorageError
 
 QUERY_ROUTE = f"{PREFIX}{{collection_name}}/points/query"
 METHODS = frozenset(("GET", "PUT", "POST", "PATCH", "DELETE", "HEAD", "OPTIONS"))

@@ -7,8 +7,8 @@ from typing import Any
 
 import msgspec
 
-from app.pieces import encode_around
-from app.warnings import Warnings
+from palimpsest.app.pieces import encode_around
+from palimpsest.app.warnings import Warnings
 
 
 class Success(msgspec.Struct):

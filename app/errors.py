@@ -18,9 +18,9 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from app.envelope import failure
-from app.remedies import help_of
-from index import (
+from palimpsest.app.envelope import failure
+from palimpsest.app.remedies import help_of
+from palimpsest.index import (
     CollectionExists,
     CollectionNotFound,
     InvalidConfig,

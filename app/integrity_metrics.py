@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 
-from index import Integrity
+from palimpsest.index import Integrity
 
 LABELS = ("collection",)
 

@@ -11,8 +11,8 @@ from collections.abc import Iterable
 from http import HTTPStatus
 from typing import NamedTuple
 
-from app.errors import Refusal
-from index import BridgeMode
+from palimpsest.app.errors import Refusal
+from palimpsest.index import BridgeMode
 
 PREFIX = b"x-palimpsest-"
 BRIDGE = b"x-palimpsest-bridge"

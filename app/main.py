@@ -14,15 +14,15 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.middleware.gzip import GZipMiddleware
 
-from app.access.documented import describe_access
-from app.context import Context
-from app.documentation import describe
-from app.edge import Edge
-from app.errors import Refusal, answer
-from app.health.gauges import HealthGauges
-from app.metrics import build_registry
-from app.release import RELEASE
-from app.routes import (
+from palimpsest.app.access.documented import describe_access
+from palimpsest.app.context import Context
+from palimpsest.app.documentation import describe
+from palimpsest.app.edge import Edge
+from palimpsest.app.errors import Refusal, answer
+from palimpsest.app.health.gauges import HealthGauges
+from palimpsest.app.metrics import build_registry
+from palimpsest.app.release import RELEASE
+from palimpsest.app.routes import (
     adapters,
     aliases,
     backfill,
@@ -34,11 +34,11 @@ from app.routes import (
     vectors,
     versions,
 )
-from app.routes.table import POINT_ROUTES
-from app.settings import Settings
-from app.wire.compression import LEVEL
-from app.work.gauges import BacklogGauges
-from index import PalimpsestError
+from palimpsest.app.routes.table import POINT_ROUTES
+from palimpsest.app.settings import Settings
+from palimpsest.app.wire.compression import LEVEL
+from palimpsest.app.work.gauges import BacklogGauges
+from palimpsest.index import PalimpsestError
 
 DOCUMENTED = (aliases, service, cluster, collections, vectors, versions, adapters, backfill)
 

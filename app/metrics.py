@@ -29,12 +29,12 @@ from prometheus_client.core import (
 )
 from prometheus_client.registry import Collector
 
-from app.integrity_metrics import integrity_series
-from app.recall_metrics import recall_gauges
-from app.release import RELEASE
-from app.version_metrics import Bridges, adapter_gauges, reach_gauge, version_gauges
-from app.warnings import KINDS, Kind
-from index import (
+from palimpsest.app.integrity_metrics import integrity_series
+from palimpsest.app.recall_metrics import recall_gauges
+from palimpsest.app.release import RELEASE
+from palimpsest.app.version_metrics import Bridges, adapter_gauges, reach_gauge, version_gauges
+from palimpsest.app.warnings import KINDS, Kind
+from palimpsest.index import (
     AdapterInfo,
     Collection,
     CollectionInfo,

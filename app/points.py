@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
-from app.access.table import Right, right_of
-from app.context import Call
+from palimpsest.app.access.table import Right, right_of
+from palimpsest.app.context import Call
 
 Endpoint = Callable[[Call], Awaitable[Any]]
 

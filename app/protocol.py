@@ -14,11 +14,11 @@ from urllib.parse import unquote_to_bytes
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
-from app.edge import Edge
-from app.points import PREFIX
-from app.wire.connection import Connection
-from app.wire.waiting import Accepting, Secured, Waiting
-from app.work.client import PLACE, Client
+from palimpsest.app.edge import Edge
+from palimpsest.app.points import PREFIX
+from palimpsest.app.wire.connection import Connection
+from palimpsest.app.wire.waiting import Accepting, Secured, Waiting
+from palimpsest.app.work.client import PLACE, Client
 
 START = PREFIX.encode()
 END = b"/points/query"

@@ -7,7 +7,7 @@ import threading
 from http import HTTPStatus
 from time import monotonic
 
-from app.errors import Refusal
+from palimpsest.app.errors import Refusal
 
 MINUTE = 60.0  # seconds
 

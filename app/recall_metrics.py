@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from prometheus_client.core import GaugeMetricFamily, Metric
 
-from index import DECISIONS, VectorInfo
+from palimpsest.index import DECISIONS, VectorInfo
 
 
 def recall_gauges(

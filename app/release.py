@@ -2,4 +2,4 @@
 
 from importlib.metadata import version
 
-RELEASE = version("palimpsest")
+RELEASE = version("palimpsest-server")

@@ -13,7 +13,7 @@ import signal
 import threading
 from collections.abc import Awaitable, Callable
 
-from app.counts import Counts
+from palimpsest.app.counts import Counts
 
 log = logging.getLogger("palimpsest")
 

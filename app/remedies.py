@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import assert_never
 from urllib.parse import quote, urlencode
 
-from index import Act, DropVersion, FitAdapter, MigratePoints, PairPoints, Remedy
+from palimpsest.index import Act, DropVersion, FitAdapter, MigratePoints, PairPoints, Remedy
 
 _ASKED = "/collections/{collection_name}"  # stands for the collection that was asked
 

@@ -13,10 +13,10 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-from app.options.environment import Environment, refuse_empty
-from app.options.option import NO_FLAG
-from app.wire.names import host_list, origin_list
-from app.work.sizes import read_size
+from palimpsest.app.options.environment import Environment, refuse_empty
+from palimpsest.app.options.option import NO_FLAG
+from palimpsest.app.wire.names import host_list, origin_list
+from palimpsest.app.work.sizes import read_size
 
 DEFAULT_BODY_LIMIT = 32 * 1024 * 1024
 DEFAULT_GZIP_FLOOR = 16 * 1024

@@ -11,12 +11,19 @@ from typing import NamedTuple, Protocol
 
 import msgspec
 
-from app.rates import Rates
-from app.strict_filters import bad_request, check_sizes, leaves, matches, refusal, require_indexes
-from app.strict_formulas import require_indexes_of
-from app.strict_limits import Limits
-from app.strict_sizes import check_room
-from index import (
+from palimpsest.app.rates import Rates
+from palimpsest.app.strict_filters import (
+    bad_request,
+    check_sizes,
+    leaves,
+    matches,
+    refusal,
+    require_indexes,
+)
+from palimpsest.app.strict_formulas import require_indexes_of
+from palimpsest.app.strict_limits import Limits
+from palimpsest.app.strict_sizes import check_room
+from palimpsest.index import (
     NO_GRAPH,
     Collection,
     FieldIndex,

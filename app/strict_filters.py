@@ -6,9 +6,9 @@ from collections.abc import Iterator, Mapping
 from http import HTTPStatus
 from typing import TypeAlias
 
-from app.errors import Refusal
-from app.schemas.ids import is_uuid
-from index import (
+from palimpsest.app.errors import Refusal
+from palimpsest.app.schemas.ids import is_uuid
+from palimpsest.index import (
     Condition,
     DatetimeRange,
     FieldIndex,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from app.strict_filters import NUMBERS, leaves, require, require_indexes
-from index import FieldIndex, Filter, terms
+from palimpsest.app.strict_filters import NUMBERS, leaves, require, require_indexes
+from palimpsest.index import FieldIndex, Filter, terms
 
 _INSTEAD = "use a different formula expression"
 

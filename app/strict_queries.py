@@ -6,11 +6,11 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import TypeAlias
 
-from app.access.rights import Access, Level
-from app.context import Call, Context
-from app.costs import cost_of_search, cost_of_tree, examples_of
-from app.strict import Strict, strict_of
-from index import GroupRequest, Prefetch, QueryRequest, SearchRequest, levels_of, queries
+from palimpsest.app.access.rights import Access, Level
+from palimpsest.app.context import Call, Context
+from palimpsest.app.costs import cost_of_search, cost_of_tree, examples_of
+from palimpsest.app.strict import Strict, strict_of
+from palimpsest.index import GroupRequest, Prefetch, QueryRequest, SearchRequest, levels_of, queries
 
 VECTOR_QUERIES = (
     queries.Nearest,

@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 
-from app.strict_filters import bad_request, refusal
-from app.strict_limits import Limits
-from index import Collection, VectorConfig, VectorInfo
+from palimpsest.app.strict_filters import bad_request, refusal
+from palimpsest.app.strict_limits import Limits
+from palimpsest.index import Collection, VectorConfig, VectorInfo
 
 ORIGINAL_BYTES = {"float32": 4, "float16": 2, "int8": 1}
 MEGABYTE = 1024 * 1024

@@ -7,16 +7,16 @@ from datetime import UTC, datetime
 from typing import Any, TypedDict
 from uuid import uuid4
 
-from app.context import Context
-from app.health.conditions import told_of
-from app.release import RELEASE
-from app.schemas.information import (
+from palimpsest.app.context import Context
+from palimpsest.app.health.conditions import told_of
+from palimpsest.app.release import RELEASE
+from palimpsest.app.schemas.information import (
     OptimizerError,
     describe_config,
     optimizer_status,
     shown_vectors,
 )
-from index import Collection, CollectionConfig, DamagedInfo
+from palimpsest.index import Collection, CollectionConfig, DamagedInfo
 
 MICROSECONDS = 1_000_000
 

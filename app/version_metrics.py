@@ -17,7 +17,7 @@ from prometheus_client.core import (
     Metric,
 )
 
-from index import AdapterInfo, OutOfReach, VersionInfo, VersionStats
+from palimpsest.index import AdapterInfo, OutOfReach, VersionInfo, VersionStats
 
 MAX_SERIES = 1_000  # of one counter; what is above counts under OTHER
 OTHER = "other"

@@ -17,7 +17,7 @@ from __future__ import annotations
 import numpy.ma  # noqa: F401
 import numpy.random  # noqa: F401
 
-from index.adapters.fit_request import (
+from palimpsest.index.adapters.fit_request import (
     DEFAULT_HOLDOUT,
     DEFAULT_MAX_PAIRS,
     MAX_HOLDOUT,
@@ -26,13 +26,13 @@ from index.adapters.fit_request import (
     AskedKind,
     FitRequest,
 )
-from index.adapters.pairs import Pairs
-from index.adapters.priorities import RANDOM_SHARE
-from index.aliases import AliasChange, CreateAlias, DeleteAlias, RenameAlias
-from index.collection import Collection
-from index.config.collection import CollectionConfig, VersionConfig, describe_sizes
-from index.config.names import check_vector_name
-from index.config.vectors import (
+from palimpsest.index.adapters.pairs import Pairs
+from palimpsest.index.adapters.priorities import RANDOM_SHARE
+from palimpsest.index.aliases import AliasChange, CreateAlias, DeleteAlias, RenameAlias
+from palimpsest.index.collection import Collection
+from palimpsest.index.config.collection import CollectionConfig, VersionConfig, describe_sizes
+from palimpsest.index.config.names import check_vector_name
+from palimpsest.index.config.vectors import (
     DEFAULT_DEAD_RATIO,
     DEFAULT_EF_CONSTRUCTION,
     DEFAULT_M,
@@ -49,12 +49,12 @@ from index.config.vectors import (
     SparseConfig,
     VectorConfig,
 )
-from index.database import Database
-from index.doctor.directory import check_directory
-from index.doctor.repairing import repair_directory
-from index.doctor.report import Report
-from index.encoding.text import format_vector, parse_vector, parse_vectors
-from index.errors import (
+from palimpsest.index.database import Database
+from palimpsest.index.doctor.directory import check_directory
+from palimpsest.index.doctor.repairing import repair_directory
+from palimpsest.index.doctor.report import Report
+from palimpsest.index.encoding.text import format_vector, parse_vector, parse_vectors
+from palimpsest.index.errors import (
     AdapterNotFound,
     AliasNotFound,
     CollectionExists,
@@ -87,7 +87,7 @@ from index.errors import (
     VersionConflict,
     VersionNotFound,
 )
-from index.filters.expression import (
+from palimpsest.index.filters.expression import (
     EACH,
     Condition,
     DatetimeRange,
@@ -110,29 +110,36 @@ from index.filters.expression import (
     Slice,
     ValuesCount,
 )
-from index.filters.paths import format_path, parse_path
-from index.filters.values import parse_datetime
-from index.filters.walk import conditions_of
-from index.payload.config import FIELD_PARAMETERS, FieldIndex
-from index.query import request as queries
-from index.query import terms
-from index.query.execute import Answer, answer
-from index.query.facets import count_values
-from index.query.groups import Group, answer_groups
-from index.query.matrix import MatrixRequest, Neighbours, neighbours
-from index.query.request import GroupRequest, OrderBy, Prefetch, QueryRequest, levels_of
-from index.query.scored import farthest, is_similarity
-from index.read.reading import Reading
-from index.remedies import Act, DropVersion, FitAdapter, MigratePoints, PairPoints, Remedy
-from index.search.plan import SearchRequest
-from index.search.query_per_version import MAX_RESCORED
-from index.segments.deciding import DECISIONS, WANTED
-from index.segments.sealed import GRAPH_ROWS
-from index.segments.sparse.rows import SparseRows, checked_rows
-from index.stops import Stop, Stopped, check_stop, stopping
-from index.storage.causes import of_system
-from index.storage.checked import Spared
-from index.types import (
+from palimpsest.index.filters.paths import format_path, parse_path
+from palimpsest.index.filters.values import parse_datetime
+from palimpsest.index.filters.walk import conditions_of
+from palimpsest.index.payload.config import FIELD_PARAMETERS, FieldIndex
+from palimpsest.index.query import request as queries
+from palimpsest.index.query import terms
+from palimpsest.index.query.execute import Answer, answer
+from palimpsest.index.query.facets import count_values
+from palimpsest.index.query.groups import Group, answer_groups
+from palimpsest.index.query.matrix import MatrixRequest, Neighbours, neighbours
+from palimpsest.index.query.request import GroupRequest, OrderBy, Prefetch, QueryRequest, levels_of
+from palimpsest.index.query.scored import farthest, is_similarity
+from palimpsest.index.read.reading import Reading
+from palimpsest.index.remedies import (
+    Act,
+    DropVersion,
+    FitAdapter,
+    MigratePoints,
+    PairPoints,
+    Remedy,
+)
+from palimpsest.index.search.plan import SearchRequest
+from palimpsest.index.search.query_per_version import MAX_RESCORED
+from palimpsest.index.segments.deciding import DECISIONS, WANTED
+from palimpsest.index.segments.sealed import GRAPH_ROWS
+from palimpsest.index.segments.sparse.rows import SparseRows, checked_rows
+from palimpsest.index.stops import Stop, Stopped, check_stop, stopping
+from palimpsest.index.storage.causes import of_system
+from palimpsest.index.storage.checked import Spared
+from palimpsest.index.types import (
     BridgeMode,
     CollectionInfo,
     CollectionSizes,
@@ -155,14 +162,14 @@ from index.types import (
     VersionInfo,
     VersionStats,
 )
-from index.upkeep.backlog import Backlog
-from index.upkeep.pacing import Refused
-from index.upkeep.unopened import DamagedInfo
-from index.versions.backfilling import BackfillPoint, BackfillStatus
-from index.versions.compared_lists import CompareRequest
-from index.versions.comparing import MAX_K as MAX_COMPARED
-from index.waiting import NotYetApplied, at_once
-from index.write.batch import NamedSparse, PointBatch, Selection
+from palimpsest.index.upkeep.backlog import Backlog
+from palimpsest.index.upkeep.pacing import Refused
+from palimpsest.index.upkeep.unopened import DamagedInfo
+from palimpsest.index.versions.backfilling import BackfillPoint, BackfillStatus
+from palimpsest.index.versions.compared_lists import CompareRequest
+from palimpsest.index.versions.comparing import MAX_K as MAX_COMPARED
+from palimpsest.index.waiting import NotYetApplied, at_once
+from palimpsest.index.write.batch import NamedSparse, PointBatch, Selection
 
 __all__ = [
     # the surface: named collections in a data directory

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
 
-from index.config.collection import AT
-from index.errors import (
+from palimpsest.index.config.collection import AT
+from palimpsest.index.errors import (
     AliasNotFound,
     CollectionExists,
     CollectionNotFound,
@@ -25,7 +25,7 @@ from index.errors import (
     StorageFull,
     fresh,
 )
-from index.storage.doubled import Doubled
+from palimpsest.index.storage.doubled import Doubled
 
 FILE = "aliases.json"
 _REMEDY = (

@@ -13,30 +13,30 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import ExitStack
 
-from index.collection_info import collection_sizes, collection_state, store_bytes
-from index.collection_versions import Versioning
-from index.config.collection import AT, CollectionConfig
-from index.config.vectors import MAX_POINTS, SparseConfig, VectorConfig
-from index.config.versions import shown
-from index.errors import InvalidConfig
-from index.filters.expression import Filter, Path
-from index.filters.paths import format_path, parse_path
-from index.filters.walk import with_names
-from index.payload.config import FieldIndex
-from index.payload.edits import delete_keys, merge, merge_at
-from index.payload.evaluate import estimate
-from index.read.cost import estimate_seconds
-from index.read.points import PointReader
-from index.read.reading import Reading, Selector
-from index.read.searches import Searches
-from index.search.plan import SearchRequest
-from index.stops import check_stop
-from index.storage.checked import Spared
-from index.storage.ids import Key, check_ids, key_of, keys_of
-from index.storage.payload_size import PayloadSize
-from index.storage.reader import Reader
-from index.storage.reserve import Reserve
-from index.types import (
+from palimpsest.index.collection_info import collection_sizes, collection_state, store_bytes
+from palimpsest.index.collection_versions import Versioning
+from palimpsest.index.config.collection import AT, CollectionConfig
+from palimpsest.index.config.vectors import MAX_POINTS, SparseConfig, VectorConfig
+from palimpsest.index.config.versions import shown
+from palimpsest.index.errors import InvalidConfig
+from palimpsest.index.filters.expression import Filter, Path
+from palimpsest.index.filters.paths import format_path, parse_path
+from palimpsest.index.filters.walk import with_names
+from palimpsest.index.payload.config import FieldIndex
+from palimpsest.index.payload.edits import delete_keys, merge, merge_at
+from palimpsest.index.payload.evaluate import estimate
+from palimpsest.index.read.cost import estimate_seconds
+from palimpsest.index.read.points import PointReader
+from palimpsest.index.read.reading import Reading, Selector
+from palimpsest.index.read.searches import Searches
+from palimpsest.index.search.plan import SearchRequest
+from palimpsest.index.stops import check_stop
+from palimpsest.index.storage.checked import Spared
+from palimpsest.index.storage.ids import Key, check_ids, key_of, keys_of
+from palimpsest.index.storage.payload_size import PayloadSize
+from palimpsest.index.storage.reader import Reader
+from palimpsest.index.storage.reserve import Reserve
+from palimpsest.index.types import (
     BridgeMode,
     CollectionInfo,
     CollectionSizes,
@@ -45,19 +45,19 @@ from index.types import (
     SearchResult,
     SearchStats,
 )
-from index.upkeep.due import Versions
-from index.upkeep.healing import Healing
-from index.upkeep.pacing import Pacing
-from index.upkeep.payload_indexing import PayloadIndexing
-from index.upkeep.recover import ADAPTERS, FIELDS, SEGMENTS, STORE, recover
-from index.upkeep.scrub import Scrub
-from index.upkeep.upkeep import HasRoom, Upkeep
-from index.versions.backfilling import Backfill, Pace
-from index.versions.demand import Demand
-from index.versions.fitting import Fitting
-from index.view.view import View
-from index.view.virtual_collection import Shown
-from index.write.batch import (
+from palimpsest.index.upkeep.due import Versions
+from palimpsest.index.upkeep.healing import Healing
+from palimpsest.index.upkeep.pacing import Pacing
+from palimpsest.index.upkeep.payload_indexing import PayloadIndexing
+from palimpsest.index.upkeep.recover import ADAPTERS, FIELDS, SEGMENTS, STORE, recover
+from palimpsest.index.upkeep.scrub import Scrub
+from palimpsest.index.upkeep.upkeep import HasRoom, Upkeep
+from palimpsest.index.versions.backfilling import Backfill, Pace
+from palimpsest.index.versions.demand import Demand
+from palimpsest.index.versions.fitting import Fitting
+from palimpsest.index.view.view import View
+from palimpsest.index.view.virtual_collection import Shown
+from palimpsest.index.write.batch import (
     PointBatch,
     Selection,
     UpdateMode,
@@ -65,9 +65,9 @@ from index.write.batch import (
     check_vector_update,
     check_whose,
 )
-from index.write.declaring import Declare, add_vector, drop_vector, reconfigure
-from index.write.requests import Deletion, PayloadEdit, VectorDeletion
-from index.write.writer import Writer
+from palimpsest.index.write.declaring import Declare, add_vector, drop_vector, reconfigure
+from palimpsest.index.write.requests import Deletion, PayloadEdit, VectorDeletion
+from palimpsest.index.write.writer import Writer
 
 
 class Collection(Versioning):

@@ -10,11 +10,11 @@ from pathlib import Path
 
 from pyroaring import BitMap
 
-from index.config.collection import CollectionConfig
-from index.config.vectors import NO_GRAPH, SparseConfig, VectorConfig
-from index.payload.loading import Reason
-from index.segments.sealed import Sealed, is_outdated
-from index.types import (
+from palimpsest.index.config.collection import CollectionConfig
+from palimpsest.index.config.vectors import NO_GRAPH, SparseConfig, VectorConfig
+from palimpsest.index.payload.loading import Reason
+from palimpsest.index.segments.sealed import Sealed, is_outdated
+from palimpsest.index.types import (
     CollectionInfo,
     CollectionSizes,
     FieldInfo,
@@ -23,11 +23,11 @@ from index.types import (
     VectorInfo,
     VersionInfo,
 )
-from index.upkeep.payload_indexing import PayloadIndexing
-from index.upkeep.recover import STORE
-from index.upkeep.upkeep import Upkeep
-from index.view.view import AnySealed, VectorView, View
-from index.write.writer import Writer
+from palimpsest.index.upkeep.payload_indexing import PayloadIndexing
+from palimpsest.index.upkeep.recover import STORE
+from palimpsest.index.upkeep.upkeep import Upkeep
+from palimpsest.index.view.view import AnySealed, VectorView, View
+from palimpsest.index.write.writer import Writer
 
 
 def collection_state(

@@ -14,25 +14,25 @@ from typing import Any
 
 from pyroaring import BitMap
 
-from index.adapters.compare_judged import outcome
-from index.adapters.fit_request import AdapterInfo, FitRequest
-from index.adapters.priorities import RANDOM_SHARE, Order
-from index.collection_info import version_states
-from index.config.collection import AT, VersionConfig
-from index.config.vectors import VectorConfig
-from index.errors import InvalidInput
-from index.read.points import PointReader
-from index.search.across import out_of_reach
-from index.storage.files import remove_folder
-from index.types import OutOfReach, PointId, SearchStats, VersionInfo
-from index.upkeep.recover import ADAPTERS, SEGMENTS
-from index.upkeep.upkeep import Upkeep
-from index.versions.backfilling import Backfill, BackfillPoint, BackfillStatus
-from index.versions.compared_lists import CompareRequest
-from index.versions.comparing import compare
-from index.versions.consolidating import Consolidation
-from index.versions.fitting import Fitting
-from index.versions.lifecycle import (
+from palimpsest.index.adapters.compare_judged import outcome
+from palimpsest.index.adapters.fit_request import AdapterInfo, FitRequest
+from palimpsest.index.adapters.priorities import RANDOM_SHARE, Order
+from palimpsest.index.collection_info import version_states
+from palimpsest.index.config.collection import AT, VersionConfig
+from palimpsest.index.config.vectors import VectorConfig
+from palimpsest.index.errors import InvalidInput
+from palimpsest.index.read.points import PointReader
+from palimpsest.index.search.across import out_of_reach
+from palimpsest.index.storage.files import remove_folder
+from palimpsest.index.types import OutOfReach, PointId, SearchStats, VersionInfo
+from palimpsest.index.upkeep.recover import ADAPTERS, SEGMENTS
+from palimpsest.index.upkeep.upkeep import Upkeep
+from palimpsest.index.versions.backfilling import Backfill, BackfillPoint, BackfillStatus
+from palimpsest.index.versions.compared_lists import CompareRequest
+from palimpsest.index.versions.comparing import compare
+from palimpsest.index.versions.consolidating import Consolidation
+from palimpsest.index.versions.fitting import Fitting
+from palimpsest.index.versions.lifecycle import (
     COVERAGE_FLOOR,
     QUALITY_FLOOR,
     activate_version,
@@ -42,10 +42,10 @@ from index.versions.lifecycle import (
     ends_of,
     retire_version,
 )
-from index.versions.reversing import Reverse
-from index.view.virtual_collection import Shown
-from index.write.declaring import Leftovers
-from index.write.writer import Writer
+from palimpsest.index.versions.reversing import Reverse
+from palimpsest.index.view.virtual_collection import Shown
+from palimpsest.index.write.declaring import Leftovers
+from palimpsest.index.write.writer import Writer
 
 
 class Versioning:

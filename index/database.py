@@ -16,12 +16,12 @@ from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import IO
 
-from index.aliases import AliasChange, Aliases, CreateAlias, DeleteAlias, RenameAlias
-from index.collection import Collection
-from index.config.collection import AT, CollectionConfig
-from index.config.names import MAX_COLLECTION_NAME, check_name, check_vector_name
-from index.config.versions import names_with
-from index.errors import (
+from palimpsest.index.aliases import AliasChange, Aliases, CreateAlias, DeleteAlias, RenameAlias
+from palimpsest.index.collection import Collection
+from palimpsest.index.config.collection import AT, CollectionConfig
+from palimpsest.index.config.names import MAX_COLLECTION_NAME, check_name, check_vector_name
+from palimpsest.index.config.versions import names_with
+from palimpsest.index.errors import (
     CollectionExists,
     CollectionNotFound,
     InvalidInput,
@@ -31,26 +31,26 @@ from index.errors import (
     VersionNotFound,
     fresh,
 )
-from index.remedies import DropVersion
-from index.storage.causes import disk_errors
-from index.storage.directory_lock import lock_directory
-from index.storage.files import (
+from palimpsest.index.remedies import DropVersion
+from palimpsest.index.storage.causes import disk_errors
+from palimpsest.index.storage.directory_lock import lock_directory
+from palimpsest.index.storage.files import (
     make_folder,
     remove_folder,
     remove_unlisted,
     sync_folder,
     write_synced,
 )
-from index.storage.reserve import Reserve, anything
-from index.storage.schema import create_store, store_errors
-from index.storage.unfinished import require_restored
-from index.upkeep.background import Background
-from index.upkeep.recover import SEGMENTS, STORE
-from index.upkeep.reopening import Reopening, may_pass
-from index.upkeep.scrub import Scrub
-from index.upkeep.scrub_thread import Scrubbing
-from index.upkeep.unopened import DamagedInfo, read_damaged
-from index.upkeep.upkeep import HasRoom, Upkeep
+from palimpsest.index.storage.reserve import Reserve, anything
+from palimpsest.index.storage.schema import create_store, store_errors
+from palimpsest.index.storage.unfinished import require_restored
+from palimpsest.index.upkeep.background import Background
+from palimpsest.index.upkeep.recover import SEGMENTS, STORE
+from palimpsest.index.upkeep.reopening import Reopening, may_pass
+from palimpsest.index.upkeep.scrub import Scrub
+from palimpsest.index.upkeep.scrub_thread import Scrubbing
+from palimpsest.index.upkeep.unopened import DamagedInfo, read_damaged
+from palimpsest.index.upkeep.upkeep import HasRoom, Upkeep
 
 _log = logging.getLogger(__name__)
 MAX_CALLED = 1_024  # characters that may call a collection, with its version

@@ -47,7 +47,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import ClassVar
 
-from index.remedies import Act, FitAdapter, Remedy, in_words
+from palimpsest.index.remedies import Act, FitAdapter, Remedy, in_words
 
 QUOTES = "'\""
 

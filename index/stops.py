@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import TypeVar
 
-from index import _native
+from palimpsest.index import _native
 
 Stop = _native.Stop
 Stopped = _native.Stopped

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pyroaring import BitMap
 
-from index.remedies import Remedy
+from palimpsest.index.remedies import Remedy
 
 PointId: TypeAlias = int | UUID
 Vector: TypeAlias = NDArray[np.float32]  # (d,)

@@ -12,8 +12,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from index.errors import StorageError
-from index.stops import check_stop
+from palimpsest.index.errors import StorageError
+from palimpsest.index.stops import check_stop
 
 WAIT_SECONDS = 10.0  # for the writes of one transaction; the longest takes a few seconds
 _PAUSE = 0.0005  # between two looks, seconds

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from index.types import Codes
+from palimpsest.index.types import Codes
 
 FACTOR_BYTES = 8  # two float32 values behind the code bytes of a row
 PLANES = 4  # bits of a query against 1-bit codes

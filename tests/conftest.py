@@ -10,10 +10,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from index import Collection, CollectionConfig, Database
-from index.storage.files import sync_folder
-from index.storage.schema import create_store
-from index.types import Vectors
+from palimpsest.index import Collection, CollectionConfig, Database
+from palimpsest.index.storage.files import sync_folder
+from palimpsest.index.storage.schema import create_store
+from palimpsest.index.types import Vectors
 from tests import evaluation
 from tests.oracle import normalise
 

@@ -12,8 +12,8 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
-from index.storage.schema import connect
-from index.storage.sums import COUNTED, TABLES
+from palimpsest.index.storage.schema import connect
+from palimpsest.index.storage.sums import COUNTED, TABLES
 
 LEAVES = {13: 8, 10: 8}  # kinds of pages, tables' and indexes', and the bytes of their headers
 INNER = {5: 12, 2: 12}

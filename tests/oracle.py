@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from index.types import Distance, Distances, Vector, Vectors
+from palimpsest.index.types import Distance, Distances, Vector, Vectors
 
 TIE = 1e-5  # distances this close, relative to the k-th, count as equal
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from index import (
+from palimpsest.index import (
     CollectionConfig,
     Distance,
     MaintenanceConfig,
@@ -16,7 +16,7 @@ from index import (
     PointId,
     VectorConfig,
 )
-from index.types import Vectors
+from palimpsest.index.types import Vectors
 
 
 def batch_of(

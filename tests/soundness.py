@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from index.checks.collection import Examined, examine
-from index.checks.findings import Finding
+from palimpsest.index.checks.collection import Examined, examine
+from palimpsest.index.checks.findings import Finding
 
 
 class _Kept:

@@ -6,9 +6,9 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
-from index.storage.reach import record_of
-from index.storage.schema import LISTING, connect, triggers
-from index.storage.sums import COUNTED, TABLES
+from palimpsest.index.storage.reach import record_of
+from palimpsest.index.storage.schema import LISTING, connect, triggers
+from palimpsest.index.storage.sums import COUNTED, TABLES
 
 
 def bring_back_to_format_5(store: Path) -> None:

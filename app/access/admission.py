@@ -10,14 +10,14 @@ from http import HTTPStatus
 
 from starlette.types import Scope
 
-from app.access.audit import entry
-from app.access.failures import LONGEST, MAX_WAITING
-from app.access.gate import Gate, Shown, Unproven
-from app.access.holding import holds
-from app.access.rights import NOTHING, Access
-from app.access.table import COLLECTION, asks_browsers, is_open
-from app.context import Context
-from app.errors import Refusal
+from palimpsest.app.access.audit import entry
+from palimpsest.app.access.failures import LONGEST, MAX_WAITING
+from palimpsest.app.access.gate import Gate, Shown, Unproven
+from palimpsest.app.access.holding import holds
+from palimpsest.app.access.rights import NOTHING, Access
+from palimpsest.app.access.table import COLLECTION, asks_browsers, is_open
+from palimpsest.app.context import Context
+from palimpsest.app.errors import Refusal
 
 MISSING = "Must provide an API key or an Authorization bearer token"
 INVALID = "Invalid API key or JWT"

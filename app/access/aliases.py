@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from http import HTTPStatus
 
-from app.access.rights import SHOWN, Access, Level
-from app.errors import Refusal
-from index import AliasChange, CreateAlias, Database, DeleteAlias, RenameAlias
+from palimpsest.app.access.rights import SHOWN, Access, Level
+from palimpsest.app.errors import Refusal
+from palimpsest.index import AliasChange, CreateAlias, Database, DeleteAlias, RenameAlias
 
 
 def require_aliases(access: Access, database: Database, changes: Sequence[AliasChange]) -> None:

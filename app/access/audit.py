@@ -14,7 +14,7 @@ from pathlib import Path
 
 import msgspec
 
-from app.settings import Misconfigured
+from palimpsest.app.settings import Misconfigured
 
 log = logging.getLogger("palimpsest")
 

@@ -9,7 +9,7 @@ from typing import Any, Literal, TypeAlias
 
 import msgspec
 
-from app.access.rights import Level
+from palimpsest.app.access.rights import Level
 
 Word: TypeAlias = Literal["r", "rw", "m"]
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from app.access.table import right_of
-from app.schemas.documents import ref
+from palimpsest.app.access.table import right_of
+from palimpsest.app.schemas.documents import ref
 
 SCHEMES: dict[str, dict[str, str]] = {
     "api-key": {"type": "apiKey", "in": "header", "name": "api-key"},

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 import socket
 
-from app.settings import Misconfigured, Settings
+from palimpsest.app.settings import Misconfigured, Settings
 
 
 def check_exposure(settings: Settings, has_keys: bool) -> None:

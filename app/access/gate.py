@@ -11,18 +11,18 @@ import logging
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from app.access.audit import AuditLog
-from app.access.claims import Granted, ValueExists
-from app.access.credentials import Conflicting, credential_of
-from app.access.exposure import check_exposure
-from app.access.failures import Failures
-from app.access.keys import KeyRing, key_files, read_keys, signatures
-from app.access.limits import KeyRates
-from app.access.rights import EVERYTHING, Access
-from app.access.tokens import InvalidToken, Tokens, token_id
-from app.counts import Counts
-from app.reloading import Reloading
-from app.settings import Misconfigured, Settings
+from palimpsest.app.access.audit import AuditLog
+from palimpsest.app.access.claims import Granted, ValueExists
+from palimpsest.app.access.credentials import Conflicting, credential_of
+from palimpsest.app.access.exposure import check_exposure
+from palimpsest.app.access.failures import Failures
+from palimpsest.app.access.keys import KeyRing, key_files, read_keys, signatures
+from palimpsest.app.access.limits import KeyRates
+from palimpsest.app.access.rights import EVERYTHING, Access
+from palimpsest.app.access.tokens import InvalidToken, Tokens, token_id
+from palimpsest.app.counts import Counts
+from palimpsest.app.reloading import Reloading
+from palimpsest.app.settings import Misconfigured, Settings
 
 log = logging.getLogger("palimpsest")
 

@@ -11,10 +11,10 @@ from typing import Annotated, Any, TypeAlias
 from fastapi import Depends, Request, Response
 from fastapi.routing import APIRoute
 
-from app.access.rights import NOTHING, Access, Level
-from app.access.table import COLLECTION, READINESS, Right, is_open, right_of
-from app.context import Context
-from index import Collection, Database
+from palimpsest.app.access.rights import NOTHING, Access, Level
+from palimpsest.app.access.table import COLLECTION, READINESS, Right, is_open, right_of
+from palimpsest.app.context import Context
+from palimpsest.index import Collection, Database
 
 ACCESS = "palimpsest.access"  # where a scope carries who asks
 

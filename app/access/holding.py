@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import msgspec
 
-from app.access.claims import ValueExists
-from app.errors import Refusal
-from app.schemas.filters import decode_filter
-from index import Database, PalimpsestError
+from palimpsest.app.access.claims import ValueExists
+from palimpsest.app.errors import Refusal
+from palimpsest.app.schemas.filters import decode_filter
+from palimpsest.index import Database, PalimpsestError
 
 
 def holds(database: Database, condition: ValueExists) -> bool:

@@ -19,8 +19,8 @@ from typing import TypeAlias
 
 from pydantic import SecretStr
 
-from app.access.rights import Access, Level
-from app.settings import Misconfigured, Settings
+from palimpsest.app.access.rights import Access, Level
+from palimpsest.app.settings import Misconfigured, Settings
 
 SHORT = 16  # characters; below, a key is warned of
 SHORT_SIGNING = 32  # where it signs tokens, by which it can be guessed at without asking the server

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from app.access.rights import Access
-from app.counts import Counts
-from app.errors import Refusal
-from app.rates import Rates
+from palimpsest.app.access.rights import Access
+from palimpsest.app.counts import Counts
+from palimpsest.app.errors import Refusal
+from palimpsest.app.rates import Rates
 
 KINDS = ("key", "token", "none")
 MAX_BUCKETS = 10_000  # tokens are made by others, and may be many

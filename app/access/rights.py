@@ -11,8 +11,8 @@ from enum import IntEnum
 from http import HTTPStatus
 from typing import NamedTuple
 
-from app.errors import Refusal
-from index import Collection, Database, PalimpsestError
+from palimpsest.app.errors import Refusal
+from palimpsest.index import Collection, Database, PalimpsestError
 
 SHOWN = 255  # characters of a name that a refusal repeats
 

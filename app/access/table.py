@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import Literal, NamedTuple, TypeAlias
 from urllib.parse import parse_qsl
 
-from app.access.rights import Level
+from palimpsest.app.access.rights import Level
 
 Scope: TypeAlias = Literal[
     "open",  # nothing is asked for

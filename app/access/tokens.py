@@ -17,7 +17,7 @@ from typing import Any
 import jwt
 from jwt.types import Options
 
-from app.access.claims import Granted, UnreadableClaims, read_claims
+from palimpsest.app.access.claims import Granted, UnreadableClaims, read_claims
 
 ALGORITHMS = ["HS256"]
 # `iat` restricts nothing, and the clocks of two machines differ

@@ -13,7 +13,7 @@
 No network, no model files; it talks to the server by REST alone, as any client would.
 """
 
-from app.demo.errors import DemoError
-from app.demo.story import DEFAULT_PASSAGES, MIN_PASSAGES, Options, run
+from palimpsest.app.demo.errors import DemoError
+from palimpsest.app.demo.story import DEFAULT_PASSAGES, MIN_PASSAGES, Options, run
 
 __all__ = ["DEFAULT_PASSAGES", "MIN_PASSAGES", "DemoError", "Options", "run"]

@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from app.demo.embedders import Vectors
-from app.demo.errors import DemoError
+from palimpsest.app.demo.embedders import Vectors
+from palimpsest.app.demo.errors import DemoError
 
 TIMEOUT = 120  # seconds; for the longest fit on a slow machine
 BATCH = 500  # points or pairs in a body

@@ -16,7 +16,7 @@ from typing import NamedTuple, TypeAlias
 
 import numpy as np
 
-from app.demo.errors import DemoError
+from palimpsest.app.demo.errors import DemoError
 
 MIN_LENGTH = 40  # characters: "See above." is no passage
 MAX_LENGTH = 400

@@ -18,7 +18,7 @@ from zlib import crc32
 import numpy as np
 from numpy.typing import NDArray
 
-from app.demo.errors import DemoError
+from palimpsest.app.demo.errors import DemoError
 
 Vectors: TypeAlias = NDArray[np.float32]
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TypeAlias
 
-from app.demo.corpus import Passage
-from app.demo.questions import Asked
+from palimpsest.app.demo.corpus import Passage
+from palimpsest.app.demo.questions import Asked
 
 SHOWN = 3
 Answers: TypeAlias = Sequence[Sequence[int]]  # ids per question, best first

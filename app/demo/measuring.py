@@ -8,9 +8,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from app.demo.client import Client
-from app.demo.embedders import Vectors
-from app.demo.questions import Asked
+from palimpsest.app.demo.client import Client
+from palimpsest.app.demo.embedders import Vectors
+from palimpsest.app.demo.questions import Asked
 
 K = 10
 

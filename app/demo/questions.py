@@ -17,8 +17,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from app.demo.corpus import Passage
-from app.demo.errors import DemoError
+from palimpsest.app.demo.corpus import Passage
+from palimpsest.app.demo.errors import DemoError
 
 WORDS = 4
 POPULARITY = 0.7

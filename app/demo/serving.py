@@ -12,10 +12,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from app.demo.client import Client
-from app.demo.errors import DemoError
-from app.options.environment import OTHERS
-from app.options.option import PREFIX
+from palimpsest.app.demo.client import Client
+from palimpsest.app.demo.errors import DemoError
+from palimpsest.app.options.environment import OTHERS
+from palimpsest.app.options.option import PREFIX
 
 HOST = "127.0.0.1"
 START_SECONDS = 60
@@ -37,7 +37,16 @@ def serving(data: Path, port: int | None) -> Iterator[tuple[subprocess.Popen[byt
         DemoError: it did not start.
     """
     chosen = free_port(port or 0)
-    command = [sys.executable, "-m", "app.cli", "serve", "--host", HOST, "--port", str(chosen)]
+    command = [
+        sys.executable,
+        "-m",
+        "palimpsest.app.cli",
+        "serve",
+        "--host",
+        HOST,
+        "--port",
+        str(chosen),
+    ]
     command += ["--data", str(data), "--log-level", "WARNING"]
     # a key that is set for another server would shut the story out of its own
     server = subprocess.Popen(command, env=environment())

@@ -18,15 +18,15 @@ from typing import Any
 
 import numpy as np
 
-from app.demo.client import Client, encoded
-from app.demo.corpus import Passage, collect
-from app.demo.embedders import Embedder, HashedGrams, LatentSemantics, Vectors
-from app.demo.errors import DemoError
-from app.demo.example import Answers, choose, to_text
-from app.demo.measuring import K, measure
-from app.demo.questions import Asked, ask, sample_sentences
-from app.demo.serving import serving
-from app.demo.table import Step, to_chart, to_table
+from palimpsest.app.demo.client import Client, encoded
+from palimpsest.app.demo.corpus import Passage, collect
+from palimpsest.app.demo.embedders import Embedder, HashedGrams, LatentSemantics, Vectors
+from palimpsest.app.demo.errors import DemoError
+from palimpsest.app.demo.example import Answers, choose, to_text
+from palimpsest.app.demo.measuring import K, measure
+from palimpsest.app.demo.questions import Asked, ask, sample_sentences
+from palimpsest.app.demo.serving import serving
+from palimpsest.app.demo.table import Step, to_chart, to_table
 
 COLLECTION = "docstrings"
 NEW = f"{COLLECTION}@v2"  # the collection as version v2 shows it

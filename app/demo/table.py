@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from app.demo.measuring import Quality
+from palimpsest.app.demo.measuring import Quality
 
 BAR = 40  # characters for a quality of 1
 

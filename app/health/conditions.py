@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Literal, NamedTuple, TypeAlias
 
-from app.remedies import help_of
-from index import Collection, CollectionInfo, Integrity
+from palimpsest.app.remedies import help_of
+from palimpsest.index import Collection, CollectionInfo, Integrity
 
 Status: TypeAlias = Literal["green", "yellow", "red"]  # as Qdrant's clients know them
 

@@ -9,10 +9,10 @@ from typing import get_args
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from app.context import Context
-from app.health.conditions import Condition, Status, conditions
-from app.health.life import Stage
-from app.health.readiness import why_not_ready
+from palimpsest.app.context import Context
+from palimpsest.app.health.conditions import Condition, Status, conditions
+from palimpsest.app.health.life import Stage
+from palimpsest.app.health.readiness import why_not_ready
 
 
 class HealthGauges(Collector):

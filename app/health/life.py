@@ -10,7 +10,7 @@ from __future__ import annotations
 from enum import Enum
 from http import HTTPStatus
 
-from app.errors import Refusal
+from palimpsest.app.errors import Refusal
 
 PROBES = frozenset(("/healthz", "/livez", "/readyz"))
 RETRY_SECONDS = 1

@@ -1,4 +1,4 @@
-"""``python -m app.health.probe``: asks the server of this environment whether it is ready.
+"""``python -m palimpsest.app.health.probe``: asks the server here whether it is ready.
 
 For the health check of the image, every few seconds: so it imports nothing of the server. It needs
 no key, and takes any certificate, for it asks its own machine. Where clients have to show one it

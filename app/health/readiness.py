@@ -11,9 +11,9 @@ import shutil
 from collections import Counter
 from typing import Any
 
-from app.context import Context
-from app.health.conditions import conditions
-from app.health.life import Stage
+from palimpsest.app.context import Context
+from palimpsest.app.health.conditions import conditions
+from palimpsest.app.health.life import Stage
 
 READY = "all shards are ready"
 

@@ -18,12 +18,12 @@ from types import FrameType
 
 import uvicorn
 
-from app.context import Context
-from app.health.life import Stage
-from app.health.overdue import Overdue
-from app.health.start import announce
-from app.remedies import help_of
-from index import StorageError
+from palimpsest.app.context import Context
+from palimpsest.app.health.life import Stage
+from palimpsest.app.health.overdue import Overdue
+from palimpsest.app.health.start import announce
+from palimpsest.app.remedies import help_of
+from palimpsest.index import StorageError
 
 GRACE_SECONDS = 10  # for running requests, once they are all that is waited for
 LATE_SECONDS = 5  # for those that were told to stop

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import logging
 
-from app.context import Context
-from app.release import RELEASE
-from index import Collection
+from palimpsest.app.context import Context
+from palimpsest.app.release import RELEASE
+from palimpsest.index import Collection
 
 MOST_NAMED = 20  # collections in the one line
 MOST_DAMAGED = 100  # lines, one for each

@@ -17,7 +17,7 @@ from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource
 
-from app.options.option import (
+from palimpsest.app.options.option import (
     PREFIX,
     forgives_emptiness,
     options_of,

@@ -9,7 +9,7 @@ from typing import Any, get_origin
 
 from pydantic_settings import BaseSettings
 
-from app.options.option import LISTS, Option, options_of
+from palimpsest.app.options.option import LISTS, Option, options_of
 
 
 def add_flags(parser: argparse.ArgumentParser, settings: type[BaseSettings]) -> None:

@@ -8,9 +8,9 @@ from typing import Any
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from app.options.environment import misspelt
-from app.options.option import Option, is_secret, options_of, read_text
-from app.settings import Settings
+from palimpsest.app.options.environment import misspelt
+from palimpsest.app.options.option import Option, is_secret, options_of, read_text
+from palimpsest.app.settings import Settings
 
 FAILED = "Value error, "  # how pydantic begins the text of a validator's own error
 MOST_SHOWN = 80  # characters of a wrong value

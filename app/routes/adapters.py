@@ -14,14 +14,14 @@ from typing import Annotated, Any
 import msgspec
 from fastapi import APIRouter, Query, Request, Response
 
-from app.access.guard import Allowed
-from app.access.rights import Level
-from app.bodies import JsonRoute
-from app.context import Call
-from app.errors import Refusal
-from app.routes.collections import CheckedOnce, CheckedWhole, Shared, reply
-from app.routes.versions import open_collection
-from app.schemas.adapters import (
+from palimpsest.app.access.guard import Allowed
+from palimpsest.app.access.rights import Level
+from palimpsest.app.bodies import JsonRoute
+from palimpsest.app.context import Call
+from palimpsest.app.errors import Refusal
+from palimpsest.app.routes.collections import CheckedOnce, CheckedWhole, Shared, reply
+from palimpsest.app.routes.versions import open_collection
+from palimpsest.app.schemas.adapters import (
     AdapterBody,
     AdapterReply,
     AdaptersReply,
@@ -31,9 +31,9 @@ from app.schemas.adapters import (
     to_comparison,
     to_fit,
 )
-from app.schemas.documents import Operation
-from app.schemas.parameters import check_own_parameters, parse_parameters
-from app.schemas.versions import VectorParameters
+from palimpsest.app.schemas.documents import Operation
+from palimpsest.app.schemas.parameters import check_own_parameters, parse_parameters
+from palimpsest.app.schemas.versions import VectorParameters
 
 router = APIRouter(
     prefix="/collections/{collection_name}/adapters", tags=["versions"], route_class=JsonRoute

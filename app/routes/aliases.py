@@ -7,14 +7,14 @@ from typing import TypedDict
 
 from fastapi import APIRouter, Request, Response
 
-from app.access.aliases import require_aliases
-from app.access.guard import Allowed
-from app.access.rights import Access, Level
-from app.bodies import JsonRoute
-from app.context import Context
-from app.routes.collections import Checked, Shared, reply
-from app.schemas.aliases import AliasesBody, to_changes
-from app.schemas.documents import Operation
+from palimpsest.app.access.aliases import require_aliases
+from palimpsest.app.access.guard import Allowed
+from palimpsest.app.access.rights import Access, Level
+from palimpsest.app.bodies import JsonRoute
+from palimpsest.app.context import Context
+from palimpsest.app.routes.collections import Checked, Shared, reply
+from palimpsest.app.schemas.aliases import AliasesBody, to_changes
+from palimpsest.app.schemas.documents import Operation
 
 router = APIRouter(tags=["aliases"], route_class=JsonRoute)
 

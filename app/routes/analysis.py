@@ -6,11 +6,11 @@ from time import perf_counter
 
 import msgspec
 
-from app.context import Call
-from app.costs import cost_of_matrix, cost_of_reading
-from app.envelope import Explained
-from app.routes.readings import repeated
-from app.schemas.analysis import (
+from palimpsest.app.context import Call
+from palimpsest.app.costs import cost_of_matrix, cost_of_reading
+from palimpsest.app.envelope import Explained
+from palimpsest.app.routes.readings import repeated
+from palimpsest.app.schemas.analysis import (
     FacetBody,
     FacetHit,
     FacetReply,
@@ -22,9 +22,9 @@ from app.schemas.analysis import (
     to_offsets,
     to_pairs,
 )
-from app.schemas.explanations import explain
-from app.schemas.parameters import parse_parameters
-from index import Neighbours, SearchStats, count_values, neighbours
+from palimpsest.app.schemas.explanations import explain
+from palimpsest.app.schemas.parameters import parse_parameters
+from palimpsest.index import Neighbours, SearchStats, count_values, neighbours
 
 _FACET = msgspec.json.Decoder(FacetBody)
 _MATRIX = msgspec.json.Decoder(MatrixBody)

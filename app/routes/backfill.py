@@ -6,11 +6,11 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
 
-from app.access.guard import Allowed, GuardedRoute
-from app.access.rights import Level
-from app.routes.collections import CheckedOnce, Shared, reply
-from app.routes.versions import open_collection
-from app.schemas.backfills import (
+from palimpsest.app.access.guard import Allowed, GuardedRoute
+from palimpsest.app.access.rights import Level
+from palimpsest.app.routes.collections import CheckedOnce, Shared, reply
+from palimpsest.app.routes.versions import open_collection
+from palimpsest.app.schemas.backfills import (
     BackfillParameters,
     BackfillReply,
     BackfillStatusReply,
@@ -18,10 +18,10 @@ from app.schemas.backfills import (
     to_backfill,
     to_status,
 )
-from app.schemas.documents import Operation
-from app.work.client import client_of
-from app.work.jobs import read_in
-from index import BackfillPoint, BackfillStatus
+from palimpsest.app.schemas.documents import Operation
+from palimpsest.app.work.client import client_of
+from palimpsest.app.work.jobs import read_in
+from palimpsest.index import BackfillPoint, BackfillStatus
 
 router = APIRouter(
     prefix="/collections/{collection_name}/backfill", tags=["versions"], route_class=GuardedRoute

@@ -7,11 +7,11 @@ from uuid import NAMESPACE_URL, uuid5
 
 from fastapi import APIRouter, Request, Response
 
-from app.access.guard import Allowed, GuardedRoute
-from app.access.rights import Level
-from app.routes.collections import Shared, reply
-from app.schemas.documents import Operation
-from index import CollectionInfo
+from palimpsest.app.access.guard import Allowed, GuardedRoute
+from palimpsest.app.access.rights import Level
+from palimpsest.app.routes.collections import Shared, reply
+from palimpsest.app.schemas.documents import Operation
+from palimpsest.index import CollectionInfo
 
 router = APIRouter(tags=["cluster"], route_class=GuardedRoute)
 

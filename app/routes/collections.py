@@ -9,18 +9,26 @@ from typing import Annotated, Any, TypedDict
 
 from fastapi import APIRouter, Depends, Request, Response
 
-from app.access.guard import Allowed
-from app.access.rights import Level
-from app.bodies import JsonRoute
-from app.context import Context
-from app.envelope import success
-from app.schemas.changes import carried, merge
-from app.schemas.collections import CollectionBody, CollectionChange
-from app.schemas.declarations import to_config
-from app.schemas.documents import Operation
-from app.schemas.information import CollectionReply, describe_collection, describe_damaged
-from app.schemas.parameters import check_own_parameters, parse_parameters, refuse_repeated
-from index import CollectionNotFound, NotFound, StorageError
+from palimpsest.app.access.guard import Allowed
+from palimpsest.app.access.rights import Level
+from palimpsest.app.bodies import JsonRoute
+from palimpsest.app.context import Context
+from palimpsest.app.envelope import success
+from palimpsest.app.schemas.changes import carried, merge
+from palimpsest.app.schemas.collections import CollectionBody, CollectionChange
+from palimpsest.app.schemas.declarations import to_config
+from palimpsest.app.schemas.documents import Operation
+from palimpsest.app.schemas.information import (
+    CollectionReply,
+    describe_collection,
+    describe_damaged,
+)
+from palimpsest.app.schemas.parameters import (
+    check_own_parameters,
+    parse_parameters,
+    refuse_repeated,
+)
+from palimpsest.index import CollectionNotFound, NotFound, StorageError
 
 router = APIRouter(prefix="/collections", tags=["collections"], route_class=JsonRoute)
 

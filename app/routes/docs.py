@@ -10,7 +10,7 @@ from typing import NamedTuple
 from fastapi import APIRouter, Request, Response
 from starlette.exceptions import HTTPException
 
-from app.access.guard import GuardedRoute
+from palimpsest.app.access.guard import GuardedRoute
 
 router = APIRouter(include_in_schema=False, route_class=GuardedRoute)
 

@@ -14,14 +14,14 @@ from typing import TypeAlias
 import msgspec
 import numpy as np
 
-from app.context import Call, Context
-from app.errors import Refusal
-from app.schemas.explanations import warn_of_reach
-from app.schemas.hits import ScoredPoints, to_points
-from app.schemas.query import Asked, Query, Tree, decode_query
-from app.strict import strict_of
-from app.warnings import Warnings
-from index import (
+from palimpsest.app.context import Call, Context
+from palimpsest.app.errors import Refusal
+from palimpsest.app.schemas.explanations import warn_of_reach
+from palimpsest.app.schemas.hits import ScoredPoints, to_points
+from palimpsest.app.schemas.query import Asked, Query, Tree, decode_query
+from palimpsest.app.strict import strict_of
+from palimpsest.app.warnings import Warnings
+from palimpsest.index import (
     BridgeMode,
     Collection,
     CollectionConfig,

@@ -6,13 +6,13 @@ from concurrent.futures import Future
 
 import msgspec
 
-from app.context import Call
-from app.routes.updates import outcome
-from app.schemas.indexes import IndexBody, to_index
-from app.schemas.parameters import parse_parameters
-from app.schemas.records import UpdateReply
-from app.work.jobs import write_in
-from index import FieldIndex, parse_path
+from palimpsest.app.context import Call
+from palimpsest.app.routes.updates import outcome
+from palimpsest.app.schemas.indexes import IndexBody, to_index
+from palimpsest.app.schemas.parameters import parse_parameters
+from palimpsest.app.schemas.records import UpdateReply
+from palimpsest.app.work.jobs import write_in
+from palimpsest.index import FieldIndex, parse_path
 
 
 async def create_index(call: Call) -> UpdateReply:

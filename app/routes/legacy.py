@@ -5,12 +5,12 @@ Their replies are bare: a list of points, a list of such lists, or groups.
 
 from __future__ import annotations
 
-from app.context import Call
-from app.envelope import Explained
-from app.routes.in_event_loop import Decode
-from app.routes.query import DecodeBatch, ask, ask_batch, ask_groups
-from app.schemas.hits import GroupsReply, ScoredPoint, ScoredPoints
-from app.schemas.legacy import (
+from palimpsest.app.context import Call
+from palimpsest.app.envelope import Explained
+from palimpsest.app.routes.in_event_loop import Decode
+from palimpsest.app.routes.query import DecodeBatch, ask, ask_batch, ask_groups
+from palimpsest.app.schemas.hits import GroupsReply, ScoredPoint, ScoredPoints
+from palimpsest.app.schemas.legacy import (
     decode_discover,
     decode_discovers,
     decode_recommend,
@@ -20,7 +20,7 @@ from app.schemas.legacy import (
     decode_search_groups,
     decode_searches,
 )
-from app.schemas.legacy_bodies import (
+from palimpsest.app.schemas.legacy_bodies import (
     DiscoverBatchBody,
     DiscoverPointsBody,
     RecommendBatchBody,

@@ -7,17 +7,17 @@ from http import HTTPStatus
 
 import msgspec
 
-from app.context import Call
-from app.costs import cost_of_reading
-from app.errors import Refusal, wrong_input
-from app.routes.readings import repeated
-from app.schemas.explanations import warn_of_damage
-from app.schemas.filters import decode_filter
-from app.schemas.ids import parse_id, parse_ids, parse_path_id
-from app.schemas.kinds import to_order
-from app.schemas.parameters import parse_parameters
-from app.schemas.points import refuse_clauses
-from app.schemas.records import (
+from palimpsest.app.context import Call
+from palimpsest.app.costs import cost_of_reading
+from palimpsest.app.errors import Refusal, wrong_input
+from palimpsest.app.routes.readings import repeated
+from palimpsest.app.schemas.explanations import warn_of_damage
+from palimpsest.app.schemas.filters import decode_filter
+from palimpsest.app.schemas.ids import parse_id, parse_ids, parse_path_id
+from palimpsest.app.schemas.kinds import to_order
+from palimpsest.app.schemas.parameters import parse_parameters
+from palimpsest.app.schemas.points import refuse_clauses
+from palimpsest.app.schemas.records import (
     CountBody,
     CountReply,
     RecordReply,
@@ -27,11 +27,11 @@ from app.schemas.records import (
     to_replies,
     to_reply,
 )
-from app.schemas.searches import MAX_COUNT, between
-from app.schemas.selectors import PayloadSelector, select_vectors
-from app.schemas.vectors import ABSENT
-from app.work.replies import Wanted, wanted_of
-from index import Filter, InvalidId, PointId, Prefetch, QueryRequest, Spared, answer
+from palimpsest.app.schemas.searches import MAX_COUNT, between
+from palimpsest.app.schemas.selectors import PayloadSelector, select_vectors
+from palimpsest.app.schemas.vectors import ABSENT
+from palimpsest.app.work.replies import Wanted, wanted_of
+from palimpsest.index import Filter, InvalidId, PointId, Prefetch, QueryRequest, Spared, answer
 
 INLINE_POINTS = 32  # more records than these are read beside the event loop
 DEFAULT_SCROLL = 10

@@ -10,23 +10,29 @@ from contextlib import AbstractContextManager
 from time import perf_counter
 from typing import TypeAlias
 
-from app.access.rights import Access, Level
-from app.context import Call, Context
-from app.envelope import Explained
-from app.routes.in_event_loop import INLINE_SECONDS, Decode, bridging, seconds_of, try_now
-from app.routes.readings import repeated
-from app.schemas.explanations import explain, warn_of_reach
-from app.schemas.hits import GroupsReply, PointGroup, ScoredPoints, to_hits, to_points
-from app.schemas.ids import id_of_group
-from app.schemas.parameters import parse_parameters
-from app.schemas.query import Asked, Query, decode_queries, decode_query
-from app.schemas.records import RecordReply, to_reply
-from app.schemas.searches import GroupsBody, QueryBatchBody, QueryBody, WithLookupBody
-from app.schemas.selectors import PayloadSelector, select_vectors
-from app.schemas.trees import Grouped, decode_groups
-from app.strict_queries import Request, charge_lookup, check_queries
-from app.work.replies import wanted_of
-from index import (
+from palimpsest.app.access.rights import Access, Level
+from palimpsest.app.context import Call, Context
+from palimpsest.app.envelope import Explained
+from palimpsest.app.routes.in_event_loop import (
+    INLINE_SECONDS,
+    Decode,
+    bridging,
+    seconds_of,
+    try_now,
+)
+from palimpsest.app.routes.readings import repeated
+from palimpsest.app.schemas.explanations import explain, warn_of_reach
+from palimpsest.app.schemas.hits import GroupsReply, PointGroup, ScoredPoints, to_hits, to_points
+from palimpsest.app.schemas.ids import id_of_group
+from palimpsest.app.schemas.parameters import parse_parameters
+from palimpsest.app.schemas.query import Asked, Query, decode_queries, decode_query
+from palimpsest.app.schemas.records import RecordReply, to_reply
+from palimpsest.app.schemas.searches import GroupsBody, QueryBatchBody, QueryBody, WithLookupBody
+from palimpsest.app.schemas.selectors import PayloadSelector, select_vectors
+from palimpsest.app.schemas.trees import Grouped, decode_groups
+from palimpsest.app.strict_queries import Request, charge_lookup, check_queries
+from palimpsest.app.work.replies import wanted_of
+from palimpsest.index import (
     BridgeMode,
     Collection,
     CollectionConfig,

@@ -7,9 +7,9 @@ from itertools import count
 from time import monotonic, sleep
 from typing import TypeVar
 
-from app.access.rights import Access, Level
-from app.context import Context
-from index import BridgeMode, Collection, NotYetApplied, Reading, check_stop
+from palimpsest.app.access.rights import Access, Level
+from palimpsest.app.context import Context
+from palimpsest.index import BridgeMode, Collection, NotYetApplied, Reading, check_stop
 
 T = TypeVar("T")
 

@@ -11,14 +11,14 @@ from fastapi.responses import PlainTextResponse
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import choose_encoder
 
-from app.access.guard import GuardedRoute
-from app.access.table import wants_verbose
-from app.announced import announced_version
-from app.envelope import success
-from app.health.readiness import READY, check, why_not_ready
-from app.routes.collections import Shared, reply
-from app.schemas.documents import Operation
-from app.telemetry import TelemetryReply, describe_server
+from palimpsest.app.access.guard import GuardedRoute
+from palimpsest.app.access.table import wants_verbose
+from palimpsest.app.announced import announced_version
+from palimpsest.app.envelope import success
+from palimpsest.app.health.readiness import READY, check, why_not_ready
+from palimpsest.app.routes.collections import Shared, reply
+from palimpsest.app.schemas.documents import Operation
+from palimpsest.app.telemetry import TelemetryReply, describe_server
 
 router = APIRouter(tags=["service"], route_class=GuardedRoute)
 

@@ -5,14 +5,20 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Any, NamedTuple
 
-from app.context import Call
-from app.routes import adapters, analysis, indexes, legacy, points, query, updates
-from app.schemas.adapters import AdapterBody, AdapterReply, CompareBody
-from app.schemas.analysis import FacetBody, FacetReply, MatrixBody, OffsetsReply, PairsReply
-from app.schemas.documents import ParameterKind
-from app.schemas.hits import GroupsReply, ScoredPoint, ScoredPoints
-from app.schemas.indexes import IndexBody
-from app.schemas.legacy_bodies import (
+from palimpsest.app.context import Call
+from palimpsest.app.routes import adapters, analysis, indexes, legacy, points, query, updates
+from palimpsest.app.schemas.adapters import AdapterBody, AdapterReply, CompareBody
+from palimpsest.app.schemas.analysis import (
+    FacetBody,
+    FacetReply,
+    MatrixBody,
+    OffsetsReply,
+    PairsReply,
+)
+from palimpsest.app.schemas.documents import ParameterKind
+from palimpsest.app.schemas.hits import GroupsReply, ScoredPoint, ScoredPoints
+from palimpsest.app.schemas.indexes import IndexBody
+from palimpsest.app.schemas.legacy_bodies import (
     DiscoverBatchBody,
     DiscoverPointsBody,
     RecommendBatchBody,
@@ -22,8 +28,8 @@ from app.schemas.legacy_bodies import (
     SearchGroupsBody,
     SearchPointsBody,
 )
-from app.schemas.points import UpsertBody
-from app.schemas.records import (
+from palimpsest.app.schemas.points import UpsertBody
+from palimpsest.app.schemas.records import (
     CountBody,
     CountReply,
     RecordReply,
@@ -32,8 +38,8 @@ from app.schemas.records import (
     ScrollReply,
     UpdateReply,
 )
-from app.schemas.searches import GroupsBody, QueryBatchBody, QueryBody
-from app.schemas.updates import (
+from palimpsest.app.schemas.searches import GroupsBody, QueryBatchBody, QueryBody
+from palimpsest.app.schemas.updates import (
     DeletePayloadBody,
     DeleteVectorsBody,
     OperationsBody,

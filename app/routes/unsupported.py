@@ -10,9 +10,9 @@ from http import HTTPStatus
 
 from fastapi import APIRouter, Request
 
-from app.access.guard import GuardedRoute
-from app.errors import Refusal
-from app.routes.table import POINT_ROUTES
+from palimpsest.app.access.guard import GuardedRoute
+from palimpsest.app.errors import Refusal
+from palimpsest.app.routes.table import POINT_ROUTES
 
 router = APIRouter(include_in_schema=False, route_class=GuardedRoute)
 

@@ -14,11 +14,11 @@ from typing import TypeVar
 
 import msgspec
 
-from app.context import Call
-from app.schemas.parameters import Parameters, parse_parameters
-from app.schemas.points import UpsertBody, require_utf8
-from app.schemas.records import UpdateReply
-from app.schemas.updates import (
+from palimpsest.app.context import Call
+from palimpsest.app.schemas.parameters import Parameters, parse_parameters
+from palimpsest.app.schemas.points import UpsertBody, require_utf8
+from palimpsest.app.schemas.records import UpdateReply
+from palimpsest.app.schemas.updates import (
     DeletePayloadBody,
     DeleteVectorsBody,
     OperationsBody,
@@ -36,9 +36,9 @@ from app.schemas.updates import (
     to_vector_deletion,
     to_vector_update,
 )
-from app.work.backlog import ask, refuse_early, rows_of, wait
-from app.work.lists import check_updates
-from index import CollectionConfig
+from palimpsest.app.work.backlog import ask, refuse_early, rows_of, wait
+from palimpsest.app.work.lists import check_updates
+from palimpsest.index import CollectionConfig
 
 Body = TypeVar("Body")
 

@@ -6,18 +6,18 @@ from typing import Any
 
 from fastapi import APIRouter, Request, Response
 
-from app.access.guard import Allowed
-from app.access.rights import Level
-from app.bodies import JsonRoute
-from app.errors import wrong_input
-from app.routes.collections import Checked, Shared, reply
-from app.schemas.changes import is_one, with_name, without_name
-from app.schemas.declarations import to_vector
-from app.schemas.documents import Operation
-from app.schemas.parameters import parse_parameters
-from app.schemas.records import UpdateReply
-from app.schemas.spaces import VectorName
-from index import (
+from palimpsest.app.access.guard import Allowed
+from palimpsest.app.access.rights import Level
+from palimpsest.app.bodies import JsonRoute
+from palimpsest.app.errors import wrong_input
+from palimpsest.app.routes.collections import Checked, Shared, reply
+from palimpsest.app.schemas.changes import is_one, with_name, without_name
+from palimpsest.app.schemas.declarations import to_vector
+from palimpsest.app.schemas.documents import Operation
+from palimpsest.app.schemas.parameters import parse_parameters
+from palimpsest.app.schemas.records import UpdateReply
+from palimpsest.app.schemas.spaces import VectorName
+from palimpsest.index import (
     Collection,
     SparseConfig,
     StorageError,

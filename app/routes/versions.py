@@ -12,14 +12,14 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
 
-from app.access.guard import Allowed
-from app.access.rights import Access, Level
-from app.bodies import JsonRoute
-from app.context import Context
-from app.routes.collections import CheckedOnce, CheckedWhole, Shared, reply
-from app.schemas.documents import Operation
-from app.schemas.parameters import parse_parameters
-from app.schemas.versions import (
+from palimpsest.app.access.guard import Allowed
+from palimpsest.app.access.rights import Access, Level
+from palimpsest.app.bodies import JsonRoute
+from palimpsest.app.context import Context
+from palimpsest.app.routes.collections import CheckedOnce, CheckedWhole, Shared, reply
+from palimpsest.app.schemas.documents import Operation
+from palimpsest.app.schemas.parameters import parse_parameters
+from palimpsest.app.schemas.versions import (
     ActivationBody,
     ConsolidationBody,
     ConsolidationReply,
@@ -31,7 +31,7 @@ from app.schemas.versions import (
     to_version,
     to_versions_reply,
 )
-from index import Collection, StorageError
+from palimpsest.index import Collection, StorageError
 
 router = APIRouter(
     prefix="/collections/{collection_name}/versions", tags=["versions"], route_class=JsonRoute

@@ -13,11 +13,11 @@ from typing import Any, Literal
 import msgspec
 import numpy as np
 
-from app.errors import out_of_range, wrong_input
-from app.schemas.documents import AnyDense
-from app.schemas.ids import parse_ids, parse_path_id
-from app.schemas.searches import between
-from index import (
+from palimpsest.app.errors import out_of_range, wrong_input
+from palimpsest.app.schemas.documents import AnyDense
+from palimpsest.app.schemas.ids import parse_ids, parse_path_id
+from palimpsest.app.schemas.searches import between
+from palimpsest.index import (
     DEFAULT_HOLDOUT,
     DEFAULT_MAX_PAIRS,
     MAX_COMPARED,

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 from pydantic import Field
 
-from app.errors import format_error
-from app.schemas.spaces import Body
-from index import AliasChange, CreateAlias, DeleteAlias, RenameAlias
+from palimpsest.app.errors import format_error
+from palimpsest.app.schemas.spaces import Body
+from palimpsest.index import AliasChange, CreateAlias, DeleteAlias, RenameAlias
 
 
 class CreateBody(Body):

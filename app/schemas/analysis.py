@@ -6,11 +6,11 @@ from typing import Any
 
 import msgspec
 
-from app.schemas.documents import AnyFilter
-from app.schemas.hits import shortest
-from app.schemas.points import refuse_clauses
-from app.schemas.searches import MAX_COUNT, between, to_filter
-from index import Filter, MatrixRequest, Neighbours, Path, PointId, parse_path
+from palimpsest.app.schemas.documents import AnyFilter
+from palimpsest.app.schemas.hits import shortest
+from palimpsest.app.schemas.points import refuse_clauses
+from palimpsest.app.schemas.searches import MAX_COUNT, between, to_filter
+from palimpsest.index import Filter, MatrixRequest, Neighbours, Path, PointId, parse_path
 
 DEFAULT_FACETS = 10
 

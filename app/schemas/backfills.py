@@ -8,9 +8,9 @@ from typing import Literal
 import msgspec
 from pydantic import Field
 
-from app.schemas.documents import AnyPayload
-from app.schemas.versions import VectorParameters
-from index import RANDOM_SHARE, BackfillPoint, BackfillStatus, PointId
+from palimpsest.app.schemas.documents import AnyPayload
+from palimpsest.app.schemas.versions import VectorParameters
+from palimpsest.index import RANDOM_SHARE, BackfillPoint, BackfillStatus, PointId
 
 DEFAULT_LIMIT, MAX_LIMIT = 100, 10_000
 

@@ -10,11 +10,11 @@ from collections.abc import Mapping
 from dataclasses import fields, replace
 from typing import Any, TypeAlias
 
-from app.errors import wrong_input
-from app.schemas.collections import CollectionChange, Declaration
-from app.schemas.declarations import to_json
-from app.schemas.spaces import STORED, Body, DenseName, SparseName
-from index import CollectionConfig, SparseConfig, UnknownVectorName, VectorConfig
+from palimpsest.app.errors import wrong_input
+from palimpsest.app.schemas.collections import CollectionChange, Declaration
+from palimpsest.app.schemas.declarations import to_json
+from palimpsest.app.schemas.spaces import STORED, Body, DenseName, SparseName
+from palimpsest.index import CollectionConfig, SparseConfig, UnknownVectorName, VectorConfig
 
 AnySpace: TypeAlias = VectorConfig | SparseConfig
 Declared: TypeAlias = dict[str, Any]

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field, ValidationInfo
 from pydantic_core import PydanticCustomError
 
-from app.schemas.spaces import (
+from palimpsest.app.schemas.spaces import (
     MAX_COUNT,
     STORED,
     Body,

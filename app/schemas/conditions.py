@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from app.errors import format_error, out_of_range
-from app.schemas.shapes import (
+from palimpsest.app.errors import format_error, out_of_range
+from palimpsest.app.schemas.shapes import (
     read_bool,
     read_count,
     read_float,
@@ -20,7 +20,7 @@ from app.schemas.shapes import (
     read_text,
     wrong_shape,
 )
-from index import (
+from palimpsest.index import (
     Condition,
     DatetimeRange,
     Filter,

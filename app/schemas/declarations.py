@@ -14,10 +14,22 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from app.errors import out_of_range, unsupported, wrong_input
-from app.schemas.collections import CollectionBody, CollectionChange, EngineBody, OptimizersBody
-from app.schemas.spaces import STORED, DenseName, HnswBody, Quantization, SparseName, VectorBody
-from index import (
+from palimpsest.app.errors import out_of_range, unsupported, wrong_input
+from palimpsest.app.schemas.collections import (
+    CollectionBody,
+    CollectionChange,
+    EngineBody,
+    OptimizersBody,
+)
+from palimpsest.app.schemas.spaces import (
+    STORED,
+    DenseName,
+    HnswBody,
+    Quantization,
+    SparseName,
+    VectorBody,
+)
+from palimpsest.index import (
     DEFAULT_SEAL_ROWS,
     MAX_EF_CONSTRUCTION,
     MAX_M,

@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import NotRequired, TypedDict
 
-from app.remedies import help_of
-from index import (
+from palimpsest.app.remedies import help_of
+from palimpsest.index import (
     NO_GRAPH,
     WANTED,
     CollectionConfig,

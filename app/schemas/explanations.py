@@ -7,9 +7,9 @@ from typing import Literal
 
 import msgspec
 
-from app.remedies import help_of
-from app.warnings import Warnings
-from index import Collection, FitAdapter, OutOfReach, PointId, SearchStats
+from palimpsest.app.remedies import help_of
+from palimpsest.app.warnings import Warnings
+from palimpsest.index import Collection, FitAdapter, OutOfReach, PointId, SearchStats
 
 
 class VersionExplanation(msgspec.Struct):

@@ -12,11 +12,11 @@ from typing import Any
 
 import msgspec
 
-from app.errors import Refusal, format_error, out_of_range
-from app.schemas.conditions import FIELD_KINDS, read_field, read_path
-from app.schemas.ids import parse_ids
-from app.schemas.shapes import read_count, read_list, read_object, read_text, wrong_shape
-from index import (
+from palimpsest.app.errors import Refusal, format_error, out_of_range
+from palimpsest.app.schemas.conditions import FIELD_KINDS, read_field, read_path
+from palimpsest.app.schemas.ids import parse_ids
+from palimpsest.app.schemas.shapes import read_count, read_list, read_object, read_text, wrong_shape
+from palimpsest.index import (
     Condition,
     Filter,
     HasId,

@@ -12,10 +12,10 @@ from typing import Annotated, Any, TypeAlias, TypeVar
 
 import msgspec
 
-from app.errors import format_error, wrong_input
-from app.schemas.documents import ref
-from app.schemas.filters import decode_condition
-from index import Path, parse_datetime, parse_path, queries, terms
+from palimpsest.app.errors import format_error, wrong_input
+from palimpsest.app.schemas.documents import ref
+from palimpsest.app.schemas.filters import decode_condition
+from palimpsest.index import Path, parse_datetime, parse_path, queries, terms
 
 Body = TypeVar("Body")
 

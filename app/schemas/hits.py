@@ -11,9 +11,9 @@ from collections.abc import Sequence
 import msgspec
 import numpy as np
 
-from app.schemas.records import RecordReply, format_vectors
-from app.schemas.selectors import PayloadSelector
-from index import Answer, Distances, PointId, Record, SearchResult, format_vector
+from palimpsest.app.schemas.records import RecordReply, format_vectors
+from palimpsest.app.schemas.selectors import PayloadSelector
+from palimpsest.index import Answer, Distances, PointId, Record, SearchResult, format_vector
 
 
 class ScoredPoint(msgspec.Struct, omit_defaults=True):

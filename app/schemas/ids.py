@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from uuid import UUID
 
-from index import InvalidId, PointId
+from palimpsest.index import InvalidId, PointId
 
 MAX_ID = 2**64 - 1
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import msgspec
 
-from app.errors import format_error
-from app.schemas.documents import AnyFieldSchema
-from app.schemas.vectors import ABSENT
-from index import FieldIndex
+from palimpsest.app.errors import format_error
+from palimpsest.app.schemas.documents import AnyFieldSchema
+from palimpsest.app.schemas.vectors import ABSENT
+from palimpsest.index import FieldIndex
 
 
 class IndexBody(msgspec.Struct, forbid_unknown_fields=True):

@@ -8,12 +8,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NotRequired, TypedDict
 
-from app.health.conditions import status_of, told_of
-from app.schemas.declarations import kilobytes
-from app.schemas.effective import BacklogReply, PalimpsestReply, describe_effective, unheld
-from app.schemas.explanations import describe_reach
-from app.schemas.unmet import unmet
-from index import (
+from palimpsest.app.health.conditions import status_of, told_of
+from palimpsest.app.schemas.declarations import kilobytes
+from palimpsest.app.schemas.effective import (
+    BacklogReply,
+    PalimpsestReply,
+    describe_effective,
+    unheld,
+)
+from palimpsest.app.schemas.explanations import describe_reach
+from palimpsest.app.schemas.unmet import unmet
+from palimpsest.index import (
     DEFAULT_DEAD_RATIO,
     DEFAULT_EF_CONSTRUCTION,
     DEFAULT_M,

@@ -7,13 +7,13 @@ from typing import Any, Literal
 
 import msgspec
 
-from app.errors import format_error, out_of_range, unsupported
-from app.schemas.formulas import AnyExpression, to_formula
-from app.schemas.searches import between
-from app.schemas.targets import AnyTarget, to_target
-from app.schemas.vectors import ABSENT, SPARSE, is_inference
-from app.schemas.versioned import VersionsBody, to_versions
-from index import parse_datetime, parse_path, queries
+from palimpsest.app.errors import format_error, out_of_range, unsupported
+from palimpsest.app.schemas.formulas import AnyExpression, to_formula
+from palimpsest.app.schemas.searches import between
+from palimpsest.app.schemas.targets import AnyTarget, to_target
+from palimpsest.app.schemas.vectors import ABSENT, SPARSE, is_inference
+from palimpsest.app.schemas.versioned import VersionsBody, to_versions
+from palimpsest.index import parse_datetime, parse_path, queries
 
 
 class MmrBody(msgspec.Struct, forbid_unknown_fields=True):

@@ -12,8 +12,8 @@ from http import HTTPStatus
 
 import msgspec
 
-from app.errors import Refusal
-from app.schemas.legacy_bodies import (
+from palimpsest.app.errors import Refusal
+from palimpsest.app.schemas.legacy_bodies import (
     DiscoverBatchBody,
     DiscoverPointsBody,
     ExamplesBody,
@@ -26,13 +26,13 @@ from app.schemas.legacy_bodies import (
     SearchGroupsBody,
     SearchPointsBody,
 )
-from app.schemas.points import refuse_clauses
-from app.schemas.query import MARK, Asked, Tree, cut_vector, is_one_level, to_search
-from app.schemas.searches import GroupsBody, LookupBody, QueryBody
-from app.schemas.targets import to_target
-from app.schemas.trees import Grouped, to_groups, to_tree
-from app.schemas.vectors import ABSENT, read_sparse, read_vector
-from index import CollectionConfig, InvalidVector, parse_vector, queries
+from palimpsest.app.schemas.points import refuse_clauses
+from palimpsest.app.schemas.query import MARK, Asked, Tree, cut_vector, is_one_level, to_search
+from palimpsest.app.schemas.searches import GroupsBody, LookupBody, QueryBody
+from palimpsest.app.schemas.targets import to_target
+from palimpsest.app.schemas.trees import Grouped, to_groups, to_tree
+from palimpsest.app.schemas.vectors import ABSENT, read_sparse, read_vector
+from palimpsest.index import CollectionConfig, InvalidVector, parse_vector, queries
 
 _SEARCH = msgspec.json.Decoder(SearchPointsBody)
 _SEARCHES = msgspec.json.Decoder(SearchBatchBody)

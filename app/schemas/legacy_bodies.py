@@ -6,12 +6,12 @@ from typing import Annotated, Any, TypeAlias
 
 import msgspec
 
-from app.schemas.documents import AnyFilter, one_of, ref
-from app.schemas.kinds import PairBody
-from app.schemas.searches import LookupBody, ParamsBody, WithLookupBody
-from app.schemas.selectors import WithPayload, WithVector
-from app.schemas.targets import AnyTarget
-from index import queries
+from palimpsest.app.schemas.documents import AnyFilter, one_of, ref
+from palimpsest.app.schemas.kinds import PairBody
+from palimpsest.app.schemas.searches import LookupBody, ParamsBody, WithLookupBody
+from palimpsest.app.schemas.selectors import WithPayload, WithVector
+from palimpsest.app.schemas.targets import AnyTarget
+from palimpsest.index import queries
 
 _VECTOR = ref("DenseVector")
 AnyNamed: TypeAlias = Annotated[

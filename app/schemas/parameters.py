@@ -8,7 +8,7 @@ from urllib.parse import parse_qsl
 
 import msgspec
 
-from app.errors import out_of_range, parameter_error
+from palimpsest.app.errors import out_of_range, parameter_error
 
 ORDERINGS = ("weak", "medium", "strong")
 CONSISTENCIES = ("majority", "quorum", "all")

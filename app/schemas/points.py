@@ -12,12 +12,12 @@ from typing import Any, Literal, TypeAlias
 
 import msgspec
 
-from app.errors import format_error, out_of_range, unsupported, wrong_input
-from app.schemas.documents import AnyFilter, AnyPayload, AnyVector, AnyVectors
-from app.schemas.ids import parse_ids
-from app.schemas.nesting import MAX_NESTING, TOO_DEEP, is_deeper
-from app.schemas.vectors import ABSENT, SPARSE, parse_columns
-from index import CollectionConfig, PointBatch, PointId
+from palimpsest.app.errors import format_error, out_of_range, unsupported, wrong_input
+from palimpsest.app.schemas.documents import AnyFilter, AnyPayload, AnyVector, AnyVectors
+from palimpsest.app.schemas.ids import parse_ids
+from palimpsest.app.schemas.nesting import MAX_NESTING, TOO_DEEP, is_deeper
+from palimpsest.app.schemas.vectors import ABSENT, SPARSE, parse_columns
+from palimpsest.index import CollectionConfig, PointBatch, PointId
 
 _SHORT = 512  # bytes of what may hold no vector at all: empty ones, by name
 

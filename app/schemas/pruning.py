@@ -15,8 +15,8 @@ from typing import Annotated, Any, NamedTuple, Union, get_args, get_origin, get_
 import msgspec
 from pydantic import BaseModel, Discriminator, Tag
 
-from app.errors import format_error, unsupported
-from app.warnings import Warnings
+from palimpsest.app.errors import format_error, unsupported
+from palimpsest.app.warnings import Warnings
 
 NULL = b"null"
 SHOWN = 60  # characters of an unknown name that a text repeats

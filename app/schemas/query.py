@@ -11,9 +11,9 @@ from typing import NamedTuple, TypeAlias
 import msgspec
 import numpy as np
 
-from app.errors import wrong_input
-from app.schemas.points import refuse_clauses
-from app.schemas.searches import (
+from palimpsest.app.errors import wrong_input
+from palimpsest.app.schemas.points import refuse_clauses
+from palimpsest.app.schemas.searches import (
     NO_PARAMS,
     NO_QUANTIZATION,
     QueryBatchBody,
@@ -23,11 +23,11 @@ from app.schemas.searches import (
     offset_of,
     to_filter,
 )
-from app.schemas.selectors import PayloadSelector, select_vectors
-from app.schemas.targets import to_target
-from app.schemas.trees import to_tree
-from app.schemas.vectors import ABSENT
-from index import (
+from palimpsest.app.schemas.selectors import PayloadSelector, select_vectors
+from palimpsest.app.schemas.targets import to_target
+from palimpsest.app.schemas.trees import to_tree
+from palimpsest.app.schemas.vectors import ABSENT
+from palimpsest.index import (
     CollectionConfig,
     InvalidVector,
     SearchRequest,

@@ -6,8 +6,8 @@ from typing import Any
 
 import msgspec
 
-from app.schemas import formulas, kinds, searches, versioned
-from app.schemas.documents import REFERENCE, Schema, array, one_of, record, ref
+from palimpsest.app.schemas import formulas, kinds, searches, versioned
+from palimpsest.app.schemas.documents import REFERENCE, Schema, array, one_of, record, ref
 
 _NUMBER: Schema = {"type": "number"}
 _TEXT: Schema = {"type": "string"}

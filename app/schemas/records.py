@@ -7,10 +7,10 @@ from typing import Any, Literal, TypeAlias
 
 import msgspec
 
-from app.schemas.documents import AnyFilter, AnyPayload, AnyVector
-from app.schemas.kinds import OrderByInput
-from app.schemas.selectors import PayloadSelector, WithPayload, WithVector
-from index import PointId, Record, SparseVector, Vector, format_vector
+from palimpsest.app.schemas.documents import AnyFilter, AnyPayload, AnyVector
+from palimpsest.app.schemas.kinds import OrderByInput
+from palimpsest.app.schemas.selectors import PayloadSelector, WithPayload, WithVector
+from palimpsest.index import PointId, Record, SparseVector, Vector, format_vector
 
 UpdateStatus: TypeAlias = Literal["acknowledged", "completed", "wait_timeout"]
 

@@ -9,12 +9,12 @@ from typing import Annotated, Any, Literal, TypeAlias
 
 import msgspec
 
-from app.errors import format_error, out_of_range, unsupported
-from app.schemas.documents import AnyFilter, array, one_of, ref
-from app.schemas.filters import decode_filter
-from app.schemas.selectors import WithPayload, WithVector
-from app.schemas.vectors import ABSENT
-from index import MAX_EF, Filter, queries
+from palimpsest.app.errors import format_error, out_of_range, unsupported
+from palimpsest.app.schemas.documents import AnyFilter, array, one_of, ref
+from palimpsest.app.schemas.filters import decode_filter
+from palimpsest.app.schemas.selectors import WithPayload, WithVector
+from palimpsest.app.schemas.vectors import ABSENT
+from palimpsest.index import MAX_EF, Filter, queries
 
 MAX_COUNT = 2**64 - 1  # of a limit or an offset: all there are
 

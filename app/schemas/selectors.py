@@ -13,8 +13,8 @@ from typing import Any, TypeAlias
 
 import msgspec
 
-from app.errors import format_error
-from index import EACH, parse_path
+from palimpsest.app.errors import format_error
+from palimpsest.index import EACH, parse_path
 
 Tree: TypeAlias = dict[Any, Any]  # by the next step of a path; True: all below
 

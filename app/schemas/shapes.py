@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Any
 
-from app.errors import Refusal, format_error
+from palimpsest.app.errors import Refusal, format_error
 
 _SHOWN = 60  # characters of a wrong value that its refusal repeats
 _KINDS = {dict: "an object", list: "a list", str: "a string", type(None): "null"}

@@ -17,7 +17,7 @@ from pydantic import (
     ValidationInfo,
 )
 
-from index import MAX_SIZE
+from palimpsest.index import MAX_SIZE
 
 MAX_COUNT = 2**64 - 1  # of what is counted in an unsigned number
 Memory = Literal["cold", "cached", "pinned"]

@@ -6,10 +6,10 @@ from typing import Annotated, TypeAlias
 
 import msgspec
 
-from app.errors import format_error, wrong_input
-from app.schemas.documents import ref
-from app.schemas.ids import is_uuid, parse_id
-from app.schemas.vectors import (
+from palimpsest.app.errors import format_error, wrong_input
+from palimpsest.app.schemas.documents import ref
+from palimpsest.app.schemas.ids import is_uuid, parse_id
+from palimpsest.app.schemas.vectors import (
     ABSENT,
     SPARSE,
     is_inference,
@@ -17,7 +17,7 @@ from app.schemas.vectors import (
     read_sparse,
     read_vector,
 )
-from index import InvalidInput, PointId, SparseVector, Vector, queries
+from palimpsest.index import InvalidInput, PointId, SparseVector, Vector, queries
 
 AnyTarget: TypeAlias = Annotated[msgspec.Raw, msgspec.Meta(extra_json_schema=ref("Target"))]
 

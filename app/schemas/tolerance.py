@@ -18,8 +18,8 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from app.errors import Refusal
-from app.schemas import (
+from palimpsest.app.errors import Refusal
+from palimpsest.app.schemas import (
     adapters,
     formulas,
     kinds,
@@ -30,14 +30,14 @@ from app.schemas import (
     updates,
     versions,
 )
-from app.schemas.collections import CollectionBody, CollectionChange, OptimizersBody
-from app.schemas.indexes import IndexBody
-from app.schemas.pruning import LEAF, NULL, Fields, Known, Pruner, Shape, Types
-from app.schemas.spaces import HnswBody
-from app.schemas.vectors import SPARSE, SparseBody
-from app.schemas.versioned import VersionsBody
-from app.warnings import Warnings
-from index import FIELD_PARAMETERS, InvalidInput
+from palimpsest.app.schemas.collections import CollectionBody, CollectionChange, OptimizersBody
+from palimpsest.app.schemas.indexes import IndexBody
+from palimpsest.app.schemas.pruning import LEAF, NULL, Fields, Known, Pruner, Shape, Types
+from palimpsest.app.schemas.spaces import HnswBody
+from palimpsest.app.schemas.vectors import SPARSE, SparseBody
+from palimpsest.app.schemas.versioned import VersionsBody
+from palimpsest.app.warnings import Warnings
+from palimpsest.index import FIELD_PARAMETERS, InvalidInput
 
 T = TypeVar("T")
 

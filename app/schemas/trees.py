@@ -6,10 +6,10 @@ from typing import NamedTuple
 
 import msgspec
 
-from app.errors import format_error, wrong_input
-from app.schemas.kinds import to_kind
-from app.schemas.points import refuse_clauses
-from app.schemas.searches import (
+from palimpsest.app.errors import format_error, wrong_input
+from palimpsest.app.schemas.kinds import to_kind
+from palimpsest.app.schemas.points import refuse_clauses
+from palimpsest.app.schemas.searches import (
     MAX_COUNT,
     GroupsBody,
     LevelBody,
@@ -22,9 +22,9 @@ from app.schemas.searches import (
     to_lookup,
     to_params,
 )
-from app.schemas.selectors import PayloadSelector, select_vectors
-from app.schemas.vectors import ABSENT
-from index import parse_path, queries
+from palimpsest.app.schemas.selectors import PayloadSelector, select_vectors
+from palimpsest.app.schemas.vectors import ABSENT
+from palimpsest.index import parse_path, queries
 
 MAX_DEPTH = 32  # of prefetches in prefetches
 MAX_PREFETCHES = 1_000  # of one request

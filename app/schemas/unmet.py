@@ -11,9 +11,9 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any, TypeAlias
 
-from app.schemas.changes import is_one
-from app.schemas.declarations import PRODUCT_BITS, kilobytes
-from index import (
+from palimpsest.app.schemas.changes import is_one
+from palimpsest.app.schemas.declarations import PRODUCT_BITS, kilobytes
+from palimpsest.index import (
     GRAPH_ROWS,
     MAX_EF_CONSTRUCTION,
     MAX_M,

@@ -12,11 +12,11 @@ from typing import Annotated, Any, NamedTuple, TypeAlias
 
 import msgspec
 
-from app.errors import format_error, out_of_range, wrong_input
-from app.schemas.documents import AnyFilter, AnyPayload
-from app.schemas.filters import decode_filter
-from app.schemas.ids import parse_ids
-from app.schemas.points import (
+from palimpsest.app.errors import format_error, out_of_range, wrong_input
+from palimpsest.app.schemas.documents import AnyFilter, AnyPayload
+from palimpsest.app.schemas.filters import decode_filter
+from palimpsest.app.schemas.ids import parse_ids
+from palimpsest.app.schemas.points import (
     PointVectorsBody,
     UpsertBody,
     read_payload,
@@ -24,8 +24,8 @@ from app.schemas.points import (
     to_batch,
     to_vectors,
 )
-from app.schemas.vectors import ABSENT
-from index import Collection, CollectionConfig, Filter, PointBatch, Selection, parse_path
+from palimpsest.app.schemas.vectors import ABSENT
+from palimpsest.index import Collection, CollectionConfig, Filter, PointBatch, Selection, parse_path
 
 Begin: TypeAlias = Callable[[Collection], Future[int]]
 

@@ -13,8 +13,8 @@ from typing import Annotated, TypeAlias
 import msgspec
 import numpy as np
 
-from app.errors import Refusal, format_error, out_of_range, unsupported, wrong_input
-from index import (
+from palimpsest.app.errors import Refusal, format_error, out_of_range, unsupported, wrong_input
+from palimpsest.index import (
     CollectionConfig,
     DimensionMismatch,
     InvalidInput,

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import msgspec
 
-from app.errors import format_error, out_of_range, wrong_input
-from app.schemas.documents import AnyDense
-from app.schemas.ids import parse_path_id
-from app.schemas.searches import between
-from app.schemas.vectors import read_vector
-from index import (
+from palimpsest.app.errors import format_error, out_of_range, wrong_input
+from palimpsest.app.schemas.documents import AnyDense
+from palimpsest.app.schemas.ids import parse_path_id
+from palimpsest.app.schemas.searches import between
+from palimpsest.app.schemas.vectors import read_vector
+from palimpsest.index import (
     MAX_RESCORED,
     InvalidId,
     InvalidInput,

@@ -12,11 +12,18 @@ from typing import Any, Literal, NamedTuple, TypeAlias, TypedDict, cast
 
 from pydantic import ConfigDict, Field
 
-from app.errors import unsupported, wrong_input
-from app.schemas.changes import is_one
-from app.schemas.declarations import encoding_of, to_space
-from app.schemas.spaces import Body, Distances, HnswBody, Quantization, VectorBody
-from index import MAX_SIZE, CollectionConfig, FitRequest, VectorConfig, VersionConflict, VersionInfo
+from palimpsest.app.errors import unsupported, wrong_input
+from palimpsest.app.schemas.changes import is_one
+from palimpsest.app.schemas.declarations import encoding_of, to_space
+from palimpsest.app.schemas.spaces import Body, Distances, HnswBody, Quantization, VectorBody
+from palimpsest.index import (
+    MAX_SIZE,
+    CollectionConfig,
+    FitRequest,
+    VectorConfig,
+    VersionConflict,
+    VersionInfo,
+)
 
 State: TypeAlias = Literal["shadow", "active", "serving", "retired"]
 EncodingName: TypeAlias = Literal["float32", "8", "4", "2", "1", 8, 4, 2, 1]

@@ -10,7 +10,7 @@ from http import HTTPStatus
 
 from starlette.types import Message, Receive, Scope
 
-from app.errors import Refusal, too_large
+from palimpsest.app.errors import Refusal, too_large
 
 TYPED = re.compile(
     rb"\s*(application/json|[\w!#$&^.+-]+/[\w!#$&^.+-]+\+json)\s*(;[^\x00]*)?", re.IGNORECASE

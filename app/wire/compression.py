@@ -8,7 +8,7 @@ import zlib
 
 from starlette.types import Scope
 
-from app.wire.replies import Headers
+from palimpsest.app.wire.replies import Headers
 
 PACKED: Headers = [(b"content-encoding", b"gzip"), (b"vary", b"accept-encoding")]
 LEVEL = 1  # higher ones take several times longer for a few percent on JSON numbers

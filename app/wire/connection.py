@@ -16,15 +16,15 @@ from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
-from app.wire.connections import MAX_HEADERS, Connections
-from app.wire.ends import Broken, head_too_large, malformed, too_slow
-from app.wire.sending import Unread
-from app.wire.targets import origin_form
+from palimpsest.app.wire.connections import MAX_HEADERS, Connections
+from palimpsest.app.wire.ends import Broken, head_too_large, malformed, too_slow
+from palimpsest.app.wire.sending import Unread
+from palimpsest.app.wire.targets import origin_form
 
 if TYPE_CHECKING:
     import asyncio
 
-    from app.wire.waiting import Waiting
+    from palimpsest.app.wire.waiting import Waiting
 
 SLOWEST = 32 * 1024  # bytes a second above which a body is not too slow, however long it is
 FRAMING = 16  # bytes around each byte of a chunked body, beside those that any body may have

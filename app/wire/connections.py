@@ -19,10 +19,10 @@ from typing import NamedTuple, Protocol
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from app.reloading import Reloading
-from app.settings import Settings
-from app.wire.ends import REASONS
-from app.wire.tls import Certificates
+from palimpsest.app.reloading import Reloading
+from palimpsest.app.settings import Settings
+from palimpsest.app.wire.ends import REASONS
+from palimpsest.app.wire.tls import Certificates
 
 log = logging.getLogger("palimpsest")
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from http import HTTPStatus
 from time import perf_counter
 
-from app.envelope import failure
-from app.wire.replies import JSON, SECURE, written
+from palimpsest.app.envelope import failure
+from palimpsest.app.wire.replies import JSON, SECURE, written
 
 # What was not answered, by the label of the counter of connections that the server ended.
 REASONS = (

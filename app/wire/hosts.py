@@ -11,8 +11,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from http import HTTPStatus
 
-from app.errors import Refusal
-from app.wire.names import ANY, is_loopback, read_host
+from palimpsest.app.errors import Refusal
+from palimpsest.app.wire.names import ANY, is_loopback, read_host
 
 _KNOWN = 256  # values remembered; one of a client's hosts is sent with each of its requests
 _SHOWN = 80  # characters of a wrong value that its refusal repeats

@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from http import HTTPStatus
 
-from app.errors import Refusal
-from app.wire.names import ANY, PORTS, Host, read_host
-from app.wire.replies import VARY_ORIGIN, Headers
+from palimpsest.app.errors import Refusal
+from palimpsest.app.wire.names import ANY, PORTS, Host, read_host
+from palimpsest.app.wire.replies import VARY_ORIGIN, Headers
 
 NEAR = (b"same-origin", b"same-site", b"none")  # what Sec-Fetch-Site may say
 EXPOSED = (b"access-control-expose-headers", b"*")

@@ -12,14 +12,14 @@ from urllib.parse import unquote_to_bytes
 
 from starlette.types import Scope
 
-from app.errors import Refusal, too_large
-from app.knobs import PREFIX as OURS
-from app.settings import Settings
-from app.wire.bodies import Types, packing
-from app.wire.hosts import Hosts
-from app.wire.names import listens_on_loopback
-from app.wire.origins import PREFLIGHT, Origins
-from app.wire.replies import JSON, SECURE, VARY_ORIGIN, Headers, written
+from palimpsest.app.errors import Refusal, too_large
+from palimpsest.app.knobs import PREFIX as OURS
+from palimpsest.app.settings import Settings
+from palimpsest.app.wire.bodies import Types, packing
+from palimpsest.app.wire.hosts import Hosts
+from palimpsest.app.wire.names import listens_on_loopback
+from palimpsest.app.wire.origins import PREFLIGHT, Origins
+from palimpsest.app.wire.replies import JSON, SECURE, VARY_ORIGIN, Headers, written
 
 REPLIED = "palimpsest.headers"  # where a scope carries what is to stand in every reply to it
 NOTED = frozenset(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from app.wire.ends import malformed
+from palimpsest.app.wire.ends import malformed
 
 _ABSOLUTE = re.compile(rb"https?://([^/?#@]+)(/.*|\?.*|)", re.IGNORECASE)
 

@@ -13,7 +13,7 @@ import ssl
 from collections.abc import Callable
 from pathlib import Path
 
-from app.settings import Misconfigured, Settings
+from palimpsest.app.settings import Misconfigured, Settings
 
 log = logging.getLogger("palimpsest")
 

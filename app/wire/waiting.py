@@ -16,9 +16,9 @@ from typing import Any, ClassVar
 from uvicorn.config import Config
 from uvicorn.server import ServerState
 
-from app.wire.connection import Connection
-from app.wire.connections import Connections
-from app.wire.ends import last_reply
+from palimpsest.app.wire.connection import Connection
+from palimpsest.app.wire.connections import Connections
+from palimpsest.app.wire.ends import last_reply
 
 _FULL = last_reply(
     HTTPStatus.SERVICE_UNAVAILABLE,

@@ -15,14 +15,14 @@ from http import HTTPStatus
 from time import monotonic
 from typing import TYPE_CHECKING
 
-from app.errors import Refusal
-from app.wire.bodies import Disconnected
-from app.work.jobs import ENDED, NOT_BEGUN
-from app.work.load import AGAIN
-from index import Backlog, Collection, PointBatch, Refused
+from palimpsest.app.errors import Refusal
+from palimpsest.app.wire.bodies import Disconnected
+from palimpsest.app.work.jobs import ENDED, NOT_BEGUN
+from palimpsest.app.work.load import AGAIN
+from palimpsest.index import Backlog, Collection, PointBatch, Refused
 
 if TYPE_CHECKING:
-    from app.context import Call
+    from palimpsest.app.context import Call
 
 SHARE = 4  # of what the server takes on, one part in so many may be writes that wait
 _TICK = 0.1  # seconds between two looks at whether the server stops, or room was made

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 
 from starlette.types import Scope
 
-from app.wire.bodies import Disconnected
+from palimpsest.app.wire.bodies import Disconnected
 
 PLACE = "palimpsest.client"  # in a scope
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
-from app.errors import Refusal, format_error
-from app.schemas.nesting import MAX_NESTING, is_deeper
+from palimpsest.app.errors import Refusal, format_error
+from palimpsest.app.schemas.nesting import MAX_NESTING, is_deeper
 
 
 def check_depth(body: bytes, limit: int) -> None:

@@ -13,11 +13,11 @@ from concurrent.futures import Executor
 from http import HTTPStatus
 from typing import Generic, TypeVar
 
-from app.errors import Refusal
-from app.wire.bodies import Disconnected
-from app.work.client import Client
-from app.work.load import AGAIN
-from index import Stop, Stopped, stopping
+from palimpsest.app.errors import Refusal
+from palimpsest.app.wire.bodies import Disconnected
+from palimpsest.app.work.client import Client
+from palimpsest.app.work.load import AGAIN
+from palimpsest.index import Stop, Stopped, stopping
 
 T = TypeVar("T")
 

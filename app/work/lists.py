@@ -11,8 +11,8 @@ from typing import Any, Protocol
 
 import msgspec
 
-from app.errors import Refusal, out_of_range
-from index import Filter, HasId, Match, MatchExcept, conditions_of
+from palimpsest.app.errors import Refusal, out_of_range
+from palimpsest.index import Filter, HasId, Match, MatchExcept, conditions_of
 
 LEAST = 2  # bytes of an element and what follows it
 # Lists of numbers are vectors but under these names.

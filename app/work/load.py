@@ -14,9 +14,9 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 from starlette.types import Scope
 
-from app.errors import Refusal
-from app.settings import Settings
-from app.work.memory import WRITE_COST, Memory
+from palimpsest.app.errors import Refusal
+from palimpsest.app.settings import Settings
+from palimpsest.app.work.memory import WRITE_COST, Memory
 
 EXEMPT = frozenset(("/healthz", "/livez", "/readyz", "/metrics"))  # who looks must not be shut out
 COLLECTIONS = "/collections/"

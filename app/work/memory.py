@@ -17,7 +17,7 @@ from http import HTTPStatus
 from pathlib import Path
 from time import monotonic
 
-from app.errors import Refusal
+from palimpsest.app.errors import Refusal
 
 SHARE = 0.85  # of what the machine or the container has, where nothing else is set
 UNLIMITED = 1 << 60  # bytes; cgroups of version 1 tell "none" by a number above it

@@ -11,9 +11,9 @@ from contextlib import contextmanager
 from http import HTTPStatus
 from typing import NamedTuple
 
-from app.errors import Refusal
-from app.work.memory import Memory
-from index import (
+from palimpsest.app.errors import Refusal
+from palimpsest.app.work.memory import Memory
+from palimpsest.index import (
     Collection,
     CollectionConfig,
     GroupRequest,

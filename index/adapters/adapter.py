@@ -14,7 +14,7 @@ from typing import Any, Literal, NamedTuple, Protocol, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from index.types import Distance, Vector, Vectors
+from palimpsest.index.types import Distance, Vector, Vectors
 
 Kind: TypeAlias = Literal[
     "ridge",

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from index.stops import check_stop
+from palimpsest.index.stops import check_stop
 
 DRAWS = 1_000
 _TAIL = 2.5  # per cent at either end: a 95 % interval

@@ -18,13 +18,13 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from index.adapters.adapter import Adapter, Kind
-from index.adapters.fit_kinds import FitOptions, check_kind, fit
-from index.adapters.pairs import MIN_PAIRS, Pairs
-from index.adapters.scoring import best, bridged_scores, native_scores
-from index.adapters.watch import Watch
-from index.errors import InvalidConfig, InvalidPairs
-from index.types import Distance
+from palimpsest.index.adapters.adapter import Adapter, Kind
+from palimpsest.index.adapters.fit_kinds import FitOptions, check_kind, fit
+from palimpsest.index.adapters.pairs import MIN_PAIRS, Pairs
+from palimpsest.index.adapters.scoring import best, bridged_scores, native_scores
+from palimpsest.index.adapters.watch import Watch
+from palimpsest.index.errors import InvalidConfig, InvalidPairs
+from palimpsest.index.types import Distance
 
 CANDIDATES: tuple[Kind, ...] = (  # the quickest in use first
     "identity",

@@ -36,15 +36,15 @@ from typing import Any, Literal, NamedTuple, TypeAlias, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from index.adapters.adapter import ESTIMATING
-from index.adapters.bootstrap import estimate, resample
-from index.adapters.calibration import Calibration, fit_calibration
-from index.adapters.estimating import FEWEST as FEWEST
-from index.adapters.estimating import ScoreMap, estimated
-from index.adapters.kinds import Adapter, Pairs, best, bridged_scores, native_scores
-from index.adapters.level_shift import shift
-from index.adapters.trial import rescore
-from index.types import Distance
+from palimpsest.index.adapters.adapter import ESTIMATING
+from palimpsest.index.adapters.bootstrap import estimate, resample
+from palimpsest.index.adapters.calibration import Calibration, fit_calibration
+from palimpsest.index.adapters.estimating import FEWEST as FEWEST
+from palimpsest.index.adapters.estimating import ScoreMap, estimated
+from palimpsest.index.adapters.kinds import Adapter, Pairs, best, bridged_scores, native_scores
+from palimpsest.index.adapters.level_shift import shift
+from palimpsest.index.adapters.trial import rescore
+from palimpsest.index.types import Distance
 
 Scores: TypeAlias = NDArray[np.float32]  # best first
 Method: TypeAlias = Literal["raw", "matched", "isotonic", "rank"]

@@ -22,14 +22,14 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from index.adapters.bootstrap import resample
-from index.adapters.compare_unjudged import as_matrix, matrix_of, named, shown
-from index.adapters.gains import Gains, Judged, Measure, Placed, measure_of
-from index.adapters.growth import CASCADE, CASCADE_FROM_OLD, follow
-from index.adapters.lists import cells_of, is_in, shares_in
-from index.adapters.measures import Measured, Places
-from index.adapters.trial import Cell, TrialShares
-from index.adapters.verdict import Levels, Lift, Way, decide_judged
+from palimpsest.index.adapters.bootstrap import resample
+from palimpsest.index.adapters.compare_unjudged import as_matrix, matrix_of, named, shown
+from palimpsest.index.adapters.gains import Gains, Judged, Measure, Placed, measure_of
+from palimpsest.index.adapters.growth import CASCADE, CASCADE_FROM_OLD, follow
+from palimpsest.index.adapters.lists import cells_of, is_in, shares_in
+from palimpsest.index.adapters.measures import Measured, Places
+from palimpsest.index.adapters.trial import Cell, TrialShares
+from palimpsest.index.adapters.verdict import Levels, Lift, Way, decide_judged
 
 Drawn = NDArray[np.float64]  # (draws + 1,)
 

@@ -17,10 +17,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from index.adapters.bootstrap import estimate, resample
-from index.adapters.growth import CASCADE, CASCADE_FROM_OLD, Grown, grown
-from index.adapters.lists import PARTS, cascaded, cells_of, in_part, list_length, shares_in
-from index.adapters.measures import (
+from palimpsest.index.adapters.bootstrap import estimate, resample
+from palimpsest.index.adapters.growth import CASCADE, CASCADE_FROM_OLD, Grown, grown
+from palimpsest.index.adapters.lists import (
+    PARTS,
+    cascaded,
+    cells_of,
+    in_part,
+    list_length,
+    shares_in,
+)
+from palimpsest.index.adapters.measures import (
     Measured,
     Places,
     average_compatibility,
@@ -29,8 +36,8 @@ from index.adapters.measures import (
     overlap,
     retained,
 )
-from index.adapters.trial import Cell, TrialAnswers, TrialShares
-from index.adapters.verdict import Levels, decide
+from palimpsest.index.adapters.trial import Cell, TrialAnswers, TrialShares
+from palimpsest.index.adapters.verdict import Levels, decide
 
 __all__ = ["Answers", "comparison", "list_length"]
 

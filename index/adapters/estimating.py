@@ -25,11 +25,11 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from index.adapters.adapter import ESTIMATING, Adapter
-from index.adapters.calibration import fit_calibration
-from index.adapters.pairs import Pairs
-from index.adapters.scoring import bridged_scores, native_scores
-from index.types import Distance, Vectors
+from palimpsest.index.adapters.adapter import ESTIMATING, Adapter
+from palimpsest.index.adapters.calibration import fit_calibration
+from palimpsest.index.adapters.pairs import Pairs
+from palimpsest.index.adapters.scoring import bridged_scores, native_scores
+from palimpsest.index.types import Distance, Vectors
 
 Scores: TypeAlias = NDArray[np.float32]
 Projections: TypeAlias = NDArray[np.float64]

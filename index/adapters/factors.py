@@ -14,8 +14,8 @@ from typing import Protocol, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from index.adapters.unit import LEAST_FACTOR
-from index.types import Vectors
+from palimpsest.index.adapters.unit import LEAST_FACTOR
+from palimpsest.index.types import Vectors
 
 Key: TypeAlias = str | int  # a segment's name, or the first slot of a growing part
 RowFactors: TypeAlias = Callable[[Vectors], NDArray[np.float32]]

@@ -17,17 +17,17 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from index.adapters.adapter import ESTIMATING, Adapter, Kind
-from index.adapters.estimate_rows import AffineAdapter
-from index.adapters.fit_radial import DEFAULT_UNITS, Draw, fit_radial
-from index.adapters.map_queries import MatrixAdapter, PrefixAdapter
-from index.adapters.pairs import Pairs, check_pairs
-from index.adapters.radial import RadialAdapter
-from index.adapters.relative import RelativeAdapter
-from index.adapters.solving import Affine, low_rank, procrustes, ridge
-from index.adapters.watch import Watch
-from index.errors import InvalidConfig, InvalidPairs
-from index.types import Distance, Vectors
+from palimpsest.index.adapters.adapter import ESTIMATING, Adapter, Kind
+from palimpsest.index.adapters.estimate_rows import AffineAdapter
+from palimpsest.index.adapters.fit_radial import DEFAULT_UNITS, Draw, fit_radial
+from palimpsest.index.adapters.map_queries import MatrixAdapter, PrefixAdapter
+from palimpsest.index.adapters.pairs import Pairs, check_pairs
+from palimpsest.index.adapters.radial import RadialAdapter
+from palimpsest.index.adapters.relative import RelativeAdapter
+from palimpsest.index.adapters.solving import Affine, low_rank, procrustes, ridge
+from palimpsest.index.adapters.watch import Watch
+from palimpsest.index.errors import InvalidConfig, InvalidPairs
+from palimpsest.index.types import Distance, Vectors
 
 DOCUMENT_SIDE: tuple[Kind, ...] = (*ESTIMATING, "relative")
 UNFITTED: tuple[Kind, ...] = ("identity", "prefix", "matrix")

@@ -10,12 +10,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from index.adapters.estimate_rows import AffineAdapter
-from index.adapters.pairs import Pairs
-from index.adapters.radial import Layer, RadialAdapter, Units
-from index.adapters.solving import Affine, Array
-from index.adapters.watch import Watch
-from index.types import Distance, Vectors
+from palimpsest.index.adapters.estimate_rows import AffineAdapter
+from palimpsest.index.adapters.pairs import Pairs
+from palimpsest.index.adapters.radial import Layer, RadialAdapter, Units
+from palimpsest.index.adapters.solving import Affine, Array
+from palimpsest.index.adapters.watch import Watch
+from palimpsest.index.types import Distance, Vectors
 
 DEFAULT_UNITS = 1_536  # 2 ms for 200 rows of 256 dimensions, and 3 ms more for their lengths
 _TRIED_UNITS = 512

@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple, TypeAlias
 
-from index.adapters.comparable import FEWEST
-from index.adapters.fit_kinds import UNFITTED
-from index.adapters.fitted import Fitted
-from index.adapters.kinds import Kind, Pairs
-from index.errors import InvalidConfig, InvalidPairs
-from index.types import Vectors
+from palimpsest.index.adapters.comparable import FEWEST
+from palimpsest.index.adapters.fit_kinds import UNFITTED
+from palimpsest.index.adapters.fitted import Fitted
+from palimpsest.index.adapters.kinds import Kind, Pairs
+from palimpsest.index.errors import InvalidConfig, InvalidPairs
+from palimpsest.index.types import Vectors
 
 DEFAULT_HOLDOUT, MAX_HOLDOUT = 0.2, 0.5
 DEFAULT_MAX_PAIRS, MAX_PAIRS = 5_000, 100_000

@@ -7,16 +7,16 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from index.adapters.adapter import ESTIMATING
-from index.adapters.comparable import Merge
-from index.adapters.estimating import ScoreMap, Scores, converted, estimated, metrics_of
-from index.adapters.factors import Factors
-from index.adapters.kinds import Adapter, Kind, adapter_from_json
-from index.adapters.sense import require_sense
-from index.errors import Damaged, InvalidInput
-from index.storage.files import open_folder, write_folder
-from index.storage.reserve import Admitted, anything
-from index.types import Distance, Numbers, Vectors
+from palimpsest.index.adapters.adapter import ESTIMATING
+from palimpsest.index.adapters.comparable import Merge
+from palimpsest.index.adapters.estimating import ScoreMap, Scores, converted, estimated, metrics_of
+from palimpsest.index.adapters.factors import Factors
+from palimpsest.index.adapters.kinds import Adapter, Kind, adapter_from_json
+from palimpsest.index.adapters.sense import require_sense
+from palimpsest.index.errors import Damaged, InvalidInput
+from palimpsest.index.storage.files import open_folder, write_folder
+from palimpsest.index.storage.reserve import Admitted, anything
+from palimpsest.index.types import Distance, Numbers, Vectors
 
 KIND = "adapter"
 _POINTS = "fitted_points"

@@ -11,8 +11,8 @@ from typing import Literal, NamedTuple, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from index.adapters.lists import is_in
-from index.adapters.measures import Measured, Places
+from palimpsest.index.adapters.lists import is_in
+from palimpsest.index.adapters.measures import Measured, Places
 
 Measure: TypeAlias = Literal["known_item", "ndcg"]
 Gains: TypeAlias = Mapping[int, float]  # above 0, by number of the point

@@ -18,8 +18,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from index.adapters.bootstrap import resample
-from index.adapters.trial import Cell, TrialAnswers, TrialShares
+from palimpsest.index.adapters.bootstrap import resample
+from palimpsest.index.adapters.trial import Cell, TrialAnswers, TrialShares
 
 CASCADE = 200  # candidates of a cascade through an adapter
 CASCADE_FROM_OLD = 100  # candidates of one that begins with the old version's own answer

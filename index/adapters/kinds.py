@@ -13,16 +13,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, get_args
 
-from index.adapters.adapter import Adapter, Arrays, Kind, MappedQuery
-from index.adapters.choosing import fit_best
-from index.adapters.estimate_rows import AffineAdapter
-from index.adapters.fit_kinds import FitOptions, check_kind, fit
-from index.adapters.map_queries import MatrixAdapter, PrefixAdapter
-from index.adapters.pairs import Pairs, directed, make_pairs, needed_pairs
-from index.adapters.radial import RadialAdapter
-from index.adapters.relative import RelativeAdapter
-from index.adapters.scoring import best, bridged_scores, native_scores, rescored
-from index.adapters.watch import FitCancelled, Watch
+from palimpsest.index.adapters.adapter import Adapter, Arrays, Kind, MappedQuery
+from palimpsest.index.adapters.choosing import fit_best
+from palimpsest.index.adapters.estimate_rows import AffineAdapter
+from palimpsest.index.adapters.fit_kinds import FitOptions, check_kind, fit
+from palimpsest.index.adapters.map_queries import MatrixAdapter, PrefixAdapter
+from palimpsest.index.adapters.pairs import Pairs, directed, make_pairs, needed_pairs
+from palimpsest.index.adapters.radial import RadialAdapter
+from palimpsest.index.adapters.relative import RelativeAdapter
+from palimpsest.index.adapters.scoring import best, bridged_scores, native_scores, rescored
+from palimpsest.index.adapters.watch import FitCancelled, Watch
 
 __all__ = [
     "KINDS",

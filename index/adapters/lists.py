@@ -13,10 +13,10 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from index.adapters.growth import CASCADE
-from index.adapters.measures import Measured, Places
-from index.adapters.priorities import shuffled
-from index.adapters.trial import Cell, TrialShares, lengths
+from palimpsest.index.adapters.growth import CASCADE
+from palimpsest.index.adapters.measures import Measured, Places
+from palimpsest.index.adapters.priorities import shuffled
+from palimpsest.index.adapters.trial import Cell, TrialShares, lengths
 
 PARTS = (1, 2, 4)
 _DEEP = 8  # times k: how far down lists of the whole corpus are looked into

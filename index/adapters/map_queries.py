@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from index.adapters.adapter import Arrays, Factors, Linear, MappedQuery, MatrixLike
-from index.adapters.unit import positive_inverse_norms, unit_row, unit_rows
-from index.types import Distance, Vector, Vectors
+from palimpsest.index.adapters.adapter import Arrays, Factors, Linear, MappedQuery, MatrixLike
+from palimpsest.index.adapters.unit import positive_inverse_norms, unit_row, unit_rows
+from palimpsest.index.types import Distance, Vector, Vectors
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -11,8 +11,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from index.errors import InvalidPairs
-from index.types import Distance, Vectors
+from palimpsest.index.errors import InvalidPairs
+from palimpsest.index.types import Distance, Vectors
 
 MIN_PAIRS = 16
 _NEGLIGIBLE = 1e-6  # of the largest variance along an axis: float32 noise, not a direction

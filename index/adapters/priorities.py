@@ -15,8 +15,8 @@ from typing import Literal, NamedTuple, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from index.adapters.adapter import ESTIMATING, Adapter
-from index.types import Numbers, Vectors
+from palimpsest.index.adapters.adapter import ESTIMATING, Adapter
+from palimpsest.index.types import Numbers, Vectors
 
 Order: TypeAlias = Literal["demand", "random"]
 Hits: TypeAlias = NDArray[np.float32]  # (n,) demand of points

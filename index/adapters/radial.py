@@ -18,10 +18,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from index.adapters.adapter import Arrays, Factors, MappedQuery, Scores
-from index.adapters.estimate_rows import AffineAdapter
-from index.adapters.unit import positive_inverse_norms, unit_rows
-from index.types import Distance, Vector, Vectors
+from palimpsest.index.adapters.adapter import Arrays, Factors, MappedQuery, Scores
+from palimpsest.index.adapters.estimate_rows import AffineAdapter
+from palimpsest.index.adapters.unit import positive_inverse_norms, unit_rows
+from palimpsest.index.types import Distance, Vector, Vectors
 
 _BLOCK = 2_048  # rows estimated at once
 

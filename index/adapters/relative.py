@@ -17,10 +17,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from index.adapters.adapter import Arrays, Factors, MappedQuery, MatrixLike
-from index.adapters.pairs import Pairs
-from index.adapters.unit import positive_inverse_norms, unit_rows
-from index.types import Distance, Vector, Vectors
+from palimpsest.index.adapters.adapter import Arrays, Factors, MappedQuery, MatrixLike
+from palimpsest.index.adapters.pairs import Pairs
+from palimpsest.index.adapters.unit import positive_inverse_norms, unit_rows
+from palimpsest.index.types import Distance, Vector, Vectors
 
 _ROUNDING = 1e-12  # of the largest eigenvalue, in float64
 

@@ -25,16 +25,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from index.adapters.adapter import Adapter
-from index.adapters.bootstrap import Estimate, estimate
-from index.adapters.comparable import Listed, Merge, comparable
-from index.adapters.estimating import ScoreMap, estimated
-from index.adapters.growth import Grown, grown, measured
-from index.adapters.measures import gain_captured, kolmogorov_smirnov, retained
-from index.adapters.pairs import Pairs
-from index.adapters.trial import Trial, run_trial, shares_found
-from index.adapters.verdict import ASSUMED, Levels, decide
-from index.types import Distance
+from palimpsest.index.adapters.adapter import Adapter
+from palimpsest.index.adapters.bootstrap import Estimate, estimate
+from palimpsest.index.adapters.comparable import Listed, Merge, comparable
+from palimpsest.index.adapters.estimating import ScoreMap, estimated
+from palimpsest.index.adapters.growth import Grown, grown, measured
+from palimpsest.index.adapters.measures import gain_captured, kolmogorov_smirnov, retained
+from palimpsest.index.adapters.pairs import Pairs
+from palimpsest.index.adapters.trial import Trial, run_trial, shares_found
+from palimpsest.index.adapters.verdict import ASSUMED, Levels, decide
+from palimpsest.index.types import Distance
 
 K = 10
 _FEWEST = 8  # held-out pairs: among fewer rows everything is found

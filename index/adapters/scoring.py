@@ -8,8 +8,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from index.adapters.adapter import Adapter
-from index.types import Distance, Vectors
+from palimpsest.index.adapters.adapter import Adapter
+from palimpsest.index.types import Distance, Vectors
 
 
 def native_scores(queries: Vectors, rows: Vectors, distance: Distance) -> NDArray[np.float32]:

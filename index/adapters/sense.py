@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from index.adapters.adapter import Adapter
+from palimpsest.index.adapters.adapter import Adapter
 
 
 def require_sense(adapter: Adapter) -> None:

@@ -13,7 +13,7 @@ from typing import NamedTuple, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from index.adapters.pairs import Pairs
+from palimpsest.index.adapters.pairs import Pairs
 
 Array: TypeAlias = NDArray[np.float64]
 

@@ -16,11 +16,11 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from index.adapters.adapter import Adapter
-from index.adapters.joint_score import WEIGHT, fuse
-from index.adapters.pairs import Pairs
-from index.adapters.scoring import best, bridged_scores, native_scores
-from index.types import Distance, Vectors
+from palimpsest.index.adapters.adapter import Adapter
+from palimpsest.index.adapters.joint_score import WEIGHT, fuse
+from palimpsest.index.adapters.pairs import Pairs
+from palimpsest.index.adapters.scoring import best, bridged_scores, native_scores
+from palimpsest.index.types import Distance, Vectors
 
 ScoreMatrix = NDArray[np.float32]  # (q, n) larger for what is closer
 

@@ -7,7 +7,7 @@ from math import sqrt
 import numpy as np
 from numpy.typing import NDArray
 
-from index.types import Vector, Vectors
+from palimpsest.index.types import Vector, Vectors
 
 _SHORTEST = 1e-12
 LEAST_FACTOR = np.float32(1e-30)  # factors are positive: the native code trusts them

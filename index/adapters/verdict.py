@@ -32,8 +32,8 @@ from typing import Any, Literal, NamedTuple, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from index.adapters.bootstrap import Estimate, estimate, queries_needed
-from index.adapters.measures import gain_captured
+from palimpsest.index.adapters.bootstrap import Estimate, estimate, queries_needed
+from palimpsest.index.adapters.measures import gain_captured
 
 Verdict: TypeAlias = Literal[
     "stay",

@@ -6,17 +6,17 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from index.checks.commits import check_at_rest, check_in_use
-from index.checks.findings import Finding, Severity, Sink, telling, worst
-from index.checks.folders import check_folders
-from index.checks.orphans import check_lost, check_orphans, lost_of
-from index.checks.points import Points
-from index.checks.stored import Listing, Stored, opened
-from index.checks.tables import check_pages, check_position, check_rows, waiting_rows
-from index.config.collection import CollectionConfig
-from index.remedies import FitAdapter, MigratePoints
-from index.storage.schema import FORMAT
-from index.storage.tidying import ADAPTERS, FIELDS, SEGMENTS
+from palimpsest.index.checks.commits import check_at_rest, check_in_use
+from palimpsest.index.checks.findings import Finding, Severity, Sink, telling, worst
+from palimpsest.index.checks.folders import check_folders
+from palimpsest.index.checks.orphans import check_lost, check_orphans, lost_of
+from palimpsest.index.checks.points import Points
+from palimpsest.index.checks.stored import Listing, Stored, opened
+from palimpsest.index.checks.tables import check_pages, check_position, check_rows, waiting_rows
+from palimpsest.index.config.collection import CollectionConfig
+from palimpsest.index.remedies import FitAdapter, MigratePoints
+from palimpsest.index.storage.schema import FORMAT
+from palimpsest.index.storage.tidying import ADAPTERS, FIELDS, SEGMENTS
 
 STORE = "store.sqlite3"
 _NUMBERED = 2  # the format from which on points have numbers

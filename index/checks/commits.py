@@ -5,14 +5,14 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from index.checks.findings import Finding, Sink, telling
-from index.checks.stored import Stored
-from index.remedies import Act
-from index.storage.files import described
-from index.storage.reach import Reach, read_record, record_of
-from index.storage.tidying import SEGMENTS
-from index.storage.unfinished import require_restored
-from index.storage.verify import check_store
+from palimpsest.index.checks.findings import Finding, Sink, telling
+from palimpsest.index.checks.stored import Stored
+from palimpsest.index.remedies import Act
+from palimpsest.index.storage.files import described
+from palimpsest.index.storage.reach import Reach, read_record, record_of
+from palimpsest.index.storage.tidying import SEGMENTS
+from palimpsest.index.storage.unfinished import require_restored
+from palimpsest.index.storage.verify import check_store
 
 
 def check_at_rest(path: Path, sink: Sink) -> bool:

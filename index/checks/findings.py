@@ -17,9 +17,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Protocol, TypeAlias
 
-from index.errors import Damaged, PalimpsestError, UnknownFormat
-from index.remedies import Remedies, Remedy, in_words
-from index.storage.causes import unreadable
+from palimpsest.index.errors import Damaged, PalimpsestError, UnknownFormat
+from palimpsest.index.remedies import Remedies, Remedy, in_words
+from palimpsest.index.storage.causes import unreadable
 
 Severity: TypeAlias = Literal["ok", "note", "unchecked", "damage", "lost"]
 SEVERITIES: tuple[Severity, ...] = ("ok", "note", "unchecked", "damage", "lost")

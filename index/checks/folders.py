@@ -7,15 +7,15 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from index.checks.bytes_read import checksum_of
-from index.checks.findings import BACKUP, Finding, Severity, Sink, telling
-from index.checks.stored import Listing, Stored
-from index.errors import UnknownFormat
-from index.remedies import Act, Remedies
-from index.segments import sealed
-from index.segments.sparse import sealed as sparse
-from index.storage.files import DESCRIPTION, FORMAT
-from index.storage.tidying import ADAPTERS, FIELDS, SEGMENTS
+from palimpsest.index.checks.bytes_read import checksum_of
+from palimpsest.index.checks.findings import BACKUP, Finding, Severity, Sink, telling
+from palimpsest.index.checks.stored import Listing, Stored
+from palimpsest.index.errors import UnknownFormat
+from palimpsest.index.remedies import Act, Remedies
+from palimpsest.index.segments import sealed
+from palimpsest.index.segments.sparse import sealed as sparse
+from palimpsest.index.storage.files import DESCRIPTION, FORMAT
+from palimpsest.index.storage.tidying import ADAPTERS, FIELDS, SEGMENTS
 
 
 def check_folders(
@@ -163,9 +163,8 @@ def _loss_of(
         return "damage", Act.FIT_AGAIN
     if name is not None and name in spare_of(description):
         return "damage", Act.REMAKE
-    without = (
-        f"without one, `python -m index.doctor.restoring {folder.parent.parent}` gives its rows up"
-    )
+    command = f"python -m palimpsest.index.doctor.restoring {folder.parent.parent}"
+    without = f"without one, `{command}` gives its rows up"
     return "lost", f"{BACKUP}: its rows are in no other file; {without}"
 
 

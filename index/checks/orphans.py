@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from index.checks.findings import Finding, Sink, telling
-from index.checks.stored import Stored
-from index.remedies import Act
-from index.storage.tidying import ADAPTERS, FIELDS, LOST, SEGMENTS, UNFINISHED
-from index.storage.unfinished import FILE
+from palimpsest.index.checks.findings import Finding, Sink, telling
+from palimpsest.index.checks.stored import Stored
+from palimpsest.index.remedies import Act
+from palimpsest.index.storage.tidying import ADAPTERS, FIELDS, LOST, SEGMENTS, UNFINISHED
+from palimpsest.index.storage.unfinished import FILE
 
 _OWN = {SEGMENTS, FIELDS, ADAPTERS, LOST}
 _FILES = {"store.sqlite3", "store.sqlite3-wal", "store.sqlite3-shm", "store.reach"}

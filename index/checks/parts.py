@@ -9,14 +9,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from index.checks.stored import Listing, Stored
-from index.errors import Damaged
-from index.segments.finding import find_sorted
-from index.storage.entries import SegmentEntry
-from index.storage.files import Folder, described
-from index.storage.ids import Ids, ids_from_bytes, join_ids
-from index.storage.mapped import map_file
-from index.storage.tidying import SEGMENTS
+from palimpsest.index.checks.stored import Listing, Stored
+from palimpsest.index.errors import Damaged
+from palimpsest.index.segments.finding import find_sorted
+from palimpsest.index.storage.entries import SegmentEntry
+from palimpsest.index.storage.files import Folder, described
+from palimpsest.index.storage.ids import Ids, ids_from_bytes, join_ids
+from palimpsest.index.storage.mapped import map_file
+from palimpsest.index.storage.tidying import SEGMENTS
 
 STRETCH = 65_536  # numbers of points looked at together, as ``index.storage.seqs`` folds them
 Positions = NDArray[np.intp]

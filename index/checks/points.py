@@ -17,13 +17,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from index.checks.findings import BACKUP, Finding, Severity, Sink
-from index.checks.parts import STRETCH, ColumnRows, Parts, Vanished
-from index.checks.stored import Listing, Stored
-from index.checks.stretches import Stretch
-from index.config.collection import CollectionConfig
-from index.remedies import Act, Remedies
-from index.storage.ids import unpack_ids, widen_ids
+from palimpsest.index.checks.findings import BACKUP, Finding, Severity, Sink
+from palimpsest.index.checks.parts import STRETCH, ColumnRows, Parts, Vanished
+from palimpsest.index.checks.stored import Listing, Stored
+from palimpsest.index.checks.stretches import Stretch
+from palimpsest.index.config.collection import CollectionConfig
+from palimpsest.index.remedies import Act, Remedies
+from palimpsest.index.storage.ids import unpack_ids, widen_ids
 
 LOOKUP = 512  # ids asked for by one statement
 MOST_TOLD = 8  # points of one kind of contradiction that are named

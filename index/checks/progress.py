@@ -17,8 +17,8 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
-from index.checks.findings import Finding
-from index.remedies import Act, Remedies
+from palimpsest.index.checks.findings import Finding
+from palimpsest.index.remedies import Act, Remedies
 
 FORMAT = 1
 FILE = "scrub.json"

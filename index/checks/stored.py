@@ -17,20 +17,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from index.storage.adapter_table import AdapterEntry
-from index.storage.checked import is_summed
-from index.storage.entries import Position, SegmentEntry
-from index.storage.field_table import FieldEntry
-from index.storage.reach import Reach
-from index.storage.schema import (
+from palimpsest.index.storage.adapter_table import AdapterEntry
+from palimpsest.index.storage.checked import is_summed
+from palimpsest.index.storage.entries import Position, SegmentEntry
+from palimpsest.index.storage.field_table import FieldEntry
+from palimpsest.index.storage.reach import Reach
+from palimpsest.index.storage.schema import (
     check_format,
     connect_frozen,
     is_read_only,
     store_errors,
     takes_no_writes,
 )
-from index.storage.sums import lenient_text
-from index.storage.verify import has_commits, log_of
+from palimpsest.index.storage.sums import lenient_text
+from palimpsest.index.storage.verify import has_commits, log_of
 
 _WAIT_SECONDS = 30.0
 _TABLES = "SELECT name FROM sqlite_master WHERE type = 'table'"

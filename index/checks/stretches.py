@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from index.checks.parts import STRETCH
-from index.storage.ids import UUID_BYTES, id_of_key, pack_ids, unpack_ids, widen_ids
+from palimpsest.index.checks.parts import STRETCH
+from palimpsest.index.storage.ids import UUID_BYTES, id_of_key, pack_ids, unpack_ids, widen_ids
 
 
 class Stretch:

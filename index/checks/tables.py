@@ -7,13 +7,13 @@ import zlib
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from index.checks.findings import BACKUP, Finding, Severity, Sink, telling
-from index.checks.stored import Listing, Stored
-from index.config.collection import CollectionConfig
-from index.remedies import Act
-from index.storage.checked import bad_rows
-from index.storage.schema_sum import require_schema
-from index.storage.sums import TABLES, RowKey
+from palimpsest.index.checks.findings import BACKUP, Finding, Severity, Sink, telling
+from palimpsest.index.checks.stored import Listing, Stored
+from palimpsest.index.config.collection import CollectionConfig
+from palimpsest.index.remedies import Act
+from palimpsest.index.storage.checked import bad_rows
+from palimpsest.index.storage.schema_sum import require_schema
+from palimpsest.index.storage.sums import TABLES, RowKey
 
 INDEX = "sqlite_autoindex_points_1"  # of the ids of points
 SUMMED = 6  # the format from which on rows have checksums

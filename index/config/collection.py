@@ -10,9 +10,14 @@ from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from typing import Any, Literal, TypeAlias
 
-from index.config.vectors import DEFAULT_ENCODING, MaintenanceConfig, SparseConfig, VectorConfig
-from index.errors import UnknownVectorName
-from index.types import Distance
+from palimpsest.index.config.vectors import (
+    DEFAULT_ENCODING,
+    MaintenanceConfig,
+    SparseConfig,
+    VectorConfig,
+)
+from palimpsest.index.errors import UnknownVectorName
+from palimpsest.index.types import Distance
 
 State: TypeAlias = Literal["shadow", "active", "serving", "retired"]
 

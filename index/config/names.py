@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from index.config.collection import AT
-from index.errors import InvalidConfig
+from palimpsest.index.config.collection import AT
+from palimpsest.index.errors import InvalidConfig
 
 MAX_COLLECTION_NAME, MAX_VECTOR_NAME = 255, 200  # bytes of UTF-8; aliases as collections
 

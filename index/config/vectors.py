@@ -9,8 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, TypeAlias, get_args
 
-from index.errors import InvalidConfig
-from index.types import Distance
+from palimpsest.index.errors import InvalidConfig
+from palimpsest.index.types import Distance
 
 Encoding: TypeAlias = Literal["float32", "8", "4", "2", "1"]
 Originals: TypeAlias = Literal["float32", "float16", "int8", "none"]

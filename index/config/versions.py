@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from index.config.collection import AT, CollectionConfig, State, VersionConfig
-from index.config.vectors import VectorConfig
-from index.errors import InvalidConfig, VersionConflict, VersionNotFound
+from palimpsest.index.config.collection import AT, CollectionConfig, State, VersionConfig
+from palimpsest.index.config.vectors import VectorConfig
+from palimpsest.index.errors import InvalidConfig, VersionConflict, VersionNotFound
 
 MAX_VERSION_NAME = 64  # bytes
 _BANNED = frozenset('<>:"/\\|?*@\0\x1f\ufffd')  # the last stands for what was not UTF-8

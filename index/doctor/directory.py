@@ -15,14 +15,14 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from index.aliases import FILE, read_aliases
-from index.checks.collection import examine
-from index.checks.findings import Finding, Severity, Sink, finding_of, telling
-from index.doctor.report import Mode, Report
-from index.errors import CollectionNotFound, Damaged
-from index.remedies import Act
-from index.storage.directory_lock import is_for_repair
-from index.storage.doubled import copy_of
+from palimpsest.index.aliases import FILE, read_aliases
+from palimpsest.index.checks.collection import examine
+from palimpsest.index.checks.findings import Finding, Severity, Sink, finding_of, telling
+from palimpsest.index.doctor.report import Mode, Report
+from palimpsest.index.errors import CollectionNotFound, Damaged
+from palimpsest.index.remedies import Act
+from palimpsest.index.storage.directory_lock import is_for_repair
+from palimpsest.index.storage.doubled import copy_of
 
 COLLECTIONS, UNFINISHED = "collections", "unfinished"
 _OWN = {COLLECTIONS, UNFINISHED, "lock", "reserve", FILE, copy_of(Path(FILE)).name, "lost+found"}

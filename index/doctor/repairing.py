@@ -12,22 +12,22 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from index.aliases import FILE
-from index.checks.collection import STORE
-from index.checks.findings import Finding
-from index.collection import Collection
-from index.doctor.directory import COLLECTIONS, Progress, examine_directory
-from index.doctor.report import Report
-from index.doctor.restoring import restore_held
-from index.errors import PalimpsestError, ReadOnlyDisk
-from index.remedies import Act
-from index.storage.accept import keep_files
-from index.storage.causes import unreadable
-from index.storage.directory_lock import repairing
-from index.storage.doubled import copy_of
-from index.storage.schema import takes_no_writes
-from index.storage.store import Store
-from index.storage.tidying import LOST, SEGMENTS
+from palimpsest.index.aliases import FILE
+from palimpsest.index.checks.collection import STORE
+from palimpsest.index.checks.findings import Finding
+from palimpsest.index.collection import Collection
+from palimpsest.index.doctor.directory import COLLECTIONS, Progress, examine_directory
+from palimpsest.index.doctor.report import Report
+from palimpsest.index.doctor.restoring import restore_held
+from palimpsest.index.errors import PalimpsestError, ReadOnlyDisk
+from palimpsest.index.remedies import Act
+from palimpsest.index.storage.accept import keep_files
+from palimpsest.index.storage.causes import unreadable
+from palimpsest.index.storage.directory_lock import repairing
+from palimpsest.index.storage.doubled import copy_of
+from palimpsest.index.storage.schema import takes_no_writes
+from palimpsest.index.storage.store import Store
+from palimpsest.index.storage.tidying import LOST, SEGMENTS
 
 _BY_OPENING = (Act.REOPEN, Act.FIT_AGAIN)  # remedies of rows that an opening mends, or replaces
 _ROUNDS = 64  # of compactions; each writes one segment anew

@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
-from index.checks.collection import Examined
-from index.checks.findings import Finding, Severity, worst
-from index.errors import DirectoryLocked, PalimpsestError
-from index.remedies import Act, Remedy
+from palimpsest.index.checks.collection import Examined
+from palimpsest.index.checks.findings import Finding, Severity, worst
+from palimpsest.index.errors import DirectoryLocked, PalimpsestError
+from palimpsest.index.remedies import Act, Remedy
 
 FORMAT = 1  # of the report as JSON
 Mode: TypeAlias = Literal["offline", "online"]

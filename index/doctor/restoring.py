@@ -1,6 +1,6 @@
 """Brings back a collection whose store lacks what was answered.
 
-    python -m index.doctor.restoring FOLDER
+    python -m palimpsest.index.doctor.restoring FOLDER
 
 FOLDER is the collection's, ``DATA/collections/NAME``; no server may run on the data directory. The
 store is taken for what it still holds, and the rows of segments that it does not know are written
@@ -21,23 +21,23 @@ from pathlib import Path
 
 import numpy as np
 
-from index.collection import Collection
-from index.encoding.normalise import as_given
-from index.errors import PalimpsestError
-from index.segments.sealed import Sealed
-from index.segments.sparse.sealed import SparseSealed
-from index.storage.accept import accept
-from index.storage.checked import Spared
-from index.storage.directory_lock import repairing
-from index.storage.entries import Position
-from index.storage.files import DESCRIPTION, described
-from index.storage.ids import keys_of, unpack_ids
-from index.storage.tidying import LOST, SEGMENTS
-from index.storage.unfinished import note_restored
-from index.types import NamedVectors, Slots
-from index.upkeep.recover import STORE, open_segment
-from index.view.view import AnySealed
-from index.write.batch import NamedSparse, PointBatch
+from palimpsest.index.collection import Collection
+from palimpsest.index.encoding.normalise import as_given
+from palimpsest.index.errors import PalimpsestError
+from palimpsest.index.segments.sealed import Sealed
+from palimpsest.index.segments.sparse.sealed import SparseSealed
+from palimpsest.index.storage.accept import accept
+from palimpsest.index.storage.checked import Spared
+from palimpsest.index.storage.directory_lock import repairing
+from palimpsest.index.storage.entries import Position
+from palimpsest.index.storage.files import DESCRIPTION, described
+from palimpsest.index.storage.ids import keys_of, unpack_ids
+from palimpsest.index.storage.tidying import LOST, SEGMENTS
+from palimpsest.index.storage.unfinished import note_restored
+from palimpsest.index.types import NamedVectors, Slots
+from palimpsest.index.upkeep.recover import STORE, open_segment
+from palimpsest.index.view.view import AnySealed
+from palimpsest.index.write.batch import NamedSparse, PointBatch
 
 _PIECE = 4_096  # points written at once
 

@@ -18,9 +18,9 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from index.config.vectors import VectorConfig
-from index.errors import DimensionMismatch, InvalidVector
-from index.types import Distance, SparseVector, Vector, Vectors
+from palimpsest.index.config.vectors import VectorConfig
+from palimpsest.index.errors import DimensionMismatch, InvalidVector
+from palimpsest.index.types import Distance, SparseVector, Vector, Vectors
 
 Whose: TypeAlias = Callable[[int], str]  # row -> what to call its vector in a text
 Lengths: TypeAlias = NDArray[np.float32]  # (n,)

@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from index import _native
-from index.encoding.rotation import draw_signs
-from index.types import Codes, Distance, Distances, Vector, Vectors
+from palimpsest.index import _native
+from palimpsest.index.encoding.rotation import draw_signs
+from palimpsest.index.types import Codes, Distance, Distances, Vector, Vectors
 
 _METRICS = {
     Distance.COSINE: "inner_product",

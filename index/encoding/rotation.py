@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from index import _native
+from palimpsest.index import _native
 
 ROUNDS = 4
 

@@ -11,9 +11,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from index import _native
-from index.errors import DimensionMismatch, InvalidVector
-from index.types import Vector, Vectors
+from palimpsest.index import _native
+from palimpsest.index.errors import DimensionMismatch, InvalidVector
+from palimpsest.index.types import Vector, Vectors
 
 _FLOAT = np.dtype("<f4")
 

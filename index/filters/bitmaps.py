@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pyroaring import BitMap
 
-from index import _native
-from index.types import Numbers
+from palimpsest.index import _native
+from palimpsest.index.types import Numbers
 
 
 def from_flags(flags: NDArray[np.bool_]) -> BitMap:

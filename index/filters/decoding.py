@@ -9,8 +9,8 @@ from typing import Any, TypeAlias, TypedDict
 
 import msgspec
 
-from index.filters.expression import Filter
-from index.filters.walk import keys_of
+from palimpsest.index.filters.expression import Filter
+from palimpsest.index.filters.walk import keys_of
 
 Decode: TypeAlias = Callable[[bytes | None], dict[str, Any]]
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Literal, TypeAlias
 
-from index.types import PointId
+from palimpsest.index.types import PointId
 
 
 class Each(Enum):

@@ -18,8 +18,8 @@ import shapely
 from haversine import Unit, haversine, haversine_vector
 from numpy.typing import NDArray
 
-from index.errors import InvalidInput
-from index.filters.expression import Geo, GeoBox, GeoPolygon, GeoRadius
+from palimpsest.index.errors import InvalidInput
+from palimpsest.index.filters.expression import Geo, GeoBox, GeoPolygon, GeoRadius
 
 GeoCondition: TypeAlias = GeoBox | GeoRadius | GeoPolygon
 Degrees: TypeAlias = NDArray[np.float64]  # (n,)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Container, Mapping, Sequence
 from typing import Any, NamedTuple, TypeAlias
 
-from index.filters.expression import (
+from palimpsest.index.filters.expression import (
     Condition,
     Filter,
     HasId,
@@ -24,10 +24,10 @@ from index.filters.expression import (
     Slice,
     ValuesCount,
 )
-from index.filters.meaning import Test, ValueCondition, test_of, test_of_text, within
-from index.filters.slices import slice_of
-from index.filters.tokens import DEFAULT, Tokenizer
-from index.filters.values import (
+from palimpsest.index.filters.meaning import Test, ValueCondition, test_of, test_of_text, within
+from palimpsest.index.filters.slices import slice_of
+from palimpsest.index.filters.tokens import DEFAULT, Tokenizer
+from palimpsest.index.filters.values import (
     are_empty,
     are_null,
     count_of,
@@ -36,7 +36,7 @@ from index.filters.values import (
     stored_at,
     values_at,
 )
-from index.types import PointId
+from palimpsest.index.types import PointId
 
 
 class Facts(NamedTuple):

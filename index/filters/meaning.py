@@ -10,7 +10,7 @@ from bisect import bisect_left
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, TypeAlias
 
-from index.filters.expression import (
+from palimpsest.index.filters.expression import (
     DatetimeRange,
     GeoBox,
     GeoPolygon,
@@ -21,9 +21,9 @@ from index.filters.expression import (
     Range,
     ValuesCount,
 )
-from index.filters.geo import contains, read_point
-from index.filters.tokens import Tokenizer
-from index.filters.values import parse_datetime
+from palimpsest.index.filters.geo import contains, read_point
+from palimpsest.index.filters.tokens import Tokenizer
+from palimpsest.index.filters.values import parse_datetime
 
 Test: TypeAlias = Callable[[Any], bool]
 ValueCondition: TypeAlias = (

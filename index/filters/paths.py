@@ -14,8 +14,8 @@ import re
 from functools import lru_cache
 from itertools import islice
 
-from index.errors import InvalidInput
-from index.filters.expression import EACH, Path, Step
+from palimpsest.index.errors import InvalidInput
+from palimpsest.index.filters.expression import EACH, Path, Step
 
 MAX_STEPS = 128  # no payload is deeper in practice; walks take time for each
 MAX_INDEX = 2**64 - 1

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from siphash24 import siphash24
 
-from index.types import PointId
+from palimpsest.index.types import PointId
 
 
 def slice_of(id: PointId, total: int) -> int:

@@ -26,7 +26,7 @@ from anyascii import anyascii
 from icu4py.breakers import WordBreaker
 from py_rust_stemmers import SnowballStemmer  # type: ignore[import-untyped]
 
-from index.errors import InvalidConfig
+from palimpsest.index.errors import InvalidConfig
 
 TokenizerKind = Literal["word", "whitespace", "prefix", "multilingual"]
 KINDS: tuple[TokenizerKind, ...] = ("word", "whitespace", "prefix", "multilingual")

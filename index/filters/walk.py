@@ -6,8 +6,17 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import TypeAlias
 
-from index.filters.expression import Condition, Field, Filter, HasId, HasVector, Nested, Path, Slice
-from index.filters.values import elements_of
+from palimpsest.index.filters.expression import (
+    Condition,
+    Field,
+    Filter,
+    HasId,
+    HasVector,
+    Nested,
+    Path,
+    Slice,
+)
+from palimpsest.index.filters.values import elements_of
 
 Single: TypeAlias = Field | HasId | HasVector | Slice | Nested  # whatever is no filter itself
 

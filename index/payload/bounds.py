@@ -12,8 +12,8 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from index.filters.expression import DatetimeRange, Range
-from index.payload.values import MAX_INTEGER, MIN_INTEGER
+from palimpsest.index.filters.expression import DatetimeRange, Range
+from palimpsest.index.payload.values import MAX_INTEGER, MIN_INTEGER
 
 Within: TypeAlias = Callable[[NDArray[Any]], NDArray[np.bool_]]  # (n,) values to (n,) flags
 

@@ -16,8 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pyroaring import BitMap
 
-from index.filters.bitmaps import from_flags, from_numbers, to_flags, to_numbers
-from index.payload.sound import require, require_array
+from palimpsest.index.filters.bitmaps import from_flags, from_numbers, to_flags, to_numbers
+from palimpsest.index.payload.sound import require, require_array
 
 _MIN_ROOM = 1024  # rows
 _GROWTH = 1.3

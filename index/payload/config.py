@@ -14,8 +14,8 @@ from typing import Any, Literal, get_args
 
 import msgspec
 
-from index.errors import InvalidConfig, InvalidInput, Unsupported
-from index.filters.tokens import KINDS, Tokenizer, TokenizerConfig
+from palimpsest.index.errors import InvalidConfig, InvalidInput, Unsupported
+from palimpsest.index.filters.tokens import KINDS, Tokenizer, TokenizerConfig
 
 FieldKind = Literal["keyword", "integer", "float", "bool", "datetime", "uuid", "geo", "text"]
 FIELD_KINDS: tuple[FieldKind, ...] = get_args(FieldKind)

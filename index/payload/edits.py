@@ -11,8 +11,8 @@ from typing import Any, TypeAlias
 
 import msgspec
 
-from index.filters.decoding import decode_payload
-from index.filters.expression import EACH, Path, Step
+from palimpsest.index.filters.decoding import decode_payload
+from palimpsest.index.filters.expression import EACH, Path, Step
 
 Fields: TypeAlias = dict[str, msgspec.Raw]
 Items: TypeAlias = list[msgspec.Raw]

@@ -8,8 +8,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from index.filters.expression import Condition, Filter, MinShould, Slice
-from index.payload.known import FilterSource, known_of
+from palimpsest.index.filters.expression import Condition, Filter, MinShould, Slice
+from palimpsest.index.payload.known import FilterSource, known_of
 
 
 class CountEstimate(NamedTuple):

@@ -11,14 +11,14 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 from pyroaring import BitMap
 
-from index.filters.bitmaps import from_flags, to_flags
-from index.filters.decoding import payload_decoder
-from index.filters.expression import Condition, Filter, MinShould, Slice
-from index.filters.matching import Facts, compile_filter
-from index.filters.slices import slice_of
-from index.payload.candidates import Candidates
-from index.payload.estimate import estimate
-from index.payload.known import FilterSource, is_known, known_of
+from palimpsest.index.filters.bitmaps import from_flags, to_flags
+from palimpsest.index.filters.decoding import payload_decoder
+from palimpsest.index.filters.expression import Condition, Filter, MinShould, Slice
+from palimpsest.index.filters.matching import Facts, compile_filter
+from palimpsest.index.filters.slices import slice_of
+from palimpsest.index.payload.candidates import Candidates
+from palimpsest.index.payload.estimate import estimate
+from palimpsest.index.payload.known import FilterSource, is_known, known_of
 
 __all__ = ["FilterSource", "estimate", "evaluate"]
 

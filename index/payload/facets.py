@@ -9,10 +9,10 @@ from uuid import UUID
 
 from pyroaring import BitMap
 
-from index.filters.decoding import key_decoder
-from index.filters.expression import Path
-from index.filters.values import values_at
-from index.payload.known import FilterSource
+from palimpsest.index.filters.decoding import key_decoder
+from palimpsest.index.filters.expression import Path
+from palimpsest.index.filters.values import values_at
+from palimpsest.index.payload.known import FilterSource
 
 FacetValue: TypeAlias = bool | int | str
 _Ranked: TypeAlias = tuple[int, FacetValue]  # by kind first: True is 1 to Python

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from pyroaring import BitMap
 
-from index.filters.expression import (
+from palimpsest.index.filters.expression import (
     DatetimeRange,
     Field,
     GeoBox,
@@ -21,16 +21,16 @@ from index.filters.expression import (
     MatchExcept,
     Range,
 )
-from index.payload.candidates import Candidates, PartCandidates
-from index.payload.config import FieldIndex
-from index.payload.lookup import ExactMatches
-from index.payload.ordered import Ordered
-from index.payload.part import Part
-from index.payload.places import Places
-from index.payload.postings import Arrays
-from index.payload.presence import Presence, typed_values
-from index.payload.texts import Texts
-from index.payload.values import READ
+from palimpsest.index.payload.candidates import Candidates, PartCandidates
+from palimpsest.index.payload.config import FieldIndex
+from palimpsest.index.payload.lookup import ExactMatches
+from palimpsest.index.payload.ordered import Ordered
+from palimpsest.index.payload.part import Part
+from palimpsest.index.payload.places import Places
+from palimpsest.index.payload.postings import Arrays
+from palimpsest.index.payload.presence import Presence, typed_values
+from palimpsest.index.payload.texts import Texts
+from palimpsest.index.payload.values import READ
 
 _REMEMBERED = (Range, DatetimeRange, GeoBox, GeoRadius)
 _MOST_RECENT = 16  # a bitmap each

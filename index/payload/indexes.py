@@ -19,19 +19,19 @@ import numpy as np
 from numpy.typing import NDArray
 from pyroaring import BitMap
 
-from index.errors import InvalidInput
-from index.filters.decoding import Decode, key_decoder
-from index.filters.expression import Field, Path
-from index.filters.paths import parse_path
-from index.filters.tokens import Tokenizer
-from index.filters.values import stored_at
-from index.payload.candidates import Candidates
-from index.payload.config import FieldIndex
-from index.payload.field import IndexedField
-from index.payload.lookup import ExactMatches
-from index.payload.postings import Arrays, Value
-from index.payload.texts import Texts
-from index.payload.values import Read, read_moment, read_number
+from palimpsest.index.errors import InvalidInput
+from palimpsest.index.filters.decoding import Decode, key_decoder
+from palimpsest.index.filters.expression import Field, Path
+from palimpsest.index.filters.paths import parse_path
+from palimpsest.index.filters.tokens import Tokenizer
+from palimpsest.index.filters.values import stored_at
+from palimpsest.index.payload.candidates import Candidates
+from palimpsest.index.payload.config import FieldIndex
+from palimpsest.index.payload.field import IndexedField
+from palimpsest.index.payload.lookup import ExactMatches
+from palimpsest.index.payload.postings import Arrays, Value
+from palimpsest.index.payload.texts import Texts
+from palimpsest.index.payload.values import Read, read_moment, read_number
 
 # Of what `to_arrays` returns, and of the code that filled it: 1, keys that are not ASCII had no
 # values, and points with numbers that the column does not hold were not told from others; 2, today.

@@ -8,7 +8,7 @@ from typing import Protocol
 
 from pyroaring import BitMap
 
-from index.filters.expression import (
+from palimpsest.index.filters.expression import (
     Condition,
     DatetimeRange,
     Filter,
@@ -24,12 +24,12 @@ from index.filters.expression import (
     Range,
     Slice,
 )
-from index.filters.expression import Field as FieldCondition
-from index.filters.values import elements_of
-from index.filters.walk import clauses_of
-from index.payload.candidates import Candidates
-from index.payload.indexes import PayloadIndexes
-from index.types import PointId
+from palimpsest.index.filters.expression import Field as FieldCondition
+from palimpsest.index.filters.values import elements_of
+from palimpsest.index.filters.walk import clauses_of
+from palimpsest.index.payload.candidates import Candidates
+from palimpsest.index.payload.indexes import PayloadIndexes
+from palimpsest.index.types import PointId
 
 # Conditions that hold of a value on its own; moved to a longer path they keep their meaning.
 _OF_VALUES = (

@@ -16,15 +16,15 @@ from typing import Literal, TypeAlias, get_args
 import numpy as np
 from pyroaring import BitMap
 
-from index.errors import Damaged, DamagedPoint, InvalidInput, ReadOnlyDisk, StorageFull
-from index.filters.bitmaps import from_numbers, to_numbers
-from index.filters.paths import format_path, parse_path
-from index.payload.config import FieldIndex
-from index.payload.indexes import ARRAYS_FORMAT, Building, PayloadIndexes
-from index.storage.field_table import BadField, FieldEntry
-from index.storage.files import open_folder
-from index.storage.store import Store
-from index.types import Numbers
+from palimpsest.index.errors import Damaged, DamagedPoint, InvalidInput, ReadOnlyDisk, StorageFull
+from palimpsest.index.filters.bitmaps import from_numbers, to_numbers
+from palimpsest.index.filters.paths import format_path, parse_path
+from palimpsest.index.payload.config import FieldIndex
+from palimpsest.index.payload.indexes import ARRAYS_FORMAT, Building, PayloadIndexes
+from palimpsest.index.storage.field_table import BadField, FieldEntry
+from palimpsest.index.storage.files import open_folder
+from palimpsest.index.storage.store import Store
+from palimpsest.index.types import Numbers
 
 PIECE = 1_024  # points indexed by one job
 Reason: TypeAlias = Literal["release", "damage"]  # why an index is built again

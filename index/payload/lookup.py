@@ -7,11 +7,11 @@ from typing import Any
 
 from pyroaring import BitMap
 
-from index.filters.expression import Field, Match, MatchText
-from index.payload.candidates import PartCandidates
-from index.payload.postings import Arrays, Postings, Value, grouped
-from index.payload.presence import Presence
-from index.payload.values import Read, read_bool, read_integer, read_text, read_uuid
+from palimpsest.index.filters.expression import Field, Match, MatchText
+from palimpsest.index.payload.candidates import PartCandidates
+from palimpsest.index.payload.postings import Arrays, Postings, Value, grouped
+from palimpsest.index.payload.presence import Presence
+from palimpsest.index.payload.values import Read, read_bool, read_integer, read_text, read_uuid
 
 _TYPES: Mapping[Read, type[Value]] = {
     read_text: str,

@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 from pyroaring import BitMap
 
-from index.filters.expression import DatetimeRange, Field, Match, Range
-from index.payload.bounds import floats_within, integers_within
-from index.payload.candidates import Open, PartCandidates
-from index.payload.columns import ValueColumn
-from index.payload.postings import Arrays
-from index.payload.presence import Presence
-from index.payload.values import MAX_INTEGER, MIN_INTEGER
+from palimpsest.index.filters.expression import DatetimeRange, Field, Match, Range
+from palimpsest.index.payload.bounds import floats_within, integers_within
+from palimpsest.index.payload.candidates import Open, PartCandidates
+from palimpsest.index.payload.columns import ValueColumn
+from palimpsest.index.payload.postings import Arrays
+from palimpsest.index.payload.presence import Presence
+from palimpsest.index.payload.values import MAX_INTEGER, MIN_INTEGER
 
 _ABSENT = MIN_INTEGER - 1  # in integer columns: no value
 

@@ -16,10 +16,10 @@ from typing import Any, Protocol
 
 from pyroaring import BitMap
 
-from index.filters.expression import Field
-from index.payload.candidates import PartCandidates
-from index.payload.postings import Arrays
-from index.payload.presence import Presence
+from palimpsest.index.filters.expression import Field
+from palimpsest.index.payload.candidates import PartCandidates
+from palimpsest.index.payload.postings import Arrays
+from palimpsest.index.payload.presence import Presence
 
 
 class Part(Protocol):

@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 from pyroaring import BitMap
 
-from index.filters.expression import Field, GeoBox, GeoPolygon, GeoRadius
-from index.filters.geo import contains_each
-from index.payload.candidates import PartCandidates
-from index.payload.columns import ValueColumn
-from index.payload.postings import Arrays
-from index.payload.presence import Presence
+from palimpsest.index.filters.expression import Field, GeoBox, GeoPolygon, GeoRadius
+from palimpsest.index.filters.geo import contains_each
+from palimpsest.index.payload.candidates import PartCandidates
+from palimpsest.index.payload.columns import ValueColumn
+from palimpsest.index.payload.postings import Arrays
+from palimpsest.index.payload.presence import Presence
 
 
 class Places:

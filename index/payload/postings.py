@@ -18,9 +18,9 @@ import numpy as np
 from numpy.typing import NDArray
 from pyroaring import BitMap
 
-from index.filters.bitmaps import from_numbers, to_flags
-from index.payload.sound import require, require_array
-from index.stops import checked
+from palimpsest.index.filters.bitmaps import from_numbers, to_flags
+from palimpsest.index.payload.sound import require, require_array
+from palimpsest.index.stops import checked
 
 Value: TypeAlias = str | int | bytes  # bool among the ints; one type per Postings
 Arrays: TypeAlias = Mapping[str, NDArray[Any]]

@@ -14,13 +14,13 @@ from typing import Any
 import numpy as np
 from pyroaring import BitMap
 
-from index.filters.expression import Field, IsEmpty, IsNull, ValuesCount
-from index.filters.meaning import within
-from index.filters.values import are_empty, are_null, flatten
-from index.payload.candidates import Candidates
-from index.payload.postings import Arrays
-from index.payload.sound import require
-from index.payload.values import Read
+from palimpsest.index.filters.expression import Field, IsEmpty, IsNull, ValuesCount
+from palimpsest.index.filters.meaning import within
+from palimpsest.index.filters.values import are_empty, are_null, flatten
+from palimpsest.index.payload.candidates import Candidates
+from palimpsest.index.payload.postings import Arrays
+from palimpsest.index.payload.sound import require
+from palimpsest.index.payload.values import Read
 
 
 @dataclass(slots=True)

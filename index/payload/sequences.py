@@ -14,8 +14,8 @@ import msgspec
 import numpy as np
 from pyroaring import BitMap
 
-from index.payload.postings import Arrays, Value
-from index.payload.sound import require, require_array
+from palimpsest.index.payload.postings import Arrays, Value
+from palimpsest.index.payload.sound import require, require_array
 
 _BYTES = 4
 _ENTRY_BYTES = 140  # of a dict's entry and its object

@@ -14,14 +14,14 @@ from typing import Any
 import numpy as np
 from pyroaring import BitMap
 
-from index.filters.bitmaps import from_numbers
-from index.filters.expression import Field, MatchText
-from index.filters.tokens import Tokenizer, TokenizerConfig
-from index.payload.candidates import PartCandidates
-from index.payload.postings import Arrays, Postings, grouped
-from index.payload.presence import Presence
-from index.payload.sequences import Sequences
-from index.payload.sound import require, require_array
+from palimpsest.index.filters.bitmaps import from_numbers
+from palimpsest.index.filters.expression import Field, MatchText
+from palimpsest.index.filters.tokens import Tokenizer, TokenizerConfig
+from palimpsest.index.payload.candidates import PartCandidates
+from palimpsest.index.payload.postings import Arrays, Postings, grouped
+from palimpsest.index.payload.presence import Presence
+from palimpsest.index.payload.sequences import Sequences
+from palimpsest.index.payload.sound import require, require_array
 
 
 class Texts:

@@ -9,9 +9,9 @@ from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 from uuid import UUID
 
-from index.filters.geo import read_point
-from index.filters.values import parse_datetime
-from index.payload.config import FieldKind
+from palimpsest.index.filters.geo import read_point
+from palimpsest.index.filters.values import parse_datetime
+from palimpsest.index.payload.config import FieldKind
 
 Read: TypeAlias = Callable[[Any], Any]
 

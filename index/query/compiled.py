@@ -12,14 +12,14 @@ from collections.abc import Callable, Mapping, Sequence
 from operator import truediv
 from typing import Any, NamedTuple, NoReturn, TypeAlias, cast
 
-from index.errors import InvalidInput
-from index.filters.expression import Path
-from index.filters.geo import metres, read_point
-from index.filters.matching import Facts, compile_condition
-from index.filters.paths import format_path
-from index.filters.tokens import Tokenizer
-from index.filters.values import parse_datetime, values_at
-from index.query.terms import (
+from palimpsest.index.errors import InvalidInput
+from palimpsest.index.filters.expression import Path
+from palimpsest.index.filters.geo import metres, read_point
+from palimpsest.index.filters.matching import Facts, compile_condition
+from palimpsest.index.filters.paths import format_path
+from palimpsest.index.filters.tokens import Tokenizer
+from palimpsest.index.filters.values import parse_datetime, values_at
+from palimpsest.index.query.terms import (
     Constant,
     Decay,
     Holds,

@@ -12,8 +12,8 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from index.stops import check_stop
-from index.types import SparseVector
+from palimpsest.index.stops import check_stop
+from palimpsest.index.types import SparseVector
 
 
 def diverse(

@@ -11,8 +11,8 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from index.errors import InvalidInput
-from index.types import Distance
+from palimpsest.index.errors import InvalidInput
+from palimpsest.index.types import Distance
 
 Similarities: TypeAlias = NDArray[np.float32]  # (E, m)
 Scores: TypeAlias = NDArray[np.float32]  # (m,)

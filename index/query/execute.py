@@ -12,13 +12,13 @@ from typing import NamedTuple
 
 import numpy as np
 
-from index.errors import InvalidInput
-from index.filters.bitmaps import from_numbers
-from index.query import formula, ordered
-from index.query.fusion import fuse
-from index.query.likeness import by_examples
-from index.query.nearest import diverse_nearest, nearest
-from index.query.request import (
+from palimpsest.index.errors import InvalidInput
+from palimpsest.index.filters.bitmaps import from_numbers
+from palimpsest.index.query import formula, ordered
+from palimpsest.index.query.fusion import fuse
+from palimpsest.index.query.likeness import by_examples
+from palimpsest.index.query.nearest import diverse_nearest, nearest
+from palimpsest.index.query.request import (
     Formula,
     Fusion,
     Nearest,
@@ -28,12 +28,12 @@ from index.query.request import (
     QueryRequest,
     Sample,
 )
-from index.query.scope import Scope
-from index.query.scored import Scored, nothing
-from index.query.source import Source
-from index.query.targets import resolve
-from index.stops import check_stop
-from index.types import Record
+from palimpsest.index.query.scope import Scope
+from palimpsest.index.query.scored import Scored, nothing
+from palimpsest.index.query.source import Source
+from palimpsest.index.query.targets import resolve
+from palimpsest.index.stops import check_stop
+from palimpsest.index.types import Record
 
 Elsewhere = Callable[[str], Source]
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from index.filters.expression import Filter, Path, Scalar
-from index.payload.facets import facet
-from index.read.reading import Reading
+from palimpsest.index.filters.expression import Filter, Path, Scalar
+from palimpsest.index.payload.facets import facet
+from palimpsest.index.read.reading import Reading
 
 
 def count_values(

@@ -10,15 +10,21 @@ from functools import cache
 import numpy as np
 from pyroaring import BitMap
 
-from index.filters.decoding import decode_payload
-from index.filters.expression import Filter, HasVector
-from index.filters.matching import Facts
-from index.query.compiled import Evaluate, FormulaKnowledge, Row, compile_term, refuse_infinite
-from index.query.request import Formula
-from index.query.scored import Scored, nothing
-from index.query.source import Source
-from index.stops import checked
-from index.types import Numbers
+from palimpsest.index.filters.decoding import decode_payload
+from palimpsest.index.filters.expression import Filter, HasVector
+from palimpsest.index.filters.matching import Facts
+from palimpsest.index.query.compiled import (
+    Evaluate,
+    FormulaKnowledge,
+    Row,
+    compile_term,
+    refuse_infinite,
+)
+from palimpsest.index.query.request import Formula
+from palimpsest.index.query.scored import Scored, nothing
+from palimpsest.index.query.source import Source
+from palimpsest.index.stops import checked
+from palimpsest.index.types import Numbers
 
 
 def rank(source: Source, formula: Formula, found: Sequence[Scored], count: int) -> Scored:

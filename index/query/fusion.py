@@ -16,9 +16,9 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from index.errors import InvalidInput
-from index.query.request import Fusion
-from index.query.scored import Scored, nothing
+from palimpsest.index.errors import InvalidInput
+from palimpsest.index.query.request import Fusion
+from palimpsest.index.query.scored import Scored, nothing
 
 _SIGMAS = 3.0
 _EVEN = 0.5

@@ -13,15 +13,22 @@ from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
-from index.filters.decoding import key_decoder
-from index.filters.expression import Filter, Match, Path
-from index.filters.values import values_at
-from index.query.execute import Answer, Elsewhere, attach, check, ranked
-from index.query.request import MAX_MMR_CANDIDATES, GroupRequest, Nearest, Prefetch, Query, Sample
-from index.query.scope import join
-from index.query.scored import Scored
-from index.query.source import Source
-from index.stops import checked
+from palimpsest.index.filters.decoding import key_decoder
+from palimpsest.index.filters.expression import Filter, Match, Path
+from palimpsest.index.filters.values import values_at
+from palimpsest.index.query.execute import Answer, Elsewhere, attach, check, ranked
+from palimpsest.index.query.request import (
+    MAX_MMR_CANDIDATES,
+    GroupRequest,
+    Nearest,
+    Prefetch,
+    Query,
+    Sample,
+)
+from palimpsest.index.query.scope import join
+from palimpsest.index.query.scored import Scored
+from palimpsest.index.query.source import Source
+from palimpsest.index.stops import checked
 
 GroupKey: TypeAlias = int | str
 Places: TypeAlias = dict[GroupKey, list[int]]

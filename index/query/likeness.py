@@ -8,21 +8,21 @@ from typing import TypeAlias, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from index.config.vectors import SparseConfig, VectorConfig
-from index.encoding.normalise import check_query
-from index.errors import InvalidInput
-from index.query import examples
-from index.query.examples import Scores, Similarities, similarities
-from index.query.nearest import nearest
-from index.query.request import Context, Discover, Feedback, Pair, Prefetch, Recommend
-from index.query.scope import Scope
-from index.query.scored import Scored, best
-from index.query.source import Source
-from index.query.targets import Point
-from index.search.every_point import blocks
-from index.search.plan import rung
-from index.stops import checked
-from index.types import Numbers, SparseVector, Vectors
+from palimpsest.index.config.vectors import SparseConfig, VectorConfig
+from palimpsest.index.encoding.normalise import check_query
+from palimpsest.index.errors import InvalidInput
+from palimpsest.index.query import examples
+from palimpsest.index.query.examples import Scores, Similarities, similarities
+from palimpsest.index.query.nearest import nearest
+from palimpsest.index.query.request import Context, Discover, Feedback, Pair, Prefetch, Recommend
+from palimpsest.index.query.scope import Scope
+from palimpsest.index.query.scored import Scored, best
+from palimpsest.index.query.source import Source
+from palimpsest.index.query.targets import Point
+from palimpsest.index.search.every_point import blocks
+from palimpsest.index.search.plan import rung
+from palimpsest.index.stops import checked
+from palimpsest.index.types import Numbers, SparseVector, Vectors
 
 Judged: TypeAlias = Recommend | Discover | Context | Feedback
 # Scores from similarities, which may be off by some slack. Where a small error of a similarity

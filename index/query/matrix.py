@@ -9,18 +9,18 @@ from typing import NamedTuple
 import numpy as np
 from pyroaring import BitMap
 
-from index.config.vectors import VectorConfig
-from index.errors import InvalidConfig
-from index.filters.bitmaps import from_numbers
-from index.filters.expression import Filter
-from index.query.ordered import sample
-from index.query.request import SearchParams
-from index.query.scope import Scope
-from index.query.scored import Scored, is_similarity, nothing
-from index.query.source import Source
-from index.query.targets import config_of
-from index.stops import check_stop
-from index.types import Numbers, PointId
+from palimpsest.index.config.vectors import VectorConfig
+from palimpsest.index.errors import InvalidConfig
+from palimpsest.index.filters.bitmaps import from_numbers
+from palimpsest.index.filters.expression import Filter
+from palimpsest.index.query.ordered import sample
+from palimpsest.index.query.request import SearchParams
+from palimpsest.index.query.scope import Scope
+from palimpsest.index.query.scored import Scored, is_similarity, nothing
+from palimpsest.index.query.source import Source
+from palimpsest.index.query.targets import config_of
+from palimpsest.index.stops import check_stop
+from palimpsest.index.types import Numbers, PointId
 
 DEFAULT_SAMPLE = 10
 DEFAULT_NEIGHBOURS = 3

@@ -9,16 +9,16 @@ import numpy as np
 from numpy.typing import NDArray
 from pyroaring import BitMap
 
-from index.config.vectors import SparseConfig
-from index.errors import InvalidConfig
-from index.query.diversity import SparseCandidates, diverse
-from index.query.examples import similarities
-from index.query.request import MAX_MMR_CANDIDATES, Mmr, Nearest, Prefetch
-from index.query.scope import Scope
-from index.query.scored import Scored, farthest, is_similarity, nothing
-from index.query.source import Source
-from index.query.targets import Point
-from index.types import Distance, Numbers, SparseVector, Vector, Vectors, VersionedQuery
+from palimpsest.index.config.vectors import SparseConfig
+from palimpsest.index.errors import InvalidConfig
+from palimpsest.index.query.diversity import SparseCandidates, diverse
+from palimpsest.index.query.examples import similarities
+from palimpsest.index.query.request import MAX_MMR_CANDIDATES, Mmr, Nearest, Prefetch
+from palimpsest.index.query.scope import Scope
+from palimpsest.index.query.scored import Scored, farthest, is_similarity, nothing
+from palimpsest.index.query.source import Source
+from palimpsest.index.query.targets import Point
+from palimpsest.index.types import Distance, Numbers, SparseVector, Vector, Vectors, VersionedQuery
 
 
 def nearest(

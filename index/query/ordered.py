@@ -8,20 +8,20 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from index.errors import NoRangeIndex
-from index.filters.bitmaps import to_numbers
-from index.filters.decoding import key_decoder
-from index.filters.expression import Range
-from index.filters.meaning import within
-from index.filters.paths import format_path
-from index.filters.values import values_at
-from index.payload.bounds import floats_within, integers_within
-from index.payload.indexes import OrderColumn
-from index.query.request import OrderBy
-from index.query.scope import Scope
-from index.query.scored import Scored, equally
-from index.query.source import Source
-from index.types import Numbers
+from palimpsest.index.errors import NoRangeIndex
+from palimpsest.index.filters.bitmaps import to_numbers
+from palimpsest.index.filters.decoding import key_decoder
+from palimpsest.index.filters.expression import Range
+from palimpsest.index.filters.meaning import within
+from palimpsest.index.filters.paths import format_path
+from palimpsest.index.filters.values import values_at
+from palimpsest.index.payload.bounds import floats_within, integers_within
+from palimpsest.index.payload.indexes import OrderColumn
+from palimpsest.index.query.request import OrderBy
+from palimpsest.index.query.scope import Scope
+from palimpsest.index.query.scored import Scored, equally
+from palimpsest.index.query.source import Source
+from palimpsest.index.types import Numbers
 
 
 def by_value(source: Source, query: OrderBy, scope: Scope, count: int) -> Scored:

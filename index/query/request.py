@@ -10,9 +10,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
-from index.filters.expression import Filter, Path
-from index.query.terms import Term
-from index.types import PointId, SparseVector, Vector, VersionedQuery
+from palimpsest.index.filters.expression import Filter, Path
+from palimpsest.index.query.terms import Term
+from palimpsest.index.types import PointId, SparseVector, Vector, VersionedQuery
 
 DEFAULT_LIMIT = 10
 DEFAULT_RRF_K = 2

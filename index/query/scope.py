@@ -11,8 +11,8 @@ from dataclasses import dataclass, replace
 
 from pyroaring import BitMap
 
-from index.filters.expression import Condition, Filter, HasVector, MinShould
-from index.query.source import Source
+from palimpsest.index.filters.expression import Condition, Filter, HasVector, MinShould
+from palimpsest.index.query.source import Source
 
 
 @dataclass(frozen=True, slots=True, eq=False)

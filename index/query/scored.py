@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from index.config.vectors import SparseConfig, VectorConfig
-from index.types import Distance, Numbers
+from palimpsest.index.config.vectors import SparseConfig, VectorConfig
+from palimpsest.index.types import Distance, Numbers
 
 _MAX_FLOAT32 = float(np.finfo(np.float32).max)
 

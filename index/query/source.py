@@ -12,12 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 from pyroaring import BitMap
 
-from index.config.vectors import SparseConfig, VectorConfig
-from index.filters.expression import Filter, Path
-from index.filters.tokens import Tokenizer
-from index.payload.indexes import OrderColumn
-from index.query.request import SearchParams
-from index.types import (
+from palimpsest.index.config.vectors import SparseConfig, VectorConfig
+from palimpsest.index.filters.expression import Filter, Path
+from palimpsest.index.filters.tokens import Tokenizer
+from palimpsest.index.payload.indexes import OrderColumn
+from palimpsest.index.query.request import SearchParams
+from palimpsest.index.types import (
     Distances,
     Numbers,
     PointId,

@@ -10,9 +10,9 @@ from uuid import UUID
 import numpy as np
 from pyroaring import BitMap
 
-from index.config.collection import describe_sizes
-from index.config.vectors import SparseConfig, VectorConfig
-from index.errors import (
+from palimpsest.index.config.collection import describe_sizes
+from palimpsest.index.config.vectors import SparseConfig, VectorConfig
+from palimpsest.index.errors import (
     DimensionMismatch,
     InvalidInput,
     InvalidVector,
@@ -21,7 +21,7 @@ from index.errors import (
     Unsupported,
     VectorNotFound,
 )
-from index.query.request import (
+from palimpsest.index.query.request import (
     Context,
     Discover,
     Feedback,
@@ -32,8 +32,8 @@ from index.query.request import (
     Recommend,
     Target,
 )
-from index.query.source import Source
-from index.types import PointId, SparseVector, Vector, VersionedQuery
+from palimpsest.index.query.source import Source
+from palimpsest.index.types import PointId, SparseVector, Vector, VersionedQuery
 
 Point: TypeAlias = Vector | SparseVector  # where a target lies
 WITH_TARGETS = (Nearest, Recommend, Discover, Context, Feedback)

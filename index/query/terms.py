@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-from index.filters.expression import Condition, Geo, Path
+from palimpsest.index.filters.expression import Condition, Geo, Path
 
 DEFAULT_SCALE = 1.0
 DEFAULT_MIDPOINT = 0.5

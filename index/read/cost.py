@@ -6,17 +6,17 @@ import math
 
 import numpy as np
 
-from index.config.vectors import SparseConfig, VectorConfig
-from index.filters.expression import DatetimeRange, Match, Range
-from index.filters.walk import conditions_of
-from index.payload.indexes import PayloadIndexes
-from index.search.dense import is_walked
-from index.search.mapped_query import BRIDGED, bridged_plan
-from index.search.plan import SearchPlan, SearchRequest, resolve
-from index.search.zero_query import is_alike
-from index.segments.growing import Growing
-from index.segments.sealed import Sealed
-from index.view.view import VectorView, View
+from palimpsest.index.config.vectors import SparseConfig, VectorConfig
+from palimpsest.index.filters.expression import DatetimeRange, Match, Range
+from palimpsest.index.filters.walk import conditions_of
+from palimpsest.index.payload.indexes import PayloadIndexes
+from palimpsest.index.search.dense import is_walked
+from palimpsest.index.search.mapped_query import BRIDGED, bridged_plan
+from palimpsest.index.search.plan import SearchPlan, SearchRequest, resolve
+from palimpsest.index.search.zero_query import is_alike
+from palimpsest.index.segments.growing import Growing
+from palimpsest.index.segments.sealed import Sealed
+from palimpsest.index.view.view import VectorView, View
 
 # Rough seconds on one core; per dimension where rows are read.
 _BASE = 20e-6

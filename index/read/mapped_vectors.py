@@ -7,12 +7,12 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from index.filters.bitmaps import from_numbers
-from index.read.points import PointReader
-from index.search.across import across
-from index.types import BridgeMode, Numbers, Vectors
-from index.view.view import View
-from index.waiting import NotYetApplied
+from palimpsest.index.filters.bitmaps import from_numbers
+from palimpsest.index.read.points import PointReader
+from palimpsest.index.search.across import across
+from palimpsest.index.types import BridgeMode, Numbers, Vectors
+from palimpsest.index.view.view import View
+from palimpsest.index.waiting import NotYetApplied
 
 
 def mapped_vectors(

@@ -7,17 +7,17 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 import numpy as np
 from pyroaring import BitMap
 
-from index.config.vectors import SparseConfig
-from index.errors import DamagedPoint, UnknownVectorName
-from index.storage.checked import Spared
-from index.storage.ids import Key, id_of_key, keys_of
-from index.storage.read_rows import StoredPoint
-from index.storage.reader import Reader
-from index.types import Numbers, PointId, Record, Slots, SparseVector, Vector, Vectors
-from index.view.evidence import require_rows, slots_in
-from index.view.view import VectorView, View
-from index.view.virtual_collection import Shown
-from index.waiting import Patience
+from palimpsest.index.config.vectors import SparseConfig
+from palimpsest.index.errors import DamagedPoint, UnknownVectorName
+from palimpsest.index.storage.checked import Spared
+from palimpsest.index.storage.ids import Key, id_of_key, keys_of
+from palimpsest.index.storage.read_rows import StoredPoint
+from palimpsest.index.storage.reader import Reader
+from palimpsest.index.types import Numbers, PointId, Record, Slots, SparseVector, Vector, Vectors
+from palimpsest.index.view.evidence import require_rows, slots_in
+from palimpsest.index.view.view import VectorView, View
+from palimpsest.index.view.virtual_collection import Shown
+from palimpsest.index.waiting import Patience
 
 _ELSEWHERE = "is said to have its vectors elsewhere than they are"
 

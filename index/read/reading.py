@@ -13,28 +13,28 @@ import numpy as np
 from numpy.typing import NDArray
 from pyroaring import BitMap
 
-from index.config.collection import CollectionConfig
-from index.config.vectors import SparseConfig, VectorConfig
-from index.encoding.normalise import as_examples, check_query
-from index.errors import InvalidVector, UnknownVectorName
-from index.filters.bitmaps import from_numbers, to_numbers
-from index.filters.expression import Filter, Path
-from index.filters.tokens import Tokenizer
-from index.payload.evaluate import evaluate
-from index.payload.indexes import OrderColumn, PayloadIndexes
-from index.read.mapped_vectors import mapped_vectors
-from index.read.points import PointReader
-from index.search.leading_version import leading_version
-from index.search.mapped_query import closest_of_all
-from index.search.mapped_scores import exact_of_all_versions, score_all_versions
-from index.search.merge import Merged
-from index.search.plan import SearchRequest
-from index.search.query_per_version import Scene, closest_by_versions
-from index.search.sparse import score_sparse
-from index.segments.sparse.rows import check_sparse
-from index.storage.checked import Spared
-from index.storage.ids import check_ids
-from index.types import (
+from palimpsest.index.config.collection import CollectionConfig
+from palimpsest.index.config.vectors import SparseConfig, VectorConfig
+from palimpsest.index.encoding.normalise import as_examples, check_query
+from palimpsest.index.errors import InvalidVector, UnknownVectorName
+from palimpsest.index.filters.bitmaps import from_numbers, to_numbers
+from palimpsest.index.filters.expression import Filter, Path
+from palimpsest.index.filters.tokens import Tokenizer
+from palimpsest.index.payload.evaluate import evaluate
+from palimpsest.index.payload.indexes import OrderColumn, PayloadIndexes
+from palimpsest.index.read.mapped_vectors import mapped_vectors
+from palimpsest.index.read.points import PointReader
+from palimpsest.index.search.leading_version import leading_version
+from palimpsest.index.search.mapped_query import closest_of_all
+from palimpsest.index.search.mapped_scores import exact_of_all_versions, score_all_versions
+from palimpsest.index.search.merge import Merged
+from palimpsest.index.search.plan import SearchRequest
+from palimpsest.index.search.query_per_version import Scene, closest_by_versions
+from palimpsest.index.search.sparse import score_sparse
+from palimpsest.index.segments.sparse.rows import check_sparse
+from palimpsest.index.storage.checked import Spared
+from palimpsest.index.storage.ids import check_ids
+from palimpsest.index.types import (
     BridgeMode,
     Numbers,
     PointId,
@@ -46,8 +46,8 @@ from index.types import (
     Vectors,
     VersionedQuery,
 )
-from index.view.view import VectorView, View
-from index.waiting import NotYetApplied
+from palimpsest.index.view.view import VectorView, View
+from palimpsest.index.waiting import NotYetApplied
 
 EVERYTHING = Filter()
 

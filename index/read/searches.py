@@ -9,21 +9,26 @@ from uuid import UUID
 
 import numpy as np
 
-from index.config.collection import CollectionConfig, describe_sizes
-from index.config.vectors import VectorConfig
-from index.encoding.normalise import as_examples
-from index.errors import DimensionMismatch, InvalidVector, PointNotFound, UnknownVectorName
-from index.read.mapped_vectors import mapped_vectors
-from index.read.points import PointReader
-from index.read.reading import Selector
-from index.search.mapped_query import closest_of_all
-from index.search.merge import Merged
-from index.search.plan import SearchRequest
-from index.search.query_per_version import Scene, closest_by_versions
-from index.storage.checked import Spared
-from index.storage.ids import check_ids, keys_of
-from index.storage.read_rows import slot_in
-from index.types import (
+from palimpsest.index.config.collection import CollectionConfig, describe_sizes
+from palimpsest.index.config.vectors import VectorConfig
+from palimpsest.index.encoding.normalise import as_examples
+from palimpsest.index.errors import (
+    DimensionMismatch,
+    InvalidVector,
+    PointNotFound,
+    UnknownVectorName,
+)
+from palimpsest.index.read.mapped_vectors import mapped_vectors
+from palimpsest.index.read.points import PointReader
+from palimpsest.index.read.reading import Selector
+from palimpsest.index.search.mapped_query import closest_of_all
+from palimpsest.index.search.merge import Merged
+from palimpsest.index.search.plan import SearchRequest
+from palimpsest.index.search.query_per_version import Scene, closest_by_versions
+from palimpsest.index.storage.checked import Spared
+from palimpsest.index.storage.ids import check_ids, keys_of
+from palimpsest.index.storage.read_rows import slot_in
+from palimpsest.index.types import (
     BridgeMode,
     PointId,
     SearchResult,
@@ -32,9 +37,9 @@ from index.types import (
     Vector,
     VersionedQuery,
 )
-from index.view.view import View
-from index.view.virtual_collection import Shown
-from index.waiting import NotYetApplied, Patience
+from palimpsest.index.view.view import View
+from palimpsest.index.view.virtual_collection import Shown
+from palimpsest.index.waiting import NotYetApplied, Patience
 
 _REPEATS = 4  # searches, repeated since a hit was written meanwhile
 

@@ -12,12 +12,12 @@ from typing import NamedTuple
 
 from pyroaring import BitMap
 
-from index.adapters.comparable import UNFITTED, Merge
-from index.adapters.fitted import Fitted
-from index.errors import MissingAdapter
-from index.types import BridgeMode, OutOfReach, SearchStats
-from index.view.bridge import Bridge
-from index.view.view import VectorView, View
+from palimpsest.index.adapters.comparable import UNFITTED, Merge
+from palimpsest.index.adapters.fitted import Fitted
+from palimpsest.index.errors import MissingAdapter
+from palimpsest.index.types import BridgeMode, OutOfReach, SearchStats
+from palimpsest.index.view.bridge import Bridge
+from palimpsest.index.view.view import VectorView, View
 
 SCANNED = 131_072  # rows of a part that is scanned rather than walked by a mapped query
 

@@ -18,11 +18,11 @@ from __future__ import annotations
 import numpy as np
 from pyroaring import BitMap
 
-from index import _native
-from index.segments.growing import Growing
-from index.segments.sealed import Sealed
-from index.types import Rows, Words
-from index.view.view import SealedPart
+from palimpsest.index import _native
+from palimpsest.index.segments.growing import Growing
+from palimpsest.index.segments.sealed import Sealed
+from palimpsest.index.types import Rows, Words
+from palimpsest.index.view.view import SealedPart
 
 
 class Allowed:

@@ -7,17 +7,17 @@ from uuid import UUID
 
 from pyroaring import BitMap
 
-from index.config.vectors import VectorConfig
-from index.encoding.normalise import check_query
-from index.errors import InvalidVector
-from index.search.dense import search_parts
-from index.search.merge import Merged, merge
-from index.search.plan import SearchRequest, resolve
-from index.search.sparse import search_sparse
-from index.search.zero_query import first_by_id, is_alike
-from index.segments.sparse.rows import check_sparse
-from index.types import SearchStats, SparseVector, VersionedQuery
-from index.view.view import VectorView
+from palimpsest.index.config.vectors import VectorConfig
+from palimpsest.index.encoding.normalise import check_query
+from palimpsest.index.errors import InvalidVector
+from palimpsest.index.search.dense import search_parts
+from palimpsest.index.search.merge import Merged, merge
+from palimpsest.index.search.plan import SearchRequest, resolve
+from palimpsest.index.search.sparse import search_sparse
+from palimpsest.index.search.zero_query import first_by_id, is_alike
+from palimpsest.index.segments.sparse.rows import check_sparse
+from palimpsest.index.types import SearchStats, SparseVector, VersionedQuery
+from palimpsest.index.view.view import VectorView
 
 
 def closest(

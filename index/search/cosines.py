@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from index.types import Distance, Distances
+from palimpsest.index.types import Distance, Distances
 
 _WIDTH = 2.0**-21  # eight units of the last place; up to 65,536 dimensions were seen to need six
 _NEARLY = 1 - _WIDTH

@@ -13,16 +13,16 @@ from time import perf_counter
 import numpy as np
 from pyroaring import BitMap
 
-from index import _native
-from index.search.allowed import Allowed
-from index.search.merge import PartHits
-from index.search.plan import SearchPlan
-from index.search.scan_or_walk import SAMPLED_ROWS, is_few, walk_of
-from index.segments.growing import Growing
-from index.segments.sealed import Sealed
-from index.segments.searcher import Hits, Rescoring, Scaling, Searcher
-from index.types import SearchStats, Vector
-from index.view.view import SealedPart, VectorView
+from palimpsest.index import _native
+from palimpsest.index.search.allowed import Allowed
+from palimpsest.index.search.merge import PartHits
+from palimpsest.index.search.plan import SearchPlan
+from palimpsest.index.search.scan_or_walk import SAMPLED_ROWS, is_few, walk_of
+from palimpsest.index.segments.growing import Growing
+from palimpsest.index.segments.sealed import Sealed
+from palimpsest.index.segments.searcher import Hits, Rescoring, Scaling, Searcher
+from palimpsest.index.types import SearchStats, Vector
+from palimpsest.index.view.view import SealedPart, VectorView
 
 _SCAN_RESCORED = (
     4  # per result; a scan's candidates differ from the best by their codes' error only

@@ -15,15 +15,15 @@ import numpy as np
 from numpy.typing import NDArray
 from pyroaring import BitMap
 
-from index.config.vectors import VectorConfig
-from index.filters.bitmaps import from_numbers
-from index.search.allowed import Allowed, rows_of
-from index.search.cosines import clamp
-from index.segments.growing import Growing
-from index.segments.sealed import Sealed
-from index.segments.searcher import Searcher
-from index.types import Distance, Distances, Numbers, Rows, Vector, Vectors
-from index.view.view import SealedPart, VectorView
+from palimpsest.index.config.vectors import VectorConfig
+from palimpsest.index.filters.bitmaps import from_numbers
+from palimpsest.index.search.allowed import Allowed, rows_of
+from palimpsest.index.search.cosines import clamp
+from palimpsest.index.segments.growing import Growing
+from palimpsest.index.segments.sealed import Sealed
+from palimpsest.index.segments.searcher import Searcher
+from palimpsest.index.types import Distance, Distances, Numbers, Rows, Vector, Vectors
+from palimpsest.index.view.view import SealedPart, VectorView
 
 Table: TypeAlias = NDArray[np.float32]  # (number of queries, m)
 

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from index.config.collection import AT, CollectionConfig, VersionConfig, describe_sizes
-from index.config.versions import version_of
-from index.encoding.normalise import check_query
-from index.errors import DimensionMismatch, InvalidInput, InvalidVector, UnknownVectorName
-from index.types import Vector, VersionedQuery
+from palimpsest.index.config.collection import AT, CollectionConfig, VersionConfig, describe_sizes
+from palimpsest.index.config.versions import version_of
+from palimpsest.index.encoding.normalise import check_query
+from palimpsest.index.errors import (
+    DimensionMismatch,
+    InvalidInput,
+    InvalidVector,
+    UnknownVectorName,
+)
+from palimpsest.index.types import Vector, VersionedQuery
 
 
 def leading_version(config: CollectionConfig, name: str, query: VersionedQuery) -> VersionConfig:

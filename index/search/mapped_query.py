@@ -17,25 +17,25 @@ import numpy as np
 from numpy.typing import NDArray
 from pyroaring import BitMap
 
-from index.adapters.comparable import Listed, comparable
-from index.adapters.estimating import best_score
-from index.adapters.factors import Factors
-from index.adapters.fitted import Fitted
-from index.config.vectors import MAX_EF, VectorConfig
-from index.encoding.normalise import check_query
-from index.errors import UnknownVectorName
-from index.search.across import SCANNED, Across, across
-from index.search.closest import closest
-from index.search.dense import search_parts
-from index.search.merge import Merged, merge
-from index.search.plan import SearchPlan, SearchRequest, resolve
-from index.search.ranked import RankedRows, joined, ranked
-from index.search.zero_query import first_by_id, is_alike
-from index.segments.growing import Growing
-from index.segments.sealed import Sealed
-from index.segments.searcher import Scaling
-from index.types import Distance, SearchStats, Vector, VersionedQuery, VersionStats
-from index.view.view import SealedPart, VectorView, View
+from palimpsest.index.adapters.comparable import Listed, comparable
+from palimpsest.index.adapters.estimating import best_score
+from palimpsest.index.adapters.factors import Factors
+from palimpsest.index.adapters.fitted import Fitted
+from palimpsest.index.config.vectors import MAX_EF, VectorConfig
+from palimpsest.index.encoding.normalise import check_query
+from palimpsest.index.errors import UnknownVectorName
+from palimpsest.index.search.across import SCANNED, Across, across
+from palimpsest.index.search.closest import closest
+from palimpsest.index.search.dense import search_parts
+from palimpsest.index.search.merge import Merged, merge
+from palimpsest.index.search.plan import SearchPlan, SearchRequest, resolve
+from palimpsest.index.search.ranked import RankedRows, joined, ranked
+from palimpsest.index.search.zero_query import first_by_id, is_alike
+from palimpsest.index.segments.growing import Growing
+from palimpsest.index.segments.sealed import Sealed
+from palimpsest.index.segments.searcher import Scaling
+from palimpsest.index.types import Distance, SearchStats, Vector, VersionedQuery, VersionStats
+from palimpsest.index.view.view import SealedPart, VectorView, View
 
 _EF_TIMES = 4  # of larger parts
 BRIDGED = 64  # points taken from each bridge, at least: its order is the roughest near the top

@@ -12,16 +12,16 @@ import numpy as np
 from numpy.typing import NDArray
 from pyroaring import BitMap
 
-from index.adapters.estimating import best_score
-from index.adapters.fitted import Fitted
-from index.config.vectors import VectorConfig
-from index.filters.bitmaps import from_numbers
-from index.search.across import Across, across
-from index.search.every_point import Scalings, exact_distances, score_rows
-from index.search.mapped_query import factors_of
-from index.segments.growing import Growing
-from index.types import BridgeMode, Numbers, SearchStats, Vectors
-from index.view.view import SealedPart, View
+from palimpsest.index.adapters.estimating import best_score
+from palimpsest.index.adapters.fitted import Fitted
+from palimpsest.index.config.vectors import VectorConfig
+from palimpsest.index.filters.bitmaps import from_numbers
+from palimpsest.index.search.across import Across, across
+from palimpsest.index.search.every_point import Scalings, exact_distances, score_rows
+from palimpsest.index.search.mapped_query import factors_of
+from palimpsest.index.segments.growing import Growing
+from palimpsest.index.types import BridgeMode, Numbers, SearchStats, Vectors
+from palimpsest.index.view.view import SealedPart, View
 
 
 def score_all_versions(

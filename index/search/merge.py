@@ -9,10 +9,10 @@ from typing import NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from index.search.cosines import clamped
-from index.segments.searcher import Hits
-from index.storage.ids import Ids, unpack_ids
-from index.types import Distance, Distances, Numbers, PointId, Slots
+from palimpsest.index.search.cosines import clamped
+from palimpsest.index.segments.searcher import Hits
+from palimpsest.index.storage.ids import Ids, unpack_ids
+from palimpsest.index.types import Distance, Distances, Numbers, PointId, Slots
 
 
 class RowColumns(Protocol):

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from index.config.vectors import VectorConfig
-from index.search.dense import search_parts
-from index.search.plan import SearchRequest, resolve
-from index.segments.dead import Dead
-from index.segments.sealed import Sealed
-from index.types import Rows, SearchStats, Vector
-from index.view.view import SealedPart, VectorView
+from palimpsest.index.config.vectors import VectorConfig
+from palimpsest.index.search.dense import search_parts
+from palimpsest.index.search.plan import SearchRequest, resolve
+from palimpsest.index.segments.dead import Dead
+from palimpsest.index.segments.sealed import Sealed
+from palimpsest.index.types import Rows, SearchStats, Vector
+from palimpsest.index.view.view import SealedPart, VectorView
 
 
 def closest_rows(segment: Sealed, config: VectorConfig, query: Vector, k: int) -> Rows:

@@ -4,12 +4,19 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from index.config.vectors import MAX_EF, MAX_POINTS, Encoding, SparseConfig, VectorConfig
-from index.errors import InvalidConfig
-from index.filters.expression import Filter
-from index.search.scan_or_walk import SCANNED_PER_EF_FEW, SCANNED_PER_EF_WIDE
-from index.segments.effort import PLANNED, Effort
-from index.types import BridgeMode, Distance, PointId, SparseVector, Vector, VersionedQuery
+from palimpsest.index.config.vectors import MAX_EF, MAX_POINTS, Encoding, SparseConfig, VectorConfig
+from palimpsest.index.errors import InvalidConfig
+from palimpsest.index.filters.expression import Filter
+from palimpsest.index.search.scan_or_walk import SCANNED_PER_EF_FEW, SCANNED_PER_EF_WIDE
+from palimpsest.index.segments.effort import PLANNED, Effort
+from palimpsest.index.types import (
+    BridgeMode,
+    Distance,
+    PointId,
+    SparseVector,
+    Vector,
+    VersionedQuery,
+)
 
 # Candidates the graph walk keeps, and candidates rescored per wanted result, by encoding: measured
 # so that recall@10 without parameters is at least 0.98 on text embeddings of 384 dimensions.

@@ -17,16 +17,16 @@ import numpy as np
 from numpy.typing import NDArray
 from pyroaring import BitMap
 
-from index.adapters.comparable import placed
-from index.adapters.estimating import Metric, best_score, converted, length, usual_length
-from index.adapters.joint_score import WEIGHT, fuse
-from index.config.vectors import VectorConfig
-from index.errors import InvalidConfig
-from index.search.across import Across, across
-from index.search.dense import search_parts
-from index.search.every_point import Scalings, distances_to, exact_distances
-from index.search.leading_version import by_column, checked, leading_version
-from index.search.mapped_query import (
+from palimpsest.index.adapters.comparable import placed
+from palimpsest.index.adapters.estimating import Metric, best_score, converted, length, usual_length
+from palimpsest.index.adapters.joint_score import WEIGHT, fuse
+from palimpsest.index.config.vectors import VectorConfig
+from palimpsest.index.errors import InvalidConfig
+from palimpsest.index.search.across import Across, across
+from palimpsest.index.search.dense import search_parts
+from palimpsest.index.search.every_point import Scalings, distances_to, exact_distances
+from palimpsest.index.search.leading_version import by_column, checked, leading_version
+from palimpsest.index.search.mapped_query import (
     BRIDGED,
     alike,
     by_bridge,
@@ -37,12 +37,20 @@ from index.search.mapped_query import (
     searched,
     together,
 )
-from index.search.merge import Merged
-from index.search.plan import SearchRequest, resolve
-from index.search.ranked import RankedRows, joined, ranked
-from index.search.zero_query import is_alike
-from index.types import Distance, Numbers, PointId, SearchStats, Vector, Vectors, VersionedQuery
-from index.view.view import View
+from palimpsest.index.search.merge import Merged
+from palimpsest.index.search.plan import SearchRequest, resolve
+from palimpsest.index.search.ranked import RankedRows, joined, ranked
+from palimpsest.index.search.zero_query import is_alike
+from palimpsest.index.types import (
+    Distance,
+    Numbers,
+    PointId,
+    SearchStats,
+    Vector,
+    Vectors,
+    VersionedQuery,
+)
+from palimpsest.index.view.view import View
 
 MAX_RESCORED = 10_000
 

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from index.search.merge import Merged, PartHits, RowColumns
-from index.storage.ids import unpack_ids
-from index.types import Distances, Numbers, PointId, Slots
+from palimpsest.index.search.merge import Merged, PartHits, RowColumns
+from palimpsest.index.storage.ids import unpack_ids
+from palimpsest.index.types import Distances, Numbers, PointId, Slots
 
 Places = NDArray[np.intp]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from index.segments.searcher import Walk
+from palimpsest.index.segments.searcher import Walk
 
 # With a filter. Measured on 48,000 text embeddings of 384 dimensions and 200,000 made-up ones with
 # 4-bit codes: a scan takes 10 to 25 ns a row, a walk 40 ns a row it scores, 60 past other rows.

@@ -14,18 +14,18 @@ import numpy as np
 from numpy.typing import NDArray
 from pyroaring import BitMap
 
-from index.config.vectors import SparseConfig
-from index.filters.bitmaps import to_flags
-from index.search.every_point import blocks
-from index.search.merge import PartHits
-from index.segments.dead import Dead
-from index.segments.searcher import Hits
-from index.segments.sparse.growing import SparseColumns, SparseGrowing
-from index.segments.sparse.postings import Among, Flags, Found, PostingLists, best_of
-from index.segments.sparse.sealed import SparseSealed
-from index.storage.ids import Ids
-from index.types import Distances, Numbers, SearchStats, SparseVector
-from index.view.view import VectorView
+from palimpsest.index.config.vectors import SparseConfig
+from palimpsest.index.filters.bitmaps import to_flags
+from palimpsest.index.search.every_point import blocks
+from palimpsest.index.search.merge import PartHits
+from palimpsest.index.segments.dead import Dead
+from palimpsest.index.segments.searcher import Hits
+from palimpsest.index.segments.sparse.growing import SparseColumns, SparseGrowing
+from palimpsest.index.segments.sparse.postings import Among, Flags, Found, PostingLists, best_of
+from palimpsest.index.segments.sparse.sealed import SparseSealed
+from palimpsest.index.storage.ids import Ids
+from palimpsest.index.types import Distances, Numbers, SearchStats, SparseVector
+from palimpsest.index.view.view import VectorView
 
 _LARGEST = float(np.finfo(np.float32).max)
 

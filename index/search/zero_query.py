@@ -9,13 +9,13 @@ from __future__ import annotations
 import numpy as np
 from pyroaring import BitMap
 
-from index.config.vectors import VectorConfig
-from index.search.every_point import parts_of
-from index.search.merge import PartHits, RowColumns
-from index.segments.growing import Growing
-from index.segments.searcher import Hits
-from index.types import Distance, Rows, Vector
-from index.view.view import VectorView
+from palimpsest.index.config.vectors import VectorConfig
+from palimpsest.index.search.every_point import parts_of
+from palimpsest.index.search.merge import PartHits, RowColumns
+from palimpsest.index.segments.growing import Growing
+from palimpsest.index.segments.searcher import Hits
+from palimpsest.index.types import Distance, Rows, Vector
+from palimpsest.index.view.view import VectorView
 
 _SIMILARITIES = (Distance.COSINE, Distance.DOT)
 

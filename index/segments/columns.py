@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from index.segments.originals import SCALE_BYTES
-from index.storage.files import Array, Folder
-from index.storage.ids import ID_BYTES
+from palimpsest.index.segments.originals import SCALE_BYTES
+from palimpsest.index.storage.files import Array, Folder
+from palimpsest.index.storage.ids import ID_BYTES
 
 _OF_ROWS: dict[str, type[np.generic]] = {
     "slots": np.uint64,

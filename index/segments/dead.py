@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from index.types import Words
+from palimpsest.index.types import Words
 
 
 @dataclass(frozen=True, slots=True, eq=False)

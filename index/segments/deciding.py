@@ -12,8 +12,8 @@ import math
 from collections.abc import Callable, Mapping
 from typing import Any, Literal, NamedTuple, TypeAlias, get_args
 
-from index.segments.effort import PLANNED, Effort
-from index.segments.probe import Exact, Find, ProbeSample, Recall
+from palimpsest.index.segments.effort import PLANNED, Effort
+from palimpsest.index.segments.probe import Exact, Find, ProbeSample, Recall
 
 # What is demanded and tried; a segment that fell short under an earlier number is tried again.
 RULE = 1

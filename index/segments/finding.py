@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from index.types import Rows, Slots
+from palimpsest.index.types import Rows, Slots
 
 
 def find_ascending(own: Slots, wanted: Slots) -> NDArray[np.intp]:

@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from index import _native
-from index.config.vectors import VectorConfig
-from index.types import Distance, Rows, Vectors
+from palimpsest.index import _native
+from palimpsest.index.config.vectors import VectorConfig
+from palimpsest.index.types import Distance, Rows, Vectors
 
 _SCALARS = ("width", "top_level", "entry_row")
 _ARRAYS = ("offsets", "links", "upper_rows", "upper_down", "upper_offsets", "upper_links")

@@ -14,14 +14,14 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from index.config.vectors import VectorConfig
-from index.encoding.normalise import Lengths, without_lengths
-from index.encoding.planes import Encoder
-from index.segments.dead import Dead
-from index.segments.finding import find_ascending
-from index.segments.searcher import Searcher
-from index.storage.ids import Ids, widen_ids
-from index.types import Codes, Distance, Numbers, Slots, Vectors
+from palimpsest.index.config.vectors import VectorConfig
+from palimpsest.index.encoding.normalise import Lengths, without_lengths
+from palimpsest.index.encoding.planes import Encoder
+from palimpsest.index.segments.dead import Dead
+from palimpsest.index.segments.finding import find_ascending
+from palimpsest.index.segments.searcher import Searcher
+from palimpsest.index.storage.ids import Ids, widen_ids
+from palimpsest.index.types import Codes, Distance, Numbers, Slots, Vectors
 
 CODED_ROWS = 1_024
 CODE_BITS = 4

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from index.config.vectors import Originals
-from index.types import Vectors
+from palimpsest.index.config.vectors import Originals
+from palimpsest.index.types import Vectors
 
 Kept = NDArray[Any]
 SCALE_BYTES = 4

@@ -19,14 +19,14 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from index.config.vectors import VectorConfig
-from index.encoding.normalise import as_examples, check_query
-from index.encoding.planes import Encoder
-from index.errors import InvalidVector
-from index.segments.originals import Kept, restore
-from index.segments.recent import RECENT
-from index.segments.searcher import Searcher
-from index.types import Codes, Distance, Rows, Vector, Vectors
+from palimpsest.index.config.vectors import VectorConfig
+from palimpsest.index.encoding.normalise import as_examples, check_query
+from palimpsest.index.encoding.planes import Encoder
+from palimpsest.index.errors import InvalidVector
+from palimpsest.index.segments.originals import Kept, restore
+from palimpsest.index.segments.recent import RECENT
+from palimpsest.index.segments.searcher import Searcher
+from palimpsest.index.types import Codes, Distance, Rows, Vector, Vectors
 
 K = 10
 QUERIES = 128  # made of rows: some of them rows as they are, the rest mixed and moved

@@ -9,7 +9,7 @@ from itertools import count
 
 import numpy as np
 
-from index.types import Vector
+from palimpsest.index.types import Vector
 
 RECENT = 32
 _BYTES = 1 << 20  # at most, whatever the vectors' size

@@ -16,23 +16,31 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from index.config.vectors import VectorConfig
-from index.encoding.normalise import Lengths, rounded
-from index.encoding.planes import Encoder
-from index.segments.dead import Dead
-from index.segments.deciding import WIDER, Decided, Means, decide, widened
-from index.segments.effort import PLANNED, Effort
-from index.segments.graph import Graph, build
-from index.segments.growing import Growing
-from index.segments.originals import Kept, keep
-from index.segments.probe import Cancelled, Find, ProbeSample, Recall, draw, resolution, source_of
-from index.segments.sealed import GRAPH_ROWS, Sealed, describe, is_walked
-from index.segments.searcher import Searcher
-from index.segments.trust import FEWEST_ROWS, Walks, finds_less, usual_distance
-from index.storage.files import Array, write_folder
-from index.storage.ids import Ids, join_ids
-from index.storage.reserve import Admitted, anything
-from index.types import Codes, Distance, Numbers, Rows, Slots, Vector, Vectors
+from palimpsest.index.config.vectors import VectorConfig
+from palimpsest.index.encoding.normalise import Lengths, rounded
+from palimpsest.index.encoding.planes import Encoder
+from palimpsest.index.segments.dead import Dead
+from palimpsest.index.segments.deciding import WIDER, Decided, Means, decide, widened
+from palimpsest.index.segments.effort import PLANNED, Effort
+from palimpsest.index.segments.graph import Graph, build
+from palimpsest.index.segments.growing import Growing
+from palimpsest.index.segments.originals import Kept, keep
+from palimpsest.index.segments.probe import (
+    Cancelled,
+    Find,
+    ProbeSample,
+    Recall,
+    draw,
+    resolution,
+    source_of,
+)
+from palimpsest.index.segments.sealed import GRAPH_ROWS, Sealed, describe, is_walked
+from palimpsest.index.segments.searcher import Searcher
+from palimpsest.index.segments.trust import FEWEST_ROWS, Walks, finds_less, usual_distance
+from palimpsest.index.storage.files import Array, write_folder
+from palimpsest.index.storage.ids import Ids, join_ids
+from palimpsest.index.storage.reserve import Admitted, anything
+from palimpsest.index.types import Codes, Distance, Numbers, Rows, Slots, Vector, Vectors
 
 # At least so many of the closest rows of a segment, as searches without parameters find them.
 ClosestRows: TypeAlias = Callable[[Sealed, VectorConfig, Vector, int], Rows]

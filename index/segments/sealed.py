@@ -24,20 +24,20 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from index.config.vectors import NO_GRAPH, VectorConfig
-from index.encoding.normalise import Lengths
-from index.encoding.planes import Encoder
-from index.errors import Damaged
-from index.segments.columns import require_columns
-from index.segments.deciding import UNPROBED, Probed
-from index.segments.effort import PLANNED, Effort
-from index.segments.finding import find_sorted
-from index.segments.graph import Graph
-from index.segments.originals import Kept, restore
-from index.segments.searcher import Searcher
-from index.storage.files import Array, Folder, open_folder
-from index.storage.ids import Ids
-from index.types import Codes, Distance, Numbers, Slots, Vectors
+from palimpsest.index.config.vectors import NO_GRAPH, VectorConfig
+from palimpsest.index.encoding.normalise import Lengths
+from palimpsest.index.encoding.planes import Encoder
+from palimpsest.index.errors import Damaged
+from palimpsest.index.segments.columns import require_columns
+from palimpsest.index.segments.deciding import UNPROBED, Probed
+from palimpsest.index.segments.effort import PLANNED, Effort
+from palimpsest.index.segments.finding import find_sorted
+from palimpsest.index.segments.graph import Graph
+from palimpsest.index.segments.originals import Kept, restore
+from palimpsest.index.segments.searcher import Searcher
+from palimpsest.index.storage.files import Array, Folder, open_folder
+from palimpsest.index.storage.ids import Ids
+from palimpsest.index.types import Codes, Distance, Numbers, Slots, Vectors
 
 GRAPH_ROWS = 1_024
 _SENSELESS = (LookupError, OverflowError, TypeError, ValueError)  # of contents that do not fit

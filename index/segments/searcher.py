@@ -12,11 +12,11 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from index import _native
-from index.encoding.planes import Encoder
-from index.segments.graph import Graph
-from index.segments.originals import Kept
-from index.types import Codes, Distance, Distances, Numbers, Rows, Vector, Vectors, Words
+from palimpsest.index import _native
+from palimpsest.index.encoding.planes import Encoder
+from palimpsest.index.segments.graph import Graph
+from palimpsest.index.segments.originals import Kept
+from palimpsest.index.types import Codes, Distance, Distances, Numbers, Rows, Vector, Vectors, Words
 
 _METRICS = {
     Distance.COSINE: "inner_product",

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from index.segments.probe import (
+from palimpsest.index.segments.probe import (
     Exact,
     Find,
     K,
@@ -23,7 +23,7 @@ from index.segments.probe import (
     limit_of,
     row_queries,
 )
-from index.types import Distance
+from palimpsest.index.types import Distance
 
 FEWEST_ROWS = 2_048  # fewer are compared one by one by default searches: nothing is walked
 MORE_QUERIES = 192  # compared with the searches that go on, no exact ones: few of them may be lost

@@ -11,15 +11,21 @@ from collections.abc import Iterator
 from contextlib import closing, suppress
 from pathlib import Path
 
-from index.errors import Damaged
-from index.storage.entries import Position
-from index.storage.files import described, open_folder, sync_folder
-from index.storage.reach import Reach, create_record, read_record, record_of
-from index.storage.schema import FORMAT, check_format, close_commit, connect, store_errors
-from index.storage.syncing import sync
-from index.storage.tidying import LOST, SEGMENTS, UNFINISHED, set_aside
-from index.storage.unfinished import note_restore
-from index.storage.verify import is_log_of, log_of
+from palimpsest.index.errors import Damaged
+from palimpsest.index.storage.entries import Position
+from palimpsest.index.storage.files import described, open_folder, sync_folder
+from palimpsest.index.storage.reach import Reach, create_record, read_record, record_of
+from palimpsest.index.storage.schema import (
+    FORMAT,
+    check_format,
+    close_commit,
+    connect,
+    store_errors,
+)
+from palimpsest.index.storage.syncing import sync
+from palimpsest.index.storage.tidying import LOST, SEGMENTS, UNFINISHED, set_aside
+from palimpsest.index.storage.unfinished import note_restore
+from palimpsest.index.storage.verify import is_log_of, log_of
 
 
 def accept(path: Path) -> Position:

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from index.errors import Damaged
-from index.storage.checked import damaged_row, is_summed, verified
-from index.storage.sums import Check, Row, check_of, put_row
+from palimpsest.index.errors import Damaged
+from palimpsest.index.storage.checked import damaged_row, is_summed, verified
+from palimpsest.index.storage.sums import Check, Row, check_of, put_row
 
 _NO_FOLDER = "none"
 

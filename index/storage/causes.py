@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from index.errors import (
+from palimpsest.index.errors import (
     Damaged,
     DiskFailed,
     NotPermitted,
@@ -25,7 +25,7 @@ from index.errors import (
     StoreFailed,
     SyncFailed,
 )
-from index.storage.syncing import Unsynced, has_no_room, is_unsynced
+from palimpsest.index.storage.syncing import Unsynced, has_no_room, is_unsynced
 
 _DESCRIPTORS = (
     OutOfDescriptors,

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from index.errors import Damaged, DamagedPoint
-from index.storage.ids import UUID_BYTES, id_of_key
-from index.storage.sums import (
+from palimpsest.index.errors import Damaged, DamagedPoint
+from palimpsest.index.storage.ids import UUID_BYTES, id_of_key
+from palimpsest.index.storage.sums import (
     PAYLOAD,
     PLACE,
     TABLES,

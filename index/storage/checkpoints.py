@@ -12,8 +12,8 @@ import time
 from contextlib import closing
 from pathlib import Path
 
-from index.storage.schema import store_errors
-from index.storage.verify import log_of
+from palimpsest.index.storage.schema import store_errors
+from palimpsest.index.storage.verify import log_of
 
 _IDLE_SECONDS = 60.0  # without a write, before the log is emptied
 _AGAIN_SECONDS = 30.0  # after a read was in the way

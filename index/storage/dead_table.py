@@ -8,10 +8,10 @@ from pathlib import Path
 
 import numpy as np
 
-from index.errors import Damaged
-from index.storage.checked import verified
-from index.storage.sums import Row, check_of
-from index.types import Slots
+from palimpsest.index.errors import Damaged
+from palimpsest.index.storage.checked import verified
+from palimpsest.index.storage.sums import Row, check_of
+from palimpsest.index.types import Slots
 
 
 class DeadTable:

@@ -7,9 +7,9 @@ import sqlite3
 import numpy as np
 from numpy.typing import NDArray
 
-from index.storage.checked import is_summed
-from index.storage.sums import check_of
-from index.types import Numbers
+from palimpsest.index.storage.checked import is_summed
+from palimpsest.index.storage.sums import check_of
+from palimpsest.index.types import Numbers
 
 
 class DemandTable:

@@ -9,7 +9,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Literal, TypeAlias
 
-from index.errors import DirectoryLocked
+from palimpsest.index.errors import DirectoryLocked
 
 _REPAIR = b"repair"  # what the lock holds then
 Holder: TypeAlias = Literal["server", "repair"]  # of the lock of a data directory

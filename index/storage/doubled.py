@@ -18,9 +18,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from index.errors import Damaged, StorageError, UnknownFormat
-from index.storage.causes import disk_errors, unreadable
-from index.storage.files import sync_folder
+from palimpsest.index.errors import Damaged, StorageError, UnknownFormat
+from palimpsest.index.storage.causes import disk_errors, unreadable
+from palimpsest.index.storage.files import sync_folder
 
 FORMAT = 2
 COPY = "copy"  # stands before the ending of the second file's name

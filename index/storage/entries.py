@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from index.storage.ids import Ids
-from index.types import Numbers, Slots
+from palimpsest.index.storage.ids import Ids
+from palimpsest.index.types import Numbers, Slots
 
 
 @dataclass(frozen=True, slots=True)

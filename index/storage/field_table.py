@@ -9,10 +9,10 @@ from pathlib import Path
 
 import numpy as np
 
-from index.errors import Damaged
-from index.storage.checked import damaged_row, is_summed, verified
-from index.storage.sums import check_of, put_row
-from index.types import Numbers
+from palimpsest.index.errors import Damaged
+from palimpsest.index.storage.checked import damaged_row, is_summed, verified
+from palimpsest.index.storage.sums import check_of, put_row
+from palimpsest.index.types import Numbers
 
 
 @dataclass(frozen=True, slots=True)

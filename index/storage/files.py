@@ -27,11 +27,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from index.errors import Damaged, UnknownFormat
-from index.storage.causes import disk_errors, unreadable
-from index.storage.mapped import map_file
-from index.storage.reserve import Admitted, anything
-from index.storage.syncing import sync
+from palimpsest.index.errors import Damaged, UnknownFormat
+from palimpsest.index.storage.causes import disk_errors, unreadable
+from palimpsest.index.storage.mapped import map_file
+from palimpsest.index.storage.reserve import Admitted, anything
+from palimpsest.index.storage.syncing import sync
 
 FORMAT = 2
 DESCRIPTION = "segment.json"

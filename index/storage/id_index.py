@@ -19,13 +19,13 @@ from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
-from index.errors import DamagedPoint
-from index.stops import check_stop
-from index.storage.checked import Spared, Summed, damaged_place
-from index.storage.ids import Key, id_of_key, order_of
-from index.storage.schema import connect, store_errors
-from index.storage.sums import PLACE, Row
-from index.waiting import require_patience
+from palimpsest.index.errors import DamagedPoint
+from palimpsest.index.stops import check_stop
+from palimpsest.index.storage.checked import Spared, Summed, damaged_place
+from palimpsest.index.storage.ids import Key, id_of_key, order_of
+from palimpsest.index.storage.schema import connect, store_errors
+from palimpsest.index.storage.sums import PLACE, Row
+from palimpsest.index.waiting import require_patience
 
 _ROWS = 4_096  # of one look
 AT_ONCE = 100_000  # points, whose index is read by the first who misses one: about .1 s

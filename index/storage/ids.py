@@ -15,8 +15,8 @@ from uuid import UUID
 import numpy as np
 from numpy.typing import NDArray
 
-from index.errors import InvalidId
-from index.types import PointId
+from palimpsest.index.errors import InvalidId
+from palimpsest.index.types import PointId
 
 Ids: TypeAlias = NDArray[np.uint64] | NDArray[np.uint8]
 Key: TypeAlias = int | bytes

@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from index.storage.causes import disk_errors
-from index.storage.ids import ids_from_bytes, keys_of, unpack_ids
-from index.storage.reach import Reach, create_record, record_of
-from index.storage.schema import (
+from palimpsest.index.storage.causes import disk_errors
+from palimpsest.index.storage.ids import ids_from_bytes, keys_of, unpack_ids
+from palimpsest.index.storage.reach import Reach, create_record, record_of
+from palimpsest.index.storage.schema import (
     FIELDS,
     FORMAT,
     LISTING,
@@ -31,10 +31,10 @@ from index.storage.schema import (
     put_setting,
     triggers,
 )
-from index.storage.schema_sum import require_schema
-from index.storage.seqs import STRETCH
-from index.storage.summing import MARK
-from index.storage.sums import COUNTED, check_of
+from palimpsest.index.storage.schema_sum import require_schema
+from palimpsest.index.storage.seqs import STRETCH
+from palimpsest.index.storage.summing import MARK
+from palimpsest.index.storage.sums import COUNTED, check_of
 
 _SMALL = ("settings", "segments", "sealed", "fields", "adapters", "superseded")
 _TRIGGERS = [f"{table}_{event}" for table in LISTING for event in ("gone", "listed")]

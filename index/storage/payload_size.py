@@ -10,7 +10,7 @@ from __future__ import annotations
 import threading
 import time
 
-from index.storage.reader import Reader
+from palimpsest.index.storage.reader import Reader
 
 _PAUSE = 50  # durations of a count, between counts
 _SHORT = 0.001  # seconds; a count as short as that may be repeated at once

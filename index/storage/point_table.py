@@ -9,12 +9,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from index.storage.checked import Spared, Summed, require_points
-from index.storage.entries import Held
-from index.storage.id_index import IdIndex
-from index.storage.ids import Key
-from index.storage.sums import PAYLOAD, PLACE
-from index.types import Numbers, Slots
+from palimpsest.index.storage.checked import Spared, Summed, require_points
+from palimpsest.index.storage.entries import Held
+from palimpsest.index.storage.id_index import IdIndex
+from palimpsest.index.storage.ids import Key
+from palimpsest.index.storage.sums import PAYLOAD, PLACE
+from palimpsest.index.types import Numbers, Slots
 
 LOOKUP = 512  # ids asked for by one statement; below SQLite's smallest limit of 999
 _PIECE = 4_096  # points read at once

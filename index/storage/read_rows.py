@@ -9,10 +9,10 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from index.storage.ids import UUID_BYTES, Key
-from index.storage.point_table import LOOKUP
-from index.storage.sums import Row
-from index.types import Slots
+from palimpsest.index.storage.ids import UUID_BYTES, Key
+from palimpsest.index.storage.point_table import LOOKUP
+from palimpsest.index.storage.sums import Row
+from palimpsest.index.types import Slots
 
 StoredPoint: TypeAlias = tuple[int, Slots, bytes | None]  # seq, slot per vector name, payload
 

@@ -11,16 +11,28 @@ from pathlib import Path
 
 from pyroaring import BitMap
 
-from index.errors import CollectionNotFound, Damaged, DamagedPoint, StoreFailed
-from index.stops import check_stop, is_stopped
-from index.storage.checked import Spared, Summed, damaged_payload, position_in, require_points
-from index.storage.id_index import IdIndex
-from index.storage.ids import UUID_BYTES, Key, id_of_key, order_of
-from index.storage.point_table import LOOKUP
-from index.storage.read_rows import StoredPoint, count_before, is_ascending, look_up, stored_point
-from index.storage.schema import connect, connect_frozen, is_damage, store_errors
-from index.storage.sums import PAYLOAD, Row
-from index.types import Numbers
+from palimpsest.index.errors import CollectionNotFound, Damaged, DamagedPoint, StoreFailed
+from palimpsest.index.stops import check_stop, is_stopped
+from palimpsest.index.storage.checked import (
+    Spared,
+    Summed,
+    damaged_payload,
+    position_in,
+    require_points,
+)
+from palimpsest.index.storage.id_index import IdIndex
+from palimpsest.index.storage.ids import UUID_BYTES, Key, id_of_key, order_of
+from palimpsest.index.storage.point_table import LOOKUP
+from palimpsest.index.storage.read_rows import (
+    StoredPoint,
+    count_before,
+    is_ascending,
+    look_up,
+    stored_point,
+)
+from palimpsest.index.storage.schema import connect, connect_frozen, is_damage, store_errors
+from palimpsest.index.storage.sums import PAYLOAD, Row
+from palimpsest.index.types import Numbers
 
 _PLACE = "number, id, seq, slots, checksum"
 _COLUMNS = {True: f"{_PLACE}, payload, payload_checksum", False: _PLACE}

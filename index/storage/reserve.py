@@ -10,7 +10,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext, supp
 from pathlib import Path
 from typing import TypeAlias
 
-from index.errors import StorageFull
+from palimpsest.index.errors import StorageFull
 
 SIZE = 8 << 20  # bytes
 _TIMES = 2  # that must be free before room is kept again

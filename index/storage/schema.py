@@ -39,12 +39,12 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
-from index.errors import Damaged, PalimpsestError, StoreFailed, UnknownFormat
-from index.storage.causes import of_sqlite
-from index.storage.checked import verified
-from index.storage.reach import Reach, create_record, record_of
-from index.storage.schema_sum import SETTING, schema_sum
-from index.storage.sums import COUNTED, TABLES, check_of, lenient_text, row_sum
+from palimpsest.index.errors import Damaged, PalimpsestError, StoreFailed, UnknownFormat
+from palimpsest.index.storage.causes import of_sqlite
+from palimpsest.index.storage.checked import verified
+from palimpsest.index.storage.reach import Reach, create_record, record_of
+from palimpsest.index.storage.schema_sum import SETTING, schema_sum
+from palimpsest.index.storage.sums import COUNTED, TABLES, check_of, lenient_text, row_sum
 
 FORMAT = 6
 _OF_SCHEMA = ("no such ", "has no column", " values were supplied", "does not match any")

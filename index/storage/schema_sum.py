@@ -12,8 +12,8 @@ import sqlite3
 import zlib
 from pathlib import Path
 
-from index.errors import Damaged
-from index.storage.checked import verified
+from palimpsest.index.errors import Damaged
+from palimpsest.index.storage.checked import verified
 
 SETTING = "schema"
 # statistics, which someone may have had SQLite gather by hand, change no answer

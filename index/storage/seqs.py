@@ -16,10 +16,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from index.errors import Damaged
-from index.storage.checked import is_summed, require_sums
-from index.storage.sums import PLACE, check_of
-from index.types import Numbers
+from palimpsest.index.errors import Damaged
+from palimpsest.index.storage.checked import is_summed, require_sums
+from palimpsest.index.storage.sums import PLACE, check_of
+from palimpsest.index.types import Numbers
 
 STRETCH = 65_536  # numbers of one folded array
 _LEAST = 65_536  # lines that are few

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import numpy as np
 
-from index.errors import Damaged
-from index.storage.checked import require_sums, verified
-from index.storage.entries import StagedRows
-from index.storage.ids import ids_from_bytes, ids_to_bytes
-from index.storage.sums import check_of, long_sum, put_row
+from palimpsest.index.errors import Damaged
+from palimpsest.index.storage.checked import require_sums, verified
+from palimpsest.index.storage.entries import StagedRows
+from palimpsest.index.storage.ids import ids_from_bytes, ids_to_bytes
+from palimpsest.index.storage.sums import check_of, long_sum, put_row
 
 _PURGED_ENTRIES = 128  # staged entries looked at by one purge
 _SEALED_ENTRIES = (

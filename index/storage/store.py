@@ -15,21 +15,21 @@ from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from index.errors import Damaged, ReadOnlyDisk, StorageError, StoreFailed, SyncFailed
-from index.storage.adapter_table import AdapterTable
-from index.storage.causes import disk_errors
-from index.storage.checked import Summed, is_summed, position_in, verified
-from index.storage.checkpoints import Checkpoints
-from index.storage.dead_table import DeadTable
-from index.storage.demand_table import DemandTable
-from index.storage.entries import Position, SegmentEntry
-from index.storage.field_table import FieldTable
-from index.storage.id_index import AT_ONCE, IdIndex
-from index.storage.migrate import migrate
-from index.storage.point_table import PointTable
-from index.storage.reach import Reach, ReachRecord, record_of
-from index.storage.reserve import SIZE, Reserve, anything
-from index.storage.schema import (
+from palimpsest.index.errors import Damaged, ReadOnlyDisk, StorageError, StoreFailed, SyncFailed
+from palimpsest.index.storage.adapter_table import AdapterTable
+from palimpsest.index.storage.causes import disk_errors
+from palimpsest.index.storage.checked import Summed, is_summed, position_in, verified
+from palimpsest.index.storage.checkpoints import Checkpoints
+from palimpsest.index.storage.dead_table import DeadTable
+from palimpsest.index.storage.demand_table import DemandTable
+from palimpsest.index.storage.entries import Position, SegmentEntry
+from palimpsest.index.storage.field_table import FieldTable
+from palimpsest.index.storage.id_index import AT_ONCE, IdIndex
+from palimpsest.index.storage.migrate import migrate
+from palimpsest.index.storage.point_table import PointTable
+from palimpsest.index.storage.reach import Reach, ReachRecord, record_of
+from palimpsest.index.storage.reserve import SIZE, Reserve, anything
+from palimpsest.index.storage.schema import (
     FORMAT,
     check_format,
     close_commit,
@@ -42,14 +42,14 @@ from index.storage.schema import (
     store_errors,
     takes_no_writes,
 )
-from index.storage.schema_sum import require_schema
-from index.storage.seqs import SeqTable
-from index.storage.staged_table import StagedTable
-from index.storage.summing import sum_some
-from index.storage.sums import Row, put_row
-from index.storage.superseded import SupersededTable
-from index.storage.syncing import is_unsynced
-from index.storage.verify import behind, check_store, has_commits, log_of
+from palimpsest.index.storage.schema_sum import require_schema
+from palimpsest.index.storage.seqs import SeqTable
+from palimpsest.index.storage.staged_table import StagedTable
+from palimpsest.index.storage.summing import sum_some
+from palimpsest.index.storage.sums import Row, put_row
+from palimpsest.index.storage.superseded import SupersededTable
+from palimpsest.index.storage.syncing import is_unsynced
+from palimpsest.index.storage.verify import behind, check_store, has_commits, log_of
 
 _log = logging.getLogger(__name__)
 _CHECKPOINT_PAGES = 8_000  # 32 MB of log between checkpoints

@@ -11,10 +11,10 @@ import sqlite3
 from pathlib import Path
 from typing import Any
 
-from index.storage.checked import stretch
-from index.storage.ids import UUID_BYTES
-from index.storage.schema import put_setting, setting
-from index.storage.sums import TABLES, Check, Row, RowKey, Table, long_sum, places_in
+from palimpsest.index.storage.checked import stretch
+from palimpsest.index.storage.ids import UUID_BYTES
+from palimpsest.index.storage.schema import put_setting, setting
+from palimpsest.index.storage.sums import TABLES, Check, Row, RowKey, Table, long_sum, places_in
 
 MARK = "summing"
 _ORDER = ("points", "staged", "dead", "touched", "edited", "folded_seqs", "demand")

@@ -22,7 +22,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
-from index import _native
+from palimpsest.index import _native
 
 Row: TypeAlias = tuple[Any, ...]
 RowKey: TypeAlias = tuple[Any, ...]

@@ -10,7 +10,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterable
 
-from index.storage.sums import Row, check_of, put_row
+from palimpsest.index.storage.sums import Row, check_of, put_row
 
 
 class SupersededTable:

@@ -10,7 +10,7 @@ import logging
 import os
 from pathlib import Path
 
-from index.storage.files import remove_folder
+from palimpsest.index.storage.files import remove_folder
 
 SEGMENTS, FIELDS, ADAPTERS = "segments", "fields", "adapters"
 LOST = "lost+found"

@@ -13,10 +13,10 @@ import os
 import zlib
 from pathlib import Path
 
-from index.errors import Damaged, UnknownFormat
-from index.storage.causes import disk_errors, unreadable
-from index.storage.entries import Position
-from index.storage.files import sync_folder, write_synced
+from palimpsest.index.errors import Damaged, UnknownFormat
+from palimpsest.index.storage.causes import disk_errors, unreadable
+from palimpsest.index.storage.entries import Position
+from palimpsest.index.storage.files import sync_folder, write_synced
 
 FORMAT = 1
 FILE = "restoring.json"

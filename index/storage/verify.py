@@ -15,13 +15,13 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from index.errors import Damaged
-from index.storage.causes import unreadable
-from index.storage.files import described
-from index.storage.reach import Reach, read_record, record_of
-from index.storage.schema import SQLITE_ERRORS, connect_frozen
-from index.storage.tidying import SEGMENTS
-from index.storage.wal import Log, reach_in, read_log
+from palimpsest.index.errors import Damaged
+from palimpsest.index.storage.causes import unreadable
+from palimpsest.index.storage.files import described
+from palimpsest.index.storage.reach import Reach, read_record, record_of
+from palimpsest.index.storage.schema import SQLITE_ERRORS, connect_frozen
+from palimpsest.index.storage.tidying import SEGMENTS
+from palimpsest.index.storage.wal import Log, reach_in, read_log
 
 _MAGIC = b"SQLite format 3\0"
 _HEADER = 100
@@ -30,8 +30,8 @@ _KNOWN_VERSIONS = (b"\x01\x01", b"\x02\x02")
 _ROOT = 3  # of ``position`` in every store that was not vacuumed by hand
 _LARGEST_PAGE = 65_536
 REMEDY = (
-    "bring back what the segments hold of it with `python -m index.doctor.restoring {folder}`, "
-    "server stopped; nothing was deleted"
+    "bring back what the segments hold of it with "
+    "`python -m palimpsest.index.doctor.restoring {folder}`, server stopped; nothing was deleted"
 )
 
 

@@ -22,7 +22,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from index.storage.reach import CELL, MAGIC, Reach
+from palimpsest.index.storage.reach import CELL, MAGIC, Reach
 
 _HEADER, _FRAME_HEADER = 32, 24
 _BIG, _LITTLE = 0x377F0683, 0x377F0682

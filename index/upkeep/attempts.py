@@ -8,8 +8,8 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from index.errors import NoRoom, PalimpsestError, StorageFull, SyncFailed
-from index.write.writer import Writer
+from palimpsest.index.errors import NoRoom, PalimpsestError, StorageFull, SyncFailed
+from palimpsest.index.write.writer import Writer
 
 _RETRY_SECONDS = 10.0  # after a failure, a full disk for example
 _log = logging.getLogger(__name__)

@@ -19,8 +19,8 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from time import monotonic
 
-from index.upkeep.due import Due
-from index.upkeep.upkeep import Upkeep
+from palimpsest.index.upkeep.due import Due
+from palimpsest.index.upkeep.upkeep import Upkeep
 
 _LATER = 4  # niceness of what is waited for: weighs .41 of a thread of the program
 _LAST = 10  # of what nobody waits for

@@ -11,10 +11,10 @@ from contextlib import suppress
 
 import numpy as np
 
-from index.errors import Damaged, DamagedPoint, StorageFull
-from index.storage.store import Store
-from index.types import Numbers, Slots
-from index.view.view import View
+from palimpsest.index.errors import Damaged, DamagedPoint, StorageFull
+from palimpsest.index.storage.store import Store
+from palimpsest.index.types import Numbers, Slots
+from palimpsest.index.view.view import View
 
 _log = logging.getLogger(__name__)
 

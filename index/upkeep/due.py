@@ -6,16 +6,16 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from index.storage.checkpoints import Checkpoints
-from index.upkeep.attempts import Attempts
-from index.upkeep.payload_indexing import PayloadIndexing
-from index.upkeep.probing import Probing, to_write_anew
-from index.upkeep.replacing import bytes_to_write
-from index.upkeep.tiers import to_compact, to_merge
-from index.versions.demand import Demand
-from index.versions.fitting import Fitting
-from index.view.view import AnyGrowing, SealedPart
-from index.write.writer import Writer
+from palimpsest.index.storage.checkpoints import Checkpoints
+from palimpsest.index.upkeep.attempts import Attempts
+from palimpsest.index.upkeep.payload_indexing import PayloadIndexing
+from palimpsest.index.upkeep.probing import Probing, to_write_anew
+from palimpsest.index.upkeep.replacing import bytes_to_write
+from palimpsest.index.upkeep.tiers import to_compact, to_merge
+from palimpsest.index.versions.demand import Demand
+from palimpsest.index.versions.fitting import Fitting
+from palimpsest.index.view.view import AnyGrowing, SealedPart
+from palimpsest.index.write.writer import Writer
 
 _COUNT_SECONDS = 30.0  # between looks at what searches were counted
 _BUSY_SECONDS = 1.0  # until it is asked again whether fits are under way

@@ -12,13 +12,13 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from index.checks.findings import Finding
-from index.errors import PalimpsestError
-from index.storage.tidying import ADAPTERS, FIELDS, SEGMENTS
-from index.upkeep.payload_indexing import PayloadIndexing
-from index.versions.lifecycle import put_fitted
-from index.view.view import VectorView
-from index.write.writer import Writer
+from palimpsest.index.checks.findings import Finding
+from palimpsest.index.errors import PalimpsestError
+from palimpsest.index.storage.tidying import ADAPTERS, FIELDS, SEGMENTS
+from palimpsest.index.upkeep.payload_indexing import PayloadIndexing
+from palimpsest.index.versions.lifecycle import put_fitted
+from palimpsest.index.view.view import VectorView
+from palimpsest.index.write.writer import Writer
 
 _LOADED = {"ids.npy", "numbers.npy"}  # beside what is spare; the rest is read from the file
 _log = logging.getLogger(__name__)

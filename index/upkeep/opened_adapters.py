@@ -11,11 +11,11 @@ from __future__ import annotations
 import logging
 from pathlib import Path
 
-from index.adapters.fitted import Fitted
-from index.config.collection import CollectionConfig
-from index.errors import Damaged
-from index.storage.adapter_table import AdapterEntry
-from index.storage.store import Store
+from palimpsest.index.adapters.fitted import Fitted
+from palimpsest.index.config.collection import CollectionConfig
+from palimpsest.index.errors import Damaged
+from palimpsest.index.storage.adapter_table import AdapterEntry
+from palimpsest.index.storage.store import Store
 
 _log = logging.getLogger(__name__)
 _Ends = tuple[int, int]  # columns of the rows and of the queries

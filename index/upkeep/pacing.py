@@ -14,7 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from time import monotonic
 
-from index.upkeep.backlog import SMALL_ROWS, Backlog, has_room, retry_seconds, slowdown
+from palimpsest.index.upkeep.backlog import SMALL_ROWS, Backlog, has_room, retry_seconds, slowdown
 
 _NEWEST = 0.5  # weight of the last seal in the rate
 _FADING = 0.9  # of the best rate, with each seal

@@ -24,21 +24,21 @@ from typing import Any, TypeAlias
 
 from pyroaring import BitMap
 
-from index.errors import (
+from palimpsest.index.errors import (
     CollectionNotFound,
     InvalidInput,
     PalimpsestError,
     StorageError,
     StorageFull,
 )
-from index.payload.config import FieldIndex
-from index.payload.indexes import Building
-from index.payload.loading import REASONS, Reason, Unbuilt, add_stored, pieces
-from index.storage.causes import disk_errors
-from index.storage.field_table import FieldEntry
-from index.storage.files import Array, make_folder, remove_folder, write_folder
-from index.types import Numbers
-from index.write.writer import Writer
+from palimpsest.index.payload.config import FieldIndex
+from palimpsest.index.payload.indexes import Building
+from palimpsest.index.payload.loading import REASONS, Reason, Unbuilt, add_stored, pieces
+from palimpsest.index.storage.causes import disk_errors
+from palimpsest.index.storage.field_table import FieldEntry
+from palimpsest.index.storage.files import Array, make_folder, remove_folder, write_folder
+from palimpsest.index.types import Numbers
+from palimpsest.index.write.writer import Writer
 
 _MOST_TOUCHED = 65_536  # points, or a tenth of all, before fresh folders are written
 _log = logging.getLogger(__name__)

@@ -11,15 +11,15 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 
-from index.config.vectors import VectorConfig
-from index.search.one_segment import closest_rows
-from index.segments.deciding import RULE, measured
-from index.segments.probe import Cancelled, ProbeSource, draw, source_of
-from index.segments.sealed import Sealed
-from index.segments.trust import Walks, usual_distance
-from index.types import Vector
-from index.view.view import SealedPart
-from index.write.writer import Writer
+from palimpsest.index.config.vectors import VectorConfig
+from palimpsest.index.search.one_segment import closest_rows
+from palimpsest.index.segments.deciding import RULE, measured
+from palimpsest.index.segments.probe import Cancelled, ProbeSource, draw, source_of
+from palimpsest.index.segments.sealed import Sealed
+from palimpsest.index.segments.trust import Walks, usual_distance
+from palimpsest.index.types import Vector
+from palimpsest.index.view.view import SealedPart
+from palimpsest.index.write.writer import Writer
 
 _SEED = 0
 

@@ -18,29 +18,29 @@ from pathlib import Path
 import numpy as np
 from pyroaring import BitMap
 
-from index.config.collection import CollectionConfig
-from index.config.vectors import SparseConfig, VectorConfig
-from index.encoding.normalise import rounded
-from index.errors import Damaged, InvalidConfig, StorageFull
-from index.filters.bitmaps import from_numbers
-from index.payload.loading import Unbuilt, load_fields
-from index.segments.dead import Dead
-from index.segments.sealed import Sealed
-from index.segments.sparse.rows import SparseRows
-from index.segments.sparse.sealed import SparseSealed
-from index.storage.causes import disk_errors
-from index.storage.entries import StagedRows
-from index.storage.files import make_folder
-from index.storage.ids import Ids, keys_of, unpack_ids
-from index.storage.schema import store_errors
-from index.storage.store import Store
-from index.storage.tidying import ADAPTERS, FIELDS, SEGMENTS, are_gone, tidy
-from index.types import Numbers, Slots, Vectors
-from index.upkeep.dead_again import dead_slots
-from index.upkeep.opened_adapters import open_adapters
-from index.view.view import AnySealed, SealedPart, VectorView, View
-from index.write.changes import Changes, NewRows, apply
-from index.write.writer import Opened
+from palimpsest.index.config.collection import CollectionConfig
+from palimpsest.index.config.vectors import SparseConfig, VectorConfig
+from palimpsest.index.encoding.normalise import rounded
+from palimpsest.index.errors import Damaged, InvalidConfig, StorageFull
+from palimpsest.index.filters.bitmaps import from_numbers
+from palimpsest.index.payload.loading import Unbuilt, load_fields
+from palimpsest.index.segments.dead import Dead
+from palimpsest.index.segments.sealed import Sealed
+from palimpsest.index.segments.sparse.rows import SparseRows
+from palimpsest.index.segments.sparse.sealed import SparseSealed
+from palimpsest.index.storage.causes import disk_errors
+from palimpsest.index.storage.entries import StagedRows
+from palimpsest.index.storage.files import make_folder
+from palimpsest.index.storage.ids import Ids, keys_of, unpack_ids
+from palimpsest.index.storage.schema import store_errors
+from palimpsest.index.storage.store import Store
+from palimpsest.index.storage.tidying import ADAPTERS, FIELDS, SEGMENTS, are_gone, tidy
+from palimpsest.index.types import Numbers, Slots, Vectors
+from palimpsest.index.upkeep.dead_again import dead_slots
+from palimpsest.index.upkeep.opened_adapters import open_adapters
+from palimpsest.index.view.view import AnySealed, SealedPart, VectorView, View
+from palimpsest.index.write.changes import Changes, NewRows, apply
+from palimpsest.index.write.writer import Opened
 
 STORE = "store.sqlite3"
 __all__ = ["ADAPTERS", "FIELDS", "SEGMENTS", "STORE", "open_segment", "purge_some", "recover"]

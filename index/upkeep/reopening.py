@@ -8,7 +8,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterable
 
-from index.errors import (
+from palimpsest.index.errors import (
     DiskFailed,
     NotPermitted,
     OutOfDescriptors,

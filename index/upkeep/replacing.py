@@ -11,24 +11,24 @@ from pathlib import Path
 
 import numpy as np
 
-from index.config.vectors import SparseConfig, VectorConfig
-from index.errors import StorageFull
-from index.search.one_segment import closest_rows
-from index.segments.dead import Dead
-from index.segments.growing import Growing
-from index.segments.seal import Build, live_rows, write_segment
-from index.segments.sealed import Sealed
-from index.segments.sparse.growing import SparseGrowing
-from index.segments.sparse.seal import live_sparse_rows, write_sparse
-from index.segments.sparse.sealed import SparseSealed
-from index.storage.entries import SegmentEntry
-from index.storage.files import remove_folder
-from index.storage.reserve import SIZE, anything
-from index.types import Slots
-from index.upkeep.recover import open_segment
-from index.view.view import AnyGrowing, AnySealed, SealedPart, VectorView, View
-from index.write.changes import has_parts, replaced
-from index.write.writer import Writer
+from palimpsest.index.config.vectors import SparseConfig, VectorConfig
+from palimpsest.index.errors import StorageFull
+from palimpsest.index.search.one_segment import closest_rows
+from palimpsest.index.segments.dead import Dead
+from palimpsest.index.segments.growing import Growing
+from palimpsest.index.segments.seal import Build, live_rows, write_segment
+from palimpsest.index.segments.sealed import Sealed
+from palimpsest.index.segments.sparse.growing import SparseGrowing
+from palimpsest.index.segments.sparse.seal import live_sparse_rows, write_sparse
+from palimpsest.index.segments.sparse.sealed import SparseSealed
+from palimpsest.index.storage.entries import SegmentEntry
+from palimpsest.index.storage.files import remove_folder
+from palimpsest.index.storage.reserve import SIZE, anything
+from palimpsest.index.types import Slots
+from palimpsest.index.upkeep.recover import open_segment
+from palimpsest.index.view.view import AnyGrowing, AnySealed, SealedPart, VectorView, View
+from palimpsest.index.write.changes import has_parts, replaced
+from palimpsest.index.write.writer import Writer
 
 _UNBURIED = 4_096  # dead slots forgotten by one transaction
 _FREEING, _OF_RESERVE = 0.9, 4  # what may be written of what is freed, and one part in this

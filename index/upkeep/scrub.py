@@ -14,14 +14,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from index.checks.findings import Finding, telling
-from index.checks.folders import check_folders
-from index.checks.orphans import lost_of
-from index.checks.points import Points
-from index.checks.progress import Phase, Progress, read_progress, write_progress
-from index.checks.stored import Stored, opened
-from index.checks.tables import check_rows
-from index.types import Integrity
+from palimpsest.index.checks.findings import Finding, telling
+from palimpsest.index.checks.folders import check_folders
+from palimpsest.index.checks.orphans import lost_of
+from palimpsest.index.checks.points import Points
+from palimpsest.index.checks.progress import Phase, Progress, read_progress, write_progress
+from palimpsest.index.checks.stored import Stored, opened
+from palimpsest.index.checks.tables import check_rows
+from palimpsest.index.types import Integrity
 
 Heal = Callable[[Finding], None]
 DAY = 86_400.0  # seconds

@@ -12,8 +12,8 @@ import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 
-from index.errors import PalimpsestError
-from index.upkeep.scrub import DAY, Ended, Scrub
+from palimpsest.index.errors import PalimpsestError
+from palimpsest.index.upkeep.scrub import DAY, Ended, Scrub
 
 _RATE = 16 << 20  # bytes a second
 _SHARE = 0.1  # of the time, of one core

@@ -12,9 +12,9 @@ import math
 from collections import defaultdict
 from collections.abc import Sequence
 
-from index.config.vectors import MaintenanceConfig, SparseConfig, VectorConfig
-from index.segments.sealed import Sealed, is_outdated
-from index.view.view import SealedPart
+from palimpsest.index.config.vectors import MaintenanceConfig, SparseConfig, VectorConfig
+from palimpsest.index.segments.sealed import Sealed, is_outdated
+from palimpsest.index.view.view import SealedPart
 
 FULL_SEGMENTS = 12  # of a tier, that are left while rows come in
 _FULL_SHARE = 0.5  # of ``seal_rows``, from which a segment is full

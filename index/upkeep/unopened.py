@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from index.config.collection import CollectionConfig
-from index.storage.schema import peek
-from index.upkeep.recover import STORE
+from palimpsest.index.config.collection import CollectionConfig
+from palimpsest.index.storage.schema import peek
+from palimpsest.index.upkeep.recover import STORE
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,21 +16,21 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeAlias
 
-from index.errors import NoRoom, PalimpsestError, StorageError, SyncFailed
-from index.storage.checkpoints import Checkpoints
-from index.storage.files import remove_folder
-from index.upkeep.attempts import Attempts
-from index.upkeep.backlog import LEAST_ROWS, Backlog, firm_threads, first_rate
-from index.upkeep.due import Due, Versions
-from index.upkeep.pacing import Pacing, SealRate
-from index.upkeep.payload_indexing import PayloadIndexing
-from index.upkeep.probing import Probing
-from index.upkeep.recover import purge_some
-from index.upkeep.replacing import Replacing, bytes_to_write
-from index.upkeep.tiers import excess
-from index.view.view import AnyGrowing, SealedPart
-from index.write.changes import frozen
-from index.write.writer import Writer
+from palimpsest.index.errors import NoRoom, PalimpsestError, StorageError, SyncFailed
+from palimpsest.index.storage.checkpoints import Checkpoints
+from palimpsest.index.storage.files import remove_folder
+from palimpsest.index.upkeep.attempts import Attempts
+from palimpsest.index.upkeep.backlog import LEAST_ROWS, Backlog, firm_threads, first_rate
+from palimpsest.index.upkeep.due import Due, Versions
+from palimpsest.index.upkeep.pacing import Pacing, SealRate
+from palimpsest.index.upkeep.payload_indexing import PayloadIndexing
+from palimpsest.index.upkeep.probing import Probing
+from palimpsest.index.upkeep.recover import purge_some
+from palimpsest.index.upkeep.replacing import Replacing, bytes_to_write
+from palimpsest.index.upkeep.tiers import excess
+from palimpsest.index.view.view import AnyGrowing, SealedPart
+from palimpsest.index.write.changes import frozen
+from palimpsest.index.write.writer import Writer
 
 _SUM_SECONDS = 0.5  # of giving rows their checksums, before other work has its turn
 _REST_SECONDS, _LONGEST_REST = 0.05, 60.0  # between two looks, and in all

@@ -10,17 +10,23 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from index.adapters.priorities import RANDOM_SHARE, Order, Residuals, next_points, residuals
-from index.config.collection import CollectionConfig
-from index.config.versions import check_embedded, version_of
-from index.errors import InvalidConfig
-from index.filters.bitmaps import to_numbers
-from index.read.points import PointReader
-from index.types import Numbers, PointId
-from index.versions.demand import Demand
-from index.versions.lifecycle import corpus_of, outlook_of
-from index.view.view import View
-from index.write.writer import Writer
+from palimpsest.index.adapters.priorities import (
+    RANDOM_SHARE,
+    Order,
+    Residuals,
+    next_points,
+    residuals,
+)
+from palimpsest.index.config.collection import CollectionConfig
+from palimpsest.index.config.versions import check_embedded, version_of
+from palimpsest.index.errors import InvalidConfig
+from palimpsest.index.filters.bitmaps import to_numbers
+from palimpsest.index.read.points import PointReader
+from palimpsest.index.types import Numbers, PointId
+from palimpsest.index.versions.demand import Demand
+from palimpsest.index.versions.lifecycle import corpus_of, outlook_of
+from palimpsest.index.view.view import View
+from palimpsest.index.write.writer import Writer
 
 MAX_LIMIT = 100_000
 _WINDOW_SECONDS = 600.0  # that a rate is taken over

@@ -8,17 +8,17 @@ from dataclasses import dataclass
 import numpy as np
 from pyroaring import BitMap
 
-from index.adapters.measures import Places
-from index.config.vectors import VectorConfig
-from index.search.across import Across
-from index.search.closest import closest
-from index.search.mapped_query import by_bridge, closest_of_all
-from index.search.plan import SearchRequest
-from index.search.query_per_version import Scene, closest_by_versions, found_across
-from index.types import Distance, Numbers, SearchStats, Vector, Vectors, VersionedQuery
-from index.versions.relevance import Relevant, Searched
-from index.view.bridge import Bridge
-from index.view.view import VectorView
+from palimpsest.index.adapters.measures import Places
+from palimpsest.index.config.vectors import VectorConfig
+from palimpsest.index.search.across import Across
+from palimpsest.index.search.closest import closest
+from palimpsest.index.search.mapped_query import by_bridge, closest_of_all
+from palimpsest.index.search.plan import SearchRequest
+from palimpsest.index.search.query_per_version import Scene, closest_by_versions, found_across
+from palimpsest.index.types import Distance, Numbers, SearchStats, Vector, Vectors, VersionedQuery
+from palimpsest.index.versions.relevance import Relevant, Searched
+from palimpsest.index.view.bridge import Bridge
+from palimpsest.index.view.view import VectorView
 
 _EXACTLY = 8_192  # points that are searched exactly; more are searched as users search them
 _TOGETHER = 64  # rows of each list that both queries score, as in searches

@@ -15,21 +15,21 @@ from typing import Any
 
 from pyroaring import BitMap
 
-from index.adapters.compare_judged import Served, Shared, judgement
-from index.adapters.compare_unjudged import Answers, comparison, list_length
-from index.adapters.fit_request import DEFAULT_HOLDOUT
-from index.adapters.fitted import Fitted
-from index.adapters.gains import Gains
-from index.adapters.measures import Places
-from index.config.collection import CollectionConfig
-from index.config.vectors import VectorConfig
-from index.config.versions import is_newer, version_of
-from index.encoding.normalise import check_query
-from index.errors import InvalidConfig, InvalidPairs, MissingAdapter
-from index.filters.bitmaps import from_numbers, to_numbers
-from index.search.query_per_version import Scene
-from index.types import Numbers, Vector, Vectors
-from index.versions.compared_lists import (
+from palimpsest.index.adapters.compare_judged import Served, Shared, judgement
+from palimpsest.index.adapters.compare_unjudged import Answers, comparison, list_length
+from palimpsest.index.adapters.fit_request import DEFAULT_HOLDOUT
+from palimpsest.index.adapters.fitted import Fitted
+from palimpsest.index.adapters.gains import Gains
+from palimpsest.index.adapters.measures import Places
+from palimpsest.index.config.collection import CollectionConfig
+from palimpsest.index.config.vectors import VectorConfig
+from palimpsest.index.config.versions import is_newer, version_of
+from palimpsest.index.encoding.normalise import check_query
+from palimpsest.index.errors import InvalidConfig, InvalidPairs, MissingAdapter
+from palimpsest.index.filters.bitmaps import from_numbers, to_numbers
+from palimpsest.index.search.query_per_version import Scene
+from palimpsest.index.types import Numbers, Vector, Vectors
+from palimpsest.index.versions.compared_lists import (
     CompareRequest,
     Sides,
     as_lists,
@@ -40,10 +40,10 @@ from index.versions.compared_lists import (
     find_over,
     find_together,
 )
-from index.versions.drawn_pairs import is_held_out
-from index.versions.relevance import Judgements, NumbersOf, Searched, judgements_of
-from index.view.bridge import Bridge, FittedByColumns
-from index.view.view import VectorView, View
+from palimpsest.index.versions.drawn_pairs import is_held_out
+from palimpsest.index.versions.relevance import Judgements, NumbersOf, Searched, judgements_of
+from palimpsest.index.view.bridge import Bridge, FittedByColumns
+from palimpsest.index.view.view import VectorView, View
 
 MAX_QUERIES, MAX_K = 2_000, 100
 _RANKED = 1_024  # places of a list whose candidates are told apart

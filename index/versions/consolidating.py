@@ -14,20 +14,26 @@ from pathlib import Path
 
 import numpy as np
 
-from index.adapters.fitted import Fitted
-from index.adapters.map_queries import PrefixAdapter
-from index.config.collection import AT, VersionConfig
-from index.config.versions import check_columns, check_embedded, space_of, version_of, with_version
-from index.encoding.normalise import rounded, with_lengths
-from index.errors import AdapterNotFound, StoreFailed, VersionConflict
-from index.filters.bitmaps import from_numbers, to_numbers
-from index.read.points import PointReader
-from index.storage.ids import keys_of, pack_ids
-from index.types import Numbers, Vectors
-from index.versions.lifecycle import ends_of, put_fitted
-from index.write.batch import Column, VectorUpdate
-from index.write.declaring import put_config
-from index.write.writer import Writer
+from palimpsest.index.adapters.fitted import Fitted
+from palimpsest.index.adapters.map_queries import PrefixAdapter
+from palimpsest.index.config.collection import AT, VersionConfig
+from palimpsest.index.config.versions import (
+    check_columns,
+    check_embedded,
+    space_of,
+    version_of,
+    with_version,
+)
+from palimpsest.index.encoding.normalise import rounded, with_lengths
+from palimpsest.index.errors import AdapterNotFound, StoreFailed, VersionConflict
+from palimpsest.index.filters.bitmaps import from_numbers, to_numbers
+from palimpsest.index.read.points import PointReader
+from palimpsest.index.storage.ids import keys_of, pack_ids
+from palimpsest.index.types import Numbers, Vectors
+from palimpsest.index.versions.lifecycle import ends_of, put_fitted
+from palimpsest.index.write.batch import Column, VectorUpdate
+from palimpsest.index.write.declaring import put_config
+from palimpsest.index.write.writer import Writer
 
 _POINTS = 1_024  # mapped by one job of the writer, which other writes wait for
 

@@ -23,10 +23,10 @@ import numpy as np
 from numpy.typing import NDArray
 from pyroaring import BitMap
 
-from index.errors import CollectionNotFound, StorageError
-from index.filters.bitmaps import from_numbers, to_numbers
-from index.types import Numbers
-from index.write.writer import Writer
+from palimpsest.index.errors import CollectionNotFound, StorageError
+from palimpsest.index.filters.bitmaps import from_numbers, to_numbers
+from palimpsest.index.types import Numbers
+from palimpsest.index.write.writer import Writer
 
 Hits = NDArray[np.float32]
 

@@ -13,18 +13,18 @@ from typing import NamedTuple, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from index.adapters.fit_kinds import UNFITTED
-from index.adapters.fit_request import FitRequest
-from index.adapters.kinds import Pairs, directed, make_pairs, needed_pairs
-from index.config.vectors import VectorConfig
-from index.errors import InvalidPairs, VersionConflict
-from index.filters.bitmaps import to_numbers
-from index.read.points import PointReader
-from index.remedies import Act, PairPoints
-from index.types import Numbers
-from index.view.view import VectorView, View
-from index.waiting import Patience
-from index.write.writer import Writer
+from palimpsest.index.adapters.fit_kinds import UNFITTED
+from palimpsest.index.adapters.fit_request import FitRequest
+from palimpsest.index.adapters.kinds import Pairs, directed, make_pairs, needed_pairs
+from palimpsest.index.config.vectors import VectorConfig
+from palimpsest.index.errors import InvalidPairs, VersionConflict
+from palimpsest.index.filters.bitmaps import to_numbers
+from palimpsest.index.read.points import PointReader
+from palimpsest.index.remedies import Act, PairPoints
+from palimpsest.index.types import Numbers
+from palimpsest.index.view.view import VectorView, View
+from palimpsest.index.waiting import Patience
+from palimpsest.index.write.writer import Writer
 
 Ends: TypeAlias = tuple[int, int]  # columns of the rows and of the queries
 

@@ -17,7 +17,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from index.adapters.fit_request import (
+from palimpsest.index.adapters.fit_request import (
     AdapterInfo,
     FitRequest,
     Improving,
@@ -27,11 +27,11 @@ from index.adapters.fit_request import (
     shown_fitted,
     shown_running,
 )
-from index.adapters.fitted import Fitted
-from index.adapters.kinds import FitCancelled
-from index.config.collection import CollectionConfig
-from index.config.versions import check_embedded
-from index.errors import (
+from palimpsest.index.adapters.fitted import Fitted
+from palimpsest.index.adapters.kinds import FitCancelled
+from palimpsest.index.config.collection import CollectionConfig
+from palimpsest.index.config.versions import check_embedded
+from palimpsest.index.errors import (
     InvalidPairs,
     NotFound,
     StorageError,
@@ -39,13 +39,13 @@ from index.errors import (
     UnknownVectorName,
     VersionConflict,
 )
-from index.read.points import PointReader
-from index.versions.drawn_pairs import Ends, Pairing
-from index.versions.lifecycle import ends_of, put_fitted
-from index.versions.making import Making
-from index.versions.reversing import Reversing
-from index.versions.warming import Warming
-from index.write.writer import Writer
+from palimpsest.index.read.points import PointReader
+from palimpsest.index.versions.drawn_pairs import Ends, Pairing
+from palimpsest.index.versions.lifecycle import ends_of, put_fitted
+from palimpsest.index.versions.making import Making
+from palimpsest.index.versions.reversing import Reversing
+from palimpsest.index.versions.warming import Warming
+from palimpsest.index.write.writer import Writer
 
 _log = logging.getLogger(__name__)
 _GROWTH = 2  # times the pairs, after which an adapter is fitted again

@@ -13,17 +13,23 @@ from typing import NamedTuple
 
 from pyroaring import BitMap
 
-from index.adapters.fitted import Fitted
-from index.config.collection import CollectionConfig, VersionConfig
-from index.config.vectors import VectorConfig
-from index.config.versions import activated, declared, version_of, with_version, without_version
-from index.errors import AdapterNotFound, NotFound, StorageFull, VersionConflict
-from index.remedies import Act, FitAdapter, MigratePoints
-from index.storage.adapter_table import AdapterEntry
-from index.storage.files import remove_folder
-from index.view.view import View
-from index.write.declaring import Leftovers, put_config
-from index.write.writer import Writer
+from palimpsest.index.adapters.fitted import Fitted
+from palimpsest.index.config.collection import CollectionConfig, VersionConfig
+from palimpsest.index.config.vectors import VectorConfig
+from palimpsest.index.config.versions import (
+    activated,
+    declared,
+    version_of,
+    with_version,
+    without_version,
+)
+from palimpsest.index.errors import AdapterNotFound, NotFound, StorageFull, VersionConflict
+from palimpsest.index.remedies import Act, FitAdapter, MigratePoints
+from palimpsest.index.storage.adapter_table import AdapterEntry
+from palimpsest.index.storage.files import remove_folder
+from palimpsest.index.view.view import View
+from palimpsest.index.write.declaring import Leftovers, put_config
+from palimpsest.index.write.writer import Writer
 
 COVERAGE_FLOOR = 0.95
 QUALITY_FLOOR = 0.9

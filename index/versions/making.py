@@ -10,17 +10,17 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from index.adapters.choosing import DEAR, QUICK, improved, serving
-from index.adapters.comparable import FEWEST, Merge, choose_merge, unmeasured
-from index.adapters.estimating import ScoreMap, learn_score_map
-from index.adapters.fit_request import FitRequest, Running, is_repeatable
-from index.adapters.fitted import Fitted
-from index.adapters.kinds import Adapter, FitOptions, Kind, Pairs, Watch, fit, fit_best
-from index.adapters.report import report
-from index.config.vectors import VectorConfig
-from index.config.versions import is_newer, space_of, version_of
-from index.versions.drawn_pairs import Drawn, Ends, Pairing, checked_pairs
-from index.write.writer import Writer
+from palimpsest.index.adapters.choosing import DEAR, QUICK, improved, serving
+from palimpsest.index.adapters.comparable import FEWEST, Merge, choose_merge, unmeasured
+from palimpsest.index.adapters.estimating import ScoreMap, learn_score_map
+from palimpsest.index.adapters.fit_request import FitRequest, Running, is_repeatable
+from palimpsest.index.adapters.fitted import Fitted
+from palimpsest.index.adapters.kinds import Adapter, FitOptions, Kind, Pairs, Watch, fit, fit_best
+from palimpsest.index.adapters.report import report
+from palimpsest.index.config.vectors import VectorConfig
+from palimpsest.index.config.versions import is_newer, space_of, version_of
+from palimpsest.index.versions.drawn_pairs import Drawn, Ends, Pairing, checked_pairs
+from palimpsest.index.write.writer import Writer
 
 _SEED = 0
 _FITTING = 0.9  # of the time that making one takes

@@ -12,9 +12,9 @@ from typing import Any, NamedTuple, TypeAlias
 
 from pyroaring import BitMap
 
-from index.adapters.gains import Gains
-from index.errors import InvalidConfig, InvalidPairs
-from index.types import PointId
+from palimpsest.index.adapters.gains import Gains
+from palimpsest.index.errors import InvalidConfig, InvalidPairs
+from palimpsest.index.types import PointId
 
 NumbersOf: TypeAlias = Callable[[Sequence[PointId]], list[int | None]]
 Relevant: TypeAlias = Sequence[PointId] | Mapping[PointId, float]  # points, or their grades

@@ -12,14 +12,14 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import NamedTuple
 
-from index.adapters.fit_kinds import INNER_PRODUCTS
-from index.adapters.fit_request import AskedKind, FitRequest
-from index.adapters.fitted import Fitted
-from index.config.versions import space_of
-from index.types import Distance
-from index.versions.drawn_pairs import Ends, needed_points
-from index.view.view import View
-from index.write.writer import Writer
+from palimpsest.index.adapters.fit_kinds import INNER_PRODUCTS
+from palimpsest.index.adapters.fit_request import AskedKind, FitRequest
+from palimpsest.index.adapters.fitted import Fitted
+from palimpsest.index.config.versions import space_of
+from palimpsest.index.types import Distance
+from palimpsest.index.versions.drawn_pairs import Ends, needed_points
+from palimpsest.index.view.view import View
+from palimpsest.index.write.writer import Writer
 
 _CHOSEN_BY = 120  # points, of which surely enough are held out to choose the best kind
 _MORE = 1.25  # times the points, after which a map that they did not determine is tried again

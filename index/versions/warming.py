@@ -8,11 +8,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from functools import partial
 
-from index.adapters.fitted import Fitted
-from index.search.mapped_query import factors_of
-from index.versions.drawn_pairs import Ends
-from index.view.view import VectorView
-from index.write.writer import Writer
+from palimpsest.index.adapters.fitted import Fitted
+from palimpsest.index.search.mapped_query import factors_of
+from palimpsest.index.versions.drawn_pairs import Ends
+from palimpsest.index.view.view import VectorView
+from palimpsest.index.write.writer import Writer
 
 
 class Warming:

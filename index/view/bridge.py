@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from index.adapters.fitted import Fitted
-from index.config.collection import CollectionConfig, VersionConfig
-from index.config.versions import version_of
+from palimpsest.index.adapters.fitted import Fitted
+from palimpsest.index.config.collection import CollectionConfig, VersionConfig
+from palimpsest.index.config.versions import version_of
 
 
 @dataclass(frozen=True, slots=True, eq=False)

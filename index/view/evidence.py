@@ -12,11 +12,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from index.errors import DamagedPoint
-from index.storage.ids import Ids, Key, id_of_key, keys_of, unpack_ids
-from index.storage.read_rows import StoredPoint
-from index.types import Numbers, Slots
-from index.view.view import VectorView, View
+from palimpsest.index.errors import DamagedPoint
+from palimpsest.index.storage.ids import Ids, Key, id_of_key, keys_of, unpack_ids
+from palimpsest.index.storage.read_rows import StoredPoint
+from palimpsest.index.types import Numbers, Slots
+from palimpsest.index.view.view import VectorView, View
 
 
 def require_rows(

@@ -14,19 +14,19 @@ import numpy as np
 from numpy.typing import NDArray
 from pyroaring import BitMap
 
-from index.config.collection import CollectionConfig
-from index.config.vectors import SparseConfig, VectorConfig
-from index.encoding.normalise import as_given
-from index.filters.bitmaps import from_numbers, to_flags
-from index.segments.dead import Dead
-from index.segments.growing import Growing
-from index.segments.recent import Recent
-from index.segments.sealed import Sealed
-from index.segments.sparse.growing import SparseGrowing
-from index.segments.sparse.sealed import SparseSealed
-from index.storage.seqs import Seqs
-from index.types import Numbers, Slots, SparseVector, Vectors
-from index.view.bridge import Bridge
+from palimpsest.index.config.collection import CollectionConfig
+from palimpsest.index.config.vectors import SparseConfig, VectorConfig
+from palimpsest.index.encoding.normalise import as_given
+from palimpsest.index.filters.bitmaps import from_numbers, to_flags
+from palimpsest.index.segments.dead import Dead
+from palimpsest.index.segments.growing import Growing
+from palimpsest.index.segments.recent import Recent
+from palimpsest.index.segments.sealed import Sealed
+from palimpsest.index.segments.sparse.growing import SparseGrowing
+from palimpsest.index.segments.sparse.sealed import SparseSealed
+from palimpsest.index.storage.seqs import Seqs
+from palimpsest.index.types import Numbers, Slots, SparseVector, Vectors
+from palimpsest.index.view.bridge import Bridge
 
 AnySealed: TypeAlias = Sealed | SparseSealed
 AnyGrowing: TypeAlias = Growing | SparseGrowing

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from index.config.collection import CollectionConfig
-from index.config.versions import shown
-from index.payload.indexes import PayloadIndexes
-from index.view.view import View
+from palimpsest.index.config.collection import CollectionConfig
+from palimpsest.index.config.versions import shown
+from palimpsest.index.payload.indexes import PayloadIndexes
+from palimpsest.index.view.view import View
 
 
 class Published(Protocol):

@@ -9,14 +9,19 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from index.config.collection import CollectionConfig, describe_sizes
-from index.config.vectors import SparseConfig
-from index.encoding.normalise import check_rows
-from index.errors import DimensionMismatch, InvalidInput, InvalidVector, UnknownVectorName
-from index.filters.expression import Filter
-from index.segments.sparse.rows import SparseRows, checked_rows
-from index.storage.ids import Ids, Key, check_ids, keys_of, pack_ids
-from index.types import NamedVectors, PointId, Vectors
+from palimpsest.index.config.collection import CollectionConfig, describe_sizes
+from palimpsest.index.config.vectors import SparseConfig
+from palimpsest.index.encoding.normalise import check_rows
+from palimpsest.index.errors import (
+    DimensionMismatch,
+    InvalidInput,
+    InvalidVector,
+    UnknownVectorName,
+)
+from palimpsest.index.filters.expression import Filter
+from palimpsest.index.segments.sparse.rows import SparseRows, checked_rows
+from palimpsest.index.storage.ids import Ids, Key, check_ids, keys_of, pack_ids
+from palimpsest.index.types import NamedVectors, PointId, Vectors
 
 Selection: TypeAlias = Sequence[PointId] | Filter  # whose points a write is about
 UpdateMode: TypeAlias = Literal["upsert", "insert_only", "update_only"]

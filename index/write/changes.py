@@ -13,13 +13,20 @@ from dataclasses import dataclass, replace
 import numpy as np
 from pyroaring import BitMap
 
-from index.segments.dead import Dead
-from index.segments.growing import Growing
-from index.segments.sparse.growing import SparseGrowing
-from index.segments.sparse.rows import SparseRows
-from index.storage.ids import Ids
-from index.types import Numbers, Slots, Vectors
-from index.view.view import AnyGrowing, AnySealed, SealedPart, VectorView, View, growing_of
+from palimpsest.index.segments.dead import Dead
+from palimpsest.index.segments.growing import Growing
+from palimpsest.index.segments.sparse.growing import SparseGrowing
+from palimpsest.index.segments.sparse.rows import SparseRows
+from palimpsest.index.storage.ids import Ids
+from palimpsest.index.types import Numbers, Slots, Vectors
+from palimpsest.index.view.view import (
+    AnyGrowing,
+    AnySealed,
+    SealedPart,
+    VectorView,
+    View,
+    growing_of,
+)
 
 _FULL = 0.9  # of the rows of a part
 

@@ -6,12 +6,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, NamedTuple, TypeAlias
 
-from index.config.collection import AT, CollectionConfig
-from index.config.vectors import SparseConfig, VectorConfig
-from index.errors import InvalidConfig, InvalidInput, UnknownVectorName
-from index.remedies import DropVersion
-from index.view.view import VectorView
-from index.write.writer import Writer
+from palimpsest.index.config.collection import AT, CollectionConfig
+from palimpsest.index.config.vectors import SparseConfig, VectorConfig
+from palimpsest.index.errors import InvalidConfig, InvalidInput, UnknownVectorName
+from palimpsest.index.remedies import DropVersion
+from palimpsest.index.view.view import VectorView
+from palimpsest.index.write.writer import Writer
 
 Declare: TypeAlias = Callable[[Mapping[str, Any]], Mapping[str, Any]]
 

@@ -15,9 +15,9 @@ from itertools import islice
 import numpy as np
 from pyroaring import BitMap
 
-from index.config.vectors import MAX_POINTS
-from index.errors import StoreFailed
-from index.types import Numbers
+from palimpsest.index.config.vectors import MAX_POINTS
+from palimpsest.index.errors import StoreFailed
+from palimpsest.index.types import Numbers
 
 REST_SECONDS = 60.0
 _TOGETHER = 1.0

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from pyroaring import BitMap
 
-from index.payload.indexes import PayloadIndexes
-from index.write.writes import PayloadChanges
+from palimpsest.index.payload.indexes import PayloadIndexes
+from palimpsest.index.write.writes import PayloadChanges
 
 _FOLLOWED = 256  # points indexed while filters wait
 

@@ -6,9 +6,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
-from index.filters.expression import Filter
-from index.storage.ids import Key
-from index.write.batch import Upsert, VectorUpdate
+from palimpsest.index.filters.expression import Filter
+from palimpsest.index.storage.ids import Key
+from palimpsest.index.write.batch import Upsert, VectorUpdate
 
 Keys: TypeAlias = Sequence[Key]
 

@@ -24,8 +24,8 @@ from typing import Any, TypeAlias, TypeVar
 
 from pyroaring import BitMap
 
-from index.config.collection import CollectionConfig
-from index.errors import (
+from palimpsest.index.config.collection import CollectionConfig
+from palimpsest.index.errors import (
     CollectionNotFound,
     DamagedPoint,
     InvalidInput,
@@ -33,23 +33,23 @@ from index.errors import (
     StorageFull,
     StoreFailed,
 )
-from index.filters.expression import Filter, HasId
-from index.payload.indexes import PayloadIndexes
-from index.storage.ids import id_of_key
-from index.storage.reserve import Reserve
-from index.storage.schema import store_errors
-from index.storage.seqs import are_many
-from index.storage.store import Store
-from index.storage.tidying import are_gone
-from index.view.bridge import FittedByColumns, bridges_of
-from index.view.evidence import true_slots
-from index.view.view import View
-from index.write.batch import Upsert, VectorUpdate
-from index.write.changes import apply
-from index.write.numbering import Numbering
-from index.write.payload_following import follow
-from index.write.requests import Write, filter_of, frees, part_of, size_of, whose_of
-from index.write.writes import CommitGroup
+from palimpsest.index.filters.expression import Filter, HasId
+from palimpsest.index.payload.indexes import PayloadIndexes
+from palimpsest.index.storage.ids import id_of_key
+from palimpsest.index.storage.reserve import Reserve
+from palimpsest.index.storage.schema import store_errors
+from palimpsest.index.storage.seqs import are_many
+from palimpsest.index.storage.store import Store
+from palimpsest.index.storage.tidying import are_gone
+from palimpsest.index.view.bridge import FittedByColumns, bridges_of
+from palimpsest.index.view.evidence import true_slots
+from palimpsest.index.view.view import View
+from palimpsest.index.write.batch import Upsert, VectorUpdate
+from palimpsest.index.write.changes import apply
+from palimpsest.index.write.numbering import Numbering
+from palimpsest.index.write.payload_following import follow
+from palimpsest.index.write.requests import Write, filter_of, frees, part_of, size_of, whose_of
+from palimpsest.index.write.writes import CommitGroup
 
 Answer = TypeVar("Answer")
 # a write's seq, or why it failed alone

@@ -16,18 +16,26 @@ import numpy as np
 from numpy.typing import NDArray
 from pyroaring import BitMap
 
-from index.errors import DamagedPoint, InvalidInput, PointNotFound, UnknownVectorName
-from index.filters.expression import Filter
-from index.payload.edits import is_same
-from index.storage.checked import Spared
-from index.storage.entries import Held, Position, StagedRows
-from index.storage.ids import Key, id_of_key
-from index.storage.store import Store
-from index.types import Slots
-from index.write.batch import Column, Upsert, VectorUpdate
-from index.write.changes import Changes, NewRows
-from index.write.numbering import Draft, as_numbers
-from index.write.requests import Deletion, Edit, Keys, PayloadEdit, VectorDeletion, Write, names_of
+from palimpsest.index.errors import DamagedPoint, InvalidInput, PointNotFound, UnknownVectorName
+from palimpsest.index.filters.expression import Filter
+from palimpsest.index.payload.edits import is_same
+from palimpsest.index.storage.checked import Spared
+from palimpsest.index.storage.entries import Held, Position, StagedRows
+from palimpsest.index.storage.ids import Key, id_of_key
+from palimpsest.index.storage.store import Store
+from palimpsest.index.types import Slots
+from palimpsest.index.write.batch import Column, Upsert, VectorUpdate
+from palimpsest.index.write.changes import Changes, NewRows
+from palimpsest.index.write.numbering import Draft, as_numbers
+from palimpsest.index.write.requests import (
+    Deletion,
+    Edit,
+    Keys,
+    PayloadEdit,
+    VectorDeletion,
+    Write,
+    names_of,
+)
 
 # where a point's vectors are by their own rows, by its number, key and the number of columns
 TrueSlots: TypeAlias = Callable[[int, Key, int], NDArray[np.uint64] | None]

@@ -12,8 +12,8 @@ from collections.abc import Sequence
 from importlib.machinery import ModuleSpec
 from types import ModuleType
 
-from app.cli import main
-from app.edge import Edge
+from palimpsest.app.cli import main
+from palimpsest.app.edge import Edge
 
 NOTED = os.environ["IMPORTED_FILE"]
 

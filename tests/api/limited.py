@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from app import cli
+from palimpsest.app import cli
 
 if __name__ == "__main__":
     cli.raise_descriptor_limit = lambda: None

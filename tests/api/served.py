@@ -33,7 +33,7 @@ class Server:
         self.data = data
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
-        command = [sys.executable, "-m", "app.cli", "serve"]
+        command = [sys.executable, "-m", "palimpsest.app.cli", "serve"]
         command += ["--port", str(self.port), "--data", str(data)]
         self.process = subprocess.Popen(
             command, env={**os.environ, **environment}, stderr=stderr, preexec_fn=setup

@@ -6,9 +6,9 @@ import os
 import sys
 import time
 
-from app.cli import main
-from app.health import serving
-from index import Collection, Filter
+from palimpsest.app.cli import main
+from palimpsest.app.health import serving
+from palimpsest.index import Collection, Filter
 
 count = Collection.count
 

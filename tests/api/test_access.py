@@ -560,7 +560,16 @@ def test_while_the_audit_log_cannot_be_written_requests_are_refused(tmp_path: Pa
 def test_a_server_does_not_start_by_what_would_leave_it_open(
     tmp_path: Path, settings: dict[str, str], named: str
 ) -> None:
-    command = [sys.executable, "-m", "app.cli", "serve", "--port", "0", "--data", str(tmp_path)]
+    command = [
+        sys.executable,
+        "-m",
+        "palimpsest.app.cli",
+        "serve",
+        "--port",
+        "0",
+        "--data",
+        str(tmp_path),
+    ]
     ended = subprocess.run(
         command, env={**os.environ, **settings}, capture_output=True, text=True, timeout=60
     )

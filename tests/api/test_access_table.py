@@ -11,12 +11,12 @@ from typing import Any
 import httpx
 import pytest
 
-from app.access.guard import GuardedRoute
-from app.access.table import EVERYTHING, RIGHTS, right_of
-from app.main import create_app
-from app.routes.table import POINT_ROUTES
-from app.routes.unsupported import CLUSTER_ENDPOINTS, ENDPOINTS
-from app.settings import Settings
+from palimpsest.app.access.guard import GuardedRoute
+from palimpsest.app.access.table import EVERYTHING, RIGHTS, right_of
+from palimpsest.app.main import create_app
+from palimpsest.app.routes.table import POINT_ROUTES
+from palimpsest.app.routes.unsupported import CLUSTER_ENDPOINTS, ENDPOINTS
+from palimpsest.app.settings import Settings
 from tests.api.access import FULL, READ_ONLY, SETTINGS, rights, shown, token
 from tests.api.served import Server, serving
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from app.announced import OLDEST, announced_version
-from app.settings import Settings
+from palimpsest.app.announced import OLDEST, announced_version
+from palimpsest.app.settings import Settings
 from tests.api.served import Server
 
 AGENTS = ("python-client/1.{}.1 python/3.11.7", "qdrant-js/1.{}.0")

@@ -11,11 +11,11 @@ from pathlib import Path
 import httpx
 import pytest
 
-from app.main import create_app
-from app.routes.table import POINT_ROUTES
-from app.routes.unsupported import CLUSTER_ENDPOINTS, ENDPOINTS
-from app.settings import Settings
-from index import MAX_EF, MAX_SIZE
+from palimpsest.app.main import create_app
+from palimpsest.app.routes.table import POINT_ROUTES
+from palimpsest.app.routes.unsupported import CLUSTER_ENDPOINTS, ENDPOINTS
+from palimpsest.app.settings import Settings
+from palimpsest.index import MAX_EF, MAX_SIZE
 from tests.api.replies import refused, result
 from tests.api.served import Server
 

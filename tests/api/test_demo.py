@@ -12,7 +12,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from app.cli import main
+from palimpsest.app.cli import main
 from tests.api.served import free_port
 
 SECONDS = 120
@@ -114,4 +114,4 @@ def _demo(*options: str) -> subprocess.CompletedProcess[str]:
 
 
 def _command(*options: str) -> list[str]:
-    return [sys.executable, "-m", "app.cli", "demo", *options]
+    return [sys.executable, "-m", "palimpsest.app.cli", "demo", *options]

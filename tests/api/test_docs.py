@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 import httpx
 
-from app.routes.docs import SERVED
+from palimpsest.app.routes.docs import SERVED
 from tests.api.served import Server, serving
 
 # of the release that app/swagger/README.md names

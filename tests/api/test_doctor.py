@@ -21,7 +21,15 @@ SIZE = 16
 
 
 def doctor(data: Path, *arguments: str) -> tuple[int, dict[str, Any]]:
-    command = [sys.executable, "-m", "app.cli", "doctor", str(data), "--json", *arguments]
+    command = [
+        sys.executable,
+        "-m",
+        "palimpsest.app.cli",
+        "doctor",
+        str(data),
+        "--json",
+        *arguments,
+    ]
     ran = subprocess.run(command, capture_output=True, text=True, timeout=120)
     return ran.returncode, json.loads(ran.stdout)
 

@@ -11,7 +11,7 @@ import httpx
 import jsonschema_rs
 import pytest
 
-from app.routes.table import POINT_ROUTES
+from palimpsest.app.routes.table import POINT_ROUTES
 
 POINTS = [
     {"id": 1, "vector": {"": [1, 2, 3], "s": {"indices": [1], "values": [2]}}, "payload": {"n": 1}},

@@ -15,18 +15,25 @@ import numpy as np
 import pytest
 from uvicorn.server import ServerState
 
-from app.cli import server_config
-from app.context import INLINE_BODY, Call
-from app.edge import Edge
-from app.main import create_app
-from app.protocol import QueryProtocol
-from app.routes import in_event_loop, points, query, updates
-from app.schemas import query as bodies
-from app.schemas.query import decode_query
-from app.settings import Settings
-from app.warnings import Warnings
-from index import Collection, CollectionConfig, Distance, NamedVectors, PointBatch, VectorConfig
-from index.write import changes
+from palimpsest.app.cli import server_config
+from palimpsest.app.context import INLINE_BODY, Call
+from palimpsest.app.edge import Edge
+from palimpsest.app.main import create_app
+from palimpsest.app.protocol import QueryProtocol
+from palimpsest.app.routes import in_event_loop, points, query, updates
+from palimpsest.app.schemas import query as bodies
+from palimpsest.app.schemas.query import decode_query
+from palimpsest.app.settings import Settings
+from palimpsest.app.warnings import Warnings
+from palimpsest.index import (
+    Collection,
+    CollectionConfig,
+    Distance,
+    NamedVectors,
+    PointBatch,
+    VectorConfig,
+)
+from palimpsest.index.write import changes
 from tests.api.replies import refused, result
 from tests.api.served import Server
 
@@ -186,7 +193,7 @@ def test_the_event_loop_never_waits_for_a_write(
         applied.wait()
         return apply(*given)
 
-    monkeypatch.setattr("index.write.writer.apply", apply_late)
+    monkeypatch.setattr("palimpsest.index.write.writer.apply", apply_late)
     written = opened.upsert(batch(1))
     stored.wait()
     endpoint, body = READS[kind]

@@ -10,15 +10,15 @@ import msgspec
 import pytest
 from hypothesis import assume, given, settings
 
-from app.errors import Refusal
-from app.schemas.filters import (
+from palimpsest.app.errors import Refusal
+from palimpsest.app.schemas.filters import (
     MAX_BYTES,
     MAX_CONDITIONS,
     MAX_DEPTH,
     decode_condition,
     decode_filter,
 )
-from index.filters.expression import (
+from palimpsest.index.filters.expression import (
     EACH,
     Condition,
     DatetimeRange,
@@ -33,7 +33,7 @@ from index.filters.expression import (
     Range,
     ValuesCount,
 )
-from index.filters.walk import conditions_of
+from palimpsest.index.filters.walk import conditions_of
 from tests.unit.filters import strategies as draw
 from tests.unit.filters.models import to_model
 

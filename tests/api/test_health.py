@@ -18,7 +18,7 @@ import httpx
 import pytest
 from qdrant_client import QdrantClient
 
-from app.release import RELEASE
+from palimpsest.app.release import RELEASE
 from tests.api.replies import refused, result
 from tests.api.served import START_SECONDS, Server, serving
 from tests.damage import change
@@ -77,7 +77,7 @@ def start(
 ) -> subprocess.CompletedProcess[str]:
     """Run a server that is expected to end by itself."""
     return subprocess.run(
-        [sys.executable, "-m", "app.cli", "serve", "--data", str(data), *flags],
+        [sys.executable, "-m", "palimpsest.app.cli", "serve", "--data", str(data), *flags],
         env={**os.environ, **environment},
         capture_output=True,
         text=True,

@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
-from app.schemas.nesting import MAX_NESTING, is_deeper
+from palimpsest.app.schemas.nesting import MAX_NESTING, is_deeper
 from tests.api.replies import refused, result
 
 V = [1, 2, 3]

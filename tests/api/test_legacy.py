@@ -13,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from app.routes.table import POINT_ROUTES
+from palimpsest.app.routes.table import POINT_ROUTES
 from tests.api.replies import refused, result
 from tests.api.upgrades import OLD, POINTS, Upgrade, rotation
 

@@ -21,8 +21,8 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-from app.main import create_app
-from app.settings import Settings
+from palimpsest.app.main import create_app
+from palimpsest.app.settings import Settings
 from tests.api.served import Server, serving
 
 NAME = "described"

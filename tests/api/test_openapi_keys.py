@@ -13,8 +13,8 @@ from hypothesis import HealthCheck, given, settings
 from schemathesis.checks import not_a_server_error
 from schemathesis.specs.openapi.checks import content_type_conformance, status_code_conformance
 
-from app.access.rights import Level
-from app.access.table import Right, right_of
+from palimpsest.app.access.rights import Level
+from palimpsest.app.access.table import Right, right_of
 from tests.api import access
 from tests.api.served import Server, serving
 from tests.api.test_openapi import OPERATIONS

@@ -11,12 +11,12 @@ import msgspec
 import numpy as np
 import pytest
 
-from app.errors import Refusal, describe
-from app.schemas.hits import to_hits, to_points
-from app.schemas.query import MARK, Query, Tree, decode_query, to_query
-from app.schemas.searches import QueryBody
-from app.schemas.selectors import PayloadSelector
-from index import (
+from palimpsest.app.errors import Refusal, describe
+from palimpsest.app.schemas.hits import to_hits, to_points
+from palimpsest.app.schemas.query import MARK, Query, Tree, decode_query, to_query
+from palimpsest.app.schemas.searches import QueryBody
+from palimpsest.app.schemas.selectors import PayloadSelector
+from palimpsest.index import (
     Answer,
     CollectionConfig,
     Distance,

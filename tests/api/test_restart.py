@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 from qdrant_client import QdrantClient, models
 
-from index import Distance
+from palimpsest.index import Distance
 from tests.api.served import Server
 from tests.conftest import Corpus
 from tests.oracle import distances, recall

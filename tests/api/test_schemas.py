@@ -10,14 +10,14 @@ import pytest
 from qdrant_client import models
 from qdrant_client.local.local_collection import LocalCollection
 
-from app.errors import Refusal, describe
-from app.schemas.changes import merge
-from app.schemas.collections import CollectionBody, CollectionChange
-from app.schemas.declarations import to_config
-from app.schemas.ids import parse_id, parse_path_id
-from app.schemas.parameters import Parameters, parse_parameters
-from app.schemas.selectors import FieldSelection, PayloadSelector, WithPayload
-from index import (
+from palimpsest.app.errors import Refusal, describe
+from palimpsest.app.schemas.changes import merge
+from palimpsest.app.schemas.collections import CollectionBody, CollectionChange
+from palimpsest.app.schemas.declarations import to_config
+from palimpsest.app.schemas.ids import parse_id, parse_path_id
+from palimpsest.app.schemas.parameters import Parameters, parse_parameters
+from palimpsest.app.schemas.selectors import FieldSelection, PayloadSelector, WithPayload
+from palimpsest.index import (
     CollectionExists,
     CollectionNotFound,
     Damaged,

@@ -11,7 +11,7 @@ from typing import Any
 import httpx
 import pytest
 
-from app.cli import main
+from palimpsest.app.cli import main
 from tests.api.replies import result
 from tests.api.served import Server, free_port
 
@@ -48,7 +48,7 @@ def test_points_outlive_the_process(how: int, tmp_path: Path) -> None:
 
 
 def test_a_served_directory_is_refused(server: Server) -> None:
-    command = [sys.executable, "-m", "app.cli", "serve", "--data", str(server.data)]
+    command = [sys.executable, "-m", "palimpsest.app.cli", "serve", "--data", str(server.data)]
     command += ["--port", str(free_port())]
     second = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert second.returncode != 0
@@ -57,7 +57,7 @@ def test_a_served_directory_is_refused(server: Server) -> None:
 
 
 def test_a_taken_port_is_refused(server: Server, tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "app.cli", "serve", "--data", str(tmp_path)]
+    command = [sys.executable, "-m", "palimpsest.app.cli", "serve", "--data", str(tmp_path)]
     command += ["--port", str(server.port)]
     second = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert second.returncode != 0

@@ -15,9 +15,9 @@ from typing import Any
 import httpx
 import pytest
 
-from app.reloading import Reloading
-from app.settings import Settings
-from app.wire.connections import Connections
+from palimpsest.app.reloading import Reloading
+from palimpsest.app.settings import Settings
+from palimpsest.app.wire.connections import Connections
 from tests.api.replies import result
 from tests.api.served import Server, serving
 

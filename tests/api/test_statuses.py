@@ -7,8 +7,8 @@ from typing import Any
 import httpx
 import pytest
 
-from app.schemas.changes import merge
-from app.schemas.collections import CollectionChange
+from palimpsest.app.schemas.changes import merge
+from palimpsest.app.schemas.collections import CollectionChange
 from tests.api.replies import refused, result
 
 V = [1.0, 2.0, 3.0]

@@ -10,11 +10,11 @@ import pytest
 from qdrant_client import QdrantClient, models
 from qdrant_client.common.client_exceptions import ResourceExhaustedResponse
 
-from app.errors import Refusal
-from app.rates import MINUTE, Rates
-from app.schemas.filters import decode_filter
-from app.strict_filters import check_sizes, leaves, require_indexes
-from index import FieldIndex
+from palimpsest.app.errors import Refusal
+from palimpsest.app.rates import MINUTE, Rates
+from palimpsest.app.schemas.filters import decode_filter
+from palimpsest.app.strict_filters import check_sizes, leaves, require_indexes
+from palimpsest.index import FieldIndex
 from tests.api.replies import refused, result
 from tests.api.served import Server
 
@@ -536,7 +536,7 @@ def test_what_is_refused_costs_nothing(http: httpx.Client, limited: Callable[...
 def clock(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[float]]:
     """The time that ``Rates`` sees."""
     now = [1000.0]
-    monkeypatch.setattr("app.rates.monotonic", lambda: now[0])
+    monkeypatch.setattr("palimpsest.app.rates.monotonic", lambda: now[0])
     yield now
 
 

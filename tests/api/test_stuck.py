@@ -13,7 +13,7 @@ from pathlib import Path
 
 import httpx
 
-from app.health.overdue import OVERDUE
+from palimpsest.app.health.overdue import OVERDUE
 from tests.api.replies import result
 from tests.api.served import START_SECONDS, Server
 

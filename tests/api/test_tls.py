@@ -16,8 +16,8 @@ import httpx
 import pytest
 import trustme
 
-from app.settings import Misconfigured, Settings
-from app.wire.tls import Certificates
+from palimpsest.app.settings import Misconfigured, Settings
+from palimpsest.app.wire.tls import Certificates
 from tests.api.replies import refused, result
 from tests.api.served import Server
 
@@ -235,7 +235,7 @@ def test_what_cannot_be_used_is_named_at_start(files: Files, tmp_path: Path) -> 
 
 
 def test_a_server_does_not_start_without_its_certificate(files: Files, tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "app.cli", "serve", "--port", "0"]
+    command = [sys.executable, "-m", "palimpsest.app.cli", "serve", "--port", "0"]
     command += ["--data", str(tmp_path / "data"), "--tls-cert", str(files.cert)]
     ended = subprocess.run(command, capture_output=True, text=True, timeout=60)
     assert ended.returncode == 2

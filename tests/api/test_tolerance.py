@@ -13,10 +13,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from qdrant_client import models
 
-from app.errors import Refusal
-from app.main import create_app
-from app.routes.table import POINT_ROUTES
-from app.schemas import (
+from palimpsest.app.errors import Refusal
+from palimpsest.app.main import create_app
+from palimpsest.app.routes.table import POINT_ROUTES
+from palimpsest.app.schemas import (
     aliases,
     analysis,
     collections,
@@ -28,10 +28,10 @@ from app.schemas import (
     spaces,
     updates,
 )
-from app.schemas.indexes import IndexBody
-from app.schemas.tolerance import ALIASES, REFUSED, TYPES, prune
-from app.settings import Settings
-from app.warnings import Warnings
+from palimpsest.app.schemas.indexes import IndexBody
+from palimpsest.app.schemas.tolerance import ALIASES, REFUSED, TYPES, prune
+from palimpsest.app.settings import Settings
+from palimpsest.app.warnings import Warnings
 from tests.api.replies import refused, result
 from tests.api.served import Server
 

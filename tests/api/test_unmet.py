@@ -9,7 +9,15 @@ import httpx
 import pytest
 from qdrant_client import models
 
-from app.schemas.unmet import COLLECTION, HNSW, OPTIMIZERS, QUANTIZATION, SPARSE_INDEX, VECTOR, WAL
+from palimpsest.app.schemas.unmet import (
+    COLLECTION,
+    HNSW,
+    OPTIMIZERS,
+    QUANTIZATION,
+    SPARSE_INDEX,
+    VECTOR,
+    WAL,
+)
 from tests.api.replies import result
 
 Make = Callable[..., str]
@@ -266,7 +274,7 @@ def test_each_vector_says_how_it_is_kept(http: httpx.Client, make: Make) -> None
 
 
 def test_every_setting_that_is_judged_is_one_that_is_taken() -> None:
-    from app.schemas import collections, spaces
+    from palimpsest.app.schemas import collections, spaces
 
     taken = (
         (collections.OptimizersBody, OPTIMIZERS),

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from msgspec import json
 
-from app.envelope import Explained, success
-from app.warnings import MAX_TEXTS, Warnings
+from palimpsest.app.envelope import Explained, success
+from palimpsest.app.warnings import MAX_TEXTS, Warnings
 
 
 def test_a_reply_without_warnings_has_no_such_field() -> None:

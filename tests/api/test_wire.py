@@ -13,7 +13,7 @@ from typing import Any
 import httpx
 import pytest
 
-from app.wire.replies import SECURE
+from palimpsest.app.wire.replies import SECURE
 from tests.api.replies import refused, result
 from tests.api.served import BODY_LIMIT, Server, serving
 

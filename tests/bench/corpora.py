@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from index.types import Distance
+from palimpsest.index.types import Distance
 
 K = 10
 SEED = 20_406

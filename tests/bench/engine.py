@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from index import (
+from palimpsest.index import (
     Collection,
     CollectionConfig,
     Database,
@@ -21,10 +21,10 @@ from index import (
     SearchRequest,
     VectorConfig,
 )
-from index.config.vectors import MAX_SEAL_ROWS, Encoding
-from index.search.plan import resolve
-from index.segments.sealed import Sealed
-from index.segments.searcher import Rescoring
+from palimpsest.index.config.vectors import MAX_SEAL_ROWS, Encoding
+from palimpsest.index.search.plan import resolve
+from palimpsest.index.segments.sealed import Sealed
+from palimpsest.index.segments.searcher import Rescoring
 from tests.bench import EF_CONSTRUCTION, M
 from tests.bench.corpora import Corpus, K
 from tests.bench.curves import SearchAll

@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from index import (
+from palimpsest.index import (
     Collection,
     CollectionConfig,
     Database,
@@ -32,9 +32,9 @@ from index import (
     SearchRequest,
     VectorConfig,
 )
-from index.config.vectors import MAX_SEAL_ROWS
-from index.filters.expression import Condition, Filter, Match, Range
-from index.payload.config import FieldIndex
+from palimpsest.index.config.vectors import MAX_SEAL_ROWS
+from palimpsest.index.filters.expression import Condition, Filter, Match, Range
+from palimpsest.index.payload.config import FieldIndex
 from tests.bench import engine
 from tests.bench.corpora import SEED, Corpus, K
 from tests.bench.reference import THREADS

@@ -7,8 +7,8 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from index import Collection
-from index.config.vectors import DEFAULT_ENCODING, Encoding
+from palimpsest.index import Collection
+from palimpsest.index.config.vectors import DEFAULT_ENCODING, Encoding
 from tests.bench import engine, reference
 from tests.bench.corpora import Corpus
 from tests.bench.curves import Curve, SearchAll, race

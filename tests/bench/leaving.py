@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from index import Database
+from palimpsest.index import Database
 from tests.api.leaving import asking, busy, cpu_seconds, exact_batch, request_of
 from tests.api.served import serving
 from tests.bench.report import Result

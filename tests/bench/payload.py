@@ -11,11 +11,11 @@ from typing import Any
 
 from pyroaring import BitMap
 
-from index.filters.expression import Condition, Filter, Match, MatchText, Range
-from index.payload.config import FieldIndex
-from index.payload.evaluate import evaluate
-from index.payload.indexes import PayloadIndexes
-from index.types import PointId
+from palimpsest.index.filters.expression import Condition, Filter, Match, MatchText, Range
+from palimpsest.index.payload.config import FieldIndex
+from palimpsest.index.payload.evaluate import evaluate
+from palimpsest.index.payload.indexes import PayloadIndexes
+from palimpsest.index.types import PointId
 from tests.bench.filtered import with_new_bounds
 from tests.bench.report import Result
 

@@ -13,7 +13,7 @@ import hnswlib
 import numpy as np
 from numpy.typing import NDArray
 
-from index.types import Distance
+from palimpsest.index.types import Distance
 from tests.bench import EF_CONSTRUCTION, M
 from tests.bench.corpora import SEED, Corpus, K
 from tests.bench.curves import SearchAll

@@ -17,7 +17,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from index import Database, SearchRequest
+from palimpsest.index import Database, SearchRequest
 from tests.bench import load, reference, servers
 from tests.bench.corpora import Corpus, K
 from tests.bench.curves import Curve, Setting

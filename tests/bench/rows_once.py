@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from index import (
+from palimpsest.index import (
     Collection,
     CollectionConfig,
     Database,
@@ -28,7 +28,7 @@ from index import (
     PointBatch,
     VectorConfig,
 )
-from index.config.vectors import MAX_SEAL_ROWS
+from palimpsest.index.config.vectors import MAX_SEAL_ROWS
 
 _BATCH = 500
 _PAGE = 1_000
@@ -62,7 +62,7 @@ def main(texts: str, points: str, *flags: str) -> None:
 
 
 def _sum_nothing() -> None:
-    from index.storage.sums import Check
+    from palimpsest.index.storage.sums import Check
 
     def bad(check: Check, rows: list[object], *args: object, may_lack: bool = False) -> list[int]:
         return []

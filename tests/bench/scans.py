@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from index.encoding.planes import Encoder
+from palimpsest.index.encoding.planes import Encoder
 from tests.bench import engine
 from tests.bench.corpora import SEED, Corpus
 from tests.bench.report import Result, rate, ratio

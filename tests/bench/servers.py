@@ -48,7 +48,7 @@ class Server:
 
 def palimpsest(folder: Path) -> list[str]:
     """Return the command that serves `folder`, without its port."""
-    return [sys.executable, "-m", "app.cli", "serve", "--data", str(folder)]
+    return [sys.executable, "-m", "palimpsest.app.cli", "serve", "--data", str(folder)]
 
 
 def asgi(module: str) -> list[str]:

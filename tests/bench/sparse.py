@@ -21,16 +21,16 @@ from pathlib import Path
 import numpy as np
 from pyroaring import BitMap
 
-from index.config.vectors import Modifier, SparseConfig
-from index.search.merge import merge
-from index.search.sparse import search_sparse
-from index.segments.dead import Dead
-from index.segments.sparse.growing import SparseGrowing
-from index.segments.sparse.rows import SparseRows, check_sparse, indptr_of
-from index.segments.sparse.seal import live_sparse_rows, write_sparse
-from index.segments.sparse.sealed import SparseSealed
-from index.types import SearchStats, SparseVector
-from index.view.view import SealedPart, VectorView
+from palimpsest.index.config.vectors import Modifier, SparseConfig
+from palimpsest.index.search.merge import merge
+from palimpsest.index.search.sparse import search_sparse
+from palimpsest.index.segments.dead import Dead
+from palimpsest.index.segments.sparse.growing import SparseGrowing
+from palimpsest.index.segments.sparse.rows import SparseRows, check_sparse, indptr_of
+from palimpsest.index.segments.sparse.seal import live_sparse_rows, write_sparse
+from palimpsest.index.segments.sparse.sealed import SparseSealed
+from palimpsest.index.types import SearchStats, SparseVector
+from palimpsest.index.view.view import SealedPart, VectorView
 from tests.bench.corpora import SEED, K
 from tests.bench.report import Result, rate
 

@@ -17,7 +17,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from index.types import Vectors
+from palimpsest.index.types import Vectors
 from tests.bench.corpora import K
 
 VERSIONS = ("v0", "v1", "v2", "v3")

@@ -14,7 +14,7 @@ from typing import Literal, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from index import Collection
+from palimpsest.index import Collection
 from tests.bench import versions_engine as engine
 from tests.bench.corpora import SEED, K
 from tests.bench.report import Result

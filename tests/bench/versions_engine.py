@@ -13,7 +13,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from index import (
+from palimpsest.index import (
     Collection,
     CollectionConfig,
     Database,
@@ -27,13 +27,13 @@ from index import (
     VectorConfig,
     VersionedQuery,
 )
-from index.adapters.comparable import Merge
-from index.adapters.fitted import Fitted
-from index.adapters.kinds import Kind, Pairs
-from index.config.vectors import MAX_SEAL_ROWS
-from index.types import BridgeMode, PointId, Vector, Vectors
-from index.upkeep.recover import ADAPTERS
-from index.versions.lifecycle import ends_of, put_fitted
+from palimpsest.index.adapters.comparable import Merge
+from palimpsest.index.adapters.fitted import Fitted
+from palimpsest.index.adapters.kinds import Kind, Pairs
+from palimpsest.index.config.vectors import MAX_SEAL_ROWS
+from palimpsest.index.types import BridgeMode, PointId, Vector, Vectors
+from palimpsest.index.upkeep.recover import ADAPTERS
+from palimpsest.index.versions.lifecycle import ends_of, put_fitted
 from tests.bench import EF_CONSTRUCTION, M
 from tests.bench.corpora import K
 from tests.bench.engine import SEAL_SECONDS

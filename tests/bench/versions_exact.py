@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from index.types import Vectors
+from palimpsest.index.types import Vectors
 from tests.bench.versions_corpora import Found
 
 RIDGE = 1e-2  # of the mean eigenvalue of the old rows' covariance

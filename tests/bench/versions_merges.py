@@ -9,11 +9,11 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from index import Collection, Distance
-from index.adapters.calibration import Calibration, fit_calibration
-from index.adapters.comparable import Merge
-from index.adapters.kinds import Adapter, Pairs, best, bridged_scores, native_scores
-from index.types import Vectors
+from palimpsest.index import Collection, Distance
+from palimpsest.index.adapters.calibration import Calibration, fit_calibration
+from palimpsest.index.adapters.comparable import Merge
+from palimpsest.index.adapters.kinds import Adapter, Pairs, best, bridged_scores, native_scores
+from palimpsest.index.types import Vectors
 from tests.bench import versions_engine as engine
 from tests.bench.corpora import SEED
 from tests.bench.report import Result

@@ -8,8 +8,8 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from index import Collection, VersionedQuery
-from index.types import Vectors
+from palimpsest.index import Collection, VersionedQuery
+from palimpsest.index.types import Vectors
 from tests.bench import versions_engine as engine
 from tests.bench import versions_exact as exact
 from tests.bench import versions_merges as merges

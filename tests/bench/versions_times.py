@@ -11,14 +11,14 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from index import Collection, Distance, SearchRequest
-from index.adapters.kinds import Kind, MappedQuery, Pairs, fit
-from index.search.across import Across, across
-from index.search.dense import search_parts
-from index.search.mapped_query import BRIDGED, factors_of, plan_of
-from index.search.ranked import ranked
-from index.segments.searcher import Scaling
-from index.types import SearchStats, Vectors
+from palimpsest.index import Collection, Distance, SearchRequest
+from palimpsest.index.adapters.kinds import Kind, MappedQuery, Pairs, fit
+from palimpsest.index.search.across import Across, across
+from palimpsest.index.search.dense import search_parts
+from palimpsest.index.search.mapped_query import BRIDGED, factors_of, plan_of
+from palimpsest.index.search.ranked import ranked
+from palimpsest.index.segments.searcher import Scaling
+from palimpsest.index.types import SearchStats, Vectors
 from tests.bench import versions_engine as engine
 from tests.bench.corpora import SEED, K
 from tests.bench.report import Result

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from index import Collection, CompareRequest
+from palimpsest.index import Collection, CompareRequest
 from tests.bench import versions_engine as engine
 from tests.bench import versions_exact as exact
 from tests.bench.corpora import SEED, K

@@ -8,14 +8,14 @@ from typing import Any
 
 def skip_files() -> None:
     """Take any file of a folder for what was written."""
-    import index.storage.files as files
+    import palimpsest.index.storage.files as files
 
     files._require_equal = lambda *_: None
 
 
 def skip_rows() -> None:
     """Take any row of a store for what was written."""
-    from index.storage.sums import Check
+    from palimpsest.index.storage.sums import Check
 
     def nothing(*_: Any, **__: Any) -> list[int]:
         return []
@@ -27,8 +27,8 @@ def drop_refused() -> None:
     """Delete the segments of a collection that is refused."""
     import shutil
 
-    import index.upkeep.recover as recover
-    from index.errors import Damaged
+    import palimpsest.index.upkeep.recover as recover
+    from palimpsest.index.errors import Damaged
 
     opened = recover._sealed_view
 

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from index import Collection
+from palimpsest.index import Collection
 from tests.conftest import open_collection
 
 SYSTEM_CALLS = ("mkdir", "write", "fsync", "rename", "unlink", "rmdir")

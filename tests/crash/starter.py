@@ -25,7 +25,7 @@ from tests.crash.blind import BLIND
 ROOT = Path(__file__).parents[2]
 # The command, and what it would import only once it runs: forked servers find it imported.
 IMPORTED = (
-    "app.cli",
+    "palimpsest.app.cli",
     "anyio._backends._asyncio",
     "numpy.ma",
     "numpy.random",
@@ -122,7 +122,7 @@ def serve_lines() -> None:
 
 
 def become_server(arguments: list[str]) -> NoReturn:
-    from app.cli import main
+    from palimpsest.app.cli import main
 
     nothing = os.open(os.devnull, os.O_RDONLY)
     os.dup2(nothing, 0)

@@ -24,7 +24,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import pytest
 
-from index import (
+from palimpsest.index import (
     Collection,
     CollectionConfig,
     Distance,
@@ -35,8 +35,8 @@ from index import (
     SearchRequest,
     VectorConfig,
 )
-from index.filters.expression import Range
-from index.types import Vectors
+from palimpsest.index.filters.expression import Range
+from palimpsest.index.types import Vectors
 from tests.conftest import open_collection
 from tests.crash.boundaries import run_child
 from tests.points import batch_of

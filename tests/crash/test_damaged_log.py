@@ -23,15 +23,15 @@ from typing import TypeAlias
 import numpy as np
 import pytest
 
-from index import Collection, CollectionConfig, Database, FieldIndex
-from index.config.vectors import MaintenanceConfig, VectorConfig
-from index.doctor.restoring import main, restore
-from index.errors import Damaged
-from index.segments.sealed import Sealed
-from index.storage.checkpoints import Checkpoints
-from index.storage.reach import Reach, create_record, read_record
-from index.storage.wal import read_log
-from index.types import Distance
+from palimpsest.index import Collection, CollectionConfig, Database, FieldIndex
+from palimpsest.index.config.vectors import MaintenanceConfig, VectorConfig
+from palimpsest.index.doctor.restoring import main, restore
+from palimpsest.index.errors import Damaged
+from palimpsest.index.segments.sealed import Sealed
+from palimpsest.index.storage.checkpoints import Checkpoints
+from palimpsest.index.storage.reach import Reach, create_record, read_record
+from palimpsest.index.storage.wal import read_log
+from palimpsest.index.types import Distance
 from tests.conftest import open_collection
 from tests.crash.damaging import DAMAGE, FRAME, LOG, RECORD, STORE, Trial
 from tests.damage import flip as flip_bit

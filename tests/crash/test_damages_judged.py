@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from index.storage.schema import connect_frozen
+from palimpsest.index.storage.schema import connect_frozen
 from tests.crash.harming import Damaging, Harm
 from tests.crash.questions import Truth, Wrong
 from tests.crash.stage import PLAIN, Stage

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from index.storage.reserve import SIZE
+from palimpsest.index.storage.reserve import SIZE
 from tests.crash.reading import Client, check
 from tests.crash.starter import Server, Starter
 from tests.crash.test_kill import PATH, begin, run_writers
@@ -274,7 +274,16 @@ def test_a_full_disk_shows_until_there_is_room(disk: Disk, starter: Starter) -> 
 
 def test_a_start_on_a_full_disk(disk: Disk) -> None:
     disk.set_room(0)
-    serve = [sys.executable, "-m", "app.cli", "serve", "--port", "0", "--data", str(disk.folder)]
+    serve = [
+        sys.executable,
+        "-m",
+        "palimpsest.app.cli",
+        "serve",
+        "--port",
+        "0",
+        "--data",
+        str(disk.folder),
+    ]
     environment = {**os.environ, **disk.environment()}
     server = subprocess.Popen(serve, env=environment, stderr=subprocess.PIPE, text=True)
     try:

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from index import check_directory
-from index.errors import Damaged
+from palimpsest.index import check_directory
+from palimpsest.index.errors import Damaged
 from tests.conftest import open_collection
 from tests.crash.damaging import LOG, STORE
 from tests.crash.test_damaged_log import Points, begin, empty_log, held, index_payloads, seal

@@ -13,9 +13,9 @@ from concurrent.futures import ProcessPoolExecutor
 from itertools import repeat
 from pathlib import Path
 
-from index import Collection, CollectionConfig, FieldIndex, Filter, PointBatch
-from index.filters.expression import Match, Range
-from index.payload import indexes
+from palimpsest.index import Collection, CollectionConfig, FieldIndex, Filter, PointBatch
+from palimpsest.index.filters.expression import Match, Range
+from palimpsest.index.payload import indexes
 from tests.conftest import open_collection
 from tests.crash.boundaries import run_child
 from tests.crash.test_boundaries import folder

@@ -21,7 +21,7 @@ from typing import TypeAlias
 import numpy as np
 import pytest
 
-from index import (
+from palimpsest.index import (
     Collection,
     CollectionConfig,
     Distance,
@@ -33,8 +33,8 @@ from index import (
     VectorConfig,
     VersionNotFound,
 )
-from index.adapters.pairs import Pairs
-from index.types import Vectors
+from palimpsest.index.adapters.pairs import Pairs
+from palimpsest.index.types import Vectors
 from tests.conftest import open_collection
 from tests.crash.boundaries import run_child
 from tests.crash.test_boundaries import folder

@@ -17,7 +17,7 @@ from typing import TypeAlias
 
 import numpy as np
 
-from index.types import Vector
+from palimpsest.index.types import Vector
 
 SIZES = {"a": 8, "b": 5}
 OWNED = 600  # ids of one writer; most of them are points at any time

@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from index.encoding.planes import Encoder
-from index.types import Distance, Vectors
+from palimpsest.index.encoding.planes import Encoder
+from palimpsest.index.types import Distance, Vectors
 
 SEED = 20_240_515
 BITS = (1, 2, 4, 8)

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from index import Collection, Database
+from palimpsest.index import Collection, Database
 from tests.formats.expected import NAME
 
 FILES = sorted(Path(__file__).parent.glob("collection_*.zip"))

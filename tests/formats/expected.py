@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from index import (
+from palimpsest.index import (
     BridgeMode,
     Collection,
     Filter,

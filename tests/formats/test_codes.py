@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from index.encoding.planes import Encoder
+from palimpsest.index.encoding.planes import Encoder
 from tests.formats.codes import DECODED, cases, golden_arrays, golden_vectors
 
 FILES = sorted(Path(__file__).parent.glob("codes_*.npz"))

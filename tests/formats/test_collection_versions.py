@@ -13,8 +13,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from index import Collection, Database, MissingAdapter, NamedVectors, PointBatch, SearchResult
-from index.types import Vector
+from palimpsest.index import (
+    Collection,
+    Database,
+    MissingAdapter,
+    NamedVectors,
+    PointBatch,
+    SearchResult,
+)
+from palimpsest.index.types import Vector
 from tests.formats.conftest import FILES
 from tests.formats.expected import (
     NAME,

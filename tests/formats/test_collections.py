@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from index import (
+from palimpsest.index import (
     Collection,
     Database,
     Distance,
@@ -27,7 +27,7 @@ from index import (
     SparseVector,
     VectorConfig,
 )
-from index.storage.schema import FORMAT
+from palimpsest.index.storage.schema import FORMAT
 from tests.fields import wait_until_built
 from tests.formats.conftest import FILES
 from tests.formats.expected import FILTER, NAME, as_json, index_of, points_of

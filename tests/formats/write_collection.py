@@ -20,7 +20,7 @@ from uuid import UUID
 
 import numpy as np
 
-from index import (
+from palimpsest.index import (
     Collection,
     CollectionConfig,
     Database,
@@ -36,9 +36,9 @@ from index import (
     SparseRows,
     VectorConfig,
 )
-from index.adapters.pairs import Pairs
-from index.storage.schema import FORMAT
-from index.types import Vectors
+from palimpsest.index.adapters.pairs import Pairs
+from palimpsest.index.storage.schema import FORMAT
+from palimpsest.index.types import Vectors
 from tests.formats import expected
 from tests.formats.expected import NAME
 

@@ -6,11 +6,11 @@ from collections.abc import Callable
 
 import numpy as np
 
-from index import _native
-from index.config.vectors import VectorConfig
-from index.encoding.planes import Encoder
-from index.segments.graph import build
-from index.types import Distance
+from palimpsest.index import _native
+from palimpsest.index.config.vectors import VectorConfig
+from palimpsest.index.encoding.planes import Encoder
+from palimpsest.index.segments.graph import build
+from palimpsest.index.types import Distance
 
 N, SIZE, K = 20_000, 64, 10
 

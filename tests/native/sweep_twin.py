@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from index.encoding.planes import Encoder
-from index.segments.searcher import Rescoring, Scaling
-from index.types import Codes, Distance, Vector, Vectors
+from palimpsest.index.encoding.planes import Encoder
+from palimpsest.index.segments.searcher import Rescoring, Scaling
+from palimpsest.index.types import Codes, Distance, Vector, Vectors
 from tests.codes import factors
 
 _DEVIATIONS = 1.9  # of the error that an encoder states

@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from pyroaring import BitMap
 
-from index import _native
-from index.config.vectors import VectorConfig
-from index.encoding.planes import Encoder
-from index.segments.graph import Graph, build
-from index.types import Distance, Numbers, Rows, Vectors, Words
+from palimpsest.index import _native
+from palimpsest.index.config.vectors import VectorConfig
+from palimpsest.index.encoding.planes import Encoder
+from palimpsest.index.segments.graph import Graph, build
+from palimpsest.index.types import Distance, Numbers, Rows, Vectors, Words
 from tests import oracle
 
 K = 10

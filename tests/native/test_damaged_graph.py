@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from index import _native
-from index.segments.graph import Graph
+from palimpsest.index import _native
+from palimpsest.index.segments.graph import Graph
 from tests.unit.segments.test_graph import built, small
 
 Arrays = dict[str, NDArray[Any]]

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from index.config.vectors import VectorConfig
-from index.segments.graph import Graph, build
-from index.segments.searcher import Rescoring, Searcher
-from index.types import Distance, Vectors
+from palimpsest.index.config.vectors import VectorConfig
+from palimpsest.index.segments.graph import Graph, build
+from palimpsest.index.segments.searcher import Rescoring, Searcher
+from palimpsest.index.types import Distance, Vectors
 
 N, SIZE = 3_000, 24
 

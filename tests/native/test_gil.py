@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
-from index import _native
+from palimpsest.index import _native
 from tests.native.calls import Call, native_calls
 
 ATTEMPTS = 200

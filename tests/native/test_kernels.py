@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from index import _native
-from index.types import Codes
+from palimpsest.index import _native
+from palimpsest.index.types import Codes
 from tests import codes as layout
 
 SIZES = (1, 7, 8, 31, 32, 33, 255, 256, 257, 1536)

@@ -8,15 +8,15 @@ import sys
 
 import pytest
 
-from index import _native
+from palimpsest.index import _native
 
 # Prints the level chosen and a digest of rows, errors, decoded rows and estimates.
 CODES = """
 import hashlib
 import numpy as np
-from index import _native
-from index.encoding.planes import Encoder
-from index.types import Distance
+from palimpsest.index import _native
+from palimpsest.index.encoding.planes import Encoder
+from palimpsest.index.types import Distance
 digest = hashlib.sha256()
 rng = np.random.default_rng(5)
 for size in (1, 33, 96, 128, 256, 384, 512, 768, 1024, 1100, 1536):
@@ -51,13 +51,13 @@ def test_all_levels_make_the_same_codes_and_estimates() -> None:
 
 @pytest.mark.parametrize("level", [None, ""])
 def test_the_best_level_is_the_default(level: str | None) -> None:
-    answer = run(level, "from index import _native; print(_native.simd_level())")
+    answer = run(level, "from palimpsest.index import _native; print(_native.simd_level())")
     best = [name for name in ("avx512", "avx2", "neon", "scalar") if name in _native.simd_levels()]
     assert answer.stdout.strip() == best[0]
 
 
 def test_a_wrong_level_fails_the_import_and_says_why() -> None:
-    answer = run("sse9", "import index._native")
+    answer = run("sse9", "import palimpsest.index._native")
     assert answer.returncode != 0
     last = answer.stderr.strip().splitlines()[-1]
     assert "PALIMPSEST_SIMD=sse9 is not a level of this build on this CPU" in last

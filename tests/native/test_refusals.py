@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from index import _native
-from index.encoding.planes import Encoder
-from index.types import Distance, Vectors
+from palimpsest.index import _native
+from palimpsest.index.encoding.planes import Encoder
+from palimpsest.index.types import Distance, Vectors
 from tests.native.test_segment import K, graph_of, segment_of
 
 

@@ -9,16 +9,16 @@ import numpy as np
 import pytest
 from pyroaring import BitMap
 
-from index.config.vectors import VectorConfig
-from index.search.dense import search_parts
-from index.search.plan import SearchPlan
-from index.segments.dead import Dead
-from index.segments.growing import CODED_ROWS, Growing
-from index.segments.seal import Build, live_rows, write_segment
-from index.segments.sealed import Sealed
-from index.segments.searcher import Scaling
-from index.types import Distance, SearchStats, Vectors
-from index.view.view import SealedPart, VectorView
+from palimpsest.index.config.vectors import VectorConfig
+from palimpsest.index.search.dense import search_parts
+from palimpsest.index.search.plan import SearchPlan
+from palimpsest.index.segments.dead import Dead
+from palimpsest.index.segments.growing import CODED_ROWS, Growing
+from palimpsest.index.segments.seal import Build, live_rows, write_segment
+from palimpsest.index.segments.sealed import Sealed
+from palimpsest.index.segments.searcher import Scaling
+from palimpsest.index.types import Distance, SearchStats, Vectors
+from palimpsest.index.view.view import SealedPart, VectorView
 
 K = 10
 N = 1_500

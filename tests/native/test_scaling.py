@@ -13,12 +13,12 @@ import pytest
 from numpy.typing import NDArray
 from pyroaring import BitMap
 
-from index import _native
-from index.config.vectors import VectorConfig
-from index.encoding.planes import Encoder
-from index.segments.graph import Graph, build
-from index.segments.searcher import Hits, Rescoring, Scaling, Searcher, Walk
-from index.types import Distance, Vector, Vectors
+from palimpsest.index import _native
+from palimpsest.index.config.vectors import VectorConfig
+from palimpsest.index.encoding.planes import Encoder
+from palimpsest.index.segments.graph import Graph, build
+from palimpsest.index.segments.searcher import Hits, Rescoring, Scaling, Searcher, Walk
+from palimpsest.index.types import Distance, Vector, Vectors
 from tests.native.test_among import spread, words_of
 
 K = 10

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from index import _native
-from index.encoding.planes import Encoder
-from index.segments.searcher import Hits, Rescoring, Scaling, Searcher, Walk
-from index.types import Distance, Vectors
+from palimpsest.index import _native
+from palimpsest.index.encoding.planes import Encoder
+from palimpsest.index.segments.searcher import Hits, Rescoring, Scaling, Searcher, Walk
+from palimpsest.index.types import Distance, Vectors
 from tests.native.test_segment import graph_of
 
 K = 10

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from index import _native
-from index.config.vectors import VectorConfig
-from index.encoding.planes import Encoder
-from index.segments.graph import Graph, build
-from index.types import Distance, Vector, Vectors, Words
+from palimpsest.index import _native
+from palimpsest.index.config.vectors import VectorConfig
+from palimpsest.index.encoding.planes import Encoder
+from palimpsest.index.segments.graph import Graph, build
+from palimpsest.index.types import Distance, Vector, Vectors, Words
 from tests import oracle
 from tests.conftest import Corpus
 

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
-from index import _native
-from index.stops import Stop, Stopped, check_stop, checked, stopping
+from palimpsest.index import _native
+from palimpsest.index.stops import Stop, Stopped, check_stop, checked, stopping
 from tests.native.calls import Call, native_calls
 
 ROWS = 200_000  # a scan of them takes some milliseconds

@@ -12,12 +12,12 @@ import numpy as np
 import pytest
 from pyroaring import BitMap
 
-from index import _native
-from index.config.vectors import VectorConfig
-from index.encoding.planes import Encoder
-from index.segments.graph import build
-from index.segments.searcher import Hits, Rescoring, Scaling, Searcher
-from index.types import Distance, Vectors
+from palimpsest.index import _native
+from palimpsest.index.config.vectors import VectorConfig
+from palimpsest.index.encoding.planes import Encoder
+from palimpsest.index.segments.graph import build
+from palimpsest.index.segments.searcher import Hits, Rescoring, Scaling, Searcher
+from palimpsest.index.types import Distance, Vectors
 from tests.native.sweep_twin import Coded, Swept, by_number, by_words, swept
 from tests.native.test_among import spread, words_of
 from tests.unit.segments.bad import cut

@@ -6,8 +6,8 @@ from collections.abc import Callable, Set
 from dataclasses import dataclass
 from typing import Any
 
-from index import PointId
-from index.filters.expression import (
+from palimpsest.index import PointId
+from palimpsest.index.filters.expression import (
     Condition,
     Filter,
     HasId,

@@ -9,7 +9,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from index.filters.expression import Condition, Filter, HasId, HasVector, Path
+from palimpsest.index.filters.expression import Condition, Filter, HasId, HasVector, Path
 from tests.keys import KNOWN
 from tests.property.payload_model import Payload
 

@@ -20,7 +20,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from index import (
+from palimpsest.index import (
     Collection,
     CollectionConfig,
     Distance,
@@ -31,12 +31,12 @@ from index import (
     SearchRequest,
     VectorConfig,
 )
-from index.errors import PointNotFound
-from index.filters.expression import Filter, Path
-from index.filters.paths import format_path, parse_path
-from index.payload.config import FieldIndex
-from index.storage.ids import key_of
-from index.types import Vector, Vectors
+from palimpsest.index.errors import PointNotFound
+from palimpsest.index.filters.expression import Filter, Path
+from palimpsest.index.filters.paths import format_path, parse_path
+from palimpsest.index.payload.config import FieldIndex
+from palimpsest.index.storage.ids import key_of
+from palimpsest.index.types import Vector, Vectors
 from tests.conftest import open_collection
 from tests.oracle import distances, normalise
 from tests.property.payload_model import (

@@ -9,7 +9,7 @@ from uuid import UUID
 
 import numpy as np
 
-from index import (
+from palimpsest.index import (
     Collection,
     CollectionConfig,
     Database,
@@ -19,7 +19,7 @@ from index import (
     SearchRequest,
     VectorConfig,
 )
-from index.types import Vector, Vectors
+from palimpsest.index.types import Vector, Vectors
 from tests.points import batch_of
 
 SIZE = 16

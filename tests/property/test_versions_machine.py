@@ -16,10 +16,10 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import initialize, precondition, rule
 
-from index import Distance, FitRequest, NamedVectors, PointBatch, VectorConfig
-from index.adapters.kinds import Kind
-from index.adapters.pairs import Pairs
-from index.errors import (
+from palimpsest.index import Distance, FitRequest, NamedVectors, PointBatch, VectorConfig
+from palimpsest.index.adapters.kinds import Kind
+from palimpsest.index.adapters.pairs import Pairs
+from palimpsest.index.errors import (
     AdapterNotFound,
     InvalidInput,
     PointNotFound,
@@ -27,7 +27,7 @@ from index.errors import (
     VersionConflict,
     VersionNotFound,
 )
-from index.versions.lifecycle import ends_of
+from palimpsest.index.versions.lifecycle import ends_of
 from tests.property.versions_model import SIZES, mapped_name
 from tests.property.versions_world import IDS, LATENT, VersionsWorld, versions
 

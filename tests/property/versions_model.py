@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from index.types import Vector
+from palimpsest.index.types import Vector
 
 SIZES = {"v1": 6, "v2": 8, "v3": 5}
 

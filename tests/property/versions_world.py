@@ -12,7 +12,7 @@ import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from index import (
+from palimpsest.index import (
     Collection,
     CollectionConfig,
     Distance,
@@ -23,8 +23,8 @@ from index import (
     SearchResult,
     VectorConfig,
 )
-from index.errors import MissingAdapter
-from index.types import Vector, Vectors
+from palimpsest.index.errors import MissingAdapter
+from palimpsest.index.types import Vector, Vectors
 from tests.conftest import open_collection
 from tests.oracle import distances, normalise
 from tests.property.versions_model import SIZES, Model

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from index import Distance
+from palimpsest.index import Distance
 from tests.recall.shapes import Rng, Shape, clusters, curve, normal
 
 DIMENSIONS = (1, 2, 3, 4, 8, 16, 32, 64, 100, 128, 200, 384, 768, 1_536, 4_096)

@@ -16,9 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 from pyroaring import BitMap
 
-from index import Collection, Distance, SearchRequest
-from index.segments.growing import Growing
-from index.types import Vectors
+from palimpsest.index import Collection, Distance, SearchRequest
+from palimpsest.index.segments.growing import Growing
+from palimpsest.index.types import Vectors
 from tests.conftest import open_collection
 from tests.points import batch_of, config_of
 from tests.recall.drawing import drawn

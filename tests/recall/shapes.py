@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from index import Distance
-from index.types import Vectors
+from palimpsest.index import Distance
+from palimpsest.index.types import Vectors
 from tests import evaluation
 
 

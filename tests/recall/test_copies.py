@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from index import Collection, Distance, HasId, SearchRequest, VectorConfig
-from index.filters.expression import Filter
-from index.segments.sealed import Sealed
-from index.types import Vectors
+from palimpsest.index import Collection, Distance, HasId, SearchRequest, VectorConfig
+from palimpsest.index.filters.expression import Filter
+from palimpsest.index.segments.sealed import Sealed
+from palimpsest.index.types import Vectors
 from tests.conftest import OpenCollection
 from tests.points import batch_of, config_of
 from tests.recall.measuring import distances, recall_of, stored

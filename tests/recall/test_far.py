@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from index import Collection, Distance, SearchRequest, answer_groups
-from index.filters.expression import Filter, Match
-from index.query.request import GroupRequest, Nearest, Prefetch
-from index.types import Vectors
+from palimpsest.index import Collection, Distance, SearchRequest, answer_groups
+from palimpsest.index.filters.expression import Filter, Match
+from palimpsest.index.query.request import GroupRequest, Nearest, Prefetch
+from palimpsest.index.types import Vectors
 from tests.conftest import OpenCollection
 from tests.points import batch_of, config_of
 from tests.recall.measuring import distances, recall_of, stored

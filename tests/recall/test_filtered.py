@@ -19,9 +19,9 @@ import pytest
 from numpy.typing import NDArray
 from pyroaring import BitMap
 
-from index import Collection, SearchRequest
-from index.filters.bitmaps import from_flags
-from index.types import Vectors
+from palimpsest.index import Collection, SearchRequest
+from palimpsest.index.filters.bitmaps import from_flags
+from palimpsest.index.types import Vectors
 from tests import evaluation, oracle
 from tests.conftest import Corpus, open_collection
 from tests.points import batch_of, config_of

@@ -10,8 +10,8 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
-from index import Collection, Distance, SearchRequest
-from index.types import Vectors
+from palimpsest.index import Collection, Distance, SearchRequest
+from palimpsest.index.types import Vectors
 from tests.conftest import Corpus, OpenCollection
 from tests.oracle import distances, recall
 from tests.points import batch_of, config_of

@@ -7,10 +7,10 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from index import Collection, Distance, SearchRequest
-from index.segments.probe import Recall, draw, source_of
-from index.segments.sealed import Sealed
-from index.types import Rows, Vector, Vectors
+from palimpsest.index import Collection, Distance, SearchRequest
+from palimpsest.index.segments.probe import Recall, draw, source_of
+from palimpsest.index.segments.sealed import Sealed
+from palimpsest.index.types import Rows, Vector, Vectors
 from tests import oracle
 from tests.conftest import OpenCollection
 from tests.points import config_of

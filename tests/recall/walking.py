@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from index.search import plan, scan_or_walk
+from palimpsest.index.search import plan, scan_or_walk
 
 
 def walk_to_few(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -15,4 +15,4 @@ def walk_to_few(monkeypatch: pytest.MonkeyPatch) -> None:
     ):
         for constant in constants:
             monkeypatch.setattr(module, constant, 0)
-    monkeypatch.setattr("index.search.mapped_query.SCANNED", 0)
+    monkeypatch.setattr("palimpsest.index.search.mapped_query.SCANNED", 0)

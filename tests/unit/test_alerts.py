@@ -12,9 +12,9 @@ import promql_parser
 import pytest
 import yaml
 
-from app.main import create_app
-from app.settings import Settings
-from index import CollectionConfig, Distance, VectorConfig
+from palimpsest.app.main import create_app
+from palimpsest.app.settings import Settings
+from palimpsest.index import CollectionConfig, Distance, VectorConfig
 
 FILE = Path(__file__).parents[2] / "docker" / "alerts.yml"
 RULES = [rule for group in yaml.safe_load(FILE.read_text())["groups"] for rule in group["rules"]]

@@ -12,10 +12,10 @@ from typing import cast
 
 import pytest
 
-from app.context import Context
-from app.health import readiness
-from app.health.life import Stage
-from index import (
+from palimpsest.app.context import Context
+from palimpsest.app.health import readiness
+from palimpsest.app.health.life import Stage
+from palimpsest.index import (
     AliasChange,
     AliasNotFound,
     CollectionConfig,
@@ -34,8 +34,8 @@ from index import (
     UnknownFormat,
     VectorConfig,
 )
-from index.aliases import FILE
-from index.storage.doubled import copy_of
+from palimpsest.index.aliases import FILE
+from palimpsest.index.storage.doubled import copy_of
 
 COPY = copy_of(Path(FILE)).name
 CONFIG = CollectionConfig({"": VectorConfig(3, Distance.DOT)})
@@ -129,7 +129,7 @@ def test_a_change_that_cannot_be_written_changes_nothing(
     def fail(*_: object) -> None:
         raise OSError("no")
 
-    monkeypatch.setattr("index.storage.doubled.os.rename", fail)
+    monkeypatch.setattr("palimpsest.index.storage.doubled.os.rename", fail)
     with pytest.raises(StoreFailed):
         two.change_aliases([CreateAlias("y", "a")])
     monkeypatch.undo()
@@ -234,7 +234,7 @@ def test_a_copy_that_cannot_be_written_is_not_left_outdated(
         rename(source, target)
 
     with Database.open(aliased) as database:
-        monkeypatch.setattr("index.storage.doubled.os.rename", refuse)
+        monkeypatch.setattr("palimpsest.index.storage.doubled.os.rename", refuse)
         database.change_aliases([CreateAlias("x", "b")])
         monkeypatch.undo()
     assert not (aliased / COPY).exists()
@@ -263,7 +263,7 @@ def test_a_drop_frees_its_space_though_the_aliases_cannot_be_written(
     def refuse(*_: object) -> None:
         raise StorageFull("No space left")
 
-    monkeypatch.setattr("index.aliases.Doubled.write", refuse)
+    monkeypatch.setattr("palimpsest.index.aliases.Doubled.write", refuse)
     with pytest.raises(StorageFull):
         two.drop("a")
     assert two.names() == ["b"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from index.types import Distance
+from palimpsest.index.types import Distance
 from tests.bench import load, servers
 from tests.bench.corpora import Corpus, K, synthetic
 from tests.bench.curves import Curve, Setting, race

@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from index import Collection, Database, SearchRequest
-from index.errors import CollectionNotFound, StoreFailed
-from index.storage import reader as reader_module
-from index.types import Vectors
+from palimpsest.index import Collection, Database, SearchRequest
+from palimpsest.index.errors import CollectionNotFound, StoreFailed
+from palimpsest.index.storage import reader as reader_module
+from palimpsest.index.types import Vectors
 from tests.conftest import OpenCollection
 from tests.points import batch_of, config_of
 

@@ -5,7 +5,7 @@ from uuid import UUID
 import numpy as np
 import pytest
 
-from index import (
+from palimpsest.index import (
     Collection,
     CollectionConfig,
     Distance,
@@ -15,7 +15,7 @@ from index import (
     SearchRequest,
     VectorConfig,
 )
-from index.errors import (
+from palimpsest.index.errors import (
     CollectionNotFound,
     DimensionMismatch,
     InvalidConfig,
@@ -24,7 +24,7 @@ from index.errors import (
     PointNotFound,
     UnknownVectorName,
 )
-from index.types import Vectors
+from palimpsest.index.types import Vectors
 from tests.conftest import OpenCollection
 from tests.oracle import exact, normalise
 from tests.points import batch_of, config_of

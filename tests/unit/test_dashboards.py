@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from app.main import create_app
-from app.settings import Settings
-from index import CollectionConfig, Distance, VectorConfig, VersionStats
+from palimpsest.app.main import create_app
+from palimpsest.app.settings import Settings
+from palimpsest.index import CollectionConfig, Distance, VectorConfig, VersionStats
 
 DASHBOARDS = sorted((Path(__file__).parents[2] / "docker" / "grafana").glob("*.json"))
 

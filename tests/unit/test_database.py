@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from index import (
+from palimpsest.index import (
     Collection,
     CollectionConfig,
     CollectionInfo,
@@ -18,9 +18,9 @@ from index import (
     MaintenanceConfig,
     SearchRequest,
 )
-from index import database as database_module
-from index.config.vectors import VectorConfig
-from index.errors import (
+from palimpsest.index import database as database_module
+from palimpsest.index.config.vectors import VectorConfig
+from palimpsest.index.errors import (
     CollectionExists,
     CollectionNotFound,
     Damaged,
@@ -28,7 +28,7 @@ from index.errors import (
     InvalidConfig,
     StoreFailed,
 )
-from index.types import Vectors
+from palimpsest.index.types import Vectors
 from tests.points import batch_of, config_of
 
 CONFIG = config_of(4)

@@ -9,14 +9,21 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from app.demo.corpus import MAX_LENGTH, MIN_LENGTH, Passage, collect, cut
-from app.demo.embedders import HashedGrams, LatentSemantics
-from app.demo.errors import DemoError
-from app.demo.example import choose, to_text
-from app.demo.measuring import Quality, quality
-from app.demo.questions import Asked, Question, ask, content_words, make_questions, sample_sentences
-from app.demo.serving import environment
-from app.demo.table import Step, to_chart, to_table
+from palimpsest.app.demo.corpus import MAX_LENGTH, MIN_LENGTH, Passage, collect, cut
+from palimpsest.app.demo.embedders import HashedGrams, LatentSemantics
+from palimpsest.app.demo.errors import DemoError
+from palimpsest.app.demo.example import choose, to_text
+from palimpsest.app.demo.measuring import Quality, quality
+from palimpsest.app.demo.questions import (
+    Asked,
+    Question,
+    ask,
+    content_words,
+    make_questions,
+    sample_sentences,
+)
+from palimpsest.app.demo.serving import environment
+from palimpsest.app.demo.table import Step, to_chart, to_table
 
 SOURCE = '''
 """A module that is documented well enough to be found."""
@@ -141,7 +148,10 @@ def test_hashed_grams_equal_a_plain_count() -> None:
 
 
 def test_hashed_grams_are_the_same_in_another_run() -> None:
-    code = "from app.demo.embedders import HashedGrams; print(HashedGrams().embed(['json']).sum())"
+    code = """if True:
+        from palimpsest.app.demo.embedders import HashedGrams
+
+        print(HashedGrams().embed(["json"]).sum())"""
     other = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     ).stdout

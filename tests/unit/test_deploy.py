@@ -123,7 +123,7 @@ def test_image_port_and_volume_are_those_of_the_compose_file(
 def test_image_settings_are_settings_of_the_server(
     stages: list[list[tuple[str, str]]], compose: Any
 ) -> None:
-    from app.settings import Settings
+    from palimpsest.app.settings import Settings
 
     given = [*environment(stages[-1]), *compose["services"][SERVICE]["environment"]]
     ours = [name for name in given if name.startswith("PALIMPSEST_")]
@@ -167,7 +167,7 @@ def test_image_starts_a_command_of_the_package(stages: list[list[tuple[str, str]
 
 def test_health_check_is_runnable_python(stages: list[list[tuple[str, str]]]) -> None:
     command = json.loads(dict(stages[-1])["HEALTHCHECK"].partition("CMD ")[2])
-    assert command == ["python", "-m", "app.health.probe"]
+    assert command == ["python", "-m", "palimpsest.app.health.probe"]
     # Nothing listens on this port, so the check must fail, and by itself.
     nowhere = {**os.environ, **environment(stages[-1]), "PALIMPSEST_PORT": "1"}
     done = subprocess.run(

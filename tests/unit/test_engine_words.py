@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-import index
+from palimpsest import index
 
 ENGINE = Path(index.__file__).parent
 WORDS = re.compile(

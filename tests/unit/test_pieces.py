@@ -5,8 +5,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from app.envelope import Success
-from app.pieces import PIECE, encode_around
+from palimpsest.app.envelope import Success
+from palimpsest.app.pieces import PIECE, encode_around
 
 
 class Point(msgspec.Struct):

@@ -9,12 +9,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from index import Database, Match, ReadOnlyDisk, SearchRequest, check_directory
-from index.config.vectors import MaintenanceConfig
-from index.filters.expression import Filter
-from index.storage import store as store_module
-from index.storage.schema import is_read_only
-from index.types import Distance
+from palimpsest.index import Database, Match, ReadOnlyDisk, SearchRequest, check_directory
+from palimpsest.index.config.vectors import MaintenanceConfig
+from palimpsest.index.filters.expression import Filter
+from palimpsest.index.storage import store as store_module
+from palimpsest.index.storage.schema import is_read_only
+from palimpsest.index.types import Distance
 from tests.points import batch_of, config_of
 
 N = 200
@@ -23,7 +23,7 @@ N = 200
 @pytest.fixture
 def data(tmp_path: Path) -> Path:
     """A directory of one collection, closed in peace."""
-    from index import CollectionConfig, FieldIndex, VectorConfig
+    from palimpsest.index import CollectionConfig, FieldIndex, VectorConfig
 
     rng = np.random.default_rng(1)
     config = CollectionConfig(
@@ -88,7 +88,7 @@ def test_a_single_store_that_takes_no_writes_is_read(
     def access(path: Path, mode: int) -> bool:  # who runs the tests may have every right
         return not (path == store and mode == os.W_OK)
 
-    monkeypatch.setattr("index.storage.schema.os.access", access)
+    monkeypatch.setattr("palimpsest.index.storage.schema.os.access", access)
     assert is_read_only(store) and not is_read_only(store.with_name("store.sqlite3-wal"))
     before = files(data)
     with Database.open(data, threads=1) as database:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from app.reloading import Reloading
+from palimpsest.app.reloading import Reloading
 
 
 def test_a_part_that_fails_is_counted_and_keeps_no_other_from_being_read() -> None:

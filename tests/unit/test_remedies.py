@@ -9,13 +9,13 @@ from urllib.parse import parse_qsl, urlsplit
 import msgspec
 import pytest
 
-from app.access.table import RIGHTS
-from app.errors import describe
-from app.remedies import help_of
-from app.schemas.adapters import AdapterBody
-from app.schemas.backfills import BackfillParameters
-from app.schemas.versions import DropParameters
-from index import (
+from palimpsest.app.access.table import RIGHTS
+from palimpsest.app.errors import describe
+from palimpsest.app.remedies import help_of
+from palimpsest.app.schemas.adapters import AdapterBody
+from palimpsest.app.schemas.backfills import BackfillParameters
+from palimpsest.app.schemas.versions import DropParameters
+from palimpsest.index import (
     Act,
     AdapterNotFound,
     CollectionExists,

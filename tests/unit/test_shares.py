@@ -7,7 +7,7 @@ from concurrent.futures import wait
 
 import pytest
 
-from app.shares import Shares
+from palimpsest.app.shares import Shares
 
 SOON = 20  # seconds, for what takes none
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from index import (
+from palimpsest.index import (
     Collection,
     CollectionConfig,
     Distance,
@@ -41,7 +41,7 @@ from index import (
     stopping,
     terms,
 )
-from index.segments.sparse.rows import SparseRows
+from palimpsest.index.segments.sparse.rows import SparseRows
 from tests.conftest import OpenCollection
 
 N, SIZE, TERMS = 4_000, 24, 40

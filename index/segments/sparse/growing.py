@@ -15,13 +15,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from index.config.vectors import SparseConfig
-from index.segments.dead import Dead
-from index.segments.finding import find_ascending
-from index.segments.sparse.postings import PostingLists
-from index.segments.sparse.rows import SparseRows
-from index.storage.ids import Ids, widen_ids
-from index.types import Numbers, Slots
+from palimpsest.index.config.vectors import SparseConfig
+from palimpsest.index.segments.dead import Dead
+from palimpsest.index.segments.finding import find_ascending
+from palimpsest.index.segments.sparse.postings import PostingLists
+from palimpsest.index.segments.sparse.rows import SparseRows
+from palimpsest.index.storage.ids import Ids, widen_ids
+from palimpsest.index.types import Numbers, Slots
 
 _FIRST_CAPACITY = 256
 _FACTOR = 8

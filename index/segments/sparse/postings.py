@@ -14,10 +14,10 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from index import _native
-from index.segments.columns import require_rows
-from index.segments.sparse.rows import SparseRows
-from index.types import Distances, Numbers, Rows, SparseVector, Words
+from palimpsest.index import _native
+from palimpsest.index.segments.columns import require_rows
+from palimpsest.index.segments.sparse.rows import SparseRows
+from palimpsest.index.types import Distances, Numbers, Rows, SparseVector, Words
 
 Flags: TypeAlias = NDArray[np.uint8]  # by point number; numbers past the end are not flagged
 Counts: TypeAlias = NDArray[np.int64]

@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from index.errors import InvalidVector
-from index.types import SparseVector
+from palimpsest.index.errors import InvalidVector
+from palimpsest.index.types import SparseVector
 
 MAX_INDEX = 2**32 - 1
 

@@ -11,15 +11,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from index.segments.dead import Dead
-from index.segments.sparse.growing import SparseColumns, SparseGrowing
-from index.segments.sparse.postings import PostingLists
-from index.segments.sparse.rows import SparseRows, join_rows
-from index.segments.sparse.sealed import KIND, SparseSealed, postings_files
-from index.storage.files import write_folder
-from index.storage.ids import Ids, join_ids
-from index.storage.reserve import Admitted, anything
-from index.types import Numbers, Slots
+from palimpsest.index.segments.dead import Dead
+from palimpsest.index.segments.sparse.growing import SparseColumns, SparseGrowing
+from palimpsest.index.segments.sparse.postings import PostingLists
+from palimpsest.index.segments.sparse.rows import SparseRows, join_rows
+from palimpsest.index.segments.sparse.sealed import KIND, SparseSealed, postings_files
+from palimpsest.index.storage.files import write_folder
+from palimpsest.index.storage.ids import Ids, join_ids
+from palimpsest.index.storage.reserve import Admitted, anything
+from palimpsest.index.types import Numbers, Slots
 
 _PIECE = 1_024  # rows copied by one numpy call, which keeps other threads waiting
 

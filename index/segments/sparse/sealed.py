@@ -17,14 +17,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from index.errors import Damaged
-from index.segments.columns import require_columns, require_rows
-from index.segments.finding import find_sorted
-from index.segments.sparse.postings import PostingLists
-from index.segments.sparse.rows import SparseRows
-from index.storage.files import Folder, open_folder
-from index.storage.ids import Ids
-from index.types import Numbers, Slots
+from palimpsest.index.errors import Damaged
+from palimpsest.index.segments.columns import require_columns, require_rows
+from palimpsest.index.segments.finding import find_sorted
+from palimpsest.index.segments.sparse.postings import PostingLists
+from palimpsest.index.segments.sparse.rows import SparseRows
+from palimpsest.index.storage.files import Folder, open_folder
+from palimpsest.index.storage.ids import Ids
+from palimpsest.index.types import Numbers, Slots
 
 KIND = "sparse"
 _PREFIX = "postings_"

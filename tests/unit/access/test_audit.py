@@ -13,8 +13,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.access.audit import MAX_REQUEST_ID, AuditLog, Entry, entry
-from app.settings import Misconfigured
+from palimpsest.app.access.audit import MAX_REQUEST_ID, AuditLog, Entry, entry
+from palimpsest.app.settings import Misconfigured
 
 
 def line(name: str | None = "docs", request_id: bytes | None = None) -> Entry:
@@ -69,11 +69,11 @@ def test_what_cannot_be_written_is_kept_and_written_later(
         taken, left = left, 0
         return write(descriptor, text[:taken])
 
-    monkeypatch.setattr("app.access.audit.os.write", short)
+    monkeypatch.setattr("palimpsest.app.access.audit.os.write", short)
     log.write(line("first"))
     log.write(line("second"))
     assert not log.is_writable()
-    monkeypatch.setattr("app.access.audit.os.write", write)
+    monkeypatch.setattr("palimpsest.app.access.audit.os.write", write)
     assert log.is_writable()
     assert [each["collection"] for each in lines(tmp_path / "audit.log")] == ["first", "second"]
 
@@ -114,7 +114,7 @@ def test_what_is_lost_at_the_end_is_said(
         raise OSError(errno.ENOSPC, "No space left on device")
 
     audit = AuditLog(tmp_path / "audit")
-    monkeypatch.setattr("app.access.audit.os.write", full)
+    monkeypatch.setattr("palimpsest.app.access.audit.os.write", full)
     audit.write(line())
     audit.close()
     assert "are lost" in caplog.text

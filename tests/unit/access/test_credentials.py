@@ -6,7 +6,7 @@ import base64
 
 import pytest
 
-from app.access.credentials import Conflicting, credential_of
+from palimpsest.app.access.credentials import Conflicting, credential_of
 
 
 def basic(text: str) -> bytes:

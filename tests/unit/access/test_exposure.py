@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from app.access.exposure import check_exposure, is_loopback
-from app.settings import Misconfigured, Settings
+from palimpsest.app.access.exposure import check_exposure, is_loopback
+from palimpsest.app.settings import Misconfigured, Settings
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.8.8.8", "::1", "localhost", "127.1"])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from app.access.failures import FREE, LONGEST, MAX_ADDRESSES, Failures, network_of
+from palimpsest.app.access.failures import FREE, LONGEST, MAX_ADDRESSES, Failures, network_of
 
 
 def test_the_first_of_a_minute_are_free_and_the_rest_wait_longer_and_longer() -> None:
@@ -19,7 +19,7 @@ def test_the_first_of_a_minute_are_free_and_the_rest_wait_longer_and_longer() ->
 
 def test_after_a_minute_it_begins_anew(monkeypatch: pytest.MonkeyPatch) -> None:
     now = 1000.0
-    monkeypatch.setattr("app.access.failures.monotonic", lambda: now)
+    monkeypatch.setattr("palimpsest.app.access.failures.monotonic", lambda: now)
     failures = Failures()
     for _ in range(50):
         failures.note("192.0.2.1")

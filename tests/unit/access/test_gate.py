@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.access.gate import Gate, Unproven
-from app.access.rights import EVERYTHING, Level
-from app.reloading import Reloading
-from app.settings import Misconfigured, Settings
+from palimpsest.app.access.gate import Gate, Unproven
+from palimpsest.app.access.rights import EVERYTHING, Level
+from palimpsest.app.reloading import Reloading
+from palimpsest.app.settings import Misconfigured, Settings
 
 FULL, READ = "full-key-0123456789-0123456789-0123", "read-key-0123456789-0123456789-0123"
 LIMITED = [{"collection": "docs", "access": "r"}]

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.access.keys import KeyRing, key_id, read_keys, signatures
-from app.access.rights import Level
-from app.settings import Misconfigured, Settings
+from palimpsest.app.access.keys import KeyRing, key_id, read_keys, signatures
+from palimpsest.app.access.rights import Level
+from palimpsest.app.settings import Misconfigured, Settings
 
 KEY, OTHER = "k" * 24, "o" * 24
 
@@ -115,7 +115,9 @@ VISIBLE = st.text(st.characters(min_codepoint=0x21, max_codepoint=0x7E), min_siz
 def quick_ids() -> object:
     """Deriving ids is slow by design, and not what these tests are about."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("app.access.keys.hashlib.scrypt", lambda secret, **_: secret[:1] * 4)
+        patch.setattr(
+            "palimpsest.app.access.keys.hashlib.scrypt", lambda secret, **_: secret[:1] * 4
+        )
         key_id.cache_clear()
         yield
     key_id.cache_clear()

@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.access.rights import EVERYTHING, NOTHING, Access, Level
-from app.access.table import RIGHTS, right_of
-from app.errors import Refusal
-from index import CollectionConfig, CreateAlias, Database, VectorConfig
+from palimpsest.app.access.rights import EVERYTHING, NOTHING, Access, Level
+from palimpsest.app.access.table import RIGHTS, right_of
+from palimpsest.app.errors import Refusal
+from palimpsest.index import CollectionConfig, CreateAlias, Database, VectorConfig
 
 CONFIG = CollectionConfig({"": VectorConfig(2, "dot")})
 

@@ -14,8 +14,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.access.rights import Level
-from app.access.tokens import MAX_KEPT, InvalidToken, Tokens, token_id
+from palimpsest.app.access.rights import Level
+from palimpsest.app.access.tokens import MAX_KEPT, InvalidToken, Tokens, token_id
 
 KEY, OTHER = b"k" * 64, b"o" * 64
 
@@ -122,7 +122,7 @@ def test_a_token_that_was_verified_still_runs_out(monkeypatch: pytest.MonkeyPatc
     tokens, token = Tokens([KEY]), signed({**ALL, "exp": time.time() + 60})
     assert tokens.verify(token) is tokens.verify(token)
     assert tokens.kept(token) is not None
-    monkeypatch.setattr("app.access.tokens.time", lambda: time.time() + 61)
+    monkeypatch.setattr("palimpsest.app.access.tokens.time", lambda: time.time() + 61)
     assert tokens.kept(token) is None
 
 

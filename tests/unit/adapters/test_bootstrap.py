@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from index.adapters.bootstrap import estimate, queries_needed, resample
+from palimpsest.index.adapters.bootstrap import estimate, queries_needed, resample
 
 
 def test_the_first_draw_is_the_sample() -> None:

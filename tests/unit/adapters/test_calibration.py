@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from index.adapters.calibration import Calibration, fit_calibration, pool
+from palimpsest.index.adapters.calibration import Calibration, fit_calibration, pool
 
 
 def plain_pool(values: list[float]) -> list[float]:

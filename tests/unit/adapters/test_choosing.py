@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from index.adapters import choosing
-from index.adapters.choosing import HeldOut, choose
-from index.adapters.kinds import FitOptions, Pairs, best, fit, fit_best, native_scores
-from index.errors import InvalidPairs
-from index.types import Distance, Vectors
+from palimpsest.index.adapters import choosing
+from palimpsest.index.adapters.choosing import HeldOut, choose
+from palimpsest.index.adapters.kinds import FitOptions, Pairs, best, fit, fit_best, native_scores
+from palimpsest.index.errors import InvalidPairs
+from palimpsest.index.types import Distance, Vectors
 from tests.oracle import normalise
 
 COSINE, DOT, EUCLID, MANHATTAN = Distance

@@ -7,11 +7,18 @@ import json
 import numpy as np
 import pytest
 
-from index.adapters.calibration import fit_calibration
-from index.adapters.comparable import Listed, Merge, by_place, choose_merge, comparable, prefer
-from index.adapters.kinds import Pairs, fit
-from index.adapters.level_shift import PULL
-from index.types import Distance
+from palimpsest.index.adapters.calibration import fit_calibration
+from palimpsest.index.adapters.comparable import (
+    Listed,
+    Merge,
+    by_place,
+    choose_merge,
+    comparable,
+    prefer,
+)
+from palimpsest.index.adapters.kinds import Pairs, fit
+from palimpsest.index.adapters.level_shift import PULL
+from palimpsest.index.types import Distance
 from tests.unit.versions.spaces import two_spaces
 
 COSINE = Distance.COSINE

@@ -7,12 +7,12 @@ import json
 import numpy as np
 import pytest
 
-from index.adapters.compare_unjudged import Answers, comparison, list_length
-from index.adapters.kinds import Pairs, fit
-from index.adapters.measures import Places, overlap
-from index.adapters.scoring import best, bridged_scores, native_scores
-from index.adapters.verdict import ASSUMED
-from index.types import Distance
+from palimpsest.index.adapters.compare_unjudged import Answers, comparison, list_length
+from palimpsest.index.adapters.kinds import Pairs, fit
+from palimpsest.index.adapters.measures import Places, overlap
+from palimpsest.index.adapters.scoring import best, bridged_scores, native_scores
+from palimpsest.index.adapters.verdict import ASSUMED
+from palimpsest.index.types import Distance
 from tests.oracle import normalise
 
 COSINE = Distance.COSINE

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from index.adapters.comparable import (
+from palimpsest.index.adapters.comparable import (
     FEWEST,
     Listed,
     Merge,
@@ -18,7 +18,7 @@ from index.adapters.comparable import (
     placed,
     unmeasured,
 )
-from index.adapters.kinds import (
+from palimpsest.index.adapters.kinds import (
     KINDS,
     Adapter,
     FitOptions,
@@ -29,10 +29,10 @@ from index.adapters.kinds import (
     fit,
     make_pairs,
 )
-from index.adapters.priorities import residuals
-from index.adapters.report import report
-from index.errors import InvalidConfig
-from index.types import Distance, Vectors
+from palimpsest.index.adapters.priorities import residuals
+from palimpsest.index.adapters.report import report
+from palimpsest.index.errors import InvalidConfig
+from palimpsest.index.types import Distance, Vectors
 
 COSINE, DOT, EUCLID = Distance.COSINE, Distance.DOT, Distance.EUCLID
 OPTIONS = FitOptions(units=32)

@@ -7,8 +7,8 @@ import threading
 import numpy as np
 from numpy.typing import NDArray
 
-from index.adapters.factors import Factors
-from index.types import Vectors
+from palimpsest.index.adapters.factors import Factors
+from palimpsest.index.types import Vectors
 
 ROWS = np.random.default_rng(3).standard_normal((10_000, 4)).astype(np.float32)
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from index.adapters.kinds import (
+from palimpsest.index.adapters.kinds import (
     FitCancelled,
     FitOptions,
     Kind,
@@ -20,9 +20,9 @@ from index.adapters.kinds import (
     native_scores,
     needed_pairs,
 )
-from index.adapters.solving import SHRINKAGES, ridge
-from index.errors import InvalidConfig, InvalidPairs
-from index.types import Distance, Vectors
+from palimpsest.index.adapters.solving import SHRINKAGES, ridge
+from palimpsest.index.errors import InvalidConfig, InvalidPairs
+from palimpsest.index.types import Distance, Vectors
 
 COSINE, DOT, EUCLID, MANHATTAN = Distance
 FITTED: tuple[Kind, ...] = ("ridge", "low_rank", "procrustes", "procrustes_centred", "mlp")

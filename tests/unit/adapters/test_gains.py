@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from index.adapters.gains import Gains, Judged, measure_of
-from index.adapters.lists import cascaded, in_part, is_in
-from index.adapters.measures import known_item, ndcg
+from palimpsest.index.adapters.gains import Gains, Judged, measure_of
+from palimpsest.index.adapters.lists import cascaded, in_part, is_in
+from palimpsest.index.adapters.measures import known_item, ndcg
 
 POINTS, ASKED, LISTED = 200, 40, 60
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from index.adapters.joint_score import fuse
+from palimpsest.index.adapters.joint_score import fuse
 
 
 def test_the_ends_are_one_list_or_the_other(rng: np.random.Generator) -> None:

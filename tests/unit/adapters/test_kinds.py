@@ -8,7 +8,7 @@ from time import perf_counter
 import numpy as np
 import pytest
 
-from index.adapters.kinds import (
+from palimpsest.index.adapters.kinds import (
     KINDS,
     Adapter,
     FitOptions,
@@ -22,7 +22,7 @@ from index.adapters.kinds import (
     native_scores,
     rescored,
 )
-from index.types import Distance, Vectors
+from palimpsest.index.types import Distance, Vectors
 from tests.oracle import normalise
 
 COSINE, DOT, EUCLID, MANHATTAN = Distance

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from index.adapters.level_shift import PULL, shift
+from palimpsest.index.adapters.level_shift import PULL, shift
 
 LISTED = 64
 

@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from index.adapters.measures import (
+from palimpsest.index.adapters.measures import (
     average_compatibility,
     average_measure,
     gain_captured,

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from index.adapters.kinds import Pairs, fit
-from index.adapters.priorities import Next, next_points, priorities, residuals, shuffled
-from index.types import Distance, Numbers
-from index.versions.backfilling import Pace
+from palimpsest.index.adapters.kinds import Pairs, fit
+from palimpsest.index.adapters.priorities import Next, next_points, priorities, residuals, shuffled
+from palimpsest.index.types import Distance, Numbers
+from palimpsest.index.versions.backfilling import Pace
 from tests.oracle import normalise
 
 LEFT = np.arange(1_000, 3_000, 2, dtype=np.uint32)

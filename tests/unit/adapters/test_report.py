@@ -7,16 +7,16 @@ import json
 import numpy as np
 import pytest
 
-from index.adapters.comparable import UNFITTED
-from index.adapters.growth import grown, measured
-from index.adapters.joint_score import WEIGHT, fuse
-from index.adapters.kinds import Pairs, fit
-from index.adapters.measures import overlap
-from index.adapters.report import report
-from index.adapters.scoring import best, bridged_scores, native_scores
-from index.adapters.trial import Cell, run_trial, shares_found
-from index.adapters.verdict import ASSUMED
-from index.types import Distance, Vectors
+from palimpsest.index.adapters.comparable import UNFITTED
+from palimpsest.index.adapters.growth import grown, measured
+from palimpsest.index.adapters.joint_score import WEIGHT, fuse
+from palimpsest.index.adapters.kinds import Pairs, fit
+from palimpsest.index.adapters.measures import overlap
+from palimpsest.index.adapters.report import report
+from palimpsest.index.adapters.scoring import best, bridged_scores, native_scores
+from palimpsest.index.adapters.trial import Cell, run_trial, shares_found
+from palimpsest.index.adapters.verdict import ASSUMED
+from palimpsest.index.types import Distance, Vectors
 from tests.oracle import normalise
 
 COSINE = Distance.COSINE

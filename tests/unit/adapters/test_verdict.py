@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from index.adapters.verdict import (
+from palimpsest.index.adapters.verdict import (
     ASSUMED,
     LEAST_GAIN,
     Decision,

@@ -7,9 +7,9 @@ from dataclasses import replace
 
 import pytest
 
-from index import CollectionConfig, Distance, SparseConfig, VectorConfig
-from index.config.collection import State, VersionConfig, describe_sizes
-from index.config.versions import (
+from palimpsest.index import CollectionConfig, Distance, SparseConfig, VectorConfig
+from palimpsest.index.config.collection import State, VersionConfig, describe_sizes
+from palimpsest.index.config.versions import (
     activated,
     check_version_name,
     declared,
@@ -19,8 +19,13 @@ from index.config.versions import (
     with_version,
     without_version,
 )
-from index.errors import InvalidConfig, UnknownVectorName, VersionConflict, VersionNotFound
-from index.view.bridge import bridges_of
+from palimpsest.index.errors import (
+    InvalidConfig,
+    UnknownVectorName,
+    VersionConflict,
+    VersionNotFound,
+)
+from palimpsest.index.view.bridge import bridges_of
 
 OLD, NEW = VectorConfig(4, Distance.COSINE), VectorConfig(6, Distance.DOT)
 THIRD = VectorConfig(5, Distance.EUCLID)

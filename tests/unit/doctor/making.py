@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from index import (
+from palimpsest.index import (
     Collection,
     CollectionConfig,
     Database,

@@ -14,11 +14,18 @@ from typing import Any
 
 import pytest
 
-from app.cli import main
-from app.doctor import told
-from index import CreateAlias, Database, DirectoryLocked, Report, check_directory, repair_directory
-from index.storage.directory_lock import Holder, lock_directory, repairing
-from index.storage.schema import connect
+from palimpsest.app.cli import main
+from palimpsest.app.doctor import told
+from palimpsest.index import (
+    CreateAlias,
+    Database,
+    DirectoryLocked,
+    Report,
+    check_directory,
+    repair_directory,
+)
+from palimpsest.index.storage.directory_lock import Holder, lock_directory, repairing
+from palimpsest.index.storage.schema import connect
 from tests.unit.doctor.making import copy, found, make, unchanged, whole
 
 
@@ -90,7 +97,7 @@ def test_what_may_not_be_read_is_unchecked_and_not_damaged(
     def refuse(path: Path) -> None:
         raise PermissionError(errno.EACCES, "Permission denied", str(path))
 
-    monkeypatch.setattr("index.checks.commits.check_store", refuse)
+    monkeypatch.setattr("palimpsest.index.checks.commits.check_store", refuse)
     report = check_directory(trial)
     assert report.exit_status == 3
     assert "store.sqlite3" in found(report, "unchecked")[0]
@@ -103,7 +110,7 @@ def test_where_nothing_can_be_written_a_log_is_read_all_the_same(
         database.get("c").delete([3, 4]).result()
         killed = copy(trial, tmp_path / "killed")
     (killed / "collections/c/store.sqlite3-shm").unlink()
-    monkeypatch.setattr("index.checks.stored.takes_no_writes", lambda folder: True)
+    monkeypatch.setattr("palimpsest.index.checks.stored.takes_no_writes", lambda folder: True)
     before = unchanged(killed)
     assert [one.points for one in whole(killed).collections] == [17]
     assert unchanged(killed) == before
@@ -111,7 +118,7 @@ def test_where_nothing_can_be_written_a_log_is_read_all_the_same(
 
 def run(*arguments: str) -> tuple[int, str, str]:
     ran = subprocess.run(
-        [sys.executable, "-m", "app.cli", "doctor", *arguments],
+        [sys.executable, "-m", "palimpsest.app.cli", "doctor", *arguments],
         capture_output=True,
         text=True,
         timeout=60,

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from index import check_directory
+from palimpsest.index import check_directory
 from tests.damage import flip
 from tests.unit.doctor.making import copy, found, make, unchanged, whole
 

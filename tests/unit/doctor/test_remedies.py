@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from app.doctor import told
-from app.remedies import help_of
-from index import (
+from palimpsest.app.doctor import told
+from palimpsest.app.remedies import help_of
+from palimpsest.index import (
     Act,
     CollectionConfig,
     Database,
@@ -18,8 +18,8 @@ from index import (
     VectorConfig,
     check_directory,
 )
-from index.checks.findings import Finding
-from index.checks.progress import Progress, read_progress, write_progress
+from palimpsest.index.checks.findings import Finding
+from palimpsest.index.checks.progress import Progress, read_progress, write_progress
 from tests.unit.doctor.making import CONFIG, SIZE, batch
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from index import (
+from palimpsest.index import (
     CollectionNotFound,
     CreateAlias,
     Damaged,
@@ -22,10 +22,10 @@ from index import (
     check_directory,
     repair_directory,
 )
-from index.doctor import restoring
-from index.storage import accept as accepting
-from index.storage.entries import Position
-from index.storage.unfinished import note_restore
+from palimpsest.index.doctor import restoring
+from palimpsest.index.storage import accept as accepting
+from palimpsest.index.storage.entries import Position
+from palimpsest.index.storage.unfinished import note_restore
 from tests.damage import flip, swap_cells
 from tests.unit.doctor.making import batch, copy, found, opened, unchanged, whole
 

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from app.health.conditions import status_of
-from index import Collection, Database
-from index.checks.progress import FILE, Progress, read_progress, write_progress
-from index.storage.schema import connect
-from index.upkeep.scrub import Ended, Scrub
+from palimpsest.app.health.conditions import status_of
+from palimpsest.index import Collection, Database
+from palimpsest.index.checks.progress import FILE, Progress, read_progress, write_progress
+from palimpsest.index.storage.schema import connect
+from palimpsest.index.upkeep.scrub import Ended, Scrub
 from tests.damage import flip, swap_cells
 from tests.unit.doctor.making import CONFIG, batch, make, whole
 from tests.unit.doctor.making import opened as alone

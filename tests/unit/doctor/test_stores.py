@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from index import Damaged, check_directory
-from index.storage.schema import connect
-from index.storage.verify import check_store
+from palimpsest.index import Damaged, check_directory
+from palimpsest.index.storage.schema import connect
+from palimpsest.index.storage.verify import check_store
 from tests.crash.damaging import DAMAGE, Trial
 from tests.damage import flip, swap_cells
 from tests.unit.doctor.making import batch, copy, found, make, opened, unchanged, whole

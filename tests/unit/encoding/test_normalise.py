@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from index import Distance, QueryRequest, VectorConfig, answer, queries
-from index.config.vectors import Datatype
-from index.encoding.normalise import (
+from palimpsest.index import Distance, QueryRequest, VectorConfig, answer, queries
+from palimpsest.index.config.vectors import Datatype
+from palimpsest.index.encoding.normalise import (
     LONGEST,
     as_given,
     check_query,
@@ -17,8 +17,8 @@ from index.encoding.normalise import (
     rounded,
     without_lengths,
 )
-from index.errors import InvalidConfig, InvalidVector
-from index.types import Vectors
+from palimpsest.index.errors import InvalidConfig, InvalidVector
+from palimpsest.index.types import Vectors
 from tests.conftest import OpenCollection
 from tests.points import batch_of, config_of
 

@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from index import _native
-from index.encoding.planes import Encoder
-from index.encoding.rotation import draw_signs
-from index.types import Distance, Vector, Vectors
+from palimpsest.index import _native
+from palimpsest.index.encoding.planes import Encoder
+from palimpsest.index.encoding.rotation import draw_signs
+from palimpsest.index.types import Distance, Vector, Vectors
 from tests import codes as layout
 
 BITS = (1, 2, 4, 8)

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from index import _native
-from index.encoding.rotation import ROUNDS, draw_signs, padded_size
-from index.types import Vector, Vectors
+from palimpsest.index import _native
+from palimpsest.index.encoding.rotation import ROUNDS, draw_signs, padded_size
+from palimpsest.index.types import Vector, Vectors
 
 each_padded = pytest.mark.parametrize("padded", [64, 128, 192, 320, 768, 1024, 1536])
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from index import _native
-from index.types import Vector
+from palimpsest.index import _native
+from palimpsest.index.types import Vector
 from tests import codes as layout
 from tests.unit.encoding.test_planes import cosines, gaussian
 

@@ -10,10 +10,10 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from index import _native
-from index.encoding.text import format_vector, parse_vector, parse_vectors
-from index.errors import DimensionMismatch, InvalidVector
-from index.types import Vector
+from palimpsest.index import _native
+from palimpsest.index.encoding.text import format_vector, parse_vector, parse_vectors
+from palimpsest.index.errors import DimensionMismatch, InvalidVector
+from palimpsest.index.types import Vector
 
 repeatable = settings(deadline=None, derandomize=True)  # no times, fixed seeds
 

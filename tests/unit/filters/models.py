@@ -8,7 +8,7 @@ from typing import Any
 
 from qdrant_client import models
 
-from index.filters.expression import (
+from palimpsest.index.filters.expression import (
     EACH,
     Condition,
     DatetimeRange,
@@ -30,7 +30,7 @@ from index.filters.expression import (
     Slice,
     ValuesCount,
 )
-from index.types import PointId
+from palimpsest.index.types import PointId
 from tests.keys import quoted
 
 BOUNDS = ("gt", "gte", "lt", "lte")

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from hypothesis import strategies as st
 
-from index.filters.expression import (
+from palimpsest.index.filters.expression import (
     EACH,
     Condition,
     DatetimeRange,
@@ -29,7 +29,7 @@ from index.filters.expression import (
     Slice,
     ValuesCount,
 )
-from index.filters.values import parse_datetime
+from palimpsest.index.filters.values import parse_datetime
 from tests.keys import keys
 from tests.numbers import LARGE, LARGE_INTEGERS
 

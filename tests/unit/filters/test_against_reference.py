@@ -9,10 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from qdrant_client.local import payload_filters
 
-from index.filters.decoding import payload_decoder
-from index.filters.expression import Filter
-from index.filters.matching import Facts, compile_filter
-from index.types import PointId
+from palimpsest.index.filters.decoding import payload_decoder
+from palimpsest.index.filters.expression import Filter
+from palimpsest.index.filters.matching import Facts, compile_filter
+from palimpsest.index.types import PointId
 from tests.unit.filters import strategies as draw
 from tests.unit.filters.models import model_id, to_model
 

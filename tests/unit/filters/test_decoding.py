@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from index.filters.decoding import _skipping, decode_payload, key_decoder
+from palimpsest.index.filters.decoding import _skipping, decode_payload, key_decoder
 from tests.keys import KNOWN, keys
 
 _payloads = st.dictionaries(keys("a", ""), st.integers(0, 3) | st.lists(st.integers(0, 3)))

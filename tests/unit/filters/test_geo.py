@@ -8,9 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from qdrant_client.local.geo import geo_distance
 
-from index.errors import InvalidInput
-from index.filters.expression import Geo, GeoBox, GeoPolygon, GeoRadius
-from index.filters.geo import GeoCondition, contains, contains_each, metres, read_point
+from palimpsest.index.errors import InvalidInput
+from palimpsest.index.filters.expression import Geo, GeoBox, GeoPolygon, GeoRadius
+from palimpsest.index.filters.geo import GeoCondition, contains, contains_each, metres, read_point
 
 SQUARE = ((0.0, 0.0), (4.0, 0.0), (4.0, 4.0), (0.0, 4.0), (0.0, 0.0))
 HOLE = ((1.0, 1.0), (2.0, 1.0), (2.0, 2.0), (1.0, 2.0), (1.0, 1.0))

@@ -9,8 +9,8 @@ from uuid import UUID
 import pytest
 from qdrant_client.local.siphash import point_id_slice
 
-from index.filters.decoding import key_decoder, payload_decoder
-from index.filters.expression import (
+from palimpsest.index.filters.decoding import key_decoder, payload_decoder
+from palimpsest.index.filters.expression import (
     EACH,
     DatetimeRange,
     Filter,
@@ -24,10 +24,10 @@ from index.filters.expression import (
     Slice,
     ValuesCount,
 )
-from index.filters.matching import Facts, compile_condition, compile_filter
-from index.filters.slices import slice_of
-from index.filters.tokens import Tokenizer, TokenizerConfig
-from index.filters.walk import keys_of, paths_of
+from palimpsest.index.filters.matching import Facts, compile_condition, compile_filter
+from palimpsest.index.filters.slices import slice_of
+from palimpsest.index.filters.tokens import Tokenizer, TokenizerConfig
+from palimpsest.index.filters.walk import keys_of, paths_of
 
 STEMS = Tokenizer(TokenizerConfig(stemmer="english"))
 BEGINNINGS = Tokenizer(TokenizerConfig("prefix", min_length=2, max_length=4))

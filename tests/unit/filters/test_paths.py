@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from qdrant_client.local.json_path_parser import parse_json_path
 
-from index.errors import InvalidInput
-from index.filters.expression import EACH, Path
-from index.filters.paths import MAX_INDEX, MAX_STEPS, format_path, parse_path
+from palimpsest.index.errors import InvalidInput
+from palimpsest.index.filters.expression import EACH, Path
+from palimpsest.index.filters.paths import MAX_INDEX, MAX_STEPS, format_path, parse_path
 from tests.keys import keys
 
 PATHS: dict[str, Path] = {

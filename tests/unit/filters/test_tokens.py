@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from qdrant_client.local.payload_filters import unindexed_text_tokens
 
-from index.errors import InvalidConfig
-from index.filters.tokens import DEFAULT, Tokenizer, TokenizerConfig
+from palimpsest.index.errors import InvalidConfig
+from palimpsest.index.filters.tokens import DEFAULT, Tokenizer, TokenizerConfig
 
 
 @given(st.text() | st.text("aB1_-é ß٣²"))

@@ -9,8 +9,8 @@ from qdrant_client.local import datetime_utils
 from qdrant_client.local.payload_filters import nested_filter_values
 from qdrant_client.local.payload_value_extractor import value_by_key
 
-from index.filters.expression import EACH, Path
-from index.filters.values import elements_at, parse_datetime, stored_at, values_at
+from palimpsest.index.filters.expression import EACH, Path
+from palimpsest.index.filters.values import elements_at, parse_datetime, stored_at, values_at
 from tests.unit.filters import strategies as draw
 from tests.unit.filters.models import path_text
 

@@ -15,7 +15,7 @@ from tests.api.test_tls import Files, serving_tls
 
 def probe(**environment: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "app.health.probe"],
+        [sys.executable, "-m", "palimpsest.app.health.probe"],
         env={**os.environ, **environment},
         capture_output=True,
         text=True,

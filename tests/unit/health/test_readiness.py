@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from app.access.table import wants_verbose
-from app.context import Context
-from app.health.start import MOST_NAMED, announce
-from app.release import RELEASE
-from app.settings import Settings
-from index import CollectionConfig
+from palimpsest.app.access.table import wants_verbose
+from palimpsest.app.context import Context
+from palimpsest.app.health.start import MOST_NAMED, announce
+from palimpsest.app.release import RELEASE
+from palimpsest.app.settings import Settings
+from palimpsest.index import CollectionConfig
 
 
 @pytest.mark.parametrize(

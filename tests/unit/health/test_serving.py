@@ -13,12 +13,12 @@ from typing import Any
 import httpx
 import pytest
 
-from app.cli import server_config
-from app.health.life import Stage
-from app.health.serving import Server
-from app.main import create_app
-from app.settings import Settings
-from index import Collection, CollectionConfig, Database, StoreFailed
+from palimpsest.app.cli import server_config
+from palimpsest.app.health.life import Stage
+from palimpsest.app.health.serving import Server
+from palimpsest.app.main import create_app
+from palimpsest.app.settings import Settings
+from palimpsest.index import Collection, CollectionConfig, Database, StoreFailed
 from tests.api.served import free_port
 
 SECONDS = 30

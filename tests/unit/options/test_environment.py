@@ -8,8 +8,8 @@ import sys
 
 import pytest
 
-from app.options.environment import misspelt
-from app.settings import Settings
+from palimpsest.app.options.environment import misspelt
+from palimpsest.app.settings import Settings
 
 
 @pytest.mark.parametrize(
@@ -79,7 +79,7 @@ def test_a_name_in_other_letters_sets_nothing(monkeypatch: pytest.MonkeyPatch) -
 def test_a_misspelt_variable_ends_the_process_at_start() -> None:
     wrong = {"PALIMPSEST_PROT": "1", "PALIMPSEST_HOTS": "2"}
     done = subprocess.run(
-        [sys.executable, "-m", "app.cli", "serve"],
+        [sys.executable, "-m", "palimpsest.app.cli", "serve"],
         env={**os.environ, **wrong},
         capture_output=True,
         text=True,

@@ -9,14 +9,14 @@ import pytest
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings
 
-from app.cli import main
-from app.options.environment import Environment
-from app.options.flags import add_flags, secret_on
-from app.options.option import NO_FLAG, options_of
-from app.options.page import PAGE, START, with_table
-from app.options.reading import WrongSettings, read_settings
-from app.release import RELEASE
-from app.settings import Settings
+from palimpsest.app.cli import main
+from palimpsest.app.options.environment import Environment
+from palimpsest.app.options.flags import add_flags, secret_on
+from palimpsest.app.options.option import NO_FLAG, options_of
+from palimpsest.app.options.page import PAGE, START, with_table
+from palimpsest.app.options.reading import WrongSettings, read_settings
+from palimpsest.app.release import RELEASE
+from palimpsest.app.settings import Settings
 
 
 class Some(BaseSettings):
@@ -78,7 +78,7 @@ def test_secrets_take_no_flag_and_are_not_repeated(
     for words in (["--api-key", "s3cret"], ["--api-key=s3cret"], ["--keys", "s3cret"]):
         assert secret_on(words, Some) is not None
     assert secret_on(["--number", "1"], Some) is None
-    monkeypatch.setattr("app.cli.Settings", Some)
+    monkeypatch.setattr("palimpsest.app.cli.Settings", Some)
     with pytest.raises(SystemExit) as left:
         main(["serve", "--api-key=s3cret"])
     assert left.value.code == 2
@@ -160,7 +160,7 @@ def test_wrong_secrets_are_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     class Keyed(Some):
         api_key: SecretStr | None = Field(default=None, min_length=20, description="A key.")
 
-    monkeypatch.setattr("app.options.reading.Settings", Keyed)
+    monkeypatch.setattr("palimpsest.app.options.reading.Settings", Keyed)
     monkeypatch.setenv("PALIMPSEST_API_KEY", "s3cret")
     with pytest.raises(WrongSettings) as wrong:
         read_settings({}, {})

@@ -9,7 +9,7 @@ from typing import Any
 from hypothesis import strategies as st
 from pyroaring import BitMap
 
-from index.filters.expression import (
+from palimpsest.index.filters.expression import (
     Condition,
     Filter,
     IsEmpty,
@@ -19,10 +19,10 @@ from index.filters.expression import (
     MatchText,
     Range,
 )
-from index.filters.matching import Facts, compile_filter
-from index.payload.config import FieldIndex
-from index.payload.indexes import PayloadIndexes
-from index.types import PointId
+from palimpsest.index.filters.matching import Facts, compile_filter
+from palimpsest.index.payload.config import FieldIndex
+from palimpsest.index.payload.indexes import PayloadIndexes
+from palimpsest.index.types import PointId
 from tests.keys import one_key
 from tests.unit.filters import strategies as draw
 

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pyroaring import BitMap
 
-from index.payload.columns import ValueColumn
+from palimpsest.index.payload.columns import ValueColumn
 
 VALUES = st.lists(st.integers(-3, 3), min_size=1, max_size=3)
 STEPS = st.lists(st.dictionaries(st.integers(0, 20), st.none() | VALUES, max_size=6), max_size=6)

@@ -7,9 +7,9 @@ from typing import Any, get_args
 import pytest
 from qdrant_client import models
 
-from index.errors import InvalidConfig, InvalidInput, Unsupported
-from index.filters.tokens import TokenizerConfig
-from index.payload.config import FIELD_KINDS, FieldIndex
+from palimpsest.index.errors import InvalidConfig, InvalidInput, Unsupported
+from palimpsest.index.filters.tokens import TokenizerConfig
+from palimpsest.index.payload.config import FIELD_KINDS, FieldIndex
 
 FULL = {
     "type": "text",

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from index import Collection, Damaged, Database, FieldIndex, check_directory
+from palimpsest.index import Collection, Damaged, Database, FieldIndex, check_directory
 from tests.damage import change, settle
 from tests.points import batch_of, config_of
 
@@ -84,7 +84,7 @@ def test_where_nothing_can_be_written_it_is_refused(
 ) -> None:
     change(store, KEPT["another checksum"])
     before = store.read_bytes()
-    monkeypatch.setattr("index.storage.store.takes_no_writes", lambda folder: True)
+    monkeypatch.setattr("palimpsest.index.storage.store.takes_no_writes", lambda folder: True)
     with (
         Database.open(store.parents[2], threads=1) as database,
         pytest.raises(Damaged, match="row of fields"),

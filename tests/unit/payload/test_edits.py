@@ -15,9 +15,9 @@ from qdrant_client.local.payload_value_setter import (
     set_value_by_key,
 )
 
-from index.filters.expression import EACH, Path
-from index.filters.paths import parse_path
-from index.payload.edits import delete_keys, is_same, merge, merge_at
+from palimpsest.index.filters.expression import EACH, Path
+from palimpsest.index.filters.paths import parse_path
+from palimpsest.index.payload.edits import delete_keys, is_same, merge, merge_at
 from tests.unit.filters import strategies as draw
 from tests.unit.filters.models import path_text
 

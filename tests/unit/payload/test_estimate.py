@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from index.filters.expression import Filter, Match, MinShould, Range, Slice
-from index.payload.estimate import estimate
+from palimpsest.index.filters.expression import Filter, Match, MinShould, Range, Slice
+from palimpsest.index.payload.estimate import estimate
 from tests.unit.filters import strategies as draw
 from tests.unit.payload.points import KINDS, Points
 

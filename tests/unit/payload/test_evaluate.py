@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pyroaring import BitMap
 
-from index.filters.expression import (
+from palimpsest.index.filters.expression import (
     EACH,
     Condition,
     DatetimeRange,
@@ -30,8 +30,8 @@ from index.filters.expression import (
     Slice,
     ValuesCount,
 )
-from index.filters.paths import format_path
-from index.payload.evaluate import evaluate
+from palimpsest.index.filters.paths import format_path
+from palimpsest.index.payload.evaluate import evaluate
 from tests.keys import one_key
 from tests.unit.filters import strategies as draw
 from tests.unit.payload.points import KINDS, PAYLOADS, Points, probes

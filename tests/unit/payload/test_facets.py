@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from pyroaring import BitMap
 from qdrant_client import QdrantClient, models
 
-from index.payload.facets import facet
+from palimpsest.index.payload.facets import facet
 from tests.keys import one_key, quoted
 from tests.unit.payload.points import Points
 

@@ -12,12 +12,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pyroaring import BitMap
 
-from index.errors import InvalidInput
-from index.filters.expression import Filter, GeoPolygon, IsEmpty, Match, MatchText, Range
-from index.filters.paths import format_path, parse_path
-from index.payload.config import FieldIndex
-from index.payload.evaluate import evaluate
-from index.payload.indexes import PayloadIndexes
+from palimpsest.index.errors import InvalidInput
+from palimpsest.index.filters.expression import Filter, GeoPolygon, IsEmpty, Match, MatchText, Range
+from palimpsest.index.filters.paths import format_path, parse_path
+from palimpsest.index.payload.config import FieldIndex
+from palimpsest.index.payload.evaluate import evaluate
+from palimpsest.index.payload.indexes import PayloadIndexes
 from tests.keys import one_key
 from tests.unit.payload.points import PAYLOADS, Points, probes
 

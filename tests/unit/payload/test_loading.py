@@ -14,16 +14,16 @@ from pathlib import Path
 import pytest
 from pyroaring import BitMap
 
-from index import Collection, CollectionConfig, FieldIndex, PointBatch
-from index.errors import StorageFull, UnknownFormat
-from index.filters.expression import Filter, Match, MatchText, Range
-from index.payload import indexes as indexes_module
-from index.payload.field import IndexedField
-from index.query.ordered import by_value
-from index.query.request import OrderBy
-from index.query.scope import Scope
-from index.storage import files as files_module
-from index.upkeep import payload_indexing as fields_module
+from palimpsest.index import Collection, CollectionConfig, FieldIndex, PointBatch
+from palimpsest.index.errors import StorageFull, UnknownFormat
+from palimpsest.index.filters.expression import Filter, Match, MatchText, Range
+from palimpsest.index.payload import indexes as indexes_module
+from palimpsest.index.payload.field import IndexedField
+from palimpsest.index.query.ordered import by_value
+from palimpsest.index.query.request import OrderBy
+from palimpsest.index.query.scope import Scope
+from palimpsest.index.storage import files as files_module
+from palimpsest.index.upkeep import payload_indexing as fields_module
 from tests.conftest import OpenCollection, open_collection
 from tests.fields import wait_until_built
 

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pyroaring import BitMap
 
-from index.payload.postings import MAX_PACKED, Postings, grouped
+from palimpsest.index.payload.postings import MAX_PACKED, Postings, grouped
 
 WORDS = st.sampled_from(("", "a", "ab", "b", "ünï"))
 NUMBERS = st.lists(st.integers(0, 3 * MAX_PACKED), max_size=2 * MAX_PACKED, unique=True)

@@ -11,11 +11,11 @@ import pytest
 from numpy.typing import NDArray
 from pyroaring import BitMap
 
-from index import CollectionConfig, Distance, FieldIndex, PointBatch, VectorConfig
-from index.payload.indexes import PayloadIndexes
-from index.payload.loading import load_fields
-from index.storage.store import Store
-from index.upkeep.recover import STORE
+from palimpsest.index import CollectionConfig, Distance, FieldIndex, PointBatch, VectorConfig
+from palimpsest.index.payload.indexes import PayloadIndexes
+from palimpsest.index.payload.loading import load_fields
+from palimpsest.index.storage.store import Store
+from palimpsest.index.upkeep.recover import STORE
 from tests.conftest import open_collection
 from tests.unit.payload.points import Points
 

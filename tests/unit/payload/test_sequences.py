@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pyroaring import BitMap
 
-from index.payload.sequences import Sequences
+from palimpsest.index.payload.sequences import Sequences
 
 ALL = BitMap(range(100))
 

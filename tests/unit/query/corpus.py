@@ -9,8 +9,8 @@ from uuid import UUID
 import numpy as np
 from qdrant_client import QdrantClient, models
 
-from index.config.vectors import SparseConfig, VectorConfig
-from index.types import Distance, PointId
+from palimpsest.index.config.vectors import SparseConfig, VectorConfig
+from palimpsest.index.types import Distance, PointId
 from tests.unit.query.plain import Plain, Point
 
 SIZE, POINTS, TERMS = 4, 60, 12

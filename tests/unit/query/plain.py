@@ -12,15 +12,15 @@ import numpy as np
 from numpy.typing import NDArray
 from pyroaring import BitMap
 
-from index.config.vectors import SparseConfig, VectorConfig
-from index.filters.expression import Filter, Path
-from index.filters.matching import Facts, compile_filter
-from index.filters.tokens import Tokenizer
-from index.filters.values import parse_datetime, values_at
-from index.payload.indexes import OrderColumn
-from index.payload.values import read_number
-from index.query.request import SearchParams
-from index.types import Distance, PointId, Record, SparseVector, VersionedQuery
+from palimpsest.index.config.vectors import SparseConfig, VectorConfig
+from palimpsest.index.filters.expression import Filter, Path
+from palimpsest.index.filters.matching import Facts, compile_filter
+from palimpsest.index.filters.tokens import Tokenizer
+from palimpsest.index.filters.values import parse_datetime, values_at
+from palimpsest.index.payload.indexes import OrderColumn
+from palimpsest.index.payload.values import read_number
+from palimpsest.index.query.request import SearchParams
+from palimpsest.index.types import Distance, PointId, Record, SparseVector, VersionedQuery
 from tests.oracle import distances, normalise
 
 BLOCKS = 3  # that points come in where all are scored

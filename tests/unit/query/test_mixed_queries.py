@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from index import (
+from palimpsest.index import (
     Collection,
     Distance,
     Filter,
@@ -24,7 +24,7 @@ from index import (
     answer_groups,
     queries,
 )
-from index.types import BridgeMode, OutOfReach
+from palimpsest.index.types import BridgeMode, OutOfReach
 from tests.conftest import open_collection
 from tests.unit.versions.mixed import EVEN, SIZES, Account, config_of, texts_of
 

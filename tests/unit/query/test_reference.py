@@ -10,11 +10,11 @@ import msgspec
 import pytest
 from qdrant_client import QdrantClient, models
 
-from app.errors import Refusal
-from app.schemas.analysis import MatrixBody, to_matrix, to_offsets, to_pairs
-from app.schemas.searches import GroupsBody, QueryBody
-from app.schemas.trees import to_groups, to_tree
-from index import (
+from palimpsest.app.errors import Refusal
+from palimpsest.app.schemas.analysis import MatrixBody, to_matrix, to_offsets, to_pairs
+from palimpsest.app.schemas.searches import GroupsBody, QueryBody
+from palimpsest.app.schemas.trees import to_groups, to_tree
+from palimpsest.index import (
     Answer,
     Filter,
     HasId,
@@ -218,7 +218,7 @@ def test_a_matrix_of_one_point_is_empty(source: Plain) -> None:
 
 
 def test_a_matrix_has_so_many_pairs_at_most(source: Plain, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("index.query.matrix.MAX_PAIRS", 20)
+    monkeypatch.setattr("palimpsest.index.query.matrix.MAX_PAIRS", 20)
     assert neighbours(source, MatrixRequest("cos", sample=10, limit=2)).ids
     with pytest.raises(InvalidConfig, match="10 points with up to 3 others each"):
         neighbours(source, MatrixRequest("cos", sample=10, limit=3))
@@ -230,7 +230,7 @@ def test_diverse_points_are_chosen_from_a_bounded_number(
     source: Plain, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for module in ("nearest", "groups"):
-        monkeypatch.setattr(f"index.query.{module}.MAX_MMR_CANDIDATES", 20)
+        monkeypatch.setattr(f"palimpsest.index.query.{module}.MAX_MMR_CANDIDATES", 20)
     asked = near("cos", {"nearest": 4, "mmr": {}}, limit=21)
     with pytest.raises(InvalidInput, match="at most 20 candidates"):
         ask(source, asked)

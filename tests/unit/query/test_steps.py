@@ -7,15 +7,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from index.errors import InvalidInput
-from index.filters.expression import Filter, HasId, HasVector, MinShould
-from index.query.diversity import SparseCandidates, diverse
-from index.query.examples import best_score, context, discover, feedback, similarities
-from index.query.fusion import fuse, reciprocal, scaled
-from index.query.request import Fusion, Nearest, Prefetch, levels_of
-from index.query.scope import Scope, join
-from index.query.scored import Scored, best, farthest
-from index.types import Distance, SparseVector
+from palimpsest.index.errors import InvalidInput
+from palimpsest.index.filters.expression import Filter, HasId, HasVector, MinShould
+from palimpsest.index.query.diversity import SparseCandidates, diverse
+from palimpsest.index.query.examples import best_score, context, discover, feedback, similarities
+from palimpsest.index.query.fusion import fuse, reciprocal, scaled
+from palimpsest.index.query.request import Fusion, Nearest, Prefetch, levels_of
+from palimpsest.index.query.scope import Scope, join
+from palimpsest.index.query.scored import Scored, best, farthest
+from palimpsest.index.types import Distance, SparseVector
 
 A, B, C = HasId(frozenset({1})), HasVector("a"), HasVector("b")
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from index import (
+from palimpsest.index import (
     Collection,
     Distance,
     QueryRequest,
@@ -19,12 +19,12 @@ from index import (
     answer,
     queries,
 )
-from index.adapters.comparable import Merge, Method
-from index.filters.expression import Filter, Match
-from index.filters.paths import parse_path
-from index.types import Vector, Vectors
-from index.upkeep.recover import ADAPTERS
-from index.versions.lifecycle import put_fitted
+from palimpsest.index.adapters.comparable import Merge, Method
+from palimpsest.index.filters.expression import Filter, Match
+from palimpsest.index.filters.paths import parse_path
+from palimpsest.index.types import Vector, Vectors
+from palimpsest.index.upkeep.recover import ADAPTERS
+from palimpsest.index.versions.lifecycle import put_fitted
 from tests.conftest import Corpus, OpenCollection
 from tests.points import batch_of, config_of
 from tests.unit.versions.mixed import SIZES, Account, texts_of

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from index import Collection, Distance, SearchRequest
-from index.types import Vectors
+from palimpsest.index import Collection, Distance, SearchRequest
+from palimpsest.index.types import Vectors
 from tests.conftest import OpenCollection, open_collection
 from tests.points import batch_of, config_of
 

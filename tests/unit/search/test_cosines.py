@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from index import Distance, SearchRequest
-from index.search.cosines import clamp, clamped
+from palimpsest.index import Distance, SearchRequest
+from palimpsest.index.search.cosines import clamp, clamped
 from tests.conftest import OpenCollection
 from tests.points import batch_of, config_of
 

@@ -9,14 +9,14 @@ import pytest
 from numpy.typing import NDArray
 from pyroaring import BitMap
 
-from index import Collection, Distance, SearchRequest
-from index.read.reading import Reading
-from index.search.allowed import Allowed
-from index.search.every_point import exact_distances, score_rows
-from index.segments.graph import Graph
-from index.segments.searcher import Rescoring, Searcher, Walk
-from index.types import Numbers, Vectors
-from index.view.view import VectorView
+from palimpsest.index import Collection, Distance, SearchRequest
+from palimpsest.index.read.reading import Reading
+from palimpsest.index.search.allowed import Allowed
+from palimpsest.index.search.every_point import exact_distances, score_rows
+from palimpsest.index.segments.graph import Graph
+from palimpsest.index.segments.searcher import Rescoring, Searcher, Walk
+from palimpsest.index.types import Numbers, Vectors
+from palimpsest.index.view.view import VectorView
 from tests import oracle
 from tests.conftest import OpenCollection
 from tests.points import batch_of, config_of
@@ -137,7 +137,7 @@ def test_distances_come_in_blocks_of_bounded_size(
     view = lives.collection.view.vectors[""]
     queries = oracle.normalise(lives.rng.standard_normal((5, SIZE)).astype(np.float32))
     found, distances, _ = joined(view, queries, None)
-    monkeypatch.setattr("index.search.every_point._BLOCK", 5 * 100)
+    monkeypatch.setattr("palimpsest.index.search.every_point._BLOCK", 5 * 100)
     assert max(block[1].size for block in score_rows(view, queries, None)) == 5 * 100
     again, same, _ = joined(view, queries, None)
     assert again.tolist() == found.tolist()
@@ -179,7 +179,7 @@ def test_many_rows_are_estimated_and_close(
     collection_of: OpenCollection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lives = Lives(collection_of(config_of(SIZE, Distance.EUCLID, encoding="8")), Distance.EUCLID, 5)
-    monkeypatch.setattr("index.search.every_point._FEW_ROWS", 100)
+    monkeypatch.setattr("palimpsest.index.search.every_point._FEW_ROWS", 100)
     view = lives.collection.view.vectors[""]
     queries = lives.rng.standard_normal((2, SIZE)).astype(np.float32)
     found, distances, exact = joined(view, queries, None)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from index import (
+from palimpsest.index import (
     Collection,
     Distance,
     Filter,
@@ -19,7 +19,7 @@ from index import (
     SparseVector,
     VectorConfig,
 )
-from index.types import BridgeMode, OutOfReach
+from palimpsest.index.types import BridgeMode, OutOfReach
 from tests.conftest import OpenCollection
 from tests.unit.versions.mixed import (
     EVEN,

@@ -7,10 +7,10 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from index.search.merge import PartHits, merge
-from index.segments.searcher import Hits
-from index.storage.ids import Ids, pack_ids
-from index.types import Numbers, PointId, Slots
+from palimpsest.index.search.merge import PartHits, merge
+from palimpsest.index.segments.searcher import Hits
+from palimpsest.index.storage.ids import Ids, pack_ids
+from palimpsest.index.types import Numbers, PointId, Slots
 
 
 class Columns(NamedTuple):

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from index import (
+from palimpsest.index import (
     Distance,
     Filter,
     FitRequest,
@@ -27,11 +27,11 @@ from index import (
     answer,
     queries,
 )
-from index.adapters.calibration import fit_calibration
-from index.adapters.comparable import Merge
-from index.types import PointId, Vector
-from index.upkeep.recover import ADAPTERS
-from index.versions.lifecycle import ends_of, put_fitted
+from palimpsest.index.adapters.calibration import fit_calibration
+from palimpsest.index.adapters.comparable import Merge
+from palimpsest.index.types import PointId, Vector
+from palimpsest.index.upkeep.recover import ADAPTERS
+from palimpsest.index.versions.lifecycle import ends_of, put_fitted
 from tests.conftest import OpenCollection
 from tests.unit.versions.mixed import QUERIES, SIZES, Account, as_stored, config_of, texts_of
 from tests.unit.versions.mixed import distances as distances_of

@@ -3,11 +3,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from index import Distance, SearchRequest, VectorConfig
-from index.config.vectors import MAX_EF
-from index.errors import InvalidConfig
-from index.search.plan import DEFAULT_EF, resolve
-from index.search.scan_or_walk import is_few, walk_of
+from palimpsest.index import Distance, SearchRequest, VectorConfig
+from palimpsest.index.config.vectors import MAX_EF
+from palimpsest.index.errors import InvalidConfig
+from palimpsest.index.search.plan import DEFAULT_EF, resolve
+from palimpsest.index.search.scan_or_walk import is_few, walk_of
 
 QUERY = np.ones(4, dtype=np.float32)
 FOUR_BITS = VectorConfig(4, Distance.COSINE)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from index import (
+from palimpsest.index import (
     Collection,
     Distance,
     InvalidConfig,
@@ -17,9 +17,9 @@ from index import (
     VersionedQuery,
     VersionNotFound,
 )
-from index.adapters.joint_score import WEIGHT, fuse
-from index.search.mapped_query import BRIDGED
-from index.types import OutOfReach, Vector
+from palimpsest.index.adapters.joint_score import WEIGHT, fuse
+from palimpsest.index.search.mapped_query import BRIDGED
+from palimpsest.index.types import OutOfReach, Vector
 from tests.conftest import OpenCollection
 from tests.unit.versions.mixed import (
     EVEN,

@@ -16,16 +16,16 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from pyroaring import BitMap
 from qdrant_client import QdrantClient, models
 
-from index.config.vectors import Modifier, SparseConfig
-from index.search.merge import merge
-from index.search.sparse import score_sparse, search_sparse
-from index.segments.dead import Dead
-from index.segments.sparse.growing import SparseGrowing
-from index.segments.sparse.seal import live_sparse_rows, write_sparse
-from index.segments.sparse.sealed import SparseSealed
-from index.storage.ids import pack_ids
-from index.types import PointId, SearchStats
-from index.view.view import SealedPart, VectorView
+from palimpsest.index.config.vectors import Modifier, SparseConfig
+from palimpsest.index.search.merge import merge
+from palimpsest.index.search.sparse import score_sparse, search_sparse
+from palimpsest.index.segments.dead import Dead
+from palimpsest.index.segments.sparse.growing import SparseGrowing
+from palimpsest.index.segments.sparse.seal import live_sparse_rows, write_sparse
+from palimpsest.index.segments.sparse.sealed import SparseSealed
+from palimpsest.index.storage.ids import pack_ids
+from palimpsest.index.types import PointId, SearchStats
+from palimpsest.index.view.view import SealedPart, VectorView
 from tests.unit.segments.sparse import twin
 from tests.unit.segments.sparse.twin import Row, rows_of, vector
 

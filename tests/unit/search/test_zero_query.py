@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from index import Distance, Range, SearchRequest, parse_path
-from index.filters.expression import Filter
-from index.types import Vectors
+from palimpsest.index import Distance, Range, SearchRequest, parse_path
+from palimpsest.index.filters.expression import Filter
+from palimpsest.index.types import Vectors
 from tests.conftest import OpenCollection
 from tests.oracle import distances, recall
 from tests.points import batch_of, config_of

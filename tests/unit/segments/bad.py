@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from index import Collection
-from index.encoding.planes import Encoder
-from index.segments import seal
-from index.segments.graph import Graph
-from index.segments.sealed import Sealed
-from index.types import Codes, Distances, Vectors
+from palimpsest.index import Collection
+from palimpsest.index.encoding.planes import Encoder
+from palimpsest.index.segments import seal
+from palimpsest.index.segments.graph import Graph
+from palimpsest.index.segments.sealed import Sealed
+from palimpsest.index.types import Codes, Distances, Vectors
 from tests.points import batch_of
 
 _ADDED = 4_000  # points by one write

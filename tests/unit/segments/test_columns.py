@@ -12,14 +12,14 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from index.errors import Damaged
-from index.segments.columns import require_columns
-from index.segments.dead import Dead
-from index.segments.sparse.postings import PostingLists
-from index.segments.sparse.sealed import SparseSealed
-from index.storage.files import DESCRIPTION, open_folder, write_folder
-from index.storage.ids import pack_ids
-from index.types import SparseVector
+from palimpsest.index.errors import Damaged
+from palimpsest.index.segments.columns import require_columns
+from palimpsest.index.segments.dead import Dead
+from palimpsest.index.segments.sparse.postings import PostingLists
+from palimpsest.index.segments.sparse.sealed import SparseSealed
+from palimpsest.index.storage.files import DESCRIPTION, open_folder, write_folder
+from palimpsest.index.storage.ids import pack_ids
+from palimpsest.index.types import SparseVector
 from tests.unit.segments.sparse.test_sealed import ROWS, growing, sealed
 
 Array = NDArray[Any]

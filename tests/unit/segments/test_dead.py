@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from index.segments.dead import Dead
+from palimpsest.index.segments.dead import Dead
 
 
 @given(st.integers(1, 300), st.data())

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from index import (
+from palimpsest.index import (
     Collection,
     CollectionConfig,
     Distance,
@@ -18,12 +18,12 @@ from index import (
     PointBatch,
     SearchRequest,
 )
-from index.config.vectors import VectorConfig
-from index.segments.deciding import DECISIONS, Means, Probed, decide
-from index.segments.effort import PLANNED, Effort
-from index.segments.probe import Find, ProbeSample, draw, source_of
-from index.segments.sealed import Sealed
-from index.types import Rows, Vector, Vectors
+from palimpsest.index.config.vectors import VectorConfig
+from palimpsest.index.segments.deciding import DECISIONS, Means, Probed, decide
+from palimpsest.index.segments.effort import PLANNED, Effort
+from palimpsest.index.segments.probe import Find, ProbeSample, draw, source_of
+from palimpsest.index.segments.sealed import Sealed
+from palimpsest.index.types import Rows, Vector, Vectors
 from tests import oracle
 from tests.conftest import Corpus, OpenCollection, open_collection
 from tests.points import batch_of, config_of

@@ -6,13 +6,13 @@ from dataclasses import replace
 
 import numpy as np
 
-from index import SearchRequest
-from index.config.vectors import VectorConfig
-from index.search.dense import search_parts
-from index.search.plan import resolve
-from index.segments.effort import Effort
-from index.segments.sealed import Sealed
-from index.types import Distance, SearchStats
+from palimpsest.index import SearchRequest
+from palimpsest.index.config.vectors import VectorConfig
+from palimpsest.index.search.dense import search_parts
+from palimpsest.index.search.plan import resolve
+from palimpsest.index.segments.effort import Effort
+from palimpsest.index.segments.sealed import Sealed
+from palimpsest.index.types import Distance, SearchStats
 from tests.conftest import OpenCollection
 from tests.points import batch_of, config_of
 

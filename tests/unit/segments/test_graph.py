@@ -15,12 +15,12 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from index import _native
-from index.config.vectors import VectorConfig
-from index.encoding.planes import Encoder
-from index.segments.graph import Graph, build, insertion_order, local_intrinsic_dimension
-from index.segments.searcher import Rescoring, Searcher
-from index.types import Distance, Vectors
+from palimpsest.index import _native
+from palimpsest.index.config.vectors import VectorConfig
+from palimpsest.index.encoding.planes import Encoder
+from palimpsest.index.segments.graph import Graph, build, insertion_order, local_intrinsic_dimension
+from palimpsest.index.segments.searcher import Rescoring, Searcher
+from palimpsest.index.types import Distance, Vectors
 from tests import evaluation, oracle
 from tests.conftest import Corpus
 

@@ -5,11 +5,11 @@ from uuid import UUID
 import numpy as np
 import pytest
 
-from index import Distance, VectorConfig
-from index.segments.growing import CODED_ROWS, Growing
-from index.segments.searcher import Rescoring
-from index.storage.ids import pack_ids, unpack_ids
-from index.types import PointId, Vectors
+from palimpsest.index import Distance, VectorConfig
+from palimpsest.index.segments.growing import CODED_ROWS, Growing
+from palimpsest.index.segments.searcher import Rescoring
+from palimpsest.index.storage.ids import pack_ids, unpack_ids
+from palimpsest.index.types import PointId, Vectors
 
 SIZE = 8
 

@@ -8,17 +8,17 @@ from typing import Any
 import numpy as np
 import pytest
 
-from app.schemas.collections import CollectionBody
-from app.schemas.declarations import to_config
-from app.schemas.explanations import warn_of_reach
-from app.schemas.versions import VersionBody, to_version
-from app.warnings import Warnings
-from index import Collection, CollectionConfig, Distance, SearchRequest, VectorConfig
-from index.read.cost import estimate_seconds
-from index.search.plan import resolve
-from index.segments.effort import PLANNED, Effort
-from index.segments.sealed import is_outdated
-from index.types import SearchStats
+from palimpsest.app.schemas.collections import CollectionBody
+from palimpsest.app.schemas.declarations import to_config
+from palimpsest.app.schemas.explanations import warn_of_reach
+from palimpsest.app.schemas.versions import VersionBody, to_version
+from palimpsest.app.warnings import Warnings
+from palimpsest.index import Collection, CollectionConfig, Distance, SearchRequest, VectorConfig
+from palimpsest.index.read.cost import estimate_seconds
+from palimpsest.index.search.plan import resolve
+from palimpsest.index.segments.effort import PLANNED, Effort
+from palimpsest.index.segments.sealed import is_outdated
+from palimpsest.index.types import SearchStats
 from tests.conftest import OpenCollection
 from tests.points import config_of
 from tests.unit.segments.bad import only, sealed, with_random_codes

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from index.config.vectors import VectorConfig
-from index.encoding.planes import Encoder
-from index.segments.originals import keep
-from index.segments.probe import (
+from palimpsest.index.config.vectors import VectorConfig
+from palimpsest.index.encoding.planes import Encoder
+from palimpsest.index.segments.originals import keep
+from palimpsest.index.segments.probe import (
     FEWEST_ROWS,
     QUERIES,
     Cancelled,
@@ -18,8 +18,8 @@ from index.segments.probe import (
     resolution,
     source_of,
 )
-from index.segments.recent import RECENT, Recent
-from index.types import Distance, Rows, Vector, Vectors
+from palimpsest.index.segments.recent import RECENT, Recent
+from palimpsest.index.types import Distance, Rows, Vector, Vectors
 from tests.oracle import normalise
 from tests.unit.segments.bad import clusters
 

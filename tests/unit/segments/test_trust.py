@@ -7,13 +7,13 @@ import math
 import numpy as np
 import pytest
 
-from index import Distance, SearchRequest
-from index.search.one_segment import closest_rows
-from index.segments.deciding import WIDER, Probed
-from index.segments.effort import PLANNED
-from index.segments.sealed import Sealed
-from index.segments.searcher import Rescoring
-from index.types import Vectors
+from palimpsest.index import Distance, SearchRequest
+from palimpsest.index.search.one_segment import closest_rows
+from palimpsest.index.segments.deciding import WIDER, Probed
+from palimpsest.index.segments.effort import PLANNED
+from palimpsest.index.segments.sealed import Sealed
+from palimpsest.index.segments.searcher import Rescoring
+from palimpsest.index.types import Vectors
 from tests import evaluation, oracle
 from tests.conftest import OpenCollection
 from tests.points import batch_of, config_of

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from index.storage.schema import create_store
-from index.storage.store import Store
+from palimpsest.index.storage.schema import create_store
+from palimpsest.index.storage.store import Store
 
 
 @pytest.fixture

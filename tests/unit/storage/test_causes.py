@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from app.errors import describe
-from index import (
+from palimpsest.app.errors import describe
+from palimpsest.index import (
     Damaged,
     DiskFailed,
     NotPermitted,
@@ -20,10 +20,10 @@ from index import (
     StorageError,
     StorageFull,
 )
-from index.storage import files
-from index.storage.causes import disk_errors, of_sqlite
-from index.storage.files import open_folder, write_folder
-from index.storage.schema import connect, create_store, store_errors
+from palimpsest.index.storage import files
+from palimpsest.index.storage.causes import disk_errors, of_sqlite
+from palimpsest.index.storage.files import open_folder, write_folder
+from palimpsest.index.storage.schema import connect, create_store, store_errors
 
 CAUSES: dict[int, tuple[type[StorageError], int]] = {
     errno.EMFILE: (OutOfDescriptors, 503),

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from index import (
+from palimpsest.index import (
     Collection,
     Damaged,
     DamagedPoint,
@@ -26,10 +26,10 @@ from index import (
     SearchRequest,
     Spared,
 )
-from index.errors import StorageError
-from index.storage.checked import BadRow, RowKey, bad_rows
-from index.storage.schema import connect, connect_frozen
-from index.storage.sums import TABLES
+from palimpsest.index.errors import StorageError
+from palimpsest.index.storage.checked import BadRow, RowKey, bad_rows
+from palimpsest.index.storage.schema import connect, connect_frozen
+from palimpsest.index.storage.sums import TABLES
 from tests.damage import change, drop_cells, flip, flipped, pages, settle, without_triggers
 from tests.points import batch_of, config_of
 
@@ -68,8 +68,8 @@ def fill(collection: Collection) -> None:
     writer, store = collection.writer, collection.writer.store
 
     def rest() -> None:
-        from index.storage.adapter_table import AdapterEntry
-        from index.storage.seqs import put_stretch
+        from palimpsest.index.storage.adapter_table import AdapterEntry
+        from palimpsest.index.storage.seqs import put_stretch
 
         with store.transaction():
             store.staged.mark_sealed(5, 1)

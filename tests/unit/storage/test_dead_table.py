@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from index.storage.store import Store
+from palimpsest.index.storage.store import Store
 
 
 @pytest.mark.parametrize("by_triggers", [False, True])

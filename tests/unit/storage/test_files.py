@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from index.errors import Damaged, StorageFull, StoreFailed, UnknownFormat
-from index.storage import files
-from index.storage.files import DESCRIPTION, open_folder, remove_unlisted, write_folder
+from palimpsest.index.errors import Damaged, StorageFull, StoreFailed, UnknownFormat
+from palimpsest.index.storage import files
+from palimpsest.index.storage.files import DESCRIPTION, open_folder, remove_unlisted, write_folder
 
 
 def arrays() -> dict[str, Any]:

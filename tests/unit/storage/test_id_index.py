@@ -10,12 +10,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from index import Collection, Damaged, DamagedPoint, Database
-from index.storage import store as store_module
-from index.storage.checked import Summed
-from index.storage.id_index import IdIndex
-from index.storage.ids import keys_of
-from index.storage.schema import connect
+from palimpsest.index import Collection, Damaged, DamagedPoint, Database
+from palimpsest.index.storage import store as store_module
+from palimpsest.index.storage.checked import Summed
+from palimpsest.index.storage.id_index import IdIndex
+from palimpsest.index.storage.ids import keys_of
+from palimpsest.index.storage.schema import connect
 from tests.damage import change, drop_cells, flip, pages, settle
 from tests.points import batch_of, config_of
 

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from index.errors import InvalidId
-from index.storage.ids import (
+from palimpsest.index.errors import InvalidId
+from palimpsest.index.storage.ids import (
     check_ids,
     id_of_key,
     ids_from_bytes,

@@ -13,11 +13,17 @@ from typing import Any
 import numpy as np
 import pytest
 
-from index import Collection, CollectionConfig, Distance, MaintenanceConfig, SearchRequest
-from index.config.vectors import VectorConfig
-from index.errors import UnknownFormat
-from index.storage.schema import FORMAT
-from index.types import Vectors
+from palimpsest.index import (
+    Collection,
+    CollectionConfig,
+    Distance,
+    MaintenanceConfig,
+    SearchRequest,
+)
+from palimpsest.index.config.vectors import VectorConfig
+from palimpsest.index.errors import UnknownFormat
+from palimpsest.index.storage.schema import FORMAT
+from palimpsest.index.types import Vectors
 from tests.conftest import open_collection
 from tests.crash.boundaries import Boundaries
 from tests.damage import rewrite

@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from index.errors import CollectionNotFound
-from index.storage.checked import Summed
-from index.storage.reader import Reader
-from index.storage.store import Store
+from palimpsest.index.errors import CollectionNotFound
+from palimpsest.index.storage.checked import Summed
+from palimpsest.index.storage.reader import Reader
+from palimpsest.index.storage.store import Store
 
 
 def test_points_are_found_with_their_slots(store: Store, path: Path) -> None:

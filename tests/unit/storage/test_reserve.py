@@ -12,13 +12,13 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from index import CreateAlias, Database, DeleteAlias
-from index.collection import Collection
-from index.errors import StorageFull
-from index.storage import reserve, store
-from index.storage.checkpoints import Checkpoints
-from index.storage.files import write_folder
-from index.storage.reserve import SIZE, Reserve
+from palimpsest.index import CreateAlias, Database, DeleteAlias
+from palimpsest.index.collection import Collection
+from palimpsest.index.errors import StorageFull
+from palimpsest.index.storage import reserve, store
+from palimpsest.index.storage.checkpoints import Checkpoints
+from palimpsest.index.storage.files import write_folder
+from palimpsest.index.storage.reserve import SIZE, Reserve
 from tests.points import batch_of, config_of
 
 

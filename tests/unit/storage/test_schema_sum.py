@@ -10,13 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from index import Damaged, Database, check_directory
-from index.storage.reach import read_record, record_of
-from index.storage.schema import connect, connect_frozen, create_store, triggers
-from index.storage.schema_sum import SETTING, require_schema
-from index.storage.store import Store
-from index.storage.sums import TABLES
-from index.upkeep.scrub import Scrub
+from palimpsest.index import Damaged, Database, check_directory
+from palimpsest.index.storage.reach import read_record, record_of
+from palimpsest.index.storage.schema import connect, connect_frozen, create_store, triggers
+from palimpsest.index.storage.schema_sum import SETTING, require_schema
+from palimpsest.index.storage.store import Store
+from palimpsest.index.storage.sums import TABLES
+from palimpsest.index.upkeep.scrub import Scrub
 from tests.damage import change, flip, settle
 from tests.points import config_of
 from tests.stores import bring_back_to_format_5
@@ -108,7 +108,7 @@ def test_a_store_of_an_earlier_format_gets_it(path: Path) -> None:
 def test_a_store_that_is_only_read_is_checked_too(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("index.storage.store.takes_no_writes", lambda folder: True)
+    monkeypatch.setattr("palimpsest.index.storage.store.takes_no_writes", lambda folder: True)
     Store.open(path).close()
     change_text(path)
     with pytest.raises(Damaged, match="checksum of the schema"):

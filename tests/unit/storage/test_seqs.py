@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from index import (
+from palimpsest.index import (
     CollectionConfig,
     Distance,
     GroupRequest,
@@ -29,11 +29,11 @@ from index import (
     answer_groups,
     queries,
 )
-from index.filters.expression import Filter, HasId
-from index.filters.paths import parse_path
-from index.storage import seqs as storage_seqs
-from index.storage.schema import connect
-from index.storage.store import Store
+from palimpsest.index.filters.expression import Filter, HasId
+from palimpsest.index.filters.paths import parse_path
+from palimpsest.index.storage import seqs as storage_seqs
+from palimpsest.index.storage.schema import connect
+from palimpsest.index.storage.store import Store
 from tests.conftest import open_collection
 from tests.damage import without_triggers
 from tests.stores import bring_back_to_format_3
@@ -224,7 +224,7 @@ def test_a_dropped_vector_takes_no_version_with_it(world: World) -> None:
 def test_a_point_of_a_number_that_was_another_s(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("index.write.numbering.REST_SECONDS", -10.0)
+    monkeypatch.setattr("palimpsest.index.write.numbering.REST_SECONDS", -10.0)
     world.upsert([*range(10)], "")
     world.edit([*range(10)])
     world.delete([4, 5])

@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from index.errors import Damaged
-from index.storage.entries import StagedRows
-from index.storage.ids import pack_ids
-from index.storage.schema import connect
-from index.storage.store import Store
+from palimpsest.index.errors import Damaged
+from palimpsest.index.storage.entries import StagedRows
+from palimpsest.index.storage.ids import pack_ids
+from palimpsest.index.storage.schema import connect
+from palimpsest.index.storage.store import Store
 
 
 def staged(first: int, n: int = 3, vector: int = 0) -> StagedRows:

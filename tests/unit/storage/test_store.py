@@ -7,13 +7,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from index.errors import CollectionNotFound, Damaged, StorageFull, UnknownFormat
-from index.storage.checked import Summed
-from index.storage.entries import Position, SegmentEntry, StagedRows
-from index.storage.ids import Key, pack_ids
-from index.storage.read_rows import is_ascending
-from index.storage.reader import Reader
-from index.storage.store import Store
+from palimpsest.index.errors import CollectionNotFound, Damaged, StorageFull, UnknownFormat
+from palimpsest.index.storage.checked import Summed
+from palimpsest.index.storage.entries import Position, SegmentEntry, StagedRows
+from palimpsest.index.storage.ids import Key, pack_ids
+from palimpsest.index.storage.read_rows import is_ascending
+from palimpsest.index.storage.reader import Reader
+from palimpsest.index.storage.store import Store
 from tests.damage import rewrite
 
 

@@ -9,12 +9,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from index import Collection, Damaged, Database, Filter, HasId
-from index.storage import summing
-from index.storage.checked import bad_rows
-from index.storage.schema import connect, connect_frozen
-from index.storage.store import Store
-from index.storage.sums import TABLES
+from palimpsest.index import Collection, Damaged, Database, Filter, HasId
+from palimpsest.index.storage import summing
+from palimpsest.index.storage.checked import bad_rows
+from palimpsest.index.storage.schema import connect, connect_frozen
+from palimpsest.index.storage.store import Store
+from palimpsest.index.storage.sums import TABLES
 from tests.damage import change
 from tests.points import batch_of, config_of
 from tests.stores import bring_back_to_format_5

@@ -7,7 +7,7 @@ import random
 import numpy as np
 import pytest
 
-from index.storage.sums import PAYLOAD, PLACE, TABLES, Row, check_of, plain_sum
+from palimpsest.index.storage.sums import PAYLOAD, PLACE, TABLES, Row, check_of, plain_sum
 
 VALUES = (None, 0, -1, 1 << 62, -(1 << 63), 0.0, 1.5, "", "é", "a" * 70, b"", b"\0", b"x" * 4_099)
 

@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from index import Collection, Database, HasId, PalimpsestError, SearchRequest
-from index.filters.expression import Filter
+from palimpsest.index import Collection, Database, HasId, PalimpsestError, SearchRequest
+from palimpsest.index.filters.expression import Filter
 from tests.unit.doctor.making import SIZE, batch, make, opened
 
 _PAGE = 4_096
-_REMEDIES = ("restore ", "index.doctor.restoring", "palimpsest doctor")
+_REMEDIES = ("restore ", "palimpsest.index.doctor.restoring", "palimpsest doctor")
 
 
 @pytest.fixture(scope="module", params=["indexed", "plain"])

@@ -7,10 +7,10 @@ from collections.abc import Callable
 
 import pytest
 
-from index.upkeep import background
-from index.upkeep.background import _LATER, Background, _Worker
-from index.upkeep.due import Due
-from index.upkeep.upkeep import Upkeep
+from palimpsest.index.upkeep import background
+from palimpsest.index.upkeep.background import _LATER, Background, _Worker
+from palimpsest.index.upkeep.due import Due
+from palimpsest.index.upkeep.upkeep import Upkeep
 from tests.conftest import OpenCollection
 from tests.points import config_of
 

@@ -5,7 +5,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from index.upkeep.backlog import (
+from palimpsest.index.upkeep.backlog import (
     LIMIT,
     LONGEST_RETRY,
     ROOM_FOR_BULK,

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from index import (
+from palimpsest.index import (
     Collection,
     CollectionConfig,
     Damaged,
@@ -24,9 +24,9 @@ from index import (
     SparseVector,
     VectorConfig,
 )
-from index.segments.sealed import Sealed
-from index.segments.sparse.rows import SparseRows
-from index.storage.files import DESCRIPTION, open_folder, write_folder
+from palimpsest.index.segments.sealed import Sealed
+from palimpsest.index.segments.sparse.rows import SparseRows
+from palimpsest.index.storage.files import DESCRIPTION, open_folder, write_folder
 from tests.points import batch_of
 
 POINTS = 1_200

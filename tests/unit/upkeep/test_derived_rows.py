@@ -11,8 +11,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from index import Collection, Damaged, Database, SearchRequest, check_directory, repair_directory
-from index.storage.verify import log_of
+from palimpsest.index import (
+    Collection,
+    Damaged,
+    Database,
+    SearchRequest,
+    check_directory,
+    repair_directory,
+)
+from palimpsest.index.storage.verify import log_of
 from tests.damage import change, flip, pages, settle
 from tests.points import batch_of, config_of
 
@@ -141,7 +148,7 @@ def test_dead_slots_are_derived_where_nothing_can_be_written(
     change(store, DEAD["one lost"])
     log_of(store).unlink(missing_ok=True)
     before = store.read_bytes()
-    monkeypatch.setattr("index.storage.store.takes_no_writes", lambda folder: True)
+    monkeypatch.setattr("palimpsest.index.storage.store.takes_no_writes", lambda folder: True)
     with Database.open(data_of(store), threads=1) as database:
         assert living(database.get("c")) == expected
     assert store.read_bytes() == before

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from index.upkeep.backlog import Backlog, slowdown
-from index.upkeep.pacing import Pacing, Refused, SealRate, Wait
+from palimpsest.index.upkeep.backlog import Backlog, slowdown
+from palimpsest.index.upkeep.pacing import Pacing, Refused, SealRate, Wait
 
 SEAL_ROWS = 1_000
 PATIENCE = 2.0

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from index import (
+from palimpsest.index import (
     Collection,
     CollectionConfig,
     FieldIndex,
@@ -18,11 +18,11 @@ from index import (
     answer,
     queries,
 )
-from index.errors import InvalidInput, StorageFull
-from index.filters.expression import Filter, Match, Range
-from index.payload import loading as loading_module
-from index.storage.field_table import FieldEntry
-from index.upkeep import payload_indexing as fields_module
+from palimpsest.index.errors import InvalidInput, StorageFull
+from palimpsest.index.filters.expression import Filter, Match, Range
+from palimpsest.index.payload import loading as loading_module
+from palimpsest.index.storage.field_table import FieldEntry
+from palimpsest.index.upkeep import payload_indexing as fields_module
 from tests.conftest import OpenCollection, open_collection
 from tests.damage import rewrite
 from tests.fields import wait_until_built
@@ -57,7 +57,7 @@ def no_payloads(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     def refuse(*_: object) -> Iterator[object]:
         raise AssertionError("payloads were read")
 
-    monkeypatch.setattr("index.read.points.PointReader.payloads", refuse)
+    monkeypatch.setattr("palimpsest.index.read.points.PointReader.payloads", refuse)
     yield
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from index import Database, StorageError
+from palimpsest.index import Database, StorageError
 from tests.points import config_of
 
 DAMAGES = {

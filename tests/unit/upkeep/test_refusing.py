@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from app.health.conditions import conditions, status_of
-from index import (
+from palimpsest.app.health.conditions import conditions, status_of
+from palimpsest.index import (
     Collection,
     CollectionConfig,
     Database,
@@ -46,7 +46,7 @@ def let_write(collection: Collection, allowed: bool) -> None:
 def test_a_failing_store_is_red_until_a_write_succeeds(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("index.upkeep.attempts._RETRY_SECONDS", 0.05)
+    monkeypatch.setattr("palimpsest.index.upkeep.attempts._RETRY_SECONDS", 0.05)
     with Database.open(tmp_path, threads=1) as database:
         failing, well = database.create("failing", CONFIG), database.create("well", CONFIG)
         write(failing)
@@ -79,7 +79,7 @@ def test_a_write_that_is_stored_and_not_applied_refuses_all(
     with Database.open(tmp_path, threads=1) as database:
         collection = database.create("a", CONFIG)
         with monkeypatch.context() as patched:
-            patched.setattr("index.write.writer.apply", fail)
+            patched.setattr("palimpsest.index.write.writer.apply", fail)
             with pytest.raises(MemoryError):
                 write(collection)
         with pytest.raises(StoreFailed) as error:

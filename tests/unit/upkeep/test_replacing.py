@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from index import (
+from palimpsest.index import (
     Collection,
     CollectionConfig,
     Distance,
@@ -18,10 +18,10 @@ from index import (
     SearchRequest,
     VectorConfig,
 )
-from index.segments.sealed import Sealed
-from index.types import Vectors
-from index.upkeep import replacing as replacing_module
-from index.upkeep.upkeep import Upkeep
+from palimpsest.index.segments.sealed import Sealed
+from palimpsest.index.types import Vectors
+from palimpsest.index.upkeep import replacing as replacing_module
+from palimpsest.index.upkeep.upkeep import Upkeep
 from tests.conftest import OpenCollection, open_collection
 from tests.points import batch_of, config_of
 

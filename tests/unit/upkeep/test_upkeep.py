@@ -10,18 +10,24 @@ from typing import Any
 import numpy as np
 import pytest
 
-from app.health.conditions import status_of, told_of
-from index import Collection, CollectionConfig, Distance, MaintenanceConfig, SearchRequest
-from index.config.vectors import VectorConfig
-from index.errors import Damaged, StorageFull
-from index.segments import graph, seal
-from index.segments.growing import Growing
-from index.segments.sealed import spare
-from index.types import Vectors
-from index.upkeep.backlog import LEAST_ROWS
-from index.upkeep.pacing import Refused, SealRate, Wait
-from index.upkeep.replacing import Replacing
-from index.write.changes import Changes, NewRows, apply
+from palimpsest.app.health.conditions import status_of, told_of
+from palimpsest.index import (
+    Collection,
+    CollectionConfig,
+    Distance,
+    MaintenanceConfig,
+    SearchRequest,
+)
+from palimpsest.index.config.vectors import VectorConfig
+from palimpsest.index.errors import Damaged, StorageFull
+from palimpsest.index.segments import graph, seal
+from palimpsest.index.segments.growing import Growing
+from palimpsest.index.segments.sealed import spare
+from palimpsest.index.types import Vectors
+from palimpsest.index.upkeep.backlog import LEAST_ROWS
+from palimpsest.index.upkeep.pacing import Refused, SealRate, Wait
+from palimpsest.index.upkeep.replacing import Replacing
+from palimpsest.index.write.changes import Changes, NewRows, apply
 from tests.conftest import OpenCollection, open_collection
 from tests.points import batch_of, config_of
 
@@ -148,7 +154,7 @@ def test_full_segments_are_merged_once_no_rows_come(
     assert status_of(collection.state()) == "green"
     delay = collection.upkeep.due.merge_delay()
     assert delay is not None and 0 < delay <= 30
-    monkeypatch.setattr("index.upkeep.due._MERGE_SECONDS", 0)
+    monkeypatch.setattr("palimpsest.index.upkeep.due._MERGE_SECONDS", 0)
     assert collection.upkeep.due.merge_delay() == 0
     insert(collection, 400, 100)
     insert(collection, 500, 1)
@@ -171,7 +177,7 @@ def test_a_merge_leaves_its_thread_to_work_that_is_due(
         insert(collection, start, 100)
         collection.upkeep.seal()
     with monkeypatch.context() as patched:
-        patched.setattr("index.upkeep.due._MERGE_SECONDS", 0)
+        patched.setattr("palimpsest.index.upkeep.due._MERGE_SECONDS", 0)
         assert collection.upkeep.due.merge_delay() == 0
         collection.upkeep.merge(lambda: True)
     assert (segments(collection), folders(collection)) == ([100, 100], 2)
@@ -197,7 +203,7 @@ def test_writes_are_told_when_it_is_compaction_that_fails(
         patched.setattr(Replacing, "_write", fail)
         collection.upkeep.compact()
     assert collection.pacing.backlog().stalled is None  # there is room for more
-    monkeypatch.setattr("index.upkeep.upkeep._EXCESS", 2)
+    monkeypatch.setattr("palimpsest.index.upkeep.upkeep._EXCESS", 2)
     assert isinstance(refused := collection.pacing.ask(1, 2), Refused)
     assert "cannot be read" in (refused.backlog.stalled or "")
     assert collection.pacing.refused == {"backlog": 0, "stalled": 1}
@@ -230,7 +236,7 @@ def test_a_merge_that_fails_is_told_and_tried_later(
         patched.setattr(Replacing, "_write", fail)
         collection.upkeep.merge()
     assert "No space left" in (collection.upkeep.last_error or "")
-    monkeypatch.setattr("index.upkeep.due._MERGE_SECONDS", 0)
+    monkeypatch.setattr("palimpsest.index.upkeep.due._MERGE_SECONDS", 0)
     delay = collection.upkeep.due.merge_delay()
     assert delay is not None and delay > 1
     collection.upkeep.merge()
@@ -269,7 +275,7 @@ def test_work_that_brings_rows_by_itself_rests_while_many_wait(
 ) -> None:
     collection = collection_of(settings(seal_rows=1_000))
     insert(collection, 0, 1_000)
-    monkeypatch.setattr("index.upkeep.upkeep._LONGEST_REST", 600)
+    monkeypatch.setattr("palimpsest.index.upkeep.upkeep._LONGEST_REST", 600)
     collection.upkeep.rest()
     insert(collection, 1_000, 1_000)
     resting = threading.Thread(target=collection.upkeep.rest)

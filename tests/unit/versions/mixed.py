@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from index import (
+from palimpsest.index import (
     Collection,
     CollectionConfig,
     Distance,
@@ -22,12 +22,12 @@ from index import (
     SearchResult,
     VectorConfig,
 )
-from index.adapters.comparable import Merge
-from index.adapters.fitted import Fitted
-from index.adapters.pairs import Pairs
-from index.types import Vector, Vectors
-from index.upkeep.recover import ADAPTERS
-from index.versions.lifecycle import ends_of, put_fitted
+from palimpsest.index.adapters.comparable import Merge
+from palimpsest.index.adapters.fitted import Fitted
+from palimpsest.index.adapters.pairs import Pairs
+from palimpsest.index.types import Vector, Vectors
+from palimpsest.index.upkeep.recover import ADAPTERS
+from palimpsest.index.versions.lifecycle import ends_of, put_fitted
 
 SIZES = {"v1": 12, "v2": 16, "v3": 10}
 QUERIES = 6

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from index.types import Vectors
+from palimpsest.index.types import Vectors
 
 
 def unit(vectors: np.ndarray) -> Vectors:  # type: ignore[type-arg]

@@ -8,21 +8,21 @@ from typing import Any
 import numpy as np
 import pytest
 
-from index import Collection, Distance, VectorConfig
-from index.adapters.fit_request import AdapterInfo, FitRequest
-from index.adapters.measures import known_item, ndcg, overlap
-from index.adapters.pairs import Pairs
-from index.adapters.scoring import best, bridged_scores, native_scores
-from index.errors import (
+from palimpsest.index import Collection, Distance, VectorConfig
+from palimpsest.index.adapters.fit_request import AdapterInfo, FitRequest
+from palimpsest.index.adapters.measures import known_item, ndcg, overlap
+from palimpsest.index.adapters.pairs import Pairs
+from palimpsest.index.adapters.scoring import best, bridged_scores, native_scores
+from palimpsest.index.errors import (
     DimensionMismatch,
     InvalidConfig,
     InvalidPairs,
     InvalidVector,
     VersionNotFound,
 )
-from index.types import Vectors
-from index.versions.compared_lists import CompareRequest
-from index.write.batch import NamedVectors, PointBatch
+from palimpsest.index.types import Vectors
+from palimpsest.index.versions.compared_lists import CompareRequest
+from palimpsest.index.write.batch import NamedVectors, PointBatch
 from tests.conftest import OpenCollection, open_collection
 from tests.oracle import normalise
 from tests.points import batch_of, config_of
@@ -119,7 +119,7 @@ def test_more_points_are_searched_as_users_search_them(
     wanted = best(native_scores(QUERIES["v2"], NEW[:POINTS], COSINE), 1)
     request = replace(REQUEST, relevant=[[IDS[int(row)]] for row in wanted[:, 0]])
     exactly = collection.compare(request)
-    monkeypatch.setattr("index.versions.compared_lists._EXACTLY", 0)
+    monkeypatch.setattr("palimpsest.index.versions.compared_lists._EXACTLY", 0)
     roughly = collection.compare(request)
     for name in ("old_old", "bridged", "both", "new_new"):
         assert roughly[name] == pytest.approx(exactly[name], abs=0.06), name

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from index import (
+from palimpsest.index import (
     AdapterNotFound,
     Collection,
     Distance,

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from index import (
+from palimpsest.index import (
     Collection,
     Database,
     Distance,
@@ -140,7 +140,7 @@ def test_nothing_is_changed_where_nothing_can_be_written(
     store = make(tmp_path / "data", rng, in_points=False)
     change(store, NAMED["another checksum"])
     shutil.copytree(store.parent, tmp_path / "kept")
-    monkeypatch.setattr("index.storage.store.takes_no_writes", lambda folder: True)
+    monkeypatch.setattr("palimpsest.index.storage.store.takes_no_writes", lambda folder: True)
     with Database.open(tmp_path / "data", threads=1) as database:
         require_served(database.get("docs"), 100)
         (shown,) = database.get("docs").adapters()

@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 from pyroaring import BitMap
 
-from index import Collection
-from index.errors import StorageFull
-from index.types import Numbers
-from index.versions import demand as demand_module
-from index.versions.demand import Demand
+from palimpsest.index import Collection
+from palimpsest.index.errors import StorageFull
+from palimpsest.index.types import Numbers
+from palimpsest.index.versions import demand as demand_module
+from palimpsest.index.versions.demand import Demand
 from tests.conftest import OpenCollection, open_collection
 from tests.points import batch_of, config_of
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from index import (
+from palimpsest.index import (
     Act,
     AdapterInfo,
     Collection,
@@ -30,11 +30,11 @@ from index import (
     VersionConflict,
     VersionNotFound,
 )
-from index.adapters import choosing
-from index.adapters.fitted import Fitted
-from index.adapters.pairs import Pairs
-from index.types import OutOfReach
-from index.versions import making as making_module
+from palimpsest.index.adapters import choosing
+from palimpsest.index.adapters.fitted import Fitted
+from palimpsest.index.adapters.pairs import Pairs
+from palimpsest.index.types import OutOfReach
+from palimpsest.index.versions import making as making_module
 from tests.conftest import open_collection
 from tests.unit.versions.mixed import SIZES, Account, config_of, texts_of
 

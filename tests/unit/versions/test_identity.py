@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
-from index import (
+from palimpsest.index import (
     Collection,
     CollectionConfig,
     Distance,
@@ -25,8 +25,8 @@ from index import (
     SearchResult,
     VectorConfig,
 )
-from index.adapters.pairs import Pairs
-from index.types import Vectors
+from palimpsest.index.adapters.pairs import Pairs
+from palimpsest.index.types import Vectors
 from tests.conftest import OpenCollection
 
 N = 1_400  # enough for a segment to have a graph

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from index import (
+from palimpsest.index import (
     Act,
     AdapterNotFound,
     Collection,
@@ -31,7 +31,7 @@ from index import (
     VersionConflict,
     VersionNotFound,
 )
-from index.upkeep import replacing as replacing_module
+from palimpsest.index.upkeep import replacing as replacing_module
 from tests.conftest import OpenCollection, open_collection
 from tests.unit.versions.beside import Beside
 from tests.unit.versions.mixed import SIZES, Account, config_of, require_agrees, texts_of

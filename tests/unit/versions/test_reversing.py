@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from index import Collection, Distance, FitRequest, SearchRequest, VectorConfig
-from index.types import OutOfReach
+from palimpsest.index import Collection, Distance, FitRequest, SearchRequest, VectorConfig
+from palimpsest.index.types import OutOfReach
 from tests.conftest import OpenCollection, open_collection
 from tests.unit.versions.mixed import SIZES, Account, config_of, texts_of
 

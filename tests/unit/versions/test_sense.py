@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from index.adapters.kinds import adapter_from_json
-from index.adapters.sense import require_sense
-from index.types import Distance
+from palimpsest.index.adapters.kinds import adapter_from_json
+from palimpsest.index.adapters.sense import require_sense
+from palimpsest.index.types import Distance
 
 Array = NDArray[Any]
 STORED = {"kind": "ridge", "queries_distance": str(Distance.COSINE)}

@@ -11,7 +11,7 @@ from uuid import UUID
 import numpy as np
 import pytest
 
-from index import (
+from palimpsest.index import (
     Collection,
     Damaged,
     DamagedPoint,
@@ -26,8 +26,8 @@ from index import (
     answer,
     queries,
 )
-from index.storage.store import Store
-from index.versions.demand import Demand
+from palimpsest.index.storage.store import Store
+from palimpsest.index.versions.demand import Demand
 from tests.damage import change, rewrite, swap_cells
 from tests.points import batch_of, config_of
 

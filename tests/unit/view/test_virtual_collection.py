@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from index import (
+from palimpsest.index import (
     Collection,
     CollectionConfig,
     CollectionNotFound,

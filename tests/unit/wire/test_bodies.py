@@ -7,8 +7,8 @@ import zlib
 
 import pytest
 
-from app.errors import Refusal
-from app.wire.bodies import FED, MAX_MEMBERS, STEP, Types, packing, unpack
+from palimpsest.app.errors import Refusal
+from palimpsest.app.wire.bodies import FED, MAX_MEMBERS, STEP, Types, packing, unpack
 
 LIMIT = 4 * STEP
 

@@ -3,10 +3,10 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from app.reloading import Reloading
-from app.settings import Settings
-from app.wire.connections import MAX_TICK, STALL, Connections
-from app.wire.sending import UNREAD, Unread
+from palimpsest.app.reloading import Reloading
+from palimpsest.app.settings import Settings
+from palimpsest.app.wire.connections import MAX_TICK, STALL, Connections
+from palimpsest.app.wire.sending import UNREAD, Unread
 
 
 class Idle:

@@ -3,9 +3,9 @@ from __future__ import annotations
 import pytest
 from pydantic import ValidationError
 
-from app.settings import Settings
-from app.wire.hosts import Hosts
-from app.wire.names import host_list, listens_on_loopback, origin_list, read_host
+from palimpsest.app.settings import Settings
+from palimpsest.app.wire.hosts import Hosts
+from palimpsest.app.wire.names import host_list, listens_on_loopback, origin_list, read_host
 
 LOOPBACK = (
     *(

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from app.wire.origins import Origins
+from palimpsest.app.wire.origins import Origins
 
 HOST = [b"localhost:6333"]
 

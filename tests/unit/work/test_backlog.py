@@ -11,12 +11,12 @@ from typing import Any
 
 import pytest
 
-from app.errors import Refusal
-from app.wire.bodies import Disconnected
-from app.work.backlog import Waiting, ask, refuse_early, wait
-from app.work.client import Client
-from index import Backlog
-from index.upkeep.pacing import Pacing, SealRate
+from palimpsest.app.errors import Refusal
+from palimpsest.app.wire.bodies import Disconnected
+from palimpsest.app.work.backlog import Waiting, ask, refuse_early, wait
+from palimpsest.app.work.client import Client
+from palimpsest.index import Backlog
+from palimpsest.index.upkeep.pacing import Pacing, SealRate
 
 LONG = 600.0  # seconds that no test waits
 

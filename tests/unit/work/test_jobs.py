@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 
-from app.errors import Refusal
-from app.wire.bodies import Disconnected
-from app.work.client import Client
-from app.work.jobs import read_in, write_in
-from index import check_stop
+from palimpsest.app.errors import Refusal
+from palimpsest.app.wire.bodies import Disconnected
+from palimpsest.app.work.client import Client
+from palimpsest.app.work.jobs import read_in, write_in
+from palimpsest.index import check_stop
 
 MINUTE = 60
 

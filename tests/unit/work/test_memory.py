@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from app.work import memory as memory_module
-from app.work.load import adds
-from app.work.memory import UNLIMITED, Memory, _group_limits, default_limit, held
-from app.work.sizes import read_size
+from palimpsest.app.work import memory as memory_module
+from palimpsest.app.work.load import adds
+from palimpsest.app.work.memory import UNLIMITED, Memory, _group_limits, default_limit, held
+from palimpsest.app.work.sizes import read_size
 
 
 @pytest.mark.parametrize(

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from app.errors import Refusal
-from app.work.memory import Memory
-from app.work.replies import Wanted, room_for, wanted_of
-from index import Collection, GroupRequest, Prefetch, QueryRequest, SearchRequest
+from palimpsest.app.errors import Refusal
+from palimpsest.app.work.memory import Memory
+from palimpsest.app.work.replies import Wanted, room_for, wanted_of
+from palimpsest.index import Collection, GroupRequest, Prefetch, QueryRequest, SearchRequest
 from tests.conftest import OpenCollection
 from tests.points import batch_of, config_of
 
@@ -20,7 +20,7 @@ HELD = 300 * MIB
 @pytest.fixture(autouse=True)
 def hold(monkeypatch: pytest.MonkeyPatch) -> None:
     """Count the same whatever tests before this one left or freed."""
-    monkeypatch.setattr("app.work.memory.held", lambda: HELD)
+    monkeypatch.setattr("palimpsest.app.work.memory.held", lambda: HELD)
 
 
 @pytest.fixture

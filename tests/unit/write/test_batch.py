@@ -5,18 +5,18 @@ from uuid import UUID
 import numpy as np
 import pytest
 
-from index import CollectionConfig, Distance, NamedVectors, PointBatch, VectorConfig
-from index.encoding.normalise import check_query
-from index.errors import (
+from palimpsest.index import CollectionConfig, Distance, NamedVectors, PointBatch, VectorConfig
+from palimpsest.index.encoding.normalise import check_query
+from palimpsest.index.errors import (
     DimensionMismatch,
     InvalidId,
     InvalidInput,
     InvalidVector,
     UnknownVectorName,
 )
-from index.storage.ids import unpack_ids
-from index.types import Vectors
-from index.write.batch import check_upsert, check_whose
+from palimpsest.index.storage.ids import unpack_ids
+from palimpsest.index.types import Vectors
+from palimpsest.index.write.batch import check_upsert, check_whose
 from tests.oracle import normalise
 from tests.points import batch_of, config_of
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from index import (
+from palimpsest.index import (
     Collection,
     Distance,
     Filter,
@@ -19,7 +19,7 @@ from index import (
     UnknownVectorName,
     VectorConfig,
 )
-from index.write.batch import check_upsert, check_vector_update
+from palimpsest.index.write.batch import check_upsert, check_vector_update
 from tests.conftest import open_collection
 from tests.unit.versions.mixed import SIZES, config_of
 

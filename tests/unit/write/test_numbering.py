@@ -3,9 +3,9 @@ from __future__ import annotations
 import pytest
 from pyroaring import BitMap
 
-from index.errors import StoreFailed
-from index.write import numbering as numbering_module
-from index.write.numbering import Numbering
+from palimpsest.index.errors import StoreFailed
+from palimpsest.index.write import numbering as numbering_module
+from palimpsest.index.write.numbering import Numbering
 
 
 @pytest.fixture

@@ -6,11 +6,11 @@ from concurrent.futures import Future
 import numpy as np
 import pytest
 
-from index import Collection, Distance, Filter, HasId
-from index.errors import PointNotFound, StorageFull, StoreFailed
-from index.storage.dead_table import DeadTable
-from index.types import Slots, Vectors
-from index.write import writer as writer_module
+from palimpsest.index import Collection, Distance, Filter, HasId
+from palimpsest.index.errors import PointNotFound, StorageFull, StoreFailed
+from palimpsest.index.storage.dead_table import DeadTable
+from palimpsest.index.types import Slots, Vectors
+from palimpsest.index.write import writer as writer_module
 from tests.conftest import OpenCollection, open_collection
 from tests.points import batch_of, config_of
 

@@ -13,9 +13,16 @@ from typing import Any
 import numpy as np
 import pytest
 
-from index import Collection, CollectionConfig, Distance, NamedVectors, PointBatch, VectorConfig
-from index.config.vectors import SparseConfig
-from index.errors import (
+from palimpsest.index import (
+    Collection,
+    CollectionConfig,
+    Distance,
+    NamedVectors,
+    PointBatch,
+    VectorConfig,
+)
+from palimpsest.index.config.vectors import SparseConfig
+from palimpsest.index.errors import (
     InvalidConfig,
     InvalidId,
     InvalidInput,
@@ -23,8 +30,8 @@ from index.errors import (
     PointNotFound,
     UnknownVectorName,
 )
-from index.filters.expression import Filter, HasId, HasVector, Match, Range
-from index.read.points import PointReader
+from palimpsest.index.filters.expression import Filter, HasId, HasVector, Match, Range
+from palimpsest.index.read.points import PointReader
 from tests.conftest import OpenCollection, open_collection
 
 COLOURS = ("red", "green", "blue")
@@ -181,7 +188,7 @@ def test_bad_ids_are_refused_at_once(collection: Collection) -> None:
 def test_a_freed_number_keeps_no_trace(
     collection: Collection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("index.write.numbering.REST_SECONDS", -1.0)
+    monkeypatch.setattr("palimpsest.index.write.numbering.REST_SECONDS", -1.0)
     (number,) = collection.reading().numbers_of([3])
     collection.delete([3]).result()
     collection.upsert(PointBatch([500], {"a": vectors(1, 4)}, [None])).result()

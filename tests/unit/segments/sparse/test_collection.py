@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 import pytest
 
-from index import (
+from palimpsest.index import (
     Collection,
     CollectionConfig,
     Distance,
@@ -20,9 +20,9 @@ from index import (
     SparseVector,
     VectorConfig,
 )
-from index.errors import InvalidVector
-from index.filters.expression import Filter, HasId
-from index.segments.sparse.rows import SparseRows
+from palimpsest.index.errors import InvalidVector
+from palimpsest.index.filters.expression import Filter, HasId
+from palimpsest.index.segments.sparse.rows import SparseRows
 from tests.conftest import OpenCollection, open_collection
 from tests.unit.segments.sparse import twin
 from tests.unit.segments.sparse.twin import Row, as_dict, rows_of, vector

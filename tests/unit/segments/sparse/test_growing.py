@@ -5,10 +5,10 @@ from uuid import UUID
 import numpy as np
 import pytest
 
-from index.config.vectors import SparseConfig
-from index.segments.sparse.growing import SparseGrowing
-from index.storage.ids import pack_ids, unpack_ids
-from index.types import PointId
+from palimpsest.index.config.vectors import SparseConfig
+from palimpsest.index.segments.sparse.growing import SparseGrowing
+from palimpsest.index.storage.ids import pack_ids, unpack_ids
+from palimpsest.index.types import PointId
 from tests.unit.segments.sparse.twin import Row, as_dict, rows_of
 
 

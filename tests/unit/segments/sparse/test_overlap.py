@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from index import _native
-from index.segments.sparse.postings import PostingLists
-from index.segments.sparse.rows import SparseRows
+from palimpsest.index import _native
+from palimpsest.index.segments.sparse.postings import PostingLists
+from palimpsest.index.segments.sparse.rows import SparseRows
 from tests.native.test_gil import ATTEMPTS, Call, no_forced_switches, overlaps
 
 __all__ = ["no_forced_switches"]

@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from index import _native
-from index.segments.sparse.postings import Among, PostingLists, best_of
-from index.segments.sparse.rows import SparseRows
-from index.types import SparseVector
+from palimpsest.index import _native
+from palimpsest.index.segments.sparse.postings import Among, PostingLists, best_of
+from palimpsest.index.segments.sparse.rows import SparseRows
+from palimpsest.index.types import SparseVector
 from tests.unit.segments.sparse.twin import Row, as_dict, dot, rows_of, vector
 
 INDICES = st.sampled_from([0, 1, 2, 3, 2_047, 2_048, 70_000, 2**31, 2**32 - 1])

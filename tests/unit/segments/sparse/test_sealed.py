@@ -6,14 +6,14 @@ from uuid import UUID
 import numpy as np
 import pytest
 
-from index.config.vectors import SparseConfig
-from index.errors import Damaged
-from index.segments.dead import Dead
-from index.segments.sparse.growing import SparseGrowing
-from index.segments.sparse.seal import live_sparse_rows, write_sparse
-from index.segments.sparse.sealed import SparseSealed
-from index.storage.files import write_folder
-from index.storage.ids import pack_ids, unpack_ids
+from palimpsest.index.config.vectors import SparseConfig
+from palimpsest.index.errors import Damaged
+from palimpsest.index.segments.dead import Dead
+from palimpsest.index.segments.sparse.growing import SparseGrowing
+from palimpsest.index.segments.sparse.seal import live_sparse_rows, write_sparse
+from palimpsest.index.segments.sparse.sealed import SparseSealed
+from palimpsest.index.storage.files import write_folder
+from palimpsest.index.storage.ids import pack_ids, unpack_ids
 from tests.unit.segments.sparse.twin import Row, as_dict, rows_of
 
 ROWS: list[Row] = [{3: 0.5, 7: -1.0}, {}, {0: 2.0, 2**32 - 1: 4.0}, {7: 8.0}, {3: 1.0}]

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Mapping
 
 import numpy as np
 
-from index.segments.sparse.rows import SparseRows, check_sparse, join_rows
-from index.types import PointId, SparseVector
+from palimpsest.index.segments.sparse.rows import SparseRows, check_sparse, join_rows
+from palimpsest.index.types import PointId, SparseVector
 
 Row = Mapping[int, float]
 

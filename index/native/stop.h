@@ -2,8 +2,8 @@
 // longer than some milliseconds.
 //
 // The flag of a thread is kept beside its scratch: whatever search runs there looks at the one that
-// was made current (module.cpp), so no loop can be called without it. Work of threads without one
-// (writes, seals, builds) cannot be stopped by it.
+// was made current (python/stops.cpp), so no loop can be called without it. Work of threads without
+// one (writes, seals, builds) cannot be stopped by it.
 #pragma once
 
 #include <atomic>

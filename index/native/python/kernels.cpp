@@ -1,0 +1,70 @@
+// Kernels by level, for the tests.
+#include "bindings.h"
+
+#include "scorers.h"
+
+namespace palimpsest {
+namespace {
+
+const Kernels& level(const std::string& name) {
+  const Kernels* k = kernels_by_name(name.c_str());
+  require(k != nullptr, "no such kernel level on this machine: " + name);
+  return *k;
+}
+
+std::vector<std::string> levels() {
+  std::vector<std::string> out;
+  for (const char* name : {"scalar", "avx2", "avx512", "neon"}) {
+    if (kernels_by_name(name) != nullptr) out.emplace_back(name);
+  }
+  return out;
+}
+
+void kernel_dot(const std::string& name, int bits, const In2<uint8_t>& codes,
+                const In1<uint8_t>& query, size_t padded, const Out1<int32_t>& out) {
+  const size_t n = codes.shape(0);
+  require(padded % kBlock == 0 && codes.shape(1) * 8 == padded * static_cast<size_t>(bits),
+          "code length");
+  require(query.shape(0) == (bits == 1 ? kQueryPlanes * padded / 8 : padded), "query length");
+  require(out.shape(0) == n, "output length");
+  std::vector<const uint8_t*> rows(n);
+  for (size_t i = 0; i < n; ++i) rows[i] = codes.data() + i * codes.shape(1);
+  dot_for(level(name), bits)(rows.data(), n, query.data(), padded, out.data());
+}
+
+void kernel_rotate(const std::string& name, const Out1<float>& v, const In2<float>& signs,
+                   bool inverse) {
+  require(v.shape(0) % kBlock == 0 && signs.shape(0) == 4 && signs.shape(1) == v.shape(0),
+          "shapes");
+  (inverse ? level(name).unrotate : level(name).rotate)(v.data(), signs.data(), v.shape(0));
+}
+
+std::tuple<float, float, float> kernel_encode(const std::string& name, const In1<float>& residual,
+                                              int bits, float scale, const Out1<uint8_t>& code) {
+  require(residual.shape(0) % kBlock == 0, "residual length");
+  require(code.shape(0) * 8 == residual.shape(0) * static_cast<size_t>(bits), "code length");
+  const Encoded e =
+      level(name).encode(residual.data(), residual.shape(0), bits, scale, code.data());
+  return {e.factors.add, e.factors.rescale, e.error};
+}
+
+float kernel_distance(const std::string& name, const std::string& metric, int type,
+                      const In1<float>& a, const In1<uint8_t>& b) {
+  require(type >= 0 && type <= 2, "row type");
+  require(b.shape(0) == RawScorer::row_bytes(static_cast<RowType>(type), a.shape(0)), "row length");
+  return level(name).distance[type][static_cast<int>(metric_of(metric))](a.data(), b.data(),
+                                                                         a.shape(0));
+}
+
+}  // namespace
+
+void bind_kernels(nb::module_& m) {
+  m.def("simd_level", [] { return std::string(kernels().name); });
+  m.def("simd_levels", &levels);
+  m.def("kernel_dot", &kernel_dot, "level"_a, "bits"_a, "codes"_a, "query"_a, "padded"_a, "out"_a);
+  m.def("kernel_rotate", &kernel_rotate, "level"_a, "v"_a, "signs"_a, "inverse"_a);
+  m.def("kernel_encode", &kernel_encode, "level"_a, "residual"_a, "bits"_a, "scale"_a, "code"_a);
+  m.def("kernel_distance", &kernel_distance, "level"_a, "metric"_a, "type"_a, "a"_a, "b"_a);
+}
+
+}  // namespace palimpsest

@@ -7,12 +7,29 @@ from contextlib import closing
 from pathlib import Path
 
 from palimpsest.index.storage.reach import record_of
-from palimpsest.index.storage.schema import LISTING, connect, triggers
-from palimpsest.index.storage.sums import COUNTED, TABLES
+from palimpsest.index.storage.schema import LISTING, connect, put_schema_sum, put_setting, triggers
+from palimpsest.index.storage.sums import COUNTED, TABLES, tables_of
+
+
+def bring_back_to_format_6(store: Path) -> None:
+    """Take from a closed store what format 6 did not have."""
+    (check,) = tables_of(6)["dead"].checks
+    with closing(connect(store)) as connection:
+        connection.execute("BEGIN")
+        connection.execute("ALTER TABLE dead DROP COLUMN seq")
+        slots = connection.execute("SELECT slot FROM dead").fetchall()
+        connection.executemany(
+            "UPDATE dead SET checksum = ? WHERE slot = ?",
+            ((own, slot) for own, (slot,) in zip(check.sums(slots), slots, strict=True)),
+        )
+        put_setting(connection, "format", 6)
+        put_schema_sum(connection)
+        connection.execute("COMMIT")
 
 
 def bring_back_to_format_5(store: Path) -> None:
     """Take from a closed store what format 5 did not have."""
+    bring_back_to_format_6(store)
     with closing(connect(store)) as connection:
         connection.execute("BEGIN")
         for trigger in triggers():

@@ -13,7 +13,7 @@ from palimpsest.index.config.collection import CollectionConfig
 from palimpsest.index.remedies import Act
 from palimpsest.index.storage.checked import bad_rows
 from palimpsest.index.storage.schema_sum import require_schema
-from palimpsest.index.storage.sums import TABLES, RowKey
+from palimpsest.index.storage.sums import RowKey, Table, tables_of
 
 INDEX = "sqlite_autoindex_points_1"  # of the ids of points
 SUMMED = 6  # the format from which on rows have checksums
@@ -125,34 +125,35 @@ def check_rows(
         reached: is told the same of each stretch that was checked.
     """
     with stored.snapshot():
-        summed = stored.listing().format >= SUMMED
-    if not summed:
+        found = stored.listing().format
+    if found < SUMMED:
         _check_arrays(stored, sink)
         return
     with telling(sink, "store", stored.path), stored.snapshot() as own:
         require_schema(stored.path, own)
-    names = list(TABLES)
-    start = names.index(after[0]) if after and after[0] in TABLES else 0
-    key = tuple(after[1:]) if after and after[0] in TABLES else None
+    tables = tables_of(found)
+    names = list(tables)
+    start = names.index(after[0]) if after and after[0] in tables else 0
+    key = tuple(after[1:]) if after and after[0] in tables else None
     for name in names[start:]:
-        _check_table(stored, name, key or None, sink, reached)
+        _check_table(stored, tables[name], key or None, sink, reached)
         key = None
 
 
 def _check_table(
     stored: Stored,
-    name: str,
+    table: Table,
     key: RowKey | None,
     sink: Sink,
     reached: Callable[[tuple[Any, ...]], None],
 ) -> None:
-    told = 0
+    told, name = 0, table.name
     severity: Severity = "damage" if name in _NO_DATA or name in _DERIVED else "lost"
     remedy = _DERIVED.get(name, BACKUP)
     while True:
         with stored.snapshot() as own:
             limit, nbytes = _piece(own, name, key)
-            following, bad = bad_rows(own, name, key, limit)
+            following, bad = bad_rows(own, table, key, limit)
         for one in bad:
             told += 1
             if told <= _MOST_TOLD:

@@ -12,7 +12,6 @@ from palimpsest.index.storage.ids import UUID_BYTES, id_of_key
 from palimpsest.index.storage.sums import (
     PAYLOAD,
     PLACE,
-    TABLES,
     Check,
     Row,
     RowKey,
@@ -188,29 +187,27 @@ def require_points(
 
 
 def bad_rows(
-    connection: sqlite3.Connection, table: str, after: RowKey | None, limit: int
+    connection: sqlite3.Connection, table: Table, after: RowKey | None, limit: int
 ) -> tuple[RowKey | None, list[BadRow]]:
     """Look at a stretch of a table; nothing is changed.
 
     Args:
         connection: to the store, made by ``schema.connect`` or ``connect_frozen``.
-        table: a key of ``TABLES``.
+        table: of those of the store's format.
         after: the key to go on behind; None for the beginning.
         limit: how many rows to look at, at most.
 
     Returns:
         The key to go on behind, None at the end of the table, and the bad rows on the way.
     """
-    one = TABLES[table]
     try:
-        rows = stretch(connection, one, after, limit)
+        rows = stretch(connection, table, after, limit)
     except sqlite3.DatabaseError as error:
-        begun = "its beginning" if after is None else f"row {_named(one, after)}"
-        return None, [
-            BadRow(table, after or (), f"{table} cannot be read on from {begun}: {error}")
-        ]
-    bad = _bad_of(one, rows, may_lack=not is_summed(connection))
-    return (rows[-1][: len(one.key)] if len(rows) == limit else None), bad
+        begun = "its beginning" if after is None else f"row {_named(table, after)}"
+        text = f"{table.name} cannot be read on from {begun}: {error}"
+        return None, [BadRow(table.name, after or (), text)]
+    bad = _bad_of(table, rows, may_lack=not is_summed(connection))
+    return (rows[-1][: len(table.key)] if len(rows) == limit else None), bad
 
 
 def stretch(

@@ -21,33 +21,34 @@ class DeadTable:
         self._path = path
         self._connection = connection
 
-    def slots(self) -> Slots:
-        """Return all dead slots (m,), ascending. Raises Damaged."""
+    def slots(self, since: int = -1) -> Slots:
+        """Return the slots (m,), ascending, that died by writes after ``since``. Raises Damaged."""
+        # all are read and verified: a damaged seq must not hide its row
         rows = verified(self._path, self._connection, "dead", "ORDER BY slot")
-        slots = np.fromiter((row[0] for row in rows), dtype=np.uint64, count=len(rows))
+        slots = np.array([slot for slot, seq in rows if seq > since], dtype=np.uint64)
         if (slots[1:] <= slots[:-1]).any():
             raise Damaged(self._path, "each slot once", "some twice", "dead slots")
         return slots
 
     def whole(self) -> Slots:
         """Return the slots (m,), in no order, of the rows that are as they were written."""
-        rows = self._connection.execute("SELECT slot, checksum FROM dead").fetchall()
-        bad = {*check_of("dead").bad(rows, [0], 1)}
+        rows = self._connection.execute("SELECT slot, seq, checksum FROM dead").fetchall()
+        bad = {*check_of("dead").bad(rows, [0, 1], 2)}
         kept = [row[0] for place, row in enumerate(rows) if place not in bad]
         return np.array(kept, dtype=np.uint64)
 
-    def put_anew(self, slots: Slots) -> None:
-        """Record these slots as dead, and no others, whatever the table says."""
+    def put_anew(self, slots: Slots, seq: int) -> None:
+        """Record these slots as dead by a write, and no others, whatever the table says."""
         self._connection.execute("DELETE FROM dead")
         self._connection.execute("UPDATE position SET dead_rows = 0")
-        self.bury(slots)
+        self.bury(slots, seq)
 
-    def bury(self, slots: Slots) -> None:
-        """Record slots as dead."""
-        own = slots.tolist()
+    def bury(self, slots: Slots, seq: int) -> None:
+        """Record that slots died by a write; those that are dead stay as they are."""
+        own, seqs = slots.tolist(), [seq] * len(slots)
         self._change(
-            "INSERT OR IGNORE INTO dead (slot, checksum) VALUES (?, ?)",
-            zip(own, check_of("dead").sums_of(own), strict=True),
+            "INSERT OR IGNORE INTO dead (slot, seq, checksum) VALUES (?, ?, ?)",
+            zip(own, seqs, check_of("dead").sums_of(own, seqs), strict=True),
             1,
         )
 

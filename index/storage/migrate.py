@@ -34,7 +34,7 @@ from palimpsest.index.storage.schema import (
 from palimpsest.index.storage.schema_sum import require_schema
 from palimpsest.index.storage.seqs import STRETCH
 from palimpsest.index.storage.summing import MARK
-from palimpsest.index.storage.sums import COUNTED, check_of
+from palimpsest.index.storage.sums import COUNTED, check_of, tables_of
 
 _SMALL = ("settings", "segments", "sealed", "fields", "adapters", "superseded")
 _TRIGGERS = [f"{table}_{event}" for table in LISTING for event in ("gone", "listed")]
@@ -64,17 +64,8 @@ def migrate(path: Path, connection: sqlite3.Connection, reach: Reach | None) -> 
     reach = reach.next()
     connection.execute("BEGIN IMMEDIATE")
     try:
-        if row[0] < 2:
-            _number_points(connection)
-        if row[0] < 3:
-            _run(connection, VERSIONS)
-        if row[0] < 4:
-            _name_datatypes(connection)
-            _keep_seqs(connection)
-        if row[0] < 5:
-            _chain_commits(connection)
-        if row[0] < 6:
-            _add_checksums(connection)
+        for step in _STEPS[row[0] - 1 :]:
+            step(connection)
         put_schema_sum(connection)
         put_setting(connection, "format", FORMAT)
         close_commit(connection, reach)
@@ -104,6 +95,17 @@ def _number_points(connection: sqlite3.Connection) -> None:
             "UPDATE staged SET numbers = ? WHERE slot = ?",
             (np.array(numbers, dtype=np.uint32).tobytes(), slot),
         )
+
+
+def _add_versions(connection: sqlite3.Connection) -> None:
+    """Format 2 to 3: nothing was upgraded or counted yet."""
+    _run(connection, VERSIONS)
+
+
+def _name_datatypes_and_keep_seqs(connection: sqlite3.Connection) -> None:
+    """Format 3 to 4: say of each vector what its values are rounded to, and keep seqs."""
+    _name_datatypes(connection)
+    _keep_seqs(connection)
 
 
 def _keep_seqs(connection: sqlite3.Connection) -> None:
@@ -149,6 +151,24 @@ def _add_checksums(connection: sqlite3.Connection) -> None:
     put_setting(connection, MARK, json.dumps([]))
 
 
+def _date_dead_slots(connection: sqlite3.Connection) -> None:
+    """Format 6 to 7: slots that died before count as dead by the last write.
+
+    A row that is damaged, or has no checksum yet, stays so.
+    """
+    connection.execute("ALTER TABLE dead ADD COLUMN seq INTEGER NOT NULL DEFAULT 0")
+    connection.execute("UPDATE dead SET seq = (SELECT seq FROM position)")
+    rows = connection.execute("SELECT slot, checksum, seq FROM dead").fetchall()
+    (before,) = tables_of(6)["dead"].checks
+    bad = {*before.bad(rows, [0], 1)}
+    whole = [(row[0], row[2]) for place, row in enumerate(rows) if place not in bad]
+    sums = check_of("dead").sums(whole)
+    connection.executemany(
+        "UPDATE dead SET checksum = ? WHERE slot = ?",
+        ((own, slot) for own, (slot, _) in zip(sums, whole, strict=True)),
+    )
+
+
 def _name_datatypes(connection: sqlite3.Connection) -> None:
     """Format 3 to 4: what values are rounded to is said of each dense vector, as it was declared.
 
@@ -176,6 +196,16 @@ def _described(config: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
     for one in config.get("versions", ()):
         if one["state"] != "active":
             yield f"{one['vector']}@{one['version']}", one["declared"]
+
+
+_STEPS = (
+    _number_points,
+    _add_versions,
+    _name_datatypes_and_keep_seqs,
+    _chain_commits,
+    _add_checksums,
+    _date_dead_slots,
+)  # from format 1 on, each to the next
 
 
 def _run(connection: sqlite3.Connection, statements: str) -> None:

@@ -7,7 +7,8 @@ All slots are collection-wide, ascending and never used twice; numbers are those
   points      number, id, seq, payload and the slot of each vector name (8 bytes a name, 0 or
               missing at the end = no vector)
   staged      vectors not sealed yet: one row per write and vector name, as arrays
-  dead        slots whose point was deleted or written again, until their rows are gone from disk
+  dead        slots whose point was deleted or written again, and the seq of the write that did it,
+              until their rows are gone from disk
   segments    the manifest: sealed folders, with the crc32 of their description
   sealed      per vector name, the slot up to which staged rows have moved into segments
 
@@ -25,7 +26,8 @@ this have a checksum too, a setting (``index.storage.schema_sum``).
 
 Formats: 1, the first; 2, points are numbered and payload fields indexed; 3, vectors have versions;
 4, vectors have datatypes, in whose numbers rows are staged, and seqs of points are known on open;
-5, commits are chained, and folders that may be deleted are known; 6, rows have checksums.
+5, commits are chained, and folders that may be deleted are known; 6, rows have checksums; 7, dead
+slots tell by which write they died.
 A store of an older format is brought to the newest when it is opened (``index.storage.migrate``).
 """
 
@@ -46,7 +48,7 @@ from palimpsest.index.storage.reach import Reach, create_record, record_of
 from palimpsest.index.storage.schema_sum import SETTING, schema_sum
 from palimpsest.index.storage.sums import COUNTED, TABLES, check_of, lenient_text, row_sum
 
-FORMAT = 6
+FORMAT = 7
 _OF_SCHEMA = ("no such ", "has no column", " values were supplied", "does not match any")
 SQLITE_ERRORS = (sqlite3.Error, UnicodeDecodeError)  # the latter: its words quote a damaged schema
 _DAMAGE = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
@@ -58,7 +60,7 @@ CREATE TABLE position (one INTEGER PRIMARY KEY CHECK (one = 1), seq INTEGER NOT 
 CREATE TABLE staged (slot INTEGER PRIMARY KEY, vector INTEGER NOT NULL, n INTEGER NOT NULL,
     seq INTEGER NOT NULL, crc32 INTEGER NOT NULL, ids BLOB NOT NULL, value BLOB NOT NULL,
     numbers BLOB NOT NULL);
-CREATE TABLE dead (slot INTEGER PRIMARY KEY);
+CREATE TABLE dead (slot INTEGER PRIMARY KEY, seq INTEGER NOT NULL DEFAULT 0);
 CREATE TABLE segments (name TEXT PRIMARY KEY, vector INTEGER NOT NULL, crc32 INTEGER NOT NULL);
 CREATE TABLE sealed (vector INTEGER PRIMARY KEY, slot INTEGER NOT NULL);
 INSERT INTO position VALUES (1, 0, 1, 0);

@@ -117,7 +117,7 @@ TABLES: Mapping[str, Table] = {
         ),
         Table("points", ("number",), (PLACE, PAYLOAD)),
         _table("staged", "slot vector n seq crc32 numbers", long="ids value"),
-        _table("dead", "slot"),
+        _table("dead", "slot seq", key="slot"),
         _table("segments", "name vector crc32", key="rowid"),
         _table("sealed", "vector slot"),
         _table("fields", "key declared folder crc32 seq"),
@@ -129,6 +129,12 @@ TABLES: Mapping[str, Table] = {
         _table("superseded", "name planned"),
     )
 }
+_DEAD = _table("dead", "slot")  # before format 7
+
+
+def tables_of(format: int) -> Mapping[str, Table]:
+    """Return the tables of a store of a format whose rows have checksums."""
+    return TABLES if format >= 7 else {**TABLES, "dead": _DEAD}
 
 
 def places_in(table: Table, columns: Sequence[str]) -> list[int]:

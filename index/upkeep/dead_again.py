@@ -50,7 +50,7 @@ def dead_slots(store: Store, view: View) -> Slots:
         )
     if not store.read_only:
         with suppress(StorageFull), store.transaction(frees=True):
-            store.dead.put_anew(dead)
+            store.dead.put_anew(dead, view.seq)
     return dead
 
 

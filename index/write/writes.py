@@ -326,7 +326,7 @@ class CommitGroup:
         dead = np.concatenate([np.empty(0, dtype=np.uint64), *slots])
         dead = dead[dead != 0]
         if dead.size:
-            self.store.dead.bury(dead)
+            self.store.dead.bury(dead, self.seq)
             self.dead.append(dead)
 
 

@@ -51,7 +51,7 @@ CONTRADICTIONS: dict[str, tuple[str, str]] = {
     "no slots": ("UPDATE points SET slots = x'' WHERE number = 701", "point 701 holds a row of ''"),
     "a point gone": ("DELETE FROM points WHERE number = 701", "point 701 holds a row of ''"),
     "a dead row": (
-        "INSERT INTO dead SELECT slot - 30, NULL FROM position",
+        "INSERT INTO dead (slot) SELECT slot - 30 FROM position",
         "means a row of",
     ),
     "a write of the future": (

@@ -112,7 +112,7 @@ def cells() -> list[tuple[str, str]]:
 def every_bad_row(path: Path) -> list[BadRow]:
     found: list[BadRow] = []
     with closing(connect_frozen(path)) as own:
-        for table in TABLES:
+        for table in TABLES.values():
             after: RowKey | None = None
             for _ in range(1_000):
                 after, bad = bad_rows(own, table, after, 64)

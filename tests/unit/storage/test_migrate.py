@@ -7,6 +7,7 @@ import multiprocessing
 import os
 import shutil
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -21,15 +22,17 @@ from palimpsest.index import (
     SearchRequest,
 )
 from palimpsest.index.config.vectors import VectorConfig
-from palimpsest.index.errors import UnknownFormat
+from palimpsest.index.errors import Damaged, UnknownFormat
+from palimpsest.index.storage.entries import Position
 from palimpsest.index.storage.schema import FORMAT
+from palimpsest.index.storage.store import Store
 from palimpsest.index.types import Vectors
 from tests.conftest import open_collection
 from tests.crash.boundaries import Boundaries
 from tests.damage import rewrite
 from tests.oracle import normalise
 from tests.points import batch_of
-from tests.stores import bring_back_to_format_3
+from tests.stores import bring_back_to_format_3, bring_back_to_format_6
 
 SIZE = 4
 SEALED, GROWING = 100, 30
@@ -183,3 +186,22 @@ def test_it_may_be_killed_at_every_step(tmp_path: Path) -> None:
         if child.exitcode == 0:
             break
     assert last > 10 and child.exitcode == 0
+
+
+@pytest.mark.parametrize("damaged", [False, True])
+def test_dead_slots_of_format_6_died_by_the_last_write(path: Path, damaged: bool) -> None:
+    """One that is damaged is not made whole by its new checksum."""
+    with closing(Store.open(path)) as store, store.transaction():
+        store.dead.bury(np.array([4, 9], dtype=np.uint64), 3)
+        store.move_to(Position(12, 20, 0))
+    bring_back_to_format_6(path)
+    if damaged:
+        with closing(sqlite3.connect(path)) as own, own:
+            own.execute("UPDATE dead SET slot = 8 WHERE slot = 9")
+    with closing(Store.open(path)) as store:
+        assert store.dead.whole().tolist() == [4] if damaged else [4, 9]
+        if damaged:
+            with pytest.raises(Damaged, match="slot 8"):
+                store.dead.slots()
+        else:
+            assert [store.dead.slots(since).tolist() for since in (11, 12)] == [[4, 9], []]

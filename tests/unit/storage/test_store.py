@@ -33,7 +33,7 @@ def test_a_new_store_is_empty(store: Store) -> None:
 def test_a_failed_transaction_leaves_nothing(store: Store) -> None:
     with pytest.raises(RuntimeError), store.transaction():
         store.points.insert([0], [1], 1, np.ones((1, 1), dtype=np.uint64), [None])
-        store.dead.bury(np.array([4], dtype=np.uint64))
+        store.dead.bury(np.array([4], dtype=np.uint64), 1)
         raise RuntimeError
     assert store.points.find([1], with_payload=False) == {}
     assert store.dead.slots().size == 0

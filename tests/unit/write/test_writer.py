@@ -148,11 +148,11 @@ def with_little_room(
     carried: list[int] = []
     whole = DeadTable.bury
 
-    def bury(table: DeadTable, slots: Slots) -> None:
+    def bury(table: DeadTable, slots: Slots, seq: int) -> None:
         if len(slots) > most:
             raise StorageFull("No space left")
         carried.append(len(slots))
-        whole(table, slots)
+        whole(table, slots, seq)
 
     monkeypatch.setattr(DeadTable, "bury", bury)
     return carried

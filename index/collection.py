@@ -216,7 +216,6 @@ class Collection(Versioning):
         """
         self._require_real()
         self._remove(drop_vector(self.writer, name, declared))
-        self.upkeep.forget(name)
 
     # Writes. Each gives a future of the write's seq, done once it is synced and searchable.
 
@@ -277,8 +276,8 @@ class Collection(Versioning):
         versions = [one for one in config.versions if one.vector == name]
         if any(one.version == self.version for one in versions):
             versions = []
-        names = [config.column_of(one) for one in versions] or [name]
-        return [(one, config.number(one)) for one in names]
+        columns = [config.column_of(one) for one in versions] or [config.number(name)]
+        return [(config.name_of(one), one) for one in columns]
 
     def set_payload(self, whose: Selection, payload: bytes, at: Path = ()) -> Future[int]:
         """Set keys of payloads, or of the object at a path in them; other keys stay.

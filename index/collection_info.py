@@ -12,6 +12,7 @@ from pyroaring import BitMap
 
 from palimpsest.index.config.collection import CollectionConfig
 from palimpsest.index.config.vectors import NO_GRAPH, SparseConfig, VectorConfig
+from palimpsest.index.config.versions import space_of
 from palimpsest.index.payload.loading import Reason
 from palimpsest.index.segments.sealed import Sealed, is_outdated
 from palimpsest.index.types import (
@@ -63,7 +64,7 @@ def collection_state(
 
 def _vector_states(view: View) -> dict[str, VectorInfo]:
     """Return the states of all vectors, with the factors that adapters keep of their rows."""
-    states = {name: vector_state(one) for name, one in view.vectors.items()}
+    states = {column: vector_state(one) for column, one in view.vectors.items()}
     for bridges in view.bridges.values():
         for bridge in bridges:
             if bridge.fitted is not None:
@@ -72,7 +73,7 @@ def _vector_states(view: View) -> dict[str, VectorInfo]:
                 held = state.bytes_by_component.get("factors", 0) + kept
                 sizes = {**state.bytes_by_component, "factors": held}
                 states[bridge.column] = replace(state, bytes_by_component=sizes)
-    return states
+    return {view.config.name_of(column): state for column, state in states.items()}
 
 
 def collection_sizes(folder: Path, writer: Writer, fields: PayloadIndexing) -> CollectionSizes:
@@ -154,7 +155,7 @@ def _versions_of(view: View, config: CollectionConfig, name: str) -> Iterator[Ve
     held = {one.version: view.vectors[config.column_of(one)].held for one in versions}
     corpus = len(BitMap.union(BitMap(), *held.values()))
     for one in versions:
-        space = config.dense[config.column_of(one)]
+        space = space_of(config, one)
         points = len(held[one.version])
         sizes = vector_state(view.vectors[config.column_of(one)]).bytes_by_component
         resident = sum(n for what, n in sizes.items() if what != "originals_mapped")

@@ -72,8 +72,9 @@ class Versioning:
             every: by queries of other versions as well.
         """
         view = self._shown.view
-        names = view.bridges if every else [n for n in view.config.names if n in view.bridges]
-        return [one for name in names for one in out_of_reach(view, name)]
+        own = [view.config.number(name) for name in view.config.names]
+        columns = view.bridges if every else [one for one in own if one in view.bridges]
+        return [one for column in columns for one in out_of_reach(view, column)]
 
     def estimated(self, stats: SearchStats, ids: Sequence[PointId]) -> list[PointId]:
         """Return which hits of a search have scores that are estimates."""
@@ -146,10 +147,7 @@ class Versioning:
     def drop_version(self, vector: str, version: str, *, force: bool = False) -> None:
         """Forget a version, its rows and its adapters. See ``index.versions.lifecycle``."""
         self._require_real()
-        names, leftovers = drop_version(self.writer, vector, version, force=force)
-        self._remove(leftovers)
-        for name in names:
-            self.upkeep.forget(name)
+        self._remove(drop_version(self.writer, vector, version, force=force))
 
     def compare(self, request: CompareRequest) -> dict[str, Any]:
         """Compare two versions on given queries. See ``index.versions.comparing``.
@@ -235,6 +233,8 @@ class Versioning:
             )
 
     def _remove(self, leftovers: Leftovers) -> None:
+        for column in leftovers.columns:
+            self.upkeep.forget(column)
         for segment in leftovers.segments:
             remove_folder(self.folder / SEGMENTS / segment)
         for adapter in leftovers.adapters:

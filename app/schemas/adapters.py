@@ -239,7 +239,7 @@ def space_of(config: CollectionConfig, vector: str, version: str) -> VectorConfi
     known: Mapping[str, Any] = {one.version: one for one in config.versions_of(vector)}
     if version not in known:
         raise VersionNotFound(version, known)
-    return config.dense[config.column_of(known[version])]
+    return config.dense_spaces[config.column_of(known[version])]
 
 
 def _check_clauses(body: AdapterBody) -> None:

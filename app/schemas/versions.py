@@ -179,7 +179,7 @@ def _like(
         return config.dense[vector], None, declared_space(config.declared, vector)
     if same.state == "active":
         return config.dense[vector], same.model, declared_space(config.declared, vector)
-    return config.dense[config.column_of(same)], same.model, same.declared
+    return config.dense_spaces[config.column_of(same)], same.model, same.declared
 
 
 def declared_space(declared: Mapping[str, Any], vector: str) -> Mapping[str, Any]:

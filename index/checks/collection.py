@@ -110,7 +110,7 @@ def _check_versions(stored: Stored, listing: Listing, points: Points, sink: Sink
     leading = {(one.rows, one.queries) for one in listing.adapters}
     for (active, other), count in sorted(points.counted.without.items()):
         if count and (other, active) not in leading:
-            ends = {config.number(config.column_of(one)): one for one in config.versions}
+            ends = config.version_columns
             what = (
                 f"{count} points hold {config.columns[other]!r} and not {config.columns[active]!r},"
                 " and no adapter leads there: searches do not find them"

@@ -239,7 +239,7 @@ class Points:
         for vector in {one.vector for one in self._config.versions}:
             active = self._config.number(vector)
             for one in self._config.versions_of(vector):
-                other = self._config.number(self._config.column_of(one))
+                other = self._config.column_of(one)
                 only = (stretch.slots[:, active] == 0) & (stretch.slots[:, other] != 0)
                 if other != active and one.state != "retired":
                     self.counted.without[active, other] += int(only.sum())

@@ -5,7 +5,7 @@ A config never changes; ``index.config.versions`` makes the next one from it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from typing import Any, Literal, TypeAlias
@@ -49,10 +49,11 @@ class CollectionConfig:
     """A collection's vectors by name ("" is the unnamed one) and its upkeep.
 
     ``declared`` is the caller's own description of the collection, kept and given back as it is.
-    ``columns`` are the vector names by their number in stored points; None stands for one that was
-    dropped, whose number is not used again. ``versions`` are those of the vector names that have
-    several, in the order they were declared: the one shown (the active one, unless ``shown`` says
-    otherwise) is under the bare name, any other under ``name@version``.
+    ``columns`` say what each column is called here, by its number, which is its key everywhere
+    else; None stands for one that was dropped, whose number is not used again. ``versions`` are
+    those of the vector names that have several, in the order they were declared: the one shown (the
+    active one, unless ``shown`` says otherwise) is under the bare name, any other under
+    ``name@version``. So an activation changes this table, and nothing that is kept by number.
     """
 
     vectors: Mapping[str, VectorConfig | SparseConfig]
@@ -74,7 +75,7 @@ class CollectionConfig:
     @cached_property
     def names(self) -> list[str]:
         """The vector names as they were declared, without ``name@version``."""
-        versions = {self.column_of(one) for one in self.versions} - self._versioned
+        versions = {self._called(one) for one in self.versions} - self._versioned
         return [name for name in self.vectors if name not in versions]
 
     @cached_property
@@ -115,47 +116,73 @@ class CollectionConfig:
         shown = [one for one in versions if one.version == self.shown]
         return shown[0] if shown else next(one for one in versions if one.state == "active")
 
-    def column_of(self, one: VersionConfig) -> str:
-        """Return the key of a version among the vectors."""
+    def column_of(self, one: VersionConfig) -> int:
+        """Return the column of a declared version."""
+        return self.number(self._called(one))
+
+    def _called(self, one: VersionConfig) -> str:
         if one == self.shown_version(one.vector):
             return one.vector
-        return f"{one.vector}{AT}{one.version}"
+        return _full_name(one)
+
+    @cached_property
+    def spaces(self) -> dict[int, VectorConfig | SparseConfig]:
+        """What is declared of each column, by number."""
+        return {
+            number: self.vectors[name]
+            for number, name in enumerate(self.columns)
+            if name is not None
+        }
+
+    @cached_property
+    def dense_spaces(self) -> dict[int, VectorConfig]:
+        """What is declared of each column of dense vectors, by number."""
+        return {n: one for n, one in self.spaces.items() if isinstance(one, VectorConfig)}
+
+    @cached_property
+    def version_columns(self) -> dict[int, VersionConfig]:
+        """The versions that are written down, by column."""
+        return {self.column_of(one): one for one in self.versions}
 
     @cached_property
     def other_versions(self) -> dict[int, tuple[int, ...]]:
-        """The numbers of the other versions of a vector, by the number of each."""
-        numbers = {
-            name: [self.number(self.column_of(one)) for one in self.versions_of(name)]
-            for name in self._versioned
-        }
+        """The columns of the other versions of a vector, by the column of each."""
         return {
-            number: tuple(other for other in own if other != number)
-            for own in numbers.values()
-            for number in own
+            number: tuple(
+                other
+                for other, its in self.version_columns.items()
+                if its.vector == one.vector and other != number
+            )
+            for number, one in self.version_columns.items()
         }
 
     @cached_property
     def mapped_columns(self) -> dict[int, tuple[int, ...]]:
-        """The numbers of the versions mapped from a version, by the number of each."""
+        """The columns of the versions mapped from a version, by the column of each."""
         found: dict[int, tuple[int, ...]] = {}
-        for one in self.versions:
+        for column, one in self.version_columns.items():
             source = None if one.mapped is None else one.mapped[0]
             for other in self.versions_of(one.vector):
                 if other.version == source:
-                    number = self.number(self.column_of(other))
-                    found[number] = (*found.get(number, ()), self.number(self.column_of(one)))
+                    number = self.column_of(other)
+                    found[number] = (*found.get(number, ()), column)
         return found
 
     @cached_property
     def mapped_numbers(self) -> frozenset[int]:
-        """The numbers of the versions whose rows are mapped ones."""
-        return frozenset(
-            self.number(self.column_of(one)) for one in self.versions if one.mapped is not None
-        )
+        """The columns of the versions whose rows are mapped ones."""
+        return frozenset(n for n, one in self.version_columns.items() if one.mapped is not None)
+
+    @cached_property
+    def numbers(self) -> dict[str, int]:
+        """The column that each name means: vector names, ``name@version``, in one table."""
+        own = {name: number for number, name in enumerate(self.columns) if name is not None}
+        return {alias: own[name] for alias, name in self.aliases.items()} | own
 
     def find(self, name: str) -> VectorConfig | SparseConfig | None:
         """Return what is declared of a vector name, or of ``name@version``."""
-        return self.vectors.get(name) or self.vectors.get(self.aliases.get(name, name))
+        number = self.numbers.get(name)
+        return None if number is None else self.spaces[number]
 
     def with_version(self, name: str) -> str:
         """Return ``name@version`` for a bare name, which stays true when another is activated."""
@@ -166,32 +193,43 @@ class CollectionConfig:
 
     def number(self, name: str) -> int:
         """Return the column of a vector name or of ``name@version``. Raises UnknownVectorName."""
-        own = name if name in self.vectors else self.aliases.get(name)
-        if own is None:
+        number = self.numbers.get(name)
+        if number is None:
             raise UnknownVectorName(name, list(self.vectors))
-        return self.columns.index(own)
+        return number
 
-    def showing(self, version: str) -> CollectionConfig:
-        """Return the config with a version under the bare names that have it."""
-        return self.rekeyed(replace(self, shown=version))
+    def name_of(self, column: int) -> str:
+        """Return what a column is called. Raises UnknownVectorName when it was dropped."""
+        name = self.columns[column] if column < len(self.columns) else None
+        if name is None:
+            raise UnknownVectorName(f"of column {column}", list(self.vectors))
+        return name
 
-    def rekeyed(self, changed: CollectionConfig) -> CollectionConfig:
-        """Return a changed config, its vectors and columns keyed as its own versions say."""
-        keys = self.keys_in(changed)
+    def with_column(self, name: str, space: VectorConfig | SparseConfig) -> CollectionConfig:
+        """Return the config with a further column, under a name that no other has."""
+        vectors = {**self.vectors, name: space}
+        return replace(self, vectors=vectors, columns=(*self.columns, name))
+
+    def without_columns(self, gone: Collection[int]) -> CollectionConfig:
+        """Return the config without columns, whose numbers are not used again."""
+        columns = tuple(None if n in gone else name for n, name in enumerate(self.columns))
+        vectors = {name: one for name, one in self.vectors.items() if name in columns}
+        return replace(self, vectors=vectors, columns=columns)
+
+    def names_showing(self, one: VersionConfig) -> dict[int, str]:
+        """Return what changes in the table of names for a bare name to mean a version."""
+        before = self.shown_version(one.vector)
+        names = {self.column_of(before): _full_name(before)}
+        return names | {self.column_of(one): one.vector}
+
+    def renamed(self, names: Mapping[int, str]) -> CollectionConfig:
+        """Return the config with other names for some columns."""
+        new = {one: names.get(n, one) for n, one in enumerate(self.columns) if one is not None}
         return replace(
-            changed,
-            vectors={keys.get(name, name): one for name, one in changed.vectors.items()},
-            columns=tuple(None if c is None else keys.get(c, c) for c in changed.columns),
+            self,
+            vectors={new[name]: one for name, one in self.vectors.items()},
+            columns=tuple(None if name is None else new[name] for name in self.columns),
         )
-
-    def keys_in(self, changed: CollectionConfig) -> dict[str, str]:
-        """Return where the keys of versions of this config are in another one."""
-        known = {(one.vector, one.version): one for one in changed.versions}
-        return {
-            self.column_of(one): changed.column_of(known[one.vector, one.version])
-            for one in self.versions
-            if (one.vector, one.version) in known
-        }
 
     def to_json(self) -> dict[str, Any]:
         """Return the settings as they are stored."""
@@ -216,6 +254,10 @@ class CollectionConfig:
             columns=tuple(stored.get("columns", ())),  # absent before names could be dropped
             versions=tuple(_version_from_json(one) for one in stored.get("versions", ())),
         )
+
+
+def _full_name(one: VersionConfig) -> str:
+    return f"{one.vector}{AT}{one.version}"
 
 
 def describe_sizes(name: str, vectors: Mapping[str, VectorConfig | SparseConfig]) -> str:

@@ -49,7 +49,7 @@ def check_embedded(config: CollectionConfig, vector: str, *versions: str) -> Non
 
 def space_of(config: CollectionConfig, one: VersionConfig) -> VectorConfig:
     """Return how the vectors of a version are kept."""
-    return config.dense[config.column_of(one)]
+    return config.dense_spaces[config.column_of(one)]
 
 
 def is_newer(config: CollectionConfig, vector: str, new: str, old: str) -> bool:
@@ -75,14 +75,9 @@ def declared(
     held = next((one for one in versions if one.version == new.version), None)
     if held is None:
         check_columns(config, new.vector, [*(one.version for one in versions), new.version])
-        column = f"{new.vector}{AT}{new.version}"
         known = tuple(one for one in config.versions if one.vector != new.vector)
-        return replace(
-            config,
-            vectors={**config.vectors, column: space},
-            columns=(*config.columns, column),
-            versions=(*known, *versions, new),
-        )
+        added = config.with_column(f"{new.vector}{AT}{new.version}", space)
+        return replace(added, versions=(*known, *versions, new))
     was = space_of(config, held)
     same = (was.size, was.distance) == (space.size, space.distance)
     if not same or (held.model is not None and new.model is not None and held.model != new.model):
@@ -129,7 +124,7 @@ def activated(config: CollectionConfig, new: VersionConfig) -> CollectionConfig:
     changed = with_version(config, kept)
     changed = with_version(changed, replace(new, state="active"))
     changed = replace(changed, declared=_described(config.declared, new.vector, new.declared))
-    return config.rekeyed(changed)
+    return changed.renamed(config.names_showing(new))
 
 
 def _once_active(state: State) -> State:
@@ -138,13 +133,8 @@ def _once_active(state: State) -> State:
 
 def without_version(config: CollectionConfig, gone: VersionConfig) -> CollectionConfig:
     """Return the config without a version that is not shown."""
-    column = config.column_of(gone)
-    return replace(
-        config,
-        vectors={name: one for name, one in config.vectors.items() if name != column},
-        columns=tuple(None if name == column else name for name in config.columns),
-        versions=tuple(one for one in config.versions if one != gone),
-    )
+    kept = tuple(one for one in config.versions if one != gone)
+    return replace(config.without_columns([config.column_of(gone)]), versions=kept)
 
 
 def shown(config: CollectionConfig, version: str) -> CollectionConfig:
@@ -162,12 +152,13 @@ def shown(config: CollectionConfig, version: str) -> CollectionConfig:
             for one in config.versions_of(name)
         }
         raise VersionNotFound(version, known)
-    described = config.declared
+    described, names = config.declared, dict[int, str]()
     for name in having:
         one = version_of(config, name, version)
+        names |= config.names_showing(one)
         if one != config.shown_version(name):
             described = _described(described, name, one.declared)
-    return replace(config.showing(version), declared=described)
+    return replace(config.renamed(names), shown=version, declared=described)
 
 
 def names_with(config: CollectionConfig, version: str) -> list[str]:

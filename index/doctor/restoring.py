@@ -150,7 +150,7 @@ def _is_missing(opened: Collection, slots: Slots, column: int, slot: int) -> boo
     """Tell whether the store means this very row, but no part of the collection has it."""
     if column >= len(slots) or int(slots[column]) != slot:
         return False
-    vectors = opened.view.vectors[str(opened.writer.config.columns[column])]
+    vectors = opened.view.vectors[column]
     wanted = np.array([slot], dtype=np.uint64)
     parts = [*vectors.growing, *(part.segment for part in vectors.sealed)]
     return all(int(part.find(wanted)[0]) < 0 for part in parts)

@@ -65,7 +65,7 @@ def _bridged_seconds(view: View, vectors: VectorView, request: SearchRequest) ->
     if request.bridge == "off":
         return 0.0
     seconds = 0.0
-    for bridge in view.bridges_of(request.vector_name):
+    for bridge in view.bridges_of(view.config.number(request.vector_name)):
         rows = view.vectors[bridge.column]
         if bridge.fitted is None or not rows.live:
             continue

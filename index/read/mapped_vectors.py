@@ -17,16 +17,16 @@ from palimpsest.index.waiting import NotYetApplied
 
 def mapped_vectors(
     view: View,
-    name: str,
+    column: int,
     numbers: Numbers,
     points: PointReader,
     mode: BridgeMode,
 ) -> Iterator[tuple[NDArray[np.intp], Vectors]]:
-    """Yield places of points without a vector of the name, and theirs mapped from other versions.
+    """Yield places of points without a vector of the column, and theirs mapped from other versions.
 
     Args:
         view: what is read.
-        name: of the vectors, or an alias.
+        column: of the vectors.
         numbers: of the points (m,).
         points: of the view's collection.
         mode: nothing is mapped when it is off.
@@ -37,12 +37,11 @@ def mapped_vectors(
         DamagedPoint: what the store holds of a point is in no segment.
     """
     mode = mode if mode == "off" else "require"
-    for one in across(view, name, mode, from_numbers(numbers)) if len(numbers) else ():
+    for one in across(view, column, mode, from_numbers(numbers)) if len(numbers) else ():
         places = np.flatnonzero([number in one.points for number in numbers.tolist()])
-        column = one.bridge.column
-        slots = points.slots_of(numbers[places], view.config.number(column))
+        slots = points.slots_of(numbers[places], one.bridge.column)
         rows, complete = one.vectors.vectors_of(slots)
         if not complete:
-            points.require_rows(view, [column], numbers[places].tolist())
+            points.require_rows(view, [one.bridge.column], numbers[places].tolist())
             raise NotYetApplied("points were replaced since the view was taken, take another")
         yield places, one.fitted.adapter.map_rows(rows)

@@ -223,13 +223,13 @@ class PointReader:
             if seq <= view.seq or seq > newest:
                 raise DamagedPoint(self.store, id_of_key(key), _ELSEWHERE)
 
-    def require_rows(self, view: View, names: Sequence[str], numbers: Sequence[int]) -> None:
-        """Raise DamagedPoint for a point whose vectors of some names a view should hold, but lacks.
+    def require_rows(self, view: View, columns: Sequence[int], numbers: Sequence[int]) -> None:
+        """Raise DamagedPoint for a point whose vectors of columns should be in a view, and are not.
 
         Not for one that was written since the view was taken.
         """
         points = [*self.stored(numbers, with_payload=False).values()]
-        require_rows(self.store, points, view, names, self._reader.seq())
+        require_rows(self.store, points, view, columns, self._reader.seq())
 
     def _require_deleted(
         self, numbers: Sequence[int], found: Collection[int], spared: Spared | None = None
@@ -275,7 +275,8 @@ class PointReader:
                     Record(id_of_key(key), seq, payload, vectors[place] if wanted else None)
                     for place, (key, (seq, _, payload)) in enumerate(points)
                 ]
-            require_rows(self.store, points, before, wanted, self._reader.seq())
+            columns = [before.config.numbers[name] for name in wanted if before.config.find(name)]
+            require_rows(self.store, points, before, columns, self._reader.seq())
             patience.wait()
 
 

@@ -15,6 +15,7 @@ from pyroaring import BitMap
 
 from palimpsest.index.config.collection import CollectionConfig
 from palimpsest.index.config.vectors import SparseConfig, VectorConfig
+from palimpsest.index.config.versions import space_of
 from palimpsest.index.encoding.normalise import as_examples, check_query
 from palimpsest.index.errors import InvalidVector, UnknownVectorName
 from palimpsest.index.filters.bitmaps import from_numbers, to_numbers
@@ -217,7 +218,7 @@ class Reading:
     def leading(self, name: str, query: VersionedQuery) -> VectorConfig:
         """Return the space that a query in several versions is answered in."""
         config = self.config
-        return config.dense[config.column_of(leading_version(config, name, query))]
+        return space_of(config, leading_version(config, name, query))
 
     def score_all(
         self, name: str, targets: Vectors, allowed: BitMap | None
@@ -225,7 +226,9 @@ class Reading:
         """Return blocks of the points with a dense vector, distances (E, m), whether exact."""
         vectors = self._dense_view(name)
         queries = self._checked(vectors, targets)
-        return score_all_versions(self.view, name, queries, allowed, self.bridge, self.stats)
+        return score_all_versions(
+            self.view, self._column(name), queries, allowed, self.bridge, self.stats
+        )
 
     def score_sparse(
         self,
@@ -249,7 +252,7 @@ class Reading:
         """Return exact distances (E, m) of the dense vectors of some points."""
         vectors = self._dense_view(name)
         queries = self._checked(vectors, targets)
-        return exact_of_all_versions(self.view, name, queries, numbers, self.bridge)
+        return exact_of_all_versions(self.view, self._column(name), queries, numbers, self.bridge)
 
     # Points.
 
@@ -284,11 +287,11 @@ class Reading:
         found = np.zeros((len(numbers), vectors.config.size), dtype=np.float32)
         found[has], complete = read(vectors, slots[has])
         if not complete:
-            self._points.require_rows(self.view, [name], numbers[has].tolist())
+            self._points.require_rows(self.view, [self._column(name)], numbers[has].tolist())
             raise NotYetApplied("points were replaced since the reading was taken, take another")
         missing = np.flatnonzero(~has)
         for places, mapped in mapped_vectors(
-            self.view, name, numbers[missing], self._points, self.bridge
+            self.view, self._column(name), numbers[missing], self._points, self.bridge
         ):
             found[missing[places]], has[missing[places]] = mapped, True
         return found, has
@@ -298,7 +301,7 @@ class Reading:
         slots = self._slots(name, numbers)
         found = self._view_of(name).sparse_of(slots[slots != 0])
         if any(vector is None for vector in found):
-            self._points.require_rows(self.view, [name], numbers[slots != 0].tolist())
+            self._points.require_rows(self.view, [self._column(name)], numbers[slots != 0].tolist())
             raise NotYetApplied("points were replaced since the reading was taken, take another")
         own = iter(found)
         return [next(own) if slot else None for slot in slots]
@@ -341,7 +344,10 @@ class Reading:
 
     def _slots(self, name: str, numbers: Numbers) -> Slots:
         """Return the slot of each point, 0 where it has no vector of the name or is gone."""
-        return self._points.slots_of(numbers, self.config.number(name))
+        return self._points.slots_of(numbers, self._column(name))
+
+    def _column(self, name: str) -> int:
+        return self.config.number(name)
 
     def _view_of(self, name: str) -> VectorView:
         vectors = self.view.find(name)

@@ -97,7 +97,7 @@ class Searches:
         """Return the number of a point and its vector of a name, mapped if it has others only."""
         name = request.vector_name
         if view.find(name) is None:
-            raise UnknownVectorName(name, list(view.vectors))
+            raise UnknownVectorName(name, list(view.config.vectors))
         check_ids([one])
         number = self._points.numbers_of([one])[0]
         if number is None:
@@ -122,7 +122,7 @@ class Searches:
         patience = Patience(self._points.store)
         while True:
             try:
-                found = mapped_vectors(view, name, numbers, self._points, mode)
+                found = mapped_vectors(view, view.config.number(name), numbers, self._points, mode)
                 return next((mapped[0] for _, mapped in found), None)
             except NotYetApplied:
                 patience.wait()

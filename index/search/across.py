@@ -47,38 +47,38 @@ class Across(NamedTuple):
         return UNFITTED if self.bridge.fitted is None else self.bridge.fitted.merge
 
 
-def out_of_reach(view: View, name: str) -> list[OutOfReach]:
-    """Return the points that queries of a vector name do not reach."""
-    bridges = sorted(view.bridges_of(name), key=lambda one: one.fitted is None)
+def out_of_reach(view: View, column: int) -> list[OutOfReach]:
+    """Return the points that queries of a column do not reach."""
+    bridges = sorted(view.bridges_of(column), key=lambda one: one.fitted is None)
     return [
         OutOfReach(bridge.vector, bridge.rows, bridge.queries, len(points), bridge.damage)
-        for bridge, points in view.bridged(name, bridges)
+        for bridge, points in view.bridged(column, bridges)
         if bridge.fitted is None and points
     ]
 
 
 def across(
     view: View,
-    name: str,
+    column: int,
     mode: BridgeMode,
     allowed: BitMap | None = None,
-    own: Collection[str] = (),
+    own: Collection[int] = (),
     stats: SearchStats | None = None,
 ) -> list[Across]:
-    """Return the bridges a search of a vector name goes over, none where it needs none.
+    """Return the bridges a search of a column goes over, none where it needs none.
 
     Args:
         view: what is searched.
-        name: of the vectors, or an alias.
+        column: of the query.
         mode: on, off, or require, under which every point must be reachable.
         allowed: numbers of the points that may be found, None for all.
-        own: vector names that have queries of their own, and need no adapter.
+        own: columns that have queries of their own, and need no adapter.
         stats: takes how many points are out of reach; not counted when ``mode`` is off.
 
     Raises:
         MissingAdapter: all are required, and no adapter leads to some.
     """
-    bridges = view.bridges_of(name)
+    bridges = view.bridges_of(column)
     if not bridges or (mode == "off" and not own):
         return []
 
@@ -87,7 +87,7 @@ def across(
 
     found: list[Across] = []
     # a point that is found over one of the open ones is not missing over another
-    for bridge, points in view.bridged(name, sorted(bridges, key=lambda one: not is_open(one))):
+    for bridge, points in view.bridged(column, sorted(bridges, key=lambda one: not is_open(one))):
         vectors = view.vectors[bridge.column]
         rest = None if len(points) == vectors.live else points
         if allowed is not None:

@@ -53,24 +53,24 @@ def _split(config: CollectionConfig, name: str) -> tuple[str, str | None]:
     return vector, version
 
 
-def by_column(config: CollectionConfig, vector: str, query: VersionedQuery) -> dict[str, Vector]:
+def by_column(config: CollectionConfig, vector: str, query: VersionedQuery) -> dict[int, Vector]:
     """Return the checked vectors of a query by column."""
     columns = {
         config.column_of(version_of(config, vector, version)): one
         for version, one in query.vectors.items()
     }
     return {
-        name: checked(one, name, config, f"query.versions.{version}")
-        for version, (name, one) in zip(query.vectors, columns.items(), strict=True)
+        column: checked(one, column, config, f"query.versions.{version}")
+        for version, (column, one) in zip(query.vectors, columns.items(), strict=True)
     }
 
 
-def checked(query: Vector, column: str, config: CollectionConfig, where: str) -> Vector:
+def checked(query: Vector, column: int, config: CollectionConfig, where: str) -> Vector:
     """Return a vector of the query ready for search; ``where`` names it in errors."""
     try:
-        return check_query(query, config.dense[column])
+        return check_query(query, config.dense_spaces[column])
     except DimensionMismatch as error:
-        hint = describe_sizes(column, config.every_name)
+        hint = describe_sizes(config.name_of(column), config.every_name)
         place = f"{where}; {hint}" if hint else where
         raise DimensionMismatch(error.expected, error.received, place) from None
     except InvalidVector as error:

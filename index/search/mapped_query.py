@@ -23,7 +23,6 @@ from palimpsest.index.adapters.factors import Factors
 from palimpsest.index.adapters.fitted import Fitted
 from palimpsest.index.config.vectors import MAX_EF, VectorConfig
 from palimpsest.index.encoding.normalise import check_query
-from palimpsest.index.errors import UnknownVectorName
 from palimpsest.index.search.across import SCANNED, Across, across
 from palimpsest.index.search.closest import closest
 from palimpsest.index.search.dense import search_parts
@@ -58,12 +57,11 @@ def closest_of_all(
         UnknownVectorName: the name is not declared.
         MissingAdapter: all points are required, and no adapter leads to some.
     """
-    vectors = view.find(request.vector_name)
-    if vectors is None:
-        raise UnknownVectorName(request.vector_name, list(view.vectors))
+    column = view.config.number(request.vector_name)
+    vectors = view.vectors[column]
     bridges: Sequence[Across] = ()
     if view.bridges:
-        bridges = across(view, request.vector_name, request.bridge, allowed, stats=stats)
+        bridges = across(view, column, request.bridge, allowed, stats=stats)
     if not bridges:
         return closest(vectors, request, allowed, stats, without=without, corpus=corpus)
     assert isinstance(vectors.config, VectorConfig)
@@ -81,7 +79,7 @@ def closest_of_all(
     merging = perf_counter()
     live = searched(vectors, allowed)
     rows = together(native, live, lists, bridges, plan.fetch, vectors.config.distance)
-    note(stats, view, request.vector_name, native, lists, bridges)
+    note(stats, view, column, native, lists, bridges)
     stats.estimated.extend(one.numbers for one in lists)
     merged = rows.merged().clamped(vectors.config.distance, bridged=True)
     merged = _cut(merged, plan, without)
@@ -249,13 +247,12 @@ def together(
 def note(
     stats: SearchStats,
     view: View,
-    name: str,
+    column: int,
     native: RankedRows,
     lists: Sequence[RankedRows],
     bridges: Sequence[Across],
 ) -> None:
     """Record which versions were searched together, and which points were found by adapters."""
-    column = view.column(name)
     first = bridges[0].bridge
     stats.versions = [
         VersionStats(first.queries, None, None, len(view.vectors[column].held), native.count)
@@ -265,4 +262,4 @@ def note(
         stats.versions.append(
             VersionStats(one.bridge.rows, kind, one.merge.method, one.live, found.count)
         )
-        stats.bridged.append((view.config.number(column), found.numbers))
+        stats.bridged.append((column, found.numbers))

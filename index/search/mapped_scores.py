@@ -26,7 +26,7 @@ from palimpsest.index.view.view import SealedPart, View
 
 def score_all_versions(
     view: View,
-    name: str,
+    column: int,
     queries: Vectors,
     allowed: BitMap | None,
     mode: BridgeMode,
@@ -39,8 +39,8 @@ def score_all_versions(
     Raises:
         MissingAdapter: all are required, and no adapter leads to one of the points.
     """
-    yield from score_rows(view.vectors[view.column(name)], queries, allowed)
-    for one in across(view, name, mode, allowed, stats=stats):
+    yield from score_rows(view.vectors[column], queries, allowed)
+    for one in across(view, column, mode, allowed, stats=stats):
         stats.estimated.append(one.points)
         mapped, scalings = _mapped(one.fitted, queries)
         for numbers, distances, exact in score_rows(one.vectors, mapped, one.rest, scalings):
@@ -48,7 +48,7 @@ def score_all_versions(
 
 
 def exact_of_all_versions(
-    view: View, name: str, queries: Vectors, numbers: Numbers, mode: BridgeMode
+    view: View, column: int, queries: Vectors, numbers: Numbers, mode: BridgeMode
 ) -> NDArray[np.float32]:
     """Return exact distances (E, m) as ``exact_distances`` does, of all versions.
 
@@ -57,8 +57,8 @@ def exact_of_all_versions(
     Raises:
         MissingAdapter: all are required, and no adapter leads to one of the points.
     """
-    found = exact_distances(view.vectors[view.column(name)], queries, numbers)
-    for one in across(view, name, mode, from_numbers(numbers)):
+    found = exact_distances(view.vectors[column], queries, numbers)
+    for one in across(view, column, mode, from_numbers(numbers)):
         there = np.array([number in one.points for number in numbers.tolist()], dtype=bool)
         mapped, scalings = _mapped(one.fitted, queries)
         some = exact_distances(one.vectors, mapped, numbers[there], scalings)

@@ -87,7 +87,8 @@ def closest_by_versions(
     plan = resolve(request, vectors.config)  # as it was asked
     count = _count(request, query)
     bridges = across(scene.view, column, request.bridge, allowed, versions.keys(), stats)
-    if all(is_alike(one, scene.view.config.dense[name]) for name, one in versions.items()):
+    spaces = scene.view.config.dense_spaces
+    if all(is_alike(one, spaces[each]) for each, one in versions.items()):
         merged = alike(vectors, allowed, bridges, request.offset + request.k)
         return merged.upto(request.max_distance).cut(request.offset, request.offset + request.k)
     depth = max(count, plan.depth, BRIDGED) if bridges else count
@@ -129,8 +130,8 @@ def _count(request: SearchRequest, query: VersionedQuery) -> int:
 
 def found_across(
     one: Across,
-    versions: Mapping[str, Vector],
-    leading: str,
+    versions: Mapping[int, Vector],
+    leading: int,
     request: SearchRequest,
     count: int,
     stats: SearchStats,
@@ -217,7 +218,7 @@ def _fused(
 def _rescored(
     scene: Scene,
     rows: RankedRows,
-    column: str,
+    column: int,
     query: Vector,
     asked: VersionedQuery,
     *,
@@ -234,7 +235,8 @@ def _rescored(
     distances[has] = stored[has]
     places, vectors = _supplied(scene, rows.numbers, column, asked.supplied)
     if len(places):
-        distances[places] = distances_to(query, vectors, scene.view.config.dense[column].distance)
+        distance = scene.view.config.dense_spaces[column].distance
+        distances[places] = distances_to(query, vectors, distance)
         has[places] = True
     if by_rank:
         distances = -placed(-rows.distances, has, -distances)
@@ -243,7 +245,7 @@ def _rescored(
 
 
 def _supplied(
-    scene: Scene, numbers: Numbers, column: str, supplied: Mapping[PointId, Vector]
+    scene: Scene, numbers: Numbers, column: int, supplied: Mapping[PointId, Vector]
 ) -> tuple[NDArray[np.intp], Vectors]:
     """Return the places of points whose vectors were supplied, and those, checked."""
     given = [

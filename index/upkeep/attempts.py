@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from palimpsest.index.errors import NoRoom, PalimpsestError, StorageFull, SyncFailed
 from palimpsest.index.write.writer import Writer
 
+WHOLE = -1  # in place of a column: the work is about the collection
+PASS = -2  # or everything of a kind that was due
 _RETRY_SECONDS = 10.0  # after a failure, a full disk for example
 _log = logging.getLogger(__name__)
 
@@ -31,19 +33,19 @@ class Attempts:
     def __init__(self, writer: Writer, is_stopped: Callable[[], bool]) -> None:
         self._writer = writer
         self._is_stopped = is_stopped
-        self._failures: dict[tuple[str, str], Failure] = {}  # by kind and vector name
+        self._failures: dict[tuple[str, int], Failure] = {}  # by kind and column
         self.running: dict[str, tuple[str, int]] = {}  # by kind: text, rows of segments inside
 
-    def attempt(self, kind: str, name: str, text: str, rows: int) -> Attempt:
+    def attempt(self, kind: str, column: int, text: str, rows: int) -> Attempt:
         """Return the context of a piece of work, over ``rows`` of segments."""
-        return Attempt(self, kind, name, text, rows)
+        return Attempt(self, kind, column, text, rows)
 
     def last(self, *, put_off: bool) -> str | None:
         """Return the text of the last failure that stands, or of what was put off; None without."""
-        known = {*self._writer.view.vectors, "", "\0"}  # a version may have another name by now
+        known = {*self._writer.view.vectors, WHOLE, PASS}
         failures = self._failures.copy().items()
         texts = [
-            one.text for (_, name), one in failures if name in known and one.put_off is put_off
+            one.text for (_, column), one in failures if column in known and one.put_off is put_off
         ]
         return texts[-1] if texts else None
 
@@ -52,46 +54,46 @@ class Attempts:
         failures = self._failures.copy().items()
         return next((one for (kind, _), one in failures if kind in kinds), None)
 
-    def failed(self, kind: str, name: str, text: str, *, full: bool = False) -> None:
+    def failed(self, kind: str, column: int, text: str, *, full: bool = False) -> None:
         """Record a failure, by a disk that is full or not, and log it unless it was the last."""
-        if self._record(kind, name, text, put_off=False, full=full):
+        if self._record(kind, column, text, put_off=False, full=full):
             _log.error("Background work failed, it is tried again: %s", text)
 
-    def delayed(self, kind: str, name: str, text: str) -> None:
+    def delayed(self, kind: str, column: int, text: str) -> None:
         """Record what was put off for want of memory, and log it when it was not before."""
-        if self._record(kind, name, text, put_off=True):
+        if self._record(kind, column, text, put_off=True):
             _log.warning("Background work waits: %s", text)
 
     def _record(
-        self, kind: str, name: str, text: str, *, put_off: bool, full: bool = False
+        self, kind: str, column: int, text: str, *, put_off: bool, full: bool = False
     ) -> bool:
         """Keep a failure in the place of the last of its kind; return whether it is news."""
-        before = self._failures.pop((kind, name), None)
+        before = self._failures.pop((kind, column), None)
         retry_at = time.monotonic() + _RETRY_SECONDS
-        self._failures[kind, name] = Failure(text, retry_at, put_off, full)
+        self._failures[kind, column] = Failure(text, retry_at, put_off, full)
         return (
             before is None or before.put_off is not put_off or not (put_off or before.text == text)
         )
 
     def met(self, damage: str) -> None:
         """Record damage that a read met: it stays until the collection is opened again."""
-        self._failures["read", ""] = Failure(damage, math.inf)
+        self._failures["read", WHOLE] = Failure(damage, math.inf)
 
-    def succeeded(self, kind: str, name: str) -> None:
+    def succeeded(self, kind: str, column: int) -> None:
         """Forget the failure there was."""
-        self._failures.pop((kind, name), None)
+        self._failures.pop((kind, column), None)
 
-    def retry_delay(self, kind: str, names: Sequence[str]) -> float:
-        """Return in how many seconds the first of the names may be tried, 0 for now."""
+    def retry_delay(self, kind: str, columns: Sequence[int] = (WHOLE,)) -> float:
+        """Return in how many seconds the first of the columns may be tried, 0 for now."""
         now = time.monotonic()
-        failures = (self._failures.get((kind, name)) for name in names)
+        failures = (self._failures.get((kind, column)) for column in columns)
         return min(max(0.0, one.retry_at - now) if one else 0.0 for one in failures)
 
-    def ended(self, kind: str, name: str, text: str, error: BaseException | None) -> bool:
+    def ended(self, kind: str, column: int, text: str, error: BaseException | None) -> bool:
         """Keep how a piece of work ended; return whether its error is dealt with by that."""
         self.running.pop(kind, None)  # another thread may have ended its own
         if error is None:
-            self.succeeded(kind, name)
+            self.succeeded(kind, column)
             return False
         if not isinstance(error, Exception):
             return False
@@ -100,21 +102,21 @@ class Attempts:
         if not self._is_stopped():
             what = str(error) if isinstance(error, PalimpsestError) else repr(error)
             if isinstance(error, NoRoom):
-                self.delayed(kind, name, f"{text}: {what}")
+                self.delayed(kind, column, f"{text}: {what}")
             else:
-                self.failed(kind, name, f"{text}: {what}", full=isinstance(error, StorageFull))
+                self.failed(kind, column, f"{text}: {what}", full=isinstance(error, StorageFull))
         return True
 
 
 class Attempt:
     """Shows work as running; keeps the text of its failure, and has it tried again later."""
 
-    def __init__(self, attempts: Attempts, kind: str, name: str, text: str, rows: int) -> None:
-        self._attempts, self._kind, self._name = attempts, kind, name
+    def __init__(self, attempts: Attempts, kind: str, column: int, text: str, rows: int) -> None:
+        self._attempts, self._kind, self._column = attempts, kind, column
         self._shown = text, rows
 
     def __enter__(self) -> None:
         self._attempts.running[self._kind] = self._shown
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> bool:
-        return self._attempts.ended(self._kind, self._name, self._shown[0], error)
+        return self._attempts.ended(self._kind, self._column, self._shown[0], error)

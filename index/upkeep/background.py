@@ -19,6 +19,7 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from time import monotonic
 
+from palimpsest.index.upkeep.attempts import PASS
 from palimpsest.index.upkeep.due import Due
 from palimpsest.index.upkeep.upkeep import Upkeep
 
@@ -28,7 +29,6 @@ _PAUSE = 0.05  # between two looks, however many commits there are
 _LOOK_SECONDS = 0.5  # while full segments are merged, until other work is looked for again
 _RETRY_SECONDS = 10.0  # after a look that failed
 _LONGEST = 3_600.0  # between two looks; the system takes no waits of centuries
-_ANY = "\0"  # in place of a vector name, which cannot be this
 _log = logging.getLogger(__name__)
 
 
@@ -100,9 +100,9 @@ class Background:
                 if delay == 0:
                     work(upkeep)
                     delay = delay_of(upkeep.due)
-                upkeep.attempts.succeeded(kind, _ANY)
+                upkeep.attempts.succeeded(kind, PASS)
             except Exception as error:  # one collection must not stop the work of the others
-                upkeep.attempts.failed(kind, _ANY, repr(error))
+                upkeep.attempts.failed(kind, PASS, repr(error))
             if delay is not None:
                 nearest = delay if nearest is None else min(nearest, delay)
         return nearest

@@ -88,28 +88,28 @@ class Due:
 
     def merge_delay(self) -> float | None:
         """Return in how many seconds full segments are to be merged, 0 for now; None for never."""
-        names = list(self.parts_to_merge())
-        if not names or self._is_to_wait():
+        columns = list(self.parts_to_merge())
+        if not columns or self._is_to_wait():
             return None
         quiet = self._rested_at + _MERGE_SECONDS - time.monotonic()
-        return max(0.0, quiet, self._attempts.retry_delay("merge", names))
+        return max(0.0, quiet, self._attempts.retry_delay("merge", columns))
 
     def compact_delay(self) -> float | None:
         """Return in how many seconds a compaction is due, 0 for now; None when none is."""
-        names = list(self.parts_to_compact())
+        columns = list(self.parts_to_compact())
         if self._is_stopped():
             return None
-        delays = [self._attempts.retry_delay("compact", names)] if names else []
+        delays = [self._attempts.retry_delay("compact", columns)] if columns else []
         if self.is_in_doubt():
-            delays.append(self._attempts.retry_delay("store", [""]))
+            delays.append(self._attempts.retry_delay("store"))
         if not self._writer.store.summed.complete:
-            delays.append(self._attempts.retry_delay("sum", [""]))
+            delays.append(self._attempts.retry_delay("sum"))
         if self._fields.is_due():
-            delays.append(self._attempts.retry_delay("save", [""]))
+            delays.append(self._attempts.retry_delay("save"))
         if self._probing.is_due():
-            delays.append(self._attempts.retry_delay("probe", [""]))
+            delays.append(self._attempts.retry_delay("probe"))
         if self._versions.is_due():
-            delays.append(self._attempts.retry_delay("fit", [""]))
+            delays.append(self._attempts.retry_delay("fit"))
         elif self._writer.view.bridges:
             delays.append(_COUNT_SECONDS)  # searches are counted without waking anyone
         return min(delays, default=None)
@@ -125,7 +125,7 @@ class Due:
         if self._is_stopped():
             return None
         if self._attempts.failure_of("checkpoint") is not None:
-            return self._attempts.retry_delay("checkpoint", [""])
+            return self._attempts.retry_delay("checkpoint")
         return self._checkpoints.trim_delay(self._quiet_since)
 
     def improve_delay(self) -> float | None:
@@ -137,7 +137,7 @@ class Due:
             return None
         ids_are_due = self._writer.store.ids.is_due
         delays = [
-            self._attempts.retry_delay("ids", [""]) if ids_are_due else None,
+            self._attempts.retry_delay("ids") if ids_are_due else None,
             self.dearer_delay(),
         ]
         return min((one for one in delays if one is not None), default=None)
@@ -147,7 +147,7 @@ class Due:
         if self._versions.fitting.improvable() is None:
             return None
         busy = _BUSY_SECONDS if self._versions.fitting.busy else 0
-        return max(self._attempts.retry_delay("improve", [""]), busy)
+        return max(self._attempts.retry_delay("improve"), busy)
 
     def pending(self) -> int:
         """Return the rows that wait for a seal or a compaction, or are inside one."""
@@ -165,33 +165,33 @@ class Due:
             needs.append(sealing + vectors.growing[-1].columns.nbytes)
         return max(needs)
 
-    def growing_to_seal(self) -> dict[str, tuple[AnyGrowing, ...]]:
-        """Return the growing parts of every vector name that has enough rows in them."""
+    def growing_to_seal(self) -> dict[int, tuple[AnyGrowing, ...]]:
+        """Return the growing parts of every column that has enough rows in them."""
         maintenance = self._writer.config.maintenance
         enough = min(maintenance.quiet_rows, maintenance.seal_rows)
         return {
-            name: vectors.growing
-            for name, vectors in self._writer.view.vectors.items()
+            column: vectors.growing
+            for column, vectors in self._writer.view.vectors.items()
             if len(vectors.growing) > 1 or vectors.growing[-1].n >= enough
         }
 
-    def parts_to_compact(self) -> dict[str, list[SealedPart]]:
-        """Return the parts that the next compaction of a vector name takes, where one is due."""
+    def parts_to_compact(self) -> dict[int, list[SealedPart]]:
+        """Return the parts that the next compaction of a column takes, where one is due."""
         maintenance = self._writer.config.maintenance
         due = {
-            name: to_compact(vectors.sealed, vectors.config, maintenance)
+            column: to_compact(vectors.sealed, vectors.config, maintenance)
             or to_write_anew(vectors.sealed)
-            for name, vectors in self._writer.view.vectors.items()
+            for column, vectors in self._writer.view.vectors.items()
         }
-        return {name: parts for name, parts in due.items() if parts}
+        return {column: parts for column, parts in due.items() if parts}
 
-    def parts_to_merge(self) -> dict[str, list[SealedPart]]:
+    def parts_to_merge(self) -> dict[int, list[SealedPart]]:
         """Return the full segments that are merged next, where nothing else is due."""
         maintenance = self._writer.config.maintenance
         if self.parts_to_compact():
             return {}
         due = {
-            name: to_merge(vectors.sealed, maintenance)
-            for name, vectors in self._writer.view.vectors.items()
+            column: to_merge(vectors.sealed, maintenance)
+            for column, vectors in self._writer.view.vectors.items()
         }
-        return {name: parts for name, parts in due.items() if parts}
+        return {column: parts for column, parts in due.items() if parts}

@@ -63,7 +63,7 @@ class Healing:
     def _mark(self, segment: str, file: str) -> None:
         """Let a segment count as one that lacks a file; a job."""
         view = self._writer.view
-        vectors = {name: _marked(one, segment, file) for name, one in view.vectors.items()}
+        vectors = {column: _marked(one, segment, file) for column, one in view.vectors.items()}
         self._writer.publish(replace(view, vectors=vectors))
 
 

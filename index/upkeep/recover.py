@@ -123,9 +123,7 @@ def _know_seqs(store: Store, view: View) -> None:
 
 
 def _new_rows(staged: StagedRows, config: CollectionConfig) -> NewRows:
-    name = config.columns[staged.vector]
-    assert name is not None  # rows of a dropped name are deleted with it
-    one = config.vectors[name]
+    one = config.spaces[staged.vector]  # rows of a dropped column are deleted with it
     n = len(staged.numbers)
     slots = np.arange(staged.first, staged.first + n, dtype=np.uint64)
     values: Vectors | SparseRows
@@ -134,7 +132,7 @@ def _new_rows(staged: StagedRows, config: CollectionConfig) -> NewRows:
     else:
         # rows of format 3 were not rounded as they came
         values = rounded(np.frombuffer(staged.value, dtype=np.float32).reshape(n, -1), one)
-    return NewRows(name, slots, staged.seq, staged.ids, staged.numbers, values)
+    return NewRows(staged.vector, slots, staged.seq, staged.ids, staged.numbers, values)
 
 
 def _live(store: Store, view: View, points: int) -> BitMap:
@@ -209,15 +207,11 @@ def _sealed_view(store: Store, segments: Path, config: CollectionConfig) -> View
         numbers = [held.number if (held := found.get(key)) else 0 for key in keys]
         return np.array(numbers, dtype=np.uint32)
 
-    vectors = {name: VectorView.empty(one) for name, one in config.vectors.items()}
+    vectors = {column: VectorView.empty(one) for column, one in config.spaces.items()}
     for entry in store.segments():
-        name = config.columns[entry.vector]
-        assert name is not None
-        segment = open_segment(
-            config.vectors[name], segments / entry.name, entry.checksum, numbers_of
-        )
-        old = vectors[name]
-        vectors[name] = replace(old, sealed=(*old.sealed, SealedPart(segment, Dead())))
+        old = vectors[entry.vector]
+        segment = open_segment(old.config, segments / entry.name, entry.checksum, numbers_of)
+        vectors[entry.vector] = replace(old, sealed=(*old.sealed, SealedPart(segment, Dead())))
     return View(0, BitMap(), vectors, config)
 
 

@@ -1,7 +1,7 @@
 """Puts a segment in the place of the parts it was made from.
 
 Writing it takes long and happens beside the writer; putting it in place is a short job of the
-writer. What was made of a vector name that was dropped meanwhile is thrown away.
+writer. What was made of a column that was dropped meanwhile is thrown away.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from palimpsest.index.storage.files import remove_folder
 from palimpsest.index.storage.reserve import SIZE, anything
 from palimpsest.index.types import Slots
 from palimpsest.index.upkeep.recover import open_segment
-from palimpsest.index.view.view import AnyGrowing, AnySealed, SealedPart, VectorView, View
+from palimpsest.index.view.view import AnyGrowing, AnySealed, SealedPart, VectorView
 from palimpsest.index.write.changes import has_parts, replaced
 from palimpsest.index.write.writer import Writer
 
@@ -71,7 +71,7 @@ class Replacing:
 
     def replace(
         self,
-        name: str,
+        column: int,
         parts: Sequence[AnyGrowing | SealedPart],
         seals: int | None,
         firm: Callable[[], int] = lambda: 0,
@@ -79,17 +79,16 @@ class Replacing:
         """Write a segment of the parts' live rows and put it in their place.
 
         Args:
-            name: of the vectors.
-            parts: of that name.
+            column: of the vectors.
+            parts: of that column.
             seals: the last slot that is in segments then, None where that stays as it was.
             firm: how many of the threads do not give way to other work, asked now and then.
 
         Returns:
-            False when stopped, or when the name was dropped: then nothing has changed.
+            False when stopped, or when the column was dropped: then nothing has changed.
         """
         sources = [part.segment if isinstance(part, SealedPart) else part for part in parts]
-        view = self._writer.view
-        vectors = view.vectors.get(name)
+        vectors = self._writer.view.vectors.get(column)
         if vectors is None or not has_parts(vectors, sources):
             return False
         frees = _frees(parts)
@@ -99,14 +98,13 @@ class Replacing:
             if any(part.live for part in parts):
                 dead = [part.dead for part in parts]
                 some = list(zip(sources, dead, strict=True))
-                number = view.config.number(name)
-                checksum = self._write(folder, vectors, number, some, firm, frees)
+                checksum = self._write(folder, vectors, column, some, firm, frees)
                 if checksum is None:
                     return False
                 segment = open_segment(vectors.config, folder, checksum)
-                self._prepare(sources, segment)
+                self._prepare(column, segment)
             publishing = self._writer.call(
-                lambda: self._publish(sources, segment, checksum, seals, frees)
+                lambda: self._publish(column, sources, segment, checksum, seals, frees)
             )
         except BaseException:
             remove_folder(folder)
@@ -126,7 +124,7 @@ class Replacing:
         self,
         folder: Path,
         vectors: VectorView,
-        number: int,
+        column: int,
         parts: Sequence[tuple[AnySealed | AnyGrowing, Dead]],
         firm: Callable[[], int],
         frees: bool,
@@ -136,7 +134,7 @@ class Replacing:
         Its description says which column it is of, and how far the store reached: what that of a
         store which lost its log is compared with, and what its rows are restored by.
         """
-        said = {"vector": number, "reach": self._writer.store.reach.to_json()}
+        said = {"vector": column, "reach": self._writer.store.reach.to_json()}
         config = vectors.config
         admitted = anything if frees else self._writer.store.admitted
         if isinstance(config, SparseConfig):
@@ -150,18 +148,16 @@ class Replacing:
         )
         return write_segment(folder, dense, build)
 
-    def _prepare(self, gone: Sequence[AnyGrowing | AnySealed], segment: AnySealed) -> None:
+    def _prepare(self, column: int, segment: AnySealed) -> None:
         """Compute the factors of new rows before a search needs them."""
-        view, fitted = self._writer.view, self._writer.fitted
-        name = _name_of(view, gone)
-        if name is not None and isinstance(segment, Sealed):
-            number = view.config.number(name)
-            for (rows, _), one in fitted.items():
-                if rows == number and one.adapter.scales_rows:
+        if isinstance(segment, Sealed):
+            for (rows, _), one in self._writer.fitted.items():
+                if rows == column and one.adapter.scales_rows:
                     one.factors.of(segment.name, segment, segment.n)
 
     def _publish(
         self,
+        column: int,
         gone: Sequence[AnyGrowing | AnySealed],
         segment: AnySealed | None,
         checksum: int | None,
@@ -171,18 +167,17 @@ class Replacing:
         """Replace parts by a segment, in the manifest and in the view; a job.
 
         Returns:
-            False when the name was dropped meanwhile, even if it was added again.
+            False when the column was dropped meanwhile.
         """
-        store, name = self._writer.store, _name_of(self._writer.view, gone)
-        if name is None:
+        store, view = self._writer.store, self._writer.view
+        if column not in view.vectors or not has_parts(view.vectors[column], gone):
             return False
-        number = self._writer.config.number(name)
-        view = replaced(self._writer.view, name, gone, segment)
+        view = replaced(view, column, gone, segment)
         with store.transaction(frees=frees):
             if segment is not None and checksum is not None:
-                store.add_segment(SegmentEntry(segment.name, number, checksum))
+                store.add_segment(SegmentEntry(segment.name, column, checksum))
             if seals is not None:
-                store.staged.mark_sealed(number, seals)
+                store.staged.mark_sealed(column, seals)
             store.remove_segments(
                 [part.name for part in gone if isinstance(part, (Sealed, SparseSealed))]
             )
@@ -215,8 +210,3 @@ def _frees(parts: Sequence[AnyGrowing | SealedPart]) -> bool:
     taken = sum(part.segment.disk_bytes * part.live / part.n for part in sealed)
     given = sum(part.segment.disk_bytes for part in sealed)
     return len(sealed) == len(parts) and taken < min(_FREEING * given, SIZE // _OF_RESERVE)
-
-
-def _name_of(view: View, parts: Sequence[AnyGrowing | AnySealed]) -> str | None:
-    """Return the vector name of parts; a version's may have changed since they were read."""
-    return next((name for name, own in view.vectors.items() if has_parts(own, parts)), None)

@@ -19,7 +19,7 @@ from typing import TypeAlias
 from palimpsest.index.errors import NoRoom, PalimpsestError, StorageError, SyncFailed
 from palimpsest.index.storage.checkpoints import Checkpoints
 from palimpsest.index.storage.files import remove_folder
-from palimpsest.index.upkeep.attempts import Attempts
+from palimpsest.index.upkeep.attempts import WHOLE, Attempts
 from palimpsest.index.upkeep.backlog import LEAST_ROWS, Backlog, firm_threads, first_rate
 from palimpsest.index.upkeep.due import Due, Versions
 from palimpsest.index.upkeep.pacing import Pacing, SealRate
@@ -85,10 +85,10 @@ class Upkeep:
         self._stopped.set()
         self._versions.fitting.stop()
 
-    def forget(self, name: str) -> None:
-        """Forget the failures of a vector name that was dropped."""
+    def forget(self, column: int) -> None:
+        """Forget the failures of a column that was dropped."""
         for kind in ("seal", "compact", "merge"):
-            self.attempts.succeeded(kind, name)
+            self.attempts.succeeded(kind, column)
 
     @property
     def last_error(self) -> str | None:
@@ -142,13 +142,13 @@ class Upkeep:
 
     def trim(self) -> None:
         """Empty the log of an idle collection."""
-        with self.attempts.attempt("checkpoint", "", "moving the log into the store", 0):
+        with self.attempts.attempt("checkpoint", WHOLE, "moving the log into the store", 0):
             self._checkpoints.trim()
 
     def improve(self) -> None:
         """Read the index of ids once, and try the dearer kinds of an adapter."""
         ids = self._writer.store.ids
-        if ids.is_due and not self.attempts.retry_delay("ids", [""]):
+        if ids.is_due and not self.attempts.retry_delay("ids"):
             self._quietly("ids", "reading the index of ids", lambda: ids.read(self._stopped.is_set))
         if not self.due.dearer_delay():
             self._quietly(
@@ -162,9 +162,9 @@ class Upkeep:
         except Exception as error:
             if not self._stopped.is_set():
                 what = str(error) if isinstance(error, PalimpsestError) else repr(error)
-                self.attempts.failed(kind, "", f"{text}: {what}")
+                self.attempts.failed(kind, WHOLE, f"{text}: {what}")
         else:
-            self.attempts.succeeded(kind, "")
+            self.attempts.succeeded(kind, WHOLE)
 
     def running(self) -> list[str]:
         """Return a text for each running piece of work."""
@@ -173,18 +173,24 @@ class Upkeep:
     # What is done about it.
 
     def seal(self, *, at_once: bool = True) -> None:
-        """Seal the growing rows of every vector name that has enough of them.
+        """Seal the growing rows of every column that has enough of them.
 
         Args:
             at_once: also try again what failed moments ago.
         """
-        for name, growing in self.due.growing_to_seal().items():
-            if not at_once and self.attempts.retry_delay("seal", [name]):
+        for column, growing in self.due.growing_to_seal().items():
+            if not at_once and self.attempts.retry_delay("seal", [column]):
                 continue
             rows = growing[0].live
-            with self.attempts.attempt("seal", name, f"sealing {rows} rows of {name!r}", 0):
-                self._seal(name)
+            text = f"sealing {rows} rows of {self._name_of(column)}"
+            with self.attempts.attempt("seal", column, text, 0):
+                self._seal(column)
                 self._checkpoint()
+
+    def _name_of(self, column: int) -> str:
+        """Return what a column is called in texts, also when it was dropped moments ago."""
+        name = self._writer.config.columns[column]
+        return f"column {column}" if name is None else repr(name)
 
     def _checkpoint(self) -> None:
         """Let little live in the log alone, now that staged rows are in a segment."""
@@ -193,9 +199,9 @@ class Upkeep:
         except SyncFailed as error:
             self._writer.store.poison(str(error))
         except StorageError as error:  # the rows are sealed all the same; it is tried again
-            self.attempts.failed("checkpoint", "", str(error))
+            self.attempts.failed("checkpoint", WHOLE, str(error))
         else:
-            self.attempts.succeeded("checkpoint", "")
+            self.attempts.succeeded("checkpoint", WHOLE)
 
     def merge(self, is_wanted: Callable[[], bool] = lambda: False) -> None:
         """Merge full segments. No one waits for it: it is not shown as running.
@@ -204,10 +210,10 @@ class Upkeep:
             is_wanted: whether its thread is, for work that is due; asked often. What was done so
                 far is thrown away then, and begun again later.
         """
-        for name, parts in self.due.parts_to_merge().items():
+        for column, parts in self.due.parts_to_merge().items():
             self._is_wanted = is_wanted
             try:
-                self._compact(name, parts, self._merging)
+                self._compact(column, parts, self._merging)
                 if is_wanted():
                     self.due.rest_merges()  # not at once, to be thrown away again
             except NoRoom:
@@ -215,16 +221,15 @@ class Upkeep:
             except Exception as error:
                 if not self._stopped.is_set():
                     what = str(error) if isinstance(error, PalimpsestError) else repr(error)
-                    self.attempts.failed(
-                        "merge", name, f"merging {len(parts)} segments of {name!r}: {what}"
-                    )
+                    text = f"merging {len(parts)} segments of {self._name_of(column)}: {what}"
+                    self.attempts.failed("merge", column, text)
             else:
-                self.attempts.succeeded("merge", name)
+                self.attempts.succeeded("merge", column)
             finally:
                 self._is_wanted = lambda: False
 
     def compact(self, *, at_once: bool = True) -> None:
-        """Carry out the next compaction of every vector name that has one due.
+        """Carry out the next compaction of every column that has one due.
 
         Payload indexes are written to fresh folders, and adapters fitted again, when that is due;
         a store whose last write failed is tried.
@@ -232,27 +237,27 @@ class Upkeep:
         Args:
             at_once: also try again what failed moments ago.
         """
-        if self.due.is_in_doubt() and not self.attempts.retry_delay("store", [""]):
-            with self.attempts.attempt("store", "", "trying a write again", 0):
+        if self.due.is_in_doubt() and not self.attempts.retry_delay("store"):
+            with self.attempts.attempt("store", WHOLE, "trying a write again", 0):
                 self._writer.try_store()
-        if not self._writer.store.summed.complete and not self.attempts.retry_delay("sum", [""]):
-            with self.attempts.attempt("sum", "", "giving rows their checksums", 0):
+        if not self._writer.store.summed.complete and not self.attempts.retry_delay("sum"):
+            with self.attempts.attempt("sum", WHOLE, "giving rows their checksums", 0):
                 self._sum_rows()
-        if self._fields.is_due() and (at_once or not self.attempts.retry_delay("save", [""])):
-            with self.attempts.attempt("save", "", "writing payload indexes", 0):
+        if self._fields.is_due() and (at_once or not self.attempts.retry_delay("save")):
+            with self.attempts.attempt("save", WHOLE, "writing payload indexes", 0):
                 self._fields.save()
-        if self._versions.is_due() and (at_once or not self.attempts.retry_delay("fit", [""])):
-            with self.attempts.attempt("fit", "", "tending versions (adapters, demand)", 0):
+        if self._versions.is_due() and (at_once or not self.attempts.retry_delay("fit")):
+            with self.attempts.attempt("fit", WHOLE, "tending versions (adapters, demand)", 0):
                 self._versions.tend()
-        if self._probing.is_due() and (at_once or not self.attempts.retry_delay("probe", [""])):
+        if self._probing.is_due() and (at_once or not self.attempts.retry_delay("probe")):
             self._quietly("probe", "probing a segment", self._probing.probe)
-        for name, parts in self.due.parts_to_compact().items():
-            if not at_once and self.attempts.retry_delay("compact", [name]):
+        for column, parts in self.due.parts_to_compact().items():
+            if not at_once and self.attempts.retry_delay("compact", [column]):
                 continue
             rows = sum(part.live for part in parts)
-            text = f"compacting {len(parts)} segments, {rows} rows of {name!r}"
-            with self.attempts.attempt("compact", name, text, rows):
-                self._compact(name, parts, self._replacing, self._firm)
+            text = f"compacting {len(parts)} segments, {rows} rows of {self._name_of(column)}"
+            with self.attempts.attempt("compact", column, text, rows):
+                self._compact(column, parts, self._replacing, self._firm)
 
     def _sum_rows(self) -> None:
         """Give rows of an earlier format their checksums, for a while."""
@@ -262,15 +267,15 @@ class Upkeep:
                 _log.info("Every row of %s has its checksum", self._writer.store.path)
                 return
 
-    def _seal(self, name: str) -> None:
-        part = self._writer.call(lambda: self._freeze(name)).result()
+    def _seal(self, column: int) -> None:
+        part = self._writer.call(lambda: self._freeze(column)).result()
         if part is None:
             return
-        self._require_room(name, [part])
+        self._require_room(column, [part])
         rate, sealed = self.pacing.rate, False
         rate.begin(part.n)
         try:
-            sealed = self._replacing.replace(name, [part], part.last_slot, self._firm)
+            sealed = self._replacing.replace(column, [part], part.last_slot, self._firm)
         finally:
             rate.end(sealed=sealed)
             self.due.rest_merges()
@@ -278,34 +283,33 @@ class Upkeep:
             while self._writer.call(lambda: purge_some(self._writer.store)).result():
                 pass
 
-    def _require_room(self, name: str, parts: Sequence[AnyGrowing | SealedPart]) -> None:
-        vectors = self._writer.view.vectors.get(name)
+    def _require_room(self, column: int, parts: Sequence[AnyGrowing | SealedPart]) -> None:
+        vectors = self._writer.view.vectors.get(column)
         needed = 0 if vectors is None else bytes_to_write(vectors.config, parts)
         if not self._has_room(needed):
             raise NoRoom(needed)
 
     def _compact(
         self,
-        name: str,
+        column: int,
         parts: Sequence[SealedPart],
         replacing: Replacing,
         firm: Callable[[], int] = lambda: 0,
     ) -> None:
-        self._require_room(name, parts)
-        if replacing.replace(name, parts, None, firm):
+        self._require_room(column, parts)
+        if replacing.replace(column, parts, None, firm):
             for part in parts:
                 remove_folder(self._segments / part.segment.name)
 
-    def _freeze(self, name: str) -> AnyGrowing | None:
+    def _freeze(self, column: int) -> AnyGrowing | None:
         """Stop the growing part from growing, unless one has been stopped before; a job.
 
         Returns:
-            The oldest growing part; None when the name was dropped meanwhile, or means a version
-            without growing rows by now.
+            The oldest growing part; None when the column was dropped meanwhile, or has none.
         """
-        vectors = self._writer.view.vectors.get(name)
+        vectors = self._writer.view.vectors.get(column)
         if vectors is None or not vectors.growing[0].n:
             return None
         if len(vectors.growing) == 1:
-            self._writer.publish(frozen(self._writer.view, name))
+            self._writer.publish(frozen(self._writer.view, column))
         return vectors.growing[0]

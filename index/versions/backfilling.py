@@ -17,7 +17,6 @@ from palimpsest.index.adapters.priorities import (
     next_points,
     residuals,
 )
-from palimpsest.index.config.collection import CollectionConfig
 from palimpsest.index.config.versions import check_embedded, version_of
 from palimpsest.index.errors import InvalidConfig
 from palimpsest.index.filters.bitmaps import to_numbers
@@ -80,11 +79,9 @@ class Pace:
 
     def follow(self, view: View) -> None:
         """Note how many points hold each version, of those that some do: work may begin later."""
-        config = view.config
-        for one in config.versions:
-            vectors = view.vectors.get(config.column_of(one))  # None if dropped moments ago
-            if vectors is not None and vectors.live:
-                self.sample(config.number(config.column_of(one)), vectors.live)
+        for column in view.config.version_columns:
+            if view.vectors[column].live:
+                self.sample(column, view.vectors[column].live)
 
     def sample(self, column: int, covered: int) -> None:
         """Note how many points hold a column now."""
@@ -150,12 +147,12 @@ class Backfill:
         config = view.config
         check_embedded(config, vector, version)
         column = config.column_of(version_of(config, vector, version))
-        self._pace.sample(config.number(column), view.vectors[column].live)  # work begins now
+        self._pace.sample(column, view.vectors[column].live)  # work begins now
         left = to_numbers(corpus_of(view, config, vector) - view.vectors[column].held)
         found = next_points(
             left,
-            self._demand.of(config.number(column), left),
-            lambda numbers: self._residuals(view, config, column, numbers),
+            self._demand.of(column, left),
+            lambda numbers: self._residuals(view, column, numbers),
             limit=limit,
             order=order,
             random_share=random_share,
@@ -180,16 +177,14 @@ class Backfill:
             if number in ids and number in stored  # else deleted meanwhile
         ]
 
-    def _residuals(
-        self, view: View, config: CollectionConfig, column: str, numbers: Numbers
-    ) -> Residuals:
+    def _residuals(self, view: View, column: int, numbers: Numbers) -> Residuals:
         """Return the residuals (m,) of points, 1 where no adapter or no vector tells."""
         found = np.ones(len(numbers), dtype=np.float32)
         for bridge, rest in view.bridged(column):
             if bridge.fitted is None:
                 continue
             places = np.flatnonzero([number in rest for number in numbers.tolist()])
-            slots = self._points.slots_of(numbers[places], config.number(bridge.column))
+            slots = self._points.slots_of(numbers[places], bridge.column)
             rows, complete = view.vectors[bridge.column].vectors_of(slots)
             if complete and len(places):
                 found[places] = residuals(bridge.fitted.adapter, rows)
@@ -201,10 +196,9 @@ class Backfill:
         config = view.config
         one = version_of(config, vector, version)
         column = config.column_of(one)
-        number = config.number(column)
         held = view.vectors[column].held
         points = len(corpus_of(view, config, vector) | held)
-        rate, remaining = self._pace.rate(number), points - len(held)
+        rate, remaining = self._pace.rate(column), points - len(held)
         return BackfillStatus(
             points=points,
             covered=len(held),
@@ -214,5 +208,5 @@ class Backfill:
             eta_seconds=remaining / rate if rate else (0.0 if not remaining else None),
             expected_quality=outlook_of(view, config, one).quality,
             expected_quality_done=1.0,
-            demand_covered=self._demand.covered(number, held),
+            demand_covered=self._demand.covered(column, held),
         )

@@ -47,13 +47,13 @@ class Sides:
 
     scene: Scene
     request: CompareRequest
-    old_column: str
-    new_column: str
+    old_column: int
+    new_column: int
     points: Searched
     over: Bridge | None
     back: Bridge | None
 
-    def vectors(self, column: str) -> VectorView:
+    def vectors(self, column: int) -> VectorView:
         """Return the vectors of one side."""
         return self.scene.view.vectors[column]
 
@@ -73,7 +73,7 @@ class Sides:
         return len(self.points.old | self.vectors(self.new_column).held)
 
 
-def find_native(sides: Sides, column: str, query: Vector, count: int, among: BitMap) -> Numbers:
+def find_native(sides: Sides, column: int, query: Vector, count: int, among: BitMap) -> Numbers:
     """Return what a query finds among rows of its own version."""
     request = SearchRequest(query, k=count, exact=len(among) <= _EXACTLY)
     return closest(sides.vectors(column), request, among, SearchStats()).numbers

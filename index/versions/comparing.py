@@ -135,8 +135,8 @@ def _sides(
     if old == new:
         raise InvalidConfig(f"old and new: expected two versions, got {request.old!r} twice")
 
-    def bridge(rows: str, queries: str, names: tuple[str, str]) -> Bridge | None:
-        known = fitted.get((config.number(rows), config.number(queries)))
+    def bridge(rows: int, queries: int, names: tuple[str, str]) -> Bridge | None:
+        known = fitted.get((rows, queries))
         if known is None:
             return None
         return Bridge(rows, request.vector, *names, needed=False, fitted=known)

@@ -139,18 +139,9 @@ class Consolidation:
                 put_config(self._writer, with_version(config, replace(held[0], state="serving")))
             return
         check_columns(config, self._vector, [name])
-        column = f"{self._vector}{AT}{name}"
         new = VersionConfig(self._vector, name, "serving", None, queries.declared, mapped)
-        space = space_of(config, queries)
-        put_config(
-            self._writer,
-            replace(
-                config,
-                vectors={**config.vectors, column: space},
-                columns=(*config.columns, column),
-                versions=(*config.versions, new),
-            ),
-        )
+        added = config.with_column(f"{self._vector}{AT}{name}", space_of(config, queries))
+        put_config(self._writer, replace(added, versions=(*config.versions, new)))
 
     def _map_some(self) -> tuple[int, int] | None:
         """Map some points; return how many, and how many are left. A job."""
@@ -163,16 +154,14 @@ class Consolidation:
         if not left:
             return None
         numbers = to_numbers(left)[:_POINTS]
-        vectors, complete = view.vectors[rows].vectors_of(
-            self._points.slots_of(numbers, config.number(rows))
-        )
+        vectors, complete = view.vectors[rows].vectors_of(self._points.slots_of(numbers, rows))
         if not complete:  # the writer's own view is never behind the store
             self._points.require_rows(view, [rows], numbers.tolist())
             raise StoreFailed(f"Vectors of version {self._rows!r} could not be read")
-        values = rounded(self._fitted.adapter.map_rows(vectors), config.dense[mapped])
-        if config.dense[mapped].keeps_lengths:
+        values = rounded(self._fitted.adapter.map_rows(vectors), config.dense_spaces[mapped])
+        if config.dense_spaces[mapped].keeps_lengths:
             values = with_lengths(values)
-        self._write(mapped, config.number(mapped), numbers, np.ascontiguousarray(values))
+        self._write(config.name_of(mapped), mapped, numbers, np.ascontiguousarray(values))
         if from_numbers(numbers) - self._writer.view.vectors[mapped].held:
             raise StoreFailed(f"Rows mapped to {self._queries!r} are not where they were put")
         return len(numbers), len(left) - len(numbers)

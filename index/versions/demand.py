@@ -57,7 +57,7 @@ class Demand:
         for column, (every, hits_of_all) in writer.store.demand.entries().items():
             known = every < size  # also where a number is damaged
             numbers, hits = every[known], hits_of_all[known]
-            if view.numbered(column) is None or not len(numbers):
+            if view.vectors.get(column) is None or not len(numbers):
                 continue
             self._hits[column] = _long_enough(_NONE, int(numbers.max()) + 1)
             self._hits[column][numbers] = hits

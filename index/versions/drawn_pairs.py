@@ -106,8 +106,7 @@ class Pairing:
                 assert isinstance(queries, VectorConfig)
                 kept = np.flatnonzero(directed(pairs, rows.distance, queries.distance))
                 return numbers[both][kept], pairs.take(kept)
-            names = [name for number in ends if (name := view.config.columns[number]) is not None]
-            self._points.require_rows(view, names, numbers[both].tolist())
+            self._points.require_rows(view, ends, numbers[both].tolist())
             patience.wait()
 
 
@@ -133,7 +132,7 @@ def _require_pairs(request: FitRequest, held: Sequence[int], there: int, needed:
 
 def _ends(view: View, ends: Ends) -> list[VectorView]:
     """Return the vectors of two versions. Raises VersionConflict when one was dropped."""
-    found = [one for number in ends if (one := view.numbered(number)) is not None]
+    found = [one for number in ends if (one := view.vectors.get(number)) is not None]
     if len(found) < len(ends):
         raise VersionConflict("A version was dropped while its adapter was fitted")
     return found

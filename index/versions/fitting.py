@@ -143,7 +143,7 @@ class Fitting:
 
     def adapters(self, config: CollectionConfig) -> list[AdapterInfo]:
         """Return all adapters, and those being fitted."""
-        own = {config.number(config.column_of(one)): one for one in config.versions}
+        own = config.version_columns
         found = [
             shown_fitted(
                 own[rows].vector,
@@ -185,7 +185,7 @@ class Fitting:
             return None
         view, fits = self._writer.view, self._writer.fitted
         config = view.config
-        own = {config.number(config.column_of(one)): one for one in config.versions}
+        own = config.version_columns
         for (rows, queries), fitted in fits.items():
             used = fitted.pairs + fitted.held_out
             if (
@@ -195,7 +195,7 @@ class Fitting:
             ):
                 continue
             used = max(used, self._held.get((rows, queries), 0))  # zero vectors are no pairs
-            held = [view.vectors[config.column_of(own[number])].held for number in (rows, queries)]
+            held = [view.vectors[column].held for column in (rows, queries)]
             if held[0].intersection_cardinality(held[1]) >= _GROWTH * used:
                 return self._repeated((rows, queries), fitted)
         return next((one.request for one in self.reversing.possible()), None)
@@ -234,12 +234,12 @@ class Fitting:
             if self._writer.fitted.get(ends) is not made:  # replaced, or dropped
                 self._given.pop(ends, None)
         config = self._writer.config
-        own = {config.number(config.column_of(one)) for one in config.versions}
+        own = config.version_columns
         return next(
             (
                 ends
                 for ends, fitted in self._writer.fitted.items()
-                if fitted.untried and own.issuperset(ends) and self._request_of(ends, fitted)
+                if fitted.untried and own.keys() >= {*ends} and self._request_of(ends, fitted)
             ),
             None,
         )
@@ -288,7 +288,7 @@ class Fitting:
     def _repeated(self, ends: Ends, fitted: Fitted) -> FitRequest | None:
         """Return what fits an adapter again; None where one of its versions was just dropped."""
         config = self._writer.config
-        own = {config.number(config.column_of(one)): one for one in config.versions}
+        own = config.version_columns
         if not own.keys() >= {*ends}:
             return None
         rows, queries = (own[number] for number in ends)

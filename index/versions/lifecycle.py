@@ -143,28 +143,25 @@ def retire_version(writer: Writer, vector: str, version: str, *, force: bool = F
     writer.call(retire).result()
 
 
-def drop_version(
-    writer: Writer, vector: str, version: str, *, force: bool = False
-) -> tuple[list[str], Leftovers]:
+def drop_version(writer: Writer, vector: str, version: str, *, force: bool = False) -> Leftovers:
     """Forget a version, its rows and its adapters, and rows mapped for its queries.
 
     Returns:
-        The vector names that are gone, and what is left of them on disk.
+        What is left of them.
 
     Raises:
         UnknownVectorName, VersionNotFound: a name is not declared.
         VersionConflict: it is active, or points hold no other version; the latter not when forced.
     """
 
-    def drop() -> tuple[list[str], Leftovers]:
-        config, columns = writer.config, []
+    def drop() -> Leftovers:
+        config = writer.config
         gone = version_of(config, vector, version)
         _require_spare(writer, gone, "dropped", force)
         for one in config.versions_of(vector):
             if one == gone or _is_mapped_for(one, gone):
-                columns.append(config.column_of(one))
                 config = without_version(config, one)
-        return columns, put_config(writer, config)
+        return put_config(writer, config)
 
     return writer.call(drop).result()
 
@@ -278,8 +275,8 @@ def put_fitted(
 def ends_of(config: CollectionConfig, vector: str, rows: str, queries: str) -> tuple[int, int]:
     """Return the columns of two versions. Raises UnknownVectorName or VersionNotFound."""
     return (
-        config.number(config.column_of(version_of(config, vector, rows))),
-        config.number(config.column_of(version_of(config, vector, queries))),
+        config.column_of(version_of(config, vector, rows)),
+        config.column_of(version_of(config, vector, queries)),
     )
 
 

@@ -66,17 +66,16 @@ class Reversing:
         """Yield the adapters that cannot be read, as points determine them."""
         writer = self._writer
         view = writer.view
-        own = {view.config.number(view.config.column_of(one)): one for one in view.config.versions}
+        own = view.config.version_columns
         for ends in writer.damaged:
             if not own.keys() >= {*ends} or ends in writer.fitted:
                 continue
             rows, queries = (own[number] for number in ends)
-            columns = [view.config.column_of(one) for one in (rows, queries)]
-            held = [view.vectors[column].held for column in columns]
+            held = [view.vectors[column].held for column in ends]
             there = held[0].intersection_cardinality(held[1])
             if there < self._left.get(ends, 0):
                 continue
-            spaces = [view.config.dense[column] for column in columns]
+            spaces = [view.config.dense_spaces[column] for column in ends]
             kind = _kind(there, *(space.distance for space in spaces))
             request = FitRequest(rows.version, queries.version, rows.vector, kind)
             needed = needed_points(spaces[0], spaces[1], request.holdout)
@@ -109,7 +108,7 @@ def reverses(view: View, fitted: Mapping[Ends, Fitted]) -> Iterator[Reverse]:
             if other.state != "serving" or other.mapped is not None:
                 continue
             queries = config.column_of(other)
-            ends = config.number(rows), config.number(queries)
+            ends = rows, queries
             if ends in fitted:
                 continue
             spaces = space_of(config, active), space_of(config, other)

@@ -40,7 +40,7 @@ class Warming:
 
     def prepare(self, fitted: Fitted, ends: Ends) -> None:
         """Compute the factors of all sealed rows that an adapter about to be stored leads to."""
-        vectors = self._writer.view.numbered(ends[0])
+        vectors = self._writer.view.vectors.get(ends[0])
         for part in () if vectors is None else vectors.sealed:
             if fitted.adapter.scales_rows and not self._is_stopped():
                 factors_of(fitted.factors, part)
@@ -49,7 +49,7 @@ class Warming:
         """Yield the adapters, and the vectors that each leads to."""
         fits, view = self._writer.fitted, self._writer.view
         for (rows, _), fitted in fits.items():
-            vectors = view.numbered(rows)
+            vectors = view.vectors.get(rows)
             if vectors is not None:
                 yield fitted, vectors
 

@@ -14,12 +14,12 @@ from palimpsest.index.config.versions import version_of
 class Bridge:
     """From queries of one version to the rows of another one of the same vector name.
 
-    ``column`` is the vector name of the rows in a view. Without ``fitted`` there is no way across:
+    ``column`` is that of the rows. Without ``fitted`` there is no way across:
     points that would have to be found so are an error where they are ``needed``, which those of a
     version that was never active are not.
     """
 
-    column: str
+    column: int
     vector: str
     rows: str
     queries: str
@@ -34,13 +34,13 @@ DamagedByColumns = Mapping[tuple[int, int], str]  # and what is wrong with each
 
 def bridges_of(
     config: CollectionConfig, fitted: FittedByColumns, damaged: DamagedByColumns
-) -> dict[str, tuple[Bridge, ...]]:
+) -> dict[int, tuple[Bridge, ...]]:
     """Return, by column of the queries, the bridges to the other versions of the same vector.
 
     Rows mapped for just these queries come first, then the best adapters by their reports; those
     without one come last, where points must be found before where they need not.
     """
-    bridges: dict[str, tuple[Bridge, ...]] = {}
+    bridges: dict[int, tuple[Bridge, ...]] = {}
     for queries in config.versions:
         column = config.column_of(queries)
         others = [
@@ -67,7 +67,7 @@ def _bridge(
     damaged: DamagedByColumns,
 ) -> Bridge:
     column = config.column_of(rows)
-    numbers = config.number(column), config.number(config.column_of(queries))
+    ends = column, config.column_of(queries)
     needed = rows.state != "shadow"
     return Bridge(
         column,
@@ -75,8 +75,8 @@ def _bridge(
         rows.version,
         queries.version,
         needed,
-        fitted.get(numbers),
-        damaged.get(numbers),
+        fitted.get(ends),
+        damaged.get(ends),
     )
 
 

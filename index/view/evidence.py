@@ -23,7 +23,7 @@ def require_rows(
     store: Path,
     points: Sequence[tuple[Key, StoredPoint]],
     view: View,
-    names: Sequence[str],
+    columns: Sequence[int],
     newest: int,
 ) -> None:
     """Raise DamagedPoint for a point whose vectors should be in a view, but are not.
@@ -31,8 +31,8 @@ def require_rows(
     Args:
         store: where the points were read.
         points: read after the view was taken.
-        view: under whose names the vectors are.
-        names: of the vectors; those that the view does not have are left out.
+        view: where the vectors are.
+        columns: of the vectors; those that the view does not have are left out.
         newest: the seq of the last write, read after the points.
     """
     seqs = [seq for _, (seq, _, _) in points]
@@ -41,14 +41,15 @@ def require_rows(
             what = f"was last written by write {seq}, and there were {newest}"
             raise DamagedPoint(store, id_of_key(points[place][0]), what)
     known = np.array(seqs, dtype=np.int64) <= view.seq
-    for name in names:
-        own = view.find(name)
+    for column in columns:
+        own = view.vectors.get(column)
         if own is None:
             continue
-        slots = slots_in(points, view.config.number(name))
+        slots = slots_in(points, column)
         having = np.flatnonzero((slots != 0) & known)
         missing = having[~own.holds(slots[having])]
         if len(missing):
+            name = view.config.name_of(column)
             what = f"has vector {name!r} at slot {slots[missing[0]]}, which is in no segment"
             raise DamagedPoint(store, id_of_key(points[missing[0]][0]), what)
 
@@ -74,10 +75,8 @@ def true_slots(view: View, number: int, key: Key, width: int) -> NDArray[np.uint
         None where rows of that number are of another id.
     """
     slots = np.zeros(width, dtype=np.uint64)
-    for column, name in enumerate(view.config.columns):
-        if name is None:
-            continue
-        for numbers, ids, own in _live_columns(view.vectors[name]):
+    for column, vectors in view.vectors.items():
+        for numbers, ids, own in _live_columns(vectors):
             for row in np.flatnonzero(numbers == number).tolist():
                 if keys_of(unpack_ids(ids[row : row + 1])) != [key]:
                     return None

@@ -1,4 +1,4 @@
-"""What one search reads: every part of every vector name, at one log position.
+"""What one search reads: every part of every column, at one log position.
 
 A view never changes. The writer thread makes the next one from it (``index.write.changes``) and
 publishes it by one assignment; a search keeps the one it took.
@@ -205,63 +205,55 @@ def _flagged(flags: NDArray[np.bool_], numbers: Numbers) -> NDArray[np.bool_]:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class View:
-    """All vector names, the numbers of all points and the last seq applied.
+    """All columns by number, the numbers of all points and the last seq applied.
 
-    ``config`` says what the names mean, here and nowhere else: an activation changes both at once.
-    ``bridges`` are, by the name whose queries they serve, the other versions of the same vector, in
-    the order they are searched. ``seqs`` are those of the last write to each point, also to come.
+    ``config`` says what names mean, to all who read this view: an activation changes the names of
+    columns and moves none. ``bridges`` are, by the column whose queries they serve, the other
+    versions of the same vector, in the order they are searched. ``seqs`` are those of the last
+    write to each point, also to come.
     """
 
     seq: int
     live: BitMap
-    vectors: Mapping[str, VectorView]
+    vectors: Mapping[int, VectorView]
     config: CollectionConfig
-    bridges: Mapping[str, tuple[Bridge, ...]] = field(default_factory=dict)
+    bridges: Mapping[int, tuple[Bridge, ...]] = field(default_factory=dict)
     seqs: Seqs = field(default_factory=Seqs)
-    _bridged: dict[tuple[str, ...], BitMap] = field(default_factory=dict, init=False, repr=False)
+    _bridged: dict[tuple[int, ...], BitMap] = field(default_factory=dict, init=False, repr=False)
 
     @property
     def points(self) -> int:
         """How many points there are."""
         return len(self.live)
 
-    def column(self, name: str) -> str:
-        """Return the vector name itself for an alias of one."""
-        return name if name in self.vectors else self.config.aliases.get(name, name)
-
     def find(self, name: str) -> VectorView | None:
-        """Return the parts of a vector name, or of an alias of one."""
-        return self.vectors.get(self.column(name))
+        """Return the parts of the column that a name means, None where it means none."""
+        number = self.config.numbers.get(name)
+        return None if number is None else self.vectors[number]
 
-    def numbered(self, number: int) -> VectorView | None:
-        """Return the parts of a column, None when it was dropped, or declared since."""
-        columns = self.config.columns
-        name = columns[number] if 0 <= number < len(columns) else None
-        return None if name is None else self.vectors[name]
-
-    def bridges_of(self, name: str) -> tuple[Bridge, ...]:
-        """Return the bridges that serve queries of a vector name, or of an alias of one."""
-        return self.bridges.get(self.column(name), ())
+    def bridges_of(self, column: int) -> tuple[Bridge, ...]:
+        """Return the bridges that serve queries of a column."""
+        return self.bridges.get(column, ())
 
     def bridged(
-        self, name: str, bridges: Sequence[Bridge] | None = None
+        self, column: int, bridges: Sequence[Bridge] | None = None
     ) -> Iterator[tuple[Bridge, BitMap]]:
         """Yield bridges and the points found through them, which are found no other way.
 
-        A point belongs to its vector of the name itself if it has one, else to the first bridge
+        A point belongs to its vector of the column itself if it has one, else to the first bridge
         whose rows hold it; so it is found once.
 
         Args:
-            name: of the vectors, or an alias.
-            bridges: of the name, in the order they are searched; None for all in their own order.
+            column: of the queries.
+            bridges: of the column, in the order they are searched; None for all in their own order.
         """
-        above: tuple[str, ...] = (self.column(name),)
-        for bridge in self.bridges_of(name) if bridges is None else bridges:
+        above: tuple[int, ...] = (column,)
+        for bridge in self.bridges_of(column) if bridges is None else bridges:
             yield bridge, self._only_in(bridge.column, above)
             above = (*above, bridge.column)
 
-    def _only_in(self, column: str, above: tuple[str, ...]) -> BitMap:
-        """Return the points that have a vector of a name and of none ``above``."""
+    def _only_in(self, column: int, above: tuple[int, ...]) -> BitMap:
+        """Return the points that have a vector of a column and of none ``above``."""
         key = (column, *above)
         if key not in self._bridged:
             points = self.vectors[column].held
@@ -270,23 +262,6 @@ class View:
                 points = points - held if points.intersect(held) else points
             self._bridged[key] = points
         return self._bridged[key]
-
-    def rekeyed(self, config: CollectionConfig) -> View:
-        """Return the view under the names that a config gives its versions."""
-        keys = self.config.keys_in(config)
-
-        def key(name: str) -> str:
-            return keys.get(name, name)
-
-        return replace(
-            self,
-            vectors={key(name): one for name, one in self.vectors.items()},
-            bridges={
-                key(name): tuple(replace(one, column=key(one.column)) for one in bridges)
-                for name, bridges in self.bridges.items()
-            },
-            config=config,
-        )
 
 
 def growing_of(config: VectorConfig | SparseConfig) -> AnyGrowing:

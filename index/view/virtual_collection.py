@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Protocol
 
 from palimpsest.index.config.collection import CollectionConfig
@@ -38,7 +39,7 @@ class Shown:
         if self._version is None:
             return view
         if last is None or last[0] is not view:
-            last = self._view = view, view.rekeyed(self._shown(view.config, self._version))
+            last = self._view = view, replace(view, config=self._shown(view.config, self._version))
         return last[1]
 
     def _shown(self, config: CollectionConfig, version: str) -> CollectionConfig:

@@ -33,9 +33,9 @@ _FULL = 0.9  # of the rows of a part
 
 @dataclass(frozen=True, slots=True, eq=False)
 class NewRows:
-    """Rows of one write and one vector name; ``slots`` ascending."""
+    """Rows of one write and one column; ``slots`` ascending."""
 
-    name: str
+    column: int
     slots: Slots
     seq: int
     ids: Ids
@@ -48,7 +48,7 @@ class NewRows:
         values = self.values
         rest = values.part(fresh, n) if isinstance(values, SparseRows) else values[fresh:]
         ids, numbers = self.ids[fresh:], self.numbers[fresh:]
-        return NewRows(self.name, self.slots[fresh:], self.seq, ids, numbers, rest)
+        return NewRows(self.column, self.slots[fresh:], self.seq, ids, numbers, rest)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -67,10 +67,10 @@ def apply(view: View, changes: Changes) -> View:
     vectors = dict(view.vectors)
     most = view.config.maintenance.seal_rows
     for rows in changes.rows:
-        vectors[rows.name] = _extended(vectors[rows.name], rows, most)
+        vectors[rows.column] = _extended(vectors[rows.column], rows, most)
     if changes.dead.size:
-        for name, old in vectors.items():
-            vectors[name] = replace(
+        for column, old in vectors.items():
+            vectors[column] = replace(
                 old,
                 sealed=tuple(part.without(changes.dead) for part in old.sealed),
                 growing=tuple(part.without(changes.dead) for part in old.growing),
@@ -102,29 +102,29 @@ def _extended(old: VectorView, rows: NewRows, most: int) -> VectorView:
     return replace(old, growing=(*before, part))
 
 
-def frozen(view: View, name: str) -> View:
-    """Return the view with new rows of the name going to a new growing part."""
-    old = view.vectors[name]
+def frozen(view: View, column: int) -> View:
+    """Return the view with new rows of the column going to a new growing part."""
+    old = view.vectors[column]
     grown = replace(old, growing=(*old.growing, growing_of(old.config)))
-    return replace(view, vectors={**view.vectors, name: grown})
+    return replace(view, vectors={**view.vectors, column: grown})
 
 
 def has_parts(vectors: VectorView, parts: Sequence[AnySealed | AnyGrowing]) -> bool:
-    """Tell whether all parts are, or were with fewer dead rows, of this vector name."""
+    """Tell whether all parts are, or were with fewer dead rows, of this column."""
     own = {id(part.segment) for part in vectors.sealed}
     own |= {id(part.columns) for part in vectors.growing}
     return all(id(_identity(part)) in own for part in parts)
 
 
 def replaced(
-    view: View, name: str, gone: Sequence[AnySealed | AnyGrowing], segment: AnySealed | None
+    view: View, column: int, gone: Sequence[AnySealed | AnyGrowing], segment: AnySealed | None
 ) -> View:
     """Return the view with a segment in place of the parts it was made from (see ``has_parts``).
 
     Rows that died since the parts were read are dead in the segment. A growing part is told by its
     arrays, for the value itself changes whenever one of its rows dies.
     """
-    old = view.vectors[name]
+    old = view.vectors[column]
     marks = {id(_identity(part)) for part in gone}
     sealed = tuple(part for part in old.sealed if id(part.segment) not in marks)
     growing = tuple(part for part in old.growing if id(part.columns) not in marks)
@@ -135,7 +135,7 @@ def replaced(
         ]
         part = SealedPart(segment, Dead()).without(np.concatenate(dead))
         sealed = (*sealed, part)
-    vectors = {**view.vectors, name: replace(old, sealed=sealed, growing=growing)}
+    vectors = {**view.vectors, column: replace(old, sealed=sealed, growing=growing)}
     return replace(view, vectors=vectors)
 
 

@@ -17,8 +17,9 @@ Declare: TypeAlias = Callable[[Mapping[str, Any]], Mapping[str, Any]]
 
 
 class Leftovers(NamedTuple):
-    """Names of folders that are of no use any more."""
+    """Columns that are gone, and the names of folders that are of no use any more."""
 
+    columns: list[int]
     segments: list[str]
     adapters: list[str]
 
@@ -53,13 +54,8 @@ def add_vector(
         config = writer.config
         if config.find(name) is not None:
             raise InvalidConfig(f"Vector {name!r} is declared already")
-        changed = replace(
-            config,
-            vectors={**config.vectors, name: vector},
-            columns=(*config.columns, name),
-            declared=declared(config.declared),
-        )
-        put_config(writer, changed)
+        changed = config.with_column(name, vector)
+        put_config(writer, replace(changed, declared=declared(config.declared)))
 
     writer.call(add).result()
 
@@ -81,11 +77,9 @@ def drop_vector(writer: Writer, name: str, declared: Declare) -> Leftovers:
                     f"{name!r} is a version of a vector", DropVersion(vector, version)
                 )
             raise UnknownVectorName(name, config.names)
-        gone = {name, *(config.column_of(one) for one in config.versions if one.vector == name)}
+        versions = [n for n, one in config.version_columns.items() if one.vector == name]
         changed = replace(
-            config,
-            vectors={other: one for other, one in config.vectors.items() if other not in gone},
-            columns=tuple(None if column in gone else column for column in config.columns),
+            config.without_columns([config.number(name), *versions]),
             versions=tuple(one for one in config.versions if one.vector != name),
             declared=declared(config.declared),
         )
@@ -97,31 +91,20 @@ def drop_vector(writer: Writer, name: str, declared: Declare) -> Leftovers:
 def put_config(writer: Writer, config: CollectionConfig) -> Leftovers:
     """Store a config and go on with it; a job.
 
-    A vector is told by its number, so its key may have changed; what of the store belongs to
-    numbers that are gone is deleted.
+    What of the store belongs to columns that are gone is deleted.
 
     Returns:
         The folders that nothing refers to any more.
     """
-    old, view = writer.config, writer.view
-    gone = [
-        number
-        for number, name in enumerate(old.columns)
-        if name is not None and config.columns[number] is None
-    ]
-    vectors = {}
-    for number, name in enumerate(config.columns):
-        if name is not None:
-            was = old.columns[number] if number < len(old.columns) else None
-            one = config.vectors[name]
-            vectors[name] = (
-                VectorView.empty(one) if was is None else replace(view.vectors[was], config=one)
-            )
-    segments = [
-        part.segment.name
-        for number in gone
-        for part in view.vectors[old.columns[number] or ""].sealed
-    ]
+    view = writer.view
+    gone = [column for column in view.vectors if column not in config.spaces]
+    vectors = {
+        column: replace(view.vectors[column], config=one)
+        if column in view.vectors
+        else VectorView.empty(one)
+        for column, one in config.spaces.items()
+    }
+    segments = [part.segment.name for column in gone for part in view.vectors[column].sealed]
     adapters = [
         entry.folder
         for entry in writer.store.adapters.entries()
@@ -130,14 +113,14 @@ def put_config(writer: Writer, config: CollectionConfig) -> Leftovers:
     with writer.store.transaction(frees=bool(gone)):
         if gone:  # with them go rows that tell when their points were written
             writer.store.seqs.fold(view.seqs, view.live.max() + 1 if view.live else 0)
-        for number in gone:
-            writer.store.remove_vector(number)
+        for column in gone:
+            writer.store.remove_vector(column)
         writer.store.put_config(config.to_json())
     # nothing from the commit on can fail
     kept = {pair: one for pair, one in writer.fitted.items() if not set(pair) & set(gone)}
     writer.declare(config, kept)
     writer.publish(replace(view, vectors=vectors))
-    return Leftovers(segments, adapters)
+    return Leftovers(gone, segments, adapters)
 
 
 def _spaces(vectors: Mapping[str, VectorConfig | SparseConfig]) -> dict[str, object]:

@@ -166,8 +166,6 @@ class Writer:
     def declare(self, config: CollectionConfig, fitted: FittedByColumns) -> None:
         """Take over a stored config and the adapters between its versions."""
         self.config, self.fitted = config, fitted
-        self._names = {n: name for n, name in enumerate(config.columns) if name is not None}
-        self._versions, self._mapped = config.other_versions, config.mapped_columns
 
     def publish(self, view: View) -> None:
         """Make a view the current one, with the bridges between the versions as they are now."""
@@ -320,10 +318,7 @@ class Writer:
         draft = self._numbering.begin()
         group = CommitGroup(
             self.store,
-            self._names,
-            self._versions,
-            self._mapped,
-            len(self.config.columns),
+            self.config,
             bool(self.indexes),
             self._position,
             draft,

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pyroaring import BitMap
 
+from palimpsest.index.config.collection import CollectionConfig
 from palimpsest.index.errors import DamagedPoint, InvalidInput, PointNotFound, UnknownVectorName
 from palimpsest.index.filters.expression import Filter
 from palimpsest.index.payload.edits import is_same
@@ -55,17 +56,12 @@ class PayloadChanges:
 class CommitGroup:
     """What one transaction has written so far.
 
-    ``names`` are the vector names by their numbers in stored points, of ``width`` in all, and
-    ``versions`` the numbers of the same vector's other versions by those of each; those ``mapped``
-    from a version are of no use once it is written anew or deleted. Payloads are followed only
+    What ``config`` declares may have changed since a write was checked. Payloads are followed only
     where some field is ``indexed``.
     """
 
     store: Store
-    names: Mapping[int, str]
-    versions: Mapping[int, Sequence[int]]
-    mapped: Mapping[int, Sequence[int]]
-    width: int
+    config: CollectionConfig
     indexed: bool
     position: Position
     draft: Draft
@@ -100,8 +96,8 @@ class CommitGroup:
                 is written.
         """
         for name, number in names_of(write).items():
-            if number not in self.names:
-                raise UnknownVectorName(name, list(self.names.values()))
+            if number not in self.config.spaces:
+                raise UnknownVectorName(name, list(self.config.vectors))
         at = self.position
         self.position = Position(at.seq + 1, at.slot, at.points)
         self._unknown = []
@@ -153,7 +149,7 @@ class CommitGroup:
         held = self.store.points.find(keys, with_payload=self.indexed, spared=spared)
         for number, error in spared.errors.items():
             key = self.store.points.key_of(number) if number >= 0 else None
-            slots = None if key is None else self.true_slots(number, key, self.width)
+            slots = None if key is None else self.true_slots(number, key, len(self.config.columns))
             if key is None or slots is None:
                 raise error
             held[key] = Held(number, slots, None)
@@ -163,7 +159,7 @@ class CommitGroup:
     # Points.
 
     def _upsert(self, write: Upsert, meant: BitMap | None) -> None:
-        versioned = any(column.number in self.versions for column in write.columns)
+        versioned = any(column.number in self.config.other_versions for column in write.columns)
         if versioned:
             held = self.store.points.find(write.keys, with_payload=True)
         else:
@@ -259,7 +255,8 @@ class CommitGroup:
 
     def _delete_vectors(self, held: Mapping[Key, Held], columns: Sequence[int]) -> None:
         slots = self._slots([*held.values()])
-        mapped = [other for column in columns for other in self.mapped.get(column, ())]
+        mapped_of = self.config.mapped_columns
+        mapped = [other for column in columns for other in mapped_of.get(column, ())]
         gone = [*{*columns, *mapped}]
         self._bury([slots[:, gone].ravel()])
         slots[:, gone] = 0
@@ -275,7 +272,7 @@ class CommitGroup:
         """
         slots = self._no_slots(len(write.keys))
         for column in write.columns:
-            others = self.versions.get(column.number, ())
+            others = self.config.other_versions.get(column.number, ())
             for place in column.positions.tolist() if others else ():
                 one, payload = held.get(write.keys[place]), write.payloads[place]
                 if one is not None and is_same(one.payload, payload):
@@ -287,11 +284,11 @@ class CommitGroup:
     def _without_mapped(self, columns: Sequence[Column], slots: NDArray[np.uint64]) -> None:
         """Take away the slots of vectors mapped from ones that are written anew."""
         for column in columns:
-            for mapped in self.mapped.get(column.number, ()):
+            for mapped in self.config.mapped_columns.get(column.number, ()):
                 slots[column.positions, mapped] = 0
 
     def _no_slots(self, points: int) -> NDArray[np.uint64]:
-        return np.zeros((points, self.width), dtype=np.uint64)
+        return np.zeros((points, len(self.config.columns)), dtype=np.uint64)
 
     def _slots(self, held: Sequence[Held]) -> NDArray[np.uint64]:
         """Return the slots of points (n, width); names added since they were stored are 0."""
@@ -319,8 +316,7 @@ class CommitGroup:
         whole = n == len(write.keys)
         ids = write.ids if whole else write.ids[column.positions]
         own = numbers if whole else numbers[column.positions]
-        name = self.names[column.number]  # it may have changed since the write was checked
-        return NewRows(name, slots, self.seq, ids, own, column.values)
+        return NewRows(column.number, slots, self.seq, ids, own, column.values)
 
     def _bury(self, slots: Sequence[Slots]) -> None:
         dead = np.concatenate([np.empty(0, dtype=np.uint64), *slots])

@@ -78,7 +78,7 @@ def wait_sealed(collection: Collection) -> None:
 
 def walk_all(collection: Collection, corpus: Corpus) -> SearchAll:
     """Search the one segment's graph, one native call a query: library against library."""
-    view = collection.view.vectors[""]
+    view = collection.view.vectors[0]
     (part,) = view.sealed
     assert isinstance(part.segment, Sealed)
     ids, by_graph = part.segment.ids.astype(np.int64), part.segment.searcher.by_graph

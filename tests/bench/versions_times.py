@@ -81,7 +81,7 @@ def _added(collection: Collection, queries: Vectors, rounds: int) -> Result:
     Each search takes from the caches what the next one would find there, so two that follow each
     other are slower than each by itself, and a query that was just asked is quicker.
     """
-    (one,) = across(collection.view, f"@{NEW}", "on")
+    (one,) = across(collection.view, collection.config.number(f"@{NEW}"), "on")
     mapped = [one.fitted.adapter.map_query(query) for query in queries]
 
     def whole(place: int) -> None:

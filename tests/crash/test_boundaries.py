@@ -147,7 +147,7 @@ def check_index(collection: Collection, found: dict[int, tuple[Payload, bytes]])
 
 
 def dead_rows(collection: Collection) -> int:
-    vectors = collection.view.vectors[""]
+    vectors = collection.view.vectors[0]
     sealed = sum(part.dead.count for part in vectors.sealed)
     return sealed + sum(part.dead.count for part in vectors.growing)
 
@@ -171,7 +171,7 @@ def check(folder: Path, answered: int) -> None:
         assert collection.upkeep.last_error is None
         assert stored(collection) == found
         assert collection.writer.store.dead.slots().size == dead_rows(collection)
-        listed = {one.segment.name for one in collection.view.vectors[""].sealed}
+        listed = {one.segment.name for one in collection.view.vectors[0].sealed}
         assert set(os.listdir(folder / "c" / "segments")) == listed
     finally:
         collection.close()

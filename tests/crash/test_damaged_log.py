@@ -97,7 +97,7 @@ def begin(folder: Path, seed: int) -> Writing:
 
 def seal(writing: Writing) -> None:
     """Seal all that grows, piece by piece."""
-    while any(part.live for part in writing.collection.view.vectors[""].growing):
+    while any(part.live for part in writing.collection.view.vectors[0].growing):
         writing.collection.upkeep.seal()
         assert writing.collection.upkeep.last_error is None
 

@@ -237,7 +237,8 @@ class VersionsWorld(RuleBasedStateMachine):
         self._require_ordered(
             place, {one: float(self.model.points[one].vectors[version] @ unit) for one in taken}
         )
-        for bridge in self.open.view.bridges_of(f"@{version}"):
+        column = self.open.config.number(f"@{version}")
+        for bridge in self.open.view.bridges_of(column):
             if bridge.fitted is None:
                 continue
             rest = [one for one in self.model.holding(bridge.rows) if one not in taken]

@@ -144,7 +144,7 @@ def recall_of(exact: NDArray[np.float64], found: NDArray[np.intp], most: int = K
 def stored(collection: Collection) -> tuple[NDArray[np.intp], NDArray[np.uint32], Vectors]:
     """Return ids, numbers and vectors of all live points."""
     ids, numbers, rows = [], [], []
-    view = collection.view.vectors[""]
+    view = collection.view.vectors[0]
     for part in [*view.sealed, *view.growing]:
         columns = part.columns if isinstance(part, Growing) else part.segment
         live = part.dead.live_rows(part.n)

@@ -107,7 +107,7 @@ def test_what_happens_to_some_copies(
     collection = collection_of(config_of(SIZE, distance, **choices))
     one = Copies(collection, distance, rng)
     collection.upkeep.seal()
-    [part] = collection.view.vectors[""].sealed
+    [part] = collection.view.vectors[0].sealed
     assert isinstance(part.segment, Sealed) and part.segment.searcher.folds_copies
     one.check()
     one.check(rng.permutation(N)[: N // 3])

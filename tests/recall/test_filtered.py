@@ -61,7 +61,7 @@ class Passages:
     def flags_by_number(self, allowed: Flags) -> Flags:
         """Return flags by the numbers of points."""
         ids, numbers = [], []
-        for part in self.collection.view.vectors[""].sealed:
+        for part in self.collection.view.vectors[0].sealed:
             ids.append(part.segment.ids)
             numbers.append(part.segment.numbers)
         flags = np.zeros(int(np.concatenate(numbers).max()) + 1, dtype=bool)
@@ -83,7 +83,7 @@ def passages(tmp_path_factory: pytest.TempPathFactory, corpus: Corpus) -> Iterat
         ids = range(start, min(start + 4_000, len(base)))
         collection.upsert(batch_of(list(ids), base[start : start + 4_000])).result()
     collection.upkeep.seal()
-    assert len(collection.view.vectors[""].sealed) == 1
+    assert len(collection.view.vectors[0].sealed) == 1
     queries = corpus.queries[:QUERIES]
     centres = base[np.random.default_rng(1).permutation(len(base))[:8]]
     yield Passages(

@@ -82,7 +82,7 @@ def test_recall_lasts_a_whole_life(life: Life) -> None:
     assert life.recall() >= SEALED[encoding], "after delete"
     life.seal()
     life.compact()
-    parts = life.collection.view.vectors[""].sealed
+    parts = life.collection.view.vectors[0].sealed
     assert all(part.dead.count == 0 for part in parts)
     assert life.recall() >= SEALED[encoding], "after compaction"
     assert life.recall(exact=True) == 1.0

@@ -200,7 +200,7 @@ def test_reconfiguring_rewrites_segments(collection: Collection) -> None:
     assert collection.state().pending == 3_000
     collection.upkeep.compact()
     assert collection.state().pending == 0
-    (part,) = collection.view.vectors[""].sealed
+    (part,) = collection.view.vectors[0].sealed
     assert part.segment.encoder is not None and part.segment.encoder.bits == 1
     for size, distance in ((SIZE + 1, Distance.COSINE), (SIZE, Distance.DOT)):
         with pytest.raises(InvalidConfig, match="same sizes"):

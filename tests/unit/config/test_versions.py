@@ -252,7 +252,8 @@ def test_stored_settings_come_back() -> None:
 
 
 def columns_of(config: CollectionConfig, name: str) -> list[tuple[str, bool]]:
-    return [(one.column, one.needed) for one in bridges_of(config, {}, {}).get(name, ())]
+    bridges = bridges_of(config, {}, {}).get(config.number(name), ())
+    return [(config.name_of(one.column), one.needed) for one in bridges]
 
 
 def test_bridges_lead_to_the_other_versions_that_count() -> None:

@@ -134,7 +134,7 @@ def joined(
 def test_distances_come_in_blocks_of_bounded_size(
     lives: Lives, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    view = lives.collection.view.vectors[""]
+    view = lives.collection.view.vectors[0]
     queries = oracle.normalise(lives.rng.standard_normal((5, SIZE)).astype(np.float32))
     found, distances, _ = joined(view, queries, None)
     monkeypatch.setattr("palimpsest.index.search.every_point._BLOCK", 5 * 100)
@@ -146,7 +146,7 @@ def test_distances_come_in_blocks_of_bounded_size(
 
 def test_distances_to_all_points(lives: Lives) -> None:
     _, numbers, vectors = lives.columns()
-    view = lives.collection.view.vectors[""]
+    view = lives.collection.view.vectors[0]
     queries = lives.rng.standard_normal((3, SIZE)).astype(np.float32)
     if lives.distance is Distance.COSINE:
         queries = oracle.normalise(queries)
@@ -162,7 +162,7 @@ def test_distances_to_all_points(lives: Lives) -> None:
 
 def test_distances_to_given_points_in_any_order(lives: Lives) -> None:
     _, numbers, vectors = lives.columns()
-    view = lives.collection.view.vectors[""]
+    view = lives.collection.view.vectors[0]
     queries = lives.rng.standard_normal((2, SIZE)).astype(np.float32)
     if lives.distance is Distance.COSINE:
         queries = oracle.normalise(queries)
@@ -180,7 +180,7 @@ def test_many_rows_are_estimated_and_close(
 ) -> None:
     lives = Lives(collection_of(config_of(SIZE, Distance.EUCLID, encoding="8")), Distance.EUCLID, 5)
     monkeypatch.setattr("palimpsest.index.search.every_point._FEW_ROWS", 100)
-    view = lives.collection.view.vectors[""]
+    view = lives.collection.view.vectors[0]
     queries = lives.rng.standard_normal((2, SIZE)).astype(np.float32)
     found, distances, exact = joined(view, queries, None)
     assert not exact
@@ -218,7 +218,7 @@ def test_an_older_view_finds_what_died_before_the_first_filtered_search(
 ) -> None:
     lives = Lives(collection_of(config_of(SIZE, Distance.EUCLID)), Distance.EUCLID, 6)
     before = lives.collection.reading()
-    (part, *_) = before.view.vectors[""].sealed
+    (part, *_) = before.view.vectors[0].sealed
     query, everyone = np.zeros(SIZE, np.float32), before.live
     victim = int(part.segment.numbers[part.dead.live_rows(part.n)[0]])
     lives.collection.delete([before.ids_of(np.array([victim], np.uint32))[victim]]).result()
@@ -249,7 +249,7 @@ def test_walks_find_the_allowed_or_give_up(
     collection = collection_of(config_of(48))
     collection.upsert(batch_of(list(range(12_000)), vectors[:12_000])).result()
     collection.upkeep.seal()
-    (part,) = collection.view.vectors[""].sealed
+    (part,) = collection.view.vectors[0].sealed
     for share in (0.15, 0.4, 0.8):
         allowed = np.flatnonzero(rng.random(12_000) < share)
         numbers = collection.reading().numbers_of(allowed.tolist())

@@ -32,7 +32,7 @@ def sealed(collection: Collection, base: Vectors) -> Sealed:
 
 def only(collection: Collection) -> Sealed:
     """Return the segment of a collection that has one."""
-    [part] = collection.view.vectors[""].sealed
+    [part] = collection.view.vectors[0].sealed
     assert isinstance(part.segment, Sealed)
     return part.segment
 

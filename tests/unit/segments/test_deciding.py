@@ -323,7 +323,7 @@ def test_compaction_decides_anew(collection_of: OpenCollection, corpus: Corpus) 
         some = corpus.base[start : start + 2_000]
         collection.upsert(batch_of(list(range(start, start + 2_000)), some)).result()
         collection.upkeep.seal()
-    segments = [part.segment for part in collection.view.vectors[""].sealed]
+    segments = [part.segment for part in collection.view.vectors[0].sealed]
     assert len(segments) == 4
     assert all(isinstance(one, Sealed) and decided(one) == "planned" for one in segments)
     collection.upkeep.compact()
@@ -348,8 +348,8 @@ def test_every_column_is_probed_by_rows_of_its_own(
     collection.upsert(PointBatch(list(range(len(rows))), named, [None] * len(rows))).result()
     collection.upkeep.seal()
     found = {}
-    for name, vectors in collection.view.vectors.items():
+    for column, vectors in collection.view.vectors.items():
         [part] = vectors.sealed
         assert isinstance(part.segment, Sealed)
-        found[name] = decided(part.segment)
+        found[collection.config.name_of(column)] = decided(part.segment)
     assert found == {"text": "planned", "codes": "scan"}

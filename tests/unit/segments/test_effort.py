@@ -51,7 +51,7 @@ def test_a_segment_is_searched_by_its_effort(
     rows = rng.standard_normal((12_000, 16)).astype(np.float32)
     collection.upsert(batch_of(list(range(12_000)), rows)).result()
     collection.upkeep.seal()
-    view = collection.view.vectors[""]
+    view = collection.view.vectors[0]
     [part] = view.sealed
     assert isinstance(part.segment, Sealed)
     plan = resolve(SearchRequest(rows[0]), collection.config.vectors[""])

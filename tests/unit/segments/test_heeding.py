@@ -94,7 +94,7 @@ def test_what_parts_of_a_search_counted_is_added_up() -> None:
 
 def test_the_time_of_a_search_is_told_by_its_segments_effort(scanned: Collection) -> None:
     request = SearchRequest(ROWS[3])
-    quick, view = scanned.view, scanned.view.vectors[""]
+    quick, view = scanned.view, scanned.view.vectors[0]
     parts = tuple(
         replace(part, segment=replace(only(scanned), effort=PLANNED)) for part in view.sealed
     )
@@ -171,10 +171,10 @@ def test_recent_queries_end_with_their_vector_name(collection_of: OpenCollection
     )
     for _ in range(8):
         collection.search(SearchRequest(ROWS[0]))
-    view = collection.view.vectors[""]
+    view = collection.view.vectors[0]
     assert len(view.recent.queries()) == 1
     assert collection.state().vectors[""].bytes_by_component["queries"] == 4 * 24
-    assert collection.view.vectors["other"].recent.queries() == []
+    assert collection.view.vectors[1].recent.queries() == []
     collection.drop_vector("", dict)
     collection.add_vector("", SPACE, dict)
-    assert collection.view.vectors[""].recent.queries() == []
+    assert collection.view.vectors[2].recent.queries() == []

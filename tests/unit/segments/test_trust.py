@@ -35,7 +35,7 @@ def test_walks_that_find_all_are_trusted_up_to_the_distances_of_answers(
     segment = sealed(collection, rows)
     assert segment.probed is not None and segment.probed.usual is not None
     assert Probed.from_json(segment.probed.to_json()) == segment.probed
-    config = collection.view.vectors[""].config
+    config = collection.view.vectors[0].config
     for query in rows[:20]:
         asked = query / np.linalg.norm(query) if distance is Distance.COSINE else query
         found = closest_rows(segment, config, asked, 10)  # type: ignore[arg-type]
@@ -107,7 +107,7 @@ def test_walks_that_miss_some_of_what_lies_far_out_are_made_wider(
     collection = collection_of(config_of(256, Distance.COSINE))
     collection.upsert(batch_of(list(range(len(rows))), rows)).result()
     collection.upkeep.seal()
-    [part] = collection.view.vectors[""].sealed
+    [part] = collection.view.vectors[0].sealed
     assert isinstance(part.segment, Sealed) and part.segment.probed is not None
     assert (part.segment.effort, part.segment.probed.decision) == (WIDER, "ef")
     assert part.segment.usual > -np.inf

@@ -81,7 +81,7 @@ def data(tmp_path: Path) -> Path:
         collection = database.create("c", config())
         collection.upsert(batch_of(range(POINTS), vectors())).result()
         wait_until(
-            lambda: collection.state().pending == 0 and bool(collection.view.vectors[""].sealed)
+            lambda: collection.state().pending == 0 and bool(collection.view.vectors[0].sealed)
         )
     return tmp_path
 
@@ -112,7 +112,7 @@ def test_what_originals_determine_is_made_anew(
             assert [*found.ids] == expected
         assert len(collection.retrieve(range(POINTS), with_vectors=True)) == POINTS
         wait_until(lambda: collection.state().pending == 0)
-        (part,) = collection.view.vectors[""].sealed
+        (part,) = collection.view.vectors[0].sealed
         assert part.segment.lacking == () and part.segment.name != before.name
         assert collection.state().last_error is None
     after = segment_of(data)
@@ -128,16 +128,16 @@ def test_a_graph_is_made_anew_of_codes_that_stay_as_they_are(tmp_path: Path) -> 
     with Database.open(tmp_path, threads=1) as database:
         collection = database.create("c", CollectionConfig({"": space}, maintenance))
         collection.upsert(batch_of(range(POINTS), vectors())).result()
-        wait_until(lambda: bool(collection.view.vectors[""].sealed))
+        wait_until(lambda: bool(collection.view.vectors[0].sealed))
         wait_until(lambda: collection.state().pending == 0)
         before = collection.retrieve(range(POINTS), with_vectors=True)
     old = segment_of(tmp_path)
     flip(old / "graph_links.npy")
     with Database.open(tmp_path, threads=1) as database:
         collection = database.get("c")
-        wait_until(lambda: collection.view.vectors[""].sealed[0].segment.name != old.name)
+        wait_until(lambda: collection.view.vectors[0].sealed[0].segment.name != old.name)
         after = collection.retrieve(range(POINTS), with_vectors=True)
-        (part,) = collection.view.vectors[""].sealed
+        (part,) = collection.view.vectors[0].sealed
         assert part.segment.searcher.has_graph and part.segment.lacking == ()
     for one, other in zip(before, after, strict=True):
         assert one.vectors[""].tobytes() == other.vectors[""].tobytes()  # type: ignore[union-attr]
@@ -210,7 +210,7 @@ def test_posting_lists_are_made_anew(damage: Callable[[Path], None], tmp_path: P
         batch = PointBatch(range(n), {"s": NamedSparse(np.arange(n), rows)}, [None] * n)
         collection.upsert(batch).result()
         wait_until(
-            lambda: collection.state().pending == 0 and bool(collection.view.vectors["s"].sealed)
+            lambda: collection.state().pending == 0 and bool(collection.view.vectors[0].sealed)
         )
         expected = collection.search(SearchRequest(query, "s", 5)).ids
     for file in segment_of(tmp_path).glob("postings_*.npy"):
@@ -219,5 +219,5 @@ def test_posting_lists_are_made_anew(damage: Callable[[Path], None], tmp_path: P
     with Database.open(tmp_path, threads=1) as database:
         collection = database.get("c")
         assert collection.search(SearchRequest(query, "s", 5)).ids == expected
-        wait_until(lambda: not collection.view.vectors["s"].sealed[0].segment.lacking)
+        wait_until(lambda: not collection.view.vectors[0].sealed[0].segment.lacking)
         assert collection.search(SearchRequest(query, "s", 5)).ids == expected

@@ -53,8 +53,8 @@ def test_a_view_that_cannot_be_made_changes_no_manifest(
     collection.upkeep.seal()
     collection.close()
     reopened = open_collection(collection.folder)
-    assert [part.live for part in reopened.view.vectors[""].sealed] == [100]
-    assert reopened.view.vectors[""].live == reopened.count() == 100
+    assert [part.live for part in reopened.view.vectors[0].sealed] == [100]
+    assert reopened.view.vectors[0].live == reopened.count() == 100
     reopened.close()
 
 
@@ -68,7 +68,7 @@ def test_a_segment_that_cannot_be_opened_leaves_no_folder(
 
 
 def sealed_parts(collection: Collection, name: str) -> int:
-    return len(collection.view.vectors[name].sealed)
+    return len(collection.view.vectors[collection.config.number(name)].sealed)
 
 
 def test_failures_are_kept_apart_by_kind_and_name(
@@ -82,10 +82,10 @@ def test_failures_are_kept_apart_by_kind_and_name(
         collection.upsert(PointBatch([ord(name)], {name: named}, [None])).result()
     carry_out = Upkeep._seal
 
-    def fail_for_a(upkeep: Upkeep, name: str) -> None:
-        if name == "a":
+    def fail_for_a(upkeep: Upkeep, column: int) -> None:
+        if column == 0:
             raise MemoryError("no")
-        carry_out(upkeep, name)
+        carry_out(upkeep, column)
 
     with monkeypatch.context() as patched:
         patched.setattr(Upkeep, "_seal", fail_for_a)

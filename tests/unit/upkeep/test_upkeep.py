@@ -24,6 +24,7 @@ from palimpsest.index.segments import graph, seal
 from palimpsest.index.segments.growing import Growing
 from palimpsest.index.segments.sealed import spare
 from palimpsest.index.types import Vectors
+from palimpsest.index.upkeep.attempts import WHOLE
 from palimpsest.index.upkeep.backlog import LEAST_ROWS
 from palimpsest.index.upkeep.pacing import Refused, SealRate, Wait
 from palimpsest.index.upkeep.replacing import Replacing
@@ -50,7 +51,7 @@ def insert(collection: Collection, start: int, n: int) -> None:
 
 
 def segments(collection: Collection) -> list[int]:
-    return [part.live for part in collection.view.vectors[""].sealed]
+    return [part.live for part in collection.view.vectors[0].sealed]
 
 
 def folders(collection: Collection) -> int:
@@ -58,7 +59,7 @@ def folders(collection: Collection) -> int:
 
 
 def growing(collection: Collection) -> list[int]:
-    return [part.n for part in collection.view.vectors[""].growing]
+    return [part.n for part in collection.view.vectors[0].growing]
 
 
 def test_a_part_that_is_full_grows_no_further_and_each_is_sealed_by_itself(
@@ -100,12 +101,12 @@ def test_rows_applied_again_are_left_out_whichever_part_they_are_in(
     collection = collection_of(settings(seal_rows=100))
     for start in range(0, 240, 60):
         insert(collection, start, 60)
-    view, part = collection.view, collection.view.vectors[""].growing[0]
+    view, part = collection.view, collection.view.vectors[0].growing[0]
     assert isinstance(part, Growing)
     whole = part.columns
     for first, last in ((0, 60), (30, 120)):
         again = NewRows(
-            "",
+            0,
             whole.slots[first:last],
             1,
             whole.ids[first:last],
@@ -113,7 +114,7 @@ def test_rows_applied_again_are_left_out_whichever_part_they_are_in(
             whole.vectors[first:last],
         )
         applied = apply(view, Changes(view.seq, view.live, [again], np.empty(0, dtype=np.uint64)))
-        assert [one.n for one in applied.vectors[""].growing if one.n] == [120, 120]
+        assert [one.n for one in applied.vectors[0].growing if one.n] == [120, 120]
 
 
 def test_builders_get_more_of_the_cores_the_more_waits(
@@ -316,10 +317,10 @@ def test_rows_that_die_during_a_seal_are_dead_in_the_segment(
 
     monkeypatch.setattr(seal, "build", delete_meanwhile)
     collection.upkeep.seal()
-    (part,) = collection.view.vectors[""].sealed
-    assert (part.n, part.live, collection.view.vectors[""].live) == (1_998, 1_988, 1_989)
+    (part,) = collection.view.vectors[0].sealed
+    assert (part.n, part.live, collection.view.vectors[0].live) == (1_998, 1_988, 1_989)
     reopened = reopen(collection)
-    (part,) = reopened.view.vectors[""].sealed
+    (part,) = reopened.view.vectors[0].sealed
     assert (part.n, part.live, reopened.count()) == (1_998, 1_988, 1_989)
     everything = reopened.search(SearchRequest(rows(1)[0], k=5_000, exact=True))
     assert sorted(everything.ids) == sorted({*range(2_000)} - {1, 2, *range(10, 20)} | {15})
@@ -368,7 +369,7 @@ def test_tiers_are_compacted_and_dead_rows_dropped(collection_of: OpenCollection
     collection.delete([75]).result()
     assert collection.upkeep.due.compact_delay() == 0
     collection.upkeep.compact()
-    (part,) = collection.view.vectors[""].sealed
+    (part,) = collection.view.vectors[0].sealed
     assert (part.n, part.dead.count, folders(collection)) == (224, 0, 1)
     assert collection.writer.store.dead.slots().size == 0
 
@@ -493,7 +494,7 @@ def test_every_damaged_segment_file_is_found_and_named(
                 (folder / name).write_bytes(wrong)
             if name in spare(names):  # it is done without, and made anew
                 without = open_collection(collection.folder)
-                (part,) = without.view.vectors[""].sealed
+                (part,) = without.view.vectors[0].sealed
                 assert part.segment.lacking == (name,)
                 without.close()
             else:
@@ -594,12 +595,12 @@ def test_work_that_finds_no_memory_is_put_off_and_told(collection_of: OpenCollec
 
 def test_what_fails_is_red_though_other_work_is_put_off(collection_of: OpenCollection) -> None:
     collection = collection_of(settings())
-    collection.upkeep.attempts.failed("save", "", "no")
-    collection.upkeep.attempts.delayed("seal", "", "put off")
+    collection.upkeep.attempts.failed("save", WHOLE, "no")
+    collection.upkeep.attempts.delayed("seal", 0, "put off")
     state = collection.state()
     assert (state.last_error, state.put_off) == ("no", "put off")
     assert status_of(state) == "red" and told_of(state) == "no"
-    collection.upkeep.attempts.failed("seal", "", "it failed in the end")
+    collection.upkeep.attempts.failed("seal", 0, "it failed in the end")
     assert collection.state().put_off is None
 
 

@@ -159,7 +159,7 @@ def test_the_old_version_can_be_dropped_and_its_points_stay(account: Account) ->
         account.collection.retire_version("", "v2")
     account.collection.drop_version("", "v2", force=True)
     assert [one.version for one in account.collection.versions()] == ["v3"]
-    assert account.collection.view.vectors.keys() == {""}
+    assert account.collection.view.config.vectors.keys() == {""}
     found = account.collection.search(SearchRequest(account.query("v3", 0), k=N, exact=True))
     require_agrees(found, account.expected("v3", account.query("v3", 0)))
     assert account.collection.adapters() == []

@@ -266,7 +266,7 @@ def test_factors_of_new_rows_are_there_before_searches(account: Account) -> None
     collection.upkeep.seal()
     assert not collection.fitting.warming.unwarmed()
     fitted = fitted_of(collection)
-    (part,) = collection.view.vectors[""].sealed
+    (part,) = collection.view.vectors[0].sealed
     rows = part.segment.vectors_of(np.arange(part.n))  # type: ignore[union-attr]
     factors = fitted.factors.of(part.segment.name, part.segment, part.n)  # type: ignore[arg-type]
     np.testing.assert_array_equal(factors, fitted.adapter.row_factors(rows))
@@ -276,7 +276,7 @@ def test_factors_of_new_rows_are_there_before_searches(account: Account) -> None
     collection.upkeep.seal()
     collection.upkeep.compact()
     collection.fitting.warming.warm()
-    sealed = [p.segment.name for p in collection.view.vectors[""].sealed]
+    sealed = [p.segment.name for p in collection.view.vectors[0].sealed]
     assert all(fitted.factors.has(name, 1) for name in sealed)
     assert part.segment.name not in sealed and not fitted.factors.has(part.segment.name, 1)
 

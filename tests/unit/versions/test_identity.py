@@ -212,7 +212,7 @@ def test_the_order_of_writes_and_segments_is_irrelevant(
             other.upkeep.seal()
     pairs = Pairs(unit(rows.old), unit(rows.new))
     other.fit_adapter(FitRequest("v1", "v2", kind=kind, pairs=pairs))
-    assert len(other.view.vectors["@v2"].sealed) > len(one.view.vectors["@v2"].sealed)
+    assert len(other.view.vectors[1].sealed) > len(one.view.vectors[1].sealed)
     for query in rows.new_queries:
         for filter in (None, SMALL):
             request = SearchRequest(query, "@v2", k=30, exact=True, filter=filter)

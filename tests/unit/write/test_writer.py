@@ -55,7 +55,7 @@ def test_waiting_requests_share_a_transaction_and_get_their_own_seqs(
     assert [future.result() for future in futures] == list(range(1, 32))
     assert transactions == 1
     assert collection.count() == 6
-    assert collection.view.vectors[""].live == 6
+    assert collection.view.vectors[0].live == 6
 
 
 def test_writers_in_many_threads_are_all_served(collection: Collection) -> None:
@@ -111,7 +111,7 @@ def test_a_stored_write_that_cannot_be_applied_stops_writes_until_a_reopen(
         collection.upsert(batch_of([2], rows(1)))
     collection.close()
     reopened = open_collection(collection.folder)
-    assert reopened.count() == reopened.view.vectors[""].live == 1
+    assert reopened.count() == reopened.view.vectors[0].live == 1
     reopened.close()
 
 
@@ -180,7 +180,7 @@ def test_the_first_missing_point_is_told_after_all_parts(
     with_little_room(collection, monkeypatch, 100)
     with pytest.raises(PointNotFound, match="5000"):
         collection.delete_vectors([*range(500), 5_000, *range(500, 900)], [""]).result()
-    assert collection.view.vectors[""].live == 100
+    assert collection.view.vectors[0].live == 100
 
 
 def test_a_disk_without_room_for_a_small_part_is_full(

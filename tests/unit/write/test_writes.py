@@ -141,7 +141,7 @@ def test_update_vectors_leaves_the_rest(collection: Collection) -> None:
     np.testing.assert_array_equal(after.vectors["a"], new.values[0])
     np.testing.assert_array_equal(after.vectors["b"], before.vectors["b"])
     assert after.payload == before.payload
-    assert collection.view.vectors["a"].live == 9
+    assert collection.view.vectors[0].live == 9
 
 
 def test_update_vectors_of_one_point_in_several_places(collection: Collection) -> None:

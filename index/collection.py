@@ -33,6 +33,7 @@ from palimpsest.index.search.plan import SearchRequest
 from palimpsest.index.stops import check_stop
 from palimpsest.index.storage.checked import Spared
 from palimpsest.index.storage.ids import Key, check_ids, key_of, keys_of
+from palimpsest.index.storage.local import Local
 from palimpsest.index.storage.payload_size import PayloadSize
 from palimpsest.index.storage.reader import Reader
 from palimpsest.index.storage.reserve import Reserve
@@ -97,7 +98,7 @@ class Collection(Versioning):
         self.folder = folder
         self.version: str | None = None
         opened, unbuilt = recover(folder)
-        store = opened.store
+        store, files = opened.store, Local(folder)
         self._reader = Reader(folder / STORE, name, store.summed, store.ids, frozen=store.read_only)
         self._payload_size = PayloadSize(self._reader)
         pace = Pace()
@@ -111,19 +112,19 @@ class Collection(Versioning):
         )
         self._show(None)
         self._virtual: dict[str, Collection] = {}
-        self.fields = PayloadIndexing(folder / FIELDS, self.writer)
+        self.fields = PayloadIndexing(files / FIELDS, self.writer)
         self.demand = Demand(self.writer)
         self._backfill = Backfill(self.writer, self._points, self.demand, pace)
-        self.fitting = Fitting(folder / ADAPTERS, self.writer, self._points)
+        self.fitting = Fitting(files / ADAPTERS, self.writer, self._points)
         self.upkeep = Upkeep(
-            folder / SEGMENTS,
+            files / SEGMENTS,
             self.writer,
             self.fields,
             Versions(self.fitting, self.demand),
             threads,
             has_room,
         )
-        healing = Healing(self.writer, self.fields, folder / ADAPTERS, changed)
+        healing = Healing(self.writer, self.fields, files / ADAPTERS, changed)
         self.scrub = Scrub(folder / STORE, healing.heal)
         if opened.store.read_only:
             self.upkeep.stop()  # all of it writes

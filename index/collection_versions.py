@@ -24,6 +24,7 @@ from palimpsest.index.errors import InvalidInput
 from palimpsest.index.read.points import PointReader
 from palimpsest.index.search.across import out_of_reach
 from palimpsest.index.storage.files import remove_folder
+from palimpsest.index.storage.local import Local
 from palimpsest.index.types import OutOfReach, PointId, SearchStats, VersionInfo
 from palimpsest.index.upkeep.recover import ADAPTERS, SEGMENTS
 from palimpsest.index.upkeep.upkeep import Upkeep
@@ -196,7 +197,7 @@ class Versioning:
         self._require_real()
         ends = rows, queries
         work = Consolidation(
-            self.writer, self._points, self.folder / ADAPTERS, vector, ends, self.upkeep.rest
+            self.writer, self._points, Local(self.folder) / ADAPTERS, vector, ends, self.upkeep.rest
         )
         return work.run(progress or (lambda _: None))
 
@@ -222,7 +223,7 @@ class Versioning:
     def drop_adapter(self, vector: str, rows: str, queries: str) -> None:
         """Forget an adapter. See ``index.versions.lifecycle``."""
         with self.fitting.reversing.leaving(ends_of(self.writer.config, vector, rows, queries)):
-            drop_adapter(self.writer, self.folder / ADAPTERS, vector, rows, queries)
+            drop_adapter(self.writer, Local(self.folder) / ADAPTERS, vector, rows, queries)
 
     def _require_real(self) -> None:
         if self.version is not None:
@@ -235,7 +236,8 @@ class Versioning:
     def _remove(self, leftovers: Leftovers) -> None:
         for column in leftovers.columns:
             self.upkeep.forget(column)
+        files = Local(self.folder)
         for segment in leftovers.segments:
-            remove_folder(self.folder / SEGMENTS / segment)
+            remove_folder(files / SEGMENTS / segment)
         for adapter in leftovers.adapters:
-            remove_folder(self.folder / ADAPTERS / adapter)
+            remove_folder(files / ADAPTERS / adapter)

@@ -12,7 +12,7 @@ import os
 import threading
 import uuid
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from pathlib import Path
 from typing import IO
 
@@ -33,14 +33,10 @@ from palimpsest.index.errors import (
 )
 from palimpsest.index.remedies import DropVersion
 from palimpsest.index.storage.causes import disk_errors
+from palimpsest.index.storage.directory import make_folder, remove_quietly
 from palimpsest.index.storage.directory_lock import lock_directory
-from palimpsest.index.storage.files import (
-    make_folder,
-    remove_folder,
-    remove_unlisted,
-    sync_folder,
-    write_synced,
-)
+from palimpsest.index.storage.files import remove_folder
+from palimpsest.index.storage.local import Local
 from palimpsest.index.storage.reserve import Reserve, anything
 from palimpsest.index.storage.schema import create_store, store_errors
 from palimpsest.index.storage.unfinished import require_restored
@@ -70,7 +66,7 @@ class Database:
         scrub_days: float,
     ) -> None:
         self._path = path
-        self._aliases = Aliases(path, os.listdir(path / "collections"))
+        self._aliases = Aliases(path, Local(path / "collections").list())
         self._held = lock
         self._threads = threads
         self._has_room = has_room
@@ -112,7 +108,7 @@ class Database:
         path = Path(path)
         with disk_errors(f"open {path}"):
             for folder in (path, path / "collections", path / "unfinished"):
-                make_folder(folder)
+                make_folder(Local(folder))
             lock = lock_directory(path)
             try:
                 threads = threads or os.cpu_count() or 1
@@ -120,8 +116,9 @@ class Database:
             except BaseException:
                 lock.close()
                 raise
-            remove_unlisted(path / "unfinished", set())
-            names = sorted(os.listdir(path / "collections"))
+            for name in (Local(path) / "unfinished").list():
+                remove_folder(Local(path) / "unfinished" / name)
+            names = Local(path / "collections").list()
         if names:  # else there is nothing to delete yet
             database._reserve.refill(at_once=True)
         for done, name in enumerate(names):
@@ -176,15 +173,15 @@ class Database:
 
     def try_disk(self) -> str | None:
         """Write a small file, synced, and remove it; return why that failed, None if it did not."""
-        tried = self._path / "unfinished" / uuid.uuid4().hex
+        folder, tried = Local(self._path / "unfinished"), uuid.uuid4().hex
+        path = folder.path / tried
         try:
-            with self._reserve.admitted(tried):
-                write_synced(tried, bytes(_TRIED_BYTES))
+            with self._reserve.admitted(path), disk_errors(f"write {path}"):
+                folder.write(tried, [bytes(_TRIED_BYTES)])
         except StorageError as error:
             return str(error)
         finally:
-            with suppress(OSError):
-                tried.unlink()
+            remove_quietly(folder, tried)
         return None
 
     def get(self, name: str) -> Collection:
@@ -297,7 +294,7 @@ class Database:
         """
         if AT in name and name not in self.names():
             self._require_no_version(*name.rpartition(AT)[::2])
-        gone = self._path / "unfinished" / uuid.uuid4().hex
+        unfinished, gone = Local(self._path / "unfinished"), uuid.uuid4().hex
         with self._change:
             self._require_open()
             collection = self._open.pop(name, None)
@@ -307,13 +304,16 @@ class Database:
                 try:
                     if collection is not None:
                         collection.close(dropped=True)
-                    os.rename(self._folder(name), gone)
+                    folder = Local(self._folder(name))
+                    folder.parent.rename(name, unfinished, gone)
                 except BaseException:
                     self._open_one(name)  # all of it is still there
                     raise
-                sync_folder(gone.parent)
-                sync_folder(self._path / "collections")
-                remove_folder(gone)  # first of all: a full disk has no room for a list of aliases
+                unfinished.sync()
+                folder.parent.sync()
+                remove_folder(
+                    unfinished / gone
+                )  # first of all: a full disk has no room for a list of aliases
                 self._aliases.forget(name)
         return True
 
@@ -327,14 +327,15 @@ class Database:
             )
 
     def _create_folder(self, name: str, config: CollectionConfig) -> None:
-        unfinished = self._path / "unfinished" / uuid.uuid4().hex
+        unfinished = Local(self._path / "unfinished" / uuid.uuid4().hex)
+        collections = Local(self._path / "collections")
         try:
-            os.mkdir(unfinished)
-            os.mkdir(unfinished / SEGMENTS)
-            create_store(unfinished / STORE, config.to_json())
-            sync_folder(unfinished)
-            os.rename(unfinished, self._folder(name))
-            sync_folder(self._path / "collections")
+            unfinished.create()
+            (unfinished / SEGMENTS).create()
+            create_store(unfinished.path / STORE, config.to_json())
+            unfinished.sync()
+            unfinished.parent.rename(unfinished.path.name, collections, name)
+            collections.sync()
         except BaseException:
             remove_folder(unfinished)
             raise

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from palimpsest.index import Collection, CollectionConfig, Database
-from palimpsest.index.storage.files import sync_folder
+from palimpsest.index.storage.local import Local
 from palimpsest.index.storage.schema import create_store
 from palimpsest.index.types import Vectors
 from tests import evaluation
@@ -64,7 +64,7 @@ def open_collection(folder: Path, config: CollectionConfig | None = None) -> Col
     if config is not None:
         (folder / "segments").mkdir(parents=True)
         create_store(folder / "store.sqlite3", config.to_json())
-        sync_folder(folder)
+        Local(folder).sync()
     return Collection("test", folder, threads=2, changed=lambda: None)
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Any
 
 from palimpsest.index.adapters.adapter import ESTIMATING
@@ -14,6 +13,7 @@ from palimpsest.index.adapters.factors import Factors
 from palimpsest.index.adapters.kinds import Adapter, Kind, adapter_from_json
 from palimpsest.index.adapters.sense import require_sense
 from palimpsest.index.errors import Damaged, InvalidInput
+from palimpsest.index.storage.directory import Directory
 from palimpsest.index.storage.files import open_folder, write_folder
 from palimpsest.index.storage.reserve import Admitted, anything
 from palimpsest.index.types import Distance, Numbers, Vectors
@@ -106,7 +106,7 @@ class Fitted:
         object.__setattr__(told, "rescoring", self.rescoring)
         return told
 
-    def save(self, folder: Path, admitted: Admitted = anything) -> int:
+    def save(self, folder: Directory, admitted: Admitted = anything) -> int:
         """Write it to a new folder, as it is admitted; return its description's checksum."""
         description = {
             "kind": KIND,
@@ -128,12 +128,12 @@ class Fitted:
         return write_folder(folder, arrays, description, admitted)
 
     @classmethod
-    def open(cls, folder: Path, checksum: int) -> Fitted:
+    def open(cls, folder: Directory, checksum: int) -> Fitted:
         """Read it back, bit-equal. Raises Damaged or UnknownFormat."""
         files = open_folder(folder, checksum)
         stored = files.description
         if stored.get("kind") != KIND:
-            raise Damaged(folder, KIND, stored.get("kind"), "kind of contents")
+            raise Damaged(folder.path, KIND, stored.get("kind"), "kind of contents")
         arrays = {name[:-4]: files.loaded(name[:-4]) for name in files.buffers}
         points = arrays.pop(_POINTS, None)
         try:
@@ -154,7 +154,7 @@ class Fitted:
                 score_map=_score_map_of(stored.get("score_map")),  # absent before they were fitted
             )
         except (InvalidInput, LookupError, TypeError, ValueError) as error:
-            raise Damaged(folder, "an adapter", repr(error), "description") from error
+            raise Damaged(folder.path, "an adapter", repr(error), "description") from error
 
 
 def _score_map_of(stored: Mapping[str, Any] | None) -> ScoreMap | None:

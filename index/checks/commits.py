@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 from palimpsest.index.checks.findings import Finding, Sink, telling
 from palimpsest.index.checks.stored import Stored
 from palimpsest.index.remedies import Act
 from palimpsest.index.storage.files import described
+from palimpsest.index.storage.local import Local
 from palimpsest.index.storage.reach import Reach, read_record, record_of
 from palimpsest.index.storage.tidying import SEGMENTS
 from palimpsest.index.storage.unfinished import require_restored
@@ -54,8 +54,9 @@ def _recorded(record: Path) -> list[tuple[Path, Reach]]:
 
 
 def _of_segments(folder: Path) -> list[tuple[Path, Reach]]:
-    names = sorted(os.listdir(folder / SEGMENTS)) if (folder / SEGMENTS).is_dir() else []
-    said = [(folder / SEGMENTS / n, described(folder / SEGMENTS / n).get("reach")) for n in names]
+    segments = Local(folder) / SEGMENTS
+    names = segments.list() if segments.exists() else []
+    said = [(segments.path / name, described(segments / name).get("reach")) for name in names]
     reaches = [(path, Reach.from_json(one)) for path, one in said]
     return [(path, one) for path, one in reaches if one is not None]
 

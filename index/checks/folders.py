@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from palimpsest.index.checks.bytes_read import checksum_of
 from palimpsest.index.checks.findings import BACKUP, Finding, Severity, Sink, telling
 from palimpsest.index.checks.stored import Listing, Stored
 from palimpsest.index.errors import UnknownFormat
 from palimpsest.index.remedies import Act, Remedies
 from palimpsest.index.segments import sealed
 from palimpsest.index.segments.sparse import sealed as sparse
+from palimpsest.index.storage.directory import checksum_of
 from palimpsest.index.storage.files import DESCRIPTION, FORMAT
+from palimpsest.index.storage.local import Local
 from palimpsest.index.storage.tidying import ADAPTERS, FIELDS, SEGMENTS
 
 
@@ -108,11 +109,11 @@ def check_folder(
     severity, remedy = _loss_of(folder, None, {})
     description: Mapping[str, Any] | None = None
     with telling(sink, "files", path, severity):
-        length, found = checksum_of(path, sink.read)
+        length, found = checksum_of(_told(folder, DESCRIPTION, sink))
         if found != checksum:
             sink.found(_other(path, "checksum", checksum, found, severity, remedy))
             return
-        description = json.loads(path.read_bytes())
+        description = json.loads(Local(folder).read(DESCRIPTION))
     if description is None:
         return
     with telling(sink, "files", path, severity):
@@ -130,7 +131,7 @@ def _check_file(
     path = folder / name
     severity, remedy = _loss_of(folder, name, description)
     try:
-        length, checksum = checksum_of(path, sink.read)
+        length, checksum = checksum_of(_told(folder, name, sink))
     except FileNotFoundError:
         sink.found(Finding(severity, "files", path, "file", "one", "none", remedy))
         return
@@ -138,6 +139,12 @@ def _check_file(
         sink.found(_other(path, "length", one["bytes"], length, severity, remedy))
     elif checksum != one["crc32"]:
         sink.found(_other(path, "checksum", one["crc32"], checksum, severity, remedy))
+
+
+def _told(folder: Path, name: str, sink: Sink) -> Iterator[bytes]:
+    for piece in Local(folder).pieces(name):
+        yield piece
+        sink.read(len(piece))
 
 
 def _other(

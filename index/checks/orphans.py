@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 from palimpsest.index.checks.findings import Finding, Sink, telling
 from palimpsest.index.checks.stored import Stored
 from palimpsest.index.remedies import Act
+from palimpsest.index.storage.local import Local
 from palimpsest.index.storage.tidying import ADAPTERS, FIELDS, LOST, SEGMENTS, UNFINISHED
 from palimpsest.index.storage.unfinished import FILE
 
 _OWN = {SEGMENTS, FIELDS, ADAPTERS, LOST}
 _FILES = {"store.sqlite3", "store.sqlite3-wal", "store.sqlite3-shm", "store.reach"}
-_OTHERS = {"store.sqlite3-journal", "store.reach.tmp", "scrub.json", "scrub.tmp"}
+_OTHERS = {"store.sqlite3-journal", "store.reach.tmp", "scrub.json", "scrub.json.tmp"}
+_OTHERS |= {"scrub.tmp"}  # as earlier releases wrote it
 _OTHERS |= {FILE, f"{FILE}.tmp"}
 
 
@@ -60,21 +61,13 @@ def lost_of(folder: Path) -> tuple[int, int]:
 
 def _entries(folder: Path) -> list[Path]:
     try:
-        return [folder / name for name in sorted(os.listdir(folder))]
+        return [folder / name for name in Local(folder).list()]
     except (FileNotFoundError, NotADirectoryError):
         return []
 
 
 def _bytes_of(path: Path) -> int:
-    total = 0
     try:
-        total = path.lstat().st_size if not path.is_dir() else 0
+        return Local(path).size() if path.is_dir() else path.lstat().st_size
     except OSError:
         return 0
-    for parent, _, names in os.walk(path):
-        for name in names:
-            try:
-                total += os.lstat(os.path.join(parent, name)).st_size
-            except OSError:
-                continue
-    return total

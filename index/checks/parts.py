@@ -15,7 +15,7 @@ from palimpsest.index.segments.finding import find_sorted
 from palimpsest.index.storage.entries import SegmentEntry
 from palimpsest.index.storage.files import Folder, described
 from palimpsest.index.storage.ids import Ids, ids_from_bytes, join_ids
-from palimpsest.index.storage.mapped import map_file
+from palimpsest.index.storage.local import Local
 from palimpsest.index.storage.tidying import SEGMENTS
 
 STRETCH = 65_536  # numbers of points looked at together, as ``index.storage.seqs`` folds them
@@ -66,7 +66,7 @@ class Parts:
     """The parts of all columns as of a listing; segments stay mapped while they are listed."""
 
     def __init__(self, folder: Path, distrusted: Collection[str]) -> None:
-        self._segments, self._distrusted = folder / SEGMENTS, distrusted
+        self._segments, self._distrusted = Local(folder) / SEGMENTS, distrusted
         self._mapped: dict[SegmentEntry, ColumnRows | None] = {}
         self.of: dict[int, list[ColumnRows]] = {}
         self.unreadable: set[int] = set()  # columns with a segment that cannot be read
@@ -94,32 +94,27 @@ class Parts:
         folder = self._segments / entry.name
         if entry.name in self._distrusted:
             return None
-        if not folder.is_dir():
+        if not folder.exists():
             raise Vanished(entry)
         try:
             files = Folder(
-                folder,
+                folder.path,
                 described(folder),
                 {
-                    name: _map_file(folder / name)
+                    name: folder.open(name)
                     for name in ("slots.npy", "ids.npy", "seqs.npy", "numbers.npy")
-                    if (folder / name).exists() or name != "numbers.npy"
+                    if folder.has(name) or name != "numbers.npy"
                 },
             )
             numbers = files.mapped("numbers") if files.has("numbers") else None
             slots, ids, seqs = (files.mapped(name) for name in ("slots", "ids", "seqs"))
-            return ColumnRows(str(folder), slots, ids, numbers, seqs)
+            return ColumnRows(str(folder.path), slots, ids, numbers, seqs)
         except FileNotFoundError:
-            if not folder.is_dir():
+            if not folder.exists():
                 raise Vanished(entry) from None
             return None
         except Exception:  # whatever is wrong with its bytes is said by their checksums
             return None
-
-
-def _map_file(path: Path) -> memoryview:
-    with open(path, "rb") as file:
-        return map_file(file.fileno(), path.stat().st_size)
 
 
 def _staged(stored: Stored, listing: Listing) -> dict[int, ColumnRows]:

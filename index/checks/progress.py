@@ -9,7 +9,6 @@ Formats: 1, the first.
 from __future__ import annotations
 
 import json
-import os
 import zlib
 from collections.abc import Mapping
 from contextlib import suppress
@@ -19,6 +18,8 @@ from typing import Any, Literal, TypeAlias
 
 from palimpsest.index.checks.findings import Finding
 from palimpsest.index.remedies import Act, Remedies
+from palimpsest.index.storage.directory import replace_file
+from palimpsest.index.storage.local import Local
 
 FORMAT = 1
 FILE = "scrub.json"
@@ -54,7 +55,7 @@ class Progress:
 def read_progress(folder: Path) -> Progress | None:
     """Return what the file says, None where there is none that can be read."""
     try:
-        stored: Mapping[str, Any] = json.loads((folder / FILE).read_bytes())
+        stored: Mapping[str, Any] = json.loads(Local(folder).read(FILE))
         said = stored["progress"]
         if stored["format"] != FORMAT or stored["crc32"] != _checksum(said):
             return None
@@ -71,10 +72,8 @@ def write_progress(folder: Path, progress: Progress) -> None:
     }
     said = json.loads(json.dumps(said))
     stored = {"format": FORMAT, "crc32": _checksum(said), "progress": said}
-    unfinished = (folder / FILE).with_suffix(".tmp")
     with suppress(OSError):
-        unfinished.write_text(json.dumps(stored), encoding="utf-8")
-        os.rename(unfinished, folder / FILE)
+        replace_file(Local(folder), FILE, json.dumps(stored).encode(), synced=False)
 
 
 def _finding(said: Mapping[str, Any]) -> Finding:

@@ -8,7 +8,6 @@ it. Where not even the index of a log can be made (a read-only file system), a c
 from __future__ import annotations
 
 import json
-import shutil
 import sqlite3
 import tempfile
 from collections.abc import Iterator
@@ -21,6 +20,7 @@ from palimpsest.index.storage.adapter_table import AdapterEntry
 from palimpsest.index.storage.checked import is_summed
 from palimpsest.index.storage.entries import Position, SegmentEntry
 from palimpsest.index.storage.field_table import FieldEntry
+from palimpsest.index.storage.local import Local
 from palimpsest.index.storage.reach import Reach
 from palimpsest.index.storage.schema import (
     check_format,
@@ -149,8 +149,8 @@ def opened(path: Path, *, in_use: bool) -> Iterator[Stored]:
             yield Stored(path, connection)
     elif takes_no_writes(path.parent) or is_read_only(path, log_of(path)):
         with tempfile.TemporaryDirectory(prefix="palimpsest-doctor-") as folder:
-            for file in (path, log_of(path)):
-                shutil.copy(file, folder)
+            for name in (path.name, log_of(path).name):
+                Local(Path(folder)).write(name, [Local(path.parent).open(name)], synced=False)
             with closing(_connect(Path(folder) / path.name)) as connection:
                 yield Stored(path, connection)
     else:
@@ -162,7 +162,7 @@ def opened(path: Path, *, in_use: bool) -> Iterator[Stored]:
         finally:
             if not was_there:
                 with suppress(OSError):
-                    shared.unlink()
+                    Local(path.parent).remove(shared.name)
 
 
 def _connect(path: Path) -> sqlite3.Connection:

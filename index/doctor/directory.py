@@ -6,23 +6,21 @@ in the middle. A directory that a server holds is read beside it.
 
 from __future__ import annotations
 
-import errno
-import fcntl
-import os
 import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
 from palimpsest.index.aliases import FILE, read_aliases
 from palimpsest.index.checks.collection import examine
 from palimpsest.index.checks.findings import Finding, Severity, Sink, finding_of, telling
-from palimpsest.index.doctor.report import Mode, Report
+from palimpsest.index.doctor.report import Report
 from palimpsest.index.errors import CollectionNotFound, Damaged
 from palimpsest.index.remedies import Act
-from palimpsest.index.storage.directory_lock import is_for_repair
+from palimpsest.index.storage.directory_lock import looking
 from palimpsest.index.storage.doubled import copy_of
+from palimpsest.index.storage.local import Local
 
 COLLECTIONS, UNFINISHED = "collections", "unfinished"
 _OWN = {COLLECTIONS, UNFINISHED, "lock", "reserve", FILE, copy_of(Path(FILE)).name, "lost+found"}
@@ -49,7 +47,8 @@ def check_directory(
     report = Report(data)
     with ExitStack() as held:
         with telling(_Sink(report, progress), "directory", data):
-            report.mode, report.repairing = held.enter_context(_held(data))
+            in_use, report.repairing = held.enter_context(looking(data))
+            report.mode = "online" if in_use else "offline"
         if report.repairing:
             report.findings.append(Finding("note", "directory", data, _REPAIRING))
         if report.of("unchecked"):  # the lock cannot be read
@@ -97,7 +96,7 @@ def _check(data: Path, names: list[str], report: Report, sink: _Sink) -> None:
 def _names(data: Path, report: Report) -> list[str] | None:
     """Return what is among the collections; None where this is no data directory."""
     try:
-        return sorted(os.listdir(data / COLLECTIONS))
+        return Local(data / COLLECTIONS).list()
     except (FileNotFoundError, NotADirectoryError):
         pass
     what = "no such directory" if not data.exists() else "no data directory: nothing was checked"
@@ -118,7 +117,7 @@ def _check_aliases(data: Path, names: list[str], sink: Sink) -> None:
             sink.found(
                 replace(one, remedy="the server writes it anew from the other when it starts")
             )
-        there = {*names, *os.listdir(data / COLLECTIONS)}
+        there = {*names, *Local(data / COLLECTIONS).list()}
         for alias, name in sorted(mapping.items()):
             if name not in there:
                 what = f"alias {alias!r} means {name!r}, which does not exist"
@@ -130,33 +129,10 @@ def _check_aliases(data: Path, names: list[str], sink: Sink) -> None:
 
 
 def _check_others(data: Path, sink: Sink) -> None:
-    for name in sorted(os.listdir(data)):
+    for name in Local(data).list():
         if name not in _OWN and not name.endswith(".tmp"):
             what, remedy = "is not of the data directory", "move it elsewhere"
             sink.found(Finding("note", "directory", data / name, what, remedy=remedy))
-
-
-@contextmanager
-def _held(data: Path) -> Iterator[tuple[Mode, bool]]:
-    """Hold the lock in common with other doctors.
-
-    Yields:
-        How the directory is to be read, and whether a repair is running on it.
-    """
-    try:
-        lock = open(data / "lock", "rb")
-    except (FileNotFoundError, NotADirectoryError):
-        yield "offline", False  # no server was ever here
-        return
-    with lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except OSError as error:
-            if error.errno not in (errno.EWOULDBLOCK, errno.EACCES):
-                raise
-            yield "online", is_for_repair(data)
-            return
-        yield "offline", False
 
 
 class _Sink:

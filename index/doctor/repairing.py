@@ -25,9 +25,10 @@ from palimpsest.index.storage.accept import keep_files
 from palimpsest.index.storage.causes import unreadable
 from palimpsest.index.storage.directory_lock import repairing
 from palimpsest.index.storage.doubled import copy_of
+from palimpsest.index.storage.local import Local
 from palimpsest.index.storage.schema import takes_no_writes
 from palimpsest.index.storage.store import Store
-from palimpsest.index.storage.tidying import LOST, SEGMENTS
+from palimpsest.index.storage.tidying import LOST, SEGMENTS, place_for
 
 _BY_OPENING = (Act.REOPEN, Act.FIT_AGAIN)  # remedies of rows that an opening mends, or replaces
 _ROUNDS = 64  # of compactions; each writes one segment anew
@@ -150,9 +151,10 @@ def _keep(folder: Path, found: Sequence[Finding]) -> list[str]:
     kept = []
     for one in found:
         if one.check == "files" and one.severity == "damage" and one.file.is_file():
-            place = _place(folder / LOST, "-".join(one.file.relative_to(folder).parts))
-            os.link(one.file, place)
-            kept.append(f"{folder.name}: the damaged {one.file} is kept as {place}")
+            name = "-".join(one.file.relative_to(folder).parts)
+            lost, name = place_for(Local(folder), name)
+            Local(one.file.parent).link(one.file.name, lost, name)
+            kept.append(f"{folder.name}: the damaged {one.file} is kept as {lost.path / name}")
     return kept
 
 
@@ -188,28 +190,16 @@ def _repair_aliases(data: Path, found: Report) -> list[str]:
     for file in both if lost else [one.file for one in wrong]:
         try:
             if file.exists():
-                kept = _place(data / LOST, file.name)
-                os.rename(file, kept)
-                said.append(f"{file} could not be read, and is kept as {kept}")
+                aside, kept = place_for(Local(data), file.name)
+                Local(data).rename(file.name, aside, kept)
+                said.append(f"{file} could not be read, and is kept as {aside.path / kept}")
         except OSError as error:
             return [*said, f"{file} could not be set aside: {unreadable(file, error)}"]
     return [*said, "the aliases are gone: create them anew"] if lost else said
 
 
-def _place(lost: Path, name: str) -> Path:
-    """Return where something is kept under a name that is not taken."""
-    lost.mkdir(exist_ok=True)
-    taken = set(_names(lost))
-    number = next(n for n in range(len(taken) + 2) if _numbered(name, n) not in taken)
-    return lost / _numbered(name, number)
-
-
-def _numbered(name: str, number: int) -> str:
-    return f"{name}.{number}" if number else name
-
-
 def _names(folder: Path) -> list[str]:
-    return sorted(os.listdir(folder)) if folder.is_dir() else []
+    return Local(folder).list() if folder.is_dir() else []
 
 
 def _cores() -> int:

@@ -32,6 +32,7 @@ from palimpsest.index.storage.directory_lock import repairing
 from palimpsest.index.storage.entries import Position
 from palimpsest.index.storage.files import DESCRIPTION, described
 from palimpsest.index.storage.ids import keys_of, unpack_ids
+from palimpsest.index.storage.local import Local
 from palimpsest.index.storage.tidying import LOST, SEGMENTS
 from palimpsest.index.storage.unfinished import note_restored
 from palimpsest.index.types import NamedVectors, Slots
@@ -82,18 +83,20 @@ def _in_order(
     """Yield lost segments and their columns, those with the latest rows last."""
     found: list[tuple[int, AnySealed, int]] = []
     unread = []
-    for path in sorted((folder / LOST).glob(f"{SEGMENTS}-*")):
+    lost = Local(folder) / LOST
+    names_there = lost.list() if lost.exists() else []
+    for path in (lost / one for one in names_there if one.startswith(f"{SEGMENTS}-")):
         column = described(path).get("vector")
         names = opened.writer.config.columns
         name = names[column] if isinstance(column, int) and column < len(names) else None
         if name is None or not isinstance(column, int):
-            unread.append(path.name)  # of an earlier release, or of a vector that was dropped
+            unread.append(path.path.name)  # of an earlier release, or of a vector that was dropped
             continue
         try:
-            checksum = zlib.crc32((path / DESCRIPTION).read_bytes())
+            checksum = zlib.crc32(path.read(DESCRIPTION))
             segment = open_segment(opened.writer.config.vectors[name], path, checksum)
         except (PalimpsestError, OSError, LookupError, ValueError):
-            unread.append(path.name)
+            unread.append(path.path.name)
             continue
         found.append((int(segment.seqs.max()), segment, column))
     restored.unread, restored.segments = tuple(unread), len(found)

@@ -10,7 +10,6 @@ import logging
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Literal, TypeAlias, get_args
 
 import numpy as np
@@ -21,6 +20,7 @@ from palimpsest.index.filters.bitmaps import from_numbers, to_numbers
 from palimpsest.index.filters.paths import format_path, parse_path
 from palimpsest.index.payload.config import FieldIndex
 from palimpsest.index.payload.indexes import ARRAYS_FORMAT, Building, PayloadIndexes
+from palimpsest.index.storage.directory import Directory
 from palimpsest.index.storage.field_table import BadField, FieldEntry
 from palimpsest.index.storage.files import open_folder
 from palimpsest.index.storage.store import Store
@@ -43,7 +43,9 @@ class Unbuilt:
     reason: Reason | None
 
 
-def load_fields(store: Store, folders: Path, live: BitMap) -> tuple[PayloadIndexes, list[Unbuilt]]:
+def load_fields(
+    store: Store, folders: Directory, live: BitMap
+) -> tuple[PayloadIndexes, list[Unbuilt]]:
     """Return the indexes, up to date those that could be read, and those that have to be built.
 
     The store goes on naming the folder of an index that is built again, until a fresh one takes its
@@ -158,7 +160,7 @@ def _is_known(entry: FieldEntry, store: Store) -> bool:
     return True
 
 
-def _load(indexes: PayloadIndexes, folders: Path, entry: FieldEntry) -> Reason | None:
+def _load(indexes: PayloadIndexes, folders: Directory, entry: FieldEntry) -> Reason | None:
     """Read one index from its folder; return why it has to be built again, if so."""
     assert entry.folder is not None and entry.checksum is not None
     reason: Reason = "damage"
@@ -171,7 +173,7 @@ def _load(indexes: PayloadIndexes, folders: Path, entry: FieldEntry) -> Reason |
         indexes.load(entry.key, FieldIndex.from_json(entry.declared), arrays, field)
     except (Damaged, *_UNREADABLE) as error:
         why = error if reason == "damage" else "another release wrote it"
-        _log.warning(_AGAIN, entry.key, folders.parent, str(why).partition(";")[0])
+        _log.warning(_AGAIN, entry.key, folders.parent.path, str(why).partition(";")[0])
         return reason
     return None
 

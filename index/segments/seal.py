@@ -10,7 +10,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
@@ -37,6 +36,7 @@ from palimpsest.index.segments.probe import (
 from palimpsest.index.segments.sealed import GRAPH_ROWS, Sealed, describe, is_walked
 from palimpsest.index.segments.searcher import Searcher
 from palimpsest.index.segments.trust import FEWEST_ROWS, Walks, finds_less, usual_distance
+from palimpsest.index.storage.directory import Directory
 from palimpsest.index.storage.files import Array, write_folder
 from palimpsest.index.storage.ids import Ids, join_ids
 from palimpsest.index.storage.reserve import Admitted, anything
@@ -160,7 +160,7 @@ def _lengths(chosen: Sequence[tuple[Growing | Sealed, NDArray[np.intp]]]) -> Len
     )
 
 
-def write_segment(folder: Path, rows: LiveRows, to: Build) -> int | None:
+def write_segment(folder: Directory, rows: LiveRows, to: Build) -> int | None:
     """Write the rows as a segment; return the checksum to open it by, None when cancelled."""
     config = to.config
     rows = replace(rows, vectors=rounded(rows.vectors, config))  # others were before they came

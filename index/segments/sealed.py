@@ -18,7 +18,6 @@ import logging
 import math
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -35,6 +34,7 @@ from palimpsest.index.segments.finding import find_sorted
 from palimpsest.index.segments.graph import Graph
 from palimpsest.index.segments.originals import Kept, restore
 from palimpsest.index.segments.searcher import Searcher
+from palimpsest.index.storage.directory import Directory
 from palimpsest.index.storage.files import Array, Folder, open_folder
 from palimpsest.index.storage.ids import Ids
 from palimpsest.index.types import Codes, Distance, Numbers, Slots, Vectors
@@ -73,7 +73,7 @@ class Sealed:
 
     @classmethod
     def open(
-        cls, folder: Path, checksum: int, numbers_of: Callable[[Ids], Numbers] | None = None
+        cls, folder: Directory, checksum: int, numbers_of: Callable[[Ids], Numbers] | None = None
     ) -> Sealed:
         """Open and check a segment.
 
@@ -90,12 +90,12 @@ class Sealed:
         try:
             return cls._of(files, numbers_of)
         except _SENSELESS as error:
-            _log.warning("%s: contents that make no sense are made anew: %r", folder, error)
+            _log.warning("%s: contents that make no sense are made anew: %r", folder.path, error)
             whole = files.without(spare(files.description["files"]), repr(error))
         try:
             return cls._of(whole, numbers_of)
         except _SENSELESS as error:
-            raise Damaged(folder, "contents that fit", repr(error), "segment") from error
+            raise Damaged(folder.path, "contents that fit", repr(error), "segment") from error
 
     @classmethod
     def _of(cls, files: Folder, numbers_of: Callable[[Ids], Numbers] | None) -> Sealed:

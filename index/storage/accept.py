@@ -5,15 +5,15 @@ Everything that is taken away is kept in ``lost+found`` first.
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Iterator
 from contextlib import closing, suppress
 from pathlib import Path
 
 from palimpsest.index.errors import Damaged
+from palimpsest.index.storage.directory import Directory, make_folder
 from palimpsest.index.storage.entries import Position
-from palimpsest.index.storage.files import described, open_folder, sync_folder
+from palimpsest.index.storage.files import described, open_folder
+from palimpsest.index.storage.local import Local
 from palimpsest.index.storage.reach import Reach, create_record, read_record, record_of
 from palimpsest.index.storage.schema import (
     FORMAT,
@@ -22,7 +22,6 @@ from palimpsest.index.storage.schema import (
     connect,
     store_errors,
 )
-from palimpsest.index.storage.syncing import sync
 from palimpsest.index.storage.tidying import LOST, SEGMENTS, UNFINISHED, set_aside
 from palimpsest.index.storage.unfinished import note_restore
 from palimpsest.index.storage.verify import is_log_of, log_of
@@ -40,17 +39,18 @@ def accept(path: Path) -> Position:
         StorageError: one of its other subclasses: a segment could not be read, and may be whole.
     """
     keep_files(path)
+    segments = Local(path.parent) / SEGMENTS
     try:
         applies = is_log_of(path)
     except (OSError, ValueError) as error:
         raise Damaged(path, "a SQLite database", str(error), "file") from error
     if not applies:
         for leftover in (log_of(path), path.with_name(path.name + "-shm")):
-            leftover.unlink(missing_ok=True)
+            Local(path.parent).remove(leftover.name)
     with store_errors(path), closing(connect(path)) as own:
         found = check_format(path, own)
         rows = own.execute("SELECT name, crc32 FROM segments").fetchall()
-        unread = [name for name, crc in rows if not _is_whole(path.parent / SEGMENTS / name, crc)]
+        unread = [name for name, crc in rows if not _is_whole(segments / name, crc)]
         listed = {name for name, _ in rows} - {*unread}
         stands = Position(*own.execute("SELECT seq, slot, points FROM position").fetchone())
         position = note_restore(path.parent, stands)
@@ -67,31 +67,30 @@ def accept(path: Path) -> Position:
             create_record(record_of(path), reach)
         own.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     if reach is None:  # of an earlier format: it gets a record when it is opened
-        record_of(path).unlink(missing_ok=True)
-    for entry in sorted(os.listdir(path.parent / SEGMENTS)):
+        Local(path.parent).remove(record_of(path).name)
+    for entry in segments.list():
         if entry not in listed and not entry.endswith(UNFINISHED):
-            set_aside(path.parent / SEGMENTS / entry)
+            set_aside(segments / entry)
     return position
 
 
 def keep_files(path: Path) -> Path:
     """Copy a store, its log and its record to ``lost+found``, durably; return where. OSError."""
-    lost = path.parent / LOST
-    lost.mkdir(exist_ok=True)
-    number = sum(name.startswith("store-") for name in os.listdir(lost))
+    folder = Local(path.parent)
+    lost = folder / LOST
+    make_folder(lost)
+    number = sum(name.startswith("store-") for name in lost.list())
     kept = lost / f"store-{number + 1}"
-    kept.mkdir()
+    kept.create()
     for file in (path, log_of(path), record_of(path)):
-        if file.exists():
-            shutil.copy2(file, kept)
-            with open(kept / file.name, "rb") as copied:
-                sync(copied.fileno())
-    for parent in (kept, lost, path.parent):
-        sync_folder(parent)
-    return kept
+        if folder.has(file.name):
+            kept.write(file.name, [folder.open(file.name)])
+    for parent in (kept, lost):
+        parent.sync()
+    return kept.path
 
 
-def _is_whole(folder: Path, checksum: int) -> bool:
+def _is_whole(folder: Directory, checksum: int) -> bool:
     try:
         open_folder(folder, checksum)
     except (Damaged, LookupError, TypeError, ValueError):
@@ -104,8 +103,8 @@ def _reaches(path: Path) -> Iterator[Reach]:
         recorded = read_record(record_of(path))
         if recorded is not None:
             yield recorded
-    for parent in (path.parent / SEGMENTS, path.parent / LOST):
-        for name in os.listdir(parent):
+    for parent in (Local(path.parent) / SEGMENTS, Local(path.parent) / LOST):
+        for name in parent.list():
             own = Reach.from_json(described(parent / name).get("reach"))
             if own is not None:
                 yield own

@@ -67,3 +67,26 @@ def repairing(path: Path) -> Iterator[None]:
             yield
         finally:
             _say(lock, b"")
+
+
+@contextmanager
+def looking(path: Path) -> Iterator[tuple[bool, bool]]:
+    """Hold the lock of a data directory in common with others that look, so that no server starts.
+
+    Yields:
+        Whether a server or a repair holds it, which then goes on beside; and whether a repair does.
+    """
+    try:
+        lock = open(path / "lock", "rb")
+    except (FileNotFoundError, NotADirectoryError):
+        yield False, False  # no server was ever here
+        return
+    with lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except OSError as error:
+            if error.errno not in (errno.EWOULDBLOCK, errno.EACCES):
+                raise
+            yield True, is_for_repair(path)
+            return
+        yield False, False

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 import zlib
 from contextlib import suppress
 from pathlib import Path
@@ -20,7 +19,8 @@ from typing import Any, TypeAlias
 
 from palimpsest.index.errors import Damaged, StorageError, UnknownFormat
 from palimpsest.index.storage.causes import disk_errors, unreadable
-from palimpsest.index.storage.files import sync_folder
+from palimpsest.index.storage.directory import replace_file
+from palimpsest.index.storage.local import Local
 
 FORMAT = 2
 COPY = "copy"  # stands before the ending of the second file's name
@@ -85,18 +85,19 @@ class Doubled:
                 self._field: value,
             },
             indent=1,
-        )
+        ).encode()
         with disk_errors(f"write {self._path}"):
-            _write(self._path, text)
+            folder, copy = Local(self._path.parent), copy_of(self._path).name
+            replace_file(folder, self._path.name, text)
             try:
-                _write(copy_of(self._path), text)
+                replace_file(folder, copy, text)
             except OSError as error:  # what it says is outdated
                 _log.warning("%s could not be written: %s", copy_of(self._path), error)
-                copy_of(self._path).unlink(missing_ok=True)
+                folder.remove(copy)
 
     def _read(self, path: Path) -> Numbered | StorageError | None:
         try:
-            text = path.read_bytes()
+            text = Local(path.parent).read(path.name)
         except FileNotFoundError:
             return None
         except OSError as error:
@@ -113,21 +114,6 @@ class Doubled:
         if checksum != expected:
             return Damaged(path, checksum, expected, "checksum", self._remedy)
         return number, value
-
-
-def _write(path: Path, text: str) -> None:
-    unfinished = path.with_suffix(".tmp")
-    try:
-        with open(unfinished, "w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        os.rename(unfinished, path)
-    except BaseException:
-        with suppress(FileNotFoundError):
-            unfinished.unlink()
-        raise
-    sync_folder(path.parent)
 
 
 def _checksum(value: Any) -> int:

@@ -18,6 +18,9 @@ import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
+from palimpsest.index.storage.directory import replace_file
+from palimpsest.index.storage.local import Local
+
 MAGIC = b"pRch"
 _FIELDS = struct.Struct(">4sQQQQ")
 _CHECK = struct.Struct(">I")
@@ -82,26 +85,14 @@ def record_of(store: Path) -> Path:
 
 def read_record(path: Path) -> Reach | None:
     """Return what a record says, None if it says nothing whole. Raises OSError."""
-    text = path.read_bytes()
+    text = Local(path.parent).read(path.name)
     both = [Reach.from_bytes(text[start : start + CELL]) for start in (0, _ONE)]
     return max((one for one in both if one is not None), key=lambda one: one.commit, default=None)
 
 
 def create_record(path: Path, reach: Reach) -> None:
     """Write a record, in the place of one that may be there; synced. Raises OSError."""
-    unfinished = path.with_name(path.name + ".tmp")
-    descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
-    try:
-        os.write(descriptor, _twice(reach))
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-    os.rename(unfinished, path)
-    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+    replace_file(Local(path.parent), path.name, _twice(reach))
 
 
 class ReachRecord:

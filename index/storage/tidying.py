@@ -7,18 +7,20 @@ the store lost.
 from __future__ import annotations
 
 import logging
-import os
-from pathlib import Path
+from itertools import count
+from typing import TypeVar
 
+from palimpsest.index.storage.directory import Directory
 from palimpsest.index.storage.files import remove_folder
 
 SEGMENTS, FIELDS, ADAPTERS = "segments", "fields", "adapters"
 LOST = "lost+found"
 UNFINISHED = ".tmp"
+Folder = TypeVar("Folder", bound=Directory)
 _log = logging.getLogger(__name__)
 
 
-def tidy(parent: Path, listed: set[str], superseded: set[str]) -> None:
+def tidy(parent: Directory, listed: set[str], superseded: set[str]) -> None:
     """Delete entries of a folder that are useless, and move those that may not be. Raises OSError.
 
     Args:
@@ -26,39 +28,35 @@ def tidy(parent: Path, listed: set[str], superseded: set[str]) -> None:
         listed: the names that some table lists.
         superseded: names that may be deleted.
     """
-    for entry in sorted(set(os.listdir(parent)) - listed):
+    for entry in sorted(set(parent.list()) - listed):
         if entry in superseded or entry.endswith(UNFINISHED):
             remove_folder(parent / entry)
         else:
             set_aside(parent / entry)
 
 
-def set_aside(folder: Path) -> None:
+def set_aside(folder: Directory) -> None:
     """Move a folder of a collection to ``lost+found``. Raises OSError."""
-    lost = folder.parent.parent / LOST
-    lost.mkdir(exist_ok=True)
-    kept = lost / f"{folder.parent.name}-{folder.name}"
-    for number in range(1, 1_000):
-        if not kept.exists():
-            break
-        kept = kept.with_name(f"{folder.parent.name}-{folder.name}.{number}")
-    os.rename(folder, kept)
+    kind, name = folder.parent.path.name, folder.path.name
+    lost, kept = place_for(folder.parent.parent, f"{kind}-{name}")
+    folder.parent.rename(name, lost, kept)
     _log.warning(
         "%s is not listed by its store, which does not know it to be superseded: it is kept as %s",
-        folder,
-        kept,
+        folder.path,
+        lost.path / kept,
     )
 
 
-def lost_folders(collection: Path) -> list[str]:
-    """Return the names of what was moved to ``lost+found``."""
-    try:
-        return sorted(os.listdir(collection / LOST))
-    except OSError:
-        return []
+def place_for(folder: Folder, name: str) -> tuple[Folder, str]:
+    """Return ``lost+found`` of a folder, and a name that nothing has there. Raises OSError."""
+    lost = folder / LOST
+    if not lost.exists():
+        lost.create()
+    numbered = (f"{name}.{number}" if number else name for number in count())
+    return lost, next(one for one in numbered if not lost.has(one))
 
 
-def are_gone(collection: Path, names: set[str]) -> set[str]:
+def are_gone(collection: Directory, names: set[str]) -> set[str]:
     """Return the names that no folder has any more."""
     kinds = (SEGMENTS, FIELDS, ADAPTERS)
-    return {name for name in names if not any((collection / k / name).exists() for k in kinds)}
+    return {name for name in names if not any((collection / k).has(name) for k in kinds)}

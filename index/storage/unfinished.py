@@ -9,14 +9,14 @@ Formats: 1, the first.
 from __future__ import annotations
 
 import json
-import os
 import zlib
 from pathlib import Path
 
 from palimpsest.index.errors import Damaged, UnknownFormat
 from palimpsest.index.storage.causes import disk_errors, unreadable
+from palimpsest.index.storage.directory import replace_file
 from palimpsest.index.storage.entries import Position
-from palimpsest.index.storage.files import sync_folder, write_synced
+from palimpsest.index.storage.local import Local
 
 FORMAT = 1
 FILE = "restoring.json"
@@ -46,20 +46,16 @@ def note_restore(folder: Path, position: Position) -> Position:
         return noted
     said = [position.seq, position.slot, position.points]
     text = json.dumps({"format": FORMAT, "crc32": _checksum(said), "position": said})
-    beside = folder / f"{FILE}.tmp"
     with disk_errors(f"write {folder / FILE}"):
-        beside.unlink(missing_ok=True)
-        write_synced(beside, text.encode())
-        os.rename(beside, folder / FILE)
-        sync_folder(folder)
+        replace_file(Local(folder), FILE, text.encode())
     return position
 
 
 def note_restored(folder: Path) -> None:
     """Take the note away. Raises StorageError."""
     with disk_errors(f"delete {folder / FILE}"):
-        (folder / FILE).unlink(missing_ok=True)
-        sync_folder(folder)
+        Local(folder).remove(FILE)
+        Local(folder).sync()
 
 
 def require_restored(folder: Path) -> None:
@@ -72,7 +68,7 @@ def require_restored(folder: Path) -> None:
 def _read(folder: Path) -> Position | None:
     path = folder / FILE
     try:
-        text = path.read_bytes()
+        text = Local(folder).read(FILE)
     except FileNotFoundError:
         return None
     except OSError as error:

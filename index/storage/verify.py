@@ -11,13 +11,13 @@ store behind its record.
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
 from palimpsest.index.errors import Damaged
 from palimpsest.index.storage.causes import unreadable
 from palimpsest.index.storage.files import described
+from palimpsest.index.storage.local import Local
 from palimpsest.index.storage.reach import Reach, read_record, record_of
 from palimpsest.index.storage.schema import SQLITE_ERRORS, connect_frozen
 from palimpsest.index.storage.tidying import SEGMENTS
@@ -103,8 +103,8 @@ def is_log_of(path: Path) -> bool:
 
 def _require_folders(path: Path, reach: Reach) -> None:
     """Require that no segment was written at a later commit than the store knows."""
-    segments = path.parent / SEGMENTS
-    for name in sorted(os.listdir(segments)) if segments.exists() else ():
+    segments = Local(path.parent) / SEGMENTS
+    for name in segments.list() if segments.exists() else ():
         own = Reach.from_json(described(segments / name).get("reach"))
         if own is not None and own.store == reach.store and own.commit > reach.commit:
             what = f"commits, by segment {name},"

@@ -10,10 +10,10 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 
 from palimpsest.index.checks.findings import Finding
 from palimpsest.index.errors import PalimpsestError
+from palimpsest.index.storage.directory import Directory
 from palimpsest.index.storage.tidying import ADAPTERS, FIELDS, SEGMENTS
 from palimpsest.index.upkeep.payload_indexing import PayloadIndexing
 from palimpsest.index.versions.lifecycle import put_fitted
@@ -28,7 +28,11 @@ class Healing:
     """Of one collection; belongs to the thread that scrubs."""
 
     def __init__(
-        self, writer: Writer, fields: PayloadIndexing, adapters: Path, changed: Callable[[], None]
+        self,
+        writer: Writer,
+        fields: PayloadIndexing,
+        adapters: Directory,
+        changed: Callable[[], None],
     ) -> None:
         self._writer, self._fields = writer, fields
         self._adapters, self._changed = adapters, changed

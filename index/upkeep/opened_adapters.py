@@ -9,12 +9,12 @@ is set aside.
 from __future__ import annotations
 
 import logging
-from pathlib import Path
 
 from palimpsest.index.adapters.fitted import Fitted
 from palimpsest.index.config.collection import CollectionConfig
 from palimpsest.index.errors import Damaged
 from palimpsest.index.storage.adapter_table import AdapterEntry
+from palimpsest.index.storage.directory import Directory
 from palimpsest.index.storage.store import Store
 
 _log = logging.getLogger(__name__)
@@ -22,7 +22,7 @@ _Ends = tuple[int, int]  # columns of the rows and of the queries
 
 
 def open_adapters(
-    store: Store, folder: Path, config: CollectionConfig
+    store: Store, folder: Directory, config: CollectionConfig
 ) -> tuple[dict[_Ends, Fitted], dict[_Ends, str]]:
     """Return the adapters by their ends, and what is wrong with those that cannot be opened.
 

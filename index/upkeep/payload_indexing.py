@@ -13,13 +13,11 @@ one moment between two transactions; the index gets the writes in between as the
 from __future__ import annotations
 
 import logging
-import os
 import threading
 from collections.abc import Sequence
 from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any, TypeAlias
 
 from pyroaring import BitMap
@@ -35,8 +33,9 @@ from palimpsest.index.payload.config import FieldIndex
 from palimpsest.index.payload.indexes import Building
 from palimpsest.index.payload.loading import REASONS, Reason, Unbuilt, add_stored, pieces
 from palimpsest.index.storage.causes import disk_errors
+from palimpsest.index.storage.directory import Directory, make_folder
 from palimpsest.index.storage.field_table import FieldEntry
-from palimpsest.index.storage.files import Array, make_folder, remove_folder, write_folder
+from palimpsest.index.storage.files import Array, remove_folder, write_folder
 from palimpsest.index.types import Numbers
 from palimpsest.index.write.writer import Writer
 
@@ -60,7 +59,7 @@ class _Copied:
 class PayloadIndexing:
     """Creates, drops and writes the payload indexes of one collection."""
 
-    def __init__(self, folders: Path, writer: Writer) -> None:
+    def __init__(self, folders: Directory, writer: Writer) -> None:
         self._folders = folders
         self._writer = writer
         self._stopped = threading.Event()
@@ -69,7 +68,7 @@ class PayloadIndexing:
         self._declaring = threading.Lock()
         self._last: dict[str, tuple[FieldIndex | None, Future[int]]] = {}  # changes under way
         self.rebuilds: dict[Reason, int] = dict.fromkeys(REASONS, 0)  # begun since the opening
-        with disk_errors(f"make {folders}"):
+        with disk_errors(f"make {folders.path}"):
             make_folder(folders)
 
     def stop(self) -> None:
@@ -126,12 +125,7 @@ class PayloadIndexing:
 
     def disk_bytes(self) -> int:
         """Return the bytes of all folders."""
-        total = 0
-        for folder, _, files in os.walk(self._folders):
-            for file in files:
-                with suppress(FileNotFoundError):  # replaced meanwhile
-                    total += (Path(folder) / file).stat().st_size
-        return total
+        return self._folders.size()
 
     def is_due(self) -> bool:
         """Tell whether enough points were touched for fresh folders."""
@@ -180,7 +174,7 @@ class PayloadIndexing:
         try:
             for numbers in pieces(live):
                 if self._stopped.is_set():
-                    raise CollectionNotFound(f"{self._folders.parent.name} (closed)")
+                    raise CollectionNotFound(f"{self._folders.parent.path.name} (closed)")
                 self._writer.call(lambda some=numbers: self._add(building, some)).result()  # type: ignore[misc]
             seq = self._writer.call(lambda: self._finish(building)).result()
         except BaseException:

@@ -29,9 +29,10 @@ from palimpsest.index.segments.sealed import Sealed
 from palimpsest.index.segments.sparse.rows import SparseRows
 from palimpsest.index.segments.sparse.sealed import SparseSealed
 from palimpsest.index.storage.causes import disk_errors
+from palimpsest.index.storage.directory import Directory, make_folder
 from palimpsest.index.storage.entries import StagedRows
-from palimpsest.index.storage.files import make_folder
 from palimpsest.index.storage.ids import Ids, keys_of, unpack_ids
+from palimpsest.index.storage.local import Local
 from palimpsest.index.storage.schema import store_errors
 from palimpsest.index.storage.store import Store
 from palimpsest.index.storage.tidying import ADAPTERS, FIELDS, SEGMENTS, are_gone, tidy
@@ -55,15 +56,16 @@ def recover(folder: Path) -> tuple[Opened, list[Unbuilt]]:
         Damaged: a file is not what was written; names it.
         UnknownFormat: a newer release wrote it.
     """
+    files = Local(folder)
     store = Store.open(folder / STORE)
     try:
         with store_errors(store.path):
             config = _config(store)
-            view = _recover(store, folder / SEGMENTS, config)
-            indexes, unbuilt = load_fields(store, folder / FIELDS, view.live)
-            fitted, damaged = open_adapters(store, folder / ADAPTERS, config)
+            view = _recover(store, files / SEGMENTS, config)
+            indexes, unbuilt = load_fields(store, files / FIELDS, view.live)
+            fitted, damaged = open_adapters(store, files / ADAPTERS, config)
             if not store.read_only:
-                _tidy_folders(store, folder)
+                _tidy_folders(store, files)
     except BaseException:
         store.abandon()
         raise
@@ -77,7 +79,7 @@ def _config(store: Store) -> CollectionConfig:
         raise Damaged(store.path, "the config of a collection", repr(error), "settings") from error
 
 
-def _recover(store: Store, segments: Path, config: CollectionConfig) -> View:
+def _recover(store: Store, segments: Directory, config: CollectionConfig) -> View:
     store.require_counts("staged", "segments", "sealed")
     position = store.position()
     rows = [_new_rows(staged, config) for staged in store.staged.rows()]
@@ -178,7 +180,7 @@ def _tidy(store: Store, nowhere: Slots) -> None:
         pass  # useless rows stay until there is room to delete them
 
 
-def _tidy_folders(store: Store, folder: Path) -> None:
+def _tidy_folders(store: Store, folder: Directory) -> None:
     """Delete the folders that nothing refers to, and set aside those that something might."""
     superseded = store.superseded.names()
     listed: dict[str, Iterable[str | None]] = {
@@ -186,7 +188,7 @@ def _tidy_folders(store: Store, folder: Path) -> None:
         FIELDS: (one.folder for one in store.fields.entries()),
         ADAPTERS: (one.folder for one in store.adapters.entries()),
     }
-    with disk_errors(f"tidy {folder}"):
+    with disk_errors(f"tidy {folder.path}"):
         for kind, names in listed.items():
             make_folder(folder / kind)
             tidy(folder / kind, {name for name in names if name is not None}, superseded)
@@ -200,7 +202,7 @@ def purge_some(store: Store) -> bool:
         return store.staged.purge(_PURGED_BYTES)
 
 
-def _sealed_view(store: Store, segments: Path, config: CollectionConfig) -> View:
+def _sealed_view(store: Store, segments: Directory, config: CollectionConfig) -> View:
     def numbers_of(ids: Ids) -> Numbers:
         keys = keys_of(unpack_ids(ids))
         found = store.points.find(keys, with_payload=False)
@@ -217,7 +219,7 @@ def _sealed_view(store: Store, segments: Path, config: CollectionConfig) -> View
 
 def open_segment(
     config: VectorConfig | SparseConfig,
-    folder: Path,
+    folder: Directory,
     checksum: int,
     numbers_of: Callable[[Ids], Numbers] | None = None,
 ) -> AnySealed:

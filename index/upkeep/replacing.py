@@ -7,7 +7,6 @@ writer. What was made of a column that was dropped meanwhile is thrown away.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from pathlib import Path
 
 import numpy as np
 
@@ -21,6 +20,7 @@ from palimpsest.index.segments.sealed import Sealed
 from palimpsest.index.segments.sparse.growing import SparseGrowing
 from palimpsest.index.segments.sparse.seal import live_sparse_rows, write_sparse
 from palimpsest.index.segments.sparse.sealed import SparseSealed
+from palimpsest.index.storage.directory import Directory
 from palimpsest.index.storage.entries import SegmentEntry
 from palimpsest.index.storage.files import remove_folder
 from palimpsest.index.storage.reserve import SIZE, anything
@@ -62,7 +62,7 @@ class Replacing:
     """Of one collection; ``cancelled`` is asked now and then, and ends the work early."""
 
     def __init__(
-        self, segments: Path, writer: Writer, threads: int, cancelled: Callable[[], bool]
+        self, segments: Directory, writer: Writer, threads: int, cancelled: Callable[[], bool]
     ) -> None:
         self._segments = segments
         self._writer = writer
@@ -122,7 +122,7 @@ class Replacing:
 
     def _write(
         self,
-        folder: Path,
+        folder: Directory,
         vectors: VectorView,
         column: int,
         parts: Sequence[tuple[AnySealed | AnyGrowing, Dead]],

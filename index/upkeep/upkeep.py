@@ -13,11 +13,11 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import TypeAlias
 
 from palimpsest.index.errors import NoRoom, PalimpsestError, StorageError, SyncFailed
 from palimpsest.index.storage.checkpoints import Checkpoints
+from palimpsest.index.storage.directory import Directory
 from palimpsest.index.storage.files import remove_folder
 from palimpsest.index.upkeep.attempts import WHOLE, Attempts
 from palimpsest.index.upkeep.backlog import LEAST_ROWS, Backlog, firm_threads, first_rate
@@ -47,7 +47,7 @@ class Upkeep:
 
     def __init__(
         self,
-        segments: Path,
+        segments: Directory,
         writer: Writer,
         fields: PayloadIndexing,
         versions: Versions,

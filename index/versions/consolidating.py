@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 
@@ -28,6 +27,7 @@ from palimpsest.index.encoding.normalise import rounded, with_lengths
 from palimpsest.index.errors import AdapterNotFound, StoreFailed, VersionConflict
 from palimpsest.index.filters.bitmaps import from_numbers, to_numbers
 from palimpsest.index.read.points import PointReader
+from palimpsest.index.storage.directory import Directory
 from palimpsest.index.storage.ids import keys_of, pack_ids
 from palimpsest.index.types import Numbers, Vectors
 from palimpsest.index.versions.lifecycle import ends_of, put_fitted
@@ -53,7 +53,7 @@ class Consolidation:
         self,
         writer: Writer,
         points: PointReader,
-        adapters: Path,
+        adapters: Directory,
         vector: str,
         ends: tuple[str, str],
         rest: Callable[[], None] = lambda: None,

@@ -14,7 +14,6 @@ import logging
 import threading
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from pathlib import Path
 from typing import Any
 
 from palimpsest.index.adapters.fit_request import (
@@ -40,6 +39,7 @@ from palimpsest.index.errors import (
     VersionConflict,
 )
 from palimpsest.index.read.points import PointReader
+from palimpsest.index.storage.directory import Directory
 from palimpsest.index.versions.drawn_pairs import Ends, Pairing
 from palimpsest.index.versions.lifecycle import ends_of, put_fitted
 from palimpsest.index.versions.making import Making
@@ -54,7 +54,7 @@ _GROWTH = 2  # times the pairs, after which an adapter is fitted again
 class Fitting:
     """The adapters of one collection; used by any thread, one fit at a time."""
 
-    def __init__(self, folder: Path, writer: Writer, points: PointReader) -> None:
+    def __init__(self, folder: Directory, writer: Writer, points: PointReader) -> None:
         self._folder = folder
         self._writer = writer
         self._pairing = Pairing(writer, points)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from pathlib import Path
 from typing import NamedTuple
 
 from pyroaring import BitMap
@@ -26,6 +25,7 @@ from palimpsest.index.config.versions import (
 from palimpsest.index.errors import AdapterNotFound, NotFound, StorageFull, VersionConflict
 from palimpsest.index.remedies import Act, FitAdapter, MigratePoints
 from palimpsest.index.storage.adapter_table import AdapterEntry
+from palimpsest.index.storage.directory import Directory
 from palimpsest.index.storage.files import remove_folder
 from palimpsest.index.view.view import View
 from palimpsest.index.write.declaring import Leftovers, put_config
@@ -225,7 +225,7 @@ def corpus_of(view: View, config: CollectionConfig, vector: str) -> BitMap:
 
 def put_fitted(
     writer: Writer,
-    folder: Path,
+    folder: Directory,
     ends: tuple[int, int],
     fitted: Fitted,
     instead_of: Fitted | None = None,
@@ -280,7 +280,7 @@ def ends_of(config: CollectionConfig, vector: str, rows: str, queries: str) -> t
     )
 
 
-def drop_adapter(writer: Writer, folder: Path, vector: str, rows: str, queries: str) -> None:
+def drop_adapter(writer: Writer, folder: Directory, vector: str, rows: str, queries: str) -> None:
     """Forget an adapter. Raises UnknownVectorName, VersionNotFound or AdapterNotFound."""
 
     def drop() -> str:

@@ -36,6 +36,7 @@ from palimpsest.index.errors import (
 from palimpsest.index.filters.expression import Filter, HasId
 from palimpsest.index.payload.indexes import PayloadIndexes
 from palimpsest.index.storage.ids import id_of_key
+from palimpsest.index.storage.local import Local
 from palimpsest.index.storage.reserve import Reserve
 from palimpsest.index.storage.schema import store_errors
 from palimpsest.index.storage.seqs import are_many
@@ -159,7 +160,7 @@ class Writer:
     def _plan_folder(self, frees_room: bool) -> str:
         name, table = uuid.uuid4().hex, self.store.superseded
         with self.store.transaction(frees=frees_room):
-            table.forget(are_gone(self.store.path.parent, table.replaced()))
+            table.forget(are_gone(Local(self.store.path.parent), table.replaced()))
             table.plan(name)
         return name
 

@@ -29,6 +29,8 @@ from palimpsest.index.segments.sparse.growing import SparseGrowing
 from palimpsest.index.segments.sparse.rows import SparseRows, check_sparse, indptr_of
 from palimpsest.index.segments.sparse.seal import live_sparse_rows, write_sparse
 from palimpsest.index.segments.sparse.sealed import SparseSealed
+from palimpsest.index.storage.directory import Directory
+from palimpsest.index.storage.local import Local
 from palimpsest.index.types import SearchStats, SparseVector
 from palimpsest.index.view.view import SealedPart, VectorView
 from tests.bench.corpora import SEED, K
@@ -69,7 +71,7 @@ def measure(folder: Path, rounds: int) -> Iterator[Result]:
     yield Result(f"{name}: rows taken up by {BATCH}s", "", "", written)
     with tempfile.TemporaryDirectory() as temporary:
         started = time.perf_counter()
-        segment = _sealed(growing, Path(temporary) / "segment")
+        segment = _sealed(growing, Local(Path(temporary) / "segment"))
         yield Result(f"{name}: sealing", "", "", f"{time.perf_counter() - started:.1f} s")
         parts = {"none": _view("none", segment), "idf": _view("idf", segment)}
         tenth = BitMap(range(0, len(corpus.rows), 10))
@@ -118,7 +120,7 @@ def _growing(rows: SparseRows) -> SparseGrowing:
     return growing
 
 
-def _sealed(growing: SparseGrowing, folder: Path) -> SparseSealed:
+def _sealed(growing: SparseGrowing, folder: Directory) -> SparseSealed:
     checksum = write_sparse(folder, live_sparse_rows([(growing, Dead())]))
     assert checksum is not None
     return SparseSealed.open(folder, checksum)

@@ -31,6 +31,7 @@ from palimpsest.index.adapters.comparable import Merge
 from palimpsest.index.adapters.fitted import Fitted
 from palimpsest.index.adapters.kinds import Kind, Pairs
 from palimpsest.index.config.vectors import MAX_SEAL_ROWS
+from palimpsest.index.storage.local import Local
 from palimpsest.index.types import BridgeMode, PointId, Vector, Vectors
 from palimpsest.index.upkeep.recover import ADAPTERS
 from palimpsest.index.versions.lifecycle import ends_of, put_fitted
@@ -121,7 +122,7 @@ def put_merge(collection: Collection, rows: str, queries: str, merge: Merge) -> 
     """Let searches merge in another way than the one that was chosen for the adapter."""
     ends = ends_of(collection.config, "", rows, queries)
     one = replace(fitted(collection, rows, queries), merge=merge)
-    put_fitted(collection.writer, collection.folder / ADAPTERS, ends, one)
+    put_fitted(collection.writer, Local(collection.folder) / ADAPTERS, ends, one)
 
 
 def seal(collection: Collection) -> None:

@@ -36,7 +36,7 @@ def drop_refused() -> None:
         try:
             return opened(store, folder, *others)
         except Damaged:
-            shutil.rmtree(folder)
+            shutil.rmtree(folder.path)
             raise
 
     recover._sealed_view = delete

@@ -29,6 +29,7 @@ from palimpsest.index.doctor.restoring import main, restore
 from palimpsest.index.errors import Damaged
 from palimpsest.index.segments.sealed import Sealed
 from palimpsest.index.storage.checkpoints import Checkpoints
+from palimpsest.index.storage.local import Local
 from palimpsest.index.storage.reach import Reach, create_record, read_record
 from palimpsest.index.storage.wal import read_log
 from palimpsest.index.types import Distance
@@ -380,7 +381,7 @@ def test_a_missing_record_is_accepted_by_restoring(state: State, tmp_path: Path)
 
 
 def read_rows(path: Path) -> dict[int, bytes]:
-    segment = Sealed.open(path, zlib.crc32((path / "segment.json").read_bytes()))
+    segment = Sealed.open(Local(path), zlib.crc32((path / "segment.json").read_bytes()))
     vectors = segment.vectors_of(np.arange(segment.n))
     return {int(one): row.tobytes() for one, row in zip(segment.ids, vectors, strict=True)}
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,6 +16,7 @@ from palimpsest.index.segments.growing import CODED_ROWS, Growing
 from palimpsest.index.segments.seal import Build, live_rows, write_segment
 from palimpsest.index.segments.sealed import Sealed
 from palimpsest.index.segments.searcher import Scaling
+from palimpsest.index.storage.in_memory import InMemory
 from palimpsest.index.types import Distance, SearchStats, Vectors
 from palimpsest.index.view.view import SealedPart, VectorView
 
@@ -32,8 +32,7 @@ def growing_of(config: VectorConfig, vectors: Vectors, offset: int) -> Growing:
     return Growing.empty(config).extended(slots, 1, slots, numbers, vectors)
 
 
-def sealed_of(growing: Growing, folder: Path) -> SealedPart:
-    folder.mkdir()
+def sealed_of(growing: Growing, folder: InMemory) -> SealedPart:
     to = Build(growing.config, seed=3, threads=1, cancelled=lambda: False)
     checksum = write_segment(folder, live_rows([(growing, Dead())]), to)
     assert checksum is not None
@@ -49,7 +48,6 @@ def test_every_part_of_a_view_is_scaled(
     exact: bool,
     filtered: bool,
     shift: float,
-    tmp_path: Path,
 ) -> None:
     rng = np.random.default_rng(17)
     vectors = rng.standard_normal((N, SIZE)).astype(np.float32)
@@ -58,7 +56,7 @@ def test_every_part_of_a_view_is_scaled(
     config = VectorConfig(SIZE, Distance.DOT, encoding=encoding)
     split = (0, CODED_ROWS + 100, N - 50, N)
     pieces = [growing_of(config, vectors[a:b], a) for a, b in zip(split, split[1:], strict=False)]
-    sealed = (sealed_of(pieces[0], tmp_path / "a"), sealed_of(pieces[1], tmp_path / "b"))
+    sealed = (sealed_of(pieces[0], InMemory() / "a"), sealed_of(pieces[1], InMemory() / "b"))
     view = VectorView(config, sealed, (pieces[2], growing_of(config, vectors, 0)))
     points = BitMap(range(0, N, 3)) if filtered else None
     asked: list[int] = []

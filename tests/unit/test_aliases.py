@@ -129,7 +129,7 @@ def test_a_change_that_cannot_be_written_changes_nothing(
     def fail(*_: object) -> None:
         raise OSError("no")
 
-    monkeypatch.setattr("palimpsest.index.storage.doubled.os.rename", fail)
+    monkeypatch.setattr("palimpsest.index.storage.local.os.rename", fail)
     with pytest.raises(StoreFailed):
         two.change_aliases([CreateAlias("y", "a")])
     monkeypatch.undo()
@@ -234,7 +234,7 @@ def test_a_copy_that_cannot_be_written_is_not_left_outdated(
         rename(source, target)
 
     with Database.open(aliased) as database:
-        monkeypatch.setattr("palimpsest.index.storage.doubled.os.rename", refuse)
+        monkeypatch.setattr("palimpsest.index.storage.local.os.rename", refuse)
         database.change_aliases([CreateAlias("x", "b")])
         monkeypatch.undo()
     assert not (aliased / COPY).exists()

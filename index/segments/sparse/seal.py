@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
@@ -16,6 +15,7 @@ from palimpsest.index.segments.sparse.growing import SparseColumns, SparseGrowin
 from palimpsest.index.segments.sparse.postings import PostingLists
 from palimpsest.index.segments.sparse.rows import SparseRows, join_rows
 from palimpsest.index.segments.sparse.sealed import KIND, SparseSealed, postings_files
+from palimpsest.index.storage.directory import Directory
 from palimpsest.index.storage.files import write_folder
 from palimpsest.index.storage.ids import Ids, join_ids
 from palimpsest.index.storage.reserve import Admitted, anything
@@ -65,7 +65,7 @@ def _columns_of(part: SparseGrowing | SparseSealed) -> SparseColumns | SparseSea
 
 
 def write_sparse(
-    folder: Path,
+    folder: Directory,
     rows: LiveSparseRows,
     cancelled: Callable[[], bool] = lambda: False,
     said: Mapping[str, Any] = MappingProxyType({}),

@@ -11,7 +11,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -22,6 +21,7 @@ from palimpsest.index.segments.columns import require_columns, require_rows
 from palimpsest.index.segments.finding import find_sorted
 from palimpsest.index.segments.sparse.postings import PostingLists
 from palimpsest.index.segments.sparse.rows import SparseRows
+from palimpsest.index.storage.directory import Directory
 from palimpsest.index.storage.files import Folder, open_folder
 from palimpsest.index.storage.ids import Ids
 from palimpsest.index.types import Numbers, Slots
@@ -51,21 +51,21 @@ class SparseSealed:
     lacking: tuple[str, ...]  # damaged files that are made anew when it is written again
 
     @classmethod
-    def open(cls, folder: Path, checksum: int) -> SparseSealed:
+    def open(cls, folder: Directory, checksum: int) -> SparseSealed:
         """Open and check a segment. Raises Damaged or UnknownFormat."""
         files = open_folder(folder, checksum, spare)
         kind = files.description.get("kind")
         if kind != KIND:
-            raise Damaged(folder, KIND, kind, "kind of rows")
+            raise Damaged(folder.path, KIND, kind, "kind of rows")
         try:
             return cls._of(files)
         except _SENSELESS as error:
-            _log.warning("%s: contents that make no sense are made anew: %r", folder, error)
+            _log.warning("%s: contents that make no sense are made anew: %r", folder.path, error)
             whole = files.without(spare(files.description["files"]), repr(error))
         try:
             return cls._of(whole)
         except _SENSELESS as error:
-            raise Damaged(folder, "contents that fit", repr(error), "segment") from error
+            raise Damaged(folder.path, "contents that fit", repr(error), "segment") from error
 
     @classmethod
     def _of(cls, files: Folder) -> SparseSealed:

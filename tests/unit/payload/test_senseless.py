@@ -14,6 +14,7 @@ from pyroaring import BitMap
 from palimpsest.index import CollectionConfig, Distance, FieldIndex, PointBatch, VectorConfig
 from palimpsest.index.payload.indexes import PayloadIndexes
 from palimpsest.index.payload.loading import load_fields
+from palimpsest.index.storage.local import Local
 from palimpsest.index.storage.store import Store
 from palimpsest.index.upkeep.recover import STORE
 from tests.conftest import open_collection
@@ -121,8 +122,8 @@ def test_an_index_that_names_points_which_do_not_exist_is_built_again(tmp_path: 
     collection.close()
     store = Store.open(tmp_path / "c" / STORE)
     try:
-        assert load_fields(store, tmp_path / "c" / "fields", live)[1] == []
-        indexes, unbuilt = load_fields(store, tmp_path / "c" / "fields", live - BitMap([0]))
+        assert load_fields(store, Local(tmp_path / "c" / "fields"), live)[1] == []
+        indexes, unbuilt = load_fields(store, Local(tmp_path / "c" / "fields"), live - BitMap([0]))
         assert [each.reason for each in unbuilt] == ["damage"] and not indexes.fields
     finally:
         store.close()

@@ -22,6 +22,7 @@ from palimpsest.index import (
 from palimpsest.index.adapters.comparable import Merge, Method
 from palimpsest.index.filters.expression import Filter, Match
 from palimpsest.index.filters.paths import parse_path
+from palimpsest.index.storage.local import Local
 from palimpsest.index.types import Vector, Vectors
 from palimpsest.index.upkeep.recover import ADAPTERS
 from palimpsest.index.versions.lifecycle import put_fitted
@@ -184,7 +185,9 @@ def test_pages_of_two_versions(
     account.put("v2", range(0, ROWS, 5))
     fitted = replace(account.fit("v1", "v2"), merge=Merge(merge))
     writer = account.collection.writer
-    put_fitted(writer, account.collection.folder / ADAPTERS, next(iter(writer.fitted)), fitted)
+    put_fitted(
+        writer, Local(account.collection.folder) / ADAPTERS, next(iter(writer.fitted)), fitted
+    )
     account.collection.upkeep.seal()
     both = VersionedQuery({version: account.query(version, 0) for version in spaces})
     for query in (account.query("v2", 0), both):

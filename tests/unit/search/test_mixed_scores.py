@@ -29,6 +29,7 @@ from palimpsest.index import (
 )
 from palimpsest.index.adapters.calibration import fit_calibration
 from palimpsest.index.adapters.comparable import Merge
+from palimpsest.index.storage.local import Local
 from palimpsest.index.types import PointId, Vector
 from palimpsest.index.upkeep.recover import ADAPTERS
 from palimpsest.index.versions.lifecycle import ends_of, put_fitted
@@ -71,7 +72,9 @@ def merge_by(account: Account, method: str) -> None:
     fitted = writer.fitted[ends]
     ramp = np.linspace(-200.0, 200.0, 50)
     merge = Merge(method, fit_calibration(ramp, ramp) if method == "isotonic" else None)  # type: ignore[arg-type]
-    put_fitted(writer, account.collection.folder / ADAPTERS, ends, replace(fitted, merge=merge))
+    put_fitted(
+        writer, Local(account.collection.folder) / ADAPTERS, ends, replace(fitted, merge=merge)
+    )
 
 
 def true_distances(account: Account, query: Vector) -> dict[int, float]:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -24,6 +22,7 @@ from palimpsest.index.segments.sparse.growing import SparseGrowing
 from palimpsest.index.segments.sparse.seal import live_sparse_rows, write_sparse
 from palimpsest.index.segments.sparse.sealed import SparseSealed
 from palimpsest.index.storage.ids import pack_ids
+from palimpsest.index.storage.in_memory import InMemory
 from palimpsest.index.types import PointId, SearchStats
 from palimpsest.index.view.view import SealedPart, VectorView
 from tests.unit.segments.sparse import twin
@@ -68,16 +67,20 @@ class Parts:
             tuple(part.without(dead) for part in self.view.growing),
         )
 
-    def seal(self, folder: Path) -> None:
+    def seal(self, folder: InMemory) -> None:
         growing = self.view.growing[0]
         self._replace([(growing, growing.dead)], folder, self.view.sealed)
 
-    def compact(self, folder: Path) -> None:
+    def compact(self, folder: InMemory) -> None:
         parts = [(part.segment, part.dead) for part in self.view.sealed]
         self._replace(parts, folder, (), keep_growing=True)
 
     def _replace(
-        self, parts: Any, folder: Path, sealed: tuple[SealedPart, ...], keep_growing: bool = False
+        self,
+        parts: Any,
+        folder: InMemory,
+        sealed: tuple[SealedPart, ...],
+        keep_growing: bool = False,
     ) -> None:
         config = self.view.config
         growing = self.view.growing if keep_growing else (SparseGrowing.empty(config),)
@@ -112,7 +115,7 @@ class SparseMachine(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.folder = tempfile.TemporaryDirectory()
+        self.files = InMemory()
         self.written = 0
         self.points: dict[PointId, Row] = {}
         self.parts = Parts("none")
@@ -121,12 +124,9 @@ class SparseMachine(RuleBasedStateMachine):
     def create(self, modifier: Modifier) -> None:
         self.parts = Parts(modifier)
 
-    def teardown(self) -> None:
-        self.folder.cleanup()
-
-    def next_folder(self) -> Path:
+    def next_folder(self) -> InMemory:
         self.written += 1
-        return Path(self.folder.name) / str(self.written)
+        return self.files / str(self.written)
 
     @rule(rows=st.dictionaries(st.sampled_from(IDS), ROW, min_size=1, max_size=6))
     def write(self, rows: dict[PointId, Row]) -> None:
@@ -213,12 +213,12 @@ SparseMachine.TestCase.settings = settings(max_examples=60, stateful_step_count=
 TestSparseMachine = SparseMachine.TestCase
 
 
-def test_of_equal_scores_the_lowest_ids_are_found(tmp_path: Path) -> None:
+def test_of_equal_scores_the_lowest_ids_are_found() -> None:
     """However many parts they lie in, whatever their order of arrival."""
     parts = Parts("none")
     row: Row = {1: 0.5}
     parts.write({one: row for one in reversed(IDS[6:])})
-    parts.seal(tmp_path / "first")
+    parts.seal(InMemory() / "first")
     parts.write({one: row for one in reversed(IDS[:3])})
     parts.write({one: {1: 0.75} for one in IDS[3:6]})
     in_order = sorted((one for one in IDS if one not in IDS[3:6]), key=twin.order)
@@ -238,9 +238,7 @@ def test_what_was_done_is_counted() -> None:
 
 
 @pytest.mark.parametrize("modifier", ["none", "idf"])
-def test_the_reference_client_finds_the_same(
-    modifier: Modifier, tmp_path: Path, rng: np.random.Generator
-) -> None:
+def test_the_reference_client_finds_the_same(modifier: Modifier, rng: np.random.Generator) -> None:
     params = models.SparseVectorParams(
         modifier=models.Modifier.IDF if modifier == "idf" else models.Modifier.NONE
     )
@@ -257,7 +255,7 @@ def test_the_reference_client_finds_the_same(
         client.delete("c", points_selector=[_wire(one) for one in gone])
         parts.delete(gone)
         if step in (1, 3):
-            parts.seal(tmp_path / str(step))
+            parts.seal(InMemory() / str(step))
         for group in (None, 0, 1):
             query = _random_row(rng)
             allowed = None if group is None else [one for one in IDS if groups.get(one) == group]

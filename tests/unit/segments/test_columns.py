@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -19,6 +18,7 @@ from palimpsest.index.segments.sparse.postings import PostingLists
 from palimpsest.index.segments.sparse.sealed import SparseSealed
 from palimpsest.index.storage.files import DESCRIPTION, open_folder, write_folder
 from palimpsest.index.storage.ids import pack_ids
+from palimpsest.index.storage.in_memory import InMemory
 from palimpsest.index.types import SparseVector
 from tests.unit.segments.sparse.test_sealed import ROWS, growing, sealed
 
@@ -47,36 +47,38 @@ POSTINGS: Mapping[str, Callable[[Array], Array]] = {
 }
 
 
-def require(folder: Path, columns: Mapping[str, Array]) -> None:
+def require(folder: InMemory, columns: Mapping[str, Array]) -> None:
     require_columns(open_folder(folder, write_folder(folder, columns, {"size": SIZE})))
 
 
 @pytest.mark.parametrize("kept", ["float32", "float16", "uint8"])
-def test_columns_that_fit_pass(kept: str, tmp_path: Path) -> None:
+def test_columns_that_fit_pass(kept: str) -> None:
     width = SIZE + 4 * (kept == "uint8")
-    require(tmp_path / "a", {**COLUMNS, "kept": np.ones((N, width), dtype=kept)})
-    require(tmp_path / "b", {**COLUMNS, "ids": pack_ids([1, 2, UUID(int=1), 4, 5, 6])})
-    require(tmp_path / "c", {name: COLUMNS[name] for name in ("ids", "slots", "seqs")})
+    require(InMemory() / "a", {**COLUMNS, "kept": np.ones((N, width), dtype=kept)})
+    require(InMemory() / "b", {**COLUMNS, "ids": pack_ids([1, 2, UUID(int=1), 4, 5, 6])})
+    require(InMemory() / "c", {name: COLUMNS[name] for name in ("ids", "slots", "seqs")})
 
 
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("name", COLUMNS)
-def test_no_column_may_be_another(name: str, way: str, tmp_path: Path) -> None:
+def test_no_column_may_be_another(name: str, way: str) -> None:
     with pytest.raises(ValueError, match="does not fit"):
-        require(tmp_path / "a", {**COLUMNS, name: WAYS[way](COLUMNS[name])})
+        require(InMemory() / "a", {**COLUMNS, name: WAYS[way](COLUMNS[name])})
 
 
-def test_rows_are_in_the_order_of_their_slots(tmp_path: Path) -> None:
+def test_rows_are_in_the_order_of_their_slots() -> None:
     with pytest.raises(ValueError, match="by_slot"):
-        require(tmp_path / "a", {**COLUMNS, "by_slot": np.arange(N, dtype=np.uint32)})
+        require(InMemory() / "a", {**COLUMNS, "by_slot": np.arange(N, dtype=np.uint32)})
     with pytest.raises(IndexError):
-        require(tmp_path / "b", {**COLUMNS, "by_slot": COLUMNS["by_slot"] + np.uint32(1)})
+        require(InMemory() / "b", {**COLUMNS, "by_slot": COLUMNS["by_slot"] + np.uint32(1)})
 
 
-def rewritten(folder: Path, name: str, change: Callable[[Array], Array]) -> tuple[Path, int]:
+def rewritten(
+    folder: InMemory, name: str, change: Callable[[Array], Array]
+) -> tuple[InMemory, int]:
     """Write a segment of sparse rows a second time, one array changed, its checksums right."""
     first = sealed(folder / "first", [(growing(ROWS, 0), Dead())])
-    checksum = zlib.crc32((folder / "first" / DESCRIPTION).read_bytes())
+    checksum = zlib.crc32((folder / "first").read(DESCRIPTION))
     whole = open_folder(folder / "first", checksum)
     arrays = {one.removesuffix(".npy"): whole.loaded(one[:-4]) for one in whole.buffers}
     described = {key: one for key, one in first.description.items() if key != "files"}
@@ -85,9 +87,9 @@ def rewritten(folder: Path, name: str, change: Callable[[Array], Array]) -> tupl
 
 
 @pytest.mark.parametrize("name", POSTINGS)
-def test_posting_lists_that_make_no_sense_are_made_anew(name: str, tmp_path: Path) -> None:
+def test_posting_lists_that_make_no_sense_are_made_anew(name: str) -> None:
     """Followed without a look, they would be read and written beyond the rows."""
-    segment = SparseSealed.open(*rewritten(tmp_path, name, POSTINGS[name]))
+    segment = SparseSealed.open(*rewritten(InMemory(), name, POSTINGS[name]))
     assert f"{name}.npy" in segment.lacking
     query = SparseVector(np.array([3, 7], np.uint32), np.ones(2, np.float32))
     sums = segment.postings.sums(query)
@@ -95,6 +97,6 @@ def test_posting_lists_that_make_no_sense_are_made_anew(name: str, tmp_path: Pat
 
 
 @pytest.mark.parametrize("name", ["indptr", "indices", "values"])
-def test_sparse_rows_that_make_no_sense_are_damage(name: str, tmp_path: Path) -> None:
+def test_sparse_rows_that_make_no_sense_are_damage(name: str) -> None:
     with pytest.raises(Damaged, match="contents that fit"):
-        SparseSealed.open(*rewritten(tmp_path, name, lambda array: array[:-1]))
+        SparseSealed.open(*rewritten(InMemory(), name, lambda array: array[:-1]))

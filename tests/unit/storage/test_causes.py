@@ -20,9 +20,10 @@ from palimpsest.index import (
     StorageError,
     StorageFull,
 )
-from palimpsest.index.storage import files
+from palimpsest.index.storage import local
 from palimpsest.index.storage.causes import disk_errors, of_sqlite
 from palimpsest.index.storage.files import open_folder, write_folder
+from palimpsest.index.storage.local import Local
 from palimpsest.index.storage.schema import connect, create_store, store_errors
 
 CAUSES: dict[int, tuple[type[StorageError], int]] = {
@@ -42,7 +43,7 @@ BLAME = ("damage", "restore", "delete")
 @pytest.fixture
 def folder(tmp_path: Path) -> tuple[Path, int]:
     path = tmp_path / "folder"
-    return path, write_folder(path, {"numbers": np.arange(1000)}, {})
+    return path, write_folder(Local(path), {"numbers": np.arange(1000)}, {})
 
 
 @pytest.mark.parametrize("number", list(CAUSES), ids=[errno.errorcode[n] for n in CAUSES])
@@ -67,11 +68,11 @@ def test_a_file_that_cannot_be_read_is_not_called_damaged(
     if where == "open":
         monkeypatch.setattr("builtins.open", refuse)
     elif where == "map":
-        monkeypatch.setattr(files, "map_file", refuse)
+        monkeypatch.setattr(local, "map_file", refuse)
     else:
         monkeypatch.setattr(Path, "read_bytes", refuse)
     with pytest.raises(CAUSES[number][0]) as caught:
-        open_folder(*folder)
+        open_folder(Local(folder[0]), folder[1])
     assert not isinstance(caught.value, Damaged)
     assert not any(word in str(caught.value) for word in BLAME)
 
@@ -79,7 +80,7 @@ def test_a_file_that_cannot_be_read_is_not_called_damaged(
 def test_a_file_that_is_gone_is_damage(folder: tuple[Path, int]) -> None:
     (folder[0] / "numbers.npy").unlink()
     with pytest.raises(Damaged, match="numbers.npy"):
-        open_folder(*folder)
+        open_folder(Local(folder[0]), folder[1])
 
 
 @pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="no /proc here")
@@ -90,7 +91,7 @@ def test_mapped_files_hold_no_descriptor_and_go_with_their_last_array(
         links = (Path("/proc/self/fd") / one for one in os.listdir("/proc/self/fd"))
         return [os.readlink(one) for one in links if one.is_symlink()]
 
-    opened = open_folder(*folder)
+    opened = open_folder(Local(folder[0]), folder[1])
     assert not any("numbers.npy" in one for one in descriptors())
     array = opened.mapped("numbers")
     del opened

@@ -10,7 +10,8 @@ import pytest
 
 from palimpsest.index.errors import Damaged, StorageFull, StoreFailed, UnknownFormat
 from palimpsest.index.storage import files
-from palimpsest.index.storage.files import DESCRIPTION, open_folder, remove_unlisted, write_folder
+from palimpsest.index.storage.files import DESCRIPTION, open_folder, write_folder
+from palimpsest.index.storage.local import Local
 
 
 def arrays() -> dict[str, Any]:
@@ -23,8 +24,8 @@ def arrays() -> dict[str, Any]:
 
 
 def test_what_was_written_is_read(tmp_path: Path) -> None:
-    checksum = write_folder(tmp_path / "a", arrays(), {"size": 3})
-    folder = open_folder(tmp_path / "a", checksum)
+    checksum = write_folder(Local(tmp_path / "a"), arrays(), {"size": 3})
+    folder = open_folder(Local(tmp_path / "a"), checksum)
     assert folder.description["size"] == 3
     for name, expected in arrays().items():
         for read in (folder.mapped(name), folder.loaded(name)):
@@ -37,37 +38,37 @@ def test_what_was_written_is_read(tmp_path: Path) -> None:
 
 
 def test_every_flipped_byte_is_found_and_named(tmp_path: Path) -> None:
-    checksum = write_folder(tmp_path / "a", arrays(), {})
+    checksum = write_folder(Local(tmp_path / "a"), arrays(), {})
     for file in sorted((tmp_path / "a").iterdir()):
         text = file.read_bytes()
         for place in range(len(text)):
             file.write_bytes(text[:place] + bytes([text[place] ^ 0x10]) + text[place + 1 :])
             with pytest.raises(Damaged, match=file.name):
-                open_folder(tmp_path / "a", checksum)
+                open_folder(Local(tmp_path / "a"), checksum)
         file.write_bytes(text)
-    open_folder(tmp_path / "a", checksum)
+    open_folder(Local(tmp_path / "a"), checksum)
 
 
 @pytest.mark.parametrize("name", ["codes.npy", "links.npy", DESCRIPTION])
 def test_shorter_longer_and_missing_files_are_found(tmp_path: Path, name: str) -> None:
-    checksum = write_folder(tmp_path / "a", arrays(), {})
+    checksum = write_folder(Local(tmp_path / "a"), arrays(), {})
     file = tmp_path / "a" / name
     text = file.read_bytes()
     for wrong in (b"", text[:-1], text[: len(text) // 2], text + b"\0"):
         file.write_bytes(wrong)
         with pytest.raises(Damaged, match=name):
-            open_folder(tmp_path / "a", checksum)
+            open_folder(Local(tmp_path / "a"), checksum)
     file.unlink()
     with pytest.raises(Damaged, match=name):
-        open_folder(tmp_path / "a", checksum)
+        open_folder(Local(tmp_path / "a"), checksum)
 
 
 def test_a_newer_format_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(files, "FORMAT", 3)
-    checksum = write_folder(tmp_path / "a", {}, {})
+    checksum = write_folder(Local(tmp_path / "a"), {}, {})
     monkeypatch.setattr(files, "FORMAT", 2)
     with pytest.raises(UnknownFormat, match="format 3"):
-        open_folder(tmp_path / "a", checksum)
+        open_folder(Local(tmp_path / "a"), checksum)
 
 
 @pytest.mark.parametrize("call", ["mkdir", "write", "fsync", "rename"])
@@ -87,22 +88,14 @@ def test_a_failed_write_leaves_nothing(
     with monkeypatch.context() as patched:
         patched.setattr(os, call, fail)
         with pytest.raises(expected):
-            write_folder(tmp_path / "a", arrays(), {})
+            write_folder(Local(tmp_path / "a"), arrays(), {})
     assert os.listdir(tmp_path) == []
-    write_folder(tmp_path / "a", arrays(), {})
+    write_folder(Local(tmp_path / "a"), arrays(), {})
 
 
 def test_short_writes_are_continued(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write = os.write
     with monkeypatch.context() as patched:
         patched.setattr(os, "write", lambda file, text: write(file, bytes(text)[:7]))
-        checksum = write_folder(tmp_path / "a", arrays(), {})
-    open_folder(tmp_path / "a", checksum)
-
-
-def test_unlisted_folders_are_removed(tmp_path: Path) -> None:
-    for name in ("kept", "lost", "half.tmp"):
-        (tmp_path / name).mkdir()
-        (tmp_path / name / "file").write_bytes(b"x")
-    remove_unlisted(tmp_path, {"kept"})
-    assert os.listdir(tmp_path) == ["kept"]
+        checksum = write_folder(Local(tmp_path / "a"), arrays(), {})
+    open_folder(Local(tmp_path / "a"), checksum)

@@ -18,6 +18,7 @@ from palimpsest.index.errors import StorageFull
 from palimpsest.index.storage import reserve, store
 from palimpsest.index.storage.checkpoints import Checkpoints
 from palimpsest.index.storage.files import write_folder
+from palimpsest.index.storage.local import Local
 from palimpsest.index.storage.reserve import SIZE, Reserve
 from tests.points import batch_of, config_of
 
@@ -122,7 +123,7 @@ def test_a_folder_under_way_is_given_up(
         return own.admitted(tmp_path)
 
     with pytest.raises(StorageFull):
-        write_folder(tmp_path / "new", arrays, {}, admitted)  # type: ignore[arg-type]
+        write_folder(Local(tmp_path / "new"), arrays, {}, admitted)  # type: ignore[arg-type]
     assert len(asked) == 3
     assert os.listdir(tmp_path) == ["reserve"]
 

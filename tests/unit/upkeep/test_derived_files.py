@@ -27,6 +27,7 @@ from palimpsest.index import (
 from palimpsest.index.segments.sealed import Sealed
 from palimpsest.index.segments.sparse.rows import SparseRows
 from palimpsest.index.storage.files import DESCRIPTION, open_folder, write_folder
+from palimpsest.index.storage.local import Local
 from tests.points import batch_of
 
 POINTS = 1_200
@@ -157,11 +158,11 @@ def test_contents_without_sense_are_made_anew_too(name: str, data: Path) -> None
     """Every checksum is right, as a fault in the server that wrote them would leave it."""
     folder = segment_of(data)
     checksum = zlib.crc32((folder / DESCRIPTION).read_bytes())
-    files = open_folder(folder, checksum)
+    files = open_folder(Local(folder), checksum)
     arrays = {one.removesuffix(".npy"): files.loaded(one[:-4]) for one in files.buffers}
     arrays[name] = SENSELESS[name](arrays[name])
     described = {key: one for key, one in files.description.items() if key != "files"}
-    made = folder.with_name("made")
+    made = Local(folder.with_name("made"))
     segment = Sealed.open(made, write_folder(made, arrays, described))
     assert segment.n == POINTS
     assert (f"{name}.npy" in segment.lacking) == (name != "by_slot")
@@ -170,11 +171,11 @@ def test_contents_without_sense_are_made_anew_too(name: str, data: Path) -> None
 
 def test_a_segment_that_makes_no_sense_is_damaged(data: Path) -> None:
     folder = segment_of(data)
-    files = open_folder(folder, zlib.crc32((folder / DESCRIPTION).read_bytes()))
+    files = open_folder(Local(folder), zlib.crc32((folder / DESCRIPTION).read_bytes()))
     arrays = {one.removesuffix(".npy"): files.loaded(one[:-4]) for one in files.buffers}
     arrays["kept"] = arrays["kept"][:, :3]
     described = {key: one for key, one in files.description.items() if key != "files"}
-    made = folder.with_name("made")
+    made = Local(folder.with_name("made"))
     with pytest.raises(Damaged, match="made is damaged: segment expected contents that fit"):
         Sealed.open(made, write_folder(made, arrays, described))
 

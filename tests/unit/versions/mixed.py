@@ -25,6 +25,7 @@ from palimpsest.index import (
 from palimpsest.index.adapters.comparable import Merge
 from palimpsest.index.adapters.fitted import Fitted
 from palimpsest.index.adapters.pairs import Pairs
+from palimpsest.index.storage.local import Local
 from palimpsest.index.types import Vector, Vectors
 from palimpsest.index.upkeep.recover import ADAPTERS
 from palimpsest.index.versions.lifecycle import ends_of, put_fitted
@@ -125,7 +126,7 @@ class Account:
         writer = self.collection.writer
         ends = ends_of(writer.config, self.vector, rows, queries)
         fitted = replace(writer.fitted[ends], merge=Merge("raw"))
-        put_fitted(writer, self.collection.folder / ADAPTERS, ends, fitted)
+        put_fitted(writer, Local(self.collection.folder) / ADAPTERS, ends, fitted)
         return fitted
 
     def adapter(self, rows: str, queries: str) -> Fitted:

@@ -12,6 +12,9 @@ import pathlib
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import ExitStack
+from itertools import chain
+
+import numpy as np
 
 from palimpsest.index.collection_info import collection_sizes, collection_state, store_bytes
 from palimpsest.index.collection_versions import Versioning
@@ -27,8 +30,8 @@ from palimpsest.index.payload.edits import delete_keys, merge, merge_at
 from palimpsest.index.payload.evaluate import estimate
 from palimpsest.index.read.cost import estimate_seconds
 from palimpsest.index.read.points import PointReader
-from palimpsest.index.read.reading import Reading, Selector
-from palimpsest.index.read.searches import Searches
+from palimpsest.index.read.reading import Reading
+from palimpsest.index.read.selector import Selector
 from palimpsest.index.search.plan import SearchRequest
 from palimpsest.index.stops import check_stop
 from palimpsest.index.storage.checked import Spared
@@ -44,7 +47,7 @@ from palimpsest.index.types import (
     PointId,
     Record,
     SearchResult,
-    SearchStats,
+    SparseVector,
 )
 from palimpsest.index.upkeep.due import Versions
 from palimpsest.index.upkeep.healing import Healing
@@ -58,6 +61,7 @@ from palimpsest.index.versions.demand import Demand
 from palimpsest.index.versions.fitting import Fitting
 from palimpsest.index.view.view import View
 from palimpsest.index.view.virtual_collection import Shown
+from palimpsest.index.waiting import consistent
 from palimpsest.index.write.batch import (
     PointBatch,
     Selection,
@@ -149,7 +153,6 @@ class Collection(Versioning):
     def _show(self, version: str | None) -> None:
         self._shown = Shown(self.writer, version)
         self._points = PointReader(self._reader, self._shown)
-        self._searches = Searches(self._shown, self._points)
 
     def showing(self, version: str) -> Collection:
         """Return the virtual collection in which bare vector names mean a version.
@@ -325,10 +328,10 @@ class Collection(Versioning):
 
     def reading(self, bridge: BridgeMode = "on") -> Reading:
         """Return the state a request that starts now reads, over bridges or without."""
-        view = self.view
-        return Reading(
-            view, view.config, self._points, self.writer.indexes, bridge, self.demand.note
-        )
+        return self._reading(self.view, bridge)
+
+    def _reading(self, view: View, bridge: BridgeMode) -> Reading:
+        return Reading(view, self._points, self.writer.indexes, self.demand.note, bridge)
 
     def count(self, filter: Filter | None = None, *, exact: bool = True) -> int:
         """Return how many points pass; if not ``exact``, roughly where that saves time."""
@@ -406,9 +409,7 @@ class Collection(Versioning):
             InvalidInput: one of its subclasses: the vector or a parameter is wrong.
             PointNotFound: the query is the id of no point.
         """
-        result = self._searches.search(self.view, request)
-        self._note(result.stats)
-        return result
+        return self._search(self.view, request)
 
     def search_batch(self, requests: Sequence[SearchRequest]) -> list[SearchResult]:
         """Return the answer to each request, all from one view."""
@@ -416,15 +417,18 @@ class Collection(Versioning):
         results = []
         for request in requests:
             check_stop()
-            results.append(self._searches.search(view, request))
-        for result in results:
-            self._note(result.stats)
+            results.append(self._search(view, request))
         return results
 
-    def _note(self, stats: SearchStats) -> None:
-        """Count the points that a search found by adapters."""
-        for column, numbers in stats.bridged:
-            self.demand.note(column, numbers)
+    def _search(self, view: View, request: SearchRequest) -> SearchResult:
+        if _reads_view_alone(request):
+            return self._reading(view, request.bridge).search(request)
+        views = chain((view,), iter(lambda: self.view, None))
+
+        def read() -> SearchResult:
+            return self._reading(next(views), request.bridge).search(request)
+
+        return consistent(read, lambda found: found.whole, self._points.store)
 
     def cost(self, request: SearchRequest) -> float:
         """Return roughly how many seconds the search will take."""
@@ -472,6 +476,15 @@ class Collection(Versioning):
     def payload_indexes(self) -> Mapping[str, FieldIndex]:
         """The payload indexes that answer, and those that are built again, by key."""
         return self.writer.indexes.declared
+
+
+def _reads_view_alone(request: SearchRequest) -> bool:
+    """Tell whether all that a search reads is in its view, so that nothing can be ahead of it."""
+    return (
+        not (request.with_payload or request.with_vectors)
+        and request.filter is None
+        and isinstance(request.query, (np.ndarray, SparseVector))
+    )
 
 
 def _path_text(key: str) -> str:

@@ -169,7 +169,8 @@ class SearchStats:
 class SearchResult(NamedTuple):
     """The k best points, closest first; columns of equal length.
 
-    ``seqs`` are those of the last write to each point.
+    ``seqs`` are those of the last write to each point. ``whole`` is False when points were written
+    or deleted while it was made, which are left out.
     """
 
     ids: Sequence[PointId]
@@ -178,6 +179,7 @@ class SearchResult(NamedTuple):
     payloads: Sequence[bytes | None] | None
     vectors: Sequence[Mapping[str, Vector | SparseVector]] | None
     stats: SearchStats
+    whole: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,16 +8,20 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TypeVar
 
 from palimpsest.index.errors import StorageError
 from palimpsest.index.stops import check_stop
 
 WAIT_SECONDS = 10.0  # for the writes of one transaction; the longest takes a few seconds
 _PAUSE = 0.0005  # between two looks, seconds
+_TRIES = 4  # answers, from which points that are written over and over may be missing
 _here = threading.local()
+
+T = TypeVar("T")
 
 
 class NotYetApplied(StorageError):
@@ -38,6 +42,30 @@ def require_patience(what: str) -> None:
     """Raise NotYetApplied within ``at_once``, for what takes longer than a moment."""
     if getattr(_here, "at_once", False):
         raise NotYetApplied(f"{what}, try again")
+
+
+def consistent(read: Callable[[], T], is_whole: Callable[[T], bool], store: Path) -> T:
+    """Return what a read of the newest state answers; it is run again where writes came between.
+
+    Args:
+        read: takes the state anew each time it is run.
+        is_whole: tells whether points that were written meanwhile are not missing in an answer.
+        store: what is read.
+
+    Raises:
+        NotYetApplied: what it needs was not applied for seconds.
+    """
+    patience, tries = Patience(store), 0
+    while True:
+        try:
+            found = read()
+        except NotYetApplied:
+            patience.wait()
+            continue
+        tries += 1
+        if tries == _TRIES or is_whole(found):
+            return found
+        patience.wait()
 
 
 class Patience:

@@ -18,7 +18,7 @@ from palimpsest.index.query.request import Context, Discover, Feedback, Pair, Pr
 from palimpsest.index.query.scope import Scope
 from palimpsest.index.query.scored import Scored, best
 from palimpsest.index.query.source import Source
-from palimpsest.index.query.targets import Point
+from palimpsest.index.read.by_id import Point
 from palimpsest.index.search.every_point import blocks
 from palimpsest.index.search.plan import rung
 from palimpsest.index.stops import checked

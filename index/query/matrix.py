@@ -14,11 +14,11 @@ from palimpsest.index.errors import InvalidConfig
 from palimpsest.index.filters.bitmaps import from_numbers
 from palimpsest.index.filters.expression import Filter
 from palimpsest.index.query.ordered import sample
-from palimpsest.index.query.request import SearchParams
 from palimpsest.index.query.scope import Scope
 from palimpsest.index.query.scored import Scored, is_similarity, nothing
 from palimpsest.index.query.source import Source
 from palimpsest.index.query.targets import config_of
+from palimpsest.index.search.plan import SearchRequest
 from palimpsest.index.stops import check_stop
 from palimpsest.index.types import Numbers, PointId
 
@@ -101,9 +101,7 @@ def _sparse(source: Source, request: MatrixRequest, numbers: Numbers) -> list[Sc
             found.append(nothing())
             continue
         others = everyone - BitMap([number])
-        near = source.nearest(
-            request.using, vector, k=request.limit, request=SearchParams(), allowed=others
-        )
+        near = source.nearest(SearchRequest(vector, request.using, request.limit), others)
         places = np.array([place_of[one] for one in near.numbers.tolist()], dtype=np.uint32)
         found.append(Scored(places, 0 - near.distances.astype(np.float64)))
     return found

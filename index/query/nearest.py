@@ -17,7 +17,8 @@ from palimpsest.index.query.request import MAX_MMR_CANDIDATES, Mmr, Nearest, Pre
 from palimpsest.index.query.scope import Scope
 from palimpsest.index.query.scored import Scored, farthest, is_similarity, nothing
 from palimpsest.index.query.source import Source
-from palimpsest.index.query.targets import Point
+from palimpsest.index.read.by_id import Point
+from palimpsest.index.search.plan import SearchRequest
 from palimpsest.index.types import Distance, Numbers, SparseVector, Vector, Vectors, VersionedQuery
 
 
@@ -44,17 +45,21 @@ def nearest(
     k = min(count, len(source.live if allowed is None else allowed))
     if not k:
         return nothing()
-    ranked = source.nearest(
-        node.using,
+    params = node.params
+    request = SearchRequest(
         point,
-        k=k + len(skipped),  # cheaper than a bitmap of all other points
-        request=node.params,
-        allowed=allowed,
+        node.using,
+        k + len(skipped),  # cheaper than a bitmap of all other points
+        ef=params.ef,
+        exact=params.exact,
+        rescore=params.rescore,
+        oversampling=params.oversampling,
+        ignore_codes=params.ignore_codes,
         max_distance=farthest(node.threshold, similarity),
-        corpus=source.allowed(node.params.idf_corpus),
         paged=count > node.limit,
         averaged=averaged,
     )
+    ranked = source.nearest(request, allowed, source.allowed(params.idf_corpus))
     scores = (0 - ranked.distances if similarity else ranked.distances).astype(np.float64)
     found = Scored(ranked.numbers, scores)
     if skipped:

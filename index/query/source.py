@@ -16,14 +16,13 @@ from palimpsest.index.config.vectors import SparseConfig, VectorConfig
 from palimpsest.index.filters.expression import Filter, Path
 from palimpsest.index.filters.tokens import Tokenizer
 from palimpsest.index.payload.indexes import OrderColumn
-from palimpsest.index.query.request import SearchParams
+from palimpsest.index.search.plan import SearchRequest
 from palimpsest.index.types import (
     Distances,
     Numbers,
     PointId,
     Record,
     SparseVector,
-    Vector,
     Vectors,
     VersionedQuery,
 )
@@ -62,22 +61,9 @@ class Source(Protocol):
         """Return the points that pass a filter, None for all; not to be changed."""
 
     def nearest(
-        self,
-        name: str,
-        query: Vector | SparseVector | VersionedQuery,
-        *,
-        k: int,
-        request: SearchParams,
-        allowed: BitMap | None,
-        max_distance: float | None = None,
-        corpus: BitMap | None = None,
-        paged: bool = False,
-        averaged: bool = False,
+        self, request: SearchRequest, allowed: BitMap | None, corpus: BitMap | None = None
     ) -> Ranked:
-        """Return the ``k`` points closest to a query as the user gave it.
-
-        ``paged`` tells that the answer is a page of a longer one, which must fit its other pages;
-        ``averaged`` that the query was made of several vectors.
+        """Return the points closest to the request's query, as the user gave it.
 
         Under a sparse name only points that share a dimension with the query are results, and idf
         counts the points of ``corpus``, None for all.

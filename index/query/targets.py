@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import TypeAlias
 from uuid import UUID
 
-import numpy as np
 from pyroaring import BitMap
 
 from palimpsest.index.config.collection import describe_sizes
@@ -16,7 +14,6 @@ from palimpsest.index.errors import (
     DimensionMismatch,
     InvalidInput,
     InvalidVector,
-    PointNotFound,
     UnknownVectorName,
     Unsupported,
     VectorNotFound,
@@ -33,9 +30,9 @@ from palimpsest.index.query.request import (
     Target,
 )
 from palimpsest.index.query.source import Source
-from palimpsest.index.types import PointId, SparseVector, Vector, VersionedQuery
+from palimpsest.index.read.by_id import Point, vectors_by_id
+from palimpsest.index.types import SparseVector, VersionedQuery
 
-Point: TypeAlias = Vector | SparseVector  # where a target lies
 WITH_TARGETS = (Nearest, Recommend, Discover, Context, Feedback)
 
 
@@ -73,7 +70,7 @@ def resolve(
     ids = [one for one in targets_of(query) if isinstance(one, int | UUID)]
     if node.lookup is not None and ids and name not in there.vector_names:
         raise VectorNotFound(name, node.lookup.collection, there.vector_names)
-    numbers, found = _read(there, name, ids)
+    numbers, found = vectors_by_id(there, name, config_of(there, name) if ids else config, ids)
 
     def to_point(target: Target) -> Point:
         point = found[target] if isinstance(target, int | UUID) else target
@@ -128,33 +125,6 @@ def _replaced(query: Query, to_point: Callable[[Target], Target]) -> Query:
 
 def _pairs(pairs: Sequence[Pair], to_point: Callable[[Target], Target]) -> tuple[Pair, ...]:
     return tuple(Pair(to_point(pair.positive), to_point(pair.negative)) for pair in pairs)
-
-
-def _read(
-    source: Source, name: str, ids: Sequence[PointId]
-) -> tuple[list[int], Mapping[PointId, Point]]:
-    """Return the numbers of points, and their vectors of a name by id."""
-    if not ids:
-        return [], {}
-    config = config_of(source, name)
-    numbers: list[int] = []
-    for one, number in zip(ids, source.numbers_of(ids), strict=True):
-        if number is None:
-            raise PointNotFound(one)
-        numbers.append(number)
-    places = np.array(numbers, dtype=np.uint32)
-    found: Sequence[Point | None]
-    if isinstance(config, SparseConfig):
-        found = source.sparse(name, places)
-    else:
-        rows, has = source.examples(name, places)
-        found = [row if held else None for row, held in zip(rows, has.tolist(), strict=True)]
-    vectors: dict[PointId, Point] = {}
-    for one, vector in zip(ids, found, strict=True):
-        if vector is None:
-            raise InvalidVector(f"Point {one} has no vector {name!r} to search with")
-        vectors[one] = vector
-    return numbers, vectors
 
 
 def _check(point: Point, source: Source, name: str) -> None:

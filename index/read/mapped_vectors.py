@@ -37,7 +37,9 @@ def mapped_vectors(
         DamagedPoint: what the store holds of a point is in no segment.
     """
     mode = mode if mode == "off" else "require"
-    for one in across(view, column, mode, from_numbers(numbers)) if len(numbers) else ():
+    if not len(numbers):
+        return
+    for one in across(view, column, mode, from_numbers(numbers)).bridges:
         places = np.flatnonzero([number in one.points for number in numbers.tolist()])
         slots = points.slots_of(numbers[places], one.bridge.column)
         rows, complete = one.vectors.vectors_of(slots)

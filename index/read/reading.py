@@ -6,25 +6,28 @@ which may be ahead of the view by what was written since: points deleted meanwhi
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Protocol
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from time import perf_counter
+from uuid import UUID
 
 import numpy as np
 from numpy.typing import NDArray
 from pyroaring import BitMap
 
-from palimpsest.index.config.collection import CollectionConfig
 from palimpsest.index.config.vectors import SparseConfig, VectorConfig
 from palimpsest.index.config.versions import space_of
 from palimpsest.index.encoding.normalise import as_examples, check_query
-from palimpsest.index.errors import InvalidVector, UnknownVectorName
-from palimpsest.index.filters.bitmaps import from_numbers, to_numbers
+from palimpsest.index.errors import InvalidVector
 from palimpsest.index.filters.expression import Filter, Path
 from palimpsest.index.filters.tokens import Tokenizer
-from palimpsest.index.payload.evaluate import evaluate
 from palimpsest.index.payload.indexes import OrderColumn, PayloadIndexes
-from palimpsest.index.read.mapped_vectors import mapped_vectors
+from palimpsest.index.read.attaching import attached, records
+from palimpsest.index.read.by_id import vectors_by_id
 from palimpsest.index.read.points import PointReader
+from palimpsest.index.read.selector import Selector
+from palimpsest.index.read.vectors import dense_of, sparse_of
+from palimpsest.index.search.across import across
+from palimpsest.index.search.closest import Closest
 from palimpsest.index.search.leading_version import leading_version
 from palimpsest.index.search.mapped_query import closest_of_all
 from palimpsest.index.search.mapped_scores import exact_of_all_versions, score_all_versions
@@ -33,120 +36,85 @@ from palimpsest.index.search.plan import SearchRequest
 from palimpsest.index.search.query_per_version import Scene, closest_by_versions
 from palimpsest.index.search.sparse import score_sparse
 from palimpsest.index.segments.sparse.rows import check_sparse
-from palimpsest.index.storage.checked import Spared
 from palimpsest.index.storage.ids import check_ids
 from palimpsest.index.types import (
     BridgeMode,
     Numbers,
     PointId,
     Record,
+    SearchResult,
     SearchStats,
-    Slots,
     SparseVector,
-    Vector,
     Vectors,
     VersionedQuery,
 )
 from palimpsest.index.view.view import VectorView, View
-from palimpsest.index.waiting import NotYetApplied
 
 EVERYTHING = Filter()
-
-
-class Params(Protocol):
-    """How a search is carried out, as in ``SearchRequest``; None means the default."""
-
-    @property
-    def ef(self) -> int | None:
-        """Candidates a graph walk keeps."""
-
-    @property
-    def exact(self) -> bool:
-        """Whether all vectors are compared."""
-
-    @property
-    def rescore(self) -> bool | None:
-        """Whether candidates are compared again by their originals."""
-
-    @property
-    def oversampling(self) -> float | None:
-        """Candidates rescored per result."""
-
-    @property
-    def ignore_codes(self) -> bool:
-        """Whether originals alone are compared."""
-
-
-class Selector:
-    """What filters are evaluated over: the points of one view."""
-
-    def __init__(self, view: View, indexes: PayloadIndexes, points: PointReader) -> None:
-        self.view = view
-        self.live = view.live
-        self.indexes = indexes
-        self._points = points
-
-    def select(self, filter: Filter) -> BitMap:
-        """Return the points that pass."""
-        return evaluate(filter, self)
-
-    def payloads(self, numbers: BitMap) -> Iterator[tuple[int, bytes | None]]:
-        """Yield numbers and payloads, ascending."""
-        for some in self._points.payloads(to_numbers(numbers)):
-            yield from some
-
-    def numbers_of(self, ids: Iterable[PointId]) -> BitMap:
-        """Return the numbers of the ids that exist."""
-        return BitMap([n for n in self._points.numbers_of(list(ids)) if n is not None])
-
-    def having(self, name: str) -> BitMap:
-        """Return the points with a vector of the name."""
-        vectors = self.view.find(name)
-        if vectors is None:
-            return BitMap()
-        return from_numbers(np.concatenate([*vectors.numbers()]))
-
-    def ids(self, numbers: BitMap) -> Iterator[tuple[int, PointId]]:
-        """Yield numbers and ids."""
-        yield from self._points.ids_of(list(numbers)).items()
 
 
 class Reading:
     """Made by ``Collection.reading``; used by one thread, for one request."""
 
+    __slots__ = (
+        "_indexes",
+        "_noted",
+        "_points",
+        "_selected",
+        "_selector",
+        "_stats",
+        "bridge",
+        "view",
+    )
+
     def __init__(
         self,
         view: View,
-        config: CollectionConfig,
         points: PointReader,
         indexes: PayloadIndexes,
+        noted: Callable[[int, Numbers], None],
         bridge: BridgeMode = "on",
-        noted: Callable[[int, Numbers], None] | None = None,
     ) -> None:
+        """Take one view, and what reads the store beside it.
+
+        ``noted`` takes the points that searches of a column find by adapters; ``bridge`` says
+        whether levels of trees go over them, plain searches say so themselves.
+        """
         self.view = view
         self.bridge = bridge
-        self._noted = noted
-        self.live = view.live
-        self.config = config
-        self.indexes = indexes
-        self.stats = SearchStats()
         self._points = points
-        self._selector = Selector(view, indexes, points)
+        self._indexes = indexes
+        self._noted = noted
+        self._stats: SearchStats | None = None
+        self._selector: Selector | None = None
         self._selected: dict[int, tuple[Filter, BitMap]] = {}
+
+    @property
+    def stats(self) -> SearchStats:
+        """What the levels of a tree did."""
+        stats = self._stats = self._stats or SearchStats()
+        return stats
+
+    @property
+    def live(self) -> BitMap:
+        """The numbers of all points; not to be changed."""
+        return self.view.live
 
     @property
     def vector_names(self) -> Mapping[str, VectorConfig | SparseConfig]:
         """The declared vectors by name, and by what else they are called."""
-        return self.config.every_name
+        return self.view.config.every_name
 
     @property
     def tokenizers(self) -> Mapping[Path, Tokenizer]:
         """How text fields cut their texts, by path."""
-        return self.indexes.tokenizers
+        return self._indexes.tokenizers
 
     @property
     def selector(self) -> Selector:
         """What filters are evaluated over."""
+        if self._selector is None:
+            self._selector = Selector(self.view, self._indexes, self._points)
         return self._selector
 
     def allowed(self, filter: Filter | None) -> BitMap | None:
@@ -155,80 +123,85 @@ class Reading:
             return None
         known = self._selected.get(id(filter))
         if known is None:
-            known = self._selected[id(filter)] = filter, self._selector.select(filter)
+            known = self._selected[id(filter)] = filter, self.selector.select(filter)
         return known[1]
 
     # Searches.
 
+    def search(self, request: SearchRequest) -> SearchResult:
+        """Return the points closest to the request's query, with what it wants of them.
+
+        Raises:
+            InvalidInput: one of its subclasses: the vector or a parameter is wrong.
+            PointNotFound: the query is the id of no point.
+            NotYetApplied: a point it needs was replaced since; a newer reading has it.
+            DamagedPoint: what the store holds of a hit is not what was found.
+        """
+        allowed, filtering = None, 0.0
+        if request.filter is not None:
+            started = perf_counter()
+            allowed = self.selector.select(request.filter)
+            filtering = perf_counter() - started
+        found = self._found(request, allowed)
+        if filtering:
+            found.stats.seconds["filter"] = filtering
+        if request.with_payload or request.with_vectors:
+            return attached(self.view, self._points, found, request)
+        (ids, distances, numbers, _), stats = found
+        return SearchResult(ids, self.view.seqs.of(numbers), distances, None, None, stats)
+
     def nearest(
-        self,
-        name: str,
-        query: Vector | SparseVector | VersionedQuery,
-        *,
-        k: int,
-        request: Params,
-        allowed: BitMap | None,
-        max_distance: float | None = None,
-        corpus: BitMap | None = None,
-        paged: bool = False,
-        averaged: bool = False,
+        self, request: SearchRequest, allowed: BitMap | None, corpus: BitMap | None = None
     ) -> Merged:
-        """Return the ``k`` points closest to a query as the user gave it.
+        """Return the points closest to a query, for a level of a tree.
 
         Args:
-            name: of the vectors.
-            query: dense or sparse, as the name is, or one vector for each of several versions.
-            k: how many points.
-            request: how to search.
+            request: what is asked; filters and what hits hold are not looked at.
             allowed: the points that may be found, None for all.
-            max_distance: points farther away are left out.
             corpus: the points that idf is counted over, None for all.
-            paged: whether the answer is a page of a longer one.
-            averaged: whether the query was made of several vectors.
 
         Raises:
             InvalidInput: one of its subclasses: the name, the query or a parameter is wrong.
         """
-        asked = SearchRequest(
-            query,
-            name,
-            k,
-            ef=request.ef,
-            exact=request.exact,
-            rescore=request.rescore,
-            oversampling=request.oversampling,
-            ignore_codes=request.ignore_codes,
-            max_distance=max_distance,
-            bridge=self.bridge,
-            paged=paged,
-            averaged=averaged,
-        )
-        stats = SearchStats()
+        if self.bridge != "on":
+            request = request._replace(bridge=self.bridge)
+        found = self._found(request, allowed, corpus)
+        self.stats.add(found.stats)
+        return found.merged
+
+    def _found(
+        self, request: SearchRequest, allowed: BitMap | None, corpus: BitMap | None = None
+    ) -> Closest:
+        """Search for a query of any kind: the one way to rows."""
+        query, without = request.query, None
         if isinstance(query, VersionedQuery):
             scene = Scene(self.view, self._points.numbers_of)
-            found = closest_by_versions(scene, asked, query, allowed, stats)
+            found = closest_by_versions(scene, request, query, allowed)
         else:
-            found = closest_of_all(self.view, asked, allowed, stats, corpus=corpus)
-        if self._noted is not None:
-            for column, numbers in stats.bridged:
-                self._noted(column, numbers)
-        self.stats.add(stats)
+            if isinstance(query, (int, UUID)):
+                config = self._view_of(request.vector_name).config
+                (without,), vectors = vectors_by_id(self, request.vector_name, config, [query])
+                request = request._replace(query=vectors[query])
+            found = closest_of_all(self.view, request, allowed, without=without, corpus=corpus)
+        for column, numbers in found.stats.bridged:
+            self._noted(column, numbers)
         return found
 
     def leading(self, name: str, query: VersionedQuery) -> VectorConfig:
         """Return the space that a query in several versions is answered in."""
-        config = self.config
+        config = self.view.config
         return space_of(config, leading_version(config, name, query))
 
     def score_all(
         self, name: str, targets: Vectors, allowed: BitMap | None
     ) -> Iterator[tuple[Numbers, NDArray[np.float32], bool]]:
         """Return blocks of the points with a dense vector, distances (E, m), whether exact."""
-        vectors = self._dense_view(name)
-        queries = self._checked(vectors, targets)
-        return score_all_versions(
-            self.view, self._column(name), queries, allowed, self.bridge, self.stats
-        )
+        column = self._dense(name)
+        queries = self._checked(column, targets)
+        ways = across(self.view, column, self.bridge, allowed)
+        self.stats.out_of_reach += ways.missed
+        self.stats.estimated += [one.points for one in ways.bridges]
+        return score_all_versions(self.view, column, queries, allowed, ways.bridges)
 
     def score_sparse(
         self,
@@ -250,9 +223,9 @@ class Reading:
 
     def rescore(self, name: str, targets: Vectors, numbers: Numbers) -> NDArray[np.float32]:
         """Return exact distances (E, m) of the dense vectors of some points."""
-        vectors = self._dense_view(name)
-        queries = self._checked(vectors, targets)
-        return exact_of_all_versions(self.view, self._column(name), queries, numbers, self.bridge)
+        column = self._dense(name)
+        queries = self._checked(column, targets)
+        return exact_of_all_versions(self.view, column, queries, numbers, self.bridge)
 
     # Points.
 
@@ -265,46 +238,19 @@ class Reading:
             NotYetApplied: a point was replaced since; a newer reading has it.
             DamagedPoint: what the store holds of a point is in no segment.
         """
-        return self._vectors(name, numbers, VectorView.vectors_of)
+        return dense_of(self.view, self._dense(name), numbers, self._points, self.bridge)
 
     def examples(self, name: str, numbers: Numbers) -> tuple[Vectors, NDArray[np.bool_]]:
         """Return dense vectors (m, d) that queries are made of; otherwise as ``vectors`` does."""
-        found, has = self._vectors(name, numbers, VectorView.given_of)
-        config = self._dense_view(name).config
+        column = self._dense(name)
+        found, has = dense_of(self.view, column, numbers, self._points, self.bridge, as_given=True)
+        config = self.view.vectors[column].config
         assert isinstance(config, VectorConfig)
         return as_examples(found, config), has
 
-    def _vectors(
-        self,
-        name: str,
-        numbers: Numbers,
-        read: Callable[[VectorView, Slots], tuple[Vectors, bool]],
-    ) -> tuple[Vectors, NDArray[np.bool_]]:
-        vectors = self._dense_view(name)
-        slots = self._slots(name, numbers)
-        has = slots != 0
-        assert isinstance(vectors.config, VectorConfig)
-        found = np.zeros((len(numbers), vectors.config.size), dtype=np.float32)
-        found[has], complete = read(vectors, slots[has])
-        if not complete:
-            self._points.require_rows(self.view, [self._column(name)], numbers[has].tolist())
-            raise NotYetApplied("points were replaced since the reading was taken, take another")
-        missing = np.flatnonzero(~has)
-        for places, mapped in mapped_vectors(
-            self.view, self._column(name), numbers[missing], self._points, self.bridge
-        ):
-            found[missing[places]], has[missing[places]] = mapped, True
-        return found, has
-
     def sparse(self, name: str, numbers: Numbers) -> list[SparseVector | None]:
         """Return sparse vectors, None for points without one. Raises as ``vectors`` does."""
-        slots = self._slots(name, numbers)
-        found = self._view_of(name).sparse_of(slots[slots != 0])
-        if any(vector is None for vector in found):
-            self._points.require_rows(self.view, [self._column(name)], numbers[slots != 0].tolist())
-            raise NotYetApplied("points were replaced since the reading was taken, take another")
-        own = iter(found)
-        return [next(own) if slot else None for slot in slots]
+        return sparse_of(self.view, self.view.config.number(name), numbers, self._points)
 
     def numbers_of(self, ids: Sequence[PointId]) -> list[int | None]:
         """Return the number of each id, None where there is no such point. Raises InvalidId."""
@@ -323,16 +269,8 @@ class Reading:
     def records(
         self, numbers: Numbers, *, with_payload: bool, with_vectors: bool | tuple[str, ...]
     ) -> list[Record | None]:
-        """Return each point as the user sees it, None for one that is gone meanwhile.
-
-        None, too, for one that is damaged, which ``stats`` say.
-        """
-        wanted, spared = self._points.wanted(with_vectors), Spared()
-        found = self._points.numbered(
-            numbers.tolist(), wanted, with_payload=with_payload, spared=spared
-        )
-        self.stats.damaged += spared.findings
-        return found
+        """Return each point as the user sees it, None for one that is gone or damaged."""
+        return records(self._points, numbers, self.stats, with_payload, with_vectors)
 
     def first(self, points: BitMap, limit: int) -> Numbers:
         """Return the first ``limit`` of some points in the order of their ids."""
@@ -340,27 +278,20 @@ class Reading:
 
     def order_column(self, path: Path, allowed: BitMap) -> OrderColumn | None:
         """Return the values that some points are ordered by, None without a range index."""
-        return self.indexes.order_column(path, allowed)
-
-    def _slots(self, name: str, numbers: Numbers) -> Slots:
-        """Return the slot of each point, 0 where it has no vector of the name or is gone."""
-        return self._points.slots_of(numbers, self._column(name))
-
-    def _column(self, name: str) -> int:
-        return self.config.number(name)
+        return self._indexes.order_column(path, allowed)
 
     def _view_of(self, name: str) -> VectorView:
-        vectors = self.view.find(name)
-        if vectors is None:
-            raise UnknownVectorName(name, list(self.config.vectors))
-        return vectors
+        """Return the parts of a vector name. Raises UnknownVectorName."""
+        return self.view.vectors[self.view.config.number(name)]
 
-    def _dense_view(self, name: str) -> VectorView:
-        vectors = self._view_of(name)
-        if isinstance(vectors.config, SparseConfig):
+    def _dense(self, name: str) -> int:
+        """Return the column of a dense vector name. Raises UnknownVectorName or InvalidVector."""
+        column = self.view.config.number(name)
+        if isinstance(self.view.vectors[column].config, SparseConfig):
             raise InvalidVector(f"Vector {name!r} is sparse, expected the name of a dense one")
-        return vectors
+        return column
 
-    def _checked(self, vectors: VectorView, targets: Vectors) -> Vectors:
-        assert isinstance(vectors.config, VectorConfig)
-        return np.stack([check_query(target, vectors.config) for target in targets])
+    def _checked(self, column: int, targets: Vectors) -> Vectors:
+        config = self.view.vectors[column].config
+        assert isinstance(config, VectorConfig)
+        return np.stack([check_query(target, config) for target in targets])

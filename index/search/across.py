@@ -7,7 +7,7 @@ what can be reached is served: the others are counted, or refused where all are 
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
 from pyroaring import BitMap
@@ -15,7 +15,7 @@ from pyroaring import BitMap
 from palimpsest.index.adapters.comparable import UNFITTED, Merge
 from palimpsest.index.adapters.fitted import Fitted
 from palimpsest.index.errors import MissingAdapter
-from palimpsest.index.types import BridgeMode, OutOfReach, SearchStats
+from palimpsest.index.types import BridgeMode, OutOfReach
 from palimpsest.index.view.bridge import Bridge
 from palimpsest.index.view.view import VectorView, View
 
@@ -47,6 +47,16 @@ class Across(NamedTuple):
         return UNFITTED if self.bridge.fitted is None else self.bridge.fitted.merge
 
 
+class Ways(NamedTuple):
+    """The bridges a search goes over, and the points that it cannot reach."""
+
+    bridges: Sequence[Across]
+    missed: Sequence[OutOfReach]
+
+
+_NEEDS_NONE = Ways((), ())
+
+
 def out_of_reach(view: View, column: int) -> list[OutOfReach]:
     """Return the points that queries of a column do not reach."""
     bridges = sorted(view.bridges_of(column), key=lambda one: one.fitted is None)
@@ -63,9 +73,10 @@ def across(
     mode: BridgeMode,
     allowed: BitMap | None = None,
     own: Collection[int] = (),
-    stats: SearchStats | None = None,
-) -> list[Across]:
+) -> Ways:
     """Return the bridges a search of a column goes over, none where it needs none.
+
+    What is out of reach is not told when ``mode`` is off.
 
     Args:
         view: what is searched.
@@ -73,19 +84,19 @@ def across(
         mode: on, off, or require, under which every point must be reachable.
         allowed: numbers of the points that may be found, None for all.
         own: columns that have queries of their own, and need no adapter.
-        stats: takes how many points are out of reach; not counted when ``mode`` is off.
 
     Raises:
         MissingAdapter: all are required, and no adapter leads to some.
     """
     bridges = view.bridges_of(column)
     if not bridges or (mode == "off" and not own):
-        return []
+        return _NEEDS_NONE
 
     def is_open(bridge: Bridge) -> bool:
         return bridge.column in own or (mode != "off" and bridge.fitted is not None)
 
     found: list[Across] = []
+    unreached: list[OutOfReach] = []
     # a point that is found over one of the open ones is not missing over another
     for bridge, points in view.bridged(column, sorted(bridges, key=lambda one: not is_open(one))):
         vectors = view.vectors[bridge.column]
@@ -101,7 +112,7 @@ def across(
             found.append(Across(bridge, vectors, rest, live))
         elif mode == "require":
             raise MissingAdapter(bridge.vector, bridge.rows, bridge.queries, bridge.damage)
-        elif mode == "on" and stats is not None:
+        elif mode == "on":
             missed = (bridge.vector, bridge.rows, bridge.queries, live, bridge.damage)
-            stats.out_of_reach.append(OutOfReach(*missed))
-    return found
+            unreached.append(OutOfReach(*missed))
+    return Ways(found, unreached)

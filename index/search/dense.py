@@ -39,22 +39,23 @@ def search_parts(
     vectors: VectorView,
     query: Vector,
     plan: SearchPlan,
-    stats: SearchStats,
     points: BitMap | None = None,
     scaling_of: Callable[[SealedPart | Growing], Scaling | None] | None = None,
-) -> list[PartHits]:
-    """Return each part's closest rows: ``plan.fetch`` of each, one more at times, or all copies.
+) -> tuple[list[PartHits], SearchStats]:
+    """Return each part's closest rows, and what was done to find them.
+
+    They are ``plan.fetch`` of each part, one more at times, or all copies.
 
     Args:
         vectors: of a dense vector name.
         query: (d,) as the part's rows are, normalised under cosine.
         plan: how to search.
-        stats: what was done is added to it.
         points: numbers of the points that may be found, None for all.
         scaling_of: gives what turns the distances of a part's rows into others, None for nothing;
             not asked about parts without live rows.
     """
     found: list[PartHits] = []
+    stats = SearchStats()
     started = perf_counter()
     if scaling_of is None:
         vectors.recent.note(query)
@@ -87,7 +88,7 @@ def search_parts(
         stats.rescored += hits.rescored
         stats.extended += hits.extended
         stats.scanned += hits.scanned
-    return found
+    return found, stats
 
 
 def _search_sealed(

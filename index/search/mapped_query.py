@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from time import perf_counter
+from typing import NamedTuple
 from uuid import UUID
 
 import numpy as np
@@ -21,13 +22,15 @@ from palimpsest.index.adapters.comparable import Listed, comparable
 from palimpsest.index.adapters.estimating import best_score
 from palimpsest.index.adapters.factors import Factors
 from palimpsest.index.adapters.fitted import Fitted
+from palimpsest.index.config.collection import CollectionConfig, describe_sizes
 from palimpsest.index.config.vectors import MAX_EF, VectorConfig
 from palimpsest.index.encoding.normalise import check_query
+from palimpsest.index.errors import DimensionMismatch
 from palimpsest.index.search.across import SCANNED, Across, across
-from palimpsest.index.search.closest import closest
+from palimpsest.index.search.closest import Closest, closest, page_of
 from palimpsest.index.search.dense import search_parts
 from palimpsest.index.search.merge import Merged, merge
-from palimpsest.index.search.plan import SearchPlan, SearchRequest, resolve
+from palimpsest.index.search.plan import SearchPlan, SearchRequest, plan_of_list, resolve
 from palimpsest.index.search.ranked import RankedRows, joined, ranked
 from palimpsest.index.search.zero_query import first_by_id, is_alike
 from palimpsest.index.segments.growing import Growing
@@ -40,15 +43,21 @@ _EF_TIMES = 4  # of larger parts
 BRIDGED = 64  # points taken from each bridge, at least: its order is the roughest near the top
 
 
+class FoundRows(NamedTuple):
+    """One list of several, and what was done to find it."""
+
+    rows: RankedRows
+    stats: SearchStats
+
+
 def closest_of_all(
     view: View,
     request: SearchRequest,
     allowed: BitMap | None,
-    stats: SearchStats,
     *,
     without: int | None = None,
     corpus: BitMap | None = None,
-) -> Merged:
+) -> Closest:
     """Return the points closest to the request's vector, whichever versions they hold.
 
     Arguments and errors are those of ``closest``; ``request.query`` is one vector.
@@ -59,32 +68,59 @@ def closest_of_all(
     """
     column = view.config.number(request.vector_name)
     vectors = view.vectors[column]
-    bridges: Sequence[Across] = ()
-    if view.bridges:
-        bridges = across(view, column, request.bridge, allowed, stats=stats)
-    if not bridges:
-        return closest(vectors, request, allowed, stats, without=without, corpus=corpus)
+    if not view.bridges:
+        return closest(vectors, request, allowed, without=without, corpus=corpus)
+    _check_size(view.config, request)
+    ways = across(view, column, request.bridge, allowed)
+    if ways.bridges:
+        found = _closest_over(view, column, request, allowed, ways.bridges, without)
+    else:
+        found = closest(vectors, request, allowed, without=without, corpus=corpus)
+    found.stats.out_of_reach.extend(ways.missed)
+    return found
+
+
+def _closest_over(
+    view: View,
+    column: int,
+    request: SearchRequest,
+    allowed: BitMap | None,
+    bridges: Sequence[Across],
+    without: int | None,
+) -> Closest:
+    vectors = view.vectors[column]
     assert isinstance(vectors.config, VectorConfig)
     # the caller has read the vector of an id, and chosen one of several versions
     assert not isinstance(request.query, (int, UUID, VersionedQuery))
     started = perf_counter()
     plan = resolve(request, vectors.config, without=0 if without is None else 1)
     query = check_query(request.query, vectors.config, averaged=request.averaged)
-    stats.seconds["plan"] = perf_counter() - started
     if is_alike(query, vectors.config):
-        return _cut(alike(vectors, allowed, bridges, plan.fetch), plan, without)
+        merged = alike(vectors, allowed, bridges, plan.fetch)
+        return Closest(page_of(merged, plan, without), SearchStats())
     depth = max(plan.depth, BRIDGED)
-    native = native_list(vectors, query, request, depth, stats, allowed)
-    lists = [by_bridge(one, query, request, depth, stats) for one in bridges]
+    of_list = plan_of_list(request, vectors.config, depth)
+    planned = perf_counter()
+    native, stats = native_list(vectors, query, of_list, allowed)
+    lists = [by_bridge(one, query, request, depth) for one in bridges]
     merging = perf_counter()
     live = searched(vectors, allowed)
     rows = together(native, live, lists, bridges, plan.fetch, vectors.config.distance)
     note(stats, view, column, native, lists, bridges)
-    stats.estimated.extend(one.numbers for one in lists)
     merged = rows.merged().clamped(vectors.config.distance, bridged=True)
-    merged = _cut(merged, plan, without)
-    stats.seconds["merge"] = stats.seconds.get("merge", 0.0) + perf_counter() - merging
-    return merged
+    merged = page_of(merged, plan, without)
+    seconds = stats.seconds
+    seconds["plan"], seconds["merge"] = planned - started, perf_counter() - merging
+    return Closest(merged, stats)
+
+
+def _check_size(config: CollectionConfig, request: SearchRequest) -> None:
+    """Raise DimensionMismatch that tells of the versions, where there are several."""
+    declared, query = config.find(request.vector_name), request.query
+    if isinstance(declared, VectorConfig) and isinstance(query, np.ndarray):
+        if query.shape != (declared.size,):
+            hint = describe_sizes(request.vector_name, config.every_name)
+            raise DimensionMismatch(declared.size, query.size, hint)
 
 
 def alike(
@@ -97,32 +133,19 @@ def alike(
     return merge(found, count)
 
 
-def _cut(merged: Merged, plan: SearchPlan, without: int | None) -> Merged:
-    if without is not None:
-        merged = merged.without(without)
-    return merged.upto(plan.max_distance).cut(plan.offset, plan.offset + plan.k)
-
-
 def native_list(
-    vectors: VectorView,
-    query: Vector,
-    request: SearchRequest,
-    count: int,
-    stats: SearchStats,
-    allowed: BitMap | None,
-) -> RankedRows:
-    """Return the ``count`` rows of the query's own version closest to it.
+    vectors: VectorView, query: Vector, plan: SearchPlan, allowed: BitMap | None
+) -> FoundRows:
+    """Return the ``plan.fetch`` rows of the query's own version closest to it.
 
     Callers take at least ``BRIDGED``, however few are asked for: how lists are merged depends on
     what stands at their tops, and the pages of one answer must agree.
     """
-    plan = resolve(_whole(request, count), vectors.config)
-    return ranked(search_parts(vectors, query, plan, stats, allowed), count)
+    found, stats = search_parts(vectors, query, plan, allowed)
+    return FoundRows(ranked(found, plan.fetch), stats)
 
 
-def by_bridge(
-    one: Across, query: Vector, request: SearchRequest, count: int, stats: SearchStats
-) -> RankedRows:
+def by_bridge(one: Across, query: Vector, request: SearchRequest, count: int) -> FoundRows:
     """Return the ``count`` rows closest to a query over a bridge.
 
     They are in the adapter's order, with distances estimated in the metric of the query's version.
@@ -132,17 +155,17 @@ def by_bridge(
     mapped, shift = adapter.map_query(query)
     plan = plan_of(request, one, count)
     scaling_of = _scaling_of(one.fitted, shift) if adapter.scales_rows else None
-    own = SearchStats(seconds={"bridge": perf_counter() - started})
-    found = search_parts(one.vectors, mapped, plan, own, one.rest, scaling_of)
+    bridging = perf_counter() - started
+    found, stats = search_parts(one.vectors, mapped, plan, one.rest, scaling_of)
+    stats.seconds["bridge"] = bridging
     rows = ranked(found, count)
     if shift and scaling_of is None:
         rows = rows.scored(rows.distances - np.float32(shift))
     if adapter.rescores and rows.count:
         rescoring = perf_counter()
         rows = _rescored(one, query, rows)
-        own.seconds["rescore"] = perf_counter() - rescoring
-    stats.add(own)
-    return rows if one.fitted.in_metric else _estimated(one, query, mapped, rows)
+        stats.seconds["rescore"] = perf_counter() - rescoring
+    return FoundRows(rows if one.fitted.in_metric else _estimated(one, query, mapped, rows), stats)
 
 
 def _estimated(one: Across, query: Vector, mapped: Vector, rows: RankedRows) -> RankedRows:
@@ -164,17 +187,11 @@ def plan_of(request: SearchRequest, one: Across, count: int) -> SearchPlan:
 
 def bridged_plan(request: SearchRequest, config: VectorConfig, count: int) -> SearchPlan:
     """Return how the ``count`` closest rows of a version are found, whichever those are."""
-    plan = resolve(_whole(request, count), config)
+    plan = plan_of_list(request, config, count)
     if request.ef is not None or plan.exact:
         return plan
     ef = min(_EF_TIMES * plan.ef, MAX_EF)
     return plan._replace(ef=ef, scanned=max(plan.scanned, SCANNED))
-
-
-def _whole(request: SearchRequest, count: int) -> SearchRequest:
-    """Return what asks for a whole list, of which the answer is a page if there is an offset."""
-    paged = request.paged or request.offset > 0
-    return request._replace(k=count, offset=0, paged=paged, max_distance=None)
 
 
 def _scaling_of(fitted: Fitted, shift: float) -> Callable[[SealedPart | Growing], Scaling | None]:
@@ -218,7 +235,7 @@ def searched(vectors: VectorView, allowed: BitMap | None) -> int:
 def together(
     native: RankedRows,
     live: int,
-    lists: Sequence[RankedRows],
+    lists: Sequence[FoundRows],
     bridges: Sequence[Across],
     count: int,
     distance: Distance,
@@ -234,14 +251,14 @@ def together(
         distance: what the scores are of.
     """
     listed = [
-        Listed(-one.distances, bridge.merge, bridge.live)
+        Listed(-one.rows.distances, bridge.merge, bridge.live)
         for one, bridge in zip(lists, bridges, strict=True)
     ]
     own, others = comparable(-native.distances, live, listed, best_score(distance))
     scores = np.concatenate([own, *others])
     ranks = np.concatenate([np.arange(len(each)) for each in (own, *others)])
     order = np.lexsort((ranks, -scores))[:count]
-    return joined([native, *lists]).scored(-scores).taken(order)
+    return joined([native, *(one.rows for one in lists)]).scored(-scores).taken(order)
 
 
 def note(
@@ -249,17 +266,19 @@ def note(
     view: View,
     column: int,
     native: RankedRows,
-    lists: Sequence[RankedRows],
+    lists: Sequence[FoundRows],
     bridges: Sequence[Across],
 ) -> None:
-    """Record which versions were searched together, and which points were found by adapters."""
+    """Add what was done to find other lists, and which points were found by adapters."""
     first = bridges[0].bridge
     stats.versions = [
         VersionStats(first.queries, None, None, len(view.vectors[column].held), native.count)
     ]
-    for one, found in zip(bridges, lists, strict=True):
+    for one, (found, own) in zip(bridges, lists, strict=True):
+        stats.add(own)
         kind = None if one.bridge.fitted is None else one.fitted.adapter.kind
         stats.versions.append(
             VersionStats(one.bridge.rows, kind, one.merge.method, one.live, found.count)
         )
         stats.bridged.append((column, found.numbers))
+        stats.estimated.append(found.numbers)

@@ -6,7 +6,7 @@ the metric of the name itself, nothing is merged here, and no non-linear map ref
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +20,7 @@ from palimpsest.index.search.across import Across, across
 from palimpsest.index.search.every_point import Scalings, exact_distances, score_rows
 from palimpsest.index.search.mapped_query import factors_of
 from palimpsest.index.segments.growing import Growing
-from palimpsest.index.types import BridgeMode, Numbers, SearchStats, Vectors
+from palimpsest.index.types import BridgeMode, Numbers, Vectors
 from palimpsest.index.view.view import SealedPart, View
 
 
@@ -29,19 +29,14 @@ def score_all_versions(
     column: int,
     queries: Vectors,
     allowed: BitMap | None,
-    mode: BridgeMode,
-    stats: SearchStats,
+    bridges: Sequence[Across],
 ) -> Iterator[tuple[Numbers, NDArray[np.float32], bool]]:
     """Yield blocks of points and distances as ``score_rows`` does, of all versions.
 
-    ``stats`` takes how many points are out of reach, and which are scored by estimates.
-
-    Raises:
-        MissingAdapter: all are required, and no adapter leads to one of the points.
+    Points that ``bridges`` lead to are scored by estimates.
     """
     yield from score_rows(view.vectors[column], queries, allowed)
-    for one in across(view, column, mode, allowed, stats=stats):
-        stats.estimated.append(one.points)
+    for one in bridges:
         mapped, scalings = _mapped(one.fitted, queries)
         for numbers, distances, exact in score_rows(one.vectors, mapped, one.rest, scalings):
             yield numbers, _estimated(one, queries, mapped, distances), exact
@@ -58,7 +53,7 @@ def exact_of_all_versions(
         MissingAdapter: all are required, and no adapter leads to one of the points.
     """
     found = exact_distances(view.vectors[column], queries, numbers)
-    for one in across(view, column, mode, from_numbers(numbers)):
+    for one in across(view, column, mode, from_numbers(numbers)).bridges:
         there = np.array([number in one.points for number in numbers.tolist()], dtype=bool)
         mapped, scalings = _mapped(one.fitted, queries)
         some = exact_distances(one.vectors, mapped, numbers[there], scalings)

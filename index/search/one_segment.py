@@ -7,7 +7,7 @@ from palimpsest.index.search.dense import search_parts
 from palimpsest.index.search.plan import SearchRequest, resolve
 from palimpsest.index.segments.dead import Dead
 from palimpsest.index.segments.sealed import Sealed
-from palimpsest.index.types import Rows, SearchStats, Vector
+from palimpsest.index.types import Rows, Vector
 from palimpsest.index.view.view import SealedPart, VectorView
 
 
@@ -22,4 +22,5 @@ def closest_rows(segment: Sealed, config: VectorConfig, query: Vector, k: int) -
     """
     plan = resolve(SearchRequest(query, k=k), config)
     parts = VectorView(config, (SealedPart(segment, Dead()),), ())
-    return search_parts(parts, query, plan, SearchStats())[0].hits.rows
+    (found,), _ = search_parts(parts, query, plan)
+    return found.hits.rows

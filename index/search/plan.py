@@ -148,12 +148,28 @@ def resolve(
     fetch = min(k + offset, MAX_POINTS) + without
     if isinstance(config, SparseConfig):
         return SearchPlan(fetch, k, offset, fetch, 0, True, request.max_distance)
+    return _dense(request, config, fetch, k, offset, request.max_distance)
+
+
+def plan_of_list(request: SearchRequest, config: VectorConfig, count: int) -> SearchPlan:
+    """Return how the ``count`` closest rows are found, of which the answer is a page or a part."""
+    return _dense(request, config, count, count, 0, None)
+
+
+def _dense(
+    request: SearchRequest,
+    config: VectorConfig,
+    fetch: int,
+    k: int,
+    offset: int,
+    max_distance: float | None,
+) -> SearchPlan:
     least = DEFAULT_EF[config.encoding]
     ef = least if request.ef is None else request.ef
     if not 1 <= ef <= MAX_EF:
         raise InvalidConfig(f"ef: expected 1 to {MAX_EF}, got {ef}")
     rescored = _rescored(request, config, fetch)
-    paged = offset > 0 or request.paged
+    paged = request.offset > 0 or request.paged
     if request.ef is None:
         ef = max(ef, rescored, _WALKED * fetch)
         if paged:
@@ -169,7 +185,7 @@ def resolve(
         ef,
         min(rescored, ef),
         exact,
-        request.max_distance,
+        max_distance,
         (SCANNED_PER_EF_WIDE if surely or ef > least else SCANNED_PER_EF_FEW) * ef,
         surely,
         ef if request.ef is None else _kept(ef, config.encoding),

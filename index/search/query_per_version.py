@@ -23,11 +23,12 @@ from palimpsest.index.adapters.joint_score import WEIGHT, fuse
 from palimpsest.index.config.vectors import VectorConfig
 from palimpsest.index.errors import InvalidConfig
 from palimpsest.index.search.across import Across, across
-from palimpsest.index.search.dense import search_parts
+from palimpsest.index.search.closest import Closest, page_of
 from palimpsest.index.search.every_point import Scalings, distances_to, exact_distances
 from palimpsest.index.search.leading_version import by_column, checked, leading_version
 from palimpsest.index.search.mapped_query import (
     BRIDGED,
+    FoundRows,
     alike,
     by_bridge,
     factors_of,
@@ -37,9 +38,8 @@ from palimpsest.index.search.mapped_query import (
     searched,
     together,
 )
-from palimpsest.index.search.merge import Merged
-from palimpsest.index.search.plan import SearchRequest, resolve
-from palimpsest.index.search.ranked import RankedRows, joined, ranked
+from palimpsest.index.search.plan import SearchPlan, SearchRequest, plan_of_list, resolve
+from palimpsest.index.search.ranked import RankedRows, joined
 from palimpsest.index.search.zero_query import is_alike
 from palimpsest.index.types import (
     Distance,
@@ -68,8 +68,7 @@ def closest_by_versions(
     request: SearchRequest,
     query: VersionedQuery,
     allowed: BitMap | None,
-    stats: SearchStats,
-) -> Merged:
+) -> Closest:
     """Return the points closest to a query given in several versions.
 
     Raises:
@@ -85,47 +84,46 @@ def closest_by_versions(
     assert isinstance(vectors.config, VectorConfig)
     started = perf_counter()
     plan = resolve(request, vectors.config)  # as it was asked
-    count = _count(request, query)
-    bridges = across(scene.view, column, request.bridge, allowed, versions.keys(), stats)
+    count = _count(plan, query)
+    ways = across(scene.view, column, request.bridge, allowed, versions.keys())
+    bridges = ways.bridges
     spaces = scene.view.config.dense_spaces
     if all(is_alike(one, spaces[each]) for each, one in versions.items()):
-        merged = alike(vectors, allowed, bridges, request.offset + request.k)
-        return merged.upto(request.max_distance).cut(request.offset, request.offset + request.k)
+        merged = alike(vectors, allowed, bridges, plan.fetch)
+        return Closest(page_of(merged, plan, None), SearchStats(out_of_reach=[*ways.missed]))
     depth = max(count, plan.depth, BRIDGED) if bridges else count
-    stats.seconds["plan"] = perf_counter() - started
-    native = native_list(vectors, versions[column], request, depth, stats, allowed)
+    of_list = plan_of_list(request, vectors.config, depth)
+    planned = perf_counter()
+    native, stats = native_list(vectors, versions[column], of_list, allowed)
+    stats.out_of_reach.extend(ways.missed)
     distance = vectors.config.distance
-    lists = [
-        found_across(one, versions, column, request, depth, stats, distance) for one in bridges
-    ]
+    lists = [found_across(one, versions, column, request, depth, distance) for one in bridges]
     merging = perf_counter()
     rows = native
     if bridges:
         rows = together(native, searched(vectors, allowed), lists, bridges, count, distance)
         note(stats, scene.view, column, native, lists, bridges)
-        stats.estimated.extend(one.numbers for one in lists)
     if query.rescore_version is not None:
         by_rank = any(one.merge.method == "rank" for one in bridges)
         rows = rows.taken(slice(0, count))
         rows, exact = _rescored(scene, rows, column, versions[column], query, by_rank=by_rank)
         stats.estimated[:] = [rows.numbers[~exact]]
-    stop = request.offset + request.k
-    merged = rows.taken(slice(0, stop)).merged()
+    merged = rows.taken(slice(0, plan.fetch)).merged()
     merged = merged.clamped(vectors.config.distance, bridged=bool(bridges))
-    merged = merged.upto(request.max_distance)
-    stats.seconds["merge"] = perf_counter() - merging
-    return merged.cut(request.offset, stop)
+    merged = page_of(merged, plan, None)
+    seconds = stats.seconds
+    seconds["plan"], seconds["merge"] = planned - started, perf_counter() - merging
+    return Closest(merged, stats)
 
 
-def _count(request: SearchRequest, query: VersionedQuery) -> int:
-    wanted = request.k + request.offset
+def _count(plan: SearchPlan, query: VersionedQuery) -> int:
     if query.rescore_version is None:
-        return wanted
+        return plan.fetch
     if not 1 <= query.rescore_limit <= MAX_RESCORED:
         raise InvalidConfig(
             f"query.rescore_limit: expected 1 to {MAX_RESCORED}, got {query.rescore_limit}"
         )
-    return max(wanted, query.rescore_limit)
+    return max(plan.fetch, query.rescore_limit)
 
 
 def found_across(
@@ -134,9 +132,8 @@ def found_across(
     leading: int,
     request: SearchRequest,
     count: int,
-    stats: SearchStats,
     distance: Distance,
-) -> RankedRows:
+) -> FoundRows:
     """Return the closest rows of another version, best first: by both queries where it has one.
 
     Args:
@@ -145,22 +142,24 @@ def found_across(
         leading: the column of the version whose scores are wanted.
         request: gives the parameters of the search.
         count: how many rows.
-        stats: is added to.
         distance: of the version whose scores are wanted.
     """
     own = versions.get(one.bridge.column)
     if own is None:
-        return by_bridge(one, versions[leading], request, count, stats)
-    natively = _natively(one, own, request, count, stats)
+        return by_bridge(one, versions[leading], request, count)
+    natively, stats = native_list(one.vectors, own, plan_of(request, one, count), one.rest)
     if one.bridge.fitted is None:
         wanted = versions.get(leading)  # None of one whose scores are not compared with others
-        return natively if wanted is None else _as_if(natively, own, one, wanted, distance)
-    bridged = by_bridge(one, versions[leading], request, count, stats)
+        if wanted is not None:
+            natively = _as_if(natively, own, one, wanted, distance)
+        return FoundRows(natively, stats)
+    bridged, also = by_bridge(one, versions[leading], request, count)
+    stats.add(also)
     new = np.flatnonzero(~np.isin(bridged.numbers, natively.numbers))
     both = joined([natively, bridged.taken(new)])
     typical = np.isin(both.numbers, bridged.numbers[:BRIDGED])
     typical[:BRIDGED] = True  # of the rows found natively, which come first
-    return _fused(one, versions[leading], own, both, typical)
+    return FoundRows(_fused(one, versions[leading], own, both, typical), stats)
 
 
 def _as_if(
@@ -180,16 +179,6 @@ def _as_if(
     theirs = Metric(one.vectors.config.distance, len(own), length(own), usual)
     wanted = Metric(distance, len(leading), new, new)
     return rows.scored(-converted(-rows.distances, theirs, wanted))
-
-
-def _natively(
-    one: Across, query: Vector, request: SearchRequest, count: int, stats: SearchStats
-) -> RankedRows:
-    plan = plan_of(request, one, count)
-    own = SearchStats()
-    found = ranked(search_parts(one.vectors, query, plan, own, one.rest), count)
-    stats.add(own)
-    return found
 
 
 def _fused(

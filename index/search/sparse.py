@@ -50,20 +50,21 @@ def search_sparse(
     query: SparseVector,
     k: int,
     allowed: BitMap | None,
-    stats: SearchStats,
     *,
     corpus: BitMap | None = None,
-) -> list[PartHits]:
-    """Return each part's k rows of the highest dot product; of equal ones the lowest ids.
+) -> tuple[list[PartHits], SearchStats]:
+    """Return each part's k rows of the highest dot product, and what was done to find them.
+
+    Of equal ones the lowest ids come first.
 
     Args:
         vectors: of a sparse vector name.
         query: as the caller gave it.
         k: at least 1.
         allowed: numbers of the points that may be found; None for all.
-        stats: is filled.
         corpus: numbers of the points that idf is counted over; None for all.
     """
+    stats = SearchStats()
     started = perf_counter()
     flags, query = _flags(allowed), _weighed(vectors, query, corpus)
     found: list[PartHits] = []
@@ -77,7 +78,7 @@ def search_sparse(
     stats.segments = len(vectors.sealed)
     stats.lacking = sum(bool(part.segment.lacking) for part in vectors.sealed)
     stats.seconds["scan"] = perf_counter() - started
-    return found
+    return found, stats
 
 
 def score_sparse(

@@ -15,7 +15,7 @@ from palimpsest.index.search.closest import closest
 from palimpsest.index.search.mapped_query import by_bridge, closest_of_all
 from palimpsest.index.search.plan import SearchRequest
 from palimpsest.index.search.query_per_version import Scene, closest_by_versions, found_across
-from palimpsest.index.types import Distance, Numbers, SearchStats, Vector, Vectors, VersionedQuery
+from palimpsest.index.types import Distance, Numbers, Vector, Vectors, VersionedQuery
 from palimpsest.index.versions.relevance import Relevant, Searched
 from palimpsest.index.view.bridge import Bridge
 from palimpsest.index.view.view import VectorView
@@ -76,7 +76,7 @@ class Sides:
 def find_native(sides: Sides, column: int, query: Vector, count: int, among: BitMap) -> Numbers:
     """Return what a query finds among rows of its own version."""
     request = SearchRequest(query, k=count, exact=len(among) <= _EXACTLY)
-    return closest(sides.vectors(column), request, among, SearchStats()).numbers
+    return closest(sides.vectors(column), request, among).merged.numbers
 
 
 def find_old(sides: Sides, query: Vector, count: int) -> Numbers:
@@ -93,16 +93,15 @@ def find_old(sides: Sides, query: Vector, count: int) -> Numbers:
     across = Across(itself, sides.vectors(sides.old_column), among, len(among))
     versions, asked = {sides.old_column: query}, SearchRequest(query, k=count)
     depth = max(count, _TOGETHER)
-    stats, distance = SearchStats(), _distance(sides)
-    found = found_across(across, versions, sides.new_column, asked, depth, stats, distance)
-    return found.numbers[:count]
+    found = found_across(across, versions, sides.new_column, asked, depth, _distance(sides))
+    return found.rows.numbers[:count]
 
 
 def find_over(sides: Sides, bridge: Bridge, query: Vector, count: int, among: BitMap) -> Numbers:
     """Return what a query finds among rows of the other version, by the adapter between them."""
     across = Across(bridge, sides.vectors(bridge.column), among, len(among))
     request = SearchRequest(query, k=count, exact=len(among) <= _EXACTLY)
-    return by_bridge(across, query, request, count, SearchStats()).numbers
+    return by_bridge(across, query, request, count).rows.numbers
 
 
 def find_together(sides: Sides, bridge: Bridge, old: Vector, new: Vector, count: int) -> Numbers:
@@ -112,9 +111,8 @@ def find_together(sides: Sides, bridge: Bridge, old: Vector, new: Vector, count:
     request = SearchRequest(new, k=count, exact=len(among) <= _EXACTLY)
     versions = {sides.old_column: old, sides.new_column: new}
     depth = max(count, _TOGETHER)
-    stats, distance = SearchStats(), _distance(sides)
-    found = found_across(across, versions, sides.new_column, request, depth, stats, distance)
-    return found.numbers[:count]
+    found = found_across(across, versions, sides.new_column, request, depth, _distance(sides))
+    return found.rows.numbers[:count]
 
 
 def find_by_both(sides: Sides, old: Vector, new: Vector, k: int) -> Numbers:
@@ -122,14 +120,16 @@ def find_by_both(sides: Sides, old: Vector, new: Vector, k: int) -> Numbers:
     request = sides.request
     query = VersionedQuery({request.old: old, request.new: new})
     asked = SearchRequest(query, request.vector, k=k, exact=len(sides.corpus) <= _EXACTLY)
-    found = closest_by_versions(sides.scene, asked, query, sides.corpus, SearchStats())
-    return found.numbers
+    found = closest_by_versions(sides.scene, asked, query, sides.corpus)
+    return found.merged.numbers
 
 
 def find_now(sides: Sides, query: Vector, k: int) -> Numbers:
     """Return what a query of the new version finds among the points as they are now."""
-    asked = SearchRequest(query, sides.new_column, k=k, exact=len(sides.corpus) <= _EXACTLY)
-    return closest_of_all(sides.scene.view, asked, sides.corpus, SearchStats()).numbers
+    view = sides.scene.view
+    name, exact = view.config.name_of(sides.new_column), len(sides.corpus) <= _EXACTLY
+    asked = SearchRequest(query, name, k=k, exact=exact)
+    return closest_of_all(view, asked, sides.corpus).merged.numbers
 
 
 def as_lists(

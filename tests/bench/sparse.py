@@ -31,7 +31,7 @@ from palimpsest.index.segments.sparse.seal import live_sparse_rows, write_sparse
 from palimpsest.index.segments.sparse.sealed import SparseSealed
 from palimpsest.index.storage.directory import Directory
 from palimpsest.index.storage.local import Local
-from palimpsest.index.types import SearchStats, SparseVector
+from palimpsest.index.types import SparseVector
 from palimpsest.index.view.view import SealedPart, VectorView
 from tests.bench.corpora import SEED, K
 from tests.bench.report import Result, rate
@@ -95,7 +95,7 @@ def _timed(
     for _ in range(rounds):
         for place, query in enumerate(queries):
             started = time.perf_counter()
-            merge(search_sparse(view, query, K, allowed, SearchStats()), K)
+            merge(search_sparse(view, query, K, allowed)[0], K)
             best[place] = min(best[place], time.perf_counter() - started)
     median, slowest = np.percentile(best * 1e3, [50, 99])
     return f"{median:.2f} ms (p99 {slowest:.2f} ms)"
@@ -104,7 +104,7 @@ def _timed(
 def _check_scores(view: VectorView, corpus: Corpus) -> None:
     """Raise when a document asked for by itself has not its squared length as score."""
     for row, query in enumerate(corpus.long[:_CHECKED]):
-        found = merge(search_sparse(view, query, DOCUMENTS, None, SearchStats()), DOCUMENTS)
+        found = merge(search_sparse(view, query, DOCUMENTS, None)[0], DOCUMENTS)
         score = -float(found.distances[list(found.ids).index(row)])
         if not math.isclose(score, float(np.vdot(query.values, query.values)), rel_tol=1e-5):
             raise AssertionError(f"document {row} has score {score}")

@@ -18,7 +18,7 @@ from palimpsest.index.search.dense import search_parts
 from palimpsest.index.search.mapped_query import BRIDGED, factors_of, plan_of
 from palimpsest.index.search.ranked import ranked
 from palimpsest.index.segments.searcher import Scaling
-from palimpsest.index.types import SearchStats, Vectors
+from palimpsest.index.types import Vectors
 from tests.bench import versions_engine as engine
 from tests.bench.corpora import SEED, K
 from tests.bench.report import Result
@@ -81,7 +81,7 @@ def _added(collection: Collection, queries: Vectors, rounds: int) -> Result:
     Each search takes from the caches what the next one would find there, so two that follow each
     other are slower than each by itself, and a query that was just asked is quicker.
     """
-    (one,) = across(collection.view, collection.config.number(f"@{NEW}"), "on")
+    (one,) = across(collection.view, collection.config.number(f"@{NEW}"), "on").bridges
     mapped = [one.fitted.adapter.map_query(query) for query in queries]
 
     def whole(place: int) -> None:
@@ -114,11 +114,10 @@ def _search_rows(one: Across, mapped: MappedQuery) -> object:
     """Search the old rows as the mixed search does, by a query mapped before."""
     plan = plan_of(SearchRequest(mapped.vector, k=K), one, BRIDGED)
     fitted = one.fitted
-    found = search_parts(
+    found, _ = search_parts(
         one.vectors,
         mapped.vector,
         plan,
-        SearchStats(),
         one.rest,
         lambda part: Scaling(factors_of(fitted.factors, part), mapped.shift),
     )

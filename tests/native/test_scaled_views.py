@@ -17,7 +17,7 @@ from palimpsest.index.segments.seal import Build, live_rows, write_segment
 from palimpsest.index.segments.sealed import Sealed
 from palimpsest.index.segments.searcher import Scaling
 from palimpsest.index.storage.in_memory import InMemory
-from palimpsest.index.types import Distance, SearchStats, Vectors
+from palimpsest.index.types import Distance, Vectors
 from palimpsest.index.view.view import SealedPart, VectorView
 
 K = 10
@@ -69,7 +69,7 @@ def test_every_part_of_a_view_is_scaled(
     plan = SearchPlan(K, K, 0, N, N, exact, None)
     for query in queries:
         asked.clear()
-        found = search_parts(view, query, plan, SearchStats(), points, scaling_of)
+        found, _ = search_parts(view, query, plan, points, scaling_of)
         assert sorted(asked) == sorted([split[1], split[2] - split[1], 50, N])
         for (start, stop), (columns, hits) in zip(
             [(0, split[1]), (split[1], split[2]), (split[2], N), (0, N)], found, strict=True

@@ -105,9 +105,9 @@ def _asked(collection: Collection, shape: Shape, built: float) -> Measured:
     all_found, best = [], []
     for query in shape.queries:
         reading = collection.reading()
-        request = SearchRequest(query)
+        request = SearchRequest(query, k=K)
         started = process_time()
-        answer = reading.nearest("", query, k=K, request=request, allowed=allowed)
+        answer = reading.nearest(request, allowed)
         seconds += process_time() - started
         scanned += reading.stats.scanned > 0
         extended += reading.stats.extended > 0

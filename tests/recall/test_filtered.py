@@ -51,8 +51,8 @@ class Passages:
         truth = -(self.queries[queries] @ self.base[places].T)
         found = []
         for query in self.queries[queries]:
-            request = SearchRequest(query)
-            answer = reading.nearest("", query, k=K, request=request, allowed=points)
+            request = SearchRequest(query, k=K)
+            answer = reading.nearest(request, points)
             rows = np.searchsorted(places, np.array(answer.ids, dtype=np.intp))
             assert len(rows) == k and (places[rows] == answer.ids).all()
             found.append(rows.tolist())
@@ -156,8 +156,8 @@ def test_filters_that_leave_out_what_is_close(passages: Passages, left: int) -> 
 def test_more_are_asked_for_than_there_are(passages: Passages) -> None:
     reading, query = passages.collection.reading(), passages.queries[0]
     for points in (BitMap(), BitMap([3]), BitMap(range(7)), BitMap([2**32 - 1])):
-        request = SearchRequest(query)
-        answer = reading.nearest("", query, k=K, request=request, allowed=points)
+        request = SearchRequest(query, k=K)
+        answer = reading.nearest(request, points)
         assert sorted(answer.numbers.tolist()) == [n for n in points if n < len(passages.base)]
 
 
@@ -169,8 +169,8 @@ def test_nothing_is_missing_from_a_long_answer(passages: Passages, share: float)
     points = from_flags(passages.flags_by_number(allowed))
     for query in passages.queries[:5]:
         for k in (300, 2_000):
-            request = SearchRequest(query)
-            answer = reading.nearest("", query, k=k, request=request, allowed=points)
+            request = SearchRequest(query, k=k)
+            answer = reading.nearest(request, points)
             ids = np.array(answer.ids, dtype=np.intp)
             expected = min(k, len(points))  # without the data fewer than 2,000 may be allowed
             assert len(set(ids.tolist())) == len(ids) == expected and allowed[ids].all()

@@ -19,7 +19,7 @@ from palimpsest.index.filters.tokens import Tokenizer
 from palimpsest.index.filters.values import parse_datetime, values_at
 from palimpsest.index.payload.indexes import OrderColumn
 from palimpsest.index.payload.values import read_number
-from palimpsest.index.query.request import SearchParams
+from palimpsest.index.search.plan import SearchRequest
 from palimpsest.index.types import Distance, PointId, Record, SparseVector, VersionedQuery
 from tests.oracle import distances, normalise
 
@@ -67,23 +67,14 @@ class Plain:
         )
 
     def nearest(
-        self,
-        name: str,
-        query: Any,
-        *,
-        k: int,
-        request: SearchParams,
-        allowed: BitMap | None,
-        max_distance: float | None = None,
-        corpus: BitMap | None = None,
-        paged: bool = False,
-        averaged: bool = False,
+        self, request: SearchRequest, allowed: BitMap | None, corpus: BitMap | None = None
     ) -> Ranking:
+        name, query, max_distance = request.vector_name, request.query, request.max_distance
         if isinstance(self.vector_names[name], SparseConfig):
             scored = self._sparse_distances(name, query, corpus)
         else:
             numbers = self._having(name, None)
-            row = self.rescore(name, query[None, :], numbers)[0].tolist()
+            row = self.rescore(name, np.asarray(query)[None, :], numbers)[0].tolist()
             scored = dict(zip(numbers.tolist(), row, strict=True))
         kept = [
             (distance, _rank(self.points[number].id), number)
@@ -91,7 +82,7 @@ class Plain:
             if (allowed is None or number in allowed)
             and (max_distance is None or np.float32(distance) <= max_distance)
         ]
-        best = sorted(kept)[:k]
+        best = sorted(kept)[: request.k]
         return Ranking(
             np.array([number for *_, number in best], dtype=np.uint32),
             np.array([distance for distance, *_ in best], dtype=np.float32),

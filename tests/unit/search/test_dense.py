@@ -68,10 +68,8 @@ def test_an_exact_search_finds_the_closest_of_the_allowed(lives: Lives) -> None:
     reading = lives.collection.reading()
     for share in (0.0, 0.002, 0.05, 0.5, 1.0):
         chosen = np.flatnonzero(lives.rng.random(len(ids)) < share)
-        request = SearchRequest(query, exact=True)
-        answer = reading.nearest(
-            "", query, k=K, request=request, allowed=BitMap(numbers[chosen].tolist())
-        )
+        request = SearchRequest(query, k=K, exact=True)
+        answer = reading.nearest(request, BitMap(numbers[chosen].tolist()))
         rows, distances = oracle.exact(query, vectors[chosen], lives.distance, K)
         assert list(answer.ids) == [ids[row] for row in chosen[rows]]
         assert answer.numbers.tolist() == numbers[chosen[rows]].tolist()
@@ -90,8 +88,8 @@ def test_a_default_search_finds_nearly_all_and_no_other(lives: Lives) -> None:
         )
         found = []
         for query in queries:
-            request = SearchRequest(query)
-            answer = reading.nearest("", query, k=K, request=request, allowed=allowed)
+            request = SearchRequest(query, k=K)
+            answer = reading.nearest(request, allowed)
             assert len(answer.ids) == min(K, len(chosen))
             found.append([places[int(one)] for one in answer.ids])
         truth = oracle.distances(queries, vectors[chosen], lives.distance)
@@ -111,8 +109,8 @@ def test_every_encoding_answers_in_full(
     for count in (0, 1, 9, 400, len(ids)):
         allowed = BitMap(numbers[:count].tolist())
         for exact in (False, True):
-            request = SearchRequest(query, exact=exact)
-            answer = reading.nearest("", query, k=20, request=request, allowed=allowed)
+            request = SearchRequest(query, k=20, exact=exact)
+            answer = reading.nearest(request, allowed)
             assert len(answer.ids) == min(20, count)
             assert set(answer.numbers.tolist()) <= set(allowed)
 
@@ -224,8 +222,8 @@ def test_an_older_view_finds_what_died_before_the_first_filtered_search(
     lives.collection.delete([before.ids_of(np.array([victim], np.uint32))[victim]]).result()
 
     def find(reading: Reading, allowed: BitMap) -> list[int]:
-        request = SearchRequest(query, exact=True)
-        found = reading.nearest("", query, k=1_000, request=request, allowed=allowed)
+        request = SearchRequest(query, k=1_000, exact=True)
+        found = reading.nearest(request, allowed)
         return found.numbers.tolist()  # type: ignore[no-any-return]
 
     assert victim not in find(lives.collection.reading(), everyone)

@@ -23,7 +23,7 @@ from palimpsest.index.segments.sparse.seal import live_sparse_rows, write_sparse
 from palimpsest.index.segments.sparse.sealed import SparseSealed
 from palimpsest.index.storage.ids import pack_ids
 from palimpsest.index.storage.in_memory import InMemory
-from palimpsest.index.types import PointId, SearchStats
+from palimpsest.index.types import PointId
 from palimpsest.index.view.view import SealedPart, VectorView
 from tests.unit.segments.sparse import twin
 from tests.unit.segments.sparse.twin import Row, rows_of, vector
@@ -105,7 +105,7 @@ def found(
     """Return ids and scores of a search."""
     chosen = None if allowed is None else numbers_of(allowed)
     counted = None if corpus is None else numbers_of(corpus)
-    hits = search_sparse(parts.view, vector(query), k, chosen, SearchStats(), corpus=counted)
+    hits, _ = search_sparse(parts.view, vector(query), k, chosen, corpus=counted)
     merged = merge(hits, k)
     return list(zip(merged.ids, (-merged.distances).tolist(), strict=True))
 
@@ -230,8 +230,7 @@ def test_of_equal_scores_the_lowest_ids_are_found() -> None:
 def test_what_was_done_is_counted() -> None:
     parts = Parts("none")
     parts.write({1: {1: 1.0, 2: 1.0}, 2: {2: 1.0}, 3: {3: 1.0}})
-    stats = SearchStats()
-    search_sparse(parts.view, vector({1: 1.0, 2: 1.0, 9: 1.0}), 1, None, stats)
+    _, stats = search_sparse(parts.view, vector({1: 1.0, 2: 1.0, 9: 1.0}), 1, None)
     assert stats.scored == 3
     assert stats.segments == 0
     assert stats.seconds["scan"] > 0

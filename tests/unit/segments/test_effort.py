@@ -12,7 +12,7 @@ from palimpsest.index.search.dense import search_parts
 from palimpsest.index.search.plan import resolve
 from palimpsest.index.segments.effort import Effort
 from palimpsest.index.segments.sealed import Sealed
-from palimpsest.index.types import Distance, SearchStats
+from palimpsest.index.types import Distance
 from tests.conftest import OpenCollection
 from tests.points import batch_of, config_of
 
@@ -58,9 +58,10 @@ def test_a_segment_is_searched_by_its_effort(
     counts = []
     for effort in (Effort(), Effort(ef=4.0), Effort(scan=True)):
         segment = replace(part.segment, effort=effort)
-        stats = SearchStats()
         query = rows[0] / np.linalg.norm(rows[0])
-        search_parts(replace(view, sealed=(replace(part, segment=segment),)), query, plan, stats)
+        _, stats = search_parts(
+            replace(view, sealed=(replace(part, segment=segment),)), query, plan
+        )
         counts.append((stats.visited, stats.scored))
     (planned, few), (wider, more), (none, every) = counts
     assert planned and few < more

@@ -1,0 +1,59 @@
+"""Points given by id, as vectors to search with."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from palimpsest.index.config.vectors import SparseConfig, VectorConfig
+from palimpsest.index.errors import InvalidVector, PointNotFound
+from palimpsest.index.types import Numbers, PointId, SparseVector, Vector, Vectors
+
+Point: TypeAlias = Vector | SparseVector  # where a target lies
+
+
+class HoldsPoints(Protocol):
+    """What holds the points: a reading."""
+
+    def numbers_of(self, ids: Sequence[PointId]) -> list[int | None]:
+        """Return the number of each id, None where there is no such point."""
+
+    def sparse(self, name: str, numbers: Numbers) -> list[SparseVector | None]:
+        """Return sparse vectors, None for points without one."""
+
+    def examples(self, name: str, numbers: Numbers) -> tuple[Vectors, NDArray[np.bool_]]:
+        """Return dense vectors (m, d) that queries are made of, and which points have one."""
+
+
+def vectors_by_id(
+    source: HoldsPoints, name: str, config: VectorConfig | SparseConfig, ids: Sequence[PointId]
+) -> tuple[list[int], Mapping[PointId, Point]]:
+    """Return the numbers of points, and their vectors of a name by id.
+
+    Raises:
+        PointNotFound: there is no such point.
+        InvalidVector: one has no vector of the name, nor one that can be mapped to it.
+    """
+    if not ids:
+        return [], {}
+    numbers: list[int] = []
+    for one, number in zip(ids, source.numbers_of(ids), strict=True):
+        if number is None:
+            raise PointNotFound(one)
+        numbers.append(number)
+    places = np.array(numbers, dtype=np.uint32)
+    found: Sequence[Point | None]
+    if isinstance(config, SparseConfig):
+        found = source.sparse(name, places)
+    else:
+        rows, has = source.examples(name, places)
+        found = [row if held else None for row, held in zip(rows, has.tolist(), strict=True)]
+    vectors: dict[PointId, Point] = {}
+    for one, vector in zip(ids, found, strict=True):
+        if vector is None:
+            raise InvalidVector(f"Point {one} has no vector {name!r} to search with")
+        vectors[one] = vector
+    return numbers, vectors

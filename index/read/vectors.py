@@ -1,0 +1,66 @@
+"""Vectors of points, read from one view by the slots that the store holds."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from palimpsest.index.config.vectors import VectorConfig
+from palimpsest.index.read.mapped_vectors import mapped_vectors
+from palimpsest.index.read.points import PointReader
+from palimpsest.index.types import BridgeMode, Numbers, SparseVector, Vectors
+from palimpsest.index.view.view import View
+from palimpsest.index.waiting import NotYetApplied
+
+_REPLACED = "points were replaced since the view was taken, take another"
+
+
+def dense_of(
+    view: View,
+    column: int,
+    numbers: Numbers,
+    points: PointReader,
+    mode: BridgeMode,
+    *,
+    as_given: bool = False,
+) -> tuple[Vectors, NDArray[np.bool_]]:
+    """Return dense vectors (m, d) of points, and which have one or are mapped from another version.
+
+    Args:
+        view: what is read.
+        column: of the vectors.
+        numbers: of the points (m,).
+        points: of the view's collection.
+        mode: nothing is mapped when it is off.
+        as_given: as users see them, not as they are searched.
+
+    Raises:
+        NotYetApplied: a point was replaced since; a newer view has it.
+        DamagedPoint: what the store holds of a point is in no segment.
+    """
+    slots, vectors = points.slots_of(numbers, column), view.vectors[column]
+    has = slots != 0
+    assert isinstance(vectors.config, VectorConfig)
+    found = np.zeros((len(numbers), vectors.config.size), dtype=np.float32)
+    read = vectors.given_of if as_given else vectors.vectors_of
+    found[has], complete = read(slots[has])
+    if not complete:
+        points.require_rows(view, [column], numbers[has].tolist())
+        raise NotYetApplied(_REPLACED)
+    missing = np.flatnonzero(~has)
+    for places, mapped in mapped_vectors(view, column, numbers[missing], points, mode):
+        found[missing[places]], has[missing[places]] = mapped, True
+    return found, has
+
+
+def sparse_of(
+    view: View, column: int, numbers: Numbers, points: PointReader
+) -> list[SparseVector | None]:
+    """Return sparse vectors of points, None for those without one; otherwise as ``dense_of``."""
+    slots = points.slots_of(numbers, column)
+    found = view.vectors[column].sparse_of(slots[slots != 0])
+    if any(vector is None for vector in found):
+        points.require_rows(view, [column], numbers[slots != 0].tolist())
+        raise NotYetApplied(_REPLACED)
+    own = iter(found)
+    return [next(own) if slot else None for slot in slots]

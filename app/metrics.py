@@ -242,9 +242,9 @@ def _states(collections: Iterable[Collection]) -> Iterator[_State]:
                 each.name,
                 each.state(),
                 each.sizes(),
-                each.versions(),
-                each.adapters(),
-                each.out_of_reach(every=True),
+                each.versions.states(),
+                each.versions.adapters(),
+                each.versions.out_of_reach(every=True),
             )
         except FileNotFoundError:
             continue  # dropped meanwhile

@@ -17,11 +17,11 @@ from itertools import chain
 import numpy as np
 
 from palimpsest.index.collection_info import collection_sizes, collection_state, store_bytes
-from palimpsest.index.collection_versions import Versioning
+from palimpsest.index.collection_versions import Versioning, remove
 from palimpsest.index.config.collection import AT, CollectionConfig
 from palimpsest.index.config.vectors import MAX_POINTS, SparseConfig, VectorConfig
 from palimpsest.index.config.versions import shown
-from palimpsest.index.errors import InvalidConfig
+from palimpsest.index.errors import InvalidConfig, InvalidInput
 from palimpsest.index.filters.expression import Filter, Path
 from palimpsest.index.filters.paths import format_path, parse_path
 from palimpsest.index.filters.walk import with_names
@@ -75,7 +75,7 @@ from palimpsest.index.write.requests import Deletion, PayloadEdit, VectorDeletio
 from palimpsest.index.write.writer import Writer
 
 
-class Collection(Versioning):
+class Collection:
     """One open collection. Made by ``Database``."""
 
     def __init__(
@@ -128,6 +128,7 @@ class Collection(Versioning):
             threads,
             has_room,
         )
+        self.versions = self._versioning()
         healing = Healing(self.writer, self.fields, files / ADAPTERS, changed)
         self.scrub = Scrub(folder / STORE, healing.heal)
         if opened.store.read_only:
@@ -154,6 +155,18 @@ class Collection(Versioning):
         self._shown = Shown(self.writer, version)
         self._points = PointReader(self._reader, self._shown)
 
+    def _versioning(self) -> Versioning:
+        return Versioning(
+            self.folder,
+            self.writer,
+            self._shown,
+            self._points,
+            self.fitting,
+            self._backfill,
+            self.upkeep,
+            self._require_real,
+        )
+
     def showing(self, version: str) -> Collection:
         """Return the virtual collection in which bare vector names mean a version.
 
@@ -168,6 +181,7 @@ class Collection(Versioning):
             virtual = copy.copy(self)
             virtual.name, virtual.version = f"{self.name}{AT}{version}", version
             virtual._show(version)
+            virtual.versions = virtual._versioning()
             self._virtual[version] = virtual
         return virtual
 
@@ -181,7 +195,15 @@ class Collection(Versioning):
         """What a search that starts now reads."""
         return self._shown.view
 
-    # Declarations.
+    # Declarations. Those of versions are ``versions``.
+
+    def _require_real(self) -> None:
+        if self.version is not None:
+            whole = self.name.removesuffix(f"{AT}{self.version}")
+            raise InvalidInput(
+                f"{self.name!r} is version {self.version!r} of collection {whole!r}: "
+                f"change the declarations of {whole!r} itself"
+            )
 
     def reconfigure(self, config: CollectionConfig) -> None:
         """Change encodings, graph parameters, upkeep or the declared description.
@@ -219,7 +241,7 @@ class Collection(Versioning):
             UnknownVectorName: it is not declared.
         """
         self._require_real()
-        self._remove(drop_vector(self.writer, name, declared))
+        remove(self.folder, self.upkeep, drop_vector(self.writer, name, declared))
 
     # Writes. Each gives a future of the write's seq, done once it is synced and searchable.
 

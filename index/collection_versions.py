@@ -18,9 +18,8 @@ from palimpsest.index.adapters.compare_judged import outcome
 from palimpsest.index.adapters.fit_request import AdapterInfo, FitRequest
 from palimpsest.index.adapters.priorities import RANDOM_SHARE, Order
 from palimpsest.index.collection_info import version_states
-from palimpsest.index.config.collection import AT, VersionConfig
+from palimpsest.index.config.collection import VersionConfig
 from palimpsest.index.config.vectors import VectorConfig
-from palimpsest.index.errors import InvalidInput
 from palimpsest.index.read.points import PointReader
 from palimpsest.index.search.across import out_of_reach
 from palimpsest.index.storage.files import remove_folder
@@ -50,19 +49,33 @@ from palimpsest.index.write.writer import Writer
 
 
 class Versioning:
-    """The versions of one collection; the attributes are set by ``Collection``."""
+    """The versions of one collection, under the names that it or a virtual one of it has."""
 
-    name: str
-    folder: Path
-    version: str | None
-    writer: Writer
-    fitting: Fitting
-    upkeep: Upkeep
-    _shown: Shown
-    _points: PointReader
-    _backfill: Backfill
+    def __init__(
+        self,
+        folder: Path,
+        writer: Writer,
+        shown: Shown,
+        points: PointReader,
+        fitting: Fitting,
+        backfill: Backfill,
+        upkeep: Upkeep,
+        require_real: Callable[[], None],
+    ) -> None:
+        """Take what the collection is made of.
 
-    def versions(self) -> list[VersionInfo]:
+        ``require_real`` raises InvalidInput where nothing is to be declared under the names shown.
+        """
+        self._folder = folder
+        self._writer = writer
+        self._shown = shown
+        self._points = points
+        self._fitting = fitting
+        self._backfill = backfill
+        self._upkeep = upkeep
+        self._require_real = require_real
+
+    def states(self) -> list[VersionInfo]:
         """Return the versions of all dense vectors, in the order they were declared."""
         return version_states(self._shown.view)
 
@@ -87,7 +100,7 @@ class Versioning:
             if number is not None and number in marked
         ]
 
-    def declare_version(
+    def declare(
         self,
         vector: str,
         version: str,
@@ -116,9 +129,9 @@ class Versioning:
         """
         self._require_real()
         new = VersionConfig(vector, version, "shadow", model, declared)
-        return declare_version(self.writer, new, space)
+        return declare_version(self._writer, new, space)
 
-    def activate_version(
+    def activate(
         self,
         vector: str,
         version: str,
@@ -132,7 +145,7 @@ class Versioning:
         coverage = COVERAGE_FLOOR if coverage_floor is None else coverage_floor
         quality = QUALITY_FLOOR if quality_floor is None else quality_floor
         activate_version(
-            self.writer,
+            self._writer,
             vector,
             version,
             force=force,
@@ -140,15 +153,16 @@ class Versioning:
             quality_floor=quality,
         )
 
-    def retire_version(self, vector: str, version: str, *, force: bool = False) -> None:
+    def retire(self, vector: str, version: str, *, force: bool = False) -> None:
         """Search a version's rows only by queries of its own. See ``index.versions.lifecycle``."""
         self._require_real()
-        retire_version(self.writer, vector, version, force=force)
+        retire_version(self._writer, vector, version, force=force)
 
-    def drop_version(self, vector: str, version: str, *, force: bool = False) -> None:
+    def drop(self, vector: str, version: str, *, force: bool = False) -> None:
         """Forget a version, its rows and its adapters. See ``index.versions.lifecycle``."""
         self._require_real()
-        self._remove(drop_version(self.writer, vector, version, force=force))
+        leftovers = drop_version(self._writer, vector, version, force=force)
+        remove(self._folder, self._upkeep, leftovers)
 
     def compare(self, request: CompareRequest) -> dict[str, Any]:
         """Compare two versions on given queries. See ``index.versions.comparing``.
@@ -156,11 +170,11 @@ class Versioning:
         What judged queries tell is kept with the adapter between the two, whose report then has
         their verdict.
         """
-        fitted, view = self.writer.fitted, self.writer.view  # adapters are published with a view
+        fitted, view = self._writer.fitted, self._writer.view  # adapters are published with a view
         found = compare(view, view.config, fitted, self._points.numbers_of, request)
         ends = ends_of(view.config, request.vector, request.old, request.new)
         if request.relevant is not None and ends in fitted:
-            self.fitting.judged(ends, fitted[ends], outcome(found))
+            self._fitting.judged(ends, fitted[ends], outcome(found))
         return found
 
     def backfill(
@@ -197,47 +211,46 @@ class Versioning:
         self._require_real()
         ends = rows, queries
         work = Consolidation(
-            self.writer, self._points, Local(self.folder) / ADAPTERS, vector, ends, self.upkeep.rest
+            self._writer,
+            self._points,
+            Local(self._folder) / ADAPTERS,
+            vector,
+            ends,
+            self._upkeep.rest,
         )
         return work.run(progress or (lambda _: None))
 
-    def fit_adapter(self, request: FitRequest) -> AdapterInfo:
+    def fit(self, request: FitRequest) -> AdapterInfo:
         """Fit the adapter by which queries of one version find rows of another.
 
         It takes seconds. See ``index.versions.fitting``.
         """
-        return self.fitting.fit(request)
+        return self._fitting.fit(request)
 
     def adapters(self) -> list[AdapterInfo]:
         """Return all adapters, and those being fitted."""
-        return self.fitting.adapters(self.writer.view.config)
+        return self._fitting.adapters(self._writer.view.config)
 
     def unreversed(self, vector: str) -> list[Reverse]:
         """Return the ways back from the active version that too few points hold both ends of.
 
         The others are there, or fitted in the background.
         """
-        missing = self.fitting.reversing.missing()
+        missing = self._fitting.reversing.missing()
         return [one for one in missing if one.request.vector == vector and not one.possible]
 
     def drop_adapter(self, vector: str, rows: str, queries: str) -> None:
         """Forget an adapter. See ``index.versions.lifecycle``."""
-        with self.fitting.reversing.leaving(ends_of(self.writer.config, vector, rows, queries)):
-            drop_adapter(self.writer, Local(self.folder) / ADAPTERS, vector, rows, queries)
+        with self._fitting.reversing.leaving(ends_of(self._writer.config, vector, rows, queries)):
+            drop_adapter(self._writer, Local(self._folder) / ADAPTERS, vector, rows, queries)
 
-    def _require_real(self) -> None:
-        if self.version is not None:
-            whole = self.name.removesuffix(f"{AT}{self.version}")
-            raise InvalidInput(
-                f"{self.name!r} is version {self.version!r} of collection {whole!r}: "
-                f"change the declarations of {whole!r} itself"
-            )
 
-    def _remove(self, leftovers: Leftovers) -> None:
-        for column in leftovers.columns:
-            self.upkeep.forget(column)
-        files = Local(self.folder)
-        for segment in leftovers.segments:
-            remove_folder(files / SEGMENTS / segment)
-        for adapter in leftovers.adapters:
-            remove_folder(files / ADAPTERS / adapter)
+def remove(folder: Path, upkeep: Upkeep, leftovers: Leftovers) -> None:
+    """Forget what dropped columns of a collection have left behind, on disk too."""
+    files = Local(folder)
+    for column in leftovers.columns:
+        upkeep.forget(column)
+    for segment in leftovers.segments:
+        remove_folder(files / SEGMENTS / segment)
+    for adapter in leftovers.adapters:
+        remove_folder(files / ADAPTERS / adapter)

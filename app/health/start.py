@@ -53,7 +53,7 @@ def _points(collection: Collection) -> int:
 def _described(collection: Collection) -> str:
     points = _points(collection)
     count = "1 point" if points == 1 else f"{points} points"
-    states = {one.version: one.state for one in collection.versions()}
+    states = {one.version: one.state for one in collection.versions.states()}
     if len(states) < 2:
         return count
     shown = (f"{name!r} ({state})" for name, state in states.items())

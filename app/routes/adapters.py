@@ -68,7 +68,7 @@ async def fit_adapter(call: Call) -> AdapterReply:
     def fit() -> AdapterReply:
         nonlocal begun
         begun, started = True, perf_counter()
-        fitted = call.collection.fit_adapter(asked)
+        fitted = call.collection.versions.fit(asked)
         loop.call_soon_threadsafe(bridges.fitted, perf_counter() - started)
         return to_adapter_reply(fitted)
 
@@ -100,7 +100,7 @@ async def compare_versions(call: Call) -> dict[str, Any]:
         lambda: call.read(CompareBody, lambda text: to_comparison(_COMPARE.decode(text), config)),
         timeout,
     )
-    return await call.read_at_length(lambda: call.collection.compare(asked), timeout)
+    return await call.read_at_length(lambda: call.collection.versions.compare(asked), timeout)
 
 
 @router.get("", dependencies=[CheckedWhole])
@@ -109,7 +109,7 @@ def list_adapters(
 ) -> Response:
     """List all adapters, also those being fitted: pairs, quality with its interval, verdict."""
     with open_collection(context, access, collection_name, Level.READ) as collection:
-        return reply(request, to_adapters_reply(collection.adapters()))
+        return reply(request, to_adapters_reply(collection.versions.adapters()))
 
 
 @router.delete("/{rows}/{queries}", dependencies=[CheckedOnce])
@@ -124,5 +124,5 @@ def drop_adapter(
 ) -> Response:
     """Forget an adapter: rows of one version are then not found by queries of the other."""
     with open_collection(context, access, collection_name, Level.MANAGE) as collection:
-        collection.drop_adapter(parameters.vector, rows, queries)
+        collection.versions.drop_adapter(parameters.vector, rows, queries)
     return reply(request, True)

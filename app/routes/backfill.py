@@ -49,7 +49,7 @@ async def get_backfill(
 
     def read() -> list[BackfillPoint]:
         with open_collection(context, access, collection_name, Level.READ) as collection:
-            return collection.backfill(
+            return collection.versions.backfill(
                 parameters.vector,
                 parameters.version,
                 limit=parameters.limit,
@@ -74,7 +74,7 @@ async def get_backfill_status(
 
     def read() -> BackfillStatus:
         with open_collection(context, access, collection_name, Level.READ) as collection:
-            return collection.backfill_status(parameters.vector, parameters.version)
+            return collection.versions.backfill_status(parameters.vector, parameters.version)
 
     status = await read_in(context.share(collection_name), read, client_of(request.scope), None)
     return reply(request, to_status(status))

@@ -66,7 +66,7 @@ def list_versions(
 ) -> Response:
     """List all versions of all dense vectors: state, points held, coverage, bytes per vector."""
     with open_collection(context, access, collection_name, Level.READ) as collection:
-        return reply(request, to_versions_reply(collection.versions()))
+        return reply(request, to_versions_reply(collection.versions.states()))
 
 
 @router.put("/{version}", dependencies=[CheckedWhole])
@@ -89,7 +89,7 @@ def declare_version(
         context.declaring,
     ):
         space, model, described = to_version(body, collection.config, version)
-        collection.declare_version(body.vector, version, space, model=model, declared=described)
+        collection.versions.declare(body.vector, version, space, model=model, declared=described)
     return reply(request, True)
 
 
@@ -115,8 +115,8 @@ def activate_version(
         open_collection(context, access, collection_name, Level.MANAGE) as collection,
         context.declaring,
     ):
-        collection.activate_version(asked.vector, version, force=asked.force, **floors)
-        for one in collection.unreversed(asked.vector):
+        collection.versions.activate(asked.vector, version, force=asked.force, **floors)
+        for one in collection.versions.unreversed(asked.vector):
             text = describe_reverse(one.request, one.there, one.needed)
             request.scope["warnings"].add("out_of_reach", text)
     return reply(request, True)
@@ -140,7 +140,7 @@ def retire_version(
         open_collection(context, access, collection_name, Level.MANAGE) as collection,
         context.declaring,
     ):
-        collection.retire_version(asked.vector, version, force=asked.force)
+        collection.versions.retire(asked.vector, version, force=asked.force)
     return reply(request, True)
 
 
@@ -159,7 +159,7 @@ async def consolidate_version(
     """
     with open_collection(context, access, collection_name, Level.MANAGE) as collection:
         mapped = await context.at_length(
-            lambda: collection.consolidate(body.vector, body.rows, version),
+            lambda: collection.versions.consolidate(body.vector, body.rows, version),
             parse_parameters(request.scope["query_string"]).timeout,
         )
     return reply(request, ConsolidationReply(points=mapped))
@@ -183,5 +183,5 @@ def drop_version(
         open_collection(context, access, collection_name, Level.MANAGE) as collection,
         context.declaring,
     ):
-        collection.drop_version(parameters.vector, version, force=parameters.force)
+        collection.versions.drop(parameters.vector, version, force=parameters.force)
     return reply(request, True)

@@ -80,7 +80,7 @@ def explain(
     return Explanation(
         versions=versions,
         points_bridged=sum(one.hits for one in versions if one.adapter is not None),
-        estimated=collection.estimated(stats, hits),
+        estimated=collection.versions.estimated(stats, hits),
         out_of_reach=[Unreached(*one[:4]) for one in most_out_of_reach(stats)],
         visited=stats.visited,
         scored=stats.scored,

@@ -146,7 +146,7 @@ def describe_collection(collection: Collection) -> CollectionReply:
         "update_queue": {"length": 0},
         "palimpsest": describe_effective(collection.config, info),
     }
-    missed = [describe_reach(one) for one in collection.out_of_reach()]
+    missed = [describe_reach(one) for one in collection.versions.out_of_reach()]
     short = unheld(collection.config, info.vectors)
     described["palimpsest"]["backlog"] = backlog = _backlog(collection)
     behind = [_behind(backlog)] if backlog["slowed"] else []

@@ -86,7 +86,7 @@ def _curve(
 def _handed_out(
     collection: Collection, order: Literal["random", "demand"], count: int
 ) -> NDArray[np.int64]:
-    points = collection.backfill("", NEW, limit=count, order=order, with_payload=False)
+    points = collection.versions.backfill("", NEW, limit=count, order=order, with_payload=False)
     return np.array([one.id for one in points], dtype=np.int64)
 
 

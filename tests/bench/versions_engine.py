@@ -69,7 +69,7 @@ def space(rows: Vectors) -> VectorConfig:
 
 def declare(collection: Collection, version: str, rows: Vectors) -> None:
     """Declare another version, of which no point has a vector yet."""
-    collection.declare_version("", version, space(rows), model=None, declared={})
+    collection.versions.declare("", version, space(rows), model=None, declared={})
 
 
 def migrate(
@@ -97,7 +97,7 @@ def fit(
 ) -> None:
     """Fit an adapter, on points that hold both versions unless pairs are given."""
     request = FitRequest(rows, queries, kind=kind, pairs=pairs, max_pairs=PAIRS)
-    collection.fit_adapter(request)
+    collection.versions.fit(request)
 
 
 def fit_on_held(

@@ -55,7 +55,7 @@ def _verdict(collection: Collection, texts: Passages, old: str, new: str) -> Res
     fitted = engine.fitted(collection, old, new)
     unjudged = str(fitted.report["verdict"])
     judged, others = texts.answered[::2], texts.answered[1::2]
-    found = collection.compare(
+    found = collection.versions.compare(
         CompareRequest(
             "",
             old,

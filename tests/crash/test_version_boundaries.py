@@ -78,7 +78,7 @@ def fill(collection: Collection) -> object:
 
 
 def declare(collection: Collection) -> object:
-    return collection.declare_version("", "v2", space("v2"), model="new", declared={"size": 5})
+    return collection.versions.declare("", "v2", space("v2"), model="new", declared={"size": 5})
 
 
 def migrate(collection: Collection) -> object:
@@ -90,24 +90,24 @@ def migrate(collection: Collection) -> object:
 def fitting(rows: str, queries: str) -> Step:
     pairs = Pairs(rows_of(rows, 64), rows_of(queries, 64))
     request = FitRequest(rows, queries, kind="procrustes", pairs=pairs)
-    return lambda collection: collection.fit_adapter(request)
+    return lambda collection: collection.versions.fit(request)
 
 
 def activate(version: str) -> Step:
-    return lambda collection: collection.activate_version("", version, force=True)
+    return lambda collection: collection.versions.activate("", version, force=True)
 
 
 def consolidate(collection: Collection) -> object:
-    return collection.consolidate("", "v1", "v2")
+    return collection.versions.consolidate("", "v1", "v2")
 
 
 def retire(collection: Collection) -> object:
-    return collection.retire_version("", "v1", force=True)
+    return collection.versions.retire("", "v1", force=True)
 
 
 def drop(collection: Collection) -> object:
     try:
-        return collection.drop_version("", "v1", force=True)
+        return collection.versions.drop("", "v1", force=True)
     except VersionNotFound:  # when it is taken a second time
         return None
 
@@ -174,9 +174,9 @@ def state_of(collection: Collection) -> State:
         for one in config.versions_of("")
     }
     return State(
-        {one.version: one.state for one in collection.versions()},
+        {one.version: one.state for one in collection.versions.states()},
         holders,
-        frozenset((one.rows, one.queries) for one in collection.adapters()),
+        frozenset((one.rows, one.queries) for one in collection.versions.adapters()),
     )
 
 

@@ -102,7 +102,9 @@ def points_of(collection: Collection) -> list[Any]:
 def vectors_of(collection: Collection) -> dict[str, list[Any]]:
     """Return what points hold of the versions that bare names do not mean."""
     names = [
-        f"{one.vector}@{one.version}" for one in collection.versions() if one.state != "active"
+        f"{one.vector}@{one.version}"
+        for one in collection.versions.states()
+        if one.state != "active"
     ]
     records, _ = collection.scroll(None, 1_000, with_vectors=tuple(names))
     held: list[tuple[PointId, Mapping[str, Any]]] = [
@@ -119,17 +121,21 @@ def index_of(collection: Collection) -> dict[str, Any]:
 
 
 def versions_of(collection: Collection) -> list[Any]:
-    return [_taken(one, (*_VERSION, "coverage", "mapped_from")) for one in collection.versions()]
+    return [
+        _taken(one, (*_VERSION, "coverage", "mapped_from")) for one in collection.versions.states()
+    ]
 
 
 def adapters_of(collection: Collection) -> list[Any]:
     """Return the adapters that are there; others may be waiting to be fitted by themselves."""
-    return [_taken(one, _ADAPTER) for one in collection.adapters() if one.state == "fitted"]
+    return [
+        _taken(one, _ADAPTER) for one in collection.versions.adapters() if one.state == "fitted"
+    ]
 
 
 def backfill_of(collection: Collection) -> list[Any]:
     """Return the points to embed next, and with them what was counted of searches."""
-    found = collection.backfill("", "v2", limit=20, random_share=0)
+    found = collection.versions.backfill("", "v2", limit=20, random_share=0)
     return [[as_json(one.id), one.demand, one.residual, one.reason] for one in found]
 
 

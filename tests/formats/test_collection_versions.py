@@ -110,13 +110,13 @@ def test_activations_are_undone(folder: Path, stored: dict[str, Any]) -> None:
         (left if asked == ("", "v1", "on") else same).append(one)
     with Database.open(folder, threads=1) as database:
         collection = database.get(NAME)
-        collection.activate_version("", "v2", force=True)
-        collection.activate_version("b", "v1", force=True)
+        collection.versions.activate("", "v2", force=True)
+        collection.versions.activate("b", "v1", force=True)
     with Database.open(folder, threads=1) as database:
         collection = database.get(NAME)
         assert (collection.config.dense[""].size, collection.config.dense["b"].size) == (6, 4)
-        collection.activate_version("", "v1", force=True)
-        collection.activate_version("b", "v2", force=True)
+        collection.versions.activate("", "v1", force=True)
+        collection.versions.activate("b", "v2", force=True)
         require_answers(collection, same)
         for answer in left:
             with pytest.raises(MissingAdapter, match="'v2'"):
@@ -131,7 +131,7 @@ def test_the_upgrade_goes_on(folder: Path, stored: dict[str, Any]) -> None:
     with Database.open(folder, threads=1) as database:
         collection = database.get(NAME)
         before = collection.search(mixed_request(embedded[0], "b", "on")._replace(k=1_000))
-        assert collection.consolidate("b", "v1", "v2") == 5
+        assert collection.versions.consolidate("b", "v1", "v2") == 5
         named = {"b": NamedVectors(np.arange(1), embedded)}
         collection.update_vectors(PointBatch(mapped[-1:], named, [None])).result()
     with Database.open(folder, threads=1) as database:
@@ -140,6 +140,6 @@ def test_the_upgrade_goes_on(folder: Path, stored: dict[str, Any]) -> None:
         assert after.ids[0] == mapped[-1] and after.distances[0] == 0
         assert {*after.ids} == {*before.ids} and len({*after.ids}) == len(after.ids)
         assert [one.version for one in after.stats.versions] == ["v2", "v1-in-v2"]
-        collection.drop_version("b", "v1")
+        collection.versions.drop("b", "v1")
         last = collection.search(mixed_request(embedded[0], "b", "on")._replace(k=1_000))
         assert list(last.ids) == list(after.ids)

@@ -127,11 +127,11 @@ def test_begins_an_upgrade(folder: Path, stored: dict[str, Any]) -> None:
     query = SearchRequest(turned[0], "@new", k=1_000, exact=True)
     with Database.open(folder, threads=1) as database:
         collection = database.get(NAME)
-        assert collection.declare_version("", "new", space, declared={})
+        assert collection.versions.declare("", "new", space, declared={})
         places = [ids.index(one) for one in some]
         named = {"@new": NamedVectors(np.arange(len(some)), turned[places])}
         collection.update_vectors(PointBatch(some, named, [None] * len(some))).result()
-        collection.fit_adapter(FitRequest("v1", "new", kind="ridge", pairs=Pairs(rows, turned)))
+        collection.versions.fit(FitRequest("v1", "new", kind="ridge", pairs=Pairs(rows, turned)))
         found = collection.search(query)
         assert {*map(as_json, found.ids)} >= {*ids} and as_json(found.ids[0]) == ids[0]
         assert len({*found.ids}) == len(found.ids)

@@ -146,14 +146,14 @@ def upgrade(collection: Collection, texts: Texts) -> None:
         size = _SIZES[f"@{version}"]
         space = VectorConfig(size, Distance.COSINE, "4")
         declared = {"size": size, "distance": "Cosine"}
-        assert collection.declare_version("", version, space, model=model, declared=declared)
+        assert collection.versions.declare("", version, space, model=model, declared=declared)
     half = [n for n in range(_UUIDS + _INTS + _LATER) if n % 2 == 0 and is_there(n)]
     collection.update_vectors(batch(texts, half, ["@v2"])).result()
     collection.upkeep.seal()
     collection.update_vectors(batch(texts, half[:8], ["@v2"])).result()
     collection.update_vectors(batch(texts, half[3:9], ["@v3"])).result()
-    collection.retire_version("", "v3")
-    collection.fit_adapter(FitRequest("v1", "v2", kind="ridge"))
+    collection.versions.retire("", "v3")
+    collection.versions.fit(FitRequest("v1", "v2", kind="ridge"))
     collection.upsert(batch(texts, [200, 202], ["@v2"], "third")).result()
 
 
@@ -166,14 +166,14 @@ def activate(collection: Collection, texts: Texts) -> None:
     size = _SIZES["b@v2"]
     space = VectorConfig(size, Distance.EUCLID, "8")
     declared = {"size": size, "distance": "Euclid"}
-    assert collection.declare_version("b", "v2", space, declared=declared)
+    assert collection.versions.declare("b", "v2", space, declared=declared)
     sample = range(300, 400)
     pairs = Pairs(texts.of("b", sample), texts.of("b@v2", sample))
-    collection.fit_adapter(FitRequest("v1", "v2", "b", kind="procrustes", pairs=pairs))
+    collection.versions.fit(FitRequest("v1", "v2", "b", kind="procrustes", pairs=pairs))
     even = [n for n in range(_UUIDS, _UUIDS + _INTS) if n % 2 == 0 and is_there(n)]
     collection.update_vectors(batch(texts, even[10:30], ["b@v2"])).result()
-    collection.activate_version("b", "v2", force=True)
-    assert collection.consolidate("b", "v1", "v2") > 0
+    collection.versions.activate("b", "v2", force=True)
+    assert collection.versions.consolidate("b", "v1", "v2") > 0
     texts_now = batch(texts, even[30:35], ["b@v2"])
     named = {"b": texts_now.vectors["b@v2"]}  # what the bare name means from now on
     collection.update_vectors(PointBatch(texts_now.ids, named, texts_now.payloads)).result()

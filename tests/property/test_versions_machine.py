@@ -138,7 +138,7 @@ class VersionsMachine(VersionsWorld):
     def declare(self, version: str) -> None:
         new = version not in self.model.states
         space = self.space(version)
-        assert self.open.declare_version("", version, space, model=None, declared={}) == new
+        assert self.open.versions.declare("", version, space, model=None, declared={}) == new
         self.model.states.setdefault(version, "shadow")
 
     @rule(version=versions)
@@ -146,7 +146,7 @@ class VersionsMachine(VersionsWorld):
         if version in self.model.states:
             other = VectorConfig(SIZES[version] + 1, self.distance, self.encoding)
             with pytest.raises(VersionConflict):
-                self.open.declare_version("", version, other, model=None, declared={})
+                self.open.versions.declare("", version, other, model=None, declared={})
 
     @rule(rows=versions, queries=versions, kind=st.sampled_from(KINDS))
     def fit(self, rows: str, queries: str, kind: Kind) -> None:
@@ -156,14 +156,14 @@ class VersionsMachine(VersionsWorld):
         pairs = Pairs(
             self.kept(latent @ self.planes[rows]), self.kept(latent @ self.planes[queries])
         )
-        self.open.fit_adapter(FitRequest(rows, queries, kind=kind, pairs=pairs))
+        self.open.versions.fit(FitRequest(rows, queries, kind=kind, pairs=pairs))
         self.model.adapters.add((rows, queries))
 
     @precondition(lambda self: self.model.adapters)
     @rule(drawn=st.data())
     def drop_adapter(self, drawn: st.DataObject) -> None:
         ends = drawn.draw(st.sampled_from(sorted(self.model.adapters)))
-        self.open.drop_adapter("", *ends)
+        self.open.versions.drop_adapter("", *ends)
         self.model.adapters.remove(ends)
 
     @rule(rows=versions, queries=versions)
@@ -172,11 +172,11 @@ class VersionsMachine(VersionsWorld):
         if (rows, queries) not in self.model.adapters:
             known = {rows, queries} <= self.model.states.keys()
             with pytest.raises(AdapterNotFound if known else VersionNotFound):
-                self.open.consolidate("", rows, queries)
+                self.open.versions.consolidate("", rows, queries)
             return
         adapter = self.open.writer.fitted[ends_of(self.open.config, "", rows, queries)].adapter
         ids = self.model.only_in(rows, queries)
-        assert self.open.consolidate("", rows, queries) == len(ids)
+        assert self.open.versions.consolidate("", rows, queries) == len(ids)
         old = [self.model.points[one].vectors[rows] for one in ids]
         mapped = [*adapter.map_rows(np.stack(old))] if old else []
         self.model.consolidate(rows, queries, dict(zip(ids, mapped, strict=True)))
@@ -198,9 +198,9 @@ class VersionsMachine(VersionsWorld):
         version = drawn.draw(st.sampled_from(sorted(self.model.states)))
         if version in self.model.mapped:
             with pytest.raises(VersionConflict):
-                self.open.activate_version("", version, force=True)
+                self.open.versions.activate("", version, force=True)
         elif force:
-            self.open.activate_version("", version, force=True)
+            self.open.versions.activate("", version, force=True)
             self.model.activate(version)
         elif version != self.model.active:
             self._activate_carefully(version)
@@ -208,15 +208,15 @@ class VersionsMachine(VersionsWorld):
     def _activate_carefully(self, version: str) -> None:
         if self.model.out_of_reach(version):
             with pytest.raises(VersionConflict):
-                self.open.activate_version("", version)
+                self.open.versions.activate("", version)
         elif self.model.found_in(self.model.states) <= {*self.model.holding(version)}:
-            self.open.activate_version("", version)
+            self.open.versions.activate("", version)
             self.model.activate(version)
 
     @rule(drawn=st.data(), drop=st.booleans(), force=st.booleans())
     def retire_or_drop(self, drawn: st.DataObject, drop: bool, force: bool) -> None:
         version = drawn.draw(st.sampled_from(sorted(self.model.states)))
-        call = self.open.drop_version if drop else self.open.retire_version
+        call = self.open.versions.drop if drop else self.open.retire_version
         if self.model.is_refused(version, force):
             with pytest.raises(VersionConflict):
                 call("", version, force=force)

@@ -107,7 +107,7 @@ class VersionsWorld(RuleBasedStateMachine):
             self.model.adapters.add((rows, queries))
 
     def _fitted(self) -> set[tuple[str, str]]:
-        return {(o.rows, o.queries) for o in self.open.adapters() if o.state == "fitted"}
+        return {(o.rows, o.queries) for o in self.open.versions.adapters() if o.state == "fitted"}
 
     @rule()
     def reopen(self) -> None:
@@ -139,7 +139,7 @@ class VersionsWorld(RuleBasedStateMachine):
     def versions_are_listed(self) -> None:
         if self.collection is None:
             return
-        listed = {one.version: one for one in self.open.versions()}
+        listed = {one.version: one for one in self.open.versions.states()}
         assert {version: one.state for version, one in listed.items()} == self.model.states
         for version, one in listed.items():
             assert one.size == self.model.size(version)

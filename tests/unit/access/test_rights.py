@@ -22,7 +22,7 @@ def holder(**levels: Level) -> Access:
 def filled(database: Database) -> Database:
     for name in ("docs", "secret"):
         database.create(name, CONFIG)
-        database.get(name).declare_version("", "v2", VectorConfig(3, "dot"), declared={})
+        database.get(name).versions.declare("", "v2", VectorConfig(3, "dot"), declared={})
     database.change_aliases([CreateAlias("pages", "docs"), CreateAlias("hidden", "secret")])
     return database
 

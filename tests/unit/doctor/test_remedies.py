@@ -38,8 +38,8 @@ def test_points_that_the_active_version_does_not_reach(tmp_path: Path) -> None:
         collection = database.create("c", config)
         collection.upsert(batch(range(10))).result()
         space = VectorConfig(SIZE + 1, Distance.DOT)
-        collection.declare_version("", "v2", space, declared={})
-        collection.activate_version("", "v2", force=True)
+        collection.versions.declare("", "v2", space, declared={})
+        collection.versions.activate("", "v2", force=True)
     report = check_directory(tmp_path, None)
     (note,) = [one for one in report.findings if one.check == "versions"]
     helps = FitAdapter("", "v1", "v2"), MigratePoints("", "v2")

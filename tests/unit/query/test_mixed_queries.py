@@ -165,7 +165,7 @@ def test_groups_hold_points_of_both_versions(account: Account) -> None:
 
 
 def test_what_no_adapter_leads_to(account: Account) -> None:
-    account.collection.drop_adapter("", "v1", "v2")
+    account.collection.versions.drop_adapter("", "v1", "v2")
     for query in (nearest(account, 0), queries.Recommend((3,), (), "best_score")):
         root = Prefetch(query, "@v2", params=EXACT, limit=N)
         with pytest.raises(MissingAdapter):
@@ -187,7 +187,7 @@ def test_points_that_hold_the_version_need_no_adapter(
     account: Account, strategy: queries.Strategy
 ) -> None:
     """Where the filter, or a prefetch, leaves no others, nor is one an example."""
-    account.collection.drop_adapter("", "v1", "v2")
+    account.collection.versions.drop_adapter("", "v1", "v2")
     new = Filter(must=(Match(("third",), (0,)),))
     for query in (nearest(account, 0), queries.Recommend((3, 6), (9,), strategy)):
         root = Prefetch(query, "@v2", new, EXACT, limit=N)

@@ -35,11 +35,11 @@ def upgraded(tmp_path: Path, rng: np.random.Generator) -> Iterator[Collection]:
         ids = list(range(start, start + 4_000))
         vectors = {"": NamedVectors(np.arange(4_000), rows[ids])}
         collection.upsert(PointBatch(ids, vectors, [None] * 4_000)).result()
-    collection.declare_version("", "v2", VectorConfig(NEW, Distance.COSINE), declared={})
+    collection.versions.declare("", "v2", VectorConfig(NEW, Distance.COSINE), declared={})
     few = PointBatch([1, 2], {"@v2": NamedVectors(np.arange(2), turned[1:3])}, [None] * 2)
     collection.update_vectors(few).result()
     pairs = Pairs(rows[:500], turned[:500])
-    collection.fit_adapter(FitRequest("v1", "v2", kind="ridge", pairs=pairs))
+    collection.versions.fit(FitRequest("v1", "v2", kind="ridge", pairs=pairs))
     yield collection
     collection.close()
 

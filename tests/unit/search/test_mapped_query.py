@@ -328,8 +328,8 @@ def test_points_out_of_reach_are_counted_once(account_of: Open) -> None:
 
 def test_retired_rows_are_found_by_their_own_queries_only(account_of: Open) -> None:
     account = half_way(account_of())
-    account.collection.activate_version("", "v2", force=True)
-    account.collection.retire_version("", "v1", force=True)
+    account.collection.versions.activate("", "v2", force=True)
+    account.collection.versions.retire("", "v1", force=True)
     query = account.query("v2", 0)
     for mode in ("on", "off", "require"):
         found = account.collection.search(SearchRequest(query, k=N, exact=True, bridge=mode))
@@ -417,7 +417,7 @@ def test_several_vector_names_have_versions_of_their_own(
     title.put("v2", range(60, 90))
     text.fit("v1", "v2")
     title.fit("v1", "v2")
-    title.collection.activate_version("title", "v2", force=True)
+    title.collection.versions.activate("title", "v2", force=True)
     for place in range(QUERIES):
         for account, name in ((text, "text@v2"), (title, "title"), (title, "title@v2")):
             query = account.query("v2", place)

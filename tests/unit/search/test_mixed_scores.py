@@ -60,7 +60,7 @@ def half_way(collection_of: OpenCollection, rng: np.random.Generator) -> Open:
         account.put("v1", range(N))
         account.put("v2", range(0, N, 2))
         if fit:
-            account.collection.fit_adapter(FitRequest("v1", "v2", kind=kind))  # type: ignore[arg-type]
+            account.collection.versions.fit(FitRequest("v1", "v2", kind=kind))  # type: ignore[arg-type]
         return account
 
     return create

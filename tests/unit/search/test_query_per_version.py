@@ -149,7 +149,7 @@ def test_the_leading_version(account: Account) -> None:
     assert leads("", collection.showing("v1")) == "v1"
     assert leads("@v2", collection.showing("v1")) == "v2"
     assert leads("@v1", collection, rescore_version="v2") == "v2"
-    collection.activate_version("", "v2", force=True)
+    collection.versions.activate("", "v2", force=True)
     assert leads("", collection) == "v2"
     assert leads("", collection.showing("v1")) == "v1"
 

@@ -91,7 +91,7 @@ class Account:
         for version in versions:
             space = self.spaces[version]
             declared = {"size": space.size, "distance": str(space.distance)}
-            self.collection.declare_version(self.vector, version, space, declared=declared)
+            self.collection.versions.declare(self.vector, version, space, declared=declared)
 
     def create(self, points: Iterable[int]) -> None:
         """Write points without a vector."""
@@ -122,7 +122,7 @@ class Account:
     def fit(self, rows: str, queries: str, kind: Any = "ridge") -> Fitted:
         """Fit an adapter on all texts; its scores are then compared as they are."""
         pairs = Pairs(self.texts.rows[rows], self.texts.rows[queries])
-        self.collection.fit_adapter(FitRequest(rows, queries, self.vector, kind, pairs))
+        self.collection.versions.fit(FitRequest(rows, queries, self.vector, kind, pairs))
         writer = self.collection.writer
         ends = ends_of(writer.config, self.vector, rows, queries)
         fitted = replace(writer.fitted[ends], merge=Merge("raw"))

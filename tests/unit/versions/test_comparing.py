@@ -47,10 +47,10 @@ def collection(collection_of: OpenCollection) -> Collection:
     """600 points, of which the first 400 hold both versions; an adapter each way."""
     collection = collection_of(config_of(20))
     collection.upsert(batch_of(IDS, OLD[:POINTS])).result()
-    collection.declare_version("", "v2", VectorConfig(24, COSINE), declared={})
+    collection.versions.declare("", "v2", VectorConfig(24, COSINE), declared={})
     put(collection, "@v2", NEW[:BOTH], IDS[:BOTH])
     collection.upkeep.seal()
-    collection.fit_adapter(FitRequest("v1", "v2", kind="ridge"))
+    collection.versions.fit(FitRequest("v1", "v2", kind="ridge"))
     return collection
 
 
@@ -77,7 +77,7 @@ def test_overlaps_equal_plain_search_among_points_never_fitted_on(collection: Co
     fitted = fitted_on(collection)
     unseen = [row for row in range(BOTH) if row not in fitted]
     assert 40 < len(unseen) < 140
-    found, lists = collection.compare(REQUEST), plain(collection, 5, unseen)
+    found, lists = collection.versions.compare(REQUEST), plain(collection, 5, unseen)
     assert (found["queries"], found["points"]) == (ASKED, len(unseen))
     assert (found["judged"], found["counted"], found["fitted_points"]) == (None, None, len(fitted))
     assert found["old_old"] == pytest.approx(overlap(lists["old"], lists["new"]).mean())
@@ -95,7 +95,9 @@ def test_judged_queries_are_measured_among_all_points_never_fitted_on(
     rows = [row for row in range(POINTS) if row not in fitted]
     lists, k = plain(collection, 5, rows), 5
     wanted = [[int(row)] for row in plain(collection, 5, rows)["new"][:, 1]]
-    found = collection.compare(replace(REQUEST, relevant=[[IDS[one[0]], 77] for one in wanted]))
+    found = collection.versions.compare(
+        replace(REQUEST, relevant=[[IDS[one[0]], 77] for one in wanted])
+    )
     assert (found["judged"], found["measure"]) == (ASKED, "known_item")  # 77 is no point
     assert found["points"] == len(rows)
     for name, level in (("old", "old_old"), ("bridged", "bridged")):
@@ -118,9 +120,9 @@ def test_more_points_are_searched_as_users_search_them(
 ) -> None:
     wanted = best(native_scores(QUERIES["v2"], NEW[:POINTS], COSINE), 1)
     request = replace(REQUEST, relevant=[[IDS[int(row)]] for row in wanted[:, 0]])
-    exactly = collection.compare(request)
+    exactly = collection.versions.compare(request)
     monkeypatch.setattr("palimpsest.index.versions.compared_lists._EXACTLY", 0)
-    roughly = collection.compare(request)
+    roughly = collection.versions.compare(request)
     for name in ("old_old", "bridged", "both", "new_new"):
         assert roughly[name] == pytest.approx(exactly[name], abs=0.06), name
 
@@ -132,7 +134,7 @@ def test_queries_that_do_not_count_are_named_with_the_reason(collection: Collect
     relevant[0], relevant[1], relevant[2] = [], [77], [IDS[fitted[0]]]
     relevant[3], relevant[4] = {IDS[unseen]: 0}, [IDS[POINTS - 1]]
     relevant[5] = [IDS[fitted[0]], IDS[unseen]]  # the other still counts
-    counted = collection.compare(replace(REQUEST, relevant=relevant))["counted"]
+    counted = collection.versions.compare(replace(REQUEST, relevant=relevant))["counted"]
     assert counted["left_out"] == {
         "nothing is relevant to it": [0, 3],
         "none of its relevant points exists": [1],
@@ -147,7 +149,7 @@ def test_queries_that_do_not_count_are_named_with_the_reason(collection: Collect
 def test_points_without_the_old_version_are_a_reason_too(collection: Collection) -> None:
     collection.delete_vectors([IDS[7]], ["@v1"]).result()
     relevant = [[IDS[7]]] + [[IDS[-1]]] * (ASKED - 1)
-    counted = collection.compare(replace(REQUEST, relevant=relevant))["counted"]
+    counted = collection.versions.compare(replace(REQUEST, relevant=relevant))["counted"]
     assert counted["left_out"] == {"none of its relevant points holds version 'v1'": [0]}
 
 
@@ -157,22 +159,22 @@ def test_grades_are_measured_by_ndcg(collection: Collection) -> None:
     lists = plain(collection, 5, rows)
     gains = [{int(row): 3.0 - place for place, row in enumerate(line[:3])} for line in lists["new"]]
     relevant = [{IDS[row]: gain for row, gain in one.items()} for one in gains]
-    found = collection.compare(replace(REQUEST, relevant=relevant))
+    found = collection.versions.compare(replace(REQUEST, relevant=relevant))
     assert found["measure"] == "ndcg"
     assert found["old_old"] == pytest.approx(ndcg(lists["old"], gains, 5).mean())
     assert found["bridged"] == pytest.approx(ndcg(lists["bridged"], gains, 5).mean())
 
 
 def test_without_an_adapter_old_both_and_the_cascade_are_judged(collection: Collection) -> None:
-    collection.drop_adapter("", "v1", "v2")
+    collection.versions.drop_adapter("", "v1", "v2")
     wanted = best(native_scores(QUERIES["v2"], NEW[:POINTS], COSINE), 1)
     request = replace(REQUEST, relevant=[[IDS[int(row)]] for row in wanted[:, 0]])
-    found = collection.compare(request)
+    found = collection.versions.compare(request)
     assert (found["judged"], found["points"], found["fitted_points"]) == (ASKED, POINTS, 0)
     assert (found["bridged"], found["mixed"], found["arr"]) == (None, None, None)
     assert found["both"] is not None and found["cascade_from_old"] is not None
     assert set(found["over_old"]) == {"both", "cascade_from_old", "reindex"}
-    unjudged = collection.compare(REQUEST)
+    unjudged = collection.versions.compare(REQUEST)
     assert unjudged["bridged"] is None and unjudged["cascade_from_old"] > unjudged["old_old"]
 
 
@@ -180,14 +182,14 @@ def test_what_was_judged_stays_with_the_two_versions(collection: Collection) -> 
     assert adapter_of(collection).report["judged"] is None
     wanted = best(native_scores(QUERIES["v2"], NEW[:POINTS], COSINE), 1)
     request = replace(REQUEST, relevant=[[IDS[int(row)]] for row in wanted[:, 0]])
-    found = collection.compare(request)
+    found = collection.versions.compare(request)
     for again in (False, True):
         if again:
-            collection.fit_adapter(FitRequest("v1", "v2", kind="procrustes"))
+            collection.versions.fit(FitRequest("v1", "v2", kind="procrustes"))
         report = adapter_of(collection).report
         assert report["verdict"] == found["verdict"] and report["assumes"] is None
         assert report["judged"]["queries"] == found["judged"]
-    unjudged = collection.compare(REQUEST)
+    unjudged = collection.versions.compare(REQUEST)
     assert unjudged["verdict"] == found["verdict"] and unjudged["assumes"] is None
     collection.close()
     again = open_collection(collection.folder)
@@ -196,22 +198,22 @@ def test_what_was_judged_stays_with_the_two_versions(collection: Collection) -> 
 
 
 def adapter_of(collection: Collection) -> AdapterInfo:
-    (one,) = collection.adapters()
+    (one,) = collection.versions.adapters()
     return one
 
 
 def test_pairs_that_were_given_may_be_among_the_points(collection: Collection) -> None:
     pairs = Pairs(OLD[:300], NEW[:300])
-    collection.fit_adapter(FitRequest("v1", "v2", kind="ridge", pairs=pairs))
-    found = collection.compare(REQUEST)
+    collection.versions.fit(FitRequest("v1", "v2", kind="ridge", pairs=pairs))
+    found = collection.versions.compare(REQUEST)
     assert (found["fitted_points"], found["points"]) == (None, BOTH)
     assert any("pairs" in reason for reason in found["reasons"])
 
 
 def test_both_ways_are_measured_where_adapters_lead_both_ways(collection: Collection) -> None:
-    collection.fit_adapter(FitRequest("v2", "v1", kind="procrustes"))
-    forth = collection.compare(REQUEST)
-    back = collection.compare(replace(REQUEST, old="v2", new="v1"))
+    collection.versions.fit(FitRequest("v2", "v1", kind="procrustes"))
+    forth = collection.versions.compare(REQUEST)
+    back = collection.versions.compare(replace(REQUEST, old="v2", new="v1"))
     assert forth["matrix"][0][1]["value"] is not None
     assert back["new_new"] == 1.0
     assert back["verdict"] == "stay"  # v2 was declared later
@@ -219,7 +221,7 @@ def test_both_ways_are_measured_where_adapters_lead_both_ways(collection: Collec
 
 def test_comparing_leaves_demand_and_points_as_they_were(collection: Collection) -> None:
     before = collection.view
-    collection.compare(REQUEST)
+    collection.versions.compare(REQUEST)
     assert collection.view is before
     numbers = np.arange(POINTS, dtype=np.uint32)
     assert collection.demand.of(collection.config.number("@v2"), numbers).sum() == 0
@@ -246,11 +248,11 @@ def test_bad_requests_say_what_is_wrong(
     collection: Collection, changed: dict[str, Any], error: type[Exception], text: str
 ) -> None:
     with pytest.raises(error, match=text):
-        collection.compare(replace(REQUEST, **changed))
+        collection.versions.compare(replace(REQUEST, **changed))
 
 
 def test_too_few_points_with_both_versions(collection: Collection) -> None:
     with pytest.raises(InvalidPairs, match="more than k = 5"):
         put_few = [IDS[0], IDS[1]]
         collection.delete([one for one in IDS[:BOTH] if one not in put_few]).result()
-        collection.compare(REQUEST)
+        collection.versions.compare(REQUEST)

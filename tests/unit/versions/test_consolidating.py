@@ -60,7 +60,7 @@ def consolidate(account: Account) -> int:
     if left:
         rows = adapter.map_rows(np.stack([account.rows["v1"][point] for point in left]))
         held.update(zip(left, rows, strict=True))
-    return account.collection.consolidate("", "v1", "v2")
+    return account.collection.versions.consolidate("", "v1", "v2")
 
 
 def expected(account: Account, place: int) -> list[tuple[int, float]]:
@@ -82,15 +82,15 @@ def test_mapped_rows_are_found_as_the_adapter_estimates_them(account: Account, k
     account.fit("v1", "v2", kind)
     shares: list[float] = []
     with pytest.raises(AdapterNotFound):
-        account.collection.consolidate("", "v2", "v1")
-    done = account.collection.consolidate("", "v1", "v2", shares.append)
+        account.collection.versions.consolidate("", "v2", "v1")
+    done = account.collection.versions.consolidate("", "v1", "v2", shares.append)
     assert done == N - N // 10 and shares[-1] == 1.0 and shares == sorted(shares)
-    assert account.collection.consolidate("", "v1", "v2") == 0
+    assert account.collection.versions.consolidate("", "v1", "v2") == 0
     consolidate(account)
     require_mapped(account)
-    (mapped,) = (one for one in account.collection.versions() if one.version == MAPPED)
+    (mapped,) = (one for one in account.collection.versions.states() if one.version == MAPPED)
     assert (mapped.mapped_from, mapped.state, mapped.points) == ("v1", "serving", done)
-    native = next(one for one in account.collection.versions() if one.version == "v2")
+    native = next(one for one in account.collection.versions.states() if one.version == "v2")
     assert native.points == N // 10 and native.coverage == 0.1
 
 
@@ -133,17 +133,17 @@ def test_native_rows_and_new_texts_supersede_mapped_ones(account: Account) -> No
     assert held(9) == {*names}
     collection.delete_vectors([11], ["@v1"]).result()
     assert held(11) == set()
-    assert collection.consolidate("", "v1", "v2") == 4  # 4, 5, 6 and 7
+    assert collection.versions.consolidate("", "v1", "v2") == 4  # 4, 5, 6 and 7
     assert held(4) == held(7) == {"@v1", f"@{MAPPED}"}
 
 
 def test_the_old_version_can_be_dropped_and_its_points_stay(account: Account) -> None:
     account.fit("v1", "v2")
-    account.collection.activate_version("", "v2", force=True)
+    account.collection.versions.activate("", "v2", force=True)
     with pytest.raises(VersionConflict, match="1170 points hold no other version"):
-        account.collection.drop_version("", "v1")
+        account.collection.versions.drop("", "v1")
     consolidate(account)
-    account.collection.drop_version("", "v1")
+    account.collection.versions.drop("", "v1")
     account.rows.pop("v1")
     require_mapped(account, "")
     account.collection.upkeep.seal()
@@ -152,17 +152,17 @@ def test_the_old_version_can_be_dropped_and_its_points_stay(account: Account) ->
     require_mapped(account, "")
     # the mapped rows are all that is left of most points
     account.put("v3", range(100))
-    account.collection.activate_version("", "v3", force=True)
+    account.collection.versions.activate("", "v3", force=True)
     with pytest.raises(VersionConflict, match="1200 points hold no other version"):
-        account.collection.drop_version("", "v2")
+        account.collection.versions.drop("", "v2")
     with pytest.raises(VersionConflict, match="1200 points hold no other version"):
-        account.collection.retire_version("", "v2")
-    account.collection.drop_version("", "v2", force=True)
-    assert [one.version for one in account.collection.versions()] == ["v3"]
+        account.collection.versions.retire("", "v2")
+    account.collection.versions.drop("", "v2", force=True)
+    assert [one.version for one in account.collection.versions.states()] == ["v3"]
     assert account.collection.view.config.vectors.keys() == {""}
     found = account.collection.search(SearchRequest(account.query("v3", 0), k=N, exact=True))
     require_agrees(found, account.expected("v3", account.query("v3", 0)))
-    assert account.collection.adapters() == []
+    assert account.collection.versions.adapters() == []
     assert [*(account.collection.folder / "adapters").iterdir()] == []
 
 
@@ -172,13 +172,13 @@ def test_mapped_rows_are_never_active_and_can_be_retired(account: Account) -> No
     collection = account.collection
     for force in (False, True):
         with pytest.raises(VersionConflict, match="mapped rows, which cannot be active"):
-            collection.activate_version("", MAPPED, force=force)
-    collection.retire_version("", MAPPED)
+            collection.versions.activate("", MAPPED, force=force)
+    collection.versions.retire("", MAPPED)
     query = account.query("v2", 0)
     found = collection.search(SearchRequest(query, "@v2", k=N, exact=True))
     require_agrees(found, account.expected("v2", query, ["v1"]))
-    collection.drop_version("", MAPPED)
-    collection.drop_adapter("", "v1", "v2")
+    collection.versions.drop("", MAPPED)
+    collection.versions.drop_adapter("", "v1", "v2")
     with pytest.raises(MissingAdapter):
         collection.search(SearchRequest(query, "@v2", bridge="require"))
 
@@ -191,12 +191,12 @@ def test_what_cannot_be_consolidated(account: Account) -> None:
         ("v9", "v2", VersionNotFound),
     ):
         with pytest.raises(error):
-            collection.consolidate("", rows, queries)
+            collection.versions.consolidate("", rows, queries)
     account.fit("v1", "v2")
-    collection.declare_version("", MAPPED, account.spaces["v2"], declared={})
+    collection.versions.declare("", MAPPED, account.spaces["v2"], declared={})
     with pytest.raises(VersionConflict, match="declared for rows of its own"):
-        collection.consolidate("", "v1", "v2")
-    assert len(collection.versions()) == 4
+        collection.versions.consolidate("", "v1", "v2")
+    assert len(collection.versions.states()) == 4
 
 
 def test_a_consolidation_goes_on_where_it_stopped(account: Account) -> None:
@@ -207,7 +207,7 @@ def test_a_consolidation_goes_on_where_it_stopped(account: Account) -> None:
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        collection.consolidate("", "v1", "v2", stop)
+        collection.versions.consolidate("", "v1", "v2", stop)
     query = account.query("v2", 0)
     found = collection.search(SearchRequest(query, "@v2", k=N, exact=True))
     assert len(found.ids) == N == len({*found.ids})
@@ -227,7 +227,7 @@ def test_another_adapter_takes_the_place_of_one_row_by_row(account: Account) -> 
     assert consolidate(account) == 1
     require_mapped(account)
     folders = [*(account.collection.folder / "adapters").iterdir()]
-    assert len(folders) == len(account.collection.adapters()) == 2
+    assert len(folders) == len(account.collection.versions.adapters()) == 2
 
 
 def test_mapped_rows_are_no_embedding_models(account: Account) -> None:
@@ -235,14 +235,14 @@ def test_mapped_rows_are_no_embedding_models(account: Account) -> None:
     account.fit("v1", "v2")
     consolidate(account)
     collection = account.collection
-    before = collection.versions()
+    before = collection.versions.states()
     for ends in ((MAPPED, "v2"), ("v1", MAPPED), (MAPPED, "v3")):
         with pytest.raises(InvalidConfig, match="mapped from version 'v1' for queries of 'v2'"):
-            collection.fit_adapter(FitRequest(*ends, kind="prefix"))
+            collection.versions.fit(FitRequest(*ends, kind="prefix"))
     with pytest.raises(InvalidConfig, match="mapped from version 'v1'"):
-        collection.consolidate("", MAPPED, "v2")
+        collection.versions.consolidate("", MAPPED, "v2")
     named = {f"@{MAPPED}": NamedVectors(np.arange(1), account.texts.rows["v2"][:1])}
     for write in (collection.upsert, collection.update_vectors):
         with pytest.raises(InvalidInput, match="mapped from those of another version"):
             write(PointBatch([1], named, [None]))
-    assert collection.versions() == before and len(collection.adapters()) == 2
+    assert collection.versions.states() == before and len(collection.versions.adapters()) == 2

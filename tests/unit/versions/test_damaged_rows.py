@@ -52,7 +52,7 @@ def make(data: Path, rng: np.random.Generator, *, in_points: bool) -> Path:
         if in_points:
             account.put("v2", range(200))
         pairs = None if in_points else pairs_of(account, n)
-        collection.fit_adapter(FitRequest("v1", "v2", kind="ridge", pairs=pairs))
+        collection.versions.fit(FitRequest("v1", "v2", kind="ridge", pairs=pairs))
     store = data / "collections" / "docs" / "store.sqlite3"
     settle(store)
     return store
@@ -83,7 +83,7 @@ def test_the_adapter_is_named_until_it_is_dropped(
         with Database.open(tmp_path, threads=1) as database:
             collection = database.get("docs")
             require_served(collection, 100)
-            (shown,) = collection.adapters()
+            (shown,) = collection.versions.adapters()
             assert shown.state == "damaged"
             assert (shown.rows, shown.queries) == ("v1", "v2")
             assert str(store.parent) in str(collection.state().last_error)
@@ -91,9 +91,9 @@ def test_the_adapter_is_named_until_it_is_dropped(
                 collection.search(SearchRequest(QUERY, "@v2", bridge="require"))
     assert [one.name for one in (store.parent / "lost+found").iterdir()] == [f"adapters-{folder}"]
     with Database.open(tmp_path, threads=1) as database:
-        database.get("docs").drop_adapter("", "v1", "v2")
+        database.get("docs").versions.drop_adapter("", "v1", "v2")
     with Database.open(tmp_path, threads=1) as database:
-        assert database.get("docs").adapters() == []
+        assert database.get("docs").versions.adapters() == []
         assert database.get("docs").state().last_error is None
 
 
@@ -105,7 +105,7 @@ def test_it_is_fitted_again_where_points_tell_of_it(
     with Database.open(tmp_path, threads=1) as database:
         collection = database.get("docs")
         until = time.monotonic() + 60
-        while [one.state for one in collection.adapters()] != ["fitted"]:
+        while [one.state for one in collection.versions.adapters()] != ["fitted"]:
             assert time.monotonic() < until
             time.sleep(0.02)
         assert len(collection.search(SearchRequest(QUERY, "@v2", bridge="require")).ids) == 10
@@ -129,7 +129,7 @@ def test_a_row_that_names_no_adapter_is_logged(
     for _ in range(2):
         with Database.open(tmp_path, threads=1) as database:
             require_served(database.get("docs"), 100)
-            assert database.get("docs").adapters() == []
+            assert database.get("docs").versions.adapters() == []
     assert "An adapter is" in caplog.text and str(store) in caplog.text
     assert (store.parent / "lost+found" / f"adapters-{folder}").is_dir()
 
@@ -143,6 +143,6 @@ def test_nothing_is_changed_where_nothing_can_be_written(
     monkeypatch.setattr("palimpsest.index.storage.store.takes_no_writes", lambda folder: True)
     with Database.open(tmp_path / "data", threads=1) as database:
         require_served(database.get("docs"), 100)
-        (shown,) = database.get("docs").adapters()
+        (shown,) = database.get("docs").versions.adapters()
         assert shown.state == "damaged"
     assert store.read_bytes() == (tmp_path / "kept" / store.name).read_bytes()

@@ -66,14 +66,14 @@ def pairs_of(account: Account, n: int = N) -> Pairs:
 
 def test_points_that_hold_both_are_the_pairs(account: Account) -> None:
     account.put("v2", range(0, 400, 2))
-    shown = account.collection.fit_adapter(FitRequest("v1", "v2", kind="ridge"))
+    shown = account.collection.versions.fit(FitRequest("v1", "v2", kind="ridge"))
     assert (shown.rows, shown.queries, shown.kind, shown.state) == ("v1", "v2", "ridge", "fitted")
     assert shown.pairs + shown.held_out == 200
     assert 20 < shown.held_out < 60
-    assert account.collection.adapters() == [shown]
+    assert account.collection.versions.adapters() == [shown]
     assert shown.progress == 1.0 and shown.fitted_at is not None and shown.report
     some = FitRequest("v1", "v2", kind="ridge", max_pairs=100)
-    shown = account.collection.fit_adapter(some)
+    shown = account.collection.versions.fit(some)
     assert shown.pairs + shown.held_out <= 100 and shown.held_out <= 20
 
 
@@ -98,7 +98,7 @@ def test_held_out_points_are_never_fitted_on(
     monkeypatch.setattr(making_module, "report", measure)
     for stop in (200, 400, N):
         account.put("v2", range(stop))
-        account.collection.fit_adapter(FitRequest("v1", "v2", kind="ridge"))
+        account.collection.versions.fit(FitRequest("v1", "v2", kind="ridge"))
 
     def texts(pairs: Pairs) -> set[bytes]:
         return {row.tobytes() for row in pairs.rows}
@@ -117,10 +117,10 @@ def test_held_out_points_are_never_fitted_on(
 def test_sealed_and_growing_points_give_the_same_fit(account: Account) -> None:
     account.put("v2", range(300))
     request = FitRequest("v1", "v2", kind="ridge")
-    account.collection.fit_adapter(request)
+    account.collection.versions.fit(request)
     before = fitted_of(account.collection).adapter.arrays()
     account.collection.upkeep.seal()
-    account.collection.fit_adapter(request)
+    account.collection.versions.fit(request)
     after = fitted_of(account.collection).adapter.arrays()
     for name in before:
         np.testing.assert_array_equal(before[name], after[name])
@@ -128,8 +128,8 @@ def test_sealed_and_growing_points_give_the_same_fit(account: Account) -> None:
 
 def test_it_comes_back_bit_by_bit(account: Account) -> None:
     account.put("v2", range(300))
-    account.collection.fit_adapter(FitRequest("v1", "v2"))
-    before, shown = fitted_of(account.collection), account.collection.adapters()
+    account.collection.versions.fit(FitRequest("v1", "v2"))
+    before, shown = fitted_of(account.collection), account.collection.versions.adapters()
     request = SearchRequest(account.query("v2", 0), "@v2", k=50, exact=True)
     found = account.collection.search(request)
     account.collection.close()
@@ -138,7 +138,7 @@ def test_it_comes_back_bit_by_bit(account: Account) -> None:
     for name, array in before.adapter.arrays().items():
         np.testing.assert_array_equal(array, after.adapter.arrays()[name])
     assert after.merge.to_json() == before.merge.to_json()
-    assert account.collection.adapters() == shown
+    assert account.collection.versions.adapters() == shown
     again = account.collection.search(request)
     assert list(again.ids) == list(found.ids)
     assert again.distances.tobytes() == found.distances.tobytes()
@@ -149,12 +149,12 @@ def test_training_free_kinds_need_no_pairs(account: Account) -> None:
         FitRequest("v1", "v2", kind="prefix"),
         FitRequest("v1", "v2", kind="matrix", matrix=np.eye(16, 12, dtype=np.float32)),
     ):
-        account.collection.fit_adapter(request)
+        account.collection.versions.fit(request)
         found = account.collection.search(SearchRequest(account.query("v2", 0), "@v2", k=7))
         assert len(found.ids) == 7
         assert account.collection.fitting.due() is None
     with pytest.raises(InvalidConfig, match="identity"):
-        account.collection.fit_adapter(FitRequest("v1", "v2", kind="identity"))
+        account.collection.versions.fit(FitRequest("v1", "v2", kind="identity"))
 
 
 # Fitting again.
@@ -163,7 +163,7 @@ def test_training_free_kinds_need_no_pairs(account: Account) -> None:
 def test_it_is_fitted_again_when_pairs_have_doubled(account: Account) -> None:
     account.put("v2", range(100))
     collection = account.collection
-    collection.fit_adapter(FitRequest("v1", "v2", kind="ridge", max_pairs=300))
+    collection.versions.fit(FitRequest("v1", "v2", kind="ridge", max_pairs=300))
     account.put("v2", range(100, 199))
     assert collection.fitting.due() is None
     account.put("v2", [199])
@@ -171,14 +171,14 @@ def test_it_is_fitted_again_when_pairs_have_doubled(account: Account) -> None:
     assert due is not None and (due.rows, due.queries, due.kind) == ("v1", "v2", "ridge")
     assert due.max_pairs == 300 and due.pairs is None
     collection.upkeep.compact()
-    (one,) = collection.adapters()
+    (one,) = collection.versions.adapters()
     assert one.pairs + one.held_out == 200 and collection.fitting.due() is None
     account.put("v2", range(N))
     for _ in range(2):  # up to the most that are wanted, once
         collection.upkeep.compact()
         collection.upkeep.seal()
         collection.upkeep.compact()
-    (one,) = collection.adapters()
+    (one,) = collection.versions.adapters()
     assert one.pairs + one.held_out == 300
     assert collection.fitting.due() is None and collection.upkeep.last_error is None
     assert len([*(collection.folder / "adapters").iterdir()]) == 1
@@ -188,11 +188,11 @@ def test_it_is_fitted_again_when_pairs_have_doubled(account: Account) -> None:
 def test_it_is_fitted_again_whatever_its_versions_are_called(account: Account, active: str) -> None:
     account.put("v2", range(100))
     collection = account.collection
-    collection.fit_adapter(FitRequest("v1", "v2", kind="ridge"))
-    collection.activate_version("", active, force=True)
+    collection.versions.fit(FitRequest("v1", "v2", kind="ridge"))
+    collection.versions.activate("", active, force=True)
     account.put("v2", range(100, 250))
     collection.upkeep.compact()
-    one, *others = collection.adapters()
+    one, *others = collection.versions.adapters()
     assert (one.rows, one.queries, one.pairs + one.held_out) == ("v1", "v2", 250)
     assert len(others) == (active == "v2")  # the way back, which waits
 
@@ -228,14 +228,14 @@ def test_a_version_may_be_dropped_at_any_moment_of_upkeep(
     """Nothing is wrong then, and nothing is said to be."""
     account.put("v2", range(100))
     collection = account.collection
-    collection.fit_adapter(FitRequest("v1", "v2", kind="auto"))
+    collection.versions.fit(FitRequest("v1", "v2", kind="auto"))
     if dropped == "v1":
-        collection.activate_version("", "v2", force=True)
+        collection.versions.activate("", "v2", force=True)
     account.put("v2", range(N))
     collection.upkeep.seal()
 
     def drop() -> None:
-        collection.drop_version("", dropped, force=True)
+        collection.versions.drop("", dropped, force=True)
 
     collection.writer.fitted = Watched(collection.writer.fitted, at, drop)
     for _ in range(3):
@@ -256,13 +256,13 @@ def test_what_a_caller_gave_is_not_replaced_by_held_points(account: Account) -> 
         FitRequest("v1", "v2", kind="low_rank", rank=3, max_pairs=100),
         FitRequest("v1", "v2", kind="ridge", holdout=0.5, max_pairs=100),
     ):
-        account.collection.fit_adapter(request)
+        account.collection.versions.fit(request)
         assert account.collection.fitting.due() is None
 
 
 def test_factors_of_new_rows_are_there_before_searches(account: Account) -> None:
     collection = account.collection
-    collection.fit_adapter(FitRequest("v1", "v2", kind="ridge", pairs=pairs_of(account)))
+    collection.versions.fit(FitRequest("v1", "v2", kind="ridge", pairs=pairs_of(account)))
     collection.upkeep.seal()
     assert not collection.fitting.warming.unwarmed()
     fitted = fitted_of(collection)
@@ -290,7 +290,7 @@ def kinds_of(shown: AdapterInfo) -> list[str]:
 
 def auto(account: Account, pairs: Pairs | None = None) -> AdapterInfo:
     account.put("v2", range(400))
-    return account.collection.fit_adapter(FitRequest("v1", "v2", pairs=pairs))
+    return account.collection.versions.fit(FitRequest("v1", "v2", pairs=pairs))
 
 
 def test_quick_kinds_answer_and_dearer_ones_are_tried_later(account: Account) -> None:
@@ -300,7 +300,7 @@ def test_quick_kinds_answer_and_dearer_ones_are_tried_later(account: Account) ->
     assert (shown.untried, shown.improving) == (("mlp",), None)
     before = fitted_of(collection)
     collection.upkeep.improve()
-    (after,) = collection.adapters()
+    (after,) = collection.versions.adapters()
     assert kinds_of(after) == [*kinds_of(shown), "mlp"] and after.untried == ()
     assert after.kind == shown.kind and after.fitted_at == shown.fitted_at  # it is no better here
     assert fitted_of(collection).factors is before.factors  # so none is computed again
@@ -315,7 +315,7 @@ def test_a_better_kind_replaces_the_adapter(
     monkeypatch.setattr(choosing, "WORTH_RESCORING", -1.0)
     shown = auto(account)
     account.collection.upkeep.improve()
-    (after,) = account.collection.adapters()
+    (after,) = account.collection.versions.adapters()
     assert after.kind == "mlp" != shown.kind
     assert after.untried == () and after.report["verdict"]
     assert len(account.collection.search(SearchRequest(account.query("v2", 0), "@v2")).ids) == 10
@@ -329,18 +329,18 @@ def test_after_a_restart_held_points_are_tried_on_and_given_pairs_are_gone(
         auto(account, pairs)
         account.collection.close()
         account.collection = open_collection(account.collection.folder)
-        (shown,) = account.collection.adapters()
+        (shown,) = account.collection.versions.adapters()
         assert shown.untried == ("mlp",)
         assert (account.collection.fitting.improvable() is not None) is tried
         account.collection.upkeep.improve()
-        (shown,) = account.collection.adapters()
+        (shown,) = account.collection.versions.adapters()
         assert ("mlp" in kinds_of(shown)) is tried
 
 
 def test_given_pairs_are_tried_on_while_they_are_there(account: Account) -> None:
     shown = auto(account, pairs_of(account))
     account.collection.upkeep.improve()
-    (after,) = account.collection.adapters()
+    (after,) = account.collection.versions.adapters()
     assert kinds_of(after) == [*kinds_of(shown), "mlp"]
     assert (after.pairs, after.held_out) == (shown.pairs, shown.held_out)
 
@@ -363,21 +363,21 @@ def test_what_is_gone_is_not_improved(
     thread = threading.Thread(target=collection.upkeep.improve)
     thread.start()
     assert there.wait(30)
-    (shown,) = collection.adapters()
+    (shown,) = collection.versions.adapters()
     assert shown.improving is not None and shown.improving.stage == "trying mlp"
     if gone == "adapter":
-        collection.drop_adapter("", "v1", "v2")
+        collection.versions.drop_adapter("", "v1", "v2")
     elif gone == "version":
-        collection.drop_version("", "v2")
+        collection.versions.drop("", "v2")
     elif gone == "closed":
         collection.upkeep.stop()
     else:
         threading.Timer(0.1, go.set).start()
-        shown = collection.fit_adapter(FitRequest("v1", "v2", kind="procrustes"))
+        shown = collection.versions.fit(FitRequest("v1", "v2", kind="procrustes"))
     go.set()
     thread.join(30)
     assert not thread.is_alive() and collection.upkeep.last_error is None
-    left = [(one.kind, one.untried) for one in collection.adapters()]
+    left = [(one.kind, one.untried) for one in collection.versions.adapters()]
     if gone in ("adapter", "version"):
         assert left == []
     elif gone == "another":
@@ -391,7 +391,7 @@ def test_a_caller_comes_before_a_fit_that_is_made_again(
 ) -> None:
     account.put("v2", range(100))
     collection = account.collection
-    collection.fit_adapter(FitRequest("v1", "v2", kind="ridge"))
+    collection.versions.fit(FitRequest("v1", "v2", kind="ridge"))
     account.put("v2", range(100, 400))
     there, go = threading.Event(), threading.Event()
     original = making_module.fit
@@ -406,11 +406,11 @@ def test_a_caller_comes_before_a_fit_that_is_made_again(
     thread = threading.Thread(target=collection.fitting.fit_again)
     thread.start()
     assert there.wait(30)
-    assert [one.state for one in collection.adapters()] == ["fitted", "fitting"]
+    assert [one.state for one in collection.versions.adapters()] == ["fitted", "fitting"]
     threading.Timer(0.1, go.set).start()
-    shown = collection.fit_adapter(FitRequest("v1", "v2", kind="procrustes"))
+    shown = collection.versions.fit(FitRequest("v1", "v2", kind="procrustes"))
     thread.join(30)
-    assert collection.adapters() == [shown] and shown.kind == "procrustes"
+    assert collection.versions.adapters() == [shown] and shown.kind == "procrustes"
 
 
 # What is refused.
@@ -435,8 +435,8 @@ def test_what_cannot_be_fitted(
 ) -> None:
     account.put("v2", range(5))
     with pytest.raises(error, match=text):
-        account.collection.fit_adapter(request_)
-    assert account.collection.adapters() == []
+        account.collection.versions.fit(request_)
+    assert account.collection.versions.adapters() == []
     assert [*(account.collection.folder / "adapters").iterdir()] == []
 
 
@@ -444,7 +444,7 @@ def test_too_few_pairs_are_told_with_the_version_to_write(account: Account) -> N
     account.put("v2", range(5))
     for rows, queries in (("v1", "v2"), ("v2", "v1")):
         with pytest.raises(InvalidPairs) as error:
-            account.collection.fit_adapter(FitRequest(rows, queries))
+            account.collection.versions.fit(FitRequest(rows, queries))
         assert error.value.remedies == (PairPoints("", "v2"), Act.GIVE_PAIRS)
 
 
@@ -465,8 +465,8 @@ def test_pairs_that_determine_no_map(account: Account) -> None:
         for kind in ("auto", "ridge", "procrustes"):
             request = FitRequest("v1", "v2", kind=kind, pairs=Pairs(rows, queries))  # type: ignore[arg-type]
             with pytest.raises(InvalidPairs):
-                account.collection.fit_adapter(request)
-    assert account.collection.adapters() == []
+                account.collection.versions.fit(request)
+    assert account.collection.versions.adapters() == []
 
 
 @pytest.mark.parametrize("n", [16, 20, 24, 40])
@@ -475,7 +475,7 @@ def test_few_pairs_either_serve_or_are_refused(account: Account, n: int) -> None
     for kind in ("auto", "ridge", "procrustes"):
         request = FitRequest("v1", "v2", kind=kind, pairs=pairs_of(account, n))  # type: ignore[arg-type]
         try:
-            shown = account.collection.fit_adapter(request)
+            shown = account.collection.versions.fit(request)
         except InvalidPairs as error:
             assert "16" in str(error)
             continue
@@ -507,7 +507,7 @@ class Paused:
 
         def run() -> None:
             try:
-                outcome.append(collection.fit_adapter(request))
+                outcome.append(collection.versions.fit(request))
             except BaseException as error:
                 outcome.append(error)
 
@@ -523,18 +523,18 @@ def test_a_fit_under_way_is_shown_and_another_waits_for_it(
     paused = Paused(monkeypatch)
     request = FitRequest("v1", "v2", kind="ridge", pairs=pairs_of(account))
     thread, outcome = paused.fit(account.collection, request)
-    (shown,) = account.collection.adapters()
+    (shown,) = account.collection.versions.adapters()
     assert (shown.state, shown.stage, shown.fitted_at) == ("fitting", "measuring", None)
     assert 0 < shown.progress < 1 and shown.pairs + shown.held_out == N
     again = FitRequest("v1", "v2", kind="procrustes", pairs=pairs_of(account))
     second, after = paused.fit(account.collection, again)  # it waits
-    assert [one.stage for one in account.collection.adapters()] == ["measuring", "waiting"]
+    assert [one.stage for one in account.collection.versions.adapters()] == ["measuring", "waiting"]
     paused.go.set()
     thread.join()
     second.join()
     (first,) = outcome
     assert isinstance(first, AdapterInfo) and first.kind == "ridge"
-    assert account.collection.adapters() == after
+    assert account.collection.versions.adapters() == after
 
 
 @pytest.mark.parametrize("again", [False, True])
@@ -548,7 +548,7 @@ def test_a_version_dropped_during_a_fit_gets_no_adapter(
     thread, outcome = paused.fit(account.collection, request)
     collection = account.collection
     if gone == "version":
-        collection.drop_version("", "v2")
+        collection.versions.drop("", "v2")
     else:
         collection.drop_vector("", dict)
         if again:
@@ -559,7 +559,7 @@ def test_a_version_dropped_during_a_fit_gets_no_adapter(
     thread.join()
     (error,) = outcome
     assert isinstance(error, VersionConflict)
-    assert collection.adapters() == []
+    assert collection.versions.adapters() == []
     assert [*(collection.folder / "adapters").iterdir()] == []
 
 
@@ -569,10 +569,10 @@ def test_an_activation_during_a_fit_changes_nothing_of_it(
     account.put("v2", range(300))
     paused = Paused(monkeypatch)
     thread, _ = paused.fit(account.collection, FitRequest("v1", "v2", kind="ridge"))
-    account.collection.activate_version("", "v2", force=True)
+    account.collection.versions.activate("", "v2", force=True)
     paused.go.set()
     thread.join()
-    fitted, back = account.collection.adapters()
+    fitted, back = account.collection.versions.adapters()
     assert (fitted.rows, fitted.queries, fitted.state) == ("v1", "v2", "fitted")
     assert (back.rows, back.queries, back.state) == ("v2", "v1", "fitting")
     found = account.collection.search(SearchRequest(account.query("v2", 0), k=N))
@@ -599,7 +599,7 @@ def test_points_written_during_a_fit(account: Account) -> None:
     thread.start()
     try:
         for _ in range(5):
-            shown = collection.fit_adapter(FitRequest("v1", "v2", kind="procrustes"))
+            shown = collection.versions.fit(FitRequest("v1", "v2", kind="procrustes"))
             assert shown.pairs + shown.held_out == N
     finally:
         stop.set()
@@ -616,7 +616,7 @@ def test_closing_ends_a_fit(account: Account, monkeypatch: pytest.MonkeyPatch) -
     thread.join()
     assert isinstance(outcome[0], Exception)
     account.collection = open_collection(account.collection.folder)
-    assert account.collection.adapters() == []
+    assert account.collection.versions.adapters() == []
     assert [*(account.collection.folder / "adapters").iterdir()] == []
 
 
@@ -633,7 +633,7 @@ def test_a_damaged_adapter_is_named_and_replaced(tmp_path: Path, rng: np.random.
         account.declare("v2")
         account.put("v1", range(100))
         request = FitRequest("v1", "v2", kind="ridge", pairs=pairs_of(account, 100))
-        collection.fit_adapter(request)
+        collection.versions.fit(request)
         (folder,) = (collection.folder / "adapters").iterdir()
     file = folder / "matrix.npy"
     whole = file.read_bytes()
@@ -641,7 +641,7 @@ def test_a_damaged_adapter_is_named_and_replaced(tmp_path: Path, rng: np.random.
     with Database.open(tmp_path, threads=1) as database:
         collection = database.get("docs")
         assert len(collection.retrieve([*range(100)])) == 100
-        (shown,) = collection.adapters()
+        (shown,) = collection.versions.adapters()
         assert shown.state == "damaged" and str(file) in shown.stage
         with pytest.raises(MissingAdapter, match=re.escape(str(file))) as caught:
             collection.search(SearchRequest(query, "@v2", bridge="require"))
@@ -650,16 +650,16 @@ def test_a_damaged_adapter_is_named_and_replaced(tmp_path: Path, rng: np.random.
         left_out = collection.search(SearchRequest(query, "@v2")).stats.out_of_reach
         assert left_out == [OutOfReach("", "v1", "v2", 100, shown.stage)]
         assert collection.state().last_error == shown.stage
-        collection.fit_adapter(request)
+        collection.versions.fit(request)
         assert collection.state().last_error is None
-        assert [one.state for one in collection.adapters()] == ["fitted"]
+        assert [one.state for one in collection.versions.adapters()] == ["fitted"]
         assert len(collection.search(SearchRequest(query, "@v2")).ids) == 10
     assert not folder.exists()
     file = next((tmp_path / "collections" / "docs" / "adapters").iterdir()) / "matrix.npy"
     file.write_bytes(whole[:-1])
     with Database.open(tmp_path, threads=1) as database:
-        database.get("docs").drop_adapter("", "v1", "v2")
-        assert database.get("docs").adapters() == []
+        database.get("docs").versions.drop_adapter("", "v1", "v2")
+        assert database.get("docs").versions.adapters() == []
 
 
 @pytest.mark.parametrize("how", ["flip", "truncate", "remove"])
@@ -675,7 +675,7 @@ def test_a_damaged_adapter_is_fitted_again_where_points_tell_of_it(
         account.declare("v2")
         account.put("v1", range(300))
         account.put("v2", range(200))
-        collection.fit_adapter(FitRequest("v1", "v2", kind="ridge"))
+        collection.versions.fit(FitRequest("v1", "v2", kind="ridge"))
         (folder,) = (collection.folder / "adapters").iterdir()
     file = folder / name
     whole = file.read_bytes()
@@ -687,21 +687,21 @@ def test_a_damaged_adapter_is_fitted_again_where_points_tell_of_it(
     with Database.open(tmp_path, threads=1) as database:
         collection = database.get("docs")
         until = time.monotonic() + 60
-        while [one.state for one in collection.adapters()] != ["fitted"]:
+        while [one.state for one in collection.versions.adapters()] != ["fitted"]:
             assert time.monotonic() < until
             time.sleep(0.02)
         assert collection.search(SearchRequest(query, "@v2", bridge="require")).ids
         assert collection.state().last_error is None
     with Database.open(tmp_path, threads=1) as database:
-        assert [one.state for one in database.get("docs").adapters()] == ["fitted"]
+        assert [one.state for one in database.get("docs").versions.adapters()] == ["fitted"]
 
 
 def test_folders_that_nothing_names_are_deleted_on_open(account: Account) -> None:
     account.put("v2", range(100))
-    account.collection.fit_adapter(FitRequest("v1", "v2", kind="ridge"))
+    account.collection.versions.fit(FitRequest("v1", "v2", kind="ridge"))
     folder = account.collection.folder / "adapters"
     for name in ("stray", "stray.tmp"):
         (folder / name).mkdir()
     account.collection.close()
     account.collection = open_collection(account.collection.folder)
-    assert len([*folder.iterdir()]) == 1 == len(account.collection.adapters())
+    assert len([*folder.iterdir()]) == 1 == len(account.collection.versions.adapters())

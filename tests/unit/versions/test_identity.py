@@ -87,9 +87,9 @@ def upgrading(
     """Return a collection of old rows to which new queries have an adapter."""
     collection = plain_of(collection_of, rows.old, encoding, sealed=sealed)
     space = VectorConfig(NEW_SIZE, Distance.COSINE, encoding)  # type: ignore[arg-type]
-    collection.declare_version("", "v2", space, model="new", declared={})
+    collection.versions.declare("", "v2", space, model="new", declared={})
     pairs = Pairs(unit(rows.old), unit(rows.new))
-    collection.fit_adapter(FitRequest("v1", "v2", kind=kind, pairs=pairs))
+    collection.versions.fit(FitRequest("v1", "v2", kind=kind, pairs=pairs))
     return collection
 
 
@@ -162,11 +162,11 @@ def test_all_migrated_is_the_new_version_alone(
     require_same(collection, "@v2", plain, rows.new_queries)
     require_same(collection, "@v2", plain, rows.new_queries, bridge="require")
     require_same(collection.showing("v2"), "", plain, rows.new_queries)
-    collection.activate_version("", "v2")
+    collection.versions.activate("", "v2")
     require_same(collection, "", plain, rows.new_queries)
-    collection.retire_version("", "v1")
+    collection.versions.retire("", "v1")
     require_same(collection, "", plain, rows.new_queries)
-    collection.drop_version("", "v1")
+    collection.versions.drop("", "v1")
     require_same(collection, "", plain, rows.new_queries)
 
 
@@ -182,7 +182,7 @@ def test_activating_and_rolling_back_leaves_every_answer(
     ]
     before = [[answer_of(collection.search(one)) for one in both] for both in asked]
     for version in ("v2", "v1", "v2"):
-        collection.activate_version("", version, force=True)
+        collection.versions.activate("", version, force=True)
         if version == "v1":
             after = [[answer_of(collection.search(one)) for one in both] for both in asked]
             assert after == before
@@ -202,7 +202,7 @@ def test_the_order_of_writes_and_segments_is_irrelevant(
     one.upkeep.seal()
     other = collection_of(config_of(OLD_SIZE, "4"))
     space = VectorConfig(NEW_SIZE, Distance.COSINE, "4")
-    other.declare_version("", "v2", space, model="new", declared={})
+    other.versions.declare("", "v2", space, model="new", declared={})
     order = rng.permutation(N).tolist()
     for start in range(0, N, 500):
         put(other, "", rows.old, order[start : start + 500])
@@ -211,7 +211,7 @@ def test_the_order_of_writes_and_segments_is_irrelevant(
         if start < 1_000:
             other.upkeep.seal()
     pairs = Pairs(unit(rows.old), unit(rows.new))
-    other.fit_adapter(FitRequest("v1", "v2", kind=kind, pairs=pairs))
+    other.versions.fit(FitRequest("v1", "v2", kind=kind, pairs=pairs))
     assert len(other.view.vectors[1].sealed) > len(one.view.vectors[1].sealed)
     for query in rows.new_queries:
         for filter in (None, SMALL):

@@ -55,7 +55,7 @@ def reopen(account: Account) -> Collection:
 
 
 def states(collection: Collection, vector: str = "") -> dict[str, str]:
-    return {one.version: one.state for one in collection.versions() if one.vector == vector}
+    return {one.version: one.state for one in collection.versions.states() if one.vector == vector}
 
 
 def require_found(account: Account, name: str, version: str, *others: str) -> None:
@@ -92,20 +92,20 @@ def test_a_whole_upgrade_reopened_after_each_step(account: Account) -> None:
     account.put("v2", range(0, N, 3))
     account.fit("v1", "v2")
     step(lambda _: None, v1="active", v2="shadow")
-    step(lambda one: one.activate_version("", "v2", force=True), v1="serving", v2="active")
+    step(lambda one: one.versions.activate("", "v2", force=True), v1="serving", v2="active")
     assert account.collection.config.declared["vectors"] == {"size": 16, "distance": "cosine"}
-    step(lambda one: one.activate_version("", "v1", force=True), v1="active", v2="serving")
+    step(lambda one: one.versions.activate("", "v1", force=True), v1="active", v2="serving")
     assert account.collection.config.declared.get("vectors", {}) == first_declared.get(
         "vectors", {}
     )
-    step(lambda one: one.activate_version("", "v2", force=True), v1="serving", v2="active")
+    step(lambda one: one.versions.activate("", "v2", force=True), v1="serving", v2="active")
     account.put("v2", range(N))
-    step(lambda one: one.retire_version("", "v1"), v1="retired", v2="active")
-    step(lambda one: one.activate_version("", "v1"), v1="active", v2="serving")
-    step(lambda one: one.activate_version("", "v2"), v1="serving", v2="active")
+    step(lambda one: one.versions.retire("", "v1"), v1="retired", v2="active")
+    step(lambda one: one.versions.activate("", "v1"), v1="active", v2="serving")
+    step(lambda one: one.versions.activate("", "v2"), v1="serving", v2="active")
     account.collection.upkeep.seal()
     account.rows["v1"].clear()
-    step(lambda one: one.drop_version("", "v1"), v2="active")
+    step(lambda one: one.versions.drop("", "v1"), v2="active")
     assert [*(account.collection.folder / "adapters").iterdir()] == []
     named = {part.name for part in (account.collection.folder / "segments").iterdir()}
     assert named == {part.segment.name for part in account.collection.view.vectors[1].sealed}
@@ -121,12 +121,12 @@ def test_points_and_coverage(account: Account) -> None:
     account.put("v1", range(100))
     account.put("v2", range(80, 120))
     account.create(range(130, 140))
-    first, second = account.collection.versions()
+    first, second = account.collection.versions.states()
     assert (first.version, first.points, first.coverage) == ("v1", 100, 100 / 120)
     assert (second.version, second.points, second.coverage) == ("v2", 40, 40 / 120)
     assert (second.size, second.distance, second.mapped_from) == (16, Distance.COSINE, None)
     account.delete(range(0, 90))
-    first, second = account.collection.versions()
+    first, second = account.collection.versions.states()
     assert (first.points, second.points, second.coverage) == (10, 30, 1.0)
 
 
@@ -140,8 +140,8 @@ def require_no_other_folders(collection: Collection) -> None:
 
 def test_declaring(account: Account) -> None:
     collection, space = account.collection, account.spaces["v2"]
-    assert collection.declare_version("", "v2", space, declared={"a": 1})
-    assert not collection.declare_version("", "v2", space, declared={"a": 1})
+    assert collection.versions.declare("", "v2", space, declared={"a": 1})
+    assert not collection.versions.declare("", "v2", space, declared={"a": 1})
     for wrong, error in (
         (("", "v2", replace(space, size=9)), VersionConflict),
         (("", "a@b", space), InvalidConfig),
@@ -149,7 +149,7 @@ def test_declaring(account: Account) -> None:
         (("@v2", "v3", space), UnknownVectorName),
     ):
         with pytest.raises(error):
-            collection.declare_version(*wrong, declared={})
+            collection.versions.declare(*wrong, declared={})
     assert states(reopen(account)) == {"v1": "active", "v2": "shadow"}
 
 
@@ -160,23 +160,23 @@ def test_activation_below_the_floors(account: Account) -> None:
     account.put("v2", range(N - 30, N))
     collection = account.collection
     with pytest.raises(VersionConflict, match=r"90 points hold only version 'v1' and no") as error:
-        collection.activate_version("", "v2", coverage_floor=0, quality_floor=0)
+        collection.versions.activate("", "v2", coverage_floor=0, quality_floor=0)
     migrate = MigratePoints("", "v2"), Act.FORCE
     assert error.value.remedies == (FitAdapter("", "v1", "v2"), *migrate)
     fitted = account.fit("v1", "v2")
     quality = (60 + 90 * fitted.quality) / N
     said = rf"0\.400 of the points.*{quality:.3f} of its own"
     with pytest.raises(VersionConflict, match=said) as error:
-        collection.activate_version("", "v2", coverage_floor=0.41, quality_floor=quality + 0.01)
+        collection.versions.activate("", "v2", coverage_floor=0.41, quality_floor=quality + 0.01)
     assert error.value.remedies == migrate
     assert states(collection) == {"v1": "active", "v2": "shadow"}
     for floors in ((0.4, 1.0), (1.0, quality - 0.01)):
-        collection.activate_version("", "v2", coverage_floor=floors[0], quality_floor=floors[1])
+        collection.versions.activate("", "v2", coverage_floor=floors[0], quality_floor=floors[1])
         assert states(collection) == {"v1": "serving", "v2": "active"}
         with pytest.raises(VersionConflict, match="30 points hold only version 'v2'"):
-            collection.activate_version("", "v1")
-        collection.activate_version("", "v1", force=True)
-    collection.activate_version("", "v1", coverage_floor=2)  # it is
+            collection.versions.activate("", "v1")
+        collection.versions.activate("", "v1", force=True)
+    collection.versions.activate("", "v1", coverage_floor=2)  # it is
 
 
 def test_rows_that_were_never_in_force_hold_no_activation_back(account: Account) -> None:
@@ -184,7 +184,7 @@ def test_rows_that_were_never_in_force_hold_no_activation_back(account: Account)
     account.put("v1", range(50))
     account.put("v2", range(50))
     account.put("v3", range(40, N))
-    account.collection.activate_version("", "v2")
+    account.collection.versions.activate("", "v2")
     require_found(account, "", "v2")
     assert states(account.collection) == {"v1": "serving", "v2": "active", "v3": "shadow"}
 
@@ -194,7 +194,7 @@ def test_dropping_and_retiring(account: Account) -> None:
     account.put("v1", range(100))
     account.put("v2", range(90, 120))
     collection = account.collection
-    for change in (collection.drop_version, collection.retire_version):
+    for change in (collection.versions.drop, collection.versions.retire):
         for force in (False, True):
             with pytest.raises(VersionConflict, match="active"):
                 change("", "v1", force=force)
@@ -205,10 +205,10 @@ def test_dropping_and_retiring(account: Account) -> None:
             change("", "v9", force=True)
         with pytest.raises(UnknownVectorName):
             change("text", "v2", force=True)
-    collection.retire_version("", "v3")
-    collection.drop_version("", "v3")
+    collection.versions.retire("", "v3")
+    collection.versions.drop("", "v3")
     account.put("v1", range(100, 120))
-    collection.drop_version("", "v2")
+    collection.versions.drop("", "v2")
     assert states(reopen(account)) == {"v1": "active"}
     require_found(account, "", "v1")
     account.rows["v2"].clear()
@@ -219,14 +219,14 @@ def test_retired_versions_are_no_reason_to_drop_another(account: Account) -> Non
     for version in ("v1", "v2", "v3"):
         account.put(version, range(10))
     collection = account.collection
-    collection.activate_version("", "v3")
-    collection.retire_version("", "v1")
+    collection.versions.activate("", "v3")
+    collection.versions.retire("", "v1")
     account.delete(range(5))
     collection.delete_vectors([5, 6], ["@v3"]).result()
     with pytest.raises(VersionConflict, match="2 points hold no other version"):
-        collection.drop_version("", "v2")
-    collection.drop_version("", "v1")  # each still has v2
-    collection.drop_version("", "v2", force=True)
+        collection.versions.drop("", "v2")
+    collection.versions.drop("", "v1")  # each still has v2
+    collection.versions.drop("", "v2", force=True)
     assert states(collection) == {"v3": "active"}
     assert collection.count() == 5
 
@@ -239,22 +239,22 @@ def test_adapters_go_by_themselves_and_with_their_versions(account: Account) -> 
     collection, folder = account.collection, account.collection.folder / "adapters"
 
     def ends() -> set[tuple[str, str]]:
-        found = {(one.rows, one.queries) for one in account.collection.adapters()}
+        found = {(one.rows, one.queries) for one in account.collection.versions.adapters()}
         assert len(found) == len([*folder.iterdir()])
         return found
 
     assert ends() == {("v1", "v2"), ("v1", "v3"), ("v2", "v1")}
-    collection.drop_adapter("", "v2", "v1")
+    collection.versions.drop_adapter("", "v2", "v1")
     for rows, queries, error in (
         ("v2", "v1", AdapterNotFound),
         ("v2", "v9", VersionNotFound),
     ):
         with pytest.raises(error):
-            collection.drop_adapter("", rows, queries)
+            collection.versions.drop_adapter("", rows, queries)
     assert ends() == {("v1", "v2"), ("v1", "v3")}
     reopen(account)
     assert ends() == {("v1", "v2"), ("v1", "v3")}
-    account.collection.drop_version("", "v2")
+    account.collection.versions.drop("", "v2")
     assert ends() == {("v1", "v3")}
     account.collection.drop_vector("", dict)
     assert ends() == set()
@@ -280,7 +280,7 @@ def test_reconfiguring_beside_versions(account: Account) -> None:
     wider = replace(config.dense[""], size=13)
     with pytest.raises(InvalidConfig):
         collection.reconfigure(replace(config, vectors={"": wider}))
-    collection.activate_version("", "v2", force=True)
+    collection.versions.activate("", "v2", force=True)
     with pytest.raises(InvalidConfig):  # what the name meant when it was prepared
         collection.reconfigure(replace(config, vectors={"": changed}))
     assert states(reopen(account)) == {"v1": "serving", "v2": "active"}
@@ -296,13 +296,13 @@ def test_adding_and_dropping_vectors_beside_versions(account: Account) -> None:
             collection.add_vector(taken, space, dict)
     collection.add_vector("text", space, dict)
     collection.add_vector("words", SparseConfig(), dict)
-    collection.declare_version("text", "v2", space, declared={})
+    collection.versions.declare("text", "v2", space, declared={})
     assert collection.config.columns == ("", "@v2", "text", "words", "text@v2")
     for version in ("@v2", "text@v1", "@v1"):
         with pytest.raises(InvalidInput, match="is a version of a vector") as error:
             collection.drop_vector(version, dict)
         assert error.value.remedies == (DropVersion(*version.split("@")),)
-    collection.activate_version("", "v2", force=True)
+    collection.versions.activate("", "v2", force=True)
     collection.upkeep.seal()
     collection.drop_vector("", dict)
     assert collection.config.columns == (None, None, "text", "words", "text@v2")
@@ -338,7 +338,7 @@ def test_a_segment_finished_after_an_activation_is_put_in_its_own_version(
     def change(*arguments: object) -> object:
         version = "v1" if len(activated) % 2 else "v2"
         activated.append(version)
-        collection.activate_version("", version)
+        collection.versions.activate("", version)
         return opened(*arguments)  # type: ignore[arg-type]
 
     with monkeypatch.context() as patched:
@@ -398,9 +398,9 @@ def test_writes_searches_and_upkeep_beside_changes_of_versions(
         beside.repeat(lambda: search("v2"))
         beside.repeat(work)
         for turn in range(40):
-            collection.activate_version("", ("v2", "v1")[turn % 2], force=True)
-            collection.declare_version("", "v3", spaces["v3"], declared={})
-            collection.drop_version("", "v3")
+            collection.versions.activate("", ("v2", "v1")[turn % 2], force=True)
+            collection.versions.declare("", "v3", spaces["v3"], declared={})
+            collection.versions.drop("", "v3")
         for thread in writers:
             thread.join()
     assert collection.upkeep.last_error is None
@@ -419,10 +419,10 @@ def test_a_failure_of_a_version_that_is_gone_is_not_shown_for_ever(account: Acco
     upkeep = account.collection.upkeep
     upkeep.attempts.failed("seal", 1, "the disk was full")
     assert upkeep.last_error == "the disk was full"
-    account.collection.activate_version("", "v2", force=True)
+    account.collection.versions.activate("", "v2", force=True)
     assert upkeep.last_error == "the disk was full"  # it is the same column under another name
-    account.collection.activate_version("", "v1", force=True)
-    account.collection.drop_version("", "v2", force=True)
+    account.collection.versions.activate("", "v1", force=True)
+    account.collection.versions.drop("", "v2", force=True)
     assert upkeep.last_error is None
 
 
@@ -439,11 +439,11 @@ def test_a_store_of_the_first_format_takes_versions(tmp_path: Path) -> None:
         held = collection.config.names
         ones = np.ones(first.size, dtype=np.float32)
         found = collection.search(SearchRequest(ones, name, k=1_000))
-        collection.declare_version(name, "v2", VectorConfig(3, Distance.DOT), declared={})
+        collection.versions.declare(name, "v2", VectorConfig(3, Distance.DOT), declared={})
         rows = np.arange(3 * len(found.ids), dtype=np.float32).reshape(-1, 3)
         named = {f"{name}@v2": NamedVectors(np.arange(len(found.ids)), rows)}
         collection.update_vectors(PointBatch(found.ids, named, [None] * len(rows))).result()
-        collection.activate_version(name, "v2", force=True)
+        collection.versions.activate(name, "v2", force=True)
     with Database.open(tmp_path, threads=1) as database:
         collection = database.get("golden")
         assert sorted(collection.config.names) == sorted(held)
@@ -463,10 +463,10 @@ def test_a_store_with_an_at_in_a_vector_name(tmp_path: Path) -> None:
     named = {n: NamedVectors(np.arange(4), rows * (i + 1)) for i, n in enumerate(spaces)}
     collection.upsert(PointBatch(range(4), named, [None] * 4)).result()
     with pytest.raises(VersionConflict):
-        collection.declare_version("text", "v2", spaces["text"], declared={})
-    collection.declare_version("text@v2", "v3", spaces["text"], declared={})
-    collection.declare_version("text", "v3", spaces["text"], declared={})
-    collection.activate_version("text@v2", "v3", force=True)
+        collection.versions.declare("text", "v2", spaces["text"], declared={})
+    collection.versions.declare("text@v2", "v3", spaces["text"], declared={})
+    collection.versions.declare("text", "v3", spaces["text"], declared={})
+    collection.versions.activate("text@v2", "v3", force=True)
     collection.close()
     collection = open_collection(tmp_path / "collection")
     for name, length in (("text", 1), ("text@v1", 1), ("text@v2@v1", 2), ("other", 3)):

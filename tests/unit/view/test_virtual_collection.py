@@ -106,9 +106,9 @@ def test_it_follows_what_happens_to_its_version(account: Account) -> None:
 
     for version in ("v2", "v1", "v2"):
         require_unchanged()
-        collection.activate_version("", version)
+        collection.versions.activate("", version)
     require_unchanged()
-    collection.drop_version("", "v1")
+    collection.versions.drop("", "v1")
     for use in (first.count, lambda: first.config, lambda: first.retrieve([1]), first.selector):
         with pytest.raises(VersionNotFound, match="'v1'"):
             use()
@@ -128,11 +128,11 @@ def test_declarations_are_changed_in_the_collection_itself(account: Account) -> 
         lambda: virtual.reconfigure(virtual.config),
         lambda: virtual.add_vector("more", space, dict),
         lambda: virtual.drop_vector("", dict),
-        lambda: virtual.declare_version("", "v3", space, declared={}),
-        lambda: virtual.activate_version("", "v2"),
-        lambda: virtual.retire_version("", "v1"),
-        lambda: virtual.drop_version("", "v1"),
-        lambda: virtual.consolidate("", "v1", "v2"),
+        lambda: virtual.versions.declare("", "v3", space, declared={}),
+        lambda: virtual.versions.activate("", "v2"),
+        lambda: virtual.versions.retire("", "v1"),
+        lambda: virtual.versions.drop("", "v1"),
+        lambda: virtual.versions.consolidate("", "v1", "v2"),
     ]
     for change in changes:
         with pytest.raises(InvalidInput, match="'test@v2' is version 'v2' of collection 'test'"):
@@ -141,7 +141,7 @@ def test_declarations_are_changed_in_the_collection_itself(account: Account) -> 
 
 def test_names_of_a_database(database: Database) -> None:
     collection = database.create("docs", config_of(spaces_of()["v1"]))
-    collection.declare_version("", "v2", spaces_of()["v2"], declared={})
+    collection.versions.declare("", "v2", spaces_of()["v2"], declared={})
     assert database.get("docs@v2").config.dense[""].size == SIZES["v2"]
     assert database.get("docs@v1").name == "docs@v1"
     for wrong in ("docs@v2@v1", "docs@v2@v2", "none@v2", "@v2", "docs@"):
@@ -165,13 +165,13 @@ def test_what_is_advised_instead_of_dropping_a_version_as_a_collection(database:
     config = CollectionConfig({"a": space, "b": space, "c": space, "words": SparseConfig()})
     collection = database.create("docs", config)
     for name in "ab":
-        collection.declare_version(name, "v2", space, declared={})
+        collection.versions.declare(name, "v2", space, declared={})
     with pytest.raises(InvalidInput) as error:
         database.drop("docs@v2")
     assert error.value.remedies == tuple(DropVersion(name, "v2", "docs") for name in "ab")
     for remedy in error.value.remedies:
         assert isinstance(remedy, DropVersion)
-        collection.drop_version(remedy.vector, remedy.version)
+        collection.versions.drop(remedy.vector, remedy.version)
     assert not database.drop("docs@v2")
 
 
@@ -233,7 +233,7 @@ def test_searches_beside_activations_see_one_state_each(
         for version in ("v1", "v2"):
             beside.repeat(lambda version=version: read(version))  # type: ignore[misc]
         for turn in range(100):
-            collection.activate_version("", ("v2", "v1")[turn % 2])
+            collection.versions.activate("", ("v2", "v1")[turn % 2])
             if turn % 10 == 0:
                 collection.upkeep.seal()
 
@@ -266,7 +266,7 @@ def test_filters_of_writes_mean_the_version_they_were_written_for(account: Accou
     assert turned == {5, 14}
     virtual.delete(without).result()
     assert {r.id for r in collection.scroll(None, 100)[0]} == {*range(5, 15)}
-    collection.activate_version("", "v2", force=True)
+    collection.versions.activate("", "v2", force=True)
     collection.delete(without).result()
     assert collection.count() == 10
     collection.showing("v1").delete(without).result()

@@ -31,7 +31,7 @@ def collection(tmp_path: Path) -> Iterator[Collection]:
     vectors = {"text": space("v1"), "title": VectorConfig(3, Distance.DOT)}
     collection = open_collection(tmp_path / "collection", config_of(vectors))
     for version in ("v2", "v3"):
-        collection.declare_version("text", version, space(version), declared={})
+        collection.versions.declare("text", version, space(version), declared={})
     yield collection
     collection.close()
 
@@ -151,7 +151,7 @@ def test_deleting_a_bare_name_deletes_all_versions(collection: Collection) -> No
     require_held(collection, {**FIRST, "text@v3": 4.0})
     collection.delete_vectors([2], ["text@v1"]).result()
     require_held(collection, {"title": 2.0, "text@v2": 3.0, "text@v3": 4.0}, 2)
-    collection.activate_version("text", "v2", force=True)
+    collection.versions.activate("text", "v2", force=True)
     collection.delete_vectors([1, 2], ["text"]).result()
     require_held(collection, {"title": 2.0}, 1)
     require_held(collection, {"title": 2.0}, 2)
@@ -181,7 +181,7 @@ def test_a_write_lands_in_the_version_it_was_checked_for(collection: Collection)
     collection.upsert(batch({"text@v1": 1.0, "text@v2": 2.0}, b'{"a": 1}')).result()
     old = check_upsert(batch({"text": 5.0}, b'{"a": 1}'), collection.config)
     update = check_vector_update(batch({"text@v2": 6.0}, None), collection.config)
-    collection.activate_version("text", "v2")
+    collection.versions.activate("text", "v2")
     collection.writer.write(old).result()
     collection.writer.write(update).result()
     require_held(collection, {"text@v1": 5.0, "text@v2": 6.0})
@@ -193,8 +193,8 @@ def test_a_write_lands_in_the_version_it_was_checked_for(collection: Collection)
 def test_a_write_to_a_version_dropped_meanwhile_changes_nothing(collection: Collection) -> None:
     collection.upsert(batch({"text@v1": 1.0}, b'{"a": 1}')).result()
     late = check_upsert(batch({"text@v2": 5.0}, b'{"a": 2}', (1, 7)), collection.config)
-    collection.drop_version("text", "v2")
-    collection.declare_version("text", "v2", space("v2"), declared={})  # of the same name
+    collection.versions.drop("text", "v2")
+    collection.versions.declare("text", "v2", space("v2"), declared={})  # of the same name
     with pytest.raises(UnknownVectorName, match="text@v2"):
         collection.writer.write(late).result()
     require_held(collection, {"text@v1": 1.0})
@@ -204,7 +204,7 @@ def test_a_write_to_a_version_dropped_meanwhile_changes_nothing(collection: Coll
 def test_names_added_later_leave_old_points_alone(collection: Collection) -> None:
     collection.upsert(batch({"text@v1": 1.0}, b'{"a": 1}')).result()
     collection.add_vector("words", SparseConfig(), dict)
-    collection.declare_version("text", "v4", VectorConfig(2, Distance.DOT), declared={})
+    collection.versions.declare("text", "v4", VectorConfig(2, Distance.DOT), declared={})
     four = NamedVectors(np.array([0]), np.ones((1, 2), np.float32))
     collection.upsert(PointBatch((1,), {"text@v4": four}, [b'{"a": 1}'])).result()
     require_held(collection, {"text@v1": 1.0})

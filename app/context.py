@@ -40,7 +40,6 @@ from palimpsest.index import (
     Database,
     NotYetApplied,
     PalimpsestError,
-    at_once,
 )
 
 T = TypeVar("T")
@@ -164,7 +163,7 @@ class Call(msgspec.Struct, frozen=True):
 
     async def decoded(self, decode: Callable[[], T], timeout: float | None) -> T:
         """Run what reads the body where a body of its size is read; raises as ``in_thread``."""
-        return await self.run(decode, short=self.has_small_body, timeout=timeout)
+        return decode() if self.has_small_body else await self.in_thread(decode, timeout)
 
     async def begun(self, begin: Callable[[], T], timeout: float | None) -> T:
         """Run what reads the body and begins a write, which no one stops.
@@ -173,16 +172,20 @@ class Call(msgspec.Struct, frozen=True):
             Refusal: 408, when the time was over before it had begun.
         """
         if self.has_small_body:
-            with suppress(NotYetApplied), at_once():
-                return begin()
+            return begin()
         return await write_in(self.share, begin, self.left(timeout))
 
-    async def run(self, work: Callable[[], T], *, short: bool, timeout: float | None) -> T:
-        """Run short reads in the event loop, unless they would have to wait; others beside it."""
+    async def run(
+        self, work: Callable[[Collection], T], *, short: bool, timeout: float | None
+    ) -> T:
+        """Run short reads in the event loop, unless they would have to wait; others beside it.
+
+        ``work`` is given the collection as it is to read it.
+        """
         if short:
-            with suppress(NotYetApplied), at_once():
-                return work()
-        return await self.in_thread(work, timeout)
+            with suppress(NotYetApplied):
+                return work(self.collection.at_once)
+        return await self.in_thread(lambda: work(self.collection), timeout)
 
     async def in_thread(self, work: Callable[[], T], timeout: float | None) -> T:
         """Run reads beside the event loop, as long as someone waits for them.

@@ -168,7 +168,7 @@ from palimpsest.index.upkeep.unopened import DamagedInfo
 from palimpsest.index.versions.backfilling import BackfillPoint, BackfillStatus
 from palimpsest.index.versions.compared_lists import CompareRequest
 from palimpsest.index.versions.comparing import MAX_K as MAX_COMPARED
-from palimpsest.index.waiting import NotYetApplied, at_once
+from palimpsest.index.waiting import NotYetApplied
 from palimpsest.index.write.batch import NamedSparse, PointBatch, Selection
 
 __all__ = [
@@ -256,7 +256,6 @@ __all__ = [
     "Stopped",
     "answer",
     "answer_groups",
-    "at_once",
     "check_stop",
     "count_values",
     "farthest",

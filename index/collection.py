@@ -7,16 +7,13 @@ for nobody.
 
 from __future__ import annotations
 
-import copy
 import pathlib
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
-from contextlib import ExitStack
-from itertools import chain
-
-import numpy as np
+from typing import TypeVar
 
 from palimpsest.index.collection_info import collection_sizes, collection_state, store_bytes
+from palimpsest.index.collection_parts import CollectionParts, open_parts
 from palimpsest.index.collection_versions import Versioning, remove
 from palimpsest.index.config.collection import AT, CollectionConfig
 from palimpsest.index.config.vectors import MAX_POINTS, SparseConfig, VectorConfig
@@ -36,9 +33,6 @@ from palimpsest.index.search.plan import SearchRequest
 from palimpsest.index.stops import check_stop
 from palimpsest.index.storage.checked import Spared
 from palimpsest.index.storage.ids import Key, check_ids, key_of, keys_of
-from palimpsest.index.storage.local import Local
-from palimpsest.index.storage.payload_size import PayloadSize
-from palimpsest.index.storage.reader import Reader
 from palimpsest.index.storage.reserve import Reserve
 from palimpsest.index.types import (
     BridgeMode,
@@ -47,21 +41,12 @@ from palimpsest.index.types import (
     PointId,
     Record,
     SearchResult,
-    SparseVector,
 )
-from palimpsest.index.upkeep.due import Versions
-from palimpsest.index.upkeep.healing import Healing
 from palimpsest.index.upkeep.pacing import Pacing
-from palimpsest.index.upkeep.payload_indexing import PayloadIndexing
-from palimpsest.index.upkeep.recover import ADAPTERS, FIELDS, SEGMENTS, STORE, recover
-from palimpsest.index.upkeep.scrub import Scrub
-from palimpsest.index.upkeep.upkeep import HasRoom, Upkeep
-from palimpsest.index.versions.backfilling import Backfill, Pace
-from palimpsest.index.versions.demand import Demand
-from palimpsest.index.versions.fitting import Fitting
+from palimpsest.index.upkeep.upkeep import HasRoom
 from palimpsest.index.view.view import View
 from palimpsest.index.view.virtual_collection import Shown
-from palimpsest.index.waiting import consistent
+from palimpsest.index.waiting import StoreAhead, consistent
 from palimpsest.index.write.batch import (
     PointBatch,
     Selection,
@@ -72,14 +57,42 @@ from palimpsest.index.write.batch import (
 )
 from palimpsest.index.write.declaring import Declare, add_vector, drop_vector, reconfigure
 from palimpsest.index.write.requests import Deletion, PayloadEdit, VectorDeletion
-from palimpsest.index.write.writer import Writer
+
+T = TypeVar("T")
 
 
 class Collection:
-    """One open collection. Made by ``Database``."""
+    """One open collection, or another view of it: thin, beside the parts that all its views share.
+
+    Opened by ``Database``. Virtual collections show it under the names of one version; ``at_once``
+    is the same collection to readers that do not wait.
+    """
 
     def __init__(
-        self,
+        self, name: str, parts: CollectionParts, version: str | None = None, *, waits: bool = True
+    ) -> None:
+        """Show the parts under a name, and under the names of a version, None for active ones."""
+        self.name, self.version, self.folder = name, version, parts.folder
+        self.writer, self.fields, self.demand = parts.writer, parts.fields, parts.demand
+        self.fitting, self.upkeep, self.scrub = parts.fitting, parts.upkeep, parts.scrub
+        self._parts, self._shown = parts, Shown(parts.writer, version)
+        self._points = PointReader(parts.reader, self._shown, waits=waits)
+        self.versions = Versioning(
+            parts.folder,
+            parts.writer,
+            self._shown,
+            self._points,
+            parts.fitting,
+            parts.backfill,
+            parts.upkeep,
+            self._require_real,
+        )
+        self._virtual: dict[str, Collection] = {}
+        self._at_once: Collection | None = None
+
+    @classmethod
+    def open(
+        cls,
         name: str,
         folder: pathlib.Path,
         *,
@@ -87,7 +100,7 @@ class Collection:
         changed: Callable[[], None],
         has_room: HasRoom = lambda _: True,
         reserve: Reserve | None = None,
-    ) -> None:
+    ) -> Collection:
         """Open the files. Raises Damaged or UnknownFormat.
 
         Args:
@@ -98,42 +111,7 @@ class Collection:
             has_room: tells whether background work may take so many bytes of memory.
             reserve: room on the disk kept for deletes.
         """
-        self.name = name
-        self.folder = folder
-        self.version: str | None = None
-        opened, unbuilt = recover(folder)
-        store, files = opened.store, Local(folder)
-        self._reader = Reader(folder / STORE, name, store.summed, store.ids, frozen=store.read_only)
-        self._payload_size = PayloadSize(self._reader)
-        pace = Pace()
-
-        def wrote() -> None:
-            pace.follow(self.writer.view)
-            changed()
-
-        self.writer = Writer(
-            name, opened, lambda filter: self.selector().select(filter), wrote, reserve
-        )
-        self._show(None)
-        self._virtual: dict[str, Collection] = {}
-        self.fields = PayloadIndexing(files / FIELDS, self.writer)
-        self.demand = Demand(self.writer)
-        self._backfill = Backfill(self.writer, self._points, self.demand, pace)
-        self.fitting = Fitting(files / ADAPTERS, self.writer, self._points)
-        self.upkeep = Upkeep(
-            files / SEGMENTS,
-            self.writer,
-            self.fields,
-            Versions(self.fitting, self.demand),
-            threads,
-            has_room,
-        )
-        self.versions = self._versioning()
-        healing = Healing(self.writer, self.fields, files / ADAPTERS, changed)
-        self.scrub = Scrub(folder / STORE, healing.heal)
-        if opened.store.read_only:
-            self.upkeep.stop()  # all of it writes
-        self.fields.resume(unbuilt)
+        return cls(name, open_parts(name, folder, threads, changed, has_room, reserve))
 
     def close(self, *, dropped: bool = False) -> None:
         """Stop upkeep, finish queued writes and reads under way, and close the files.
@@ -141,31 +119,7 @@ class Collection:
         From then on writes and reads of the files raise CollectionNotFound. What only makes the
         next open quick is not written when the collection is ``dropped``.
         """
-        with ExitStack() as last_first:  # goes on when one of them fails
-            last_first.callback(self.writer.store.close)
-            last_first.callback(self._reader.close)
-            last_first.callback(self.writer.close)
-            last_first.callback(self.fields.stop if dropped else self.fields.close)
-            if not dropped:
-                last_first.callback(self.demand.close)
-            last_first.callback(self.upkeep.stop)
-            last_first.callback(self.scrub.stop, keep=not dropped)
-
-    def _show(self, version: str | None) -> None:
-        self._shown = Shown(self.writer, version)
-        self._points = PointReader(self._reader, self._shown)
-
-    def _versioning(self) -> Versioning:
-        return Versioning(
-            self.folder,
-            self.writer,
-            self._shown,
-            self._points,
-            self.fitting,
-            self._backfill,
-            self.upkeep,
-            self._require_real,
-        )
+        self._parts.close(dropped=dropped)
 
     def showing(self, version: str) -> Collection:
         """Return the virtual collection in which bare vector names mean a version.
@@ -178,12 +132,16 @@ class Collection:
         shown(self.writer.config, version)
         virtual = self._virtual.get(version)
         if virtual is None:
-            virtual = copy.copy(self)
-            virtual.name, virtual.version = f"{self.name}{AT}{version}", version
-            virtual._show(version)
-            virtual.versions = virtual._versioning()
+            virtual = Collection(f"{self.name}{AT}{version}", self._parts, version)
             self._virtual[version] = virtual
         return virtual
+
+    @property
+    def at_once(self) -> Collection:
+        """The same collection, whose reads raise NotYetApplied where they would have to wait."""
+        if self._at_once is None:
+            self._at_once = Collection(self.name, self._parts, self.version, waits=False)
+        return self._at_once
 
     @property
     def config(self) -> CollectionConfig:
@@ -443,14 +401,27 @@ class Collection:
         return results
 
     def _search(self, view: View, request: SearchRequest) -> SearchResult:
-        if _reads_view_alone(request):
-            return self._reading(view, request.bridge).search(request)
-        views = chain((view,), iter(lambda: self.view, None))
+        try:
+            result = self._reading(view, request.bridge).search(request)
+            if result.whole:  # as nearly always
+                return result
+        except StoreAhead:
+            pass  # a newer view has it
+        return self.consistent(
+            lambda: self.reading(request.bridge).search(request), lambda found: found.whole
+        )
 
-        def read() -> SearchResult:
-            return self._reading(next(views), request.bridge).search(request)
+    def consistent(self, read: Callable[[], T], is_whole: Callable[[T], bool]) -> T:
+        """Return what a read of this collection, and of others, answers as of one moment.
 
-        return consistent(read, lambda found: found.whole, self._points.store)
+        Args:
+            read: takes readings anew each time it is run.
+            is_whole: tells whether points that were written meanwhile are not missing.
+
+        Raises:
+            NotYetApplied: points it has to read were being written for seconds.
+        """
+        return consistent(read, self._points.catch_up, is_whole)
 
     def cost(self, request: SearchRequest) -> float:
         """Return roughly how many seconds the search will take."""
@@ -483,7 +454,7 @@ class Collection:
 
     def payload_bytes(self) -> int:
         """Return how many bytes all payloads take; of a large collection, took a moment ago."""
-        return self._payload_size.bytes(self.view.seq)
+        return self._parts.payload_size.bytes(self.view.seq)
 
     @property
     def store_bytes(self) -> int:
@@ -498,15 +469,6 @@ class Collection:
     def payload_indexes(self) -> Mapping[str, FieldIndex]:
         """The payload indexes that answer, and those that are built again, by key."""
         return self.writer.indexes.declared
-
-
-def _reads_view_alone(request: SearchRequest) -> bool:
-    """Tell whether all that a search reads is in its view, so that nothing can be ahead of it."""
-    return (
-        not (request.with_payload or request.with_vectors)
-        and request.filter is None
-        and isinstance(request.query, (np.ndarray, SparseVector))
-    )
 
 
 def _path_text(key: str) -> str:

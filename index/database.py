@@ -344,7 +344,7 @@ class Database:
         try:
             with store_errors(self._folder(name) / STORE):
                 require_restored(self._folder(name))
-                self._open[name] = Collection(
+                self._open[name] = Collection.open(
                     name,
                     self._folder(name),
                     threads=self._threads,

@@ -1,26 +1,26 @@
-"""Waiting for a stored write to be applied: with an end, and not at all where that was asked.
+"""Consistent reads: what the store holds and what the view holds, as of one moment.
 
-The store is ahead of the view by the writes that are being applied. Reads that meet one wait for
-the view to catch up, each time with the same patience: whatever lies on disk, a read ends.
+The store is ahead of the view by the writes that are being applied. A read that meets one raises
+``StoreAhead``; ``consistent`` waits until the view has caught up and runs it again. That ends: a
+write takes milliseconds to apply, seconds at most, and a read is refused when it takes longer.
 """
 
 from __future__ import annotations
 
 import threading
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
+from time import monotonic
 from typing import TypeVar
 
 from palimpsest.index.errors import StorageError
 from palimpsest.index.stops import check_stop
 
 WAIT_SECONDS = 10.0  # for the writes of one transaction; the longest takes a few seconds
-_PAUSE = 0.0005  # between two looks, seconds
+_LOOK_SECONDS = 0.1  # between two looks at whether anybody waits for the answer
 _TRIES = 4  # answers, from which points that are written over and over may be missing
-_here = threading.local()
 
+CatchUp = Callable[[float], None]  # waits for the view until a time; raises NotYetApplied
 T = TypeVar("T")
 
 
@@ -28,70 +28,75 @@ class NotYetApplied(StorageError):
     """A stored write is still being applied, and the caller did not wait: now, or any longer."""
 
 
-@contextmanager
-def at_once() -> Iterator[None]:
-    """Let reads of this thread raise NotYetApplied where they would wait for a write."""
-    _here.at_once = True
-    try:
-        yield
-    finally:
-        _here.at_once = False
+class StoreAhead(NotYetApplied):
+    """A read met a write that its view lacks; ``catch_up`` waits for a view that has it."""
+
+    def __init__(self, catch_up: CatchUp) -> None:
+        super().__init__("points were replaced since the view was taken, take another")
+        self.catch_up = catch_up
 
 
-def require_patience(what: str) -> None:
-    """Raise NotYetApplied within ``at_once``, for what takes longer than a moment."""
-    if getattr(_here, "at_once", False):
-        raise NotYetApplied(f"{what}, try again")
+class Applied:
+    """The seq up to which the writes of a store are in its newest view; any thread may wait."""
+
+    def __init__(self, store: Path) -> None:
+        self._store = store
+        self._seq = -1
+        self._changed = threading.Condition()
+
+    def reach(self, seq: int) -> None:
+        """Let those go on who wait for this seq, which a view was published with."""
+        with self._changed:
+            self._seq = seq
+            self._changed.notify_all()
+
+    def wait_for(self, seq: int, until: float) -> None:
+        """Wait until a view with this seq is published.
+
+        Raises:
+            NotYetApplied: it is not by ``until``, a time of ``monotonic``.
+            Stopped: nobody waits for the answer.
+        """
+        with self._changed:
+            while True:
+                check_stop()
+                left = until - monotonic()
+                if left <= 0:
+                    raise NotYetApplied(
+                        f"{self._store}: a stored write was not applied within "
+                        f"{WAIT_SECONDS:g} s: try again, and restart the server if that goes on"
+                    )
+                if self._seq >= seq:
+                    return
+                self._changed.wait(min(left, _LOOK_SECONDS))
 
 
-def consistent(read: Callable[[], T], is_whole: Callable[[T], bool], store: Path) -> T:
+def deadline() -> float:
+    """Return until when a read that begins now waits, as a time of ``monotonic``."""
+    return monotonic() + WAIT_SECONDS
+
+
+def consistent(
+    read: Callable[[], T], catch_up: CatchUp, is_whole: Callable[[T], bool] = lambda _: True
+) -> T:
     """Return what a read of the newest state answers; it is run again where writes came between.
 
     Args:
         read: takes the state anew each time it is run.
+        catch_up: waits until the view has all that the store has.
         is_whole: tells whether points that were written meanwhile are not missing in an answer.
-        store: what is read.
 
     Raises:
-        NotYetApplied: what it needs was not applied for seconds.
+        NotYetApplied: what it needs was not applied for seconds, or the caller does not wait.
     """
-    patience, tries = Patience(store), 0
+    until, tries = deadline(), 0
     while True:
         try:
             found = read()
-        except NotYetApplied:
-            patience.wait()
+        except StoreAhead as error:
+            error.catch_up(until)
             continue
         tries += 1
         if tries == _TRIES or is_whole(found):
             return found
-        patience.wait()
-
-
-class Patience:
-    """That of one read: waits again and again, ``seconds`` at most since the first time."""
-
-    def __init__(self, store: Path, seconds: float = WAIT_SECONDS) -> None:
-        self._store = store
-        self._seconds = seconds
-        self._until: float | None = None
-
-    def wait(self) -> None:
-        """Sleep a moment.
-
-        Raises:
-            NotYetApplied: it is over, or the caller is within ``at_once``.
-            Stopped: nobody waits for the answer.
-        """
-        check_stop()
-        if getattr(_here, "at_once", False):
-            raise NotYetApplied(f"{self._store}: a write is being applied, try again")
-        now = time.monotonic()
-        if self._until is None:
-            self._until = now + self._seconds
-        if now >= self._until:
-            raise NotYetApplied(
-                f"{self._store}: a stored write was not applied within {self._seconds:g} s: try "
-                "again, and restart the server if that goes on"
-            )
-        time.sleep(_PAUSE)
+        catch_up(until)

@@ -65,7 +65,7 @@ def open_collection(folder: Path, config: CollectionConfig | None = None) -> Col
         (folder / "segments").mkdir(parents=True)
         create_store(folder / "store.sqlite3", config.to_json())
         Local(folder).sync()
-    return Collection("test", folder, threads=2, changed=lambda: None)
+    return Collection.open("test", folder, threads=2, changed=lambda: None)
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import msgspec
 from palimpsest.app.context import Call
 from palimpsest.app.costs import cost_of_matrix, cost_of_reading
 from palimpsest.app.envelope import Explained
-from palimpsest.app.routes.readings import repeated
+from palimpsest.app.routes.readings import consistent
 from palimpsest.app.schemas.analysis import (
     FacetBody,
     FacetHit,
@@ -74,7 +74,7 @@ async def _matrix(call: Call) -> Neighbours:
                 timeout=timeout,
                 filter=request.filter,
             )
-        _, found = repeated(
+        _, found = consistent(
             call.context,
             call.access,
             call.collection,

@@ -12,7 +12,6 @@ from time import perf_counter
 from typing import TypeAlias
 
 import msgspec
-import numpy as np
 
 from palimpsest.app.context import Call, Context
 from palimpsest.app.errors import Refusal
@@ -27,7 +26,6 @@ from palimpsest.index import (
     CollectionConfig,
     NotYetApplied,
     SearchRequest,
-    at_once,
 )
 
 INLINE_SECONDS = 0.001  # expected; above it a search runs beside the event loop
@@ -74,14 +72,10 @@ def answer_now(
     if collection.cost(request) > INLINE_SECONDS:
         return None
     started = perf_counter()
-    if _reads_store(request):
-        try:
-            with at_once():
-                result = collection.search(request)
-        except NotYetApplied:
-            return None
-    else:
-        result = collection.search(request)
+    try:
+        result = collection.at_once.search(request)
+    except NotYetApplied:
+        return None
     context.metrics.search(result.stats, perf_counter() - started, collection)
     warn_of_reach(warnings, collection, result.stats)
     return to_points(result, asked.select, request.with_vectors, asked.similarity)
@@ -90,13 +84,6 @@ def answer_now(
 def bridging(request: SearchRequest, bridge: BridgeMode) -> SearchRequest:
     """Return the request with the mode that its caller asks for."""
     return request if bridge == "on" else request._replace(bridge=bridge)
-
-
-def _reads_store(request: SearchRequest) -> bool:
-    """Tell whether a search may have to wait for a write that is being applied."""
-    attaches = bool(request.with_payload or request.with_vectors)
-    by_id = not isinstance(request.query, np.ndarray)
-    return attaches or by_id or request.filter is not None
 
 
 def seconds_of(collection: Collection, asked: Sequence[Asked], bridge: BridgeMode) -> float:

@@ -10,7 +10,7 @@ import msgspec
 from palimpsest.app.context import Call
 from palimpsest.app.costs import cost_of_reading
 from palimpsest.app.errors import Refusal, wrong_input
-from palimpsest.app.routes.readings import repeated
+from palimpsest.app.routes.readings import consistent
 from palimpsest.app.schemas.explanations import warn_of_damage
 from palimpsest.app.schemas.filters import decode_filter
 from palimpsest.app.schemas.ids import parse_id, parse_ids, parse_path_id
@@ -31,7 +31,16 @@ from palimpsest.app.schemas.searches import MAX_COUNT, between
 from palimpsest.app.schemas.selectors import PayloadSelector, select_vectors
 from palimpsest.app.schemas.vectors import ABSENT
 from palimpsest.app.work.replies import Wanted, wanted_of
-from palimpsest.index import Filter, InvalidId, PointId, Prefetch, QueryRequest, Spared, answer
+from palimpsest.index import (
+    Collection,
+    Filter,
+    InvalidId,
+    PointId,
+    Prefetch,
+    QueryRequest,
+    Spared,
+    answer,
+)
 
 INLINE_POINTS = 32  # more records than these are read beside the event loop
 DEFAULT_SCROLL = 10
@@ -56,13 +65,13 @@ async def retrieve(call: Call) -> list[RecordReply]:
     select = PayloadSelector(body.with_payload, default=True)
     vectors = select_vectors(body.with_vector)
 
-    def read() -> list[RecordReply]:
+    def read(collection: Collection) -> list[RecordReply]:
         with call.room(Wanted(len(ids), select.wanted, vectors)):
             spared = Spared()
-            records = call.collection.retrieve(
+            records = collection.retrieve(
                 ids, with_payload=select.wanted, with_vectors=vectors, spared=spared
             )
-            warn_of_damage(call.warnings, call.collection, spared.findings)
+            warn_of_damage(call.warnings, collection, spared.findings)
             return to_replies(records, select, vectors)
 
     return await call.run(read, short=len(ids) <= INLINE_POINTS, timeout=timeout)
@@ -77,8 +86,8 @@ async def get(call: Call) -> RecordReply:
     timeout = parse_parameters(call.query_string).timeout
     _check(call, timeout, cost=1)
 
-    def read() -> RecordReply:
-        records = call.collection.retrieve([point_id], with_payload=True, with_vectors=True)
+    def read(collection: Collection) -> RecordReply:
+        records = collection.retrieve([point_id], with_payload=True, with_vectors=True)
         if not records:
             raise Refusal(
                 HTTPStatus.NOT_FOUND, f"Not found: Point with id {point_id} does not exists!"
@@ -130,8 +139,8 @@ async def count(call: Call) -> CountReply:
     exact = body.exact is not False
     _check(call, timeout, condition=condition, exact=exact)
 
-    def read() -> CountReply:
-        return CountReply(call.collection.count(condition, exact=exact))
+    def read(collection: Collection) -> CountReply:
+        return CountReply(collection.count(condition, exact=exact))
 
     return await call.run(read, short=condition is None, timeout=timeout)
 
@@ -142,12 +151,11 @@ def _by_id(
     condition: Filter | None,
     start: PointId | None,
     limit: int,
-) -> Callable[[], ScrollReply]:
+) -> Callable[[Collection], ScrollReply]:
     select = PayloadSelector(body.with_payload, default=True)
     vectors = select_vectors(body.with_vector)
 
-    def read() -> ScrollReply:
-        collection = call.collection
+    def read(collection: Collection) -> ScrollReply:
         most = min(limit, collection.count())
         with call.room(Wanted(most, select.wanted, vectors)):
             spared = Spared()
@@ -167,7 +175,7 @@ def _by_id(
 
 def _by_value(
     call: Call, body: ScrollBody, condition: Filter | None, limit: int
-) -> Callable[[], ScrollReply]:
+) -> Callable[[Collection], ScrollReply]:
     if body.offset is not None:
         raise wrong_input(
             "Cannot use an `offset` when using `order_by`. The alternative for paging is to use "
@@ -180,16 +188,16 @@ def _by_value(
     vectors = select_vectors(body.with_vector)
     request = QueryRequest(root, with_payload=select.wanted, with_vectors=vectors)
 
-    def read() -> ScrollReply:
-        with call.room(wanted_of(request, call.collection.count())):
-            states, found = repeated(
+    def read(collection: Collection) -> ScrollReply:
+        with call.room(wanted_of(request, collection.count())):
+            states, found = consistent(
                 call.context,
                 call.access,
-                call.collection,
+                collection,
                 lambda states: answer(states.own, request, states),
                 lambda found: found.whole,
             )
-            warn_of_damage(call.warnings, call.collection, states.own.stats.damaged)
+            warn_of_damage(call.warnings, collection, states.own.stats.damaged)
             rows = to_replies(found.records, select, vectors)
         for row, value in zip(rows, found.order_values or (), strict=True):
             row.order_value = value

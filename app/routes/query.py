@@ -20,7 +20,7 @@ from palimpsest.app.routes.in_event_loop import (
     seconds_of,
     try_now,
 )
-from palimpsest.app.routes.readings import repeated
+from palimpsest.app.routes.readings import consistent
 from palimpsest.app.schemas.explanations import explain, warn_of_reach
 from palimpsest.app.schemas.hits import GroupsReply, PointGroup, ScoredPoints, to_hits, to_points
 from palimpsest.app.schemas.ids import id_of_group
@@ -105,9 +105,9 @@ async def ask_batch(call: Call, kind: type, decode: DecodeBatch) -> list[ScoredP
         strict.search_batch(len(asked))
     check_queries(call, [each.request for each in asked], timeout)
 
-    def search() -> list[tuple[SearchStats, ScoredPoints]]:
+    def search(collection: Collection) -> list[tuple[SearchStats, ScoredPoints]]:
         with _room(call, *(each.request for each in asked)):
-            return _run_batch(call.context, call.access, call.collection, asked, call.knobs.bridge)
+            return _run_batch(call.context, call.access, collection, asked, call.knobs.bridge)
 
     short = seconds_of(call.collection, asked, call.knobs.bridge) <= INLINE_SECONDS
     replies = await call.run(search, short=short, timeout=timeout)
@@ -166,7 +166,7 @@ def _run(
         result = collection.search(bridging(asked.request, bridge))
         return result.stats, to_points(result, asked.select, vectors, asked.similarity)
     request = asked.request
-    readings, found = repeated(
+    readings, found = consistent(
         context,
         access,
         collection,
@@ -198,7 +198,7 @@ def _run_batch(
 
 
 def _groups(call: Call, request: GroupRequest) -> tuple[SearchStats, list[Group]]:
-    readings, groups = repeated(
+    readings, groups = consistent(
         call.context,
         call.access,
         call.collection,

@@ -3,19 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from itertools import count
-from time import monotonic, sleep
 from typing import TypeVar
 
 from palimpsest.app.access.rights import Access, Level
 from palimpsest.app.context import Context
-from palimpsest.index import BridgeMode, Collection, NotYetApplied, Reading, check_stop
+from palimpsest.index import BridgeMode, Collection, Reading
 
 T = TypeVar("T")
-
-# A point deleted while a query runs drops out of its answer: tries, and seconds between them.
-_REPEATS = (4, 0.0005)
-_SECONDS = 10.0  # of tries while points are replaced that a query has to read
 
 
 class Readings:
@@ -39,7 +33,7 @@ class Readings:
         return reading
 
 
-def repeated(
+def consistent(
     context: Context,
     access: Access,
     collection: Collection,
@@ -47,23 +41,10 @@ def repeated(
     is_whole: Callable[[T], bool],
     bridge: BridgeMode = "on",
 ) -> tuple[Readings, T]:
-    """Return what ``read`` makes of the newest states, tried again while points drop out of it.
+    """Return what ``read`` makes of the newest states; raises as ``Collection.consistent``."""
 
-    Raises:
-        NotYetApplied: points it has to read were replaced every time, for seconds.
-    """
-    repeats, pause = _REPEATS
-    until = monotonic() + _SECONDS
-    for look in count(1):
-        check_stop()
+    def once() -> tuple[Readings, T]:
         readings = Readings(context, access, collection, bridge)
-        try:
-            found = read(readings)
-        except NotYetApplied:
-            if monotonic() >= until:
-                raise
-        else:
-            if look >= repeats or is_whole(found):
-                return readings, found
-        sleep(pause)
-    raise AssertionError("the last look returns or raises")
+        return readings, read(readings)
+
+    return collection.consistent(once, lambda found: is_whole(found[1]))

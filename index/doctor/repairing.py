@@ -160,7 +160,8 @@ def _keep(folder: Path, found: Sequence[Finding]) -> list[str]:
 
 def _derive(folder: Path) -> list[str]:
     """Open a collection, which tidies it, and make anew what it lacks."""
-    with closing(Collection(folder.name, folder, threads=_cores(), changed=_nothing)) as opened:
+    collection = Collection.open(folder.name, folder, threads=_cores(), changed=_nothing)
+    with closing(collection) as opened:
         lacking = _lacking(opened)
         for _ in range(_ROUNDS + len(lacking)):
             opened.upkeep.compact()

@@ -70,7 +70,7 @@ def restore_held(folder: Path) -> Restored:
     """Restore as ``restore`` does, where the caller holds the lock of the data directory."""
     position = accept(folder / STORE)
     restored = Restored(position.seq, position.points)
-    with closing(Collection(folder.name, folder, threads=1, changed=lambda: None)) as opened:
+    with closing(Collection.open(folder.name, folder, threads=1, changed=lambda: None)) as opened:
         for segment, column in _in_order(folder, opened, restored):
             _write_rows(opened, segment, column, position, restored)
     note_restored(folder)

@@ -12,7 +12,7 @@ from palimpsest.index.read.points import PointReader
 from palimpsest.index.search.across import across
 from palimpsest.index.types import BridgeMode, Numbers, Vectors
 from palimpsest.index.view.view import View
-from palimpsest.index.waiting import NotYetApplied
+from palimpsest.index.waiting import StoreAhead
 
 
 def mapped_vectors(
@@ -45,5 +45,5 @@ def mapped_vectors(
         rows, complete = one.vectors.vectors_of(slots)
         if not complete:
             points.require_rows(view, [one.bridge.column], numbers[places].tolist())
-            raise NotYetApplied("points were replaced since the view was taken, take another")
+            raise StoreAhead(points.catch_up)
         yield places, one.fitted.adapter.map_rows(rows)

@@ -17,18 +17,29 @@ from palimpsest.index.types import Numbers, PointId, Record, Slots, SparseVector
 from palimpsest.index.view.evidence import require_rows, slots_in
 from palimpsest.index.view.view import VectorView, View
 from palimpsest.index.view.virtual_collection import Shown
-from palimpsest.index.waiting import Patience
+from palimpsest.index.waiting import NotYetApplied, StoreAhead, consistent, deadline
 
 _ELSEWHERE = "is said to have its vectors elsewhere than they are"
 
 
 class PointReader:
-    """Reads of one collection, from any thread."""
+    """Reads of one collection, from any thread.
 
-    def __init__(self, reader: Reader, shown: Shown) -> None:
+    One that does not wait raises NotYetApplied where it would have to: for a write that is being
+    applied, or for the index of ids to be read.
+    """
+
+    def __init__(self, reader: Reader, shown: Shown, *, waits: bool = True) -> None:
         self.store = reader.path
+        self._waits = waits
         self._shown = shown
         self._reader = reader
+
+    def catch_up(self, until: float) -> None:
+        """Wait until the view has what the store has now. Raises NotYetApplied past ``until``."""
+        if not self._waits:
+            raise NotYetApplied(f"{self.store}: a write is being applied, try again")
+        self._shown.applied.wait_for(self._reader.seq(), until)
 
     def stored(
         self, numbers: Sequence[int], *, with_payload: bool, spared: Spared | None = None
@@ -77,7 +88,7 @@ class PointReader:
     def numbers_of(self, ids: Sequence[PointId]) -> list[int | None]:
         """Return the number of each id, None where there is no such point."""
         keys = keys_of(ids)
-        found = self._reader.numbers(keys)
+        found = self._reader.numbers(keys, wait=self._waits)
         return [found.get(key) for key in keys]
 
     def ids_of(self, numbers: Sequence[int]) -> dict[int, PointId]:
@@ -107,7 +118,9 @@ class PointReader:
         """Return the points that exist, in the order of ``keys``, with the wanted vectors."""
 
         def read() -> list[tuple[Key, StoredPoint]]:
-            found = self._reader.points(keys, with_payload=with_payload, spared=spared)
+            found = self._reader.points(
+                keys, with_payload=with_payload, spared=spared, wait=self._waits
+            )
             return [(key, found[key]) for key in keys if key in found]
 
         return self._with_vectors(read, wanted)
@@ -148,7 +161,7 @@ class PointReader:
 
         def read() -> list[tuple[Key, StoredPoint]]:
             points, behind = self._reader.page(
-                start, limit, with_payload=with_payload, spared=spared
+                start, limit, with_payload=with_payload, spared=spared, wait=self._waits
             )
             following[:] = [behind]
             return points
@@ -186,7 +199,7 @@ class PointReader:
         Raises:
             Damaged: the ids are not in order, or lead to points that are not there.
         """
-        patience, missing, more = Patience(self.store), BitMap(), limit + 1
+        until, missing, more = deadline(), BitMap(), limit + 1
         while True:
             numbers = self._numbers_among(allowed, start, more)
             found = self.numbered(numbers, wanted, with_payload=with_payload, spared=spared)
@@ -198,7 +211,7 @@ class PointReader:
                 raise DamagedPoint(self.store, _numbered((gone & missing)[0]), "has an id, no row")
             missing |= gone
             if gone:
-                patience.wait()
+                self.catch_up(until)
                 continue
             behind = [one for one in found[limit:] if one is not None]
             if not behind and len(numbers) == more:
@@ -245,10 +258,8 @@ class PointReader:
         missing = [n for n in numbers if n not in found and n not in lost]
         if not missing:
             return
-        last = self._reader.seq()
-        patience = Patience(self.store)
-        while self._shown.view.seq < last:
-            patience.wait()
+        if self._shown.view.seq < self._reader.seq():
+            self.catch_up(deadline())
         live = self._shown.view.live
         for number in missing:
             if number in live:
@@ -265,19 +276,22 @@ class PointReader:
         The store may be ahead of the view by writes being applied, or behind it by writes and
         compactions made since it was read; reading both again settles either.
         """
-        patience = Patience(self.store)
-        while True:
+
+        def records() -> list[Record]:
             before = self._shown.view
             points = read()
             vectors = _vectors_of(points, self._shown.view, wanted)
-            if vectors is not None:
-                return [
-                    Record(id_of_key(key), seq, payload, vectors[place] if wanted else None)
-                    for place, (key, (seq, _, payload)) in enumerate(points)
-                ]
-            columns = [before.config.numbers[name] for name in wanted if before.config.find(name)]
-            require_rows(self.store, points, before, columns, self._reader.seq())
-            patience.wait()
+            if vectors is None:
+                names = [name for name in wanted if before.config.find(name)]
+                columns = [before.config.numbers[name] for name in names]
+                require_rows(self.store, points, before, columns, self._reader.seq())
+                raise StoreAhead(self.catch_up)
+            return [
+                Record(id_of_key(key), seq, payload, vectors[place] if wanted else None)
+                for place, (key, (seq, _, payload)) in enumerate(points)
+            ]
+
+        return consistent(records, self.catch_up)
 
 
 def _numbered(number: int) -> str:

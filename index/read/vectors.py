@@ -10,9 +10,7 @@ from palimpsest.index.read.mapped_vectors import mapped_vectors
 from palimpsest.index.read.points import PointReader
 from palimpsest.index.types import BridgeMode, Numbers, SparseVector, Vectors
 from palimpsest.index.view.view import View
-from palimpsest.index.waiting import NotYetApplied
-
-_REPLACED = "points were replaced since the view was taken, take another"
+from palimpsest.index.waiting import StoreAhead
 
 
 def dense_of(
@@ -46,7 +44,7 @@ def dense_of(
     found[has], complete = read(slots[has])
     if not complete:
         points.require_rows(view, [column], numbers[has].tolist())
-        raise NotYetApplied(_REPLACED)
+        raise StoreAhead(points.catch_up)
     missing = np.flatnonzero(~has)
     for places, mapped in mapped_vectors(view, column, numbers[missing], points, mode):
         found[missing[places]], has[missing[places]] = mapped, True
@@ -61,6 +59,6 @@ def sparse_of(
     found = view.vectors[column].sparse_of(slots[slots != 0])
     if any(vector is None for vector in found):
         points.require_rows(view, [column], numbers[slots != 0].tolist())
-        raise NotYetApplied(_REPLACED)
+        raise StoreAhead(points.catch_up)
     own = iter(found)
     return [next(own) if slot else None for slot in slots]

@@ -25,7 +25,7 @@ from palimpsest.index.storage.checked import Spared, Summed, damaged_place
 from palimpsest.index.storage.ids import Key, id_of_key, order_of
 from palimpsest.index.storage.schema import connect, store_errors
 from palimpsest.index.storage.sums import PLACE, Row
-from palimpsest.index.waiting import require_patience
+from palimpsest.index.waiting import NotYetApplied
 
 _ROWS = 4_096  # of one look
 AT_ONCE = 100_000  # points, whose index is read by the first who misses one: about .1 s
@@ -99,7 +99,12 @@ class IdIndex:
         self._found = _Known(lost, doubtful)
 
     def require_absent(
-        self, connection: sqlite3.Connection, keys: Iterable[Key], spared: Spared | None = None
+        self,
+        connection: sqlite3.Connection,
+        keys: Iterable[Key],
+        spared: Spared | None = None,
+        *,
+        wait: bool = True,
     ) -> None:
         """Raise DamagedPoint for the first key that was not found, though some row has it.
 
@@ -107,11 +112,12 @@ class IdIndex:
             connection: of the calling thread.
             keys: that were not found.
             spared: takes such points instead.
+            wait: for the index, where it has to be read first.
 
         Raises:
-            NotYetApplied: the index has to be read first, and the caller is within ``at_once``.
+            NotYetApplied: it has to be, and the caller does not wait.
         """
-        known = self._known(connection)
+        known = self._known(connection, wait)
         for key in keys if known.lost or known.doubtful else ():
             if key in known.lost:
                 number, error = known.lost[key], DamagedPoint(self._path, id_of_key(key), _LOST)
@@ -123,9 +129,9 @@ class IdIndex:
                 raise error
             spared.add(number, error)
 
-    def lost(self, connection: sqlite3.Connection) -> dict[int, DamagedPoint]:
+    def lost(self, connection: sqlite3.Connection, *, wait: bool = True) -> dict[int, DamagedPoint]:
         """Return the points that the index does not lead to, by number; raises as above."""
-        known = self._known(connection).lost
+        known = self._known(connection, wait).lost
         return {n: DamagedPoint(self._path, id_of_key(key), _LOST) for key, n in known.items()}
 
     def is_damaged(self, connection: sqlite3.Connection) -> bool:
@@ -133,10 +139,11 @@ class IdIndex:
         known = self._known(connection)
         return bool(known.lost or known.doubtful)
 
-    def _known(self, connection: sqlite3.Connection) -> _Known:
+    def _known(self, connection: sqlite3.Connection, wait: bool = True) -> _Known:
         if self._found is not None or self._later:
             return self._found or _NOTHING
-        require_patience(f"{self._path}: the index of ids is being read")
+        if not wait:
+            raise NotYetApplied(f"{self._path}: the index of ids is being read, try again")
         with self._lock:
             if self._found is None:
                 whole = self._is_whole(connection)

@@ -82,7 +82,12 @@ class Reader:
             self._open.clear()
 
     def points(
-        self, keys: Sequence[Key], *, with_payload: bool, spared: Spared | None = None
+        self,
+        keys: Sequence[Key],
+        *,
+        with_payload: bool,
+        spared: Spared | None = None,
+        wait: bool = True,
     ) -> dict[Key, StoredPoint]:
         """Return the stored points among ``keys``.
 
@@ -90,20 +95,22 @@ class Reader:
             keys: of points.
             with_payload: whether payloads are read.
             spared: takes the points that are damaged, which are left out.
+            wait: for the index of ids, where it has to be read first.
 
         Raises:
             DamagedPoint: one is, and there is no ``spared``; so do all that follow.
+            NotYetApplied: the caller does not wait.
         """
-        rows = self._rows("id", keys, with_payload, spared)
+        rows = self._rows("id", keys, with_payload, spared, wait)
         return {row[1]: stored_point(row) for row in rows}
 
     def payloads(self, keys: Sequence[Key]) -> dict[Key, tuple[int, bytes | None]]:
         """Return seq and payload of the stored points among ``keys``."""
         return {row[1]: (row[2], row[5]) for row in self._rows("id", keys, True)}
 
-    def numbers(self, keys: Sequence[Key]) -> dict[Key, int]:
+    def numbers(self, keys: Sequence[Key], *, wait: bool = True) -> dict[Key, int]:
         """Return the numbers of the stored points among ``keys``."""
-        return {row[1]: row[0] for row in self._rows("id", keys, False)}
+        return {row[1]: row[0] for row in self._rows("id", keys, False, wait=wait)}
 
     def held(
         self, numbers: Sequence[int], *, with_payload: bool, spared: Spared | None = None
@@ -126,7 +133,12 @@ class Reader:
         return {row[0]: row[1] for row in self._rows("number", numbers, False)}
 
     def _rows(
-        self, by: str, wanted: Sequence[Key], with_payload: bool, spared: Spared | None = None
+        self,
+        by: str,
+        wanted: Sequence[Key],
+        with_payload: bool,
+        spared: Spared | None = None,
+        wait: bool = True,
     ) -> list[Row]:
         """Return the rows of points by a column; verified, and in no order."""
         rows: list[Row] = []
@@ -144,7 +156,7 @@ class Reader:
             if by == "id" and len(rows) < len(wanted):
                 there = {row[1] for row in rows}
                 missing = [key for key in wanted if key not in there]
-                self._ids.require_absent(connection, missing, spared)
+                self._ids.require_absent(connection, missing, spared, wait=wait)
         return require_points(
             self.path, rows, with_payload=with_payload, may_lack=may_lack, spared=spared
         )
@@ -190,7 +202,13 @@ class Reader:
         return [row[:2] for row in rows]
 
     def page(
-        self, start: Key | None, limit: int, *, with_payload: bool, spared: Spared | None = None
+        self,
+        start: Key | None,
+        limit: int,
+        *,
+        with_payload: bool,
+        spared: Spared | None = None,
+        wait: bool = True,
     ) -> tuple[list[tuple[Key, StoredPoint]], Key | None]:
         """Return up to ``limit`` points from ``start`` on, ascending, and the id to go on from.
 
@@ -221,7 +239,7 @@ class Reader:
         points = [(row[1], stored_point(row)) for row in whole[:first]]
         if first < len(whole):
             return points, whole[first][1]
-        self.tally(spared)
+        self.tally(spared, wait=wait)
         return points, None
 
     def is_damaged(self) -> bool:
@@ -276,12 +294,15 @@ class Reader:
             spared.add(number, error)
         return rows
 
-    def tally(self, spared: Spared | None, among: BitMap | None = None) -> None:
+    def tally(
+        self, spared: Spared | None, among: BitMap | None = None, *, wait: bool = True
+    ) -> None:
         """Tell of points that the index of ids does not lead to: their number shows them missing.
 
         Args:
             spared: takes them.
             among: those that anyone asked for, None for all.
+            wait: for the index of ids, where it has to be read first.
 
         Raises:
             DamagedPoint: there are some, and there is no ``spared``.
@@ -293,7 +314,7 @@ class Reader:
             if points == found:
                 self._tallied = seq
                 return
-            for number, error in self._ids.lost(connection).items():
+            for number, error in self._ids.lost(connection, wait=wait).items():
                 if among is not None and number not in among:
                     continue
                 if spared is None:

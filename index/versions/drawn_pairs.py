@@ -23,7 +23,7 @@ from palimpsest.index.read.points import PointReader
 from palimpsest.index.remedies import Act, PairPoints
 from palimpsest.index.types import Numbers
 from palimpsest.index.view.view import VectorView, View
-from palimpsest.index.waiting import Patience
+from palimpsest.index.waiting import StoreAhead, consistent
 from palimpsest.index.write.writer import Writer
 
 Ends: TypeAlias = tuple[int, int]  # columns of the rows and of the queries
@@ -92,22 +92,24 @@ class Pairing:
 
         Points that lost one drop out, and those with a vector that has no direction.
         """
-        patience = Patience(self._points.store)
-        while True:
+
+        def read() -> tuple[Numbers, Pairs]:
             view = self._writer.view
             vectors = _ends(view, ends)
             slots = [self._points.slots_of(numbers, number) for number in ends]
             both = (slots[0] != 0) & (slots[1] != 0)
             found = [one.vectors_of(own[both]) for one, own in zip(vectors, slots, strict=True)]
-            if all(complete for _, complete in found):
-                pairs = Pairs(found[0][0], found[1][0])
-                rows, queries = (one.config for one in vectors)
-                assert isinstance(rows, VectorConfig)
-                assert isinstance(queries, VectorConfig)
-                kept = np.flatnonzero(directed(pairs, rows.distance, queries.distance))
-                return numbers[both][kept], pairs.take(kept)
-            self._points.require_rows(view, ends, numbers[both].tolist())
-            patience.wait()
+            if not all(complete for _, complete in found):
+                self._points.require_rows(view, ends, numbers[both].tolist())
+                raise StoreAhead(self._points.catch_up)
+            pairs = Pairs(found[0][0], found[1][0])
+            rows, queries = (one.config for one in vectors)
+            assert isinstance(rows, VectorConfig)
+            assert isinstance(queries, VectorConfig)
+            kept = np.flatnonzero(directed(pairs, rows.distance, queries.distance))
+            return numbers[both][kept], pairs.take(kept)
+
+        return consistent(read, self._points.catch_up)
 
 
 def _require_pairs(request: FitRequest, held: Sequence[int], there: int, needed: int) -> None:

@@ -9,6 +9,7 @@ from palimpsest.index.config.collection import CollectionConfig
 from palimpsest.index.config.versions import shown
 from palimpsest.index.payload.indexes import PayloadIndexes
 from palimpsest.index.view.view import View
+from palimpsest.index.waiting import Applied
 
 
 class Published(Protocol):
@@ -16,6 +17,7 @@ class Published(Protocol):
 
     view: View
     indexes: PayloadIndexes
+    applied: Applied
 
 
 class Shown:
@@ -47,6 +49,11 @@ class Shown:
         if last is None or last[0] is not config:
             last = self._config = config, shown(config, version)
         return last[1]
+
+    @property
+    def applied(self) -> Applied:
+        """How far writes are applied."""
+        return self._published.applied
 
     @property
     def indexes(self) -> PayloadIndexes:

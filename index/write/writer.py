@@ -45,6 +45,7 @@ from palimpsest.index.storage.tidying import are_gone
 from palimpsest.index.view.bridge import FittedByColumns, bridges_of
 from palimpsest.index.view.evidence import true_slots
 from palimpsest.index.view.view import View
+from palimpsest.index.waiting import Applied
 from palimpsest.index.write.batch import Upsert, VectorUpdate
 from palimpsest.index.write.changes import apply
 from palimpsest.index.write.numbering import Numbering
@@ -92,6 +93,7 @@ class Writer:
     ``publish`` and ``declare`` may be called by jobs only.
     ``damaged`` are the adapters that could not be read when the files were opened, and why.
     ``touched`` counts the points whose payload changed since the oldest folder of a field.
+    ``applied`` lets readers wait for a view.
     ``select`` gives the numbers a filter means; it is called by the writer's thread.
     """
 
@@ -107,6 +109,7 @@ class Writer:
         self.store, self.indexes = opened.store, opened.indexes
         store = opened.store
         self.damaged = opened.damaged
+        self.applied = Applied(store.path)
         self._numbering = Numbering(opened.view.live)
         self._select = select
         self._reserve = store.reserve = reserve
@@ -170,9 +173,12 @@ class Writer:
 
     def publish(self, view: View) -> None:
         """Make a view the current one, with the bridges between the versions as they are now."""
-        self.view = replace(
-            view, config=self.config, bridges=bridges_of(self.config, self.fitted, self.damaged)
-        )
+        bridges = bridges_of(self.config, self.fitted, self.damaged)
+        self._show(replace(view, config=self.config, bridges=bridges))
+
+    def _show(self, view: View) -> None:
+        self.view = view
+        self.applied.reach(view.seq)
 
     @property
     def refuses(self) -> str | None:
@@ -336,7 +342,7 @@ class Writer:
         self._numbering.commit(draft)
         try:
             self.touched += follow(self.indexes, group.payloads)
-            self.view = apply(self.view, changes)
+            self._show(apply(self.view, changes))
         except BaseException as error:
             # Stored but not searchable: any answer now would be wrong. Reopening applies it.
             self._refuse(error)

@@ -124,7 +124,7 @@ def create(folder: Path) -> Collection:
     )
     with Database.open(folder, threads=1) as database:
         path = database.create(NAME, config).folder
-    return Collection(NAME, path, threads=1, changed=lambda: None)
+    return Collection.open(NAME, path, threads=1, changed=lambda: None)
 
 
 def fill(collection: Collection, texts: Texts) -> None:

@@ -69,7 +69,7 @@ def make(data: Path, name: str = "c", *, sealed: int = 1_500, staged: int = 20) 
 @contextmanager
 def opened(folder: Path) -> Iterator[Collection]:
     """Open a collection alone: nothing happens to it in the background."""
-    collection = Collection(folder.name, folder, threads=1, changed=lambda: None)
+    collection = Collection.open(folder.name, folder, threads=1, changed=lambda: None)
     try:
         yield collection
     finally:

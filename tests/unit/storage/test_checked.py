@@ -50,7 +50,7 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with Database.open(data, threads=1) as database:
         folders = [database.create(name, config).folder for name in ("good", "c")]
     for folder in folders:
-        collection = Collection(folder.name, folder, threads=1, changed=lambda: None)
+        collection = Collection.open(folder.name, folder, threads=1, changed=lambda: None)
         fill(collection)
         collection.close(dropped=True)  # what was touched stays in the store
         settle(folder / "store.sqlite3")

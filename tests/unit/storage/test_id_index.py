@@ -33,7 +33,7 @@ def path(tmp_path: Path) -> Path:
 @contextmanager
 def opened(path: Path) -> Iterator[Collection]:
     """The collection alone: nothing is read in the background but what a test reads."""
-    collection = Collection("c", path.parent, threads=1, changed=lambda: None)
+    collection = Collection.open("c", path.parent, threads=1, changed=lambda: None)
     try:
         yield collection
     finally:

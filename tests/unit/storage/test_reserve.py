@@ -101,7 +101,7 @@ def test_room_is_not_released_while_a_log_is_moved(
     monkeypatch.setattr(store, "_GROWTH", -1)
     monkeypatch.setattr(Checkpoints, "move", lambda _: seen.append(own._inside))
     folder = tmp_path / "collections" / "c"
-    with closing(Collection("c", folder, threads=1, changed=lambda: None, reserve=own)) as one:
+    with closing(Collection.open("c", folder, threads=1, changed=lambda: None, reserve=own)) as one:
         seen.clear()
         one.upsert(batch_of([1, 2], np.ones((2, 4), dtype=np.float32))).result()
         one.delete([1]).result()
@@ -143,7 +143,7 @@ def test_background_work_leaves_released_room_alone(tmp_path: Path, room: Simple
     own = kept_at(tmp_path)
     folder = tmp_path / "collections" / "c"
     vectors = np.ones((100, 4), dtype=np.float32)
-    with closing(Collection("c", folder, threads=1, changed=lambda: None, reserve=own)) as one:
+    with closing(Collection.open("c", folder, threads=1, changed=lambda: None, reserve=own)) as one:
         one.upsert(batch_of(range(100), vectors)).result()
         one.upkeep.seal()
         one.upsert(batch_of(range(100, 200), vectors)).result()

@@ -28,7 +28,7 @@ def write_old(folder: Path) -> Path:
     """Write a collection of format 5 with sealed, staged, deleted and edited points."""
     with Database.open(folder, threads=1) as database:
         path = database.create("c", config_of(SIZE)).folder
-    collection = Collection("c", path, threads=1, changed=lambda: None)
+    collection = Collection.open("c", path, threads=1, changed=lambda: None)
     vectors = np.random.default_rng(3).standard_normal((POINTS, SIZE)).astype(np.float32)
     payloads = [b'{"n":%d}' % n for n in range(POINTS)]
     collection.upsert(batch_of(range(POINTS), vectors, payloads)).result()
@@ -66,7 +66,7 @@ def wait_until_summed(collection: Collection) -> None:
 
 def test_an_old_store_opens_at_once_and_is_summed_in_the_background(tmp_path: Path) -> None:
     path = write_old(tmp_path)
-    collection = Collection("c", path, threads=1, changed=lambda: None)
+    collection = Collection.open("c", path, threads=1, changed=lambda: None)
     before = told(collection)
     assert len(before) == POINTS - 1 and not collection.writer.store.summed.complete
     collection.upsert(batch_of([5_000], np.ones((1, SIZE), dtype=np.float32))).result()
@@ -138,11 +138,11 @@ def test_what_is_seen_to_be_damaged_gets_no_checksum(tmp_path: Path) -> None:
 
 def test_points_written_meanwhile_are_verified_at_once(tmp_path: Path) -> None:
     path = write_old(tmp_path)
-    collection = Collection("c", path, threads=1, changed=lambda: None)
+    collection = Collection.open("c", path, threads=1, changed=lambda: None)
     collection.upsert(batch_of([3], np.ones((1, SIZE), dtype=np.float32), [b"{}"])).result()
     collection.close()
     assert change(path / "store.sqlite3", "UPDATE points SET payload = x'7b7e' WHERE number = 3")
-    collection = Collection("c", path, threads=1, changed=lambda: None)
+    collection = Collection.open("c", path, threads=1, changed=lambda: None)
     with pytest.raises(Damaged, match="point 3 "):
         collection.retrieve([3])
     collection.close()

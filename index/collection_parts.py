@@ -1,0 +1,100 @@
+"""What an open collection is made of: shared by all views of it, opened and closed once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+from palimpsest.index.read.points import PointReader
+from palimpsest.index.read.selector import Selector
+from palimpsest.index.storage.local import Local
+from palimpsest.index.storage.payload_size import PayloadSize
+from palimpsest.index.storage.reader import Reader
+from palimpsest.index.storage.reserve import Reserve
+from palimpsest.index.upkeep.due import Versions
+from palimpsest.index.upkeep.healing import Healing
+from palimpsest.index.upkeep.payload_indexing import PayloadIndexing
+from palimpsest.index.upkeep.recover import ADAPTERS, FIELDS, SEGMENTS, STORE, recover
+from palimpsest.index.upkeep.scrub import Scrub
+from palimpsest.index.upkeep.upkeep import HasRoom, Upkeep
+from palimpsest.index.versions.backfilling import Backfill, Pace
+from palimpsest.index.versions.demand import Demand
+from palimpsest.index.versions.fitting import Fitting
+from palimpsest.index.view.virtual_collection import Shown
+from palimpsest.index.write.writer import Writer
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class CollectionParts:
+    """One of each, whichever names a collection goes by."""
+
+    folder: Path
+    reader: Reader
+    payload_size: PayloadSize
+    writer: Writer
+    fields: PayloadIndexing
+    demand: Demand
+    backfill: Backfill
+    fitting: Fitting
+    upkeep: Upkeep
+    scrub: Scrub
+
+    def close(self, *, dropped: bool) -> None:
+        """Close all of them; what makes the next open quick is not written when ``dropped``."""
+        with ExitStack() as last_first:  # goes on when one of them fails
+            last_first.callback(self.writer.store.close)
+            last_first.callback(self.reader.close)
+            last_first.callback(self.writer.close)
+            last_first.callback(self.fields.stop if dropped else self.fields.close)
+            if not dropped:
+                last_first.callback(self.demand.close)
+            last_first.callback(self.upkeep.stop)
+            last_first.callback(self.scrub.stop, keep=not dropped)
+
+
+def open_parts(
+    name: str,
+    folder: Path,
+    threads: int,
+    changed: Callable[[], None],
+    has_room: HasRoom,
+    reserve: Reserve | None,
+) -> CollectionParts:
+    """Open the files of a collection; arguments and errors are those of ``Collection.open``."""
+    opened, unbuilt = recover(folder)
+    store, files, pace = opened.store, Local(folder), Pace()
+    reader = Reader(folder / STORE, name, store.summed, store.ids, frozen=store.read_only)
+
+    def wrote() -> None:
+        pace.follow(writer.view)
+        changed()
+
+    writer = Writer(
+        name,
+        opened,
+        lambda filter: Selector(writer.view, writer.indexes, points).select(filter),
+        wrote,
+        reserve,
+    )
+    points = PointReader(reader, Shown(writer, None))
+    fields, demand = PayloadIndexing(files / FIELDS, writer), Demand(writer)
+    fitting = Fitting(files / ADAPTERS, writer, points)
+    due = Versions(fitting, demand)
+    parts = CollectionParts(
+        folder,
+        reader,
+        PayloadSize(reader),
+        writer,
+        fields,
+        demand,
+        Backfill(writer, points, demand, pace),
+        fitting,
+        Upkeep(files / SEGMENTS, writer, fields, due, threads, has_room),
+        Scrub(folder / STORE, Healing(writer, fields, files / ADAPTERS, changed).heal),
+    )
+    if store.read_only:
+        parts.upkeep.stop()  # all of it writes
+    fields.resume(unbuilt)
+    return parts

@@ -17,6 +17,7 @@ from palimpsest.index.upkeep.due import Versions
 from palimpsest.index.upkeep.healing import Healing
 from palimpsest.index.upkeep.payload_indexing import PayloadIndexing
 from palimpsest.index.upkeep.recover import ADAPTERS, FIELDS, SEGMENTS, STORE, recover
+from palimpsest.index.upkeep.resting import Resting
 from palimpsest.index.upkeep.scrub import Scrub
 from palimpsest.index.upkeep.upkeep import HasRoom, Upkeep
 from palimpsest.index.versions.backfilling import Backfill, Pace
@@ -65,7 +66,9 @@ def open_parts(
     """Open the files of a collection; arguments and errors are those of ``Collection.open``."""
     opened, unbuilt = recover(folder)
     store, files, pace = opened.store, Local(folder), Pace()
-    reader = Reader(folder / STORE, name, store.summed, store.ids, frozen=store.read_only)
+    reader = Reader(
+        folder / STORE, name, store.summed, store.ids, frozen=store.read_only, opened=changed
+    )
 
     def wrote() -> None:
         pace.follow(writer.view)
@@ -81,7 +84,7 @@ def open_parts(
     points = PointReader(reader, Shown(writer, None))
     fields, demand = PayloadIndexing(files / FIELDS, writer), Demand(writer)
     fitting = Fitting(files / ADAPTERS, writer, points)
-    due = Versions(fitting, demand)
+    due, resting = Versions(fitting, demand), Resting(writer, reader)
     parts = CollectionParts(
         folder,
         reader,
@@ -91,7 +94,7 @@ def open_parts(
         demand,
         Backfill(writer, points, demand, pace),
         fitting,
-        Upkeep(files / SEGMENTS, writer, fields, due, threads, has_room),
+        Upkeep(files / SEGMENTS, writer, fields, due, threads, has_room, resting),
         Scrub(folder / STORE, Healing(writer, fields, files / ADAPTERS, changed).heal),
     )
     if store.read_only:

@@ -13,6 +13,7 @@ import threading
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import IO
 
@@ -41,7 +42,7 @@ from palimpsest.index.storage.reserve import Reserve, anything
 from palimpsest.index.storage.schema import create_store, store_errors
 from palimpsest.index.storage.unfinished import require_restored
 from palimpsest.index.upkeep.background import Background
-from palimpsest.index.upkeep.recover import SEGMENTS, STORE
+from palimpsest.index.upkeep.recover import ADAPTERS, FIELDS, SEGMENTS, STORE
 from palimpsest.index.upkeep.reopening import Reopening, may_pass
 from palimpsest.index.upkeep.scrub import Scrub
 from palimpsest.index.upkeep.scrub_thread import Scrubbing
@@ -124,6 +125,8 @@ class Database:
         for done, name in enumerate(names):
             progress(done, len(names))
             database._open_one(name)
+            if name in database._open:
+                database._open[name].upkeep.close_files()  # thousands may come
         database._background.start()
         database._reopening.start()
         database._scrubbing.start()
@@ -331,7 +334,8 @@ class Database:
         collections = Local(self._path / "collections")
         try:
             unfinished.create()
-            (unfinished / SEGMENTS).create()
+            for kind in (SEGMENTS, FIELDS, ADAPTERS):
+                (unfinished / kind).create()
             create_store(unfinished.path / STORE, config.to_json())
             unfinished.sync()
             unfinished.parent.rename(unfinished.path.name, collections, name)
@@ -348,7 +352,7 @@ class Database:
                     name,
                     self._folder(name),
                     threads=self._threads,
-                    changed=self._background.wake,
+                    changed=partial(self._background.wake, name),
                     has_room=self._has_room,
                     reserve=self._reserve,
                 )
@@ -364,6 +368,7 @@ class Database:
             )
         else:
             self._broken.pop(name, None)
+            self._background.wake(name)
 
     def _keep_broken(self, name: str, error: StorageError) -> None:
         self._broken[name] = error
@@ -384,10 +389,10 @@ class Database:
 
     def needed(self) -> int:
         """Return the bytes of memory that the dearest background work to come takes, about."""
-        return max((upkeep.due.needed() for upkeep in self._upkeeps()), default=0)
+        return max((upkeep.due.needed() for upkeep in self._upkeeps().values()), default=0)
 
-    def _upkeeps(self) -> list[Upkeep]:
-        return [collection.upkeep for collection in self._open.copy().values()]
+    def _upkeeps(self) -> dict[str, Upkeep]:
+        return {name: collection.upkeep for name, collection in self._open.copy().items()}
 
     def _scrubs(self) -> list[Scrub]:
         return [collection.scrub for collection in self._open.copy().values()]

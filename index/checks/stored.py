@@ -141,13 +141,14 @@ def opened(path: Path, *, in_use: bool) -> Iterator[Stored]:
         Damaged: it is no database.
         OSError: it, or a copy that would be needed, could not be read or written.
     """
-    if in_use and path.with_name(f"{path.name}-shm").exists():
+    frozen = takes_no_writes(path.parent) or is_read_only(path, log_of(path))
+    if in_use and not frozen:  # at rest, it may be woken at any moment
         with closing(_connect(path)) as connection:
             yield Stored(path, connection)
     elif not has_commits(path):
         with closing(connect_frozen(path)) as connection:
             yield Stored(path, connection)
-    elif takes_no_writes(path.parent) or is_read_only(path, log_of(path)):
+    elif frozen:
         with tempfile.TemporaryDirectory(prefix="palimpsest-doctor-") as folder:
             for name in (path.name, log_of(path).name):
                 Local(Path(folder)).write(name, [Local(path.parent).open(name)], synced=False)

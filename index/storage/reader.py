@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import pairwise
 from pathlib import Path
@@ -56,16 +56,29 @@ class Reader:
         ids: IdIndex | None = None,
         *,
         frozen: bool = False,
+        opened: Callable[[], None] = lambda: None,
     ) -> None:
+        """Prepare it; nothing is opened before the first read.
+
+        Args:
+            path: of the store.
+            collection: its name.
+            summed: whether every row has its checksum.
+            ids: of the store, the writer's own where there is one.
+            frozen: whether nothing can be written there, not even what SQLite shares of a log.
+            opened: called when a connection was opened, which stays open until ``rest``.
+        """
         self.path = path
         self._summed = summed
         self._ids = ids or IdIndex(path, summed)
-        self._frozen = frozen  # nothing can be written, not even what SQLite shares of a log
+        self._frozen = frozen
+        self._opened = opened
         self._collection = collection
         self._local = threading.local()
         self._open: list[sqlite3.Connection] = []
         self._left = threading.Condition()
         self._inside = 0  # reads under way
+        self.reads = 0  # begun
         self._closed = False
         self._tallied = -1  # seq of the last write that was held against the index of ids
 
@@ -77,9 +90,26 @@ class Reader:
         with self._left:
             self._closed = True
             self._left.wait_for(lambda: self._inside == 0)
-            for connection in self._open:
-                connection.close()
-            self._open.clear()
+            self._close_all()
+
+    @property
+    def is_open(self) -> bool:
+        """Whether a thread has a connection."""
+        return bool(self._open)
+
+    def rest(self) -> bool:
+        """Close the connections of every thread; tell whether no read was under way."""
+        with self._left:
+            if self._inside:
+                return False
+            self._close_all()
+            return True
+
+    def _close_all(self) -> None:
+        for connection in self._open:
+            connection.close()
+        self._open.clear()
+        self._local = threading.local()
 
     def points(
         self,
@@ -374,6 +404,7 @@ class Reader:
             if self._closed:
                 raise CollectionNotFound(self._collection)
             self._inside += 1
+            self.reads += 1
         try:
             check_stop()
             with store_errors(self.path):
@@ -395,4 +426,5 @@ class Reader:
             with self._left:
                 self._open.append(connection)
             self._local.connection = connection
+            self._opened()
         return connection

@@ -47,6 +47,7 @@ from palimpsest.index.storage.checked import verified
 from palimpsest.index.storage.reach import Reach, create_record, record_of
 from palimpsest.index.storage.schema_sum import SETTING, schema_sum
 from palimpsest.index.storage.sums import COUNTED, TABLES, check_of, lenient_text, row_sum
+from palimpsest.index.storage.syncing import sync_file
 
 FORMAT = 7
 _OF_SCHEMA = ("no such ", "has no column", " values were supplied", "does not match any")
@@ -239,6 +240,7 @@ def create_store(path: Path, config: dict[str, Any]) -> None:
     with store_errors(path):
         connection = connect(path)
         try:
+            connection.execute("PRAGMA synchronous = OFF")  # once, at the end
             connection.execute("PRAGMA journal_mode = WAL")
             connection.executescript(
                 f"BEGIN;{_SCHEMA}{_POINTS}{FIELDS}{VERSIONS}{SEQS}{REACH};{SUPERSEDED}"
@@ -253,6 +255,7 @@ def create_store(path: Path, config: dict[str, Any]) -> None:
             connection.execute("COMMIT")
         finally:
             connection.close()
+    sync_file(path)
     create_record(record_of(path), reach)
 
 

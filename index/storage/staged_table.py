@@ -70,6 +70,11 @@ class StagedTable:
         """Record that staged rows of the vector up to the slot are in segments, or dead."""
         put_row(self._connection, "sealed", (vector, slot))
 
+    def has_sealed(self) -> bool:
+        """Tell whether an entry of the staged rows can be deleted."""
+        found = self._connection.execute(f"SELECT EXISTS ({_SEALED_ENTRIES})")
+        return bool(found.fetchone()[0])
+
     def purge(self, nbytes: int) -> bool:
         """Delete sealed entries of the staged rows; tell whether more may be left.
 

@@ -73,6 +73,7 @@ _EARLIER = (
 class Store:
     """The writing side. Every method but ``open`` belongs to the collection's writer thread.
 
+    At rest it holds no file open; ``wake`` comes before anything else is asked of it then.
     ``trouble`` says why the last transaction could not be carried out, until one could; any thread
     may read it.
     """
@@ -89,16 +90,8 @@ class Store:
         self.summed = Summed(is_summed(connection))
         is_large = not self.read_only and _points(connection) > AT_ONCE
         self.ids = IdIndex(path, self.summed, later=is_large)
-        self.superseded = SupersededTable(connection)
-        self.fields = FieldTable(path, connection)
-        self.adapters = AdapterTable(path, connection)
-        self.demand = DemandTable(connection)
-        self.seqs = SeqTable(path, connection)
-        self.points = PointTable(path, connection, self.summed, self.ids)
-        self.staged = StagedTable(path, connection)
-        self.dead = DeadTable(path, connection)
         self.reserve: Reserve | None = None  # what is kept for deletes, once there are writes
-        self._connection = connection
+        self._attach(connection)
 
     @classmethod
     def open(cls, path: Path) -> Store:
@@ -111,8 +104,7 @@ class Store:
         with store_errors(path), disk_errors(f"open {path}"):
             connection = connect(path)
             try:
-                connection.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}")
-                connection.execute(f"PRAGMA journal_size_limit = {64 << 20}")
+                _bound_log(connection)
                 check_format(path, connection)
                 expected = migrate(path, connection, expected)
                 reach = _reach(path, connection, expected)
@@ -140,11 +132,60 @@ class Store:
                 connection.close()
                 raise
 
+    def _attach(self, connection: sqlite3.Connection) -> None:
+        self._connection, self.is_awake = connection, True
+        self.superseded = SupersededTable(connection)
+        self.fields = FieldTable(self.path, connection)
+        self.adapters = AdapterTable(self.path, connection)
+        self.demand = DemandTable(connection)
+        self.seqs = SeqTable(self.path, connection)
+        self.points = PointTable(self.path, connection, self.summed, self.ids)
+        self.staged = StagedTable(self.path, connection)
+        self.dead = DeadTable(self.path, connection)
+
     def close(self) -> None:
         """Close the connection, and the record."""
+        self.is_awake = False
         self._connection.close()
         if self._record is not None:
             self._record.close()
+
+    def rest(self) -> bool:
+        """Hold no file open until ``wake``; tell whether no read or write was in the way.
+
+        The log is moved into the database first, and goes: nothing is left for SQLite to read
+        back, and perhaps drop, that was not checked.
+
+        Raises:
+            StorageError: it could not be moved; it stays open.
+        """
+        log = log_of(self.path)
+        if not self.read_only and log.exists() and log.stat().st_size:
+            if not Checkpoints(self.path).trim():
+                return False
+        self.close()
+        return True
+
+    def wake(self) -> None:
+        """Open the files again, if they are at rest.
+
+        Raises:
+            Damaged: they are not what they were then.
+            StorageError: one of its other subclasses: they cannot be opened now.
+        """
+        if self.is_awake:
+            return
+        with store_errors(self.path), disk_errors(f"open {self.path}"):
+            connection = (connect_frozen if self.read_only else connect)(self.path)
+            try:
+                _reach(self.path, connection, self.reach)
+                if not self.read_only:
+                    _bound_log(connection)
+                    self._record = ReachRecord(record_of(self.path))
+            except BaseException:
+                connection.close()
+                raise
+        self._attach(connection)
 
     def abandon(self) -> None:
         """Close as ``close`` does, but leave the log where it is: the store is refused."""
@@ -312,6 +353,11 @@ class Store:
             more = sum_some(self.path, self._connection)
         self.summed.complete = not more
         return more
+
+
+def _bound_log(connection: sqlite3.Connection) -> None:
+    connection.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}")
+    connection.execute(f"PRAGMA journal_size_limit = {64 << 20}")
 
 
 def _reach(path: Path, connection: sqlite3.Connection, expected: Reach | None) -> Reach:

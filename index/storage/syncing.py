@@ -31,6 +31,15 @@ def sync(descriptor: int) -> None:
         raise Unsynced(error.errno, error.strerror) from error
 
 
+def sync_file(path: Path) -> None:
+    """Sync what was written to a file that nobody has open. Raises as ``sync``."""
+    descriptor = os.open(path, os.O_RDWR)
+    try:
+        sync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
 def is_unsynced(error: BaseException | None) -> bool:
     """Tell whether SQLite could not sync what it wrote."""
     return getattr(error, "sqlite_errorcode", 0) in _UNSYNCED

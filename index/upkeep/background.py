@@ -1,12 +1,13 @@
 """Three threads that carry out the upkeep of all collections.
 
-One seals, one compacts and empties logs, so that a long compaction does not keep growing rows from
-being sealed; one tries kinds of adapters that take long to fit. Only the last has a low priority:
-the others are waited for, and a thread that holds the interpreter's lock while it gets no core
-keeps searches waiting. They and the builders' threads that they start stand a little below the
-program, so that a search is scheduled before them and a busy machine still gives them two fifths of
-what it gives a thread of the program. How much of the cores they take beyond that is a matter of
-how many of their builders' threads do not give way at all (``index.upkeep.backlog``).
+One seals, one compacts and closes the files of collections that nobody uses, so that a long
+compaction does not keep growing rows from being sealed; one tries kinds of adapters that take long
+to fit. Only the last has a low priority: the others are waited for, and a thread that holds the
+interpreter's lock while it gets no core keeps searches waiting. They and the builders' threads that
+they start stand a little below the program, so that a search is scheduled before them and a busy
+machine still gives them two fifths of what it gives a thread of the program. How much of the cores
+they take beyond that is a matter of how many of their builders' threads do not give way at all
+(``index.upkeep.backlog``).
 """
 
 from __future__ import annotations
@@ -15,9 +16,11 @@ import logging
 import os
 import sys
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
+from itertools import chain
 from time import monotonic
+from typing import TypeAlias
 
 from palimpsest.index.upkeep.attempts import PASS
 from palimpsest.index.upkeep.due import Due
@@ -31,11 +34,17 @@ _RETRY_SECONDS = 10.0  # after a look that failed
 _LONGEST = 3_600.0  # between two looks; the system takes no waits of centuries
 _log = logging.getLogger(__name__)
 
+Delays: TypeAlias = Mapping[str, float]  # seconds until something is due, by collection
+
 
 class Background:
-    """Runs what is due among the upkeeps that ``open_ones`` gives at each look."""
+    """Runs what is due among the upkeeps that ``open_ones`` gives, by the names of collections.
 
-    def __init__(self, open_ones: Callable[[], Iterable[Upkeep]]) -> None:
+    A collection is looked at when it has changed, and when the time has come that it said at the
+    last look: thousands that rest cost nothing.
+    """
+
+    def __init__(self, open_ones: Callable[[], Mapping[str, Upkeep]]) -> None:
         self._open_ones = open_ones
         self._stopped = threading.Event()
         self._work = [
@@ -49,51 +58,56 @@ class Background:
         for worker in self._work:
             worker.start()
 
-    def wake(self) -> None:
-        """Look again soon; called after every change."""
+    def wake(self, name: str) -> None:
+        """Look at a collection soon; called after every change of it."""
         for worker in self._work:
-            worker.woken.set()
+            worker.wake(name)
 
     def close(self) -> None:
         """End the threads; running work stops early."""
         self._stopped.set()
-        for upkeep in self._open_ones():
+        for upkeep in self._open_ones().values():
             upkeep.stop()
-        self.wake()
         for worker in self._work:
+            worker.woken.set()
             worker.join()
 
-    def _seal(self) -> float | None:
-        return self._look("seal", Due.seal_delay, self._seal_and_wake)
+    def _seal(self, names: Collection[str]) -> Delays:
+        return self._look(names, "seal", Due.seal_delay, lambda upkeep: upkeep.seal(at_once=False))
 
-    def _compact(self) -> float | None:
+    def _compact(self, names: Collection[str]) -> Delays:
         looks = (
-            self._look("compact", Due.compact_delay, lambda upkeep: upkeep.compact(at_once=False)),
-            self._look("trim", Due.trim_delay, Upkeep.trim),
-            self._look("merge", Due.merge_delay, lambda upkeep: upkeep.merge(_Wanted(self._due))),
+            self._look(
+                names, "compact", Due.compact_delay, lambda upkeep: upkeep.compact(at_once=False)
+            ),
+            self._look(
+                names, "merge", Due.merge_delay, lambda upkeep: upkeep.merge(_Wanted(self._due))
+            ),
+            self._look(names, "rest", Due.rest_delay, Upkeep.close_files),
         )
-        return min((one for one in looks if one is not None), default=None)
+        return {name: min(one[name] for one in looks if name in one) for name in {*chain(*looks)}}
 
     def _due(self) -> bool:
         """Tell whether a compaction of any collection waits for the thread."""
-        return any(upkeep.due.compact_delay() == 0 for upkeep in list(self._open_ones()))
+        return any(upkeep.due.compact_delay() == 0 for upkeep in self._open_ones().values())
 
-    def _improve(self) -> float | None:
-        return self._look("improve", Due.improve_delay, Upkeep.improve)
-
-    def _seal_and_wake(self, upkeep: Upkeep) -> None:
-        upkeep.seal(at_once=False)
-        self.wake()
+    def _improve(self, names: Collection[str]) -> Delays:
+        return self._look(names, "improve", Due.improve_delay, Upkeep.improve)
 
     def _look(
         self,
+        names: Collection[str],
         kind: str,
         delay_of: Callable[[Due], float | None],
         work: Callable[[Upkeep], None],
-    ) -> float | None:
-        """Do what is due; return the seconds until something else is, None if nothing is known."""
-        nearest: float | None = None
-        for upkeep in list(self._open_ones()):
+    ) -> Delays:
+        """Do what is due of some; return the seconds until something else is, where it is known."""
+        found: dict[str, float] = {}
+        open_ones = self._open_ones()
+        for name in names:
+            upkeep = open_ones.get(name)
+            if upkeep is None:
+                continue
             delay: float | None = _RETRY_SECONDS
             try:
                 delay = delay_of(upkeep.due)
@@ -104,8 +118,8 @@ class Background:
             except Exception as error:  # one collection must not stop the work of the others
                 upkeep.attempts.failed(kind, PASS, repr(error))
             if delay is not None:
-                nearest = delay if nearest is None else min(nearest, delay)
-        return nearest
+                found[name] = delay
+        return found
 
 
 class _Wanted:
@@ -130,7 +144,7 @@ class _Worker(threading.Thread):
         self,
         name: str,
         stopped: threading.Event,
-        look: Callable[[], float | None],
+        look: Callable[[Collection[str]], Delays],
         niceness: int,
     ) -> None:
         super().__init__(name=name, daemon=True)
@@ -138,6 +152,15 @@ class _Worker(threading.Thread):
         self._stopped = stopped
         self._look = look
         self._niceness = niceness
+        self._changed: set[str] = set()
+        self._next_at: dict[str, float] = {}  # look at it, by ``monotonic``
+        self._lock = threading.Lock()  # of what has changed
+
+    def wake(self, name: str) -> None:
+        """Look at a collection soon."""
+        with self._lock:
+            self._changed.add(name)
+        self.woken.set()
 
     def run(self) -> None:
         _lower_priority(self._niceness)
@@ -145,12 +168,25 @@ class _Worker(threading.Thread):
             self.woken.clear()
             if self._stopped.is_set():
                 return  # since the wait above; its call to wake was just cleared
+            names = self._names()
             try:
-                nearest = self._look()
+                delays = self._look(names)
             except Exception:
                 _log.exception("Background work (%s) failed, it goes on", self.name)
-                nearest = _RETRY_SECONDS
-            self.woken.wait(None if nearest is None else min(nearest, _LONGEST))
+                delays = dict.fromkeys(names, _RETRY_SECONDS)
+            now = monotonic()
+            self._next_at |= {name: now + delay for name, delay in delays.items()}
+            nearest = min(self._next_at.values(), default=now + _LONGEST)
+            self.woken.wait(min(max(0.0, nearest - now), _LONGEST))
+
+    def _names(self) -> set[str]:
+        """Take the names of those that have changed, and of those whose time has come."""
+        now = monotonic()
+        with self._lock:
+            names, self._changed = self._changed, set()
+        names |= {name for name, at in self._next_at.items() if at <= now}
+        self._next_at = {name: at for name, at in self._next_at.items() if name not in names}
+        return names
 
 
 def _lower_priority(niceness: int) -> None:

@@ -6,11 +6,11 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from palimpsest.index.storage.checkpoints import Checkpoints
 from palimpsest.index.upkeep.attempts import Attempts
 from palimpsest.index.upkeep.payload_indexing import PayloadIndexing
 from palimpsest.index.upkeep.probing import Probing, to_write_anew
 from palimpsest.index.upkeep.replacing import bytes_to_write
+from palimpsest.index.upkeep.resting import Resting
 from palimpsest.index.upkeep.tiers import to_compact, to_merge
 from palimpsest.index.versions.demand import Demand
 from palimpsest.index.versions.fitting import Fitting
@@ -51,7 +51,7 @@ class Due:
         fields: PayloadIndexing,
         versions: Versions,
         probing: Probing,
-        checkpoints: Checkpoints,
+        resting: Resting,
         attempts: Attempts,
         is_stopped: Callable[[], bool],
         is_to_wait: Callable[[], bool],
@@ -60,7 +60,7 @@ class Due:
         self._fields = fields
         self._versions = versions
         self._probing = probing
-        self._checkpoints = checkpoints
+        self._resting = resting
         self._attempts = attempts
         self._is_stopped = is_stopped
         self._is_to_wait = is_to_wait  # whether merging full segments is
@@ -120,13 +120,12 @@ class Due:
             self._writer.store.trouble is not None or self._attempts.failure_of("store") is not None
         )
 
-    def trim_delay(self) -> float | None:
-        """Return in how many seconds the log is to be emptied, 0 for now; None if it is empty."""
-        if self._is_stopped():
+    def rest_delay(self) -> float | None:
+        """Return in how many seconds the files are to be closed, 0 for now; None if they are."""
+        if self._is_stopped() and not self._writer.store.read_only:
             return None
-        if self._attempts.failure_of("checkpoint") is not None:
-            return self._attempts.retry_delay("checkpoint")
-        return self._checkpoints.trim_delay(self._quiet_since)
+        delay = self._resting.delay()
+        return None if delay is None else max(delay, self._attempts.retry_delay("checkpoint"))
 
     def improve_delay(self) -> float | None:
         """Return in how many seconds there is work that no one waits for; None for none.

@@ -174,8 +174,9 @@ def _tidy(store: Store, nowhere: Slots) -> None:
     try:
         while purge_some(store):
             pass
-        with store.transaction(frees=True):
-            store.dead.unbury(nowhere)
+        if len(nowhere):
+            with store.transaction(frees=True):
+                store.dead.unbury(nowhere)
     except StorageFull:
         pass  # useless rows stay until there is room to delete them
 
@@ -192,12 +193,15 @@ def _tidy_folders(store: Store, folder: Directory) -> None:
         for kind, names in listed.items():
             make_folder(folder / kind)
             tidy(folder / kind, {name for name in names if name is not None}, superseded)
-    with suppress(StorageFull), store.transaction():
-        store.superseded.forget(are_gone(folder, superseded))
+    if gone := are_gone(folder, superseded):
+        with suppress(StorageFull), store.transaction():
+            store.superseded.forget(gone)
 
 
 def purge_some(store: Store) -> bool:
     """Delete some staged rows that are in segments; tell whether more may be left."""
+    if not store.staged.has_sealed():
+        return False
     with store.transaction(frees=True):
         return store.staged.purge(_PURGED_BYTES)
 

@@ -27,6 +27,7 @@ from palimpsest.index.upkeep.payload_indexing import PayloadIndexing
 from palimpsest.index.upkeep.probing import Probing
 from palimpsest.index.upkeep.recover import purge_some
 from palimpsest.index.upkeep.replacing import Replacing, bytes_to_write
+from palimpsest.index.upkeep.resting import Resting
 from palimpsest.index.upkeep.tiers import excess
 from palimpsest.index.view.view import AnyGrowing, SealedPart
 from palimpsest.index.write.changes import frozen
@@ -53,6 +54,7 @@ class Upkeep:
         versions: Versions,
         threads: int,
         has_room: HasRoom,
+        resting: Resting,
     ) -> None:
         self._segments = segments
         self._writer = writer
@@ -63,6 +65,7 @@ class Upkeep:
         self.attempts = Attempts(writer, self._stopped.is_set)
         self._checkpoints = Checkpoints(writer.store.path)
         self._threads = threads
+        self._resting = resting
         self._probing = Probing(writer, self._stopped.is_set)
         self._replacing = Replacing(segments, writer, threads, self._stopped.is_set)
         self._merging = Replacing(segments, writer, threads, self._is_to_wait)
@@ -72,7 +75,7 @@ class Upkeep:
             fields,
             versions,
             self._probing,
-            self._checkpoints,
+            resting,
             self.attempts,
             self._stopped.is_set,
             self._is_to_wait,
@@ -140,10 +143,10 @@ class Upkeep:
             or self._is_wanted()
         )
 
-    def trim(self) -> None:
-        """Empty the log of an idle collection."""
+    def close_files(self) -> None:
+        """Close the files of an idle collection."""
         with self.attempts.attempt("checkpoint", WHOLE, "moving the log into the store", 0):
-            self._checkpoints.trim()
+            self._resting.rest()
 
     def improve(self) -> None:
         """Read the index of ids once, and try the dearer kinds of an adapter."""

@@ -1,10 +1,11 @@
 """The one thread that changes a collection: group commit, then apply, then publish.
 
 Requests wait in a queue; the thread takes as many as are there, writes them in one transaction
-(one sync), applies them to the view, publishes it and answers. A request that was answered is
-synced and searchable. A write that cannot be carried out fails alone; if the transaction fails,
-nothing of it stays and every request in it gets the error. Background work changes the collection
-the same way: as a job in the queue, run between two transactions. So nothing here needs a lock.
+(one sync), applies them to the view, publishes it and answers. It ends when nothing comes for a
+while, and begins with the next request. A request that was answered is synced and searchable. A
+write that cannot be carried out fails alone; if the transaction fails, nothing of it stays and
+every request in it gets the error. Background work changes the collection the same way: as a job
+in the queue, run between two transactions. So nothing here needs a lock.
 
 A write that depends on a filter is a transaction of its own, so that its filter sees every write
 before it. Payload indexes follow a commit before its view is published: a search in between finds
@@ -18,7 +19,6 @@ import uuid
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
-from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Any, TypeAlias, TypeVar
 
@@ -57,6 +57,7 @@ Answer = TypeVar("Answer")
 # a write's seq, or why it failed alone
 Outcome: TypeAlias = int | DamagedPoint | InvalidInput | PointNotFound
 
+_IDLE_SECONDS = 5.0  # without anything to do, before the thread ends
 GROUP_POINTS = 8_192  # points in one transaction, so that a waiting request is not kept long
 _PARTS = 4  # that a delete is cut into when a full disk has no room for it, and each of these again
 _LEAST_PART = 64  # points that are not cut any further
@@ -124,8 +125,8 @@ class Writer:
         self._closed = False
         self._refused: str | None = None  # why, as text: an error raised twice keeps its frames
         self._lock = threading.Lock()  # orders submissions against close
-        self._thread = threading.Thread(target=self._run, name="writer", daemon=True)
-        self._thread.start()
+        self._thread: threading.Thread | None = None  # none while there is nothing to do
+        self.served = 0  # requests and jobs
 
     def write(self, write: Write) -> Future[int]:
         """Queue a write; its future gives the seq once it is synced and searchable."""
@@ -194,7 +195,9 @@ class Writer:
         with self._lock:
             self._closed = True
             self._queue.put(None)
-        self._thread.join()
+            thread = self._thread
+        if thread is not None:
+            thread.join()
 
     def _submit(self, item: _Request | _Job) -> None:
         item.future.set_running_or_notify_cancel()  # a waiter that gives up must not undo it
@@ -203,23 +206,48 @@ class Writer:
                 raise CollectionNotFound(self._collection)
             if self._refused is not None:
                 raise StoreFailed(self._refused)
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._run, name="writer", daemon=True)
+                self._thread.start()
             self._queue.put(item)
 
+    def _next(self) -> _Request | _Job | None:
+        """Return what waits, or comes within a while; None for the end of the thread."""
+        while True:
+            try:
+                return self._queue.get(timeout=_IDLE_SECONDS)
+            except Empty:
+                with self._lock:
+                    if self._queue.empty():
+                        self._thread = None
+                        return None
+
     def _run(self) -> None:
-        while (item := self._queue.get()) is not None:
+        while (item := self._next()) is not None:
+            self.served += 1
             after: _Job | _Request | _End | None = None
             if isinstance(item, _Job):
-                _answer(item.future, item.run, self.store.path)
+                self._answer(item)
             else:
                 group, after = self._gather(item)
                 self._carry_out(group)
             if isinstance(after, _Job):
-                _answer(after.future, after.run, self.store.path)
+                self._answer(after)
             elif isinstance(after, _Request):
                 self._carry_out([after])
             self._changed()
             if isinstance(after, _End):
                 return
+
+    def _answer(self, job: _Job) -> None:
+        try:
+            self.store.wake()
+            with store_errors(self.store.path):
+                answer = job.run()
+        except BaseException as error:
+            job.future.set_exception(error)
+        else:
+            job.future.set_result(answer)
 
     def _gather(self, first: _Request) -> tuple[list[_Request], _Job | _Request | _End | None]:
         """Take the requests that wait; also return the item that ended them, if one did."""
@@ -320,6 +348,7 @@ class Writer:
         """Carry out writes in one transaction; ``meant`` says whom their filters mean, if known."""
         if self._refused is not None:
             raise StoreFailed(self._refused)
+        self.store.wake()
         if meant is None:
             meant = [self._meant_by(write) for write in writes]
         draft = self._numbering.begin()
@@ -377,13 +406,3 @@ def _put(group: CommitGroup, write: Write, meant: BitMap | None) -> Outcome:
 
 class _End:
     """Stands for the end of the queue, found while gathering."""
-
-
-def _answer(future: Future[Any], run: Callable[[], Any], store: Path) -> None:
-    try:
-        with store_errors(store):
-            answer = run()
-    except BaseException as error:
-        future.set_exception(error)
-    else:
-        future.set_result(answer)

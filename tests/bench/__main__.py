@@ -12,6 +12,7 @@ from pathlib import Path
 from tests import evaluation
 from tests.bench import (
     backlog,
+    collections,
     corpora,
     filtered,
     graphs,
@@ -43,6 +44,7 @@ PARTS = (
     "wire",
     "leaving",
     "backlog",
+    "collections",
 )
 _SYNTHETIC = ("graphs", "backlog")  # parts that may have any number of rows
 _TEXTS = ("payload", "scroll", "rows", "versions")  # parts that need the folder itself
@@ -89,7 +91,7 @@ def _arguments() -> argparse.Namespace:
 def _plan(arguments: argparse.Namespace) -> Iterator[tuple[Corpus, list[str]]]:
     """Choose corpora one at a time (they are large) and what is measured on each."""
     only = arguments.only or [part for part in PARTS if part != "backlog"]  # which takes long
-    if only == ["backlog"]:
+    if {*only} <= {"backlog", "collections"}:
         yield corpora.synthetic(1_000), only  # it makes its own
         return
     if arguments.synthetic is not None:
@@ -121,6 +123,7 @@ def _measure(part: str, corpus: Corpus, arguments: argparse.Namespace) -> Iterat
         "rest": lambda: rest.measure(corpus, rounds, arguments.seconds),
         "keys": lambda: keys.measure(corpus),
         "leaving": leaving.measure,
+        "collections": collections.measure,
         "backlog": lambda: backlog.measure(arguments.synthetic or backlog.ROWS),
     }
     return parts[part]()

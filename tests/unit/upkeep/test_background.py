@@ -3,12 +3,12 @@ from __future__ import annotations
 import os
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 import pytest
 
 from palimpsest.index.upkeep import background
-from palimpsest.index.upkeep.background import _LATER, Background, _Worker
+from palimpsest.index.upkeep.background import _LATER, Background, Delays, _Worker
 from palimpsest.index.upkeep.due import Due
 from palimpsest.index.upkeep.upkeep import Upkeep
 from tests.conftest import OpenCollection
@@ -32,7 +32,7 @@ class SetTooLate(threading.Event):
 
 
 def test_a_worker_asked_to_stop_before_it_looks_does_not_sleep_for_good() -> None:
-    worker = _Worker("test", SetTooLate(lambda: worker.woken.set()), lambda: None, _LATER)
+    worker = _Worker("test", SetTooLate(lambda: worker.woken.set()), lambda _: {}, _LATER)
     worker.start()
     worker.join(MINUTE)
     assert not worker.is_alive()
@@ -40,28 +40,48 @@ def test_a_worker_asked_to_stop_before_it_looks_does_not_sleep_for_good() -> Non
 
 def test_a_worker_goes_on_after_a_look_that_failed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(background, "_RETRY_SECONDS", 0.0)
-    stopped, looks = threading.Event(), list[int]()
+    stopped, looks = threading.Event(), list[list[str]]()
 
-    def look() -> float | None:
-        looks.append(1)
+    def look(names: Collection[str]) -> Delays:
+        looks.append([*names])
         if len(looks) == 1:
             raise RuntimeError("no")
         stopped.set()
-        return 0.0
+        return {}
 
     worker = _Worker("test", stopped, look, _LATER)
+    worker.wake("one")
     worker.start()
     worker.join(MINUTE)
-    assert len(looks) == 2
+    assert looks == [["one"], ["one"]]
+
+
+def test_a_collection_is_looked_at_when_it_changed_and_when_its_time_has_come() -> None:
+    stopped, looks = threading.Event(), list[set[str]]()
+
+    def look(names: Collection[str]) -> Delays:
+        looks.append({*names})
+        if len(looks) == 3:
+            stopped.set()
+        if len(looks) == 2:
+            worker.wake("changed")
+        return {"due": 0.0, "later": 1e6} if len(looks) == 1 else {}
+
+    worker = _Worker("test", stopped, look, _LATER)
+    for name in ("due", "later", "nothing to do"):
+        worker.wake(name)
+    worker.start()
+    worker.join(MINUTE)
+    assert looks == [{"due", "later", "nothing to do"}, {"due"}, {"changed"}]
 
 
 @pytest.mark.parametrize("seconds", [1e10, 1e308, float("inf")])
 def test_a_worker_outlives_a_wait_that_no_clock_can_hold(seconds: float) -> None:
     stopped, looks = threading.Event(), threading.Semaphore(0)
 
-    def look() -> float | None:
+    def look(_: Collection[str]) -> Delays:
         looks.release()
-        return seconds
+        return {"one": seconds}
 
     worker = _Worker("test", stopped, look, _LATER)
     worker.start()
@@ -84,12 +104,12 @@ def test_one_failing_upkeep_does_not_stop_the_others(collection_of: OpenCollecti
             raise RuntimeError("no")
         return None
 
-    work = Background(lambda: [first, second])
-    work._look("seal", delay, Upkeep.seal)
+    work = Background(lambda: {"a": first, "b": second})
+    work._look(["a", "b", "gone"], "seal", delay, Upkeep.seal)
     assert seen == [first.due, second.due]
     assert "no" in (first.last_error or "")
     assert second.last_error is None
-    work._look("seal", delay, Upkeep.seal)
+    work._look(["a", "b", "gone"], "seal", delay, Upkeep.seal)
     assert first.last_error is None
 
 
@@ -119,7 +139,7 @@ def test_merging_looks_now_and_then_whether_any_collection_waits_for_its_thread(
 
     due: dict[Due, float | None] = {one.upkeep.due: 5.0}
     monkeypatch.setattr(Due, "compact_delay", delay)
-    work = Background(lambda: [one.upkeep, other.upkeep])
+    work = Background(lambda: {"a": one.upkeep, "b": other.upkeep})
     is_wanted = background._Wanted(work._due)
     assert not is_wanted()
     due[other.upkeep.due] = 0

@@ -2,7 +2,8 @@
 
 A store without commits in its log is read as it lies there. One with commits is read with its log,
 by a connection that may not write: SQLite then neither moves the log into the database nor deletes
-it. Where not even the index of a log can be made (a read-only file system), a copy is read.
+it. Where not even the index of a log can be made (a read-only file system), a copy is read. Beside
+the store of a server, which may wake at any moment, an empty log and its index may be left.
 """
 
 from __future__ import annotations

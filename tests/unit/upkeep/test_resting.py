@@ -9,7 +9,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from palimpsest.index import Collection, Database, SearchRequest
+from palimpsest.index import (
+    Collection,
+    CollectionConfig,
+    Database,
+    Distance,
+    SearchRequest,
+    VectorConfig,
+)
 from palimpsest.index.errors import Damaged, StorageFull
 from palimpsest.index.storage import store as store_module
 from palimpsest.index.storage.checkpoints import Checkpoints
@@ -18,10 +25,11 @@ from palimpsest.index.types import Vectors
 from palimpsest.index.upkeep import resting
 from palimpsest.index.write import writer as writer_module
 from tests.bench import collections as bench
-from tests.points import batch_of, config_of
+from tests.points import batch_of
 
 FILES = {"store.sqlite3", "store.reach", "segments", "fields", "adapters"}
 MINUTE = 60.0
+CONFIG = CollectionConfig({"": VectorConfig(4, Distance.COSINE)})  # nothing of it is sealed
 
 
 def rows(n: int) -> Vectors:
@@ -52,7 +60,7 @@ def soon(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def one(tmp_path: Path) -> Iterator[Collection]:
     with Database.open(tmp_path, threads=1) as database:
-        collection = database.create("one", config_of(4))
+        collection = database.create("one", CONFIG)
         collection.upsert(batch_of([1, 2, 3], rows(3), [b'{"a":1}'] * 3)).result()
         yield collection
 

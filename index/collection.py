@@ -21,12 +21,12 @@ from palimpsest.index.config.versions import shown
 from palimpsest.index.errors import InvalidConfig, InvalidInput
 from palimpsest.index.filters.expression import Filter, Path
 from palimpsest.index.filters.paths import format_path, parse_path
-from palimpsest.index.filters.walk import with_names
+from palimpsest.index.filters.walk import with_columns
 from palimpsest.index.payload.config import FieldIndex
 from palimpsest.index.payload.edits import delete_keys, merge, merge_at
 from palimpsest.index.payload.evaluate import estimate
 from palimpsest.index.read.cost import estimate_seconds
-from palimpsest.index.read.points import PointReader
+from palimpsest.index.read.points import PointReader, wanted_of
 from palimpsest.index.read.reading import Reading
 from palimpsest.index.read.selector import Selector
 from palimpsest.index.search.plan import SearchRequest
@@ -235,8 +235,8 @@ class Collection:
         return self._meant(checked) if isinstance(checked, Filter) else checked
 
     def _meant(self, filter: Filter) -> Filter:
-        """Return a filter as the real collection evaluates it, whichever version is active then."""
-        return with_names(filter, self.config.with_version)
+        """Return a filter as the writer evaluates it, whichever version is active by then."""
+        return with_columns(filter, self.config.numbers)
 
     def delete(self, whose: Selection) -> Future[int]:
         """Delete points; ids without a point are fine. Raises InvalidId at once."""
@@ -341,7 +341,7 @@ class Collection:
             DamagedPoint: one is, and there is no ``spared``.
         """
         check_ids(ids)
-        wanted = self._points.wanted(with_vectors)
+        wanted = wanted_of(self.config, with_vectors)
         return self._points.records(keys_of(ids), wanted, with_payload=with_payload, spared=spared)
 
     def scroll(
@@ -373,7 +373,7 @@ class Collection:
         if start is not None:
             check_ids([start])
             first = key_of(start)
-        wanted = self._points.wanted(with_vectors)
+        wanted = wanted_of(self.config, with_vectors)
         limit = min(limit, MAX_POINTS)
         if filter is None:
             return self._points.page(first, limit, wanted, with_payload=with_payload, spared=spared)

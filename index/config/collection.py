@@ -184,13 +184,6 @@ class CollectionConfig:
         number = self.numbers.get(name)
         return None if number is None else self.spaces[number]
 
-    def with_version(self, name: str) -> str:
-        """Return ``name@version`` for a bare name, which stays true when another is activated."""
-        if name not in self.dense or name not in self.names:
-            return name
-        alias = f"{name}{AT}{self.shown_version(name).version}"
-        return alias if self.aliases.get(alias) == name else name
-
     def number(self, name: str) -> int:
         """Return the column of a vector name or of ``name@version``. Raises UnknownVectorName."""
         number = self.numbers.get(name)

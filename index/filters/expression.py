@@ -139,9 +139,9 @@ class HasId:
 
 @dataclass(frozen=True, slots=True)
 class HasVector:
-    """The point has a vector of the name."""
+    """The point has a vector of the name, or of the column whose number is given instead."""
 
-    name: str
+    vector: str | int
 
 
 @dataclass(frozen=True, slots=True)

@@ -176,8 +176,8 @@ def _has_id(condition: HasId) -> Check:
 
 
 def _has_vector(condition: HasVector) -> Check:
-    name = condition.name
-    return lambda facts: name in facts.vectors
+    vector = condition.vector
+    return lambda facts: vector in facts.vectors
 
 
 def _slice(condition: Slice) -> Check:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import TypeAlias
 
@@ -64,17 +64,18 @@ def keys_of(filter: Filter) -> set[str]:
     }
 
 
-def with_names(filter: Filter, name_of: Callable[[str], str]) -> Filter:
-    """Return the filter with the names of vectors replaced."""
+def with_columns(filter: Filter, numbers: Mapping[str, int]) -> Filter:
+    """Return the filter with the numbers of columns for the names that mean some now."""
     if not any(isinstance(condition, HasVector) for _, condition in conditions_of(filter)):
         return filter
 
     def renamed(condition: Condition) -> Condition:
         if isinstance(condition, HasVector):
-            return HasVector(name_of(condition.name))
+            vector = condition.vector
+            return HasVector(numbers.get(vector, vector) if isinstance(vector, str) else vector)
         if isinstance(condition, Nested):
-            return replace(condition, filter=with_names(condition.filter, name_of))
-        return with_names(condition, name_of) if isinstance(condition, Filter) else condition
+            return replace(condition, filter=with_columns(condition.filter, numbers))
+        return with_columns(condition, numbers) if isinstance(condition, Filter) else condition
 
     def all_of(clause: tuple[Condition, ...] | None) -> tuple[Condition, ...] | None:
         return None if clause is None else tuple(map(renamed, clause))

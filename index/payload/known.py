@@ -61,8 +61,8 @@ class FilterSource(Protocol):
     def numbers_of(self, ids: Iterable[PointId]) -> BitMap:
         """Return the numbers of the ids that exist."""
 
-    def having(self, vector_name: str) -> BitMap:
-        """Return the points with a vector of the name; not to be changed."""
+    def having(self, vector: str | int) -> BitMap:
+        """Return the points with a vector of the name or column; not to be changed."""
 
     def ids(self, numbers: BitMap) -> Iterator[tuple[int, PointId]]:
         """Yield numbers and ids, of points that are still there."""
@@ -78,7 +78,7 @@ def known_of(condition: Condition, source: FilterSource) -> Candidates | None:
     if isinstance(condition, HasId):
         return Candidates(source.numbers_of(condition.ids), BitMap())
     if isinstance(condition, HasVector):
-        return Candidates(source.having(condition.name), BitMap())
+        return Candidates(source.having(condition.vector), BitMap())
     if isinstance(condition, Slice):
         return Candidates(BitMap(), source.live)
     if isinstance(condition, Nested):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import compress
 from time import perf_counter
 
-from palimpsest.index.read.points import PointReader
+from palimpsest.index.read.points import PointReader, wanted_of
 from palimpsest.index.search.closest import Closest
 from palimpsest.index.search.plan import SearchRequest
 from palimpsest.index.storage.checked import Spared
@@ -47,7 +47,7 @@ def attached(
     payloads = [stored[number][1] for number in numbers] if request.with_payload else None
     vectors = None
     if request.with_vectors:
-        wanted = points.wanted(request.with_vectors)
+        wanted = wanted_of(view.config, request.with_vectors)
         records = points.numbered(numbers, wanted, with_payload=False)
         there = [record is not None for record in records]
         merged = merged.only(there)
@@ -61,6 +61,7 @@ def attached(
 
 
 def records(
+    view: View,
     points: PointReader,
     numbers: Numbers,
     stats: SearchStats,
@@ -71,7 +72,7 @@ def records(
 
     None, too, for one that is damaged, which ``stats`` say.
     """
-    wanted, spared = points.wanted(with_vectors), Spared()
+    wanted, spared = wanted_of(view.config, with_vectors), Spared()
     found = points.numbered(numbers.tolist(), wanted, with_payload=with_payload, spared=spared)
     stats.damaged += spared.findings
     return found

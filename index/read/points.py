@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from typing import TypeAlias
 
 import numpy as np
 from pyroaring import BitMap
 
+from palimpsest.index.config.collection import CollectionConfig
 from palimpsest.index.config.vectors import SparseConfig
-from palimpsest.index.errors import DamagedPoint, UnknownVectorName
+from palimpsest.index.errors import DamagedPoint
 from palimpsest.index.storage.checked import Spared
 from palimpsest.index.storage.ids import Key, id_of_key, keys_of
 from palimpsest.index.storage.read_rows import StoredPoint
@@ -19,7 +21,15 @@ from palimpsest.index.view.view import VectorView, View
 from palimpsest.index.view.virtual_collection import Shown
 from palimpsest.index.waiting import NotYetApplied, StoreAhead, consistent, deadline
 
+Wanted: TypeAlias = Mapping[str, int]  # columns, by what a read calls them
 _ELSEWHERE = "is said to have its vectors elsewhere than they are"
+
+
+def wanted_of(config: CollectionConfig, with_vectors: bool | tuple[str, ...]) -> Wanted:
+    """Return the vectors asked for, all under bare names for True. Raises UnknownVectorName."""
+    if isinstance(with_vectors, bool):
+        with_vectors = tuple(config.names) if with_vectors else ()
+    return {name: config.number(name) for name in with_vectors}
 
 
 class PointReader:
@@ -97,20 +107,10 @@ class PointReader:
         self._require_deleted(numbers, found)
         return {n: id_of_key(key) for n, key in found.items()}
 
-    def wanted(self, with_vectors: bool | tuple[str, ...]) -> Sequence[str]:
-        """Return the vector names asked for. Raises UnknownVectorName."""
-        config = self._shown.config
-        if isinstance(with_vectors, bool):
-            return config.names if with_vectors else ()
-        for name in with_vectors:
-            if config.find(name) is None:
-                raise UnknownVectorName(name, list(config.vectors))
-        return with_vectors
-
     def records(
         self,
         keys: Sequence[Key],
-        wanted: Sequence[str],
+        wanted: Wanted,
         *,
         with_payload: bool,
         spared: Spared | None = None,
@@ -128,7 +128,7 @@ class PointReader:
     def numbered(
         self,
         numbers: Sequence[int],
-        wanted: Sequence[str],
+        wanted: Wanted,
         *,
         with_payload: bool,
         spared: Spared | None = None,
@@ -148,7 +148,7 @@ class PointReader:
         self,
         start: Key | None,
         limit: int,
-        wanted: Sequence[str],
+        wanted: Wanted,
         *,
         with_payload: bool,
         spared: Spared | None = None,
@@ -189,7 +189,7 @@ class PointReader:
         allowed: BitMap,
         start: Key | None,
         limit: int,
-        wanted: Sequence[str],
+        wanted: Wanted,
         *,
         with_payload: bool,
         spared: Spared | None = None,
@@ -269,7 +269,7 @@ class PointReader:
                 spared.add(number, error)
 
     def _with_vectors(
-        self, read: Callable[[], list[tuple[Key, StoredPoint]]], wanted: Sequence[str]
+        self, read: Callable[[], list[tuple[Key, StoredPoint]]], wanted: Wanted
     ) -> list[Record]:
         """Read points, then their vectors from a view that holds all of them.
 
@@ -282,9 +282,7 @@ class PointReader:
             points = read()
             vectors = _vectors_of(points, self._shown.view, wanted)
             if vectors is None:
-                names = [name for name in wanted if before.config.find(name)]
-                columns = [before.config.numbers[name] for name in names]
-                require_rows(self.store, points, before, columns, self._reader.seq())
+                require_rows(self.store, points, before, [*wanted.values()], self._reader.seq())
                 raise StoreAhead(self.catch_up)
             return [
                 Record(id_of_key(key), seq, payload, vectors[place] if wanted else None)
@@ -299,19 +297,19 @@ def _numbered(number: int) -> str:
 
 
 def _vectors_of(
-    points: Sequence[tuple[Key, StoredPoint]], view: View, wanted: Sequence[str]
+    points: Sequence[tuple[Key, StoredPoint]], view: View, wanted: Wanted
 ) -> list[dict[str, Vector | SparseVector]] | None:
-    """Return each point's vectors by name; None when a row is not in the view."""
+    """Return each point's vectors, named as wanted; None when a row is not in the view."""
     vectors: list[dict[str, Vector | SparseVector]] = [{} for _ in points]
     if not points or not wanted:
         return vectors
-    for name in wanted:
-        own = view.find(name)
+    for name, column in wanted.items():
+        own = view.vectors.get(column)
         if own is None:  # dropped meanwhile
             continue
-        column = slots_in(points, view.config.number(name))
-        having = np.flatnonzero(column)
-        rows = _rows_of(own, column[having])
+        slots = slots_in(points, column)
+        having = np.flatnonzero(slots)
+        rows = _rows_of(own, slots[having])
         if rows is None:
             return None
         for place, row in zip(having.tolist(), rows, strict=True):

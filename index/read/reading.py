@@ -270,7 +270,7 @@ class Reading:
         self, numbers: Numbers, *, with_payload: bool, with_vectors: bool | tuple[str, ...]
     ) -> list[Record | None]:
         """Return each point as the user sees it, None for one that is gone or damaged."""
-        return records(self._points, numbers, self.stats, with_payload, with_vectors)
+        return records(self.view, self._points, numbers, self.stats, with_payload, with_vectors)
 
     def first(self, points: BitMap, limit: int) -> Numbers:
         """Return the first ``limit`` of some points in the order of their ids."""

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-import numpy as np
 from pyroaring import BitMap
 
-from palimpsest.index.filters.bitmaps import from_numbers, to_numbers
+from palimpsest.index.filters.bitmaps import to_numbers
 from palimpsest.index.filters.expression import Filter
 from palimpsest.index.payload.evaluate import evaluate
 from palimpsest.index.payload.indexes import PayloadIndexes
@@ -38,12 +37,11 @@ class Selector:
         """Return the numbers of the ids that exist."""
         return BitMap([n for n in self._points.numbers_of(list(ids)) if n is not None])
 
-    def having(self, name: str) -> BitMap:
-        """Return the points with a vector of the name."""
-        vectors = self.view.find(name)
-        if vectors is None:
-            return BitMap()
-        return from_numbers(np.concatenate([*vectors.numbers()]))
+    def having(self, vector: str | int) -> BitMap:
+        """Return the points with a vector of the name or column; not to be changed."""
+        column = vector if isinstance(vector, int) else self.view.config.numbers.get(vector)
+        vectors = None if column is None else self.view.vectors.get(column)
+        return BitMap() if vectors is None else vectors.held
 
     def ids(self, numbers: BitMap) -> Iterator[tuple[int, PointId]]:
         """Yield numbers and ids."""

@@ -55,7 +55,7 @@ class _Passages:
         """Return the points of ids."""
         return BitMap([id for id in ids if isinstance(id, int)])
 
-    def having(self, vector_name: str) -> BitMap:
+    def having(self, vector: str | int) -> BitMap:
         """Return all points."""
         return self.live
 

@@ -145,15 +145,18 @@ def test_a_vector_of_an_old_collection_keeps_its_name(taken: str) -> None:
     assert of_it.find(f"{taken}@v7") is NEW and of_it.find(f"{taken}@v1") is THIRD
 
 
-def test_the_name_of_a_version_that_stays_true() -> None:
+def test_a_column_keeps_its_number_under_every_name() -> None:
     config = with_new(config_of(), vector="title")
-    assert config.with_version("title") == "title@v1" and config.with_version("") == "@v1"
-    for name in ("words", "title@v2", "title@v1"):
-        assert config.with_version(name) == name
     changed = activated(config, version_of(config, "title", "v2"))
-    assert changed.with_version("title") == "title@v2"
-    old = CollectionConfig({"title": OLD, "title@v1": THIRD})
-    assert old.with_version("title") == "title"
+    assert [config.numbers[name] for name in ("title", "title@v1", "title@v2")] == [1, 1, 3]
+    assert [changed.numbers[name] for name in ("title", "title@v1", "title@v2")] == [3, 1, 3]
+    assert changed.spaces == config.spaces
+    assert (config.name_of(3), changed.name_of(3)) == ("title@v2", "title")
+    gone = without_version(changed, version_of(changed, "title", "v1"))
+    assert gone.spaces.keys() == {0, 2, 3} and len(gone.columns) == 4
+    for column in (1, 4):
+        with pytest.raises(UnknownVectorName):
+            gone.name_of(column)
 
 
 # Activating.

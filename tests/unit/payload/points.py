@@ -107,8 +107,8 @@ class Points:
         wanted = set(ids)
         return BitMap([number for number, (id, _, _) in self.stored.items() if id in wanted])
 
-    def having(self, vector_name: str) -> BitMap:
-        return BitMap([n for n, (_, _, names) in self.stored.items() if vector_name in names])
+    def having(self, vector: str | int) -> BitMap:
+        return BitMap([n for n, (_, _, names) in self.stored.items() if vector in names])
 
     def ids(self, numbers: BitMap) -> Iterator[tuple[int, PointId]]:
         return ((number, self.stored[number][0]) for number in numbers)

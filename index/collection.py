@@ -199,7 +199,7 @@ class Collection:
             UnknownVectorName: it is not declared.
         """
         self._require_real()
-        remove(self.folder, self.upkeep, drop_vector(self.writer, name, declared))
+        remove(self.folder, self.writer, self.upkeep, drop_vector(self.writer, name, declared))
 
     # Writes. Each gives a future of the write's seq, done once it is synced and searchable.
 

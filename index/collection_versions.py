@@ -22,7 +22,6 @@ from palimpsest.index.config.collection import VersionConfig
 from palimpsest.index.config.vectors import VectorConfig
 from palimpsest.index.read.points import PointReader
 from palimpsest.index.search.across import out_of_reach
-from palimpsest.index.storage.files import remove_folder
 from palimpsest.index.storage.local import Local
 from palimpsest.index.types import OutOfReach, PointId, SearchStats, VersionInfo
 from palimpsest.index.upkeep.recover import ADAPTERS, SEGMENTS
@@ -162,7 +161,7 @@ class Versioning:
         """Forget a version, its rows and its adapters. See ``index.versions.lifecycle``."""
         self._require_real()
         leftovers = drop_version(self._writer, vector, version, force=force)
-        remove(self._folder, self._upkeep, leftovers)
+        remove(self._folder, self._writer, self._upkeep, leftovers)
 
     def compare(self, request: CompareRequest) -> dict[str, Any]:
         """Compare two versions on given queries. See ``index.versions.comparing``.
@@ -245,12 +244,12 @@ class Versioning:
             drop_adapter(self._writer, Local(self._folder) / ADAPTERS, vector, rows, queries)
 
 
-def remove(folder: Path, upkeep: Upkeep, leftovers: Leftovers) -> None:
+def remove(folder: Path, writer: Writer, upkeep: Upkeep, leftovers: Leftovers) -> None:
     """Forget what dropped columns of a collection have left behind, on disk too."""
     files = Local(folder)
     for column in leftovers.columns:
         upkeep.forget(column)
     for segment in leftovers.segments:
-        remove_folder(files / SEGMENTS / segment)
+        writer.leases.retire(files / SEGMENTS / segment)
     for adapter in leftovers.adapters:
-        remove_folder(files / ADAPTERS / adapter)
+        writer.leases.retire(files / ADAPTERS / adapter)

@@ -18,6 +18,7 @@ from palimpsest.index.view.view import AnyGrowing, SealedPart
 from palimpsest.index.write.writer import Writer
 
 _COUNT_SECONDS = 30.0  # between looks at what searches were counted
+_RELEASE_SECONDS = 1.0  # between looks at whether readers of replaced folders are done
 _BUSY_SECONDS = 1.0  # until it is asked again whether fits are under way
 _MERGE_SECONDS = 30.0  # since the last seal, until full segments are merged
 
@@ -99,11 +100,15 @@ class Due:
         columns = list(self.parts_to_compact())
         if self._is_stopped():
             return None
+        if self._writer.leases.is_due:
+            return 0.0
         delays = [self._attempts.retry_delay("compact", columns)] if columns else []
         if self.is_in_doubt():
             delays.append(self._attempts.retry_delay("store"))
         if not self._writer.store.summed.complete:
             delays.append(self._attempts.retry_delay("sum"))
+        if self._writer.leases.waiting:
+            delays.append(_RELEASE_SECONDS)  # readers end without waking anyone
         if self._fields.is_due():
             delays.append(self._attempts.retry_delay("save"))
         if self._probing.is_due():

@@ -198,7 +198,7 @@ class PayloadIndexing:
             old = self._folder_of(entry.key)
             self._writer.store.fields.put(entry)
         if old is not None:
-            remove_folder(self._folders / old)
+            self._writer.leases.retire(self._folders / old)
         self._forget(entry.key)
         building = self._writer.indexes.begin(entry.key, FieldIndex.from_json(entry.declared))
         self._building[entry.key] = building
@@ -242,7 +242,7 @@ class PayloadIndexing:
         self._forget(key)
         self._count_touched()
         if old is not None:
-            remove_folder(self._folders / old)
+            self._writer.leases.retire(self._folders / old)
         return self._writer.view.seq
 
     def _folder_of(self, key: str) -> str | None:
@@ -263,7 +263,7 @@ class PayloadIndexing:
             remove_folder(self._folders / name)
             raise
         if old is not None:
-            remove_folder(self._folders / old)
+            self._writer.leases.retire(self._folders / old)
 
     def _copy(self, key: str) -> _Copied | None:
         indexes = self._writer.indexes

@@ -32,6 +32,7 @@ from palimpsest.index.storage.causes import disk_errors
 from palimpsest.index.storage.directory import Directory, make_folder
 from palimpsest.index.storage.entries import StagedRows
 from palimpsest.index.storage.ids import Ids, keys_of, unpack_ids
+from palimpsest.index.storage.leases import Leases
 from palimpsest.index.storage.local import Local
 from palimpsest.index.storage.schema import store_errors
 from palimpsest.index.storage.store import Store
@@ -56,12 +57,12 @@ def recover(folder: Path) -> tuple[Opened, list[Unbuilt]]:
         Damaged: a file is not what was written; names it.
         UnknownFormat: a newer release wrote it.
     """
-    files = Local(folder)
+    files, leases = Local(folder), Leases()
     store = Store.open(folder / STORE)
     try:
         with store_errors(store.path):
             config = _config(store)
-            view = _recover(store, files / SEGMENTS, config)
+            view = _recover(store, files / SEGMENTS, config, leases)
             indexes, unbuilt = load_fields(store, files / FIELDS, view.live)
             fitted, damaged = open_adapters(store, files / ADAPTERS, config)
             if not store.read_only:
@@ -69,7 +70,7 @@ def recover(folder: Path) -> tuple[Opened, list[Unbuilt]]:
     except BaseException:
         store.abandon()
         raise
-    return Opened(store, config, view, indexes, fitted, damaged), unbuilt
+    return Opened(store, config, view, indexes, fitted, damaged, leases), unbuilt
 
 
 def _config(store: Store) -> CollectionConfig:
@@ -79,12 +80,13 @@ def _config(store: Store) -> CollectionConfig:
         raise Damaged(store.path, "the config of a collection", repr(error), "settings") from error
 
 
-def _recover(store: Store, segments: Directory, config: CollectionConfig) -> View:
+def _recover(store: Store, segments: Directory, config: CollectionConfig, leases: Leases) -> View:
     store.require_counts("staged", "segments", "sealed")
     position = store.position()
     rows = [_new_rows(staged, config) for staged in store.staged.rows()]
     none = np.empty(0, dtype=np.uint64)
-    view = apply(_sealed_view(store, segments, config), Changes(position.seq, BitMap(), rows, none))
+    sealed = _sealed_view(store, segments, config, leases)
+    view = apply(sealed, Changes(position.seq, BitMap(), rows, none))
     dead = dead_slots(store, view)
     view = apply(view, Changes(position.seq, BitMap(), [], dead))
     if not store.read_only:
@@ -206,7 +208,9 @@ def purge_some(store: Store) -> bool:
         return store.staged.purge(_PURGED_BYTES)
 
 
-def _sealed_view(store: Store, segments: Directory, config: CollectionConfig) -> View:
+def _sealed_view(
+    store: Store, segments: Directory, config: CollectionConfig, leases: Leases
+) -> View:
     def numbers_of(ids: Ids) -> Numbers:
         keys = keys_of(unpack_ids(ids))
         found = store.points.find(keys, with_payload=False)
@@ -215,9 +219,10 @@ def _sealed_view(store: Store, segments: Directory, config: CollectionConfig) ->
 
     vectors = {column: VectorView.empty(one) for column, one in config.spaces.items()}
     for entry in store.segments():
-        old = vectors[entry.vector]
-        segment = open_segment(old.config, segments / entry.name, entry.checksum, numbers_of)
-        vectors[entry.vector] = replace(old, sealed=(*old.sealed, SealedPart(segment, Dead())))
+        old, folder = vectors[entry.vector], segments / entry.name
+        segment = open_segment(old.config, folder, entry.checksum, numbers_of)
+        part = SealedPart(segment, Dead(), leases.take(folder))
+        vectors[entry.vector] = replace(old, sealed=(*old.sealed, part))
     return View(0, BitMap(), vectors, config)
 
 

@@ -93,7 +93,7 @@ class Replacing:
             return False
         frees = _frees(parts)
         planned = self._writer.plan_folder(frees=frees)
-        checksum, segment, folder = None, None, self._segments / planned
+        checksum, made, folder = None, None, self._segments / planned
         try:
             if any(part.live for part in parts):
                 dead = [part.dead for part in parts]
@@ -103,8 +103,9 @@ class Replacing:
                     return False
                 segment = open_segment(vectors.config, folder, checksum)
                 self._prepare(column, segment)
+                made = SealedPart(segment, Dead(), self._writer.leases.take(folder))
             publishing = self._writer.call(
-                lambda: self._publish(column, sources, segment, checksum, seals, frees)
+                lambda: self._publish(column, sources, made, checksum, seals, frees)
             )
         except BaseException:
             remove_folder(folder)
@@ -115,6 +116,7 @@ class Replacing:
             remove_folder(folder)
             raise
         if published:
+            self._retire(parts)
             self._forget_dead(parts)
         else:
             remove_folder(folder)
@@ -159,7 +161,7 @@ class Replacing:
         self,
         column: int,
         gone: Sequence[AnyGrowing | AnySealed],
-        segment: AnySealed | None,
+        made: SealedPart | None,
         checksum: int | None,
         seals: int | None,
         frees: bool,
@@ -172,10 +174,10 @@ class Replacing:
         store, view = self._writer.store, self._writer.view
         if column not in view.vectors or not has_parts(view.vectors[column], gone):
             return False
-        view = replaced(view, column, gone, segment)
+        view = replaced(view, column, gone, made)
         with store.transaction(frees=frees):
-            if segment is not None and checksum is not None:
-                store.add_segment(SegmentEntry(segment.name, column, checksum))
+            if made is not None and checksum is not None:
+                store.add_segment(SegmentEntry(made.segment.name, column, checksum))
             if seals is not None:
                 store.staged.mark_sealed(column, seals)
             store.remove_segments(
@@ -183,6 +185,12 @@ class Replacing:
             )
         self._writer.publish(view)  # nothing from the commit on can fail
         return True
+
+    def _retire(self, parts: Sequence[AnyGrowing | SealedPart]) -> None:
+        """Let the folders of segments go, which no table lists any more."""
+        for part in parts:
+            if isinstance(part, SealedPart):
+                self._writer.leases.retire(self._segments / part.segment.name)
 
     def _forget_dead(self, parts: Sequence[AnyGrowing | SealedPart]) -> None:
         """Forget the dead slots whose rows were left out; until then they are merely useless."""

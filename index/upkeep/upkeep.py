@@ -18,7 +18,6 @@ from typing import TypeAlias
 from palimpsest.index.errors import NoRoom, PalimpsestError, StorageError, SyncFailed
 from palimpsest.index.storage.checkpoints import Checkpoints
 from palimpsest.index.storage.directory import Directory
-from palimpsest.index.storage.files import remove_folder
 from palimpsest.index.upkeep.attempts import WHOLE, Attempts
 from palimpsest.index.upkeep.backlog import LEAST_ROWS, Backlog, firm_threads, first_rate
 from palimpsest.index.upkeep.due import Due, Versions
@@ -56,7 +55,6 @@ class Upkeep:
         has_room: HasRoom,
         resting: Resting,
     ) -> None:
-        self._segments = segments
         self._writer = writer
         self._fields = fields
         self._versions = versions
@@ -189,6 +187,7 @@ class Upkeep:
             with self.attempts.attempt("seal", column, text, 0):
                 self._seal(column)
                 self._checkpoint()
+        self._writer.leases.sweep()  # of parts that were held here, and dropped meanwhile
 
     def _name_of(self, column: int) -> str:
         """Return what a column is called in texts, also when it was dropped moments ago."""
@@ -213,10 +212,10 @@ class Upkeep:
             is_wanted: whether its thread is, for work that is due; asked often. What was done so
                 far is thrown away then, and begun again later.
         """
-        for column, parts in self.due.parts_to_merge().items():
+        for column in [*self.due.parts_to_merge()]:
             self._is_wanted = is_wanted
             try:
-                self._compact(column, parts, self._merging)
+                self._merge(column)
                 if is_wanted():
                     self.due.rest_merges()  # not at once, to be thrown away again
             except NoRoom:
@@ -224,12 +223,18 @@ class Upkeep:
             except Exception as error:
                 if not self._stopped.is_set():
                     what = str(error) if isinstance(error, PalimpsestError) else repr(error)
-                    text = f"merging {len(parts)} segments of {self._name_of(column)}: {what}"
+                    text = f"merging full segments of {self._name_of(column)}: {what}"
                     self.attempts.failed("merge", column, text)
             else:
                 self.attempts.succeeded("merge", column)
             finally:
                 self._is_wanted = lambda: False
+        self._writer.leases.sweep()
+
+    def _merge(self, column: int) -> None:
+        parts = self.due.parts_to_merge().get(column)
+        if parts is not None:
+            self._compact(column, parts, self._merging)
 
     def compact(self, *, at_once: bool = True) -> None:
         """Carry out the next compaction of every column that has one due.
@@ -254,13 +259,19 @@ class Upkeep:
                 self._versions.tend()
         if self._probing.is_due() and (at_once or not self.attempts.retry_delay("probe")):
             self._quietly("probe", "probing a segment", self._probing.probe)
-        for column, parts in self.due.parts_to_compact().items():
-            if not at_once and self.attempts.retry_delay("compact", [column]):
-                continue
-            rows = sum(part.live for part in parts)
-            text = f"compacting {len(parts)} segments, {rows} rows of {self._name_of(column)}"
-            with self.attempts.attempt("compact", column, text, rows):
-                self._compact(column, parts, self._replacing, self._firm)
+        for column in [*self.due.parts_to_compact()]:
+            if at_once or not self.attempts.retry_delay("compact", [column]):
+                self._compact_next(column)
+        self._writer.leases.sweep()  # of parts that were held here too
+
+    def _compact_next(self, column: int) -> None:
+        parts = self.due.parts_to_compact().get(column)
+        if parts is None:
+            return
+        rows = sum(part.live for part in parts)
+        text = f"compacting {len(parts)} segments, {rows} rows of {self._name_of(column)}"
+        with self.attempts.attempt("compact", column, text, rows):
+            self._compact(column, parts, self._replacing, self._firm)
 
     def _sum_rows(self) -> None:
         """Give rows of an earlier format their checksums, for a while."""
@@ -300,9 +311,7 @@ class Upkeep:
         firm: Callable[[], int] = lambda: 0,
     ) -> None:
         self._require_room(column, parts)
-        if replacing.replace(column, parts, None, firm):
-            for part in parts:
-                remove_folder(self._segments / part.segment.name)
+        replacing.replace(column, parts, None, firm)
 
     def _freeze(self, column: int) -> AnyGrowing | None:
         """Stop the growing part from growing, unless one has been stopped before; a job.

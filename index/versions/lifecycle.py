@@ -269,7 +269,7 @@ def put_fitted(
         remove_folder(folder / name)  # after other failures the store may name it
         raise
     if replaced is not None:
-        remove_folder(folder / replaced)
+        writer.leases.retire(folder / replaced)
 
 
 def ends_of(config: CollectionConfig, vector: str, rows: str, queries: str) -> tuple[int, int]:
@@ -296,4 +296,4 @@ def drop_adapter(writer: Writer, folder: Directory, vector: str, rows: str, quer
         writer.publish(writer.view)
         return entries[0].folder
 
-    remove_folder(folder / writer.call(drop).result())
+    writer.leases.retire(folder / writer.call(drop).result())

@@ -24,6 +24,7 @@ from palimpsest.index.segments.recent import Recent
 from palimpsest.index.segments.sealed import Sealed
 from palimpsest.index.segments.sparse.growing import SparseGrowing
 from palimpsest.index.segments.sparse.sealed import SparseSealed
+from palimpsest.index.storage.leases import Lease
 from palimpsest.index.storage.seqs import Seqs
 from palimpsest.index.types import Numbers, Slots, SparseVector, Vectors
 from palimpsest.index.view.bridge import Bridge
@@ -34,10 +35,11 @@ AnyGrowing: TypeAlias = Growing | SparseGrowing
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SealedPart:
-    """A segment and which of its rows are dead."""
+    """A segment and which of its rows are dead; its folder stays for as long as any view has it."""
 
     segment: AnySealed
     dead: Dead
+    lease: Lease | None = field(default=None, repr=False)
     _held: list[BitMap] = field(default_factory=list, init=False, repr=False)
 
     @property

@@ -117,24 +117,23 @@ def has_parts(vectors: VectorView, parts: Sequence[AnySealed | AnyGrowing]) -> b
 
 
 def replaced(
-    view: View, column: int, gone: Sequence[AnySealed | AnyGrowing], segment: AnySealed | None
+    view: View, column: int, gone: Sequence[AnySealed | AnyGrowing], made: SealedPart | None
 ) -> View:
-    """Return the view with a segment in place of the parts it was made from (see ``has_parts``).
+    """Return the view with a part in place of those it was made from (see ``has_parts``).
 
-    Rows that died since the parts were read are dead in the segment. A growing part is told by its
+    Rows that died since these were read are dead in it. A growing part is told by its
     arrays, for the value itself changes whenever one of its rows dies.
     """
     old = view.vectors[column]
     marks = {id(_identity(part)) for part in gone}
     sealed = tuple(part for part in old.sealed if id(part.segment) not in marks)
     growing = tuple(part for part in old.growing if id(part.columns) not in marks)
-    if segment is not None:
+    if made is not None:
         dead = [
             *(_dead_slots(p.segment.slots, p.n, p.dead) for p in old.sealed if p not in sealed),
             *(_dead_slots(p.columns.slots, p.n, p.dead) for p in old.growing if p not in growing),
         ]
-        part = SealedPart(segment, Dead()).without(np.concatenate(dead))
-        sealed = (*sealed, part)
+        sealed = (*sealed, made.without(np.concatenate(dead)))
     vectors = {**view.vectors, column: replace(old, sealed=sealed, growing=growing)}
     return replace(view, vectors=vectors)
 

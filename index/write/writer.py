@@ -36,6 +36,7 @@ from palimpsest.index.errors import (
 from palimpsest.index.filters.expression import Filter, HasId
 from palimpsest.index.payload.indexes import PayloadIndexes
 from palimpsest.index.storage.ids import id_of_key
+from palimpsest.index.storage.leases import Leases
 from palimpsest.index.storage.local import Local
 from palimpsest.index.storage.reserve import Reserve
 from palimpsest.index.storage.schema import store_errors
@@ -73,6 +74,7 @@ class Opened:
     indexes: PayloadIndexes
     fitted: FittedByColumns
     damaged: Mapping[tuple[int, int], str]  # adapters that cannot be read, and why
+    leases: Leases  # on the folders
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -107,7 +109,7 @@ class Writer:
         reserve: Reserve | None = None,
     ) -> None:
         self._collection = collection
-        self.store, self.indexes = opened.store, opened.indexes
+        self.store, self.indexes, self.leases = opened.store, opened.indexes, opened.leases
         store = opened.store
         self.damaged = opened.damaged
         self.applied = Applied(store.path)

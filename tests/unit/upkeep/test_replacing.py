@@ -13,6 +13,7 @@ from palimpsest.index import (
     Collection,
     CollectionConfig,
     Distance,
+    MaintenanceConfig,
     NamedVectors,
     PointBatch,
     SearchRequest,
@@ -123,3 +124,53 @@ def test_a_hit_written_during_a_search_is_found_anew(
     assert result.payloads is not None
     assert (result.ids[-1], result.payloads[-1], result.payloads[0]) == (7, b"new", b"old")
     assert result.distances[-1] > 100
+
+
+def to_merge(collection_of: OpenCollection) -> Collection:
+    """Return a collection whose two segments are merged by the next compaction."""
+    maintenance = MaintenanceConfig(quiet_rows=1, quiet_seconds=0, tier_factor=2)
+    config = CollectionConfig({"": VectorConfig(4, Distance.EUCLID)}, maintenance)
+    collection = collection_of(config)
+    for start in (0, 100):
+        collection.upsert(batch_of(list(range(start, start + 100)), rows(100, start))).result()
+        collection.upkeep.seal()
+    return collection
+
+
+def names_of(collection: Collection) -> set[str]:
+    return {*os.listdir(collection.folder / "segments")}
+
+
+def test_folders_of_replaced_segments_stay_for_a_view_that_is_held(
+    collection_of: OpenCollection,
+) -> None:
+    collection = to_merge(collection_of)
+    view, before = collection.view, names_of(collection)
+    collection.upkeep.compact()
+    (made,) = collection.view.vectors[0].sealed
+    assert len(before) == 2 and names_of(collection) == {*before, made.segment.name}
+    slots = np.array([1, 150], dtype=np.uint64)
+    held, complete = view.vectors[0].vectors_of(slots)
+    assert complete and (held == collection.view.vectors[0].vectors_of(slots)[0]).all()
+    assert collection.upkeep.due.compact_delay() == 1.0
+    del view
+    assert collection.upkeep.due.compact_delay() == 0
+    collection.upkeep.compact()
+    assert names_of(collection) == {made.segment.name}
+    assert collection.upkeep.due.compact_delay() is None
+
+
+def test_folders_that_readers_held_when_the_program_died_go_at_the_next_open(
+    collection_of: OpenCollection,
+) -> None:
+    collection = to_merge(collection_of)
+    view = collection.view
+    collection.upkeep.compact()
+    (made,) = collection.view.vectors[0].sealed
+    assert len(names_of(collection)) == 3
+    collection.close()
+    reopened = open_collection(collection.folder)
+    assert names_of(reopened) == {made.segment.name}
+    assert not (collection.folder / "lost+found").exists()
+    assert view.vectors[0].vectors_of(np.array([1], dtype=np.uint64))[1]  # files go, maps stay
+    reopened.close()

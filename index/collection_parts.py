@@ -45,6 +45,7 @@ class CollectionParts:
     def close(self, *, dropped: bool) -> None:
         """Close all of them; what makes the next open quick is not written when ``dropped``."""
         with ExitStack() as last_first:  # goes on when one of them fails
+            last_first.callback(self.writer.leases.sweep)
             last_first.callback(self.writer.store.close)
             last_first.callback(self.reader.close)
             last_first.callback(self.writer.close)

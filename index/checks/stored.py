@@ -26,14 +26,13 @@ from palimpsest.index.storage.reach import Reach
 from palimpsest.index.storage.schema import (
     check_format,
     connect_frozen,
+    connect_reading,
     is_read_only,
     store_errors,
     takes_no_writes,
 )
-from palimpsest.index.storage.sums import lenient_text
 from palimpsest.index.storage.verify import has_commits, log_of
 
-_WAIT_SECONDS = 30.0
 _TABLES = "SELECT name FROM sqlite_master WHERE type = 'table'"
 
 
@@ -144,7 +143,7 @@ def opened(path: Path, *, in_use: bool) -> Iterator[Stored]:
     """
     frozen = takes_no_writes(path.parent) or is_read_only(path, log_of(path))
     if in_use and not frozen:  # at rest, it may be woken at any moment
-        with closing(_connect(path)) as connection:
+        with closing(connect_reading(path)) as connection:
             yield Stored(path, connection)
     elif not has_commits(path):
         with closing(connect_frozen(path)) as connection:
@@ -153,25 +152,15 @@ def opened(path: Path, *, in_use: bool) -> Iterator[Stored]:
         with tempfile.TemporaryDirectory(prefix="palimpsest-doctor-") as folder:
             for name in (path.name, log_of(path).name):
                 Local(Path(folder)).write(name, [Local(path.parent).open(name)], synced=False)
-            with closing(_connect(Path(folder) / path.name)) as connection:
+            with closing(connect_reading(Path(folder) / path.name)) as connection:
                 yield Stored(path, connection)
     else:
         shared = path.with_name(f"{path.name}-shm")
         was_there = shared.exists()
         try:
-            with closing(_connect(path)) as connection:
+            with closing(connect_reading(path)) as connection:
                 yield Stored(path, connection)
         finally:
             if not was_there:
                 with suppress(OSError):
                     Local(path.parent).remove(shared.name)
-
-
-def _connect(path: Path) -> sqlite3.Connection:
-    name = f"{path.absolute().as_uri()}?mode=ro"
-    connection = sqlite3.connect(
-        name, uri=True, isolation_level=None, check_same_thread=False, timeout=_WAIT_SECONDS
-    )
-    connection.execute("PRAGMA query_only = ON")
-    connection.text_factory = lenient_text
-    return connection

@@ -36,7 +36,8 @@ from palimpsest.index.storage.local import Local
 from palimpsest.index.storage.tidying import LOST, SEGMENTS
 from palimpsest.index.storage.unfinished import note_restored
 from palimpsest.index.types import NamedVectors, Slots
-from palimpsest.index.upkeep.recover import STORE, open_segment
+from palimpsest.index.upkeep.follow import open_segment
+from palimpsest.index.upkeep.recover import STORE
 from palimpsest.index.view.view import AnySealed
 from palimpsest.index.write.batch import NamedSparse, PointBatch
 

@@ -7,7 +7,7 @@ written by another release, is built again from the payloads, while searches loo
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias, get_args
@@ -69,7 +69,8 @@ def load_fields(
         elif (reason := _load(indexes, folders, entry)) is not None:
             reasons[entry.key] = reason
     loaded = [entry for entry in entries if entry.key not in reasons]
-    if not _follow(store, indexes, loaded):
+    written = min((entry.seq for entry in loaded), default=0)
+    if not _follow(store, indexes, loaded, written):
         indexes = PayloadIndexes()
         reasons.update({entry.key: "damage" for entry in loaded})
     for key in indexes.beyond(live):
@@ -81,6 +82,42 @@ def load_fields(
         Unbuilt(indexes.begin(key, declared[key], again=reason is not None), reason)
         for key, reason in reasons.items()
     ]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LoadedFields:
+    """Payload indexes up to date at some seq, and what of them is declared and written."""
+
+    indexes: PayloadIndexes
+    unbuilt: Sequence[Unbuilt]
+    entries: Mapping[str, tuple[str, bool]]  # by key, how it is declared and whether it is written
+
+
+def follow_fields(
+    store: Store, folders: Directory, live: BitMap, last: LoadedFields | None, since: int
+) -> LoadedFields:
+    """Return the indexes as the store has them now, those of a seq brought up to date if they can.
+
+    Args:
+        store: names the indexes and their folders, and is not written.
+        folders: where these are.
+        live: the points that there are.
+        last: the indexes of ``since``; None to begin with nothing.
+        since: a seq.
+
+    Raises:
+        Damaged: a row is damaged.
+        UnknownFormat: a newer release wrote a folder.
+    """
+    rows = store.fields.entries()
+    entries = {row.key: (row.declared, row.folder is not None) for row in rows}
+    forgotten = min((row.seq for row in rows if row.folder is not None), default=since)
+    if last is None or last.entries != entries or forgotten > since:
+        return LoadedFields(*load_fields(store, folders, live), entries)
+    loaded = [row for row in rows if row.key in last.indexes.fields]
+    if not _follow(store, last.indexes, loaded, since):
+        return LoadedFields(*load_fields(store, folders, live), entries)
+    return last
 
 
 def _mend_rows(store: Store) -> set[str]:
@@ -178,9 +215,10 @@ def _load(indexes: PayloadIndexes, folders: Directory, entry: FieldEntry) -> Rea
     return None
 
 
-def _follow(store: Store, indexes: PayloadIndexes, loaded: Sequence[FieldEntry]) -> bool:
-    """Index the points anew that were touched since the folders were written; tell of success."""
-    since = min((entry.seq for entry in loaded), default=0)
+def _follow(
+    store: Store, indexes: PayloadIndexes, loaded: Sequence[FieldEntry], since: int
+) -> bool:
+    """Index the points anew that were touched since a seq; tell of success."""
     try:
         store.require_counts("touched")
         touched = [numbers for seq, numbers in store.fields.touched() if seq > since]

@@ -170,9 +170,15 @@ def open_folder(
         except Damaged as error:
             if name not in spared:
                 raise
-            lacking[name] = error
+            lacking[name] = _bare(error)
             _log.warning("%s; it is made anew from other files", error.finding)
     return Folder(path, description, buffers, lacking)
+
+
+def _bare(error: Damaged) -> Damaged:
+    """Return an error that is kept, without its traceback: that keeps what all callers held."""
+    error.__cause__ = error.__context__ = None
+    return error.with_traceback(None)
 
 
 def _open_file(folder: Directory, name: str, length: int, checksum: int) -> memoryview:

@@ -50,6 +50,7 @@ from palimpsest.index.storage.sums import COUNTED, TABLES, check_of, lenient_tex
 from palimpsest.index.storage.syncing import sync_file
 
 FORMAT = 7
+_WAIT_SECONDS = 30.0  # for a lock that another connection holds
 _OF_SCHEMA = ("no such ", "has no column", " values were supplied", "does not match any")
 SQLITE_ERRORS = (sqlite3.Error, UnicodeDecodeError)  # the latter: its words quote a damaged schema
 _DAMAGE = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
@@ -176,7 +177,9 @@ def _is_of_schema(error: sqlite3.Error) -> bool:
 
 def connect(path: Path) -> sqlite3.Connection:
     """Open a connection that leaves transactions to its owner."""
-    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=30)
+    connection = sqlite3.connect(
+        path, isolation_level=None, check_same_thread=False, timeout=_WAIT_SECONDS
+    )
     try:
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("PRAGMA recursive_triggers = ON")
@@ -196,6 +199,17 @@ def connect_frozen(path: Path) -> sqlite3.Connection:
     """
     name = f"{path.absolute().as_uri()}?immutable=1"
     connection = sqlite3.connect(name, uri=True, isolation_level=None, check_same_thread=False)
+    connection.text_factory = lenient_text
+    return connection
+
+
+def connect_reading(path: Path) -> sqlite3.Connection:
+    """Open a connection that reads a database with its log, which it neither moves nor deletes."""
+    name = f"{path.absolute().as_uri()}?mode=ro"
+    connection = sqlite3.connect(
+        name, uri=True, isolation_level=None, check_same_thread=False, timeout=_WAIT_SECONDS
+    )
+    connection.execute("PRAGMA query_only = ON")
     connection.text_factory = lenient_text
     return connection
 

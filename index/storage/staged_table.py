@@ -28,11 +28,12 @@ class StagedTable:
         self._path = path
         self._connection = connection
 
-    def rows(self) -> Iterator[StagedRows]:
-        """Yield staged rows in the order they were written. Raises Damaged."""
+    def rows(self, first_slot: int = 0) -> Iterator[StagedRows]:
+        """Yield staged rows from a slot on, in the order they were written. Raises Damaged."""
         check, sealed = check_of("staged"), self.sealed()
         names = ", ".join((*check.columns, check.stored))
-        rows = self._connection.execute(f"SELECT {names}, ids, value FROM staged ORDER BY slot")
+        statement = f"SELECT {names}, ids, value FROM staged WHERE slot >= ? ORDER BY slot"
+        rows = self._connection.execute(statement, (first_slot,))
         for row in rows:
             require_sums(self._path, self._connection, check, [row])
             first, vector, n, seq, checksum, numbers, _, ids, value = row

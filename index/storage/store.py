@@ -36,6 +36,7 @@ from palimpsest.index.storage.schema import (
     close_keeping_log,
     connect,
     connect_frozen,
+    connect_reading,
     is_read_only,
     put_setting,
     setting,
@@ -121,16 +122,43 @@ class Store:
         if has_commits(path):
             raise ReadOnlyDisk(_UNAPPLIED.format(path=log_of(path)))
         with store_errors(path):
-            connection = connect_frozen(path)
-            try:
-                found = check_format(path, connection)
-                if found != FORMAT:
-                    raise ReadOnlyDisk(_EARLIER.format(path=path, found=found, newest=FORMAT))
-                require_schema(path, connection)
-                return cls(path, connection, _reach(path, connection, expected), None)
-            except BaseException:
-                connection.close()
-                raise
+            return cls._reading(path, connect_frozen(path), expected)
+
+    @classmethod
+    def _reading(cls, path: Path, connection: sqlite3.Connection, expected: Reach | None) -> Store:
+        """Return a store that is not written; close the connection if it cannot be read."""
+        try:
+            found = check_format(path, connection)
+            if found != FORMAT:
+                raise ReadOnlyDisk(_EARLIER.format(path=path, found=found, newest=FORMAT))
+            require_schema(path, connection)
+            return cls(path, connection, _reach(path, connection, expected), None)
+        except BaseException:
+            connection.close()
+            raise
+
+    @classmethod
+    def follow(cls, path: Path) -> Store:
+        """Open a store that someone else writes, for reading alone.
+
+        Raises:
+            Damaged: it is not what was written.
+            UnknownFormat: this release does not read it.
+            ReadOnlyDisk: it has an earlier format.
+        """
+        if not path.exists():
+            raise Damaged(path, "a SQLite database", "no file", "file")
+        with store_errors(path):
+            return cls._reading(path, connect_reading(path), None)
+
+    @contextmanager
+    def snapshot(self) -> Iterator[Reach]:
+        """Let all reads of the block see the store as of one commit, whose reach is given."""
+        self._connection.execute("BEGIN")
+        try:
+            yield _reach(self.path, self._connection, None)
+        finally:
+            self._connection.execute("ROLLBACK")
 
     def _attach(self, connection: sqlite3.Connection) -> None:
         self._connection, self.is_awake = connection, True

@@ -19,14 +19,15 @@ from palimpsest.index.view.view import View
 _log = logging.getLogger(__name__)
 
 
-def dead_slots(store: Store, view: View) -> Slots:
-    """Return the dead slots that a store lists, or else those that its points tell of.
+def dead_slots(store: Store, view: View, since: int) -> Slots:
+    """Return the slots that died since a seq, or else, of a damaged list, all that points tell of.
 
     The store lists these from then on, unless nothing can be written to it.
 
     Args:
         store: being opened.
-        view: every row that it stands for, none of them dead yet.
+        view: every row that it stands for.
+        since: by writes after which they died, -1 for all.
 
     Returns:
         Slots (m,), ascending.
@@ -36,7 +37,7 @@ def dead_slots(store: Store, view: View) -> Slots:
     """
     try:
         store.require_counts("dead")
-        return store.dead.slots()
+        return store.dead.slots(since)
     except Damaged as error:
         try:
             dead = _derived(store, view)

@@ -9,6 +9,8 @@ is set aside.
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
 
 from palimpsest.index.adapters.fitted import Fitted
 from palimpsest.index.config.collection import CollectionConfig
@@ -21,26 +23,39 @@ _log = logging.getLogger(__name__)
 _Ends = tuple[int, int]  # columns of the rows and of the queries
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class OpenedAdapters:
+    """Adapters by their ends, what is wrong with those that cannot be opened, and the folders."""
+
+    fitted: Mapping[_Ends, Fitted]
+    damaged: Mapping[_Ends, str]
+    folders: Mapping[_Ends, str]
+
+
 def open_adapters(
-    store: Store, folder: Directory, config: CollectionConfig
-) -> tuple[dict[_Ends, Fitted], dict[_Ends, str]]:
-    """Return the adapters by their ends, and what is wrong with those that cannot be opened.
+    store: Store, folder: Directory, config: CollectionConfig, known: OpenedAdapters | None = None
+) -> OpenedAdapters:
+    """Return the adapters of a store; those whose folders are ``known`` as they are.
 
     Raises:
         UnknownFormat: a newer release wrote one.
     """
     entries, damaged = _entries(store, config)
-    fitted = {}
+    fitted, before = {}, known or OpenedAdapters({}, {}, {})
     for entry in entries:
         ends = entry.rows, entry.queries
         if ends in damaged:
+            continue
+        if ends in before.fitted and before.folders[ends] == entry.folder:
+            fitted[ends] = before.fitted[ends]
             continue
         try:
             fitted[ends] = Fitted.open(folder / entry.folder, entry.checksum)
         except Damaged as error:
             _log.error("An adapter is fitted again if points tell of it, and else to be: %s", error)
             damaged[ends] = str(error)
-    return fitted, damaged
+    folders = {(entry.rows, entry.queries): entry.folder for entry in entries}
+    return OpenedAdapters(fitted, damaged, folders)
 
 
 def _entries(store: Store, config: CollectionConfig) -> tuple[list[AdapterEntry], dict[_Ends, str]]:

@@ -25,9 +25,9 @@ from palimpsest.index.storage.entries import SegmentEntry
 from palimpsest.index.storage.files import remove_folder
 from palimpsest.index.storage.reserve import SIZE, anything
 from palimpsest.index.types import Slots
-from palimpsest.index.upkeep.recover import open_segment
+from palimpsest.index.upkeep.follow import open_segment
 from palimpsest.index.view.view import AnyGrowing, AnySealed, SealedPart, VectorView
-from palimpsest.index.write.changes import has_parts, replaced
+from palimpsest.index.write.changes import Changes, Replaced, apply, has_parts
 from palimpsest.index.write.writer import Writer
 
 _UNBURIED = 4_096  # dead slots forgotten by one transaction
@@ -174,15 +174,15 @@ class Replacing:
         store, view = self._writer.store, self._writer.view
         if column not in view.vectors or not has_parts(view.vectors[column], gone):
             return False
-        view = replaced(view, column, gone, made)
+        names = frozenset(part.name for part in gone if isinstance(part, (Sealed, SparseSealed)))
+        change = Replaced(column, names, seals or 0, () if made is None else (made,))
+        view = apply(view, Changes(view.seq, replaced=[change]))
         with store.transaction(frees=frees):
             if made is not None and checksum is not None:
                 store.add_segment(SegmentEntry(made.segment.name, column, checksum))
             if seals is not None:
                 store.staged.mark_sealed(column, seals)
-            store.remove_segments(
-                [part.name for part in gone if isinstance(part, (Sealed, SparseSealed))]
-            )
+            store.remove_segments([*names])
         self._writer.publish(view)  # nothing from the commit on can fail
         return True
 

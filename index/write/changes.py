@@ -1,24 +1,27 @@
-"""How the writer thread makes the next view from the last one.
+"""How the next view is made from the last one: by what was committed, whoever reads of it.
 
-``apply`` is for committed writes, ``frozen`` and ``replaced`` for seals and compactions. A reopened
-collection gets its growing rows and dead slots back by ``apply`` too, so a change applied twice
-must leave what it left the first time.
+``apply`` is for writes, seals, compactions and declarations alike, by the writer as they are
+committed and by who follows the store's records (``index.upkeep.follow``). So a change applied
+twice must leave what it left the first time. Only where growing rows are cut into parts is the
+writer's own affair (``frozen``).
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 from pyroaring import BitMap
 
+from palimpsest.index.config.collection import CollectionConfig
 from palimpsest.index.segments.dead import Dead
 from palimpsest.index.segments.growing import Growing
 from palimpsest.index.segments.sparse.growing import SparseGrowing
 from palimpsest.index.segments.sparse.rows import SparseRows
 from palimpsest.index.storage.ids import Ids
 from palimpsest.index.types import Numbers, Slots, Vectors
+from palimpsest.index.view.bridge import Bridge
 from palimpsest.index.view.view import (
     AnyGrowing,
     AnySealed,
@@ -52,32 +55,102 @@ class NewRows:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Replaced:
+    """Parts of one column that gave way to others, which hold the rows of theirs that lived.
+
+    ``gone`` are the names of segments; growing rows up to the slot ``sealed`` are in segments too.
+    """
+
+    column: int
+    gone: frozenset[str]
+    sealed: int
+    made: tuple[SealedPart, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Changes:
-    """What a committed transaction did."""
+    """What was committed since a view, in the order it is applied; None where nothing changed."""
 
     seq: int
-    live: BitMap
-    rows: Sequence[NewRows]
-    dead: Slots
+    config: CollectionConfig | None = None
+    replaced: Sequence[Replaced] = ()
+    rows: Sequence[NewRows] = ()
+    dead: Slots | None = None
+    live: BitMap | None = None
     touched: Sequence[tuple[Sequence[int], int]] = ()  # numbers of points, and the seqs of writes
+    bridges: Mapping[int, tuple[Bridge, ...]] | None = None
 
 
 def apply(view: View, changes: Changes) -> View:
     """Return the view after the changes; applying them again changes nothing."""
-    vectors = dict(view.vectors)
-    most = view.config.maintenance.seal_rows
+    config = view.config if changes.config is None else changes.config
+    vectors = dict(view.vectors) if changes.config is None else _declared(view.vectors, config)
+    for one in changes.replaced:
+        vectors[one.column] = _without_replaced(vectors[one.column], one)
     for rows in changes.rows:
+        most = config.maintenance.seal_rows
         vectors[rows.column] = _extended(vectors[rows.column], rows, most)
-    if changes.dead.size:
+    if changes.dead is not None and changes.dead.size:
         for column, old in vectors.items():
-            vectors[column] = replace(
-                old,
-                sealed=tuple(part.without(changes.dead) for part in old.sealed),
-                growing=tuple(part.without(changes.dead) for part in old.growing),
-            )
+            vectors[column] = _without(old, changes.dead)
     for numbers, seq in changes.touched:
         view.seqs.put(numbers, seq)
-    return replace(view, seq=max(view.seq, changes.seq), live=changes.live, vectors=vectors)
+    live = view.live if changes.live is None else changes.live
+    bridges = view.bridges if changes.bridges is None else changes.bridges
+    seq = max(view.seq, changes.seq)
+    return replace(view, seq=seq, live=live, vectors=vectors, config=config, bridges=bridges)
+
+
+def _declared(old: Mapping[int, VectorView], config: CollectionConfig) -> dict[int, VectorView]:
+    """Return the columns that a config declares, with the rows there are."""
+    vectors = {}
+    for column, one in config.spaces.items():
+        known = old.get(column)
+        if known is None:
+            vectors[column] = VectorView.empty(one)
+        else:
+            vectors[column] = known if known.config == one else replace(known, config=one)
+    return vectors
+
+
+def _without(old: VectorView, dead: Slots) -> VectorView:
+    return replace(
+        old,
+        sealed=tuple(part.without(dead) for part in old.sealed),
+        growing=tuple(part.without(dead) for part in old.growing),
+    )
+
+
+def _without_replaced(old: VectorView, change: Replaced) -> VectorView:
+    """Return the vectors with parts in place of others; applied again, nothing is left to do.
+
+    Rows that are dead in what goes are dead in what comes: they died since it was written. A
+    growing part that is sealed only as far as some row goes as a whole (see ``is_cut``), and with
+    it all later ones: who says so has the rows that stay come again.
+    """
+    known = {part.segment.name for part in old.sealed}
+    made = [part for part in change.made if part.segment.name not in known]
+    kept = tuple(part for part in old.sealed if part.segment.name not in change.gone)
+    growing = old.growing
+    if growing[0].n and int(growing[0].columns.slots[0]) <= change.sealed:
+        growing = tuple(part for part in growing if not part.n or part.last_slot > change.sealed)
+        if not growing or is_cut(growing[0], change.sealed):
+            growing = (growing_of(old.config),)
+    if made:
+        dead = [
+            *(_dead_slots(p.segment.slots, p.n, p.dead) for p in old.sealed if p not in kept),
+            *(_dead_slots(p.columns.slots, p.n, p.dead) for p in old.growing if p not in growing),
+        ]
+        gone = np.concatenate([np.empty(0, dtype=np.uint64), *dead])
+        made = [part.without(gone) for part in made]
+    elif kept == old.sealed and growing is old.growing:
+        return old
+    return replace(old, sealed=(*kept, *made), growing=growing)
+
+
+def is_cut(part: AnyGrowing, slot: int) -> bool:
+    """Tell whether some rows of a part are of slots up to one, and others of later ones."""
+    return bool(part.n) and int(part.columns.slots[0]) <= slot < part.last_slot
 
 
 def _extended(old: VectorView, rows: NewRows, most: int) -> VectorView:
@@ -114,28 +187,6 @@ def has_parts(vectors: VectorView, parts: Sequence[AnySealed | AnyGrowing]) -> b
     own = {id(part.segment) for part in vectors.sealed}
     own |= {id(part.columns) for part in vectors.growing}
     return all(id(_identity(part)) in own for part in parts)
-
-
-def replaced(
-    view: View, column: int, gone: Sequence[AnySealed | AnyGrowing], made: SealedPart | None
-) -> View:
-    """Return the view with a part in place of those it was made from (see ``has_parts``).
-
-    Rows that died since these were read are dead in it. A growing part is told by its
-    arrays, for the value itself changes whenever one of its rows dies.
-    """
-    old = view.vectors[column]
-    marks = {id(_identity(part)) for part in gone}
-    sealed = tuple(part for part in old.sealed if id(part.segment) not in marks)
-    growing = tuple(part for part in old.growing if id(part.columns) not in marks)
-    if made is not None:
-        dead = [
-            *(_dead_slots(p.segment.slots, p.n, p.dead) for p in old.sealed if p not in sealed),
-            *(_dead_slots(p.columns.slots, p.n, p.dead) for p in old.growing if p not in growing),
-        ]
-        sealed = (*sealed, made.without(np.concatenate(dead)))
-    vectors = {**view.vectors, column: replace(old, sealed=sealed, growing=growing)}
-    return replace(view, vectors=vectors)
 
 
 def _identity(part: AnySealed | AnyGrowing) -> object:

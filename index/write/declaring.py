@@ -10,7 +10,7 @@ from palimpsest.index.config.collection import AT, CollectionConfig
 from palimpsest.index.config.vectors import SparseConfig, VectorConfig
 from palimpsest.index.errors import InvalidConfig, InvalidInput, UnknownVectorName
 from palimpsest.index.remedies import DropVersion
-from palimpsest.index.view.view import VectorView
+from palimpsest.index.write.changes import Changes, apply
 from palimpsest.index.write.writer import Writer
 
 Declare: TypeAlias = Callable[[Mapping[str, Any]], Mapping[str, Any]]
@@ -98,12 +98,6 @@ def put_config(writer: Writer, config: CollectionConfig) -> Leftovers:
     """
     view = writer.view
     gone = [column for column in view.vectors if column not in config.spaces]
-    vectors = {
-        column: replace(view.vectors[column], config=one)
-        if column in view.vectors
-        else VectorView.empty(one)
-        for column, one in config.spaces.items()
-    }
     segments = [part.segment.name for column in gone for part in view.vectors[column].sealed]
     adapters = [
         entry.folder
@@ -119,7 +113,7 @@ def put_config(writer: Writer, config: CollectionConfig) -> Leftovers:
     # nothing from the commit on can fail
     kept = {pair: one for pair, one in writer.fitted.items() if not set(pair) & set(gone)}
     writer.declare(config, kept)
-    writer.publish(replace(view, vectors=vectors))
+    writer.publish(apply(view, Changes(view.seq, config=config)))
     return Leftovers(gone, segments, adapters)
 
 

@@ -79,7 +79,8 @@ class CommitGroup:
         self.position = Position(at.seq, at.slot, len(self.draft.live))
         self.store.move_to(self.position)
         dead = np.concatenate([np.empty(0, dtype=np.uint64), *self.dead])
-        return Changes(self.position.seq, self.draft.live, self.rows, dead, self.touched)
+        seq, live = self.position.seq, self.draft.live
+        return Changes(seq, rows=self.rows, dead=dead, live=live, touched=self.touched)
 
     def put(self, write: Write, meant: BitMap | None) -> None:
         """Carry out one write.

@@ -47,7 +47,7 @@ def test_a_view_that_cannot_be_made_changes_no_manifest(
     collection: Collection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as patched:
-        patched.setattr(replacing_module, "replaced", fail)
+        patched.setattr(replacing_module, "apply", fail)
         collection.upkeep.seal()
     assert "no" in (collection.upkeep.last_error or "")
     assert collection.writer.store.segments() == []

@@ -113,7 +113,7 @@ def test_rows_applied_again_are_left_out_whichever_part_they_are_in(
             whole.numbers[first:last],
             whole.vectors[first:last],
         )
-        applied = apply(view, Changes(view.seq, view.live, [again], np.empty(0, dtype=np.uint64)))
+        applied = apply(view, Changes(view.seq, rows=[again]))
         assert [one.n for one in applied.vectors[0].growing if one.n] == [120, 120]
 
 

@@ -10,8 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from typing import TypeAlias
-
-import numpy as np
+from uuid import UUID
 
 from palimpsest.index import (
     Filter,
@@ -125,4 +124,4 @@ def _vectors_in(target: AnyTarget) -> int:
 
 
 def _is_id(target: AnyTarget) -> bool:
-    return not isinstance(target, np.ndarray | SparseVector | VersionedQuery)
+    return isinstance(target, int | UUID)

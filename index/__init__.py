@@ -31,6 +31,7 @@ from palimpsest.index.adapters.priorities import RANDOM_SHARE
 from palimpsest.index.aliases import AliasChange, CreateAlias, DeleteAlias, RenameAlias
 from palimpsest.index.collection import Collection
 from palimpsest.index.config.collection import CollectionConfig, VersionConfig, describe_sizes
+from palimpsest.index.config.kinds import ColumnConfig
 from palimpsest.index.config.names import check_vector_name
 from palimpsest.index.config.vectors import (
     DEFAULT_DEAD_RATIO,
@@ -113,6 +114,7 @@ from palimpsest.index.filters.expression import (
 from palimpsest.index.filters.paths import format_path, parse_path
 from palimpsest.index.filters.values import parse_datetime
 from palimpsest.index.filters.walk import conditions_of
+from palimpsest.index.kinds.sparse.rows import NamedSparse, SparseRows, checked_rows
 from palimpsest.index.payload.config import FIELD_PARAMETERS, FieldIndex
 from palimpsest.index.query import request as queries
 from palimpsest.index.query import terms
@@ -135,7 +137,6 @@ from palimpsest.index.search.plan import SearchRequest
 from palimpsest.index.search.query_per_version import MAX_RESCORED
 from palimpsest.index.segments.deciding import DECISIONS, WANTED
 from palimpsest.index.segments.sealed import GRAPH_ROWS
-from palimpsest.index.segments.sparse.rows import SparseRows, checked_rows
 from palimpsest.index.stops import Stop, Stopped, check_stop, stopping
 from palimpsest.index.storage.causes import of_system
 from palimpsest.index.storage.checked import Spared
@@ -147,9 +148,11 @@ from palimpsest.index.types import (
     Distances,
     FieldInfo,
     Integrity,
+    KindVector,
     NamedVectors,
     OutOfReach,
     PointId,
+    PointVector,
     RecallInfo,
     Record,
     SearchResult,
@@ -169,7 +172,7 @@ from palimpsest.index.versions.backfilling import BackfillPoint, BackfillStatus
 from palimpsest.index.versions.compared_lists import CompareRequest
 from palimpsest.index.versions.comparing import MAX_K as MAX_COMPARED
 from palimpsest.index.waiting import NotYetApplied
-from palimpsest.index.write.batch import NamedSparse, PointBatch, Selection
+from palimpsest.index.write.batch import PointBatch, Selection
 
 __all__ = [
     # the surface: named collections in a data directory
@@ -182,6 +185,7 @@ __all__ = [
     "RenameAlias",
     # what a collection declares
     "CollectionConfig",
+    "ColumnConfig",
     "DEFAULT_DEAD_RATIO",
     "DEFAULT_EF_CONSTRUCTION",
     "DEFAULT_M",
@@ -280,6 +284,7 @@ __all__ = [
     "Pairs",
     "RANDOM_SHARE",
     # values that all of these take and give
+    "PointVector",
     "BridgeMode",
     "CollectionInfo",
     "CollectionSizes",
@@ -289,6 +294,7 @@ __all__ = [
     "FieldInfo",
     "GRAPH_ROWS",
     "Integrity",
+    "KindVector",
     "NamedVectors",
     "OutOfReach",
     "PointId",

@@ -11,23 +11,21 @@ from pathlib import Path
 from pyroaring import BitMap
 
 from palimpsest.index.config.collection import CollectionConfig
-from palimpsest.index.config.vectors import NO_GRAPH, SparseConfig, VectorConfig
 from palimpsest.index.config.versions import space_of
+from palimpsest.index.kinds.registry import kind_of
 from palimpsest.index.payload.loading import Reason
-from palimpsest.index.segments.sealed import Sealed, is_outdated
 from palimpsest.index.types import (
     CollectionInfo,
     CollectionSizes,
     FieldInfo,
     Integrity,
-    RecallInfo,
     VectorInfo,
     VersionInfo,
 )
 from palimpsest.index.upkeep.payload_indexing import PayloadIndexing
 from palimpsest.index.upkeep.recover import STORE
 from palimpsest.index.upkeep.upkeep import Upkeep
-from palimpsest.index.view.view import AnySealed, VectorView, View
+from palimpsest.index.view.view import AnyVectors, View
 from palimpsest.index.write.writer import Writer
 
 
@@ -93,17 +91,15 @@ def store_bytes(folder: Path) -> int:
     return stored
 
 
-def vector_state(vectors: VectorView) -> VectorInfo:
+def vector_state(vectors: AnyVectors) -> VectorInfo:
     """Return counts and resident bytes of one vector name."""
     resident: Counter[str] = Counter()
     for part in vectors.sealed:
-        resident.update(part.segment.bytes_by_component)
-        if isinstance(part.segment, Sealed):
-            resident["ids"] += part.segment.searcher.nbytes
+        resident.update(part.segment.resident)
     resident["queries"] = vectors.recent.nbytes
     resident["growing"] = sum(part.columns.nbytes for part in vectors.growing)
     sealed = sum(part.live for part in vectors.sealed)
-    scanned = sum(part.live for part in vectors.sealed if _is_scanned(part.segment))
+    scanned = sum(part.live for part in vectors.sealed if part.segment.is_scanned)
     growing = sum(part.live for part in vectors.growing)
     return VectorInfo(
         points=sealed + growing,
@@ -112,35 +108,10 @@ def vector_state(vectors: VectorView) -> VectorInfo:
         growing=growing,
         dead=sum(part.dead.count for part in vectors.sealed + vectors.growing),
         segments=len(vectors.sealed),
-        outdated=sum(_is_outdated(part.segment, vectors.config) for part in vectors.sealed),
+        outdated=sum(part.segment.is_outdated(vectors.config) for part in vectors.sealed),
         bytes_by_component=dict(resident),
-        recall=recall_state(vectors) if isinstance(vectors.config, VectorConfig) else None,
+        recall=kind_of(vectors.config).recall(vectors),
     )
-
-
-def recall_state(vectors: VectorView) -> RecallInfo:
-    """Return what the segments of a dense vector name were found to need."""
-    segments = [part.segment for part in vectors.sealed if isinstance(part.segment, Sealed)]
-    known = [(each.n, each.found.recall) for each in segments if each.found is not None]
-    rows = sum(n for n, _ in known)
-    return RecallInfo(
-        segments=Counter(each.decision for each in segments),
-        bits=Counter(each.encoder.bits for each in segments if each.encoder is not None),
-        rows=rows,
-        recall=sum(n * recall.mean for n, recall in known) / rows if rows else None,
-        worst=min((recall.worst for _, recall in known), default=None),
-    )
-
-
-def _is_scanned(segment: AnySealed) -> bool:
-    """Tell whether a segment was written to have no graph, however many rows it has."""
-    return isinstance(segment, Sealed) and segment.description["M"] == NO_GRAPH
-
-
-def _is_outdated(segment: AnySealed, config: VectorConfig | SparseConfig) -> bool:
-    if isinstance(segment, Sealed) and isinstance(config, VectorConfig):
-        return is_outdated(segment, config)
-    return False
 
 
 def version_states(view: View) -> list[VersionInfo]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, Literal, NamedTuple, Protocol, TypeAlias
+from typing import Any, ClassVar, Literal, NamedTuple, Protocol, TypeAlias
 from uuid import UUID
 
 import numpy as np
@@ -42,12 +42,32 @@ class Distance(StrEnum):
     MANHATTAN = "manhattan"
 
 
+class KindVector:
+    """One vector of a kind whose vectors are not plain arrays, as users give and get it."""
+
+    __slots__ = ()
+    kind: ClassVar[str]
+
+    def to_json(self) -> Any:
+        """Return it as it is shown: lists and objects by name, of arrays at the innermost."""
+        raise NotImplementedError
+
+
+PointVector: TypeAlias = Vector | KindVector
+
+
 @dataclass(frozen=True, slots=True, eq=False)
-class SparseVector:
+class SparseVector(KindVector):
     """The dimensions (m,) uint32 that are not zero, ascending, and their values (m,) float32."""
+
+    kind: ClassVar[str] = "sparse"
 
     indices: NDArray[np.uint32]
     values: NDArray[np.float32]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it as it is shown."""
+        return {"indices": self.indices, "values": self.values}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -72,6 +92,8 @@ class NamedVectors:
     (m, d) float32, C-contiguous.
     """
 
+    kind: ClassVar[str] = "dense"
+
     positions: NDArray[np.int64]
     values: Vectors
 
@@ -83,7 +105,7 @@ class Record:
     id: PointId
     seq: int
     payload: bytes | None = None
-    vectors: Mapping[str, Vector | SparseVector] | None = None
+    vectors: Mapping[str, PointVector] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,7 +199,7 @@ class SearchResult(NamedTuple):
     seqs: Sequence[int]
     distances: Distances
     payloads: Sequence[bytes | None] | None
-    vectors: Sequence[Mapping[str, Vector | SparseVector]] | None
+    vectors: Sequence[Mapping[str, PointVector]] | None
     stats: SearchStats
     whole: bool = True
 

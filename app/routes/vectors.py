@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from fastapi import APIRouter, Request, Response
 
 from palimpsest.app.access.guard import Allowed
@@ -19,10 +17,8 @@ from palimpsest.app.schemas.records import UpdateReply
 from palimpsest.app.schemas.spaces import VectorName
 from palimpsest.index import (
     Collection,
-    SparseConfig,
     StorageError,
     UnknownVectorName,
-    VectorConfig,
     check_vector_name,
 )
 
@@ -62,7 +58,7 @@ def add_vector_name(
             except StorageError:
                 context.refuse_dropped(collection)
                 raise
-        elif _space(held) != _space(vector):
+        elif held.space != vector.space:
             raise wrong_input(
                 f"Vector {vector_name} already exists with a different configuration: "
                 "drop it first, or choose another name"
@@ -90,13 +86,6 @@ def drop_vector_name(
             context.refuse_dropped(collection)
             raise
     return _done(request, collection)
-
-
-def _space(vector: VectorConfig | SparseConfig) -> tuple[Any, ...]:
-    """Return what makes two declarations of a name different."""
-    if isinstance(vector, SparseConfig):
-        return (vector.modifier,)
-    return vector.size, vector.distance, vector.originals
 
 
 def _done(request: Request, collection: Collection) -> Response:

@@ -8,15 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import fields, replace
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast
 
 from palimpsest.app.errors import wrong_input
 from palimpsest.app.schemas.collections import CollectionChange, Declaration
 from palimpsest.app.schemas.declarations import to_json
 from palimpsest.app.schemas.spaces import STORED, Body, DenseName, SparseName
-from palimpsest.index import CollectionConfig, SparseConfig, UnknownVectorName, VectorConfig
+from palimpsest.index import CollectionConfig, ColumnConfig, UnknownVectorName
 
-AnySpace: TypeAlias = VectorConfig | SparseConfig
 Declared: TypeAlias = dict[str, Any]
 
 
@@ -88,15 +87,15 @@ def carried(
     return replace(after, vectors=vectors)
 
 
-def _carried(held: AnySpace, before: AnySpace, after: AnySpace) -> AnySpace:
-    if not (isinstance(held, VectorConfig) and isinstance(after, VectorConfig)):
-        return after
+def _carried(held: Any, before: ColumnConfig, after: Any) -> ColumnConfig:
+    if held.kind != after.kind:
+        return cast(ColumnConfig, after)
     changed = {
         each.name: getattr(after, each.name)
         for each in fields(after)
         if getattr(after, each.name) != getattr(before, each.name)
     }
-    return replace(held, **changed)
+    return cast(ColumnConfig, replace(held, **changed))
 
 
 def _dense_of(declared: Mapping[str, Any]) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from palimpsest.index import (
     Distance,
     Integrity,
     RecallInfo,
+    SparseConfig,
     VectorConfig,
     VectorInfo,
 )
@@ -139,7 +140,7 @@ def describe_effective(config: CollectionConfig, info: CollectionInfo) -> Palimp
         space, segments = config.vectors[name], held[name].segments
         if isinstance(space, VectorConfig):
             dense[name] = _dense(space, held[name])
-        else:
+        elif isinstance(space, SparseConfig):
             sparse[name] = {
                 "encoding": "postings",
                 "modifier": space.modifier,

@@ -6,11 +6,12 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Literal, TypeAlias
 
 import msgspec
+import numpy as np
 
 from palimpsest.app.schemas.documents import AnyFilter, AnyPayload, AnyVector
 from palimpsest.app.schemas.kinds import OrderByInput
 from palimpsest.app.schemas.selectors import PayloadSelector, WithPayload, WithVector
-from palimpsest.index import PointId, Record, SparseVector, Vector, format_vector
+from palimpsest.index import PointId, PointVector, Record, format_vector
 
 UpdateStatus: TypeAlias = Literal["acknowledged", "completed", "wait_timeout"]
 
@@ -92,7 +93,7 @@ def to_reply(
     return reply
 
 
-def format_vectors(vectors: Mapping[str, Vector | SparseVector] | None) -> msgspec.Raw:
+def format_vectors(vectors: Mapping[str, PointVector] | None) -> msgspec.Raw:
     """Return a point's vectors as JSON: a lone unnamed one bare, otherwise a map by name."""
     if not vectors:
         return msgspec.Raw(b"{}")
@@ -101,9 +102,14 @@ def format_vectors(vectors: Mapping[str, Vector | SparseVector] | None) -> msgsp
     return msgspec.Raw(msgspec.json.encode({name: _format(v) for name, v in vectors.items()}))
 
 
-def _format(vector: Vector | SparseVector) -> msgspec.Raw:
-    if isinstance(vector, SparseVector):
-        indices = msgspec.json.encode(vector.indices.tolist())
-        values = format_vector(vector.values)
-        return msgspec.Raw(b'{"indices":%b,"values":%b}' % (indices, values))
-    return msgspec.Raw(format_vector(vector))
+def _format(vector: PointVector) -> msgspec.Raw:
+    if isinstance(vector, np.ndarray):
+        return msgspec.Raw(format_vector(vector))
+    return msgspec.Raw(msgspec.json.encode(vector.to_json(), enc_hook=_array))
+
+
+def _array(array: Any) -> Any:
+    """Return an array as it is sent: numbers of float32 as short as they can be."""
+    if array.dtype == np.float32 and array.ndim == 1:
+        return msgspec.Raw(format_vector(array))
+    return [*array] if array.ndim > 1 else array.tolist()

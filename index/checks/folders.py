@@ -10,9 +10,8 @@ from typing import Any
 from palimpsest.index.checks.findings import BACKUP, Finding, Severity, Sink, telling
 from palimpsest.index.checks.stored import Listing, Stored
 from palimpsest.index.errors import UnknownFormat
+from palimpsest.index.kinds.registry import kind_named
 from palimpsest.index.remedies import Act, Remedies
-from palimpsest.index.segments import sealed
-from palimpsest.index.segments.sparse import sealed as sparse
 from palimpsest.index.storage.directory import checksum_of
 from palimpsest.index.storage.files import DESCRIPTION, FORMAT
 from palimpsest.index.storage.local import Local
@@ -177,5 +176,5 @@ def _loss_of(
 
 def spare_of(description: Mapping[str, Any]) -> Collection[str]:
     """Return the files of a segment that can be made anew from the others."""
-    spare = sparse.spare if description.get("kind") == sparse.KIND else sealed.spare
-    return spare(description.get("files", {}))
+    kind = kind_named(description.get("kind", "dense"))
+    return set() if kind is None else kind.spare(description.get("files", {}))

@@ -8,20 +8,16 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias, TypeVar
 
-from palimpsest.index.config.vectors import (
-    DEFAULT_ENCODING,
-    MaintenanceConfig,
-    SparseConfig,
-    VectorConfig,
-)
+from palimpsest.index.config.kinds import ColumnConfig, from_json
+from palimpsest.index.config.vectors import MaintenanceConfig, VectorConfig
 from palimpsest.index.errors import UnknownVectorName
-from palimpsest.index.types import Distance
 
 State: TypeAlias = Literal["shadow", "active", "serving", "retired"]
 
 FIRST_VERSION = "v1"  # what a vector name's vectors are until a second version is declared
+_Key = TypeVar("_Key", str, int)  # a name, or a column
 AT = "@"  # between the name of a vector, or a collection, and a version
 
 
@@ -56,7 +52,7 @@ class CollectionConfig:
     ``name@version``. So an activation changes this table, and nothing that is kept by number.
     """
 
-    vectors: Mapping[str, VectorConfig | SparseConfig]
+    vectors: Mapping[str, ColumnConfig]
     maintenance: MaintenanceConfig = field(default_factory=MaintenanceConfig)
     declared: Mapping[str, Any] = field(default_factory=dict)
     columns: tuple[str | None, ...] = ()
@@ -70,7 +66,7 @@ class CollectionConfig:
     @cached_property
     def dense(self) -> dict[str, VectorConfig]:
         """The dense vectors by name, versions included."""
-        return {n: v for n, v in self.vectors.items() if isinstance(v, VectorConfig)}
+        return dense_among(self.vectors)
 
     @cached_property
     def names(self) -> list[str]:
@@ -79,7 +75,7 @@ class CollectionConfig:
         return [name for name in self.vectors if name not in versions]
 
     @cached_property
-    def every_name(self) -> dict[str, VectorConfig | SparseConfig]:
+    def every_name(self) -> dict[str, ColumnConfig]:
         """What is declared of each vector name, version and alias."""
         return {**self.vectors, **{alias: self.vectors[n] for alias, n in self.aliases.items()}}
 
@@ -126,7 +122,7 @@ class CollectionConfig:
         return _full_name(one)
 
     @cached_property
-    def spaces(self) -> dict[int, VectorConfig | SparseConfig]:
+    def spaces(self) -> dict[int, ColumnConfig]:
         """What is declared of each column, by number."""
         return {
             number: self.vectors[name]
@@ -137,7 +133,7 @@ class CollectionConfig:
     @cached_property
     def dense_spaces(self) -> dict[int, VectorConfig]:
         """What is declared of each column of dense vectors, by number."""
-        return {n: one for n, one in self.spaces.items() if isinstance(one, VectorConfig)}
+        return dense_among(self.spaces)
 
     @cached_property
     def version_columns(self) -> dict[int, VersionConfig]:
@@ -179,7 +175,7 @@ class CollectionConfig:
         own = {name: number for number, name in enumerate(self.columns) if name is not None}
         return {alias: own[name] for alias, name in self.aliases.items()} | own
 
-    def find(self, name: str) -> VectorConfig | SparseConfig | None:
+    def find(self, name: str) -> ColumnConfig | None:
         """Return what is declared of a vector name, or of ``name@version``."""
         number = self.numbers.get(name)
         return None if number is None else self.spaces[number]
@@ -198,7 +194,7 @@ class CollectionConfig:
             raise UnknownVectorName(f"of column {column}", list(self.vectors))
         return name
 
-    def with_column(self, name: str, space: VectorConfig | SparseConfig) -> CollectionConfig:
+    def with_column(self, name: str, space: ColumnConfig) -> CollectionConfig:
         """Return the config with a further column, under a name that no other has."""
         vectors = {**self.vectors, name: space}
         return replace(self, vectors=vectors, columns=(*self.columns, name))
@@ -227,7 +223,7 @@ class CollectionConfig:
     def to_json(self) -> dict[str, Any]:
         """Return the settings as they are stored."""
         return {
-            "vectors": {name: _to_json(v) for name, v in self.vectors.items()},
+            "vectors": {name: v.to_json() for name, v in self.vectors.items()},
             "columns": list(self.columns),
             "maintenance": asdict(self.maintenance),
             "declared": dict(self.declared),
@@ -239,7 +235,7 @@ class CollectionConfig:
         """Return stored settings."""
         return cls(
             vectors={
-                name: _from_json(v, name, stored["declared"])
+                name: from_json(v, name, stored["declared"])
                 for name, v in stored["vectors"].items()
             },
             maintenance=MaintenanceConfig(**stored["maintenance"]),
@@ -253,13 +249,18 @@ def _full_name(one: VersionConfig) -> str:
     return f"{one.vector}{AT}{one.version}"
 
 
-def describe_sizes(name: str, vectors: Mapping[str, VectorConfig | SparseConfig]) -> str:
+def dense_among(vectors: Mapping[_Key, ColumnConfig]) -> dict[_Key, VectorConfig]:
+    """Return the dense vectors by key: those that can have versions, and adapters between them."""
+    return {key: one for key, one in vectors.items() if isinstance(one, VectorConfig)}
+
+
+def describe_sizes(name: str, vectors: Mapping[str, ColumnConfig]) -> str:
     """Return the versions of a vector name and their sizes, as a text; empty without versions."""
     base = name.rpartition(AT)[0] if name not in vectors or AT in name else name
     sizes = {
         other: one.size
-        for other, one in vectors.items()
-        if other.startswith(f"{base}{AT}") and isinstance(one, VectorConfig)
+        for other, one in dense_among(vectors).items()
+        if other.startswith(f"{base}{AT}")
     }
     if len(sizes) < 2:
         return ""
@@ -270,29 +271,3 @@ def describe_sizes(name: str, vectors: Mapping[str, VectorConfig | SparseConfig]
 def _version_from_json(stored: Mapping[str, Any]) -> VersionConfig:
     mapped = stored["mapped"]
     return VersionConfig(**{**stored, "mapped": None if mapped is None else tuple(mapped)})
-
-
-def _to_json(vector: VectorConfig | SparseConfig) -> dict[str, Any]:
-    kind = {"sparse": True} if isinstance(vector, SparseConfig) else {}
-    return {**kind, **asdict(vector)}
-
-
-def _from_json(
-    stored: Mapping[str, Any], name: str, declared: Mapping[str, Any]
-) -> VectorConfig | SparseConfig:
-    if stored.get("sparse"):
-        return SparseConfig(stored["modifier"])
-    fixed = stored.get("fixed_encoding", _was_named(stored["encoding"], name, declared))
-    kept = {**stored, "distance": Distance(stored["distance"]), "fixed_encoding": fixed}
-    return VectorConfig(**kept)
-
-
-def _was_named(encoding: str, name: str, declared: Mapping[str, Any]) -> bool:
-    """Tell whether an encoding was asked for; of settings that do not say, of earlier releases."""
-    if encoding != DEFAULT_ENCODING:
-        return True
-    vectors = declared.get("vectors") or {}
-    own = vectors.get(name) or {} if name else vectors
-    engine = (declared.get("metadata") or {}).get("palimpsest") or {}
-    places = (declared.get("quantization_config"), own.get("quantization_config"))
-    return any((engine.get("encoding"), *places, own.get("datatype") == "turbo4"))

@@ -6,9 +6,11 @@ stored bytes is also written into each segment.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal, TypeAlias, get_args
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, ClassVar, Literal, TypeAlias, get_args
 
+from palimpsest.index.config.kinds import SPARSE
 from palimpsest.index.errors import InvalidConfig
 from palimpsest.index.types import Distance
 
@@ -50,6 +52,8 @@ class VectorConfig:
     none, are scanned. A ``fixed_encoding`` was asked for by name; others get more bits where recall
     needs them.
     """
+
+    kind: ClassVar[str] = "dense"
 
     size: int
     distance: Distance
@@ -95,6 +99,40 @@ class VectorConfig:
             return "float16"
         return self.datatype
 
+    @property
+    def fixed(self) -> tuple[int, Distance]:
+        """What stays as it was declared."""
+        return self.size, self.distance
+
+    @property
+    def space(self) -> tuple[int, Distance, Originals]:
+        """What makes two declarations different."""
+        return self.size, self.distance, self.originals
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it as it is stored."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(
+        cls, stored: Mapping[str, Any], name: str, declared: Mapping[str, Any]
+    ) -> VectorConfig:
+        """Return what ``to_json`` gave, of any release, for a name of a declared collection."""
+        fixed = stored.get("fixed_encoding", _was_named(stored["encoding"], name, declared))
+        kept = {**stored, "distance": Distance(stored["distance"]), "fixed_encoding": fixed}
+        return cls(**kept)
+
+
+def _was_named(encoding: str, name: str, declared: Mapping[str, Any]) -> bool:
+    """Tell whether an encoding was asked for; of settings that do not say, of earlier releases."""
+    if encoding != DEFAULT_ENCODING:
+        return True
+    vectors = declared.get("vectors") or {}
+    own = vectors.get(name) or {} if name else vectors
+    engine = (declared.get("metadata") or {}).get("palimpsest") or {}
+    places = (declared.get("quantization_config"), own.get("quantization_config"))
+    return any((engine.get("encoding"), *places, own.get("datatype") == "turbo4"))
+
 
 @dataclass(frozen=True, slots=True)
 class SparseConfig:
@@ -103,10 +141,23 @@ class SparseConfig:
     ``modifier`` idf: a query's values are multiplied by how rare their dimensions are.
     """
 
+    kind: ClassVar[str] = SPARSE
+    distance: ClassVar[Distance] = Distance.DOT
+    fixed: ClassVar[str] = SPARSE
+
     modifier: Modifier = "none"
 
     def __post_init__(self) -> None:
         _require_one_of(get_args(Modifier), "modifier", self.modifier)
+
+    @property
+    def space(self) -> tuple[str, Modifier]:
+        """What makes two declarations different."""
+        return SPARSE, self.modifier
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it as it is stored."""
+        return {SPARSE: True, **asdict(self)}
 
 
 @dataclass(frozen=True, slots=True)

@@ -148,7 +148,7 @@ def shown(config: CollectionConfig, version: str) -> CollectionConfig:
         known = {
             one.version
             for name in config.names
-            if isinstance(config.vectors[name], VectorConfig)
+            if name in config.dense
             for one in config.versions_of(name)
         }
         raise VersionNotFound(version, known)
@@ -163,7 +163,7 @@ def shown(config: CollectionConfig, version: str) -> CollectionConfig:
 
 def names_with(config: CollectionConfig, version: str) -> list[str]:
     """Return the vector names that have a version; sparse ones have none."""
-    dense = [name for name in config.names if isinstance(config.vectors[name], VectorConfig)]
+    dense = [name for name in config.names if name in config.dense]
     return [n for n in dense if any(one.version == version for one in config.versions_of(n))]
 
 

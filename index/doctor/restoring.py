@@ -20,12 +20,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from palimpsest.index.collection import Collection
-from palimpsest.index.encoding.normalise import as_given
+from palimpsest.index.config.kinds import ColumnConfig
 from palimpsest.index.errors import PalimpsestError
-from palimpsest.index.segments.sealed import Sealed
-from palimpsest.index.segments.sparse.sealed import SparseSealed
+from palimpsest.index.kinds.registry import kind_of
+from palimpsest.index.segments.segment import Segment
 from palimpsest.index.storage.accept import accept
 from palimpsest.index.storage.checked import Spared
 from palimpsest.index.storage.directory_lock import repairing
@@ -35,11 +36,9 @@ from palimpsest.index.storage.ids import keys_of, unpack_ids
 from palimpsest.index.storage.local import Local
 from palimpsest.index.storage.tidying import LOST, SEGMENTS
 from palimpsest.index.storage.unfinished import note_restored
-from palimpsest.index.types import NamedVectors, Slots
-from palimpsest.index.upkeep.follow import open_segment
+from palimpsest.index.types import Slots
 from palimpsest.index.upkeep.recover import STORE
-from palimpsest.index.view.view import AnySealed
-from palimpsest.index.write.batch import NamedSparse, PointBatch
+from palimpsest.index.write.batch import PointBatch
 
 _PIECE = 4_096  # points written at once
 
@@ -80,9 +79,9 @@ def restore_held(folder: Path) -> Restored:
 
 def _in_order(
     folder: Path, opened: Collection, restored: Restored
-) -> Iterator[tuple[AnySealed, int]]:
+) -> Iterator[tuple[Segment, int]]:
     """Yield lost segments and their columns, those with the latest rows last."""
-    found: list[tuple[int, AnySealed, int]] = []
+    found: list[tuple[int, Segment, int]] = []
     unread = []
     lost = Local(folder) / LOST
     names_there = lost.list() if lost.exists() else []
@@ -95,7 +94,7 @@ def _in_order(
             continue
         try:
             checksum = zlib.crc32(path.read(DESCRIPTION))
-            segment = open_segment(opened.writer.config.vectors[name], path, checksum)
+            segment = kind_of(opened.writer.config.vectors[name]).open(path, checksum)
         except (PalimpsestError, OSError, LookupError, ValueError):
             unread.append(path.path.name)
             continue
@@ -106,7 +105,7 @@ def _in_order(
 
 
 def _write_rows(
-    opened: Collection, segment: AnySealed, column: int, position: Position, restored: Restored
+    opened: Collection, segment: Segment, column: int, position: Position, restored: Restored
 ) -> None:
     name = opened.writer.config.columns[column]
     assert name is not None
@@ -116,7 +115,7 @@ def _write_rows(
         for chosen, is_new in ((there, False), (fresh, True)):
             if not len(chosen):
                 continue
-            batch = _batch(segment, chosen, name)
+            batch = _batch(opened.writer.config.vectors[name], segment, chosen, name)
             write = opened.upsert if is_new else opened.update_vectors
             write(batch).result()
             restored.vectors += len(chosen)
@@ -125,11 +124,11 @@ def _write_rows(
 
 def _wanted(
     opened: Collection,
-    segment: AnySealed,
+    segment: Segment,
     column: int,
-    rows: np.ndarray[tuple[int], np.dtype[np.int64]],
+    rows: NDArray[np.intp],
     position: Position,
-) -> tuple[np.ndarray[tuple[int], np.dtype[np.int64]], ...]:
+) -> tuple[NDArray[np.intp], ...]:
     """Return the rows to write to points that exist, and to points that do not.
 
     Wanted are rows written after the store's last write, and those it means but does not have.
@@ -147,7 +146,7 @@ def _wanted(
             fresh += [row] if later[place] else []
         elif later[place] or _is_missing(opened, held.slots, column, int(segment.slots[row])):
             there.append(row)
-    return np.array(there, dtype=np.int64), np.array(fresh, dtype=np.int64)
+    return np.array(there, dtype=np.intp), np.array(fresh, dtype=np.intp)
 
 
 def _is_missing(opened: Collection, slots: Slots, column: int, slot: int) -> bool:
@@ -156,23 +155,12 @@ def _is_missing(opened: Collection, slots: Slots, column: int, slot: int) -> boo
         return False
     vectors = opened.view.vectors[column]
     wanted = np.array([slot], dtype=np.uint64)
-    parts = [*vectors.growing, *(part.segment for part in vectors.sealed)]
-    return all(int(part.find(wanted)[0]) < 0 for part in parts)
+    return not vectors.holds(wanted)[0]
 
 
-def _batch(
-    segment: AnySealed, rows: np.ndarray[tuple[int], np.dtype[np.int64]], name: str
-) -> PointBatch:
-    ids, places = unpack_ids(segment.ids[rows]), np.arange(len(rows))
-    if isinstance(segment, SparseSealed):
-        return PointBatch(
-            ids, {name: NamedSparse(places, segment.rows_of(rows))}, [None] * len(ids)
-        )
-    assert isinstance(segment, Sealed)
-    vectors, lengths = segment.vectors_of(rows), segment.lengths_of(rows)
-    if lengths is not None:
-        vectors = as_given(vectors, lengths)
-    return PointBatch(ids, {name: NamedVectors(places, vectors)}, [None] * len(ids))
+def _batch(config: ColumnConfig, segment: Segment, rows: NDArray[np.intp], name: str) -> PointBatch:
+    ids = unpack_ids(segment.ids[rows])
+    return PointBatch(ids, {name: kind_of(config).given(segment, rows)}, [None] * len(ids))
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from palimpsest.index.config.vectors import VectorConfig
 from palimpsest.index.errors import DimensionMismatch, InvalidVector
-from palimpsest.index.types import Distance, SparseVector, Vector, Vectors
+from palimpsest.index.types import Distance, KindVector, PointVector, Vector, Vectors
 
 Whose: TypeAlias = Callable[[int], str]  # row -> what to call its vector in a text
 Lengths: TypeAlias = NDArray[np.float32]  # (n,)
@@ -33,9 +33,7 @@ _UNIT2 = 1.5  # squared length; bytes below it are a single 1, whose direction s
 _LARGEST_HALF = float(np.finfo(np.float16).max)
 
 
-def check_query(
-    query: Vector | SparseVector, config: VectorConfig, *, averaged: bool = False
-) -> Vector:
+def check_query(query: PointVector, config: VectorConfig, *, averaged: bool = False) -> Vector:
     """Return a query vector ready for search.
 
     One ``averaged`` of checked examples may be as long as these make it.
@@ -44,8 +42,9 @@ def check_query(
         DimensionMismatch: its length is not the declared one.
         InvalidVector: it holds NaN or Inf, is too long, or is sparse.
     """
-    if isinstance(query, SparseVector):
-        raise InvalidVector("The query vector is sparse, expected a dense one for this vector name")
+    if isinstance(query, KindVector):
+        what = f"The query vector is {query.kind}, expected a dense one for this vector name"
+        raise InvalidVector(what)
     if query.shape != (config.size,):
         raise DimensionMismatch(config.size, query.size)
     if query.dtype != np.float32 or not query.flags.c_contiguous:

@@ -8,7 +8,8 @@ from typing import TypeAlias, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from palimpsest.index.config.vectors import SparseConfig, VectorConfig
+from palimpsest.index.config.kinds import ColumnConfig
+from palimpsest.index.config.vectors import VectorConfig
 from palimpsest.index.encoding.normalise import check_query
 from palimpsest.index.errors import InvalidInput
 from palimpsest.index.query import examples
@@ -55,7 +56,7 @@ def by_examples(source: Source, node: Prefetch, query: Judged, scope: Scope, cou
     return found.above(node.threshold)
 
 
-def _check_lengths(query: Recommend, config: VectorConfig | SparseConfig) -> None:
+def _check_lengths(query: Recommend, config: ColumnConfig) -> None:
     """Refuse examples that would be refused as queries: of their mean more is taken."""
     if isinstance(config, VectorConfig):
         for point in (*query.positive, *query.negative):

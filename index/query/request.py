@@ -12,7 +12,7 @@ from typing import Literal, TypeAlias
 
 from palimpsest.index.filters.expression import Filter, Path
 from palimpsest.index.query.terms import Term
-from palimpsest.index.types import PointId, SparseVector, Vector, VersionedQuery
+from palimpsest.index.types import PointId, PointVector, VersionedQuery
 
 DEFAULT_LIMIT = 10
 DEFAULT_RRF_K = 2
@@ -20,7 +20,7 @@ DEFAULT_DIVERSITY = 0.5
 DEFAULT_GROUP_SIZE = 3
 MAX_MMR_CANDIDATES = 16_384
 
-Target: TypeAlias = Vector | SparseVector | PointId
+Target: TypeAlias = PointVector | PointId
 Strategy: TypeAlias = Literal["average_vector", "best_score", "sum_scores"]
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from palimpsest.index.config.vectors import SparseConfig, VectorConfig
+from palimpsest.index.config.kinds import ColumnConfig
 from palimpsest.index.types import Distance, Numbers
 
 _MAX_FLOAT32 = float(np.finfo(np.float32).max)
@@ -66,9 +66,9 @@ def best(numbers: Numbers, scores: NDArray[np.floating], count: int) -> Scored:
     return Scored(numbers[order], scores[order].astype(np.float64))
 
 
-def is_similarity(config: VectorConfig | SparseConfig) -> bool:
+def is_similarity(config: ColumnConfig) -> bool:
     """Tell whether a score is a similarity, not a distance."""
-    return isinstance(config, SparseConfig) or config.distance in (Distance.COSINE, Distance.DOT)
+    return config.distance in (Distance.COSINE, Distance.DOT)
 
 
 def farthest(threshold: float | None, similarity: bool) -> float | None:

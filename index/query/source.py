@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pyroaring import BitMap
 
-from palimpsest.index.config.vectors import SparseConfig, VectorConfig
+from palimpsest.index.config.kinds import ColumnConfig
+from palimpsest.index.config.vectors import VectorConfig
 from palimpsest.index.filters.expression import Filter, Path
 from palimpsest.index.filters.tokens import Tokenizer
 from palimpsest.index.payload.indexes import OrderColumn
@@ -50,7 +51,7 @@ class Source(Protocol):
         """The numbers of all points; not to be changed."""
 
     @property
-    def vector_names(self) -> Mapping[str, VectorConfig | SparseConfig]:
+    def vector_names(self) -> Mapping[str, ColumnConfig]:
         """The declared vectors by name."""
 
     @property

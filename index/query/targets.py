@@ -8,16 +8,16 @@ from uuid import UUID
 
 from pyroaring import BitMap
 
-from palimpsest.index.config.collection import describe_sizes
-from palimpsest.index.config.vectors import SparseConfig, VectorConfig
+from palimpsest.index.config.kinds import ColumnConfig
+from palimpsest.index.config.vectors import VectorConfig
 from palimpsest.index.errors import (
-    DimensionMismatch,
     InvalidInput,
     InvalidVector,
     UnknownVectorName,
     Unsupported,
     VectorNotFound,
 )
+from palimpsest.index.kinds.registry import kind_of
 from palimpsest.index.query.request import (
     Context,
     Discover,
@@ -31,7 +31,7 @@ from palimpsest.index.query.request import (
 )
 from palimpsest.index.query.source import Source
 from palimpsest.index.read.by_id import Point, vectors_by_id
-from palimpsest.index.types import SparseVector, VersionedQuery
+from palimpsest.index.types import KindVector, VersionedQuery
 
 WITH_TARGETS = (Nearest, Recommend, Discover, Context, Feedback)
 
@@ -57,9 +57,9 @@ def resolve(
     if not isinstance(query, WITH_TARGETS):
         return query, BitMap()
     config = config_of(source, node.using)
-    if node.params.idf and isinstance(config, VectorConfig):
+    if node.params.idf and not kind_of(config).weighs:
         raise InvalidInput(
-            f"`params.idf` is about sparse vectors, {node.using!r} is declared dense"
+            f"`params.idf` is about sparse vectors, {node.using!r} is declared {config.kind}"
         )
     if isinstance(query, Nearest) and isinstance(query.target, VersionedQuery) and query.mmr:
         raise Unsupported("mmr needs one vector to compare with: name a version by `using`")
@@ -80,7 +80,7 @@ def resolve(
     return _replaced(query, to_point), BitMap(numbers) if there is source else BitMap()
 
 
-def config_of(source: Source, name: str) -> VectorConfig | SparseConfig:
+def config_of(source: Source, name: str) -> ColumnConfig:
     """Return what is declared of a vector name. Raises UnknownVectorName."""
     config = source.vector_names.get(name)
     if config is None:
@@ -129,14 +129,10 @@ def _pairs(pairs: Sequence[Pair], to_point: Callable[[Target], Target]) -> tuple
 
 def _check(point: Point, source: Source, name: str) -> None:
     config = config_of(source, name)
-    sparse = isinstance(point, SparseVector)
-    if sparse != isinstance(config, SparseConfig):
-        kinds = ("sparse", "dense") if sparse else ("dense", "sparse")
+    given = point.kind if isinstance(point, KindVector) else VectorConfig.kind
+    if given != config.kind:
         raise InvalidVector(
             "Conversion between sparse and regular vectors failed: "
-            f"got a {kinds[0]} vector, but {name!r} is declared {kinds[1]}"
+            f"got a {given} vector, but {name!r} is declared {config.kind}"
         )
-    if isinstance(config, VectorConfig) and not isinstance(point, SparseVector):
-        if len(point) != config.size:
-            hint = describe_sizes(name, source.vector_names)
-            raise DimensionMismatch(config.size, len(point), hint)
+    kind_of(config).check_size(point, name, config, source.vector_names)

@@ -1,5 +1,5 @@
 """Reads of one collection: searches with all that belongs to their hits, points, and their cost.
 
 Holds one view for the time of one request, and reads payloads from the store, which may be ahead of
-it. May import ``search`` and below, and nothing that writes.
+it. May import ``kinds`` and below, and nothing that writes.
 """

@@ -8,11 +8,12 @@ from typing import Protocol, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from palimpsest.index.config.vectors import SparseConfig, VectorConfig
+from palimpsest.index.config.kinds import ColumnConfig
+from palimpsest.index.config.vectors import VectorConfig
 from palimpsest.index.errors import InvalidVector, PointNotFound
-from palimpsest.index.types import Numbers, PointId, SparseVector, Vector, Vectors
+from palimpsest.index.types import Numbers, PointId, PointVector, Vectors
 
-Point: TypeAlias = Vector | SparseVector  # where a target lies
+Point: TypeAlias = PointVector  # where a target lies
 
 
 class HoldsPoints(Protocol):
@@ -21,7 +22,7 @@ class HoldsPoints(Protocol):
     def numbers_of(self, ids: Sequence[PointId]) -> list[int | None]:
         """Return the number of each id, None where there is no such point."""
 
-    def sparse(self, name: str, numbers: Numbers) -> list[SparseVector | None]:
+    def sparse(self, name: str, numbers: Numbers) -> Sequence[PointVector | None]:
         """Return sparse vectors, None for points without one."""
 
     def examples(self, name: str, numbers: Numbers) -> tuple[Vectors, NDArray[np.bool_]]:
@@ -29,7 +30,7 @@ class HoldsPoints(Protocol):
 
 
 def vectors_by_id(
-    source: HoldsPoints, name: str, config: VectorConfig | SparseConfig, ids: Sequence[PointId]
+    source: HoldsPoints, name: str, config: ColumnConfig, ids: Sequence[PointId]
 ) -> tuple[list[int], Mapping[PointId, Point]]:
     """Return the numbers of points, and their vectors of a name by id.
 
@@ -46,11 +47,11 @@ def vectors_by_id(
         numbers.append(number)
     places = np.array(numbers, dtype=np.uint32)
     found: Sequence[Point | None]
-    if isinstance(config, SparseConfig):
-        found = source.sparse(name, places)
-    else:
+    if isinstance(config, VectorConfig):
         rows, has = source.examples(name, places)
         found = [row if held else None for row, held in zip(rows, has.tolist(), strict=True)]
+    else:
+        found = source.sparse(name, places)
     vectors: dict[PointId, Point] = {}
     for one, vector in zip(ids, found, strict=True):
         if vector is None:

@@ -11,6 +11,7 @@ from palimpsest.index.filters.bitmaps import from_numbers
 from palimpsest.index.read.points import PointReader
 from palimpsest.index.search.across import across
 from palimpsest.index.types import BridgeMode, Numbers, Vectors
+from palimpsest.index.view.dense import vectors_of
 from palimpsest.index.view.view import View
 from palimpsest.index.waiting import StoreAhead
 
@@ -42,7 +43,7 @@ def mapped_vectors(
     for one in across(view, column, mode, from_numbers(numbers)).bridges:
         places = np.flatnonzero([number in one.points for number in numbers.tolist()])
         slots = points.slots_of(numbers[places], one.bridge.column)
-        rows, complete = one.vectors.vectors_of(slots)
+        rows, complete = vectors_of(one.vectors, slots)
         if not complete:
             points.require_rows(view, [one.bridge.column], numbers[places].tolist())
             raise StoreAhead(points.catch_up)

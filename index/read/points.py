@@ -9,15 +9,15 @@ import numpy as np
 from pyroaring import BitMap
 
 from palimpsest.index.config.collection import CollectionConfig
-from palimpsest.index.config.vectors import SparseConfig
 from palimpsest.index.errors import DamagedPoint
+from palimpsest.index.kinds.registry import kind_of
 from palimpsest.index.storage.checked import Spared
 from palimpsest.index.storage.ids import Key, id_of_key, keys_of
 from palimpsest.index.storage.read_rows import StoredPoint
 from palimpsest.index.storage.reader import Reader
-from palimpsest.index.types import Numbers, PointId, Record, Slots, SparseVector, Vector, Vectors
+from palimpsest.index.types import Numbers, PointId, PointVector, Record, Slots
 from palimpsest.index.view.evidence import require_rows, slots_in
-from palimpsest.index.view.view import VectorView, View
+from palimpsest.index.view.view import View
 from palimpsest.index.view.virtual_collection import Shown
 from palimpsest.index.waiting import NotYetApplied, StoreAhead, consistent, deadline
 
@@ -298,9 +298,9 @@ def _numbered(number: int) -> str:
 
 def _vectors_of(
     points: Sequence[tuple[Key, StoredPoint]], view: View, wanted: Wanted
-) -> list[dict[str, Vector | SparseVector]] | None:
+) -> list[dict[str, PointVector]] | None:
     """Return each point's vectors, named as wanted; None when a row is not in the view."""
-    vectors: list[dict[str, Vector | SparseVector]] = [{} for _ in points]
+    vectors: list[dict[str, PointVector]] = [{} for _ in points]
     if not points or not wanted:
         return vectors
     for name, column in wanted.items():
@@ -309,21 +309,10 @@ def _vectors_of(
             continue
         slots = slots_in(points, column)
         having = np.flatnonzero(slots)
-        rows = _rows_of(own, slots[having])
-        if rows is None:
+        rows, complete = kind_of(own.config).read(own, slots[having])
+        if not complete:
             return None
         for place, row in zip(having.tolist(), rows, strict=True):
-            vectors[place][name] = row
+            if row is not None:
+                vectors[place][name] = row
     return vectors
-
-
-def _rows_of(
-    view: VectorView, slots: Slots
-) -> Sequence[Vector] | Vectors | Sequence[SparseVector] | None:
-    """Return the vectors of slots; None when one is not in the view."""
-    if isinstance(view.config, SparseConfig):
-        sparse = view.sparse_of(slots)
-        found = [one for one in sparse if one is not None]
-        return found if len(found) == len(sparse) else None
-    rows, complete = view.given_of(slots)
-    return rows if complete else None

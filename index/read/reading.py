@@ -8,34 +8,37 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from time import perf_counter
+from typing import cast
 from uuid import UUID
 
 import numpy as np
 from numpy.typing import NDArray
 from pyroaring import BitMap
 
+from palimpsest.index.config.kinds import ColumnConfig
 from palimpsest.index.config.vectors import SparseConfig, VectorConfig
 from palimpsest.index.config.versions import space_of
 from palimpsest.index.encoding.normalise import as_examples, check_query
 from palimpsest.index.errors import InvalidVector
 from palimpsest.index.filters.expression import Filter, Path
 from palimpsest.index.filters.tokens import Tokenizer
+from palimpsest.index.kinds.kind import Asked
+from palimpsest.index.kinds.registry import search
+from palimpsest.index.kinds.sparse.rows import check_sparse
+from palimpsest.index.kinds.sparse.search import SparseView, score_sparse
 from palimpsest.index.payload.indexes import OrderColumn, PayloadIndexes
 from palimpsest.index.read.attaching import attached, records
 from palimpsest.index.read.by_id import vectors_by_id
 from palimpsest.index.read.points import PointReader
 from palimpsest.index.read.selector import Selector
-from palimpsest.index.read.vectors import dense_of, sparse_of
+from palimpsest.index.read.vectors import dense_vectors, other_vectors
 from palimpsest.index.search.across import across
 from palimpsest.index.search.closest import Closest
 from palimpsest.index.search.leading_version import leading_version
-from palimpsest.index.search.mapped_query import closest_of_all
 from palimpsest.index.search.mapped_scores import exact_of_all_versions, score_all_versions
 from palimpsest.index.search.merge import Merged
 from palimpsest.index.search.plan import SearchRequest
 from palimpsest.index.search.query_per_version import Scene, closest_by_versions
-from palimpsest.index.search.sparse import score_sparse
-from palimpsest.index.segments.sparse.rows import check_sparse
 from palimpsest.index.storage.ids import check_ids
 from palimpsest.index.types import (
     BridgeMode,
@@ -48,7 +51,8 @@ from palimpsest.index.types import (
     Vectors,
     VersionedQuery,
 )
-from palimpsest.index.view.view import VectorView, View
+from palimpsest.index.view.dense import dense_of
+from palimpsest.index.view.view import AnyVectors, View
 
 EVERYTHING = Filter()
 
@@ -101,7 +105,7 @@ class Reading:
         return self.view.live
 
     @property
-    def vector_names(self) -> Mapping[str, VectorConfig | SparseConfig]:
+    def vector_names(self) -> Mapping[str, ColumnConfig]:
         """The declared vectors by name, and by what else they are called."""
         return self.view.config.every_name
 
@@ -182,7 +186,7 @@ class Reading:
                 config = self._view_of(request.vector_name).config
                 (without,), vectors = vectors_by_id(self, request.vector_name, config, [query])
                 request = request._replace(query=vectors[query])
-            found = closest_of_all(self.view, request, allowed, without=without, corpus=corpus)
+            found = search(self.view, Asked(request, allowed, without, corpus))
         for column, numbers in found.stats.bridged:
             self._noted(column, numbers)
         return found
@@ -219,7 +223,7 @@ class Reading:
         if not isinstance(vectors.config, SparseConfig):
             raise InvalidVector(f"Vector {name!r} is dense, expected the name of a sparse one")
         queries = [check_sparse(target.indices, target.values) for target in targets]
-        return score_sparse(vectors, queries, allowed, corpus=corpus)
+        return score_sparse(cast(SparseView, vectors), queries, allowed, corpus=corpus)
 
     def rescore(self, name: str, targets: Vectors, numbers: Numbers) -> NDArray[np.float32]:
         """Return exact distances (E, m) of the dense vectors of some points."""
@@ -238,19 +242,19 @@ class Reading:
             NotYetApplied: a point was replaced since; a newer reading has it.
             DamagedPoint: what the store holds of a point is in no segment.
         """
-        return dense_of(self.view, self._dense(name), numbers, self._points, self.bridge)
+        return dense_vectors(self.view, self._dense(name), numbers, self._points, self.bridge)
 
     def examples(self, name: str, numbers: Numbers) -> tuple[Vectors, NDArray[np.bool_]]:
         """Return dense vectors (m, d) that queries are made of; otherwise as ``vectors`` does."""
         column = self._dense(name)
-        found, has = dense_of(self.view, column, numbers, self._points, self.bridge, as_given=True)
-        config = self.view.vectors[column].config
-        assert isinstance(config, VectorConfig)
-        return as_examples(found, config), has
+        view, points = self.view, self._points
+        found, has = dense_vectors(view, column, numbers, points, self.bridge, as_given=True)
+        return as_examples(found, dense_of(view.vectors[column]).config), has
 
     def sparse(self, name: str, numbers: Numbers) -> list[SparseVector | None]:
         """Return sparse vectors, None for points without one. Raises as ``vectors`` does."""
-        return sparse_of(self.view, self.view.config.number(name), numbers, self._points)
+        found = other_vectors(self.view, self.view.config.number(name), numbers, self._points)
+        return cast(list[SparseVector | None], found)
 
     def numbers_of(self, ids: Sequence[PointId]) -> list[int | None]:
         """Return the number of each id, None where there is no such point. Raises InvalidId."""
@@ -280,18 +284,16 @@ class Reading:
         """Return the values that some points are ordered by, None without a range index."""
         return self._indexes.order_column(path, allowed)
 
-    def _view_of(self, name: str) -> VectorView:
+    def _view_of(self, name: str) -> AnyVectors:
         """Return the parts of a vector name. Raises UnknownVectorName."""
         return self.view.vectors[self.view.config.number(name)]
 
     def _dense(self, name: str) -> int:
         """Return the column of a dense vector name. Raises UnknownVectorName or InvalidVector."""
         column = self.view.config.number(name)
-        if isinstance(self.view.vectors[column].config, SparseConfig):
-            raise InvalidVector(f"Vector {name!r} is sparse, expected the name of a dense one")
+        dense_of(self.view.vectors[column], name)
         return column
 
     def _checked(self, column: int, targets: Vectors) -> Vectors:
-        config = self.view.vectors[column].config
-        assert isinstance(config, VectorConfig)
+        config = dense_of(self.view.vectors[column]).config
         return np.stack([check_query(target, config) for target in targets])

@@ -5,15 +5,16 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from palimpsest.index.config.vectors import VectorConfig
+from palimpsest.index.kinds.registry import kind_of
 from palimpsest.index.read.mapped_vectors import mapped_vectors
 from palimpsest.index.read.points import PointReader
-from palimpsest.index.types import BridgeMode, Numbers, SparseVector, Vectors
+from palimpsest.index.types import BridgeMode, Numbers, PointVector, Vectors
+from palimpsest.index.view.dense import dense_of, given_of, vectors_of
 from palimpsest.index.view.view import View
 from palimpsest.index.waiting import StoreAhead
 
 
-def dense_of(
+def dense_vectors(
     view: View,
     column: int,
     numbers: Numbers,
@@ -36,12 +37,10 @@ def dense_of(
         NotYetApplied: a point was replaced since; a newer view has it.
         DamagedPoint: what the store holds of a point is in no segment.
     """
-    slots, vectors = points.slots_of(numbers, column), view.vectors[column]
+    slots, vectors = points.slots_of(numbers, column), dense_of(view.vectors[column])
     has = slots != 0
-    assert isinstance(vectors.config, VectorConfig)
     found = np.zeros((len(numbers), vectors.config.size), dtype=np.float32)
-    read = vectors.given_of if as_given else vectors.vectors_of
-    found[has], complete = read(slots[has])
+    found[has], complete = (given_of if as_given else vectors_of)(vectors, slots[has])
     if not complete:
         points.require_rows(view, [column], numbers[has].tolist())
         raise StoreAhead(points.catch_up)
@@ -51,13 +50,17 @@ def dense_of(
     return found, has
 
 
-def sparse_of(
+def other_vectors(
     view: View, column: int, numbers: Numbers, points: PointReader
-) -> list[SparseVector | None]:
-    """Return sparse vectors of points, None for those without one; otherwise as ``dense_of``."""
+) -> list[PointVector | None]:
+    """Return vectors of points of any kind, None for those without one, as users see them.
+
+    Otherwise as ``dense_vectors``, but nothing is mapped.
+    """
     slots = points.slots_of(numbers, column)
-    found = view.vectors[column].sparse_of(slots[slots != 0])
-    if any(vector is None for vector in found):
+    vectors = view.vectors[column]
+    found, complete = kind_of(vectors.config).read(vectors, slots[slots != 0])
+    if not complete:
         points.require_rows(view, [column], numbers[slots != 0].tolist())
         raise StoreAhead(points.catch_up)
     own = iter(found)

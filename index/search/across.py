@@ -17,7 +17,8 @@ from palimpsest.index.adapters.fitted import Fitted
 from palimpsest.index.errors import MissingAdapter
 from palimpsest.index.types import BridgeMode, OutOfReach
 from palimpsest.index.view.bridge import Bridge
-from palimpsest.index.view.view import VectorView, View
+from palimpsest.index.view.dense import DenseView, dense_of
+from palimpsest.index.view.view import View
 
 SCANNED = 131_072  # rows of a part that is scanned rather than walked by a mapped query
 
@@ -26,7 +27,7 @@ class Across(NamedTuple):
     """A bridge to points of ``rest``, None for all of its rows, which are ``live`` in number."""
 
     bridge: Bridge
-    vectors: VectorView
+    vectors: DenseView
     rest: BitMap | None
     live: int
 
@@ -99,7 +100,7 @@ def across(
     unreached: list[OutOfReach] = []
     # a point that is found over one of the open ones is not missing over another
     for bridge, points in view.bridged(column, sorted(bridges, key=lambda one: not is_open(one))):
-        vectors = view.vectors[bridge.column]
+        vectors = dense_of(view.vectors[bridge.column])
         rest = None if len(points) == vectors.live else points
         if allowed is not None:
             rest = points & allowed

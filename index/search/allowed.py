@@ -19,7 +19,7 @@ import numpy as np
 from pyroaring import BitMap
 
 from palimpsest.index import _native
-from palimpsest.index.segments.growing import Growing
+from palimpsest.index.segments.growing_part import AnyGrowing
 from palimpsest.index.segments.sealed import Sealed
 from palimpsest.index.types import Rows, Words
 from palimpsest.index.view.view import SealedPart
@@ -36,14 +36,13 @@ class Allowed:
         self._words: Words = np.zeros(size + 1, dtype=np.uint64)  # the native test ends on a zero
         _native.spread_bitmap(points.serialize(), self._words)
 
-    def in_sealed(self, part: SealedPart) -> _native.Among:
+    def in_sealed(self, part: SealedPart[Sealed]) -> _native.Among:
         """Return the allowed rows of a sealed part."""
         segment, live = part.segment, part.dead.allowed
-        assert isinstance(segment, Sealed)
         row_of, base = segment.searcher.rows_by_number(segment.numbers, live)
         return _native.Among(segment.n, segment.numbers, self._words, live, row_of, base)
 
-    def in_growing(self, part: Growing) -> _native.Among:
+    def in_growing(self, part: AnyGrowing) -> _native.Among:
         """Return the allowed rows of a growing part."""
         return _native.Among(part.n, part.columns.numbers, self._words, part.dead.allowed, None, 0)
 

@@ -22,7 +22,8 @@ from palimpsest.index.segments.growing import Growing
 from palimpsest.index.segments.sealed import Sealed
 from palimpsest.index.segments.searcher import Hits, Rescoring, Scaling, Searcher
 from palimpsest.index.types import SearchStats, Vector
-from palimpsest.index.view.view import SealedPart, VectorView
+from palimpsest.index.view.dense import DensePart, DenseView
+from palimpsest.index.view.view import SealedPart
 
 _SCAN_RESCORED = (
     4  # per result; a scan's candidates differ from the best by their codes' error only
@@ -36,11 +37,11 @@ _NOTHING = Hits(np.empty(0, np.uint32), np.empty(0, np.float32), 0, 0, 0)
 
 
 def search_parts(
-    vectors: VectorView,
+    vectors: DenseView,
     query: Vector,
     plan: SearchPlan,
     points: BitMap | None = None,
-    scaling_of: Callable[[SealedPart | Growing], Scaling | None] | None = None,
+    scaling_of: Callable[[DensePart], Scaling | None] | None = None,
 ) -> tuple[list[PartHits], SearchStats]:
     """Return each part's closest rows, and what was done to find them.
 
@@ -62,7 +63,6 @@ def search_parts(
     allowed = None if points is None else Allowed(points)
     for part in vectors.sealed:
         if part.live:
-            assert isinstance(part.segment, Sealed)
             scaling = None if scaling_of is None else scaling_of(part)
             tried = plan.at(part.segment.effort, part.segment.n)
             stats.note(part.segment.decision)
@@ -73,7 +73,6 @@ def search_parts(
     traversed = perf_counter()
     for growing in vectors.growing:
         if growing.live:
-            assert isinstance(growing, Growing)
             scaling = None if scaling_of is None else scaling_of(growing)
             hits = _search_growing(growing, query, plan, allowed, scaling)
             found.append(PartHits(growing.columns, hits))
@@ -92,14 +91,13 @@ def search_parts(
 
 
 def _search_sealed(
-    part: SealedPart,
+    part: SealedPart[Sealed],
     query: Vector,
     plan: SearchPlan,
     allowed: Allowed | None,
     scaling: Scaling | None,
 ) -> Hits:
     segment, live = part.segment, part.dead.allowed
-    assert isinstance(segment, Sealed)
     if allowed is not None:
         return _search_allowed(part, segment.searcher, query, plan, allowed, scaling)
     searcher, n, most = segment.searcher, segment.n, part.live
@@ -218,7 +216,7 @@ def whole(
 
 
 def _search_allowed(
-    part: SealedPart,
+    part: SealedPart[Sealed],
     searcher: Searcher,
     query: Vector,
     plan: SearchPlan,

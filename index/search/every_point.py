@@ -15,15 +15,12 @@ import numpy as np
 from numpy.typing import NDArray
 from pyroaring import BitMap
 
-from palimpsest.index.config.vectors import VectorConfig
 from palimpsest.index.filters.bitmaps import from_numbers
 from palimpsest.index.search.allowed import Allowed, rows_of
 from palimpsest.index.search.cosines import clamp
-from palimpsest.index.segments.growing import Growing
-from palimpsest.index.segments.sealed import Sealed
 from palimpsest.index.segments.searcher import Searcher
 from palimpsest.index.types import Distance, Distances, Numbers, Rows, Vector, Vectors
-from palimpsest.index.view.view import SealedPart, VectorView
+from palimpsest.index.view.dense import DensePart, DenseView
 
 Table: TypeAlias = NDArray[np.float32]  # (number of queries, m)
 
@@ -43,11 +40,11 @@ class Scalings(NamedTuple):
     """What distances are scaled by: (distance - shift of the query) * factor of the row."""
 
     shifts: NDArray[np.float32]  # (number of queries,)
-    factors_of: Callable[[SealedPart | Growing], NDArray[np.float32] | None]  # of a part's rows
+    factors_of: Callable[[DensePart], NDArray[np.float32] | None]  # of a part's rows
 
 
 def score_rows(
-    vectors: VectorView, queries: Vectors, points: BitMap | None, scalings: Scalings | None = None
+    vectors: DenseView, queries: Vectors, points: BitMap | None, scalings: Scalings | None = None
 ) -> Iterator[tuple[Numbers, Table, bool]]:
     """Yield blocks of the points with a vector, each query's distances, whether they are exact.
 
@@ -73,14 +70,13 @@ def score_rows(
 
 def _settle(
     distances: Table,
-    vectors: VectorView,
-    part: SealedPart | Growing,
+    vectors: DenseView,
+    part: DensePart,
     rows: Rows,
     scalings: Scalings | None,
 ) -> None:
     """Scale distances in place; those that are not are cosines, which rounding leaves at 1."""
     if scalings is None:
-        assert isinstance(vectors.config, VectorConfig)
         clamp(distances, vectors.config.distance)
         return
     distances -= scalings.shifts[:, None]
@@ -90,7 +86,7 @@ def _settle(
 
 
 def exact_distances(
-    vectors: VectorView, queries: Vectors, numbers: Numbers, scalings: Scalings | None = None
+    vectors: DenseView, queries: Vectors, numbers: Numbers, scalings: Scalings | None = None
 ) -> Table:
     """Return distances (E, m) of each query to each point; infinite where it has no vector.
 
@@ -116,12 +112,11 @@ def exact_distances(
 
 
 def parts_of(
-    vectors: VectorView, points: BitMap | None
-) -> Iterator[tuple[SealedPart | Growing, Searcher, Numbers, Rows]]:
+    vectors: DenseView, points: BitMap | None
+) -> Iterator[tuple[DensePart, Searcher, Numbers, Rows]]:
     """Yield parts, their searchers, the numbers of their rows, and the allowed rows if any."""
     allowed = None if points is None else Allowed(points)
     for part in vectors.sealed:
-        assert isinstance(part.segment, Sealed)
         if allowed is None:
             rows = part.dead.live_rows(part.n).astype(np.uint32)
         else:
@@ -129,7 +124,6 @@ def parts_of(
         if len(rows):
             yield part, part.segment.searcher, part.segment.numbers, rows
     for growing in vectors.growing:
-        assert isinstance(growing, Growing)
         if allowed is None:
             rows = growing.dead.live_rows(growing.n).astype(np.uint32)
         else:

@@ -9,9 +9,9 @@ that of one version, distance for distance.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from time import perf_counter
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import numpy as np
@@ -22,7 +22,8 @@ from palimpsest.index.adapters.comparable import Listed, comparable
 from palimpsest.index.adapters.estimating import best_score
 from palimpsest.index.adapters.factors import Factors
 from palimpsest.index.adapters.fitted import Fitted
-from palimpsest.index.config.collection import CollectionConfig, describe_sizes
+from palimpsest.index.config.collection import describe_sizes
+from palimpsest.index.config.kinds import ColumnConfig
 from palimpsest.index.config.vectors import MAX_EF, VectorConfig
 from palimpsest.index.encoding.normalise import check_query
 from palimpsest.index.errors import DimensionMismatch
@@ -33,11 +34,10 @@ from palimpsest.index.search.merge import Merged, merge
 from palimpsest.index.search.plan import SearchPlan, SearchRequest, plan_of_list, resolve
 from palimpsest.index.search.ranked import RankedRows, joined, ranked
 from palimpsest.index.search.zero_query import first_by_id, is_alike
-from palimpsest.index.segments.growing import Growing
-from palimpsest.index.segments.sealed import Sealed
 from palimpsest.index.segments.searcher import Scaling
 from palimpsest.index.types import Distance, SearchStats, Vector, VersionedQuery, VersionStats
-from palimpsest.index.view.view import SealedPart, VectorView, View
+from palimpsest.index.view.dense import DensePart, DenseView, dense_of, vectors_of
+from palimpsest.index.view.view import View
 
 _EF_TIMES = 4  # of larger parts
 BRIDGED = 64  # points taken from each bridge, at least: its order is the roughest near the top
@@ -52,30 +52,28 @@ class FoundRows(NamedTuple):
 
 def closest_of_all(
     view: View,
+    column: int,
+    vectors: DenseView,
     request: SearchRequest,
     allowed: BitMap | None,
     *,
     without: int | None = None,
-    corpus: BitMap | None = None,
 ) -> Closest:
     """Return the points closest to the request's vector, whichever versions they hold.
 
-    Arguments and errors are those of ``closest``; ``request.query`` is one vector.
+    Arguments and errors are those of ``closest``; ``vectors`` are those of a ``column``.
 
     Raises:
-        UnknownVectorName: the name is not declared.
         MissingAdapter: all points are required, and no adapter leads to some.
     """
-    column = view.config.number(request.vector_name)
-    vectors = view.vectors[column]
     if not view.bridges:
-        return closest(vectors, request, allowed, without=without, corpus=corpus)
-    _check_size(view.config, request)
+        return closest(vectors, request, allowed, without=without)
+    check_size(request.query, request.vector_name, vectors.config, view.config.every_name)
     ways = across(view, column, request.bridge, allowed)
     if ways.bridges:
         found = _closest_over(view, column, request, allowed, ways.bridges, without)
     else:
-        found = closest(vectors, request, allowed, without=without, corpus=corpus)
+        found = closest(vectors, request, allowed, without=without)
     found.stats.out_of_reach.extend(ways.missed)
     return found
 
@@ -88,8 +86,7 @@ def _closest_over(
     bridges: Sequence[Across],
     without: int | None,
 ) -> Closest:
-    vectors = view.vectors[column]
-    assert isinstance(vectors.config, VectorConfig)
+    vectors = dense_of(view.vectors[column])
     # the caller has read the vector of an id, and chosen one of several versions
     assert not isinstance(request.query, (int, UUID, VersionedQuery))
     started = perf_counter()
@@ -114,17 +111,16 @@ def _closest_over(
     return Closest(merged, stats)
 
 
-def _check_size(config: CollectionConfig, request: SearchRequest) -> None:
+def check_size(
+    query: Any, name: str, config: VectorConfig, declared: Mapping[str, ColumnConfig]
+) -> None:
     """Raise DimensionMismatch that tells of the versions, where there are several."""
-    declared, query = config.find(request.vector_name), request.query
-    if isinstance(declared, VectorConfig) and isinstance(query, np.ndarray):
-        if query.shape != (declared.size,):
-            hint = describe_sizes(request.vector_name, config.every_name)
-            raise DimensionMismatch(declared.size, query.size, hint)
+    if isinstance(query, np.ndarray) and query.shape != (config.size,):
+        raise DimensionMismatch(config.size, query.size, describe_sizes(name, declared))
 
 
 def alike(
-    vectors: VectorView, allowed: BitMap | None, bridges: Sequence[Across], count: int
+    vectors: DenseView, allowed: BitMap | None, bridges: Sequence[Across], count: int
 ) -> Merged:
     """Return the ``count`` points of the lowest ids, of all versions, for a query that is zero."""
     found = first_by_id(vectors, allowed, count)
@@ -134,7 +130,7 @@ def alike(
 
 
 def native_list(
-    vectors: VectorView, query: Vector, plan: SearchPlan, allowed: BitMap | None
+    vectors: DenseView, query: Vector, plan: SearchPlan, allowed: BitMap | None
 ) -> FoundRows:
     """Return the ``plan.fetch`` rows of the query's own version closest to it.
 
@@ -169,7 +165,6 @@ def by_bridge(one: Across, query: Vector, request: SearchRequest, count: int) ->
 
 
 def _estimated(one: Across, query: Vector, mapped: Vector, rows: RankedRows) -> RankedRows:
-    assert isinstance(one.vectors.config, VectorConfig)
     rows_distance = one.vectors.config.distance
     return rows.scored(-one.fitted.estimated(-rows.distances, rows_distance, query, mapped))
 
@@ -181,7 +176,6 @@ def plan_of(request: SearchRequest, one: Across, count: int) -> SearchPlan:
     misses more than usual: on the text data it needs an ef of 768 where a scan of all codes is as
     quick up to about ``SCANNED`` rows, and misses nothing. A caller's own ef is kept.
     """
-    assert isinstance(one.vectors.config, VectorConfig)
     return bridged_plan(request, one.vectors.config, count)
 
 
@@ -194,40 +188,41 @@ def bridged_plan(request: SearchRequest, config: VectorConfig, count: int) -> Se
     return plan._replace(ef=ef, scanned=max(plan.scanned, SCANNED))
 
 
-def _scaling_of(fitted: Fitted, shift: float) -> Callable[[SealedPart | Growing], Scaling | None]:
+def _scaling_of(fitted: Fitted, shift: float) -> Callable[[DensePart], Scaling | None]:
     return lambda part: Scaling(factors_of(fitted.factors, part), shift)
 
 
-def factors_of(factors: Factors, part: SealedPart | Growing) -> NDArray[np.float32]:
+def factors_of(factors: Factors, part: DensePart) -> NDArray[np.float32]:
     """Return the factors of the rows of a part, (n,) or more; computed where they are not there."""
-    if isinstance(part, Growing):
-        return factors.of(int(part.columns.slots[0]), part, part.n)
-    assert isinstance(part.segment, Sealed)
-    return factors.of(part.segment.name, part.segment, part.n)
+    return factors.of(part.key, part.source, part.n)
 
 
 def _rescored(one: Across, query: Vector, rows: RankedRows) -> RankedRows:
     """Order rows anew by the adapter's non-linear map of their vectors."""
-    vectors, complete = one.vectors.vectors_of(rows.slots)
+    vectors, complete = vectors_of(one.vectors, rows.slots)
     assert complete  # they were found in these very parts
-    factors = _known_factors(one.fitted.rescoring, rows)
+    factors = _known_factors(one.fitted.rescoring, one.vectors, rows)
     return rows.by(-one.fitted.adapter.rescore(query, vectors, factors))
 
 
-def _known_factors(factors: Factors, rows: RankedRows) -> NDArray[np.float32] | None:
+def _known_factors(
+    factors: Factors, vectors: DenseView, rows: RankedRows
+) -> NDArray[np.float32] | None:
     """Return the factors of rows, None unless background work has computed all of them.
 
     Of all rows of a part they take long; of a few hundred, a few milliseconds.
     """
     found = np.empty(rows.count, dtype=np.float32)
+    sealed = {id(part.columns): part.segment for part in vectors.sealed}
     for columns, places, own in rows.by_part():
-        if not isinstance(columns, Sealed) or not factors.has(columns.name, columns.n):
+        segment = sealed.get(id(columns))
+        if segment is None or not factors.has(segment.name, segment.n):
             return None
-        found[places] = factors.of(columns.name, columns, columns.n)[own]
+        found[places] = factors.of(segment.name, segment, segment.n)[own]
     return found
 
 
-def searched(vectors: VectorView, allowed: BitMap | None) -> int:
+def searched(vectors: DenseView, allowed: BitMap | None) -> int:
     """Return how many points with a vector may be found."""
     return vectors.live if allowed is None else vectors.held.intersection_cardinality(allowed)
 

@@ -14,14 +14,13 @@ from pyroaring import BitMap
 
 from palimpsest.index.adapters.estimating import best_score
 from palimpsest.index.adapters.fitted import Fitted
-from palimpsest.index.config.vectors import VectorConfig
 from palimpsest.index.filters.bitmaps import from_numbers
 from palimpsest.index.search.across import Across, across
 from palimpsest.index.search.every_point import Scalings, exact_distances, score_rows
 from palimpsest.index.search.mapped_query import factors_of
-from palimpsest.index.segments.growing import Growing
 from palimpsest.index.types import BridgeMode, Numbers, Vectors
-from palimpsest.index.view.view import SealedPart, View
+from palimpsest.index.view.dense import DensePart, dense_of
+from palimpsest.index.view.view import View
 
 
 def score_all_versions(
@@ -35,7 +34,7 @@ def score_all_versions(
 
     Points that ``bridges`` lead to are scored by estimates.
     """
-    yield from score_rows(view.vectors[column], queries, allowed)
+    yield from score_rows(dense_of(view.vectors[column]), queries, allowed)
     for one in bridges:
         mapped, scalings = _mapped(one.fitted, queries)
         for numbers, distances, exact in score_rows(one.vectors, mapped, one.rest, scalings):
@@ -52,7 +51,7 @@ def exact_of_all_versions(
     Raises:
         MissingAdapter: all are required, and no adapter leads to one of the points.
     """
-    found = exact_distances(view.vectors[column], queries, numbers)
+    found = exact_distances(dense_of(view.vectors[column]), queries, numbers)
     for one in across(view, column, mode, from_numbers(numbers)).bridges:
         there = np.array([number in one.points for number in numbers.tolist()], dtype=bool)
         mapped, scalings = _mapped(one.fitted, queries)
@@ -67,7 +66,6 @@ def _estimated(
     one: Across, queries: Vectors, mapped: Vectors, distances: NDArray[np.float32]
 ) -> NDArray[np.float32]:
     """Return an adapter's distances (E, m) in the metric of the queries, calibrated if it is."""
-    assert isinstance(one.vectors.config, VectorConfig)
     fitted, calibration = one.fitted, one.fitted.merge.calibration
     if fitted.in_metric and calibration is None:
         return distances
@@ -83,7 +81,7 @@ def _mapped(fitted: Fitted, queries: Vectors) -> tuple[Vectors, Scalings]:
     shifts = np.array([shift for _, shift in pairs], dtype=np.float32)
     scales = fitted.adapter.scales_rows
 
-    def factors(part: SealedPart | Growing) -> NDArray[np.float32] | None:
+    def factors(part: DensePart) -> NDArray[np.float32] | None:
         return factors_of(fitted.factors, part) if scales else None
 
     return np.stack([vector for vector, _ in pairs]), Scalings(shifts, factors)

@@ -8,6 +8,7 @@ from palimpsest.index.search.plan import SearchRequest, resolve
 from palimpsest.index.segments.dead import Dead
 from palimpsest.index.segments.sealed import Sealed
 from palimpsest.index.types import Rows, Vector
+from palimpsest.index.view.dense import DenseView
 from palimpsest.index.view.view import SealedPart, VectorView
 
 
@@ -21,6 +22,6 @@ def closest_rows(segment: Sealed, config: VectorConfig, query: Vector, k: int) -
         k: how many, at least 1.
     """
     plan = resolve(SearchRequest(query, k=k), config)
-    parts = VectorView(config, (SealedPart(segment, Dead()),), ())
+    parts: DenseView = VectorView(config, (SealedPart(segment, Dead()),), ())
     (found,), _ = search_parts(parts, query, plan)
     return found.hits.rows

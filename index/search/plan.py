@@ -4,19 +4,12 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from palimpsest.index.config.vectors import MAX_EF, MAX_POINTS, Encoding, SparseConfig, VectorConfig
+from palimpsest.index.config.vectors import MAX_EF, MAX_POINTS, Encoding, VectorConfig
 from palimpsest.index.errors import InvalidConfig
 from palimpsest.index.filters.expression import Filter
 from palimpsest.index.search.scan_or_walk import SCANNED_PER_EF_FEW, SCANNED_PER_EF_WIDE
 from palimpsest.index.segments.effort import PLANNED, Effort
-from palimpsest.index.types import (
-    BridgeMode,
-    Distance,
-    PointId,
-    SparseVector,
-    Vector,
-    VersionedQuery,
-)
+from palimpsest.index.types import BridgeMode, Distance, PointId, PointVector, VersionedQuery
 
 # Candidates the graph walk keeps, and candidates rescored per wanted result, by encoding: measured
 # so that recall@10 without parameters is at least 0.98 on text embeddings of 384 dimensions.
@@ -52,7 +45,7 @@ class SearchRequest(NamedTuple):
     require, all of them must be.
     """
 
-    query: Vector | SparseVector | PointId | VersionedQuery
+    query: PointVector | PointId | VersionedQuery
     vector_name: str = ""
     k: int = 10
     offset: int = 0
@@ -128,9 +121,29 @@ class SearchPlan(NamedTuple):
         return self._replace(ef=ef, scanned=SCANNED_PER_EF_WIDE * ef, surely=True, kept=ef)
 
 
-def resolve(
-    request: SearchRequest, config: VectorConfig | SparseConfig, *, without: int = 0
-) -> SearchPlan:
+class Page(NamedTuple):
+    """``fetch`` results are found; ``k`` of those within ``max_distance``, after ``offset``."""
+
+    fetch: int
+    k: int
+    offset: int
+    max_distance: float | None
+
+
+def page(request: SearchRequest, *, without: int = 0) -> Page:
+    """Return which results are the answer, whatever kind of vector is searched.
+
+    ``without`` results will be dropped besides the offset. Raises InvalidConfig.
+    """
+    k, offset = request.k, request.offset
+    if k < 1:
+        raise InvalidConfig(f"k: expected at least 1, got {k}")
+    if offset < 0:
+        raise InvalidConfig(f"offset: expected at least 0, got {offset}")
+    return Page(min(k + offset, MAX_POINTS) + without, k, offset, request.max_distance)
+
+
+def resolve(request: SearchRequest, config: VectorConfig, *, without: int = 0) -> SearchPlan:
     """Return the plan; ``without`` results will be dropped besides the offset.
 
     A caller's ef is the whole effort: all pages within it are cut from one list. Without one, a
@@ -140,30 +153,16 @@ def resolve(
     Raises:
         InvalidConfig: a parameter is out of range.
     """
-    k, offset = request.k, request.offset
-    if k < 1:
-        raise InvalidConfig(f"k: expected at least 1, got {k}")
-    if offset < 0:
-        raise InvalidConfig(f"offset: expected at least 0, got {offset}")
-    fetch = min(k + offset, MAX_POINTS) + without
-    if isinstance(config, SparseConfig):
-        return SearchPlan(fetch, k, offset, fetch, 0, True, request.max_distance)
-    return _dense(request, config, fetch, k, offset, request.max_distance)
+    return _resolved(request, config, page(request, without=without))
 
 
 def plan_of_list(request: SearchRequest, config: VectorConfig, count: int) -> SearchPlan:
     """Return how the ``count`` closest rows are found, of which the answer is a page or a part."""
-    return _dense(request, config, count, count, 0, None)
+    return _resolved(request, config, Page(count, count, 0, None))
 
 
-def _dense(
-    request: SearchRequest,
-    config: VectorConfig,
-    fetch: int,
-    k: int,
-    offset: int,
-    max_distance: float | None,
-) -> SearchPlan:
+def _resolved(request: SearchRequest, config: VectorConfig, of: Page) -> SearchPlan:
+    fetch, k, offset, max_distance = of
     least = DEFAULT_EF[config.encoding]
     ef = least if request.ef is None else request.ef
     if not 1 <= ef <= MAX_EF:

@@ -20,7 +20,6 @@ from pyroaring import BitMap
 from palimpsest.index.adapters.comparable import placed
 from palimpsest.index.adapters.estimating import Metric, best_score, converted, length, usual_length
 from palimpsest.index.adapters.joint_score import WEIGHT, fuse
-from palimpsest.index.config.vectors import VectorConfig
 from palimpsest.index.errors import InvalidConfig
 from palimpsest.index.search.across import Across, across
 from palimpsest.index.search.closest import Closest, page_of
@@ -50,6 +49,7 @@ from palimpsest.index.types import (
     Vectors,
     VersionedQuery,
 )
+from palimpsest.index.view.dense import dense_of, vectors_of
 from palimpsest.index.view.view import View
 
 MAX_RESCORED = 10_000
@@ -80,8 +80,7 @@ def closest_by_versions(
     leading = leading_version(scene.view.config, request.vector_name, query)
     versions = by_column(scene.view.config, leading.vector, query)
     column = scene.view.config.column_of(leading)
-    vectors = scene.view.vectors[column]
-    assert isinstance(vectors.config, VectorConfig)
+    vectors = dense_of(scene.view.vectors[column])
     started = perf_counter()
     plan = resolve(request, vectors.config)  # as it was asked
     count = _count(plan, query)
@@ -170,8 +169,7 @@ def _as_if(
     Nothing tells how the spaces compare, so rows of the leading version are taken to be as long as
     its query, and to reach as far along it as these do, by their own length.
     """
-    assert isinstance(one.vectors.config, VectorConfig)
-    vectors, complete = one.vectors.vectors_of(rows.taken(slice(0, BRIDGED)).slots)
+    vectors, complete = vectors_of(one.vectors, rows.taken(slice(0, BRIDGED)).slots)
     assert complete  # they were found in these very parts
     if not rows.count:
         return rows
@@ -198,7 +196,6 @@ def _fused(
     )
     bridged = -exact_distances(one.vectors, mapped[None, :], both.numbers, scalings)[0]
     natively = -exact_distances(one.vectors, own[None, :], both.numbers)[0]
-    assert isinstance(one.vectors.config, VectorConfig)
     bridged = fitted.estimated(bridged, one.vectors.config.distance, leading, mapped)
     fused = fuse(bridged, natively, WEIGHT, typical)
     return both.by(-np.minimum(fused, np.float32(best_score(fitted.adapter.queries_distance))))
@@ -219,7 +216,8 @@ def _rescored(
         The points in their new order, and which of them are scored by such a vector.
     """
     distances = rows.distances.copy()
-    stored = exact_distances(scene.view.vectors[column], query[None, :], rows.numbers)[0]
+    own = dense_of(scene.view.vectors[column])
+    stored = exact_distances(own, query[None, :], rows.numbers)[0]
     has = np.isfinite(stored)
     distances[has] = stored[has]
     places, vectors = _supplied(scene, rows.numbers, column, asked.supplied)

@@ -12,10 +12,9 @@ from pyroaring import BitMap
 from palimpsest.index.config.vectors import VectorConfig
 from palimpsest.index.search.every_point import parts_of
 from palimpsest.index.search.merge import PartHits, RowColumns
-from palimpsest.index.segments.growing import Growing
 from palimpsest.index.segments.searcher import Hits
 from palimpsest.index.types import Distance, Rows, Vector
-from palimpsest.index.view.view import VectorView
+from palimpsest.index.view.dense import DenseView
 
 _SIMILARITIES = (Distance.COSINE, Distance.DOT)
 
@@ -27,7 +26,7 @@ def is_alike(query: Vector, config: VectorConfig) -> bool:
     return config.distance in _SIMILARITIES and not query.any()
 
 
-def first_by_id(vectors: VectorView, points: BitMap | None, count: int) -> list[PartHits]:
+def first_by_id(vectors: DenseView, points: BitMap | None, count: int) -> list[PartHits]:
     """Return rows at distance 0 of the ``count`` lowest ids of each part.
 
     Args:
@@ -37,8 +36,7 @@ def first_by_id(vectors: VectorView, points: BitMap | None, count: int) -> list[
     """
     found: list[PartHits] = []
     for part, _, _, rows in parts_of(vectors, points):
-        columns = part.columns if isinstance(part, Growing) else part.segment
-        found.append(_first(columns, rows, count))
+        found.append(_first(part.columns, rows, count))
     return found
 
 

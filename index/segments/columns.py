@@ -35,6 +35,14 @@ def require_columns(files: Folder) -> None:
         if files.has(name):
             column = files.mapped(name)
             _require(column.shape == (n,) and column.dtype == dtype, column, name)
+    if files.has("by_slot"):
+        by_slot, slots = files.mapped("by_slot"), files.mapped("slots")
+        ordered = slots[by_slot]
+        _require(bool((ordered[1:] > ordered[:-1]).all()), by_slot, "by_slot")
+
+
+def require_dense(files: Folder, n: int) -> None:
+    """Require kept rows and codes, where they are, to be of n rows. Raises ValueError."""
     if files.has("kept"):
         kept = files.mapped("kept")
         fits = kept.shape == (n, files.description["size"] + _BEFORE.get(kept.dtype.name, 0))
@@ -42,10 +50,6 @@ def require_columns(files: Folder) -> None:
     if files.has("codes"):
         codes = files.mapped("codes")
         _require(codes.dtype == np.uint8 and codes.ndim == 2 and len(codes) == n, codes, "codes")
-    if files.has("by_slot"):
-        by_slot, slots = files.mapped("by_slot"), files.mapped("slots")
-        ordered = slots[by_slot]
-        _require(bool((ordered[1:] > ordered[:-1]).all()), by_slot, "by_slot")
 
 
 def require_rows(indptr: Array, indices: Array, values: Array, n: int) -> None:

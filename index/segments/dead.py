@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from palimpsest.index.types import Words
+from palimpsest.index.types import Numbers, Words
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -71,3 +71,10 @@ class Dead:
     def _bits(self, n: int) -> NDArray[np.uint8]:
         assert self.allowed is not None
         return np.unpackbits(self.allowed.view(np.uint8), count=n, bitorder="little")
+
+
+def flagged(flags: NDArray[np.bool_], numbers: Numbers) -> NDArray[np.bool_]:
+    """Return which numbers (n,) are flagged; those past the flags are not."""
+    known = numbers < len(flags)
+    known[known] = flags[numbers[known]]
+    return known

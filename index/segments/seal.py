@@ -8,9 +8,9 @@ numpy calls on pieces, which let other threads run.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Any, NamedTuple, TypeAlias
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,12 +18,14 @@ from numpy.typing import NDArray
 from palimpsest.index.config.vectors import VectorConfig
 from palimpsest.index.encoding.normalise import Lengths, rounded
 from palimpsest.index.encoding.planes import Encoder
+from palimpsest.index.segments.build import PIECE, Build
 from palimpsest.index.segments.dead import Dead
 from palimpsest.index.segments.deciding import WIDER, Decided, Means, decide, widened
 from palimpsest.index.segments.effort import PLANNED, Effort
 from palimpsest.index.segments.graph import Graph, build
 from palimpsest.index.segments.growing import Growing
 from palimpsest.index.segments.originals import Kept, keep
+from palimpsest.index.segments.points import PointColumns, points_at
 from palimpsest.index.segments.probe import (
     Cancelled,
     Find,
@@ -33,38 +35,23 @@ from palimpsest.index.segments.probe import (
     resolution,
     source_of,
 )
-from palimpsest.index.segments.sealed import GRAPH_ROWS, Sealed, describe, is_walked
+from palimpsest.index.segments.sealed import GRAPH_ROWS, Coded, Sealed, describe, is_walked
 from palimpsest.index.segments.searcher import Searcher
 from palimpsest.index.segments.trust import FEWEST_ROWS, Walks, finds_less, usual_distance
 from palimpsest.index.storage.directory import Directory
-from palimpsest.index.storage.files import Array, write_folder
-from palimpsest.index.storage.ids import Ids, join_ids
-from palimpsest.index.storage.reserve import Admitted, anything
-from palimpsest.index.types import Codes, Distance, Numbers, Rows, Slots, Vector, Vectors
+from palimpsest.index.storage.files import write_folder
+from palimpsest.index.types import Distance, Rows, Vector, Vectors
 
 # At least so many of the closest rows of a segment, as searches without parameters find them.
 ClosestRows: TypeAlias = Callable[[Sealed, VectorConfig, Vector, int], Rows]
 
-_PIECE = 1_024  # rows copied by one numpy call
-
-
-class Coded(NamedTuple):
-    """Codes of rows, and what made them."""
-
-    encoder: Encoder
-    codes: Codes
-
 
 @dataclass(frozen=True, slots=True, eq=False)
-class LiveRows:
+class LiveRows(PointColumns):
     """Rows to write, in any order."""
 
     vectors: Vectors
     lengths: Lengths | None  # that they were given with, None where none are kept
-    ids: Ids
-    slots: Slots
-    numbers: Numbers
-    seqs: NDArray[np.uint64]
     coded: Coded | None = None  # where vectors were decoded: what they were decoded from
     encoding: str | None = None  # that was asked for when they were coded
 
@@ -74,77 +61,31 @@ class LiveRows:
         return len(self.slots)
 
 
-@dataclass(frozen=True, slots=True)
-class Build:
-    """How to build: ``cancelled`` is asked now and then, and ends the work early.
-
-    ``said`` is put into the description of the segment. ``closest_rows`` is what is probed, None
-    for nothing; ``recent`` are queries of late. ``firm`` tells how many of the threads do not give
-    way to other work. ``admitted`` is held while a piece is written.
-    """
-
-    config: VectorConfig
-    seed: int
-    threads: int
-    cancelled: Callable[[], bool]
-    said: Mapping[str, Any] = field(default_factory=dict)
-    closest_rows: ClosestRows | None = None
-    recent: Sequence[Vector] = ()
-    firm: Callable[[], int] = lambda: 0
-    admitted: Admitted = anything
-
-
 def live_rows(parts: Sequence[tuple[Growing | Sealed, Dead]]) -> LiveRows:
     """Return the rows of the parts that are not dead; a whole growing part is not copied."""
-    if len(parts) == 1 and isinstance(parts[0][0], Growing) and parts[0][1].count == 0:
-        n, whole = parts[0][0].n, parts[0][0].columns
-        return LiveRows(
-            whole.vectors[:n],
-            None if whole.lengths is None else whole.lengths[:n],
-            whole.ids[:n],
-            whole.slots[:n],
-            whole.numbers[:n],
-            whole.seqs[:n],
-        )
+    first, dead = parts[0]
+    whole = first.in_memory if len(parts) == 1 and dead.count == 0 else None
     chosen = [(part, dead.live_rows(part.n)) for part, dead in parts]
-    n = sum(len(rows) for _, rows in chosen)
+    return LiveRows(
+        **points_at([(part.columns, rows) for part, rows in chosen]),
+        vectors=_gathered(chosen) if whole is None else whole,
+        lengths=_lengths(chosen),
+        coded=first.only_codes(chosen[0][1]) if len(parts) == 1 else None,
+        encoding=first.encoding,
+    )
+
+
+def _gathered(chosen: Sequence[tuple[Growing | Sealed, NDArray[np.intp]]]) -> Vectors:
+    n, start = sum(len(rows) for _, rows in chosen), 0
     vectors: Vectors | None = None
-    start = 0
     for part, rows in chosen:
-        for first in range(0, len(rows), _PIECE):
-            some = part.vectors_of(rows[first : first + _PIECE])
+        for first in range(0, len(rows), PIECE):
+            some = part.vectors_of(rows[first : first + PIECE])
             if vectors is None:
                 vectors = np.empty((n, some.shape[1]), dtype=np.float32)
             vectors[start : start + len(some)] = some
             start += len(some)
-    columns = [(part if isinstance(part, Sealed) else part.columns, rows) for part, rows in chosen]
-    return LiveRows(
-        vectors=np.empty((0, 0), dtype=np.float32) if vectors is None else vectors,
-        lengths=_lengths(chosen),
-        ids=join_ids([column.ids[rows] for column, rows in columns]),
-        slots=np.concatenate([column.slots[rows] for column, rows in columns]),
-        numbers=np.concatenate([column.numbers[rows] for column, rows in columns]),
-        seqs=np.concatenate([column.seqs[rows] for column, rows in columns]),
-        coded=_only_codes(chosen),
-        encoding=_encoding(parts[0][0]),
-    )
-
-
-def _encoding(part: Growing | Sealed) -> str | None:
-    return part.description.get("encoding") if isinstance(part, Sealed) else None
-
-
-def _only_codes(chosen: Sequence[tuple[Growing | Sealed, NDArray[np.intp]]]) -> Coded | None:
-    """Return the codes of one segment's rows which have no originals; None in any other case.
-
-    Coded a second time, by another rotation, they would lose as much again.
-    """
-    part, rows = chosen[0]
-    if len(chosen) > 1 or not isinstance(part, Sealed) or part.kept is not None:
-        return None
-    if part.encoder is None or part.codes is None:
-        return None
-    return Coded(part.encoder, part.codes[rows])
+    return np.empty((0, 0), dtype=np.float32) if vectors is None else vectors
 
 
 def _lengths(chosen: Sequence[tuple[Growing | Sealed, NDArray[np.intp]]]) -> Lengths | None:
@@ -160,8 +101,16 @@ def _lengths(chosen: Sequence[tuple[Growing | Sealed, NDArray[np.intp]]]) -> Len
     )
 
 
-def write_segment(folder: Directory, rows: LiveRows, to: Build) -> int | None:
-    """Write the rows as a segment; return the checksum to open it by, None when cancelled."""
+def write_segment(
+    folder: Directory,
+    rows: LiveRows,
+    to: Build[VectorConfig],
+    closest_rows: ClosestRows | None = None,
+) -> int | None:
+    """Write the rows as a segment; return the checksum to open it by, None when cancelled.
+
+    ``closest_rows`` is what is probed, None for nothing.
+    """
     config = to.config
     rows = replace(rows, vectors=rounded(rows.vectors, config))  # others were before they came
     graph: Graph | None = None
@@ -180,13 +129,7 @@ def write_segment(folder: Directory, rows: LiveRows, to: Build) -> int | None:
             return None
         order = graph.order
     ordered = _reordered(rows, order)
-    arrays: dict[str, Array] = {
-        "slots": ordered.slots,
-        "by_slot": np.argsort(ordered.slots).astype(np.uint32),
-        "numbers": ordered.numbers,
-        "seqs": ordered.seqs,
-        "ids": ordered.ids,
-    }
+    arrays = ordered.files()
     if ordered.lengths is not None and config.keeps_lengths:
         arrays["lengths"] = ordered.lengths
     description = {**to.said, **describe(config, to.seed)}
@@ -194,7 +137,7 @@ def write_segment(folder: Directory, rows: LiveRows, to: Build) -> int | None:
     if kept is not None:
         arrays["kept"] = kept
     try:
-        coded, decided = _probed(_Parts(ordered, kept, graph), to)
+        coded, decided = _probed(_Parts(ordered, kept, graph), to, closest_rows)
     except Cancelled:
         return None
     if decided is not None:
@@ -216,18 +159,15 @@ def write_segment(folder: Directory, rows: LiveRows, to: Build) -> int | None:
 
 def _reordered(rows: LiveRows, order: NDArray[np.uint32]) -> LiveRows:
     vectors = np.empty_like(rows.vectors)
-    for first in range(0, rows.n, _PIECE):
-        piece = order[first : first + _PIECE]
-        np.take(rows.vectors, piece, axis=0, out=vectors[first : first + _PIECE], mode="clip")
+    for first in range(0, rows.n, PIECE):
+        piece = order[first : first + PIECE]
+        np.take(rows.vectors, piece, axis=0, out=vectors[first : first + PIECE], mode="clip")
     return LiveRows(
-        vectors,
-        None if rows.lengths is None else rows.lengths[order],
-        rows.ids[order],
-        rows.slots[order],
-        rows.numbers[order],
-        rows.seqs[order],
-        None if rows.coded is None else Coded(rows.coded.encoder, rows.coded.codes[order]),
-        rows.encoding,
+        **points_at([(rows, order.astype(np.intp))]),
+        vectors=vectors,
+        lengths=None if rows.lengths is None else rows.lengths[order],
+        coded=None if rows.coded is None else Coded(rows.coded.encoder, rows.coded.codes[order]),
+        encoding=rows.encoding,
     )
 
 
@@ -271,14 +211,15 @@ class _Parts(NamedTuple):
         )
 
 
-def _probed(parts: _Parts, to: Build) -> tuple[Coded | None, Decided | None]:
+def _probed(
+    parts: _Parts, to: Build[VectorConfig], closest_rows: ClosestRows | None
+) -> tuple[Coded | None, Decided | None]:
     """Return the codes of rows, and what was decided of them; None for what there is not."""
     config, vectors = to.config, parts.rows.vectors
     coded = parts.rows.coded if _stay(parts.rows, config) else None
     renewed = coded is not None
     coded = coded or _coded(vectors, to, _bits(config))
     bits = _bits(config) if coded is None else coded.encoder.bits
-    closest_rows = to.closest_rows
     if closest_rows is None or (coded is None and parts.graph is None) or to.cancelled():
         return coded, None
     kept = parts.rows.vectors if parts.kept is None else parts.kept
@@ -352,7 +293,7 @@ def _bits(config: VectorConfig) -> int:
     return int(config.encoding)
 
 
-def _coded(vectors: Vectors, to: Build, bits: int) -> Coded | None:
+def _coded(vectors: Vectors, to: Build[VectorConfig], bits: int) -> Coded | None:
     if not bits:
         return None
     encoder = Encoder.fit(vectors, to.config.distance, bits, seed=to.seed)
@@ -362,10 +303,10 @@ def _coded(vectors: Vectors, to: Build, bits: int) -> Coded | None:
 def _kept(vectors: Vectors, config: VectorConfig) -> Kept | None:
     if config.originals == "float32":
         return vectors
-    first = keep(vectors[:_PIECE], config.originals)
+    first = keep(vectors[:PIECE], config.originals)
     if first is None:
         return None
     kept = np.empty((len(vectors), first.shape[1]), dtype=first.dtype)
-    for start in range(0, len(vectors), _PIECE):
-        kept[start : start + _PIECE] = keep(vectors[start : start + _PIECE], config.originals)
+    for start in range(0, len(vectors), PIECE):
+        kept[start : start + PIECE] = keep(vectors[start : start + PIECE], config.originals)
     return kept

@@ -1,10 +1,9 @@
-"""A segment on disk: rows of one vector name that never change.
+"""A segment of dense rows on disk that never change.
 
-Files: ``slots`` (n,) u64, ``by_slot`` (n,) u32 (rows in ascending slot order), ``seqs`` (n,) u64,
-``numbers`` (n,) u32 of the rows' points (not in format 1), ``ids``, ``kept`` (see ``originals``;
-absent where originals are not kept), ``lengths`` (n,) f32 where they are kept, ``codes`` (n, row
-bytes) u8 with ``encoder_*`` arrays, and ``graph_*`` arrays. Codes, graph, ids and numbers are read
-into memory; the rest stays mapped.
+Files beside those of every ``segment`` (``numbers`` is not in format 1): ``kept`` (see
+``originals``; absent where originals are not kept), ``lengths`` (n,) f32 where they are kept,
+``codes`` (n, row bytes) u8 with ``encoder_*`` arrays, and ``graph_*`` arrays. Codes, graph, ids and
+numbers are read into memory; the rest stays mapped.
 The description states the ``effort`` of searches and, under ``probe``, what it was decided by
 (``deciding``); segments of earlier releases state neither. Codes may be of more bits than
 ``encoding``, which is what was wanted, says: ``encoder`` has theirs.
@@ -14,11 +13,10 @@ no graph.
 
 from __future__ import annotations
 
-import logging
 import math
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,83 +24,53 @@ from numpy.typing import NDArray
 from palimpsest.index.config.vectors import NO_GRAPH, VectorConfig
 from palimpsest.index.encoding.normalise import Lengths
 from palimpsest.index.encoding.planes import Encoder
-from palimpsest.index.errors import Damaged
-from palimpsest.index.segments.columns import require_columns
+from palimpsest.index.segments.columns import require_dense
 from palimpsest.index.segments.deciding import UNPROBED, Probed
 from palimpsest.index.segments.effort import PLANNED, Effort
-from palimpsest.index.segments.finding import find_sorted
 from palimpsest.index.segments.graph import Graph
 from palimpsest.index.segments.originals import Kept, restore
 from palimpsest.index.segments.searcher import Searcher
+from palimpsest.index.segments.segment import NumbersOf, Segment, of_points, open_segment
 from palimpsest.index.storage.directory import Directory
-from palimpsest.index.storage.files import Array, Folder, open_folder
+from palimpsest.index.storage.files import Array, Folder
 from palimpsest.index.storage.ids import Ids
-from palimpsest.index.types import Codes, Distance, Numbers, Slots, Vectors
+from palimpsest.index.types import Codes, Distance, Vectors
 
 GRAPH_ROWS = 1_024
-_SENSELESS = (LookupError, OverflowError, TypeError, ValueError)  # of contents that do not fit
-_log = logging.getLogger(__name__)
 _CHOICES = ("encoding", "originals", "M", "ef_construction", "order")
 _NUMBERS_BEFORE = {"float16": "float16"}  # by originals, of a segment that does not say
 
 
+class Coded(NamedTuple):
+    """Codes of rows, and what made them."""
+
+    encoder: Encoder
+    codes: Codes
+
+
 @dataclass(frozen=True, slots=True, eq=False)
-class Sealed:
+class Sealed(Segment):
     """An opened segment."""
 
-    name: str
-    n: int
-    slots: Slots
-    by_slot: NDArray[np.uint32]
-    seqs: NDArray[np.uint64]
-    numbers: Numbers
-    ids: Ids
     kept: Kept | None
     lengths: Lengths | None
     codes: Codes | None
     encoder: Encoder | None
     searcher: Searcher
-    description: Mapping[str, Any]
-    bytes_by_component: Mapping[str, int]
-    disk_bytes: int
-    lacking: tuple[str, ...]  # damaged files that are made anew when it is written again
     effort: Effort = PLANNED  # of its searches
     probed: Probed | None = None  # what that was decided by; None where nothing was probed
     trusted: float | None = None  # up to which distance its walks are, where nothing was probed
     _noted: list[Probed | None] = field(default_factory=list, repr=False)
 
     @classmethod
-    def open(
-        cls, folder: Directory, checksum: int, numbers_of: Callable[[Ids], Numbers] | None = None
-    ) -> Sealed:
-        """Open and check a segment.
-
-        Args:
-            folder: where it is.
-            checksum: crc32 of its description.
-            numbers_of: gives the numbers of a segment of format 1, whose dead rows may get any.
-
-        Raises:
-            Damaged: a file is not what was written.
-            UnknownFormat: a newer release wrote it.
-        """
-        files = open_folder(folder, checksum, spare)
-        try:
-            return cls._of(files, numbers_of)
-        except _SENSELESS as error:
-            _log.warning("%s: contents that make no sense are made anew: %r", folder.path, error)
-            whole = files.without(spare(files.description["files"]), repr(error))
-        try:
-            return cls._of(whole, numbers_of)
-        except _SENSELESS as error:
-            raise Damaged(folder.path, "contents that fit", repr(error), "segment") from error
+    def open(cls, folder: Directory, checksum: int, numbers_of: NumbersOf | None = None) -> Sealed:
+        """Open and check a segment; arguments and errors are those of ``open_segment``."""
+        return open_segment(folder, checksum, spare, lambda files: cls._of(files, numbers_of))
 
     @classmethod
-    def _of(cls, files: Folder, numbers_of: Callable[[Ids], Numbers] | None) -> Sealed:
-        described = files.description
-        require_columns(files)
-        ids = files.loaded("ids")
-        numbers = _numbers(files, ids, numbers_of)
+    def _of(cls, files: Folder, numbers_of: NumbersOf | None) -> Sealed:
+        described, points = files.description, of_points(files, numbers_of)
+        require_dense(files, points["n"])
         kept = files.mapped("kept") if files.has("kept") else None
         codes = None
         if files.has("codes") and not _lacks(files, "encoder_"):
@@ -113,32 +81,41 @@ class Sealed:
         is_coded = codes is not None or described["encoder"] is None
         if described["graph"] is not None and is_coded and not _lacks(files, "graph_"):
             graph = Graph.from_arrays(described["graph"], _prefixed(files, "graph_"))
-        slots = files.mapped("slots")
-        by_slot = (
-            files.mapped("by_slot") if files.has("by_slot") else np.argsort(slots).astype(np.uint32)
-        )
         distance, size = Distance(described["distance"]), described["size"]
-        searcher = Searcher(distance, size, kept, encoder=encoder, codes=codes, graph=graph)
         return cls(
-            name=files.path.name,
-            n=len(ids),
-            slots=slots,
-            by_slot=by_slot,
-            seqs=files.mapped("seqs"),
-            numbers=numbers,
-            ids=ids,
+            **points,
             kept=kept,
             lengths=files.mapped("lengths") if files.has("lengths") else None,
             codes=codes,
             encoder=encoder,
-            searcher=searcher,
-            description=described,
-            bytes_by_component=_bytes_by_component(files, ids, kept, codes),
-            disk_bytes=files.nbytes,
-            lacking=tuple(files.lacking),
+            searcher=Searcher(distance, size, kept, encoder=encoder, codes=codes, graph=graph),
+            bytes_by_component=_bytes_by_component(files, points["ids"], kept, codes),
             effort=Effort.from_json(described.get("effort")),
             probed=Probed.from_json(described.get("probe")),
         )
+
+    @property
+    def resident(self) -> Mapping[str, int]:
+        """Bytes in memory by component, now."""
+        sizes = self.bytes_by_component
+        return {**sizes, "ids": sizes.get("ids", 0) + self.searcher.nbytes}
+
+    @property
+    def is_scanned(self) -> bool:
+        """Whether it was written to have no graph, however many rows it has."""
+        return bool(self.description["M"] == NO_GRAPH)
+
+    def is_outdated(self, config: VectorConfig) -> bool:
+        """Tell whether it was written under another encoding or graph than is wanted now.
+
+        One that lacks files is, too. One that was written before rows were rounded as they came is,
+        unless its originals hold nothing but such numbers.
+        """
+        wanted = describe(config, seed=0)
+        if self.lacking or any(self.description[name] != wanted[name] for name in _CHOICES):
+            return True
+        numbers = self.description.get("numbers", _NUMBERS_BEFORE.get(config.originals, "float32"))
+        return bool(numbers != config.numbers) or _is_decided_otherwise(self, config)
 
     @property
     def decision(self) -> str:
@@ -170,9 +147,24 @@ class Sealed:
         """Keep what a probe found since, in memory; None where there was nothing to tell."""
         self._noted[:] = [probed]
 
-    def find(self, slots: Slots) -> NDArray[np.intp]:
-        """Return the row of each slot, -1 where it is not here."""
-        return find_sorted(self.slots, self.by_slot, slots)
+    @property
+    def in_memory(self) -> None:
+        """Rows that are not copied to be written: none, they are mapped."""
+        return None
+
+    @property
+    def encoding(self) -> str | None:
+        """What was asked for when its rows were coded."""
+        return self.description.get("encoding")
+
+    def only_codes(self, rows: NDArray[np.intp]) -> Coded | None:
+        """Return the codes of rows which have no originals; None in any other case.
+
+        Coded a second time, by another rotation, they would lose as much again.
+        """
+        if self.kept is not None or self.encoder is None or self.codes is None:
+            return None
+        return Coded(self.encoder, self.codes[rows])
 
     def vectors_of(self, rows: NDArray[np.intp]) -> Vectors:
         """Return vectors as they are kept; decoded from the codes where no original is."""
@@ -185,14 +177,6 @@ class Sealed:
     def lengths_of(self, rows: NDArray[np.intp]) -> Lengths | None:
         """Return the lengths rows were given with (m,), None where none are kept."""
         return None if self.lengths is None else self.lengths[rows]
-
-
-def _numbers(files: Folder, ids: Ids, numbers_of: Callable[[Ids], Numbers] | None) -> Numbers:
-    if files.has("numbers"):
-        return files.loaded("numbers")
-    if numbers_of is None:
-        raise Damaged(files.path, "numbers of its points", "none", "array")
-    return numbers_of(ids)
 
 
 def spare(names: Collection[str]) -> set[str]:
@@ -228,23 +212,6 @@ def _lengths(files: Folder, prefix: str) -> list[Array]:
 def is_walked(config: VectorConfig) -> bool:
     """Tell whether segments with enough rows have a graph."""
     return config.M != NO_GRAPH and config.distance is not Distance.MANHATTAN
-
-
-def is_outdated(segment: Sealed, config: VectorConfig) -> bool:
-    """Tell whether the segment was written under another encoding or graph than is wanted now.
-
-    One that lacks files is, too.
-
-    One that was written before rows were rounded as they came is, unless its originals hold nothing
-    but such numbers.
-    """
-    if segment.lacking:
-        return True
-    wanted = describe(config, seed=0)
-    if any(segment.description[name] != wanted[name] for name in _CHOICES):
-        return True
-    numbers = segment.description.get("numbers", _NUMBERS_BEFORE.get(config.originals, "float32"))
-    return bool(numbers != config.numbers) or _is_decided_otherwise(segment, config)
 
 
 def _is_decided_otherwise(segment: Sealed, config: VectorConfig) -> bool:

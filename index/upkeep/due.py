@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from palimpsest.index.segments.growing_part import AnyGrowing
 from palimpsest.index.upkeep.attempts import Attempts
 from palimpsest.index.upkeep.payload_indexing import PayloadIndexing
 from palimpsest.index.upkeep.probing import Probing, to_write_anew
@@ -14,7 +15,7 @@ from palimpsest.index.upkeep.resting import Resting
 from palimpsest.index.upkeep.tiers import to_compact, to_merge
 from palimpsest.index.versions.demand import Demand
 from palimpsest.index.versions.fitting import Fitting
-from palimpsest.index.view.view import AnyGrowing, SealedPart
+from palimpsest.index.view.view import AnySealed
 from palimpsest.index.write.writer import Writer
 
 _COUNT_SECONDS = 30.0  # between looks at what searches were counted
@@ -165,7 +166,7 @@ class Due:
         """Return the bytes that the dearest seal to come takes, and the next growth of its rows."""
         needs = [0]
         for vectors in self._writer.view.vectors.values():
-            sealing = max(bytes_to_write(vectors.config, [part]) for part in vectors.growing)
+            sealing = max(bytes_to_write(vectors, [part]) for part in vectors.growing)
             needs.append(sealing + vectors.growing[-1].columns.nbytes)
         return max(needs)
 
@@ -179,17 +180,16 @@ class Due:
             if len(vectors.growing) > 1 or vectors.growing[-1].n >= enough
         }
 
-    def parts_to_compact(self) -> dict[int, list[SealedPart]]:
+    def parts_to_compact(self) -> dict[int, list[AnySealed]]:
         """Return the parts that the next compaction of a column takes, where one is due."""
         maintenance = self._writer.config.maintenance
         due = {
-            column: to_compact(vectors.sealed, vectors.config, maintenance)
-            or to_write_anew(vectors.sealed)
+            column: to_compact(vectors, maintenance) or [*to_write_anew(vectors)]
             for column, vectors in self._writer.view.vectors.items()
         }
         return {column: parts for column, parts in due.items() if parts}
 
-    def parts_to_merge(self) -> dict[int, list[SealedPart]]:
+    def parts_to_merge(self) -> dict[int, list[AnySealed]]:
         """Return the full segments that are merged next, where nothing else is due."""
         maintenance = self._writer.config.maintenance
         if self.parts_to_compact():

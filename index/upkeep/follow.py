@@ -11,7 +11,7 @@ and answer alike.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -20,25 +20,21 @@ from numpy.typing import NDArray
 from pyroaring import BitMap
 
 from palimpsest.index.config.collection import CollectionConfig
-from palimpsest.index.config.vectors import SparseConfig, VectorConfig
-from palimpsest.index.encoding.normalise import rounded
 from palimpsest.index.errors import Damaged, InvalidConfig, StorageFull
 from palimpsest.index.filters.bitmaps import from_numbers
+from palimpsest.index.kinds.registry import kind_of
 from palimpsest.index.segments.dead import Dead
-from palimpsest.index.segments.sealed import Sealed
-from palimpsest.index.segments.sparse.rows import SparseRows
-from palimpsest.index.segments.sparse.sealed import SparseSealed
 from palimpsest.index.storage.directory import Directory
 from palimpsest.index.storage.entries import SegmentEntry, StagedRows
 from palimpsest.index.storage.ids import Ids, keys_of, unpack_ids
 from palimpsest.index.storage.leases import Leases
 from palimpsest.index.storage.store import Store
 from palimpsest.index.storage.tidying import ADAPTERS, SEGMENTS
-from palimpsest.index.types import Numbers, Slots, Vectors
+from palimpsest.index.types import Numbers, Slots
 from palimpsest.index.upkeep.dead_again import dead_slots
 from palimpsest.index.upkeep.opened_adapters import OpenedAdapters, open_adapters
 from palimpsest.index.view.bridge import bridges_of
-from palimpsest.index.view.view import AnySealed, SealedPart, View
+from palimpsest.index.view.view import SealedPart, View
 from palimpsest.index.write.changes import Changes, NewRows, Replaced, apply, is_cut
 
 _log = logging.getLogger(__name__)
@@ -121,7 +117,7 @@ def _replaced(
             if entry.name not in known:
                 lease = leases.take(segments / entry.name)  # before it is opened: it stays
                 space, at = config.spaces[column], segments / entry.name
-                segment = open_segment(space, at, entry.checksum, lambda ids: _numbers(store, ids))
+                segment = kind_of(space).open(at, entry.checksum, lambda ids: _numbers(store, ids))
                 made.append(SealedPart(segment, Dead(), lease))
         yield Replaced(column, frozenset(gone), sealed.get(column, 0), tuple(made))
 
@@ -133,28 +129,11 @@ def _numbers(store: Store, ids: Ids) -> Numbers:
     return np.array(numbers, dtype=np.uint32)
 
 
-def open_segment(
-    config: VectorConfig | SparseConfig,
-    folder: Directory,
-    checksum: int,
-    numbers_of: Callable[[Ids], Numbers] | None = None,
-) -> AnySealed:
-    """Open a segment of the kind of its vector name. Raises Damaged or UnknownFormat."""
-    if isinstance(config, SparseConfig):
-        return SparseSealed.open(folder, checksum)
-    return Sealed.open(folder, checksum, numbers_of)
-
-
 def _new_rows(staged: StagedRows, config: CollectionConfig) -> NewRows:
     one = config.spaces[staged.vector]  # rows of a dropped column are deleted with it
     n = len(staged.numbers)
     slots = np.arange(staged.first, staged.first + n, dtype=np.uint64)
-    values: Vectors | SparseRows
-    if isinstance(one, SparseConfig):
-        values = SparseRows.from_bytes(staged.value, n)
-    else:
-        # rows of format 3 were not rounded as they came
-        values = rounded(np.frombuffer(staged.value, dtype=np.float32).reshape(n, -1), one)
+    values = kind_of(one).from_bytes(staged.value, n, one)
     return NewRows(staged.vector, slots, staged.seq, staged.ids, staged.numbers, values)
 
 

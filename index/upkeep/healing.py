@@ -17,7 +17,7 @@ from palimpsest.index.storage.directory import Directory
 from palimpsest.index.storage.tidying import ADAPTERS, FIELDS, SEGMENTS
 from palimpsest.index.upkeep.payload_indexing import PayloadIndexing
 from palimpsest.index.versions.lifecycle import put_fitted
-from palimpsest.index.view.view import VectorView
+from palimpsest.index.view.view import AnyVectors
 from palimpsest.index.write.writer import Writer
 
 _LOADED = {"ids.npy", "numbers.npy"}  # beside what is spare; the rest is read from the file
@@ -71,7 +71,7 @@ class Healing:
         self._writer.publish(replace(view, vectors=vectors))
 
 
-def _marked(vectors: VectorView, segment: str, file: str) -> VectorView:
+def _marked(vectors: AnyVectors, segment: str, file: str) -> AnyVectors:
     parts = [
         replace(part, segment=replace(part.segment, lacking=(*part.segment.lacking, file)))
         if part.segment.name == segment and file not in part.segment.lacking

@@ -62,10 +62,8 @@ def _nowhere(view: View, slots: Slots) -> Slots:
     """Return the slots that are rows of no part."""
     left = slots
     for vectors in view.vectors.values():
-        for growing in vectors.growing:
-            left = left[growing.find(left) < 0]
-        for part in vectors.sealed:
-            left = left[part.segment.find(left) < 0]
+        for part in vectors.parts:
+            left = left[part.source.find(left) < 0]
     return left
 
 

@@ -16,6 +16,7 @@ from collections.abc import Callable, Sequence
 from typing import TypeAlias
 
 from palimpsest.index.errors import NoRoom, PalimpsestError, StorageError, SyncFailed
+from palimpsest.index.segments.growing_part import AnyGrowing
 from palimpsest.index.storage.checkpoints import Checkpoints
 from palimpsest.index.storage.directory import Directory
 from palimpsest.index.upkeep.attempts import WHOLE, Attempts
@@ -28,7 +29,7 @@ from palimpsest.index.upkeep.recover import purge_some
 from palimpsest.index.upkeep.replacing import Replacing, bytes_to_write
 from palimpsest.index.upkeep.resting import Resting
 from palimpsest.index.upkeep.tiers import excess
-from palimpsest.index.view.view import AnyGrowing, SealedPart
+from palimpsest.index.view.view import AnyPart, AnySealed
 from palimpsest.index.write.changes import frozen
 from palimpsest.index.write.writer import Writer
 
@@ -297,16 +298,16 @@ class Upkeep:
             while self._writer.call(lambda: purge_some(self._writer.store)).result():
                 pass
 
-    def _require_room(self, column: int, parts: Sequence[AnyGrowing | SealedPart]) -> None:
+    def _require_room(self, column: int, parts: Sequence[AnyPart]) -> None:
         vectors = self._writer.view.vectors.get(column)
-        needed = 0 if vectors is None else bytes_to_write(vectors.config, parts)
+        needed = 0 if vectors is None else bytes_to_write(vectors, parts)
         if not self._has_room(needed):
             raise NoRoom(needed)
 
     def _compact(
         self,
         column: int,
-        parts: Sequence[SealedPart],
+        parts: Sequence[AnySealed],
         replacing: Replacing,
         firm: Callable[[], int] = lambda: 0,
     ) -> None:

@@ -24,6 +24,7 @@ from palimpsest.index.read.points import PointReader
 from palimpsest.index.types import Numbers, PointId
 from palimpsest.index.versions.demand import Demand
 from palimpsest.index.versions.lifecycle import corpus_of, outlook_of
+from palimpsest.index.view.dense import dense_of, vectors_of
 from palimpsest.index.view.view import View
 from palimpsest.index.write.writer import Writer
 
@@ -185,7 +186,7 @@ class Backfill:
                 continue
             places = np.flatnonzero([number in rest for number in numbers.tolist()])
             slots = self._points.slots_of(numbers[places], bridge.column)
-            rows, complete = view.vectors[bridge.column].vectors_of(slots)
+            rows, complete = vectors_of(dense_of(view.vectors[bridge.column]), slots)
             if complete and len(places):
                 found[places] = residuals(bridge.fitted.adapter, rows)
         return found

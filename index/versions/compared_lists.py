@@ -9,7 +9,6 @@ import numpy as np
 from pyroaring import BitMap
 
 from palimpsest.index.adapters.measures import Places
-from palimpsest.index.config.vectors import VectorConfig
 from palimpsest.index.search.across import Across
 from palimpsest.index.search.closest import closest
 from palimpsest.index.search.mapped_query import by_bridge, closest_of_all
@@ -18,7 +17,7 @@ from palimpsest.index.search.query_per_version import Scene, closest_by_versions
 from palimpsest.index.types import Distance, Numbers, Vector, Vectors, VersionedQuery
 from palimpsest.index.versions.relevance import Relevant, Searched
 from palimpsest.index.view.bridge import Bridge
-from palimpsest.index.view.view import VectorView
+from palimpsest.index.view.dense import DenseView, dense_of
 
 _EXACTLY = 8_192  # points that are searched exactly; more are searched as users search them
 _TOGETHER = 64  # rows of each list that both queries score, as in searches
@@ -53,9 +52,9 @@ class Sides:
     over: Bridge | None
     back: Bridge | None
 
-    def vectors(self, column: int) -> VectorView:
+    def vectors(self, column: int) -> DenseView:
         """Return the vectors of one side."""
-        return self.scene.view.vectors[column]
+        return dense_of(self.scene.view.vectors[column])
 
     @property
     def corpus(self) -> BitMap:
@@ -126,10 +125,9 @@ def find_by_both(sides: Sides, old: Vector, new: Vector, k: int) -> Numbers:
 
 def find_now(sides: Sides, query: Vector, k: int) -> Numbers:
     """Return what a query of the new version finds among the points as they are now."""
-    view = sides.scene.view
-    name, exact = view.config.name_of(sides.new_column), len(sides.corpus) <= _EXACTLY
-    asked = SearchRequest(query, name, k=k, exact=exact)
-    return closest_of_all(view, asked, sides.corpus).merged.numbers
+    view, column, among = sides.scene.view, sides.new_column, sides.corpus
+    asked = SearchRequest(query, view.config.name_of(column), k=k, exact=len(among) <= _EXACTLY)
+    return closest_of_all(view, column, sides.vectors(column), asked, among).merged.numbers
 
 
 def as_lists(
@@ -147,6 +145,4 @@ def as_lists(
 
 def _distance(sides: Sides) -> Distance:
     """Return the metric of the new version."""
-    config = sides.vectors(sides.new_column).config
-    assert isinstance(config, VectorConfig)
-    return config.distance
+    return sides.vectors(sides.new_column).config.distance

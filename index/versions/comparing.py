@@ -22,7 +22,6 @@ from palimpsest.index.adapters.fitted import Fitted
 from palimpsest.index.adapters.gains import Gains
 from palimpsest.index.adapters.measures import Places
 from palimpsest.index.config.collection import CollectionConfig
-from palimpsest.index.config.vectors import VectorConfig
 from palimpsest.index.config.versions import is_newer, version_of
 from palimpsest.index.encoding.normalise import check_query
 from palimpsest.index.errors import InvalidConfig, InvalidPairs, MissingAdapter
@@ -43,7 +42,8 @@ from palimpsest.index.versions.compared_lists import (
 from palimpsest.index.versions.drawn_pairs import is_held_out
 from palimpsest.index.versions.relevance import Judgements, NumbersOf, Searched, judgements_of
 from palimpsest.index.view.bridge import Bridge, FittedByColumns
-from palimpsest.index.view.view import VectorView, View
+from palimpsest.index.view.dense import DenseView
+from palimpsest.index.view.view import View
 
 MAX_QUERIES, MAX_K = 2_000, 100
 _RANKED = 1_024  # places of a list whose candidates are told apart
@@ -185,8 +185,7 @@ def _check(request: CompareRequest) -> None:
         )
 
 
-def _checked(queries: Vectors, vectors: VectorView) -> list[Vector]:
-    assert isinstance(vectors.config, VectorConfig)
+def _checked(queries: Vectors, vectors: DenseView) -> list[Vector]:
     return [check_query(query, vectors.config) for query in queries]
 
 

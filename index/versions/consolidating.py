@@ -26,11 +26,13 @@ from palimpsest.index.config.versions import (
 from palimpsest.index.encoding.normalise import rounded, with_lengths
 from palimpsest.index.errors import AdapterNotFound, StoreFailed, VersionConflict
 from palimpsest.index.filters.bitmaps import from_numbers, to_numbers
+from palimpsest.index.kinds.registry import kind_of
 from palimpsest.index.read.points import PointReader
 from palimpsest.index.storage.directory import Directory
 from palimpsest.index.storage.ids import keys_of, pack_ids
 from palimpsest.index.types import Numbers, Vectors
 from palimpsest.index.versions.lifecycle import ends_of, put_fitted
+from palimpsest.index.view.dense import dense_of, vectors_of
 from palimpsest.index.write.batch import Column, VectorUpdate
 from palimpsest.index.write.declaring import put_config
 from palimpsest.index.write.writer import Writer
@@ -154,7 +156,8 @@ class Consolidation:
         if not left:
             return None
         numbers = to_numbers(left)[:_POINTS]
-        vectors, complete = view.vectors[rows].vectors_of(self._points.slots_of(numbers, rows))
+        slots = self._points.slots_of(numbers, rows)
+        vectors, complete = vectors_of(dense_of(view.vectors[rows]), slots)
         if not complete:  # the writer's own view is never behind the store
             self._points.require_rows(view, [rows], numbers.tolist())
             raise StoreFailed(f"Vectors of version {self._rows!r} could not be read")
@@ -169,5 +172,6 @@ class Consolidation:
     def _write(self, name: str, number: int, numbers: Numbers, values: Vectors) -> None:
         ids = self._points.ids_of(numbers.tolist())
         own = [ids[one] for one in numbers.tolist()]
-        column = Column(name, number, np.arange(len(own)), values)
+        kind = kind_of(self._writer.config.vectors[name])
+        column = Column(name, number, np.arange(len(own)), values, kind)
         self._writer.write_now(VectorUpdate(pack_ids(own), keys_of(own), [column]))

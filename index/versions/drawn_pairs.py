@@ -22,7 +22,8 @@ from palimpsest.index.filters.bitmaps import to_numbers
 from palimpsest.index.read.points import PointReader
 from palimpsest.index.remedies import Act, PairPoints
 from palimpsest.index.types import Numbers
-from palimpsest.index.view.view import VectorView, View
+from palimpsest.index.view.dense import DenseView, dense_of, vectors_of
+from palimpsest.index.view.view import View
 from palimpsest.index.waiting import StoreAhead, consistent
 from palimpsest.index.write.writer import Writer
 
@@ -98,14 +99,12 @@ class Pairing:
             vectors = _ends(view, ends)
             slots = [self._points.slots_of(numbers, number) for number in ends]
             both = (slots[0] != 0) & (slots[1] != 0)
-            found = [one.vectors_of(own[both]) for one, own in zip(vectors, slots, strict=True)]
+            found = [vectors_of(one, own[both]) for one, own in zip(vectors, slots, strict=True)]
             if not all(complete for _, complete in found):
                 self._points.require_rows(view, ends, numbers[both].tolist())
                 raise StoreAhead(self._points.catch_up)
             pairs = Pairs(found[0][0], found[1][0])
             rows, queries = (one.config for one in vectors)
-            assert isinstance(rows, VectorConfig)
-            assert isinstance(queries, VectorConfig)
             kept = np.flatnonzero(directed(pairs, rows.distance, queries.distance))
             return numbers[both][kept], pairs.take(kept)
 
@@ -132,9 +131,9 @@ def _require_pairs(request: FitRequest, held: Sequence[int], there: int, needed:
     )
 
 
-def _ends(view: View, ends: Ends) -> list[VectorView]:
+def _ends(view: View, ends: Ends) -> list[DenseView]:
     """Return the vectors of two versions. Raises VersionConflict when one was dropped."""
-    found = [one for number in ends if (one := view.vectors.get(number)) is not None]
+    found = [dense_of(one) for number in ends if (one := view.vectors.get(number)) is not None]
     if len(found) < len(ends):
         raise VersionConflict("A version was dropped while its adapter was fitted")
     return found

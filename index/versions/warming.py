@@ -11,7 +11,7 @@ from functools import partial
 from palimpsest.index.adapters.fitted import Fitted
 from palimpsest.index.search.mapped_query import factors_of
 from palimpsest.index.versions.drawn_pairs import Ends
-from palimpsest.index.view.view import VectorView
+from palimpsest.index.view.dense import DenseView, dense_of
 from palimpsest.index.write.writer import Writer
 
 
@@ -34,24 +34,24 @@ class Warming:
             work()
         for fitted, vectors in self._rows():
             keys = {part.segment.name for part in vectors.sealed}
-            growing = {int(part.columns.slots[0]) for part in vectors.growing if part.n}
+            growing = {part.key for part in vectors.growing if part.n}
             for factors in fitted.of_rows:
                 factors.keep(keys | growing)
 
     def prepare(self, fitted: Fitted, ends: Ends) -> None:
         """Compute the factors of all sealed rows that an adapter about to be stored leads to."""
         vectors = self._writer.view.vectors.get(ends[0])
-        for part in () if vectors is None else vectors.sealed:
+        for part in () if vectors is None else dense_of(vectors).sealed:
             if fitted.adapter.scales_rows and not self._is_stopped():
                 factors_of(fitted.factors, part)
 
-    def _rows(self) -> Iterator[tuple[Fitted, VectorView]]:
+    def _rows(self) -> Iterator[tuple[Fitted, DenseView]]:
         """Yield the adapters, and the vectors that each leads to."""
         fits, view = self._writer.fitted, self._writer.view
         for (rows, _), fitted in fits.items():
             vectors = view.vectors.get(rows)
             if vectors is not None:
-                yield fitted, vectors
+                yield fitted, dense_of(vectors)
 
     def _unwarmed(self) -> Iterator[Callable[[], object]]:
         for fitted, vectors in self._rows():

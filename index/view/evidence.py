@@ -16,7 +16,7 @@ from palimpsest.index.errors import DamagedPoint
 from palimpsest.index.storage.ids import Ids, Key, id_of_key, keys_of, unpack_ids
 from palimpsest.index.storage.read_rows import StoredPoint
 from palimpsest.index.types import Numbers, Slots
-from palimpsest.index.view.view import VectorView, View
+from palimpsest.index.view.view import AnyVectors, View
 
 
 def require_rows(
@@ -84,10 +84,7 @@ def true_slots(view: View, number: int, key: Key, width: int) -> NDArray[np.uint
     return slots
 
 
-def _live_columns(vectors: VectorView) -> Iterator[tuple[Numbers, Ids, Slots]]:
-    for part in vectors.sealed:
-        rows = part.dead.live_rows(part.n)
-        yield part.numbers[rows], part.segment.ids[rows], part.segment.slots[rows]
-    for growing in vectors.growing:
-        rows, columns = growing.dead.live_rows(growing.n), growing.columns
+def _live_columns(vectors: AnyVectors) -> Iterator[tuple[Numbers, Ids, Slots]]:
+    for part in vectors.parts:
+        rows, columns = part.dead.live_rows(part.n), part.columns
         yield columns.numbers[rows], columns.ids[rows], columns.slots[rows]

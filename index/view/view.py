@@ -8,36 +8,34 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TypeAlias
+from typing import Generic, TypeAlias, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 from pyroaring import BitMap
 
 from palimpsest.index.config.collection import CollectionConfig
-from palimpsest.index.config.vectors import SparseConfig, VectorConfig
-from palimpsest.index.encoding.normalise import as_given
+from palimpsest.index.config.kinds import ColumnConfig
 from palimpsest.index.filters.bitmaps import from_numbers, to_flags
-from palimpsest.index.segments.dead import Dead
-from palimpsest.index.segments.growing import Growing
+from palimpsest.index.segments.dead import Dead, flagged
+from palimpsest.index.segments.growing_part import AnyGrowing
 from palimpsest.index.segments.recent import Recent
-from palimpsest.index.segments.sealed import Sealed
-from palimpsest.index.segments.sparse.growing import SparseGrowing
-from palimpsest.index.segments.sparse.sealed import SparseSealed
+from palimpsest.index.segments.segment import Segment
 from palimpsest.index.storage.leases import Lease
 from palimpsest.index.storage.seqs import Seqs
-from palimpsest.index.types import Numbers, Slots, SparseVector, Vectors
+from palimpsest.index.types import Numbers, Slots
 from palimpsest.index.view.bridge import Bridge
 
-AnySealed: TypeAlias = Sealed | SparseSealed
-AnyGrowing: TypeAlias = Growing | SparseGrowing
+C = TypeVar("C", bound=ColumnConfig, covariant=True)
+G = TypeVar("G", bound=AnyGrowing, covariant=True)
+S = TypeVar("S", bound=Segment, covariant=True)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class SealedPart:
+class SealedPart(Generic[S]):
     """A segment and which of its rows are dead; its folder stays for as long as any view has it."""
 
-    segment: AnySealed
+    segment: S
     dead: Dead
     lease: Lease | None = field(default=None, repr=False)
     _held: list[BitMap] = field(default_factory=list, init=False, repr=False)
@@ -58,17 +56,47 @@ class SealedPart:
         return self.segment.numbers
 
     @property
+    def columns(self) -> S:
+        """What is known of each row."""
+        return self.segment
+
+    @property
+    def stored_bytes(self) -> int:
+        """Bytes of the rows where they are kept: on disk."""
+        return self.segment.disk_bytes
+
+    @property
+    def folder(self) -> str | None:
+        """The name of the folder that it is in."""
+        return self.segment.name
+
+    @property
+    def source(self) -> S:
+        """What reads the rows."""
+        return self.segment
+
+    @property
+    def key(self) -> str:
+        """What tells the part from others of its column: the segment's name."""
+        return self.segment.name
+
+    @property
+    def live_numbers(self) -> Numbers:
+        """The numbers of the points whose rows are not dead."""
+        return self.numbers[self.dead.live_rows(self.n)]
+
+    @property
     def held(self) -> BitMap:
         """The numbers of the points whose rows are not dead; not to be changed."""
         if not self._held:
-            self._held.append(from_numbers(self.numbers[self.dead.live_rows(self.n)]))
+            self._held.append(from_numbers(self.live_numbers))
         return self._held[0]
 
-    def only(self, flags: NDArray[np.bool_]) -> SealedPart:
+    def only(self, flags: NDArray[np.bool_]) -> SealedPart[S]:
         """Return the part with the rows of points that are not flagged dead."""
-        return replace(self, dead=self.dead.only(_flagged(flags, self.numbers)))
+        return replace(self, dead=self.dead.only(flagged(flags, self.numbers)))
 
-    def without(self, slots: Slots) -> SealedPart:
+    def without(self, slots: Slots) -> SealedPart[S]:
         """Return the part with the rows of ``slots`` dead; slots that are elsewhere are ignored."""
         rows = self.segment.find(slots)
         rows = rows[rows >= 0]
@@ -82,41 +110,44 @@ class SealedPart:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class VectorView:
-    """The parts of one vector name. Only the last of ``growing`` still grows.
+class VectorView(Generic[C, G, S]):
+    """The parts of one vector name, all of one kind. Only the last of ``growing`` still grows.
 
     ``recent`` is what was asked of the name of late, in all views of it.
     """
 
-    config: VectorConfig | SparseConfig
-    sealed: tuple[SealedPart, ...]
-    growing: tuple[AnyGrowing, ...]
+    config: C
+    sealed: tuple[SealedPart[S], ...]
+    growing: tuple[G, ...]
     recent: Recent = field(default_factory=Recent, repr=False)
     _held: list[BitMap] = field(default_factory=list, init=False, repr=False)
-    _only: list[tuple[BitMap, VectorView]] = field(default_factory=list, init=False, repr=False)
+    _only: list[tuple[BitMap, VectorView[C, G, S]]] = field(
+        default_factory=list, init=False, repr=False
+    )
 
-    @classmethod
-    def empty(cls, config: VectorConfig | SparseConfig) -> VectorView:
-        """Return the view of a vector name without rows."""
-        return cls(config, (), (growing_of(config),))
+    @property
+    def parts(self) -> tuple[SealedPart[S] | G, ...]:
+        """All parts."""
+        return (*self.sealed, *self.growing)
+
+    def fresh(self) -> G:
+        """Return a growing part without rows, for the ones to come."""
+        return type(self.growing[-1]).empty(self.config)
 
     @property
     def live(self) -> int:
         """Rows that are not dead."""
-        return sum(part.live for part in self.sealed) + sum(part.live for part in self.growing)
+        return sum(part.live for part in self.parts)
 
     @property
     def held(self) -> BitMap:
         """The numbers of the points that have a vector of this name; not to be changed."""
         if not self._held:
-            growing = (
-                from_numbers(part.columns.numbers[part.dead.live_rows(part.n)])
-                for part in self.growing
-            )
+            growing = (from_numbers(part.live_numbers) for part in self.growing)
             self._held.append(BitMap.union(BitMap(), *(p.held for p in self.sealed), *growing))
         return self._held[0]
 
-    def only(self, points: BitMap) -> VectorView:
+    def only(self, points: BitMap) -> VectorView[C, G, S]:
         """Return the parts with the rows of other points dead; the last one asked for is kept.
 
         A scan passes over dead rows more quickly than it looks up rows that are allowed.
@@ -125,25 +156,21 @@ class VectorView:
         if known is None or known[0] is not points:
             flags = to_flags(points, points.max() + 1 if points else 0)
             sealed = tuple(part.only(flags) for part in self.sealed)
-            growing = tuple(
-                replace(part, dead=part.dead.only(_flagged(flags, part.columns.numbers[: part.n])))
-                for part in self.growing
-            )
+            growing = tuple(part.only(flags) for part in self.growing)
             known = points, VectorView(self.config, sealed, growing, self.recent)
             self._only[:] = [known]
         return known[1]
 
     def numbers(self) -> Iterator[Numbers]:
         """Yield the numbers of the points that have a vector of this name, part by part."""
-        for part in self.sealed:
-            yield part.numbers[part.dead.live_rows(part.n)]
-        for growing in self.growing:
-            yield growing.columns.numbers[growing.dead.live_rows(growing.n)]
+        for part in self.parts:
+            yield part.live_numbers
 
-    def find(self, slots: Slots) -> Iterator[tuple[NDArray[np.intp], AnySealed | AnyGrowing]]:
+    def find(self, slots: Slots) -> Iterator[tuple[NDArray[np.intp], S | G]]:
         """Yield each part that has some of the slots, with a row for each slot or -1."""
         left = len(slots)
-        for source in (*self.growing, *(part.segment for part in self.sealed)):
+        sources: list[S | G] = [*self.growing, *(part.segment for part in self.sealed)]
+        for source in sources:
             if left == 0:
                 return
             rows = source.find(slots)
@@ -159,50 +186,10 @@ class VectorView:
             found |= rows >= 0
         return found
 
-    def vectors_of(self, slots: Slots) -> tuple[Vectors, bool]:
-        """Return the dense vectors of slots (m, d), and whether every slot was found."""
-        assert isinstance(self.config, VectorConfig)
-        found = np.zeros(len(slots), dtype=bool)
-        vectors = np.empty((len(slots), self.config.size), dtype=np.float32)
-        for rows, source in self.find(slots):
-            assert isinstance(source, (Growing, Sealed))
-            here = rows >= 0
-            vectors[here] = source.vectors_of(rows[here])
-            found |= here
-        return vectors, bool(found.all())
 
-    def given_of(self, slots: Slots) -> tuple[Vectors, bool]:
-        """Return the dense vectors of slots as users see them, and whether all were found."""
-        vectors, complete = self.vectors_of(slots)
-        assert isinstance(self.config, VectorConfig)
-        if not self.config.keeps_lengths:
-            return vectors, complete
-        lengths = np.zeros(len(slots), dtype=np.float32)
-        for rows, source in self.find(slots):
-            assert isinstance(source, (Growing, Sealed))
-            here = rows >= 0
-            known = source.lengths_of(rows[here])
-            if known is not None:
-                lengths[here] = known
-        return as_given(vectors, lengths), complete
-
-    def sparse_of(self, slots: Slots) -> list[SparseVector | None]:
-        """Return the sparse vector of each slot, None where the slot is in no part."""
-        vectors: list[SparseVector | None] = [None] * len(slots)
-        for rows, source in self.find(slots):
-            assert isinstance(source, (SparseGrowing, SparseSealed))
-            here = np.flatnonzero(rows >= 0)
-            some = source.rows_of(rows[here])
-            for row, place in enumerate(here.tolist()):
-                vectors[place] = some.vector(row)
-        return vectors
-
-
-def _flagged(flags: NDArray[np.bool_], numbers: Numbers) -> NDArray[np.bool_]:
-    """Return which numbers (n,) are flagged; those past the flags are not."""
-    known = numbers < len(flags)
-    known[known] = flags[numbers[known]]
-    return known
+AnyVectors: TypeAlias = VectorView[ColumnConfig, AnyGrowing, Segment]
+AnySealed: TypeAlias = SealedPart[Segment]
+AnyPart: TypeAlias = AnySealed | AnyGrowing
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -217,7 +204,7 @@ class View:
 
     seq: int
     live: BitMap
-    vectors: Mapping[int, VectorView]
+    vectors: Mapping[int, AnyVectors]
     config: CollectionConfig
     bridges: Mapping[int, tuple[Bridge, ...]] = field(default_factory=dict)
     seqs: Seqs = field(default_factory=Seqs)
@@ -228,7 +215,7 @@ class View:
         """How many points there are."""
         return len(self.live)
 
-    def find(self, name: str) -> VectorView | None:
+    def find(self, name: str) -> AnyVectors | None:
         """Return the parts of the column that a name means, None where it means none."""
         number = self.config.numbers.get(name)
         return None if number is None else self.vectors[number]
@@ -264,10 +251,3 @@ class View:
                 points = points - held if points.intersect(held) else points
             self._bridged[key] = points
         return self._bridged[key]
-
-
-def growing_of(config: VectorConfig | SparseConfig) -> AnyGrowing:
-    """Return an empty growing part of a vector name."""
-    if isinstance(config, SparseConfig):
-        return SparseGrowing.empty(config)
-    return Growing.empty(config)

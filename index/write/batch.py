@@ -9,30 +9,17 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from palimpsest.index.config.collection import CollectionConfig, describe_sizes
-from palimpsest.index.config.vectors import SparseConfig
-from palimpsest.index.encoding.normalise import check_rows
-from palimpsest.index.errors import (
-    DimensionMismatch,
-    InvalidInput,
-    InvalidVector,
-    UnknownVectorName,
-)
+from palimpsest.index.config.collection import CollectionConfig
+from palimpsest.index.errors import InvalidInput, InvalidVector, UnknownVectorName
 from palimpsest.index.filters.expression import Filter
-from palimpsest.index.segments.sparse.rows import SparseRows, checked_rows
+from palimpsest.index.kinds.kind import Named, Whose
+from palimpsest.index.kinds.registry import AnyKind, kind_of
+from palimpsest.index.segments.growing_part import Values
 from palimpsest.index.storage.ids import Ids, Key, check_ids, keys_of, pack_ids
-from palimpsest.index.types import NamedVectors, PointId, Vectors
+from palimpsest.index.types import PointId
 
 Selection: TypeAlias = Sequence[PointId] | Filter  # whose points a write is about
 UpdateMode: TypeAlias = Literal["upsert", "insert_only", "update_only"]
-
-
-@dataclass(frozen=True, slots=True)
-class NamedSparse:
-    """The sparse vectors of one name in a batch; ``positions`` (m,) as in ``NamedVectors``."""
-
-    positions: NDArray[np.int64]
-    rows: SparseRows
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +27,7 @@ class PointBatch:
     """Points to write, column by column. A payload is the text of a JSON object, or None."""
 
     ids: Sequence[PointId]
-    vectors: Mapping[str, NamedVectors | NamedSparse]
+    vectors: Mapping[str, Named]
     payloads: Sequence[bytes | None]
 
 
@@ -54,19 +41,16 @@ class Column:
     name: str
     number: int
     positions: NDArray[np.int64]
-    values: Vectors | SparseRows
+    values: Values
+    kind: AnyKind
 
     def at(self, places: NDArray[np.integer[Any]], positions: NDArray[np.int64]) -> Column:
         """Return the vectors at some places, as those of other positions."""
-        if isinstance(self.values, SparseRows):
-            return replace(self, positions=positions, values=self.values.take(places))
         return replace(self, positions=positions, values=self.values[places])
 
     def to_bytes(self) -> bytes | memoryview:
         """Return the vectors as they are staged."""
-        if isinstance(self.values, SparseRows):
-            return self.values.to_bytes()
-        return self.values.data.cast("B")
+        return self.kind.to_bytes(self.values)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -184,7 +168,7 @@ def _last_of_each(column: Column, targets: NDArray[np.int64]) -> Column:
 
 def _check_column(
     name: str,
-    vectors: NamedVectors | NamedSparse,
+    vectors: Named,
     ids: Sequence[PointId],
     declared: CollectionConfig,
 ) -> Column:
@@ -197,36 +181,13 @@ def _check_column(
             f"Vectors of {name!r} are mapped from those of another version and cannot be written: "
             "write vectors of a version that a model made, or consolidate again"
         )
-    if isinstance(config, SparseConfig) or isinstance(vectors, NamedSparse):
-        if isinstance(config, SparseConfig) and isinstance(vectors, NamedSparse):
-            rows = _check_rows(name, vectors, ids)
-            return Column(name, number, vectors.positions.copy(), rows)
-        kinds = ("dense", "sparse") if isinstance(vectors, NamedSparse) else ("sparse", "dense")
-        raise InvalidVector(f"Vectors of {name!r}: expected {kinds[0]} ones, got {kinds[1]} ones")
-    values, positions = vectors.values, vectors.positions
-    if values.ndim != 2 or len(values) != len(positions):
+    if vectors.kind != config.kind:
         raise InvalidVector(
-            f"Vectors of {name!r}: expected ({len(positions)}, {config.size}), got {values.shape}"
+            f"Vectors of {name!r}: expected {config.kind} ones, got {vectors.kind} ones"
         )
-    if values.shape[1] != config.size:
-        hint = describe_sizes(name, declared.every_name)
-        where = f"point {ids[positions[0]]}" + (f"; {hint}" if hint else "")
-        raise DimensionMismatch(config.size, values.shape[1], where)
-    values = np.ascontiguousarray(values, dtype=np.float32)
-    values = check_rows(values, config, lambda row: f"point {ids[positions[row]]}")
-    if np.may_share_memory(values, vectors.values):
-        values = values.copy()  # the caller may reuse its array before the write is carried out
-    return Column(name, number, positions.copy(), values)
-
-
-def _check_rows(name: str, vectors: NamedSparse, ids: Sequence[PointId]) -> SparseRows:
-    positions = vectors.positions
-    if len(vectors.rows) != len(positions):
-        raise InvalidVector(
-            f"Vectors of {name!r}: expected {len(positions)} sparse rows, got {len(vectors.rows)}"
-        )
-    rows = checked_rows(vectors.rows, lambda row: f"point {ids[positions[row]]}")
-    return rows.copy()  # the caller may reuse its arrays before the write is carried out
+    kind = kind_of(config)
+    values = kind.check(vectors, Whose(name, ids, declared), config)
+    return Column(name, number, vectors.positions.copy(), values, kind)
 
 
 def _only(column: Column, kept: NDArray[np.int64]) -> Column:

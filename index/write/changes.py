@@ -15,21 +15,12 @@ import numpy as np
 from pyroaring import BitMap
 
 from palimpsest.index.config.collection import CollectionConfig
-from palimpsest.index.segments.dead import Dead
-from palimpsest.index.segments.growing import Growing
-from palimpsest.index.segments.sparse.growing import SparseGrowing
-from palimpsest.index.segments.sparse.rows import SparseRows
+from palimpsest.index.kinds.registry import empty
+from palimpsest.index.segments.growing_part import AnyGrowing, Values
 from palimpsest.index.storage.ids import Ids
-from palimpsest.index.types import Numbers, Slots, Vectors
+from palimpsest.index.types import Numbers, Slots
 from palimpsest.index.view.bridge import Bridge
-from palimpsest.index.view.view import (
-    AnyGrowing,
-    AnySealed,
-    SealedPart,
-    VectorView,
-    View,
-    growing_of,
-)
+from palimpsest.index.view.view import AnyPart, AnySealed, AnyVectors, View
 
 _FULL = 0.9  # of the rows of a part
 
@@ -43,15 +34,13 @@ class NewRows:
     seq: int
     ids: Ids
     numbers: Numbers
-    values: Vectors | SparseRows
+    values: Values
 
     def after(self, slot: int) -> NewRows:
         """Return the rows of later slots."""
-        fresh, n = int(np.searchsorted(self.slots, slot, side="right")), len(self.slots)
-        values = self.values
-        rest = values.part(fresh, n) if isinstance(values, SparseRows) else values[fresh:]
-        ids, numbers = self.ids[fresh:], self.numbers[fresh:]
-        return NewRows(self.column, self.slots[fresh:], self.seq, ids, numbers, rest)
+        fresh = int(np.searchsorted(self.slots, slot, side="right"))
+        ids, numbers, values = self.ids[fresh:], self.numbers[fresh:], self.values[fresh:]
+        return NewRows(self.column, self.slots[fresh:], self.seq, ids, numbers, values)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -64,7 +53,7 @@ class Replaced:
     column: int
     gone: frozenset[str]
     sealed: int
-    made: tuple[SealedPart, ...]
+    made: tuple[AnySealed, ...]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -101,19 +90,19 @@ def apply(view: View, changes: Changes) -> View:
     return replace(view, seq=seq, live=live, vectors=vectors, config=config, bridges=bridges)
 
 
-def _declared(old: Mapping[int, VectorView], config: CollectionConfig) -> dict[int, VectorView]:
+def _declared(old: Mapping[int, AnyVectors], config: CollectionConfig) -> dict[int, AnyVectors]:
     """Return the columns that a config declares, with the rows there are."""
     vectors = {}
     for column, one in config.spaces.items():
         known = old.get(column)
         if known is None:
-            vectors[column] = VectorView.empty(one)
+            vectors[column] = empty(one)
         else:
             vectors[column] = known if known.config == one else replace(known, config=one)
     return vectors
 
 
-def _without(old: VectorView, dead: Slots) -> VectorView:
+def _without(old: AnyVectors, dead: Slots) -> AnyVectors:
     return replace(
         old,
         sealed=tuple(part.without(dead) for part in old.sealed),
@@ -121,7 +110,7 @@ def _without(old: VectorView, dead: Slots) -> VectorView:
     )
 
 
-def _without_replaced(old: VectorView, change: Replaced) -> VectorView:
+def _without_replaced(old: AnyVectors, change: Replaced) -> AnyVectors:
     """Return the vectors with parts in place of others; applied again, nothing is left to do.
 
     Rows that are dead in what goes are dead in what comes: they died since it was written. A
@@ -132,15 +121,13 @@ def _without_replaced(old: VectorView, change: Replaced) -> VectorView:
     made = [part for part in change.made if part.segment.name not in known]
     kept = tuple(part for part in old.sealed if part.segment.name not in change.gone)
     growing = old.growing
-    if growing[0].n and int(growing[0].columns.slots[0]) <= change.sealed:
+    if growing[0].n and growing[0].key <= change.sealed:
         growing = tuple(part for part in growing if not part.n or part.last_slot > change.sealed)
         if not growing or is_cut(growing[0], change.sealed):
-            growing = (growing_of(old.config),)
+            growing = (old.fresh(),)
     if made:
-        dead = [
-            *(_dead_slots(p.segment.slots, p.n, p.dead) for p in old.sealed if p not in kept),
-            *(_dead_slots(p.columns.slots, p.n, p.dead) for p in old.growing if p not in growing),
-        ]
+        left = [part for part in old.parts if part not in kept and part not in growing]
+        dead = [part.columns.slots[part.dead.dead_rows(part.n)] for part in left]
         gone = np.concatenate([np.empty(0, dtype=np.uint64), *dead])
         made = [part.without(gone) for part in made]
     elif kept == old.sealed and growing is old.growing:
@@ -150,10 +137,10 @@ def _without_replaced(old: VectorView, change: Replaced) -> VectorView:
 
 def is_cut(part: AnyGrowing, slot: int) -> bool:
     """Tell whether some rows of a part are of slots up to one, and others of later ones."""
-    return bool(part.n) and int(part.columns.slots[0]) <= slot < part.last_slot
+    return bool(part.n) and part.key <= slot < part.last_slot
 
 
-def _extended(old: VectorView, rows: NewRows, most: int) -> VectorView:
+def _extended(old: AnyVectors, rows: NewRows, most: int) -> AnyVectors:
     """Return the vectors with rows appended; a part that has ``most`` rows grows no further.
 
     So each is sealed by itself, however many wait. One that is nearly full does not take rows
@@ -165,33 +152,19 @@ def _extended(old: VectorView, rows: NewRows, most: int) -> VectorView:
     if rows.slots.size and int(rows.slots[0]) <= last:  # applied again
         rows = rows.after(last)
     if part.n >= most or (part.n >= _FULL * most and part.n + len(rows.slots) > most):
-        before, part = [*before, part], growing_of(old.config)
-    if isinstance(part, SparseGrowing):
-        assert isinstance(rows.values, SparseRows)
-        part = part.extended(rows.slots, rows.seq, rows.ids, rows.numbers, rows.values)
-    else:
-        assert isinstance(rows.values, np.ndarray)
-        part = part.extended(rows.slots, rows.seq, rows.ids, rows.numbers, rows.values)
+        before, part = [*before, part], old.fresh()
+    part = part.extended(rows.slots, rows.seq, rows.ids, rows.numbers, rows.values)
     return replace(old, growing=(*before, part))
 
 
 def frozen(view: View, column: int) -> View:
     """Return the view with new rows of the column going to a new growing part."""
     old = view.vectors[column]
-    grown = replace(old, growing=(*old.growing, growing_of(old.config)))
+    grown = replace(old, growing=(*old.growing, old.fresh()))
     return replace(view, vectors={**view.vectors, column: grown})
 
 
-def has_parts(vectors: VectorView, parts: Sequence[AnySealed | AnyGrowing]) -> bool:
+def has_parts(vectors: AnyVectors, parts: Sequence[AnyPart]) -> bool:
     """Tell whether all parts are, or were with fewer dead rows, of this column."""
-    own = {id(part.segment) for part in vectors.sealed}
-    own |= {id(part.columns) for part in vectors.growing}
-    return all(id(_identity(part)) in own for part in parts)
-
-
-def _identity(part: AnySealed | AnyGrowing) -> object:
-    return part.columns if isinstance(part, (Growing, SparseGrowing)) else part
-
-
-def _dead_slots(slots: Slots, n: int, dead: Dead) -> Slots:
-    return slots[dead.dead_rows(n)]
+    own = {id(part.columns) for part in vectors.parts}
+    return all(id(part.columns) in own for part in parts)

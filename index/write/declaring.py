@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any, NamedTuple, TypeAlias
 
 from palimpsest.index.config.collection import AT, CollectionConfig
-from palimpsest.index.config.vectors import SparseConfig, VectorConfig
+from palimpsest.index.config.kinds import ColumnConfig
 from palimpsest.index.errors import InvalidConfig, InvalidInput, UnknownVectorName
 from palimpsest.index.remedies import DropVersion
 from palimpsest.index.write.changes import Changes, apply
@@ -45,9 +45,7 @@ def reconfigure(writer: Writer, config: CollectionConfig) -> None:
     writer.call(change).result()
 
 
-def add_vector(
-    writer: Writer, name: str, vector: VectorConfig | SparseConfig, declared: Declare
-) -> None:
+def add_vector(writer: Writer, name: str, vector: ColumnConfig, declared: Declare) -> None:
     """Declare a further vector name. Raises InvalidConfig when there is one."""
 
     def add() -> None:
@@ -117,8 +115,5 @@ def put_config(writer: Writer, config: CollectionConfig) -> Leftovers:
     return Leftovers(gone, segments, adapters)
 
 
-def _spaces(vectors: Mapping[str, VectorConfig | SparseConfig]) -> dict[str, object]:
-    return {
-        name: (v.size, v.distance) if isinstance(v, VectorConfig) else "sparse"
-        for name, v in vectors.items()
-    }
+def _spaces(vectors: Mapping[str, ColumnConfig]) -> dict[str, object]:
+    return {name: one.fixed for name, one in vectors.items()}

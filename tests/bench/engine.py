@@ -23,8 +23,8 @@ from palimpsest.index import (
 )
 from palimpsest.index.config.vectors import MAX_SEAL_ROWS, Encoding
 from palimpsest.index.search.plan import resolve
-from palimpsest.index.segments.sealed import Sealed
 from palimpsest.index.segments.searcher import Rescoring
+from palimpsest.index.view.dense import dense_of
 from tests.bench import EF_CONSTRUCTION, M
 from tests.bench.corpora import Corpus, K
 from tests.bench.curves import SearchAll
@@ -78,9 +78,8 @@ def wait_sealed(collection: Collection) -> None:
 
 def walk_all(collection: Collection, corpus: Corpus) -> SearchAll:
     """Search the one segment's graph, one native call a query: library against library."""
-    view = collection.view.vectors[0]
+    view = dense_of(collection.view.vectors[0])
     (part,) = view.sealed
-    assert isinstance(part.segment, Sealed)
     ids, by_graph = part.segment.ids.astype(np.int64), part.segment.searcher.by_graph
 
     def search(ef: int) -> NDArray[np.int64]:

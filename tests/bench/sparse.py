@@ -22,13 +22,14 @@ import numpy as np
 from pyroaring import BitMap
 
 from palimpsest.index.config.vectors import Modifier, SparseConfig
+from palimpsest.index.kinds.sparse.growing import SparseGrowing
+from palimpsest.index.kinds.sparse.rows import SparseRows, check_sparse, indptr_of
+from palimpsest.index.kinds.sparse.seal import live_sparse_rows, write_sparse
+from palimpsest.index.kinds.sparse.sealed import SparseSealed
+from palimpsest.index.kinds.sparse.search import SparseView, search_sparse
 from palimpsest.index.search.merge import merge
-from palimpsest.index.search.sparse import search_sparse
+from palimpsest.index.segments.build import Build
 from palimpsest.index.segments.dead import Dead
-from palimpsest.index.segments.sparse.growing import SparseGrowing
-from palimpsest.index.segments.sparse.rows import SparseRows, check_sparse, indptr_of
-from palimpsest.index.segments.sparse.seal import live_sparse_rows, write_sparse
-from palimpsest.index.segments.sparse.sealed import SparseSealed
 from palimpsest.index.storage.directory import Directory
 from palimpsest.index.storage.local import Local
 from palimpsest.index.types import SparseVector
@@ -88,7 +89,7 @@ def measure(folder: Path, rounds: int) -> Iterator[Result]:
 
 
 def _timed(
-    view: VectorView, queries: Sequence[SparseVector], allowed: BitMap | None, rounds: int
+    view: SparseView, queries: Sequence[SparseVector], allowed: BitMap | None, rounds: int
 ) -> str:
     """Return median and 99th percentile of the milliseconds per query, each the best of rounds."""
     best = np.full(len(queries), np.inf)
@@ -101,7 +102,7 @@ def _timed(
     return f"{median:.2f} ms (p99 {slowest:.2f} ms)"
 
 
-def _check_scores(view: VectorView, corpus: Corpus) -> None:
+def _check_scores(view: SparseView, corpus: Corpus) -> None:
     """Raise when a document asked for by itself has not its squared length as score."""
     for row, query in enumerate(corpus.long[:_CHECKED]):
         found = merge(search_sparse(view, query, DOCUMENTS, None)[0], DOCUMENTS)
@@ -121,16 +122,16 @@ def _growing(rows: SparseRows) -> SparseGrowing:
 
 
 def _sealed(growing: SparseGrowing, folder: Directory) -> SparseSealed:
-    checksum = write_sparse(folder, live_sparse_rows([(growing, Dead())]))
+    checksum = write_sparse(folder, live_sparse_rows([(growing, Dead())]), Build(growing.config))
     assert checksum is not None
     return SparseSealed.open(folder, checksum)
 
 
-def _view(modifier: Modifier, segment: SparseSealed) -> VectorView:
+def _view(modifier: Modifier, segment: SparseSealed) -> SparseView:
     return VectorView(SparseConfig(modifier), (SealedPart(segment, Dead()),), ())
 
 
-def _unsealed(growing: SparseGrowing) -> VectorView:
+def _unsealed(growing: SparseGrowing) -> SparseView:
     return VectorView(growing.config, (), (growing,))
 
 

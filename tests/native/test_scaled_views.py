@@ -11,9 +11,10 @@ from pyroaring import BitMap
 from palimpsest.index.config.vectors import VectorConfig
 from palimpsest.index.search.dense import search_parts
 from palimpsest.index.search.plan import SearchPlan
+from palimpsest.index.segments.build import Build
 from palimpsest.index.segments.dead import Dead
 from palimpsest.index.segments.growing import CODED_ROWS, Growing
-from palimpsest.index.segments.seal import Build, live_rows, write_segment
+from palimpsest.index.segments.seal import live_rows, write_segment
 from palimpsest.index.segments.sealed import Sealed
 from palimpsest.index.segments.searcher import Scaling
 from palimpsest.index.storage.in_memory import InMemory
@@ -33,7 +34,7 @@ def growing_of(config: VectorConfig, vectors: Vectors, offset: int) -> Growing:
 
 
 def sealed_of(growing: Growing, folder: InMemory) -> SealedPart:
-    to = Build(growing.config, seed=3, threads=1, cancelled=lambda: False)
+    to = Build(growing.config, seed=3)
     checksum = write_segment(folder, live_rows([(growing, Dead())]), to)
     assert checksum is not None
     return SealedPart(Sealed.open(folder, checksum), Dead())

@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 from pyroaring import BitMap
 
 from palimpsest.index import Collection, Distance, SearchRequest
-from palimpsest.index.segments.growing import Growing
 from palimpsest.index.types import Vectors
+from palimpsest.index.view.dense import dense_of
 from tests.conftest import open_collection
 from tests.points import batch_of, config_of
 from tests.recall.drawing import drawn
@@ -144,16 +144,15 @@ def recall_of(exact: NDArray[np.float64], found: NDArray[np.intp], most: int = K
 def stored(collection: Collection) -> tuple[NDArray[np.intp], NDArray[np.uint32], Vectors]:
     """Return ids, numbers and vectors of all live points."""
     ids, numbers, rows = [], [], []
-    view = collection.view.vectors[0]
+    view = dense_of(collection.view.vectors[0])
     for part in [*view.sealed, *view.growing]:
-        columns = part.columns if isinstance(part, Growing) else part.segment
+        columns = part.columns
         live = part.dead.live_rows(part.n)
-        vectors = part if isinstance(part, Growing) else part.segment
         if not len(live):
             continue
-        ids.append(columns.ids[live].astype(np.intp))  # type: ignore[union-attr]
+        ids.append(columns.ids[live].astype(np.intp))
         numbers.append(columns.numbers[live])
-        rows.append(vectors.vectors_of(live))  # type: ignore[union-attr]
+        rows.append(part.source.vectors_of(live))
     return np.concatenate(ids), np.concatenate(numbers), np.concatenate(rows)
 
 

@@ -41,7 +41,7 @@ from palimpsest.index import (
     stopping,
     terms,
 )
-from palimpsest.index.segments.sparse.rows import SparseRows
+from palimpsest.index.kinds.sparse.rows import SparseRows
 from tests.conftest import OpenCollection
 
 N, SIZE, TERMS = 4_000, 24, 40

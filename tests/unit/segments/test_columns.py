@@ -12,15 +12,15 @@ import pytest
 from numpy.typing import NDArray
 
 from palimpsest.index.errors import Damaged
-from palimpsest.index.segments.columns import require_columns
+from palimpsest.index.kinds.sparse.postings import PostingLists
+from palimpsest.index.kinds.sparse.sealed import SparseSealed
+from palimpsest.index.segments.columns import require_columns, require_dense
 from palimpsest.index.segments.dead import Dead
-from palimpsest.index.segments.sparse.postings import PostingLists
-from palimpsest.index.segments.sparse.sealed import SparseSealed
 from palimpsest.index.storage.files import DESCRIPTION, open_folder, write_folder
 from palimpsest.index.storage.ids import pack_ids
 from palimpsest.index.storage.in_memory import InMemory
 from palimpsest.index.types import SparseVector
-from tests.unit.segments.sparse.test_sealed import ROWS, growing, sealed
+from tests.unit.kinds.sparse.test_sealed import ROWS, growing, sealed
 
 Array = NDArray[Any]
 N, SIZE = 6, 3
@@ -48,7 +48,9 @@ POSTINGS: Mapping[str, Callable[[Array], Array]] = {
 
 
 def require(folder: InMemory, columns: Mapping[str, Array]) -> None:
-    require_columns(open_folder(folder, write_folder(folder, columns, {"size": SIZE})))
+    files = open_folder(folder, write_folder(folder, columns, {"size": SIZE}))
+    require_columns(files)
+    require_dense(files, N)
 
 
 @pytest.mark.parametrize("kept", ["float32", "float16", "uint8"])

@@ -17,7 +17,6 @@ from palimpsest.index import Collection, CollectionConfig, Distance, SearchReque
 from palimpsest.index.read.cost import estimate_seconds
 from palimpsest.index.search.plan import resolve
 from palimpsest.index.segments.effort import PLANNED, Effort
-from palimpsest.index.segments.sealed import is_outdated
 from palimpsest.index.types import SearchStats
 from tests.conftest import OpenCollection
 from tests.points import config_of
@@ -98,7 +97,7 @@ def test_the_time_of_a_search_is_told_by_its_segments_effort(scanned: Collection
     parts = tuple(
         replace(part, segment=replace(only(scanned), effort=PLANNED)) for part in view.sealed
     )
-    quick = replace(quick, vectors={"": replace(view, sealed=parts)})
+    quick = replace(quick, vectors={0: replace(view, sealed=parts)})
     indexes = scanned.writer.indexes
     slow = estimate_seconds(scanned.view, request, indexes)
     assert slow > 1.2 * estimate_seconds(quick, request, indexes)
@@ -155,14 +154,14 @@ def test_codes_of_more_bits_are_outdated_once_fewer_are_asked_for(
     segment = sealed(collection, ROWS)
     assert segment.encoder is not None and segment.encoder.bits == 8
     config = collection.config.dense[""]
-    assert not is_outdated(segment, config)
-    assert is_outdated(segment, replace(config, fixed_encoding=True))
+    assert not segment.is_outdated(config)
+    assert segment.is_outdated(replace(config, fixed_encoding=True))
 
 
 def test_a_scan_for_fixed_codes_is_outdated_once_they_are_free(scanned: Collection) -> None:
     config = scanned.config.dense[""]
-    assert not is_outdated(only(scanned), config)
-    assert is_outdated(only(scanned), replace(config, fixed_encoding=False))
+    assert not only(scanned).is_outdated(config)
+    assert only(scanned).is_outdated(replace(config, fixed_encoding=False))
 
 
 def test_recent_queries_end_with_their_vector_name(collection_of: OpenCollection) -> None:

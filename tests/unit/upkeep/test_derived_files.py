@@ -24,8 +24,8 @@ from palimpsest.index import (
     SparseVector,
     VectorConfig,
 )
+from palimpsest.index.kinds.sparse.rows import SparseRows
 from palimpsest.index.segments.sealed import Sealed
-from palimpsest.index.segments.sparse.rows import SparseRows
 from palimpsest.index.storage.files import DESCRIPTION, open_folder, write_folder
 from palimpsest.index.storage.local import Local
 from tests.points import batch_of

@@ -20,9 +20,9 @@ from palimpsest.index.errors import (
     InvalidVector,
     VersionNotFound,
 )
-from palimpsest.index.types import Vectors
+from palimpsest.index.types import NamedVectors, Vectors
 from palimpsest.index.versions.compared_lists import CompareRequest
-from palimpsest.index.write.batch import NamedVectors, PointBatch
+from palimpsest.index.write.batch import PointBatch
 from tests.conftest import OpenCollection, open_collection
 from tests.oracle import normalise
 from tests.points import batch_of, config_of

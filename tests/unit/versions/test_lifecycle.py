@@ -31,7 +31,7 @@ from palimpsest.index import (
     VersionConflict,
     VersionNotFound,
 )
-from palimpsest.index.upkeep import replacing as replacing_module
+from palimpsest.index.kinds.dense.kind import DenseKind
 from tests.conftest import OpenCollection, open_collection
 from tests.unit.versions.beside import Beside
 from tests.unit.versions.mixed import SIZES, Account, config_of, require_agrees, texts_of
@@ -332,7 +332,7 @@ def test_a_segment_finished_after_an_activation_is_put_in_its_own_version(
     if work == "compact":
         upkeep.seal()
         account.delete(range(0, N, 2))  # enough are dead
-    opened = replacing_module.open_segment
+    opened = DenseKind.open
     activated: list[str] = []
 
     def change(*arguments: object) -> object:
@@ -342,7 +342,7 @@ def test_a_segment_finished_after_an_activation_is_put_in_its_own_version(
         return opened(*arguments)  # type: ignore[arg-type]
 
     with monkeypatch.context() as patched:
-        patched.setattr(replacing_module, "open_segment", change)
+        patched.setattr(DenseKind, "open", change)
         getattr(upkeep, work)()
     assert activated and upkeep.last_error is None
     for again in range(3):

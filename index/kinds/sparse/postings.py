@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from palimpsest.index import _native
+from palimpsest.index.kinds.sparse.rows import SparseRows
 from palimpsest.index.segments.columns import require_rows
-from palimpsest.index.segments.sparse.rows import SparseRows
 from palimpsest.index.types import Distances, Numbers, Rows, SparseVector, Words
 
 Flags: TypeAlias = NDArray[np.uint8]  # by point number; numbers past the end are not flagged

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from palimpsest.index.config.vectors import SparseConfig
-from palimpsest.index.segments.sparse.growing import SparseGrowing
+from palimpsest.index.kinds.sparse.growing import SparseGrowing
 from palimpsest.index.storage.ids import pack_ids, unpack_ids
 from palimpsest.index.types import PointId
-from tests.unit.segments.sparse.twin import Row, as_dict, rows_of
+from tests.unit.kinds.sparse.twin import Row, as_dict, rows_of
 
 
 def extended(

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from palimpsest.index import _native
-from palimpsest.index.segments.sparse.postings import PostingLists
-from palimpsest.index.segments.sparse.rows import SparseRows
+from palimpsest.index.kinds.sparse.postings import PostingLists
+from palimpsest.index.kinds.sparse.rows import SparseRows
 from tests.native.test_gil import ATTEMPTS, Call, no_forced_switches, overlaps
 
 __all__ = ["no_forced_switches"]

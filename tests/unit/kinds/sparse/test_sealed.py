@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from uuid import UUID
 
 import numpy as np
@@ -7,16 +8,18 @@ import pytest
 
 from palimpsest.index.config.vectors import SparseConfig
 from palimpsest.index.errors import Damaged
+from palimpsest.index.kinds.sparse.growing import SparseGrowing
+from palimpsest.index.kinds.sparse.seal import live_sparse_rows, write_sparse
+from palimpsest.index.kinds.sparse.sealed import SparseSealed
+from palimpsest.index.segments.build import Build
 from palimpsest.index.segments.dead import Dead
-from palimpsest.index.segments.sparse.growing import SparseGrowing
-from palimpsest.index.segments.sparse.seal import live_sparse_rows, write_sparse
-from palimpsest.index.segments.sparse.sealed import SparseSealed
 from palimpsest.index.storage.directory import replace_file
 from palimpsest.index.storage.files import DESCRIPTION, write_folder
 from palimpsest.index.storage.ids import pack_ids, unpack_ids
 from palimpsest.index.storage.in_memory import InMemory
-from tests.unit.segments.sparse.twin import Row, as_dict, rows_of
+from tests.unit.kinds.sparse.twin import Row, as_dict, rows_of
 
+TO = Build(SparseConfig())
 ROWS: list[Row] = [{3: 0.5, 7: -1.0}, {}, {0: 2.0, 2**32 - 1: 4.0}, {7: 8.0}, {3: 1.0}]
 
 
@@ -30,7 +33,7 @@ def growing(rows: list[Row], first: int) -> SparseGrowing:
 def sealed(
     folder: InMemory, parts: list[tuple[SparseGrowing | SparseSealed, Dead]]
 ) -> SparseSealed:
-    checksum = write_sparse(folder, live_sparse_rows(parts))
+    checksum = write_sparse(folder, live_sparse_rows(parts), TO)
     assert checksum is not None
     return SparseSealed.open(folder, checksum)
 
@@ -79,14 +82,14 @@ def test_rows_without_any_entry_are_kept() -> None:
 def test_a_cancelled_write_leaves_nothing() -> None:
     files = InMemory()
     rows = live_sparse_rows([(growing(ROWS, first=1), Dead())])
-    assert write_sparse(files / "segment", rows, lambda: True) is None
+    assert write_sparse(files / "segment", rows, replace(TO, cancelled=lambda: True)) is None
     assert files.list() == []
 
 
 def test_a_changed_byte_is_found() -> None:
     files = InMemory()
     rows = live_sparse_rows([(growing(ROWS, first=1), Dead())])
-    checksum = write_sparse(files / "segment", rows)
+    checksum = write_sparse(files / "segment", rows, TO)
     assert checksum is not None
     folder = files / "segment"
     for name in sorted({*folder.list()} - {DESCRIPTION}):

@@ -15,18 +15,19 @@ from pyroaring import BitMap
 from qdrant_client import QdrantClient, models
 
 from palimpsest.index.config.vectors import Modifier, SparseConfig
+from palimpsest.index.kinds.sparse.growing import SparseGrowing
+from palimpsest.index.kinds.sparse.seal import live_sparse_rows, write_sparse
+from palimpsest.index.kinds.sparse.sealed import SparseSealed
+from palimpsest.index.kinds.sparse.search import score_sparse, search_sparse
 from palimpsest.index.search.merge import merge
-from palimpsest.index.search.sparse import score_sparse, search_sparse
+from palimpsest.index.segments.build import Build
 from palimpsest.index.segments.dead import Dead
-from palimpsest.index.segments.sparse.growing import SparseGrowing
-from palimpsest.index.segments.sparse.seal import live_sparse_rows, write_sparse
-from palimpsest.index.segments.sparse.sealed import SparseSealed
 from palimpsest.index.storage.ids import pack_ids
 from palimpsest.index.storage.in_memory import InMemory
 from palimpsest.index.types import PointId
 from palimpsest.index.view.view import SealedPart, VectorView
-from tests.unit.segments.sparse import twin
-from tests.unit.segments.sparse.twin import Row, rows_of, vector
+from tests.unit.kinds.sparse import twin
+from tests.unit.kinds.sparse.twin import Row, rows_of, vector
 
 IDS: list[PointId] = [*range(1, 13), *map(UUID, [f"{i:032x}" for i in (1, 256, 2**100, 7)])]
 NUMBER = {one: 3 * place for place, one in enumerate(IDS)}  # numbers with gaps
@@ -85,7 +86,7 @@ class Parts:
         config = self.view.config
         growing = self.view.growing if keep_growing else (SparseGrowing.empty(config),)
         if any(part.n > dead.count for part, dead in parts):
-            checksum = write_sparse(folder, live_sparse_rows(parts))
+            checksum = write_sparse(folder, live_sparse_rows(parts), Build(config))
             assert checksum is not None
             sealed = (*sealed, SealedPart(SparseSealed.open(folder, checksum), Dead()))
         self.view = VectorView(config, sealed, growing)

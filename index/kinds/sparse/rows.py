@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -29,6 +29,12 @@ class SparseRows:
 
     def __len__(self) -> int:
         return len(self.indptr) - 1
+
+    def __getitem__(self, rows: slice | NDArray[np.integer[Any]]) -> SparseRows:
+        if isinstance(rows, slice):
+            start, stop, _ = rows.indices(len(self))
+            return self.part(start, stop)
+        return self.take(rows)
 
     @property
     def nbytes(self) -> int:
@@ -78,6 +84,16 @@ class SparseRows:
         indices = np.frombuffer(stored, "<u4", entries, 4 * n)
         values = np.frombuffer(stored, "<f4", entries, 4 * (n + entries))
         return cls(indptr, indices.astype(np.uint32), values.astype(np.float32))
+
+
+@dataclass(frozen=True, slots=True)
+class NamedSparse:
+    """The sparse vectors of one name in a batch; ``positions`` (m,) as in ``NamedVectors``."""
+
+    kind: ClassVar[str] = "sparse"
+
+    positions: NDArray[np.int64]
+    rows: SparseRows
 
 
 def join_rows(pieces: Sequence[SparseRows]) -> SparseRows:

@@ -22,10 +22,10 @@ from palimpsest.index import (
 )
 from palimpsest.index.errors import InvalidVector
 from palimpsest.index.filters.expression import Filter, HasId
-from palimpsest.index.segments.sparse.rows import SparseRows
+from palimpsest.index.kinds.sparse.rows import SparseRows
 from tests.conftest import OpenCollection, open_collection
-from tests.unit.segments.sparse import twin
-from tests.unit.segments.sparse.twin import Row, as_dict, rows_of, vector
+from tests.unit.kinds.sparse import twin
+from tests.unit.kinds.sparse.twin import Row, as_dict, rows_of, vector
 
 CONFIG = CollectionConfig(
     {"dense": VectorConfig(2, Distance.DOT), "sparse": SparseConfig("idf")},

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 
 import numpy as np
 
-from palimpsest.index.segments.sparse.rows import SparseRows, check_sparse, join_rows
+from palimpsest.index.kinds.sparse.rows import SparseRows, check_sparse, join_rows
 from palimpsest.index.types import PointId, SparseVector
 
 Row = Mapping[int, float]

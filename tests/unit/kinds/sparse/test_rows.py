@@ -7,8 +7,8 @@ import pytest
 
 from palimpsest.index.config.vectors import SparseConfig
 from palimpsest.index.errors import InvalidConfig, InvalidVector
-from palimpsest.index.segments.sparse.rows import SparseRows, check_sparse, checked_rows, join_rows
-from tests.unit.segments.sparse.twin import as_dict, rows_of
+from palimpsest.index.kinds.sparse.rows import SparseRows, check_sparse, checked_rows, join_rows
+from tests.unit.kinds.sparse.twin import as_dict, rows_of
 
 ROWS = [{3: 0.5, 7: -1.0}, {}, {0: 2.0, 2**32 - 1: 4.0, 9: 0.0}, {7: 8.0}]
 

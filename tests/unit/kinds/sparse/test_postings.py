@@ -8,10 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from palimpsest.index import _native
-from palimpsest.index.segments.sparse.postings import Among, PostingLists, best_of
-from palimpsest.index.segments.sparse.rows import SparseRows
+from palimpsest.index.kinds.sparse.postings import Among, PostingLists, best_of
+from palimpsest.index.kinds.sparse.rows import SparseRows
 from palimpsest.index.types import SparseVector
-from tests.unit.segments.sparse.twin import Row, as_dict, dot, rows_of, vector
+from tests.unit.kinds.sparse.twin import Row, as_dict, dot, rows_of, vector
 
 INDICES = st.sampled_from([0, 1, 2, 3, 2_047, 2_048, 70_000, 2**31, 2**32 - 1])
 VALUES = st.integers(-64, 64).map(lambda eighths: eighths / 8)  # sums of products are exact

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from time import perf_counter
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,16 +16,18 @@ from pyroaring import BitMap
 
 from palimpsest.index.config.vectors import SparseConfig
 from palimpsest.index.filters.bitmaps import to_flags
+from palimpsest.index.kinds.sparse.growing import SparseColumns, SparseGrowing
+from palimpsest.index.kinds.sparse.postings import Among, Flags, Found, PostingLists, best_of
+from palimpsest.index.kinds.sparse.sealed import SparseSealed
 from palimpsest.index.search.every_point import blocks
 from palimpsest.index.search.merge import PartHits
 from palimpsest.index.segments.dead import Dead
 from palimpsest.index.segments.searcher import Hits
-from palimpsest.index.segments.sparse.growing import SparseColumns, SparseGrowing
-from palimpsest.index.segments.sparse.postings import Among, Flags, Found, PostingLists, best_of
-from palimpsest.index.segments.sparse.sealed import SparseSealed
 from palimpsest.index.storage.ids import Ids
 from palimpsest.index.types import Distances, Numbers, SearchStats, SparseVector
 from palimpsest.index.view.view import VectorView
+
+SparseView: TypeAlias = VectorView[SparseConfig, SparseGrowing, SparseSealed]
 
 _LARGEST = float(np.finfo(np.float32).max)
 
@@ -46,7 +48,7 @@ class _Part(NamedTuple):
 
 
 def search_sparse(
-    vectors: VectorView,
+    vectors: SparseView,
     query: SparseVector,
     k: int,
     allowed: BitMap | None,
@@ -82,7 +84,7 @@ def search_sparse(
 
 
 def score_sparse(
-    vectors: VectorView,
+    vectors: SparseView,
     queries: Sequence[SparseVector],
     allowed: BitMap | None,
     *,
@@ -105,12 +107,11 @@ def score_sparse(
             yield part.columns.numbers[some], distances
 
 
-def _weighed(vectors: VectorView, query: SparseVector, corpus: BitMap | None) -> SparseVector:
+def _weighed(vectors: SparseView, query: SparseVector, corpus: BitMap | None) -> SparseVector:
     """Return the query, under the idf modifier with each value multiplied by that of its dimension.
 
     ln(1 + (N - n + 0.5) / (n + 0.5)) for N live rows of which n hold the dimension, as in BM25.
     """
-    assert isinstance(vectors.config, SparseConfig)
     if vectors.config.modifier != "idf":
         return query
     flags = _flags(corpus)
@@ -125,14 +126,12 @@ def _weighed(vectors: VectorView, query: SparseVector, corpus: BitMap | None) ->
     return SparseVector(query.indices, values.astype(np.float32))
 
 
-def _parts(vectors: VectorView) -> Iterator[_Part]:
+def _parts(vectors: SparseView) -> Iterator[_Part]:
     """Yield the parts that have live rows."""
     for part in vectors.sealed:
-        assert isinstance(part.segment, SparseSealed)
         if part.live:
             yield _Part(part.segment, (part.segment.postings,), part.n, part.dead)
     for growing in vectors.growing:
-        assert isinstance(growing, SparseGrowing)
         if growing.live:
             yield _Part(growing.columns, growing.columns.postings, growing.n, growing.dead)
 

@@ -1,0 +1,184 @@
+"""What the engine asks of dense vectors."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from palimpsest.index.config.collection import describe_sizes
+from palimpsest.index.config.kinds import ColumnConfig
+from palimpsest.index.config.vectors import VectorConfig
+from palimpsest.index.encoding.normalise import as_examples, as_given, check_rows, rounded
+from palimpsest.index.errors import DimensionMismatch, InvalidVector
+from palimpsest.index.kinds.dense import probing
+from palimpsest.index.kinds.dense.cost import seconds
+from palimpsest.index.kinds.kind import Asked, Kind, Whose
+from palimpsest.index.search.closest import Closest
+from palimpsest.index.search.mapped_query import check_size, closest_of_all
+from palimpsest.index.search.one_segment import closest_rows
+from palimpsest.index.search.plan import SearchRequest
+from palimpsest.index.segments.build import Build
+from palimpsest.index.segments.dead import Dead
+from palimpsest.index.segments.growing import Growing
+from palimpsest.index.segments.seal import live_rows, write_segment
+from palimpsest.index.segments.sealed import Sealed, spare
+from palimpsest.index.segments.segment import NumbersOf
+from palimpsest.index.storage.directory import Directory
+from palimpsest.index.types import (
+    NamedVectors,
+    PointVector,
+    RecallInfo,
+    Slots,
+    Vector,
+    Vectors,
+)
+from palimpsest.index.view.dense import DensePart, DenseView, given_of
+from palimpsest.index.view.view import View
+
+_COLUMNS = 64  # bytes a row of ids, slots and numbers, in memory and written
+
+
+class DenseKind(Kind[VectorConfig, Vectors, Growing, Sealed]):
+    """Answers for dense columns."""
+
+    name = VectorConfig.kind
+
+    def config_of(
+        self, stored: Mapping[str, Any], name: str, declared: Mapping[str, Any]
+    ) -> VectorConfig:
+        """Return a stored config."""
+        return VectorConfig.from_json(stored, name, declared)
+
+    def check(self, given: NamedVectors, whose: Whose, config: VectorConfig) -> Vectors:
+        """Return rows as they are searched, with their lengths where these are kept."""
+        values, positions, name = given.values, given.positions, whose.name
+        if values.ndim != 2 or len(values) != len(positions):
+            raise InvalidVector(
+                f"Vectors of {name!r}: expected ({len(positions)}, {config.size}), "
+                f"got {values.shape}"
+            )
+        if values.shape[1] != config.size:
+            hint = describe_sizes(name, whose.declared.every_name)
+            where = f"point {whose.ids[positions[0]]}" + (f"; {hint}" if hint else "")
+            raise DimensionMismatch(config.size, values.shape[1], where)
+        values = np.ascontiguousarray(values, dtype=np.float32)
+        values = check_rows(values, config, lambda row: f"point {whose.ids[positions[row]]}")
+        if np.may_share_memory(values, given.values):
+            values = values.copy()  # the caller may reuse its array before it is written
+        return values
+
+    def to_bytes(self, values: Vectors) -> memoryview:
+        """Return rows as they wait to be sealed."""
+        return values.data.cast("B")
+
+    def from_bytes(self, stored: bytes | memoryview, n: int, config: VectorConfig) -> Vectors:
+        """Return what ``to_bytes`` gave; rows of format 3 were not rounded as they came."""
+        return rounded(np.frombuffer(stored, dtype=np.float32).reshape(n, -1), config)
+
+    def grow(self, config: VectorConfig) -> Growing:
+        """Return a growing part without rows."""
+        return Growing.empty(config)
+
+    def open(self, folder: Directory, checksum: int, numbers_of: NumbersOf | None = None) -> Sealed:
+        """Open and check a segment."""
+        return Sealed.open(folder, checksum, numbers_of)
+
+    def spare(self, files: Collection[str]) -> set[str]:
+        """Return the files that originals, or codes, determine."""
+        return spare(files)
+
+    def seal(
+        self,
+        folder: Directory,
+        parts: Sequence[tuple[Growing | Sealed, Dead]],
+        to: Build[VectorConfig],
+    ) -> int | None:
+        """Write live rows as a segment, probed as it will be searched."""
+        rows = live_rows(parts)
+        return write_segment(folder, rows, replace(to, seed=int(rows.slots.min())), closest_rows)
+
+    def bytes_to_write(self, config: VectorConfig, parts: Sequence[DensePart]) -> int:
+        """Return about how much memory sealing takes.
+
+        Rows are copied where they come from several parts or are rounded; the graph is built over
+        8-bit rows, its links stand in memory twice in the end.
+        """
+        rows = sum(part.live for part in parts)
+        first = parts[0]
+        whole = len(parts) == 1 and first.folder is None and not first.dead.count
+        size = config.size
+        copied = 0 if whole and config.originals == "float32" else 4 * size
+        codes = size if config.encoding == "float32" else size * int(config.encoding) // 8
+        return rows * (copied + size + codes + 2 * 2 * 4 * config.M + _COLUMNS)
+
+    def search(self, view: View, column: int, vectors: DenseView, asked: Asked) -> Closest:
+        """Return the closest points, whichever versions they hold."""
+        request, allowed, without, _ = asked
+        return closest_of_all(view, column, vectors, request, allowed, without=without)
+
+    def seconds(self, view: View, vectors: DenseView, request: SearchRequest) -> float:
+        """Return roughly how long a search takes, of all versions that it goes over."""
+        return seconds(view, vectors, request)
+
+    def read(self, vectors: DenseView, slots: Slots) -> tuple[Vectors, bool]:
+        """Return vectors (m, d) as they were given, as far as they are kept."""
+        return given_of(vectors, slots)
+
+    def given(self, source: Growing | Sealed, rows: NDArray[np.intp]) -> NamedVectors:
+        """Return rows as a batch."""
+        vectors, lengths = source.vectors_of(rows), source.lengths_of(rows)
+        if lengths is not None:
+            vectors = as_given(vectors, lengths)
+        return NamedVectors(np.arange(len(rows)), vectors)
+
+    def check_size(
+        self, vector: Any, name: str, config: VectorConfig, declared: Mapping[str, ColumnConfig]
+    ) -> None:
+        """Raise DimensionMismatch, which tells of the versions where there are several."""
+        check_size(vector, name, config, declared)
+
+    def as_query(self, vector: PointVector, config: VectorConfig) -> PointVector:
+        """Return a vector that was read as it is searched for."""
+        assert isinstance(vector, np.ndarray)  # what ``read`` gives
+        example: Vector = as_examples(vector[None, :], config)[0]
+        return example
+
+    def numbers_in(self, config: VectorConfig) -> int:
+        """Return how many numbers a vector has."""
+        return config.size
+
+    def recall(self, vectors: DenseView) -> RecallInfo:
+        """Return what segments were found to need."""
+        segments = [part.segment for part in vectors.sealed]
+        known = [(each.n, each.found.recall) for each in segments if each.found is not None]
+        rows = sum(n for n, _ in known)
+        return RecallInfo(
+            segments=Counter(each.decision for each in segments),
+            bits=Counter(each.encoder.bits for each in segments if each.encoder is not None),
+            rows=rows,
+            recall=sum(n * recall.mean for n, recall in known) / rows if rows else None,
+            worst=min((recall.worst for _, recall in known), default=None),
+        )
+
+    def is_unprobed(self, segment: Sealed) -> bool:
+        """Tell whether it was written without a probe, or under an earlier rule."""
+        return probing.is_unprobed(segment)
+
+    def probe(
+        self,
+        segment: Sealed,
+        config: VectorConfig,
+        recent: Sequence[Vector],
+        cancelled: Callable[[], bool],
+    ) -> None:
+        """Measure recall by a sample of its rows, and by queries of late."""
+        probing.probe(segment, config, recent, cancelled)
+
+    def falls_short(self, segment: Sealed) -> bool:
+        """Tell whether it was found to lose results that other settings would find."""
+        return probing.falls_short(segment)

@@ -1,0 +1,184 @@
+"""What the engine asks of a kind of vector: one object of this class answers for all its columns.
+
+Rooms above ask ``registry.kind_of`` the config of a column and narrow no types. Values of a batch
+may be ragged and rows of any size, in as many files of a segment as a kind likes; a search may have
+stages of its own. Within the engine a distance is smaller for what is closer; where the config's
+``distance`` is a similarity, users are shown it negated.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import Any, ClassVar, Generic, NamedTuple, Protocol, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+from pyroaring import BitMap
+
+from palimpsest.index.config.collection import CollectionConfig
+from palimpsest.index.config.kinds import ColumnConfig
+from palimpsest.index.search.closest import Closest
+from palimpsest.index.search.plan import SearchRequest
+from palimpsest.index.segments.build import Build
+from palimpsest.index.segments.dead import Dead
+from palimpsest.index.segments.growing_part import AnyGrowing, Values
+from palimpsest.index.segments.segment import NumbersOf, Segment
+from palimpsest.index.storage.directory import Directory
+from palimpsest.index.types import PointId, PointVector, RecallInfo, Slots, Vectors
+from palimpsest.index.view.view import SealedPart, VectorView, View
+
+C = TypeVar("C", bound=ColumnConfig)
+V = TypeVar("V", bound=Values)
+G = TypeVar("G", bound=AnyGrowing)
+S = TypeVar("S", bound=Segment)
+
+
+class Named(Protocol):
+    """The vectors of one name in a batch, as a caller gives them."""
+
+    @property
+    def kind(self) -> str:
+        """The kind of vector it takes."""
+
+    @property
+    def positions(self) -> NDArray[np.int64]:
+        """The places of their points in the batch (m,), ascending."""
+
+
+class Whose(NamedTuple):
+    """Whose vectors are checked: the name, the ids of the batch's points, what is declared."""
+
+    name: str
+    ids: Sequence[PointId]
+    declared: CollectionConfig
+
+
+class Asked(NamedTuple):
+    """What a search of one column may find, and how.
+
+    ``allowed`` are the numbers of the points that may be found, None for all; ``without`` is that
+    of one which is left out; ``corpus`` those that weights of a query are counted over.
+    """
+
+    request: SearchRequest
+    allowed: BitMap | None
+    without: int | None = None
+    corpus: BitMap | None = None
+
+
+class Kind(ABC, Generic[C, V, G, S]):
+    """A kind of vector, by the types of its configs, stored values, growing parts and segments."""
+
+    name: ClassVar[str]
+    weighs: ClassVar[bool] = False  # whether a query's values are weighed by a corpus (idf)
+
+    # What is declared.
+
+    @abstractmethod
+    def config_of(self, stored: Mapping[str, Any], name: str, declared: Mapping[str, Any]) -> C:
+        """Return what ``to_json`` of a config gave, for a name of what a caller declared."""
+
+    # What is written.
+
+    @abstractmethod
+    def check(self, given: Any, whose: Whose, config: C) -> V:
+        """Return vectors of a batch as they are stored, in arrays of their own.
+
+        Raises:
+            InvalidInput: one of its subclasses; the text names the point.
+        """
+
+    @abstractmethod
+    def to_bytes(self, values: V) -> bytes | memoryview:
+        """Return stored values as they wait in the store to be sealed."""
+
+    @abstractmethod
+    def from_bytes(self, stored: bytes | memoryview, n: int, config: C) -> V:
+        """Return the n values of ``to_bytes``. Raises ValueError when they cannot be so many."""
+
+    # Rows.
+
+    @abstractmethod
+    def grow(self, config: C) -> G:
+        """Return a growing part without rows."""
+
+    @abstractmethod
+    def open(self, folder: Directory, checksum: int, numbers_of: NumbersOf | None = None) -> S:
+        """Open and check a segment, as ``segments.segment.open_segment`` does."""
+
+    @abstractmethod
+    def spare(self, files: Collection[str]) -> set[str]:
+        """Return the files of a segment that are made anew from the others where they are lost."""
+
+    @abstractmethod
+    def seal(
+        self, folder: Directory, parts: Sequence[tuple[G | S, Dead]], to: Build[C]
+    ) -> int | None:
+        """Write the live rows of parts as a segment; return its checksum, None when cancelled."""
+
+    @abstractmethod
+    def bytes_to_write(self, config: C, parts: Sequence[SealedPart[S] | G]) -> int:
+        """Return about how much memory it takes to write the live rows of parts as one segment."""
+
+    # Reads.
+
+    @abstractmethod
+    def search(
+        self,
+        view: View,
+        column: int,
+        vectors: VectorView[C, G, S],
+        asked: Asked,
+    ) -> Closest:
+        """Return the points of a column closest to what is asked, and what was done to find them.
+
+        Raises:
+            InvalidInput: one of its subclasses: the vector or a parameter is wrong.
+        """
+
+    @abstractmethod
+    def seconds(self, view: View, vectors: VectorView[C, G, S], request: SearchRequest) -> float:
+        """Return roughly how long a search takes, without what its hits are read and written."""
+
+    @abstractmethod
+    def read(
+        self, vectors: VectorView[C, G, S], slots: Slots
+    ) -> tuple[Sequence[PointVector | None] | Vectors, bool]:
+        """Return the vectors of slots as users see them, and whether every one was found."""
+
+    @abstractmethod
+    def given(self, source: G | S, rows: NDArray[np.intp]) -> Named:
+        """Return rows of a part as a batch of as many points that a caller would give."""
+
+    def check_size(
+        self, vector: PointVector, name: str, config: C, declared: Mapping[str, ColumnConfig]
+    ) -> None:
+        """Raise DimensionMismatch for a query of another size than a name is declared with."""
+
+    def as_query(self, vector: PointVector, config: C) -> PointVector:
+        """Return a vector that was read as it is searched for."""
+        return vector
+
+    def numbers_in(self, config: C) -> int:
+        """Return how many numbers a vector has, 0 where they differ and are few."""
+        return 0
+
+    # What becomes of segments.
+
+    def recall(self, vectors: VectorView[C, G, S]) -> RecallInfo | None:
+        """Return what segments were found to need, None where searches are exact."""
+        return None
+
+    def is_unprobed(self, segment: S) -> bool:
+        """Tell whether nothing is known of what searches of a segment find, and it can be."""
+        return False
+
+    def probe(
+        self, segment: S, config: C, recent: Sequence[Any], cancelled: Callable[[], bool]
+    ) -> None:
+        """Measure what searches of a segment find, and note it in memory; nothing if cancelled."""
+
+    def falls_short(self, segment: S) -> bool:
+        """Tell whether a segment is to be written anew, for what a probe found."""
+        return False

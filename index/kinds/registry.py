@@ -1,0 +1,54 @@
+"""The kinds of vector there are: one line each."""
+
+from __future__ import annotations
+
+from typing import Any, TypeAlias
+
+from palimpsest.index.config import kinds as configs
+from palimpsest.index.config.kinds import ColumnConfig
+from palimpsest.index.kinds.dense.kind import DenseKind
+from palimpsest.index.kinds.kind import Asked, Kind
+from palimpsest.index.kinds.sparse.kind import SparseKind
+from palimpsest.index.search.closest import Closest
+from palimpsest.index.view.view import AnyVectors, VectorView, View
+
+AnyKind: TypeAlias = Kind[Any, Any, Any, Any]
+
+_kinds: dict[str, AnyKind] = {}
+
+
+def register(kind: AnyKind) -> None:
+    """Have vectors of a further kind declared, opened and searched."""
+    _kinds[kind.name] = kind
+    configs.know(kind.name, kind.config_of)
+
+
+register(DenseKind())
+register(SparseKind())
+
+
+def kind_of(config: ColumnConfig) -> AnyKind:
+    """Return the kind of a declared column."""
+    return _kinds[config.kind]
+
+
+def kind_named(name: str) -> AnyKind | None:
+    """Return a kind by its name, None where no release so far had it."""
+    return _kinds.get(name)
+
+
+def empty(config: ColumnConfig) -> AnyVectors:
+    """Return the view of a column without rows."""
+    return VectorView(config, (), (kind_of(config).grow(config),))
+
+
+def search(view: View, asked: Asked) -> Closest:
+    """Return the points of a view closest to what a request asks, whatever kind it is of.
+
+    Raises:
+        UnknownVectorName: the name is not declared.
+        InvalidInput: another of its subclasses: the vector or a parameter is wrong.
+    """
+    column = view.config.number(asked.request.vector_name)
+    vectors = view.vectors[column]
+    return _kinds[vectors.config.kind].search(view, column, vectors, asked)

@@ -3,35 +3,36 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import httpx
 import numpy as np
 import pytest
 
+from palimpsest.app.cli import main
 from tests.api.served import Server, serving
 from tests.damage import flip
 
 SIZE = 16
+CHECKS, ROUNDS = 10, 20  # beside each other, at least so many
+Doctor: TypeAlias = Callable[..., tuple[int, dict[str, Any]]]
+LONGEST = 60.0  # seconds until the server has done what is waited for; it takes a second
 
 
-def doctor(data: Path, *arguments: str) -> tuple[int, dict[str, Any]]:
-    command = [
-        sys.executable,
-        "-m",
-        "palimpsest.app.cli",
-        "doctor",
-        str(data),
-        "--json",
-        *arguments,
-    ]
-    ran = subprocess.run(command, capture_output=True, text=True, timeout=120)
-    return ran.returncode, json.loads(ran.stdout)
+@pytest.fixture
+def doctor(capsys: pytest.CaptureFixture[str]) -> Doctor:
+    """Return the command, run in this process: its exit status and its report."""
+
+    def run(data: Path, *arguments: str) -> tuple[int, dict[str, Any]]:
+        capsys.readouterr()
+        status = main(["doctor", str(data), "--json", *arguments])
+        return status, json.loads(capsys.readouterr().out)
+
+    return run
 
 
 def bad(report: dict[str, Any]) -> list[dict[str, Any]]:
@@ -105,35 +106,45 @@ def create(server: Server) -> None:
     assert reply.status_code == 200
 
 
-def test_beside_a_server_that_writes_there_is_no_false_alarm(served: Server) -> None:
+def info_of(server: Server) -> dict[str, Any]:
+    told: dict[str, Any] = httpx.get(f"{server.url}/collections/c").json()["result"]
+    return told
+
+
+def wait_until(is_so: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + LONGEST
+    while not is_so():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def test_beside_a_server_that_writes_there_is_no_false_alarm(
+    served: Server, doctor: Doctor
+) -> None:
     create(served)
     writing = Writing(served.url)
     writing.start()
+    checks = 0
     try:
-        deadline = time.monotonic() + 25
-        checks = 0
-        while checks < 6 or (time.monotonic() < deadline and writing.rounds < 60):
+        while checks < CHECKS or writing.rounds < ROUNDS:
             status, report = doctor(served.data)
             assert writing.error is None
-            assert report["mode"] == "online"
-            assert bad(report) == []
-            assert status == 0
+            assert (status, report["mode"], bad(report)) == (0, "online", [])
             checks += 1
     finally:
         writing.end()
-    assert writing.rounds > 5
 
 
-def test_damage_beside_a_running_server_is_named_and_a_repair_refused(tmp_path: Path) -> None:
+def test_damage_beside_a_running_server_is_named_and_a_repair_refused(
+    tmp_path: Path, doctor: Doctor
+) -> None:
     with serving(tmp_path / "data") as server:
         create(server)
         points = [{"id": n, "vector": [1.0 + n % 9] * SIZE} for n in range(200)]
         httpx.put(f"{server.url}/collections/c/points?wait=true", json={"points": points})
-        deadline = time.monotonic() + 60
-        segments: list[Path] = []
-        while not segments and time.monotonic() < deadline:
-            segments = sorted((server.data / "collections/c/segments").glob("*/codes.npy"))
-            time.sleep(0.1)
+        # a folder is seen before it is listed, and its files before they are whole
+        wait_until(lambda: info_of(server)["indexed_vectors_count"] == len(points))
+        segments = sorted((server.data / "collections/c/segments").glob("*/codes.npy"))
         flip(segments[0], 8 * segments[0].stat().st_size - 1)
         status, report = doctor(server.data, "--repair")
         assert status == 3
@@ -149,13 +160,9 @@ def test_integrity_is_told_by_the_collection_and_in_metrics(tmp_path: Path) -> N
         create(server)
         points = [{"id": n, "vector": [1.0 + n] * SIZE, "payload": {"n": n}} for n in range(50)]
         httpx.put(f"{server.url}/collections/c/points?wait=true", json={"points": points})
-        deadline = time.monotonic() + 30
-        told: dict[str, Any] = {"checked_at": None}
-        while told["checked_at"] is None and time.monotonic() < deadline:
-            time.sleep(0.1)
-            reply = httpx.get(f"{server.url}/collections/c").json()["result"]
-            told = reply["palimpsest"]["integrity"]
-        assert told["checked_at"] is not None and told["bytes_read"] > 0
+        wait_until(lambda: info_of(server)["palimpsest"]["integrity"]["checked_at"] is not None)
+        told = info_of(server)["palimpsest"]["integrity"]
+        assert told["bytes_read"] > 0
         assert (told["damaged_files"], told["damaged_rows"], told["findings"]) == (0, 0, [])
         assert told["lost_found"] == {"count": 0, "bytes": 0}
         series = httpx.get(f"{server.url}/metrics").text

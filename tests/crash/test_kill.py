@@ -7,6 +7,9 @@ bit for bit, a write that was cut off is there wholly or not at all, and counts,
 searches agree. Now and then the server is killed once more while it starts, or stopped in peace. A
 directory goes through many kills before the next one begins with other settings.
 
+A life is as long as some writes take, however busy the machine is; some end where a segment is seen
+being written, and the first of a directory where a graph is.
+
 ``PALIMPSEST_KILLS`` sets the number of kills, ``PALIMPSEST_KILL_SEED`` the seed.
 """
 
@@ -16,7 +19,7 @@ import os
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -32,9 +35,12 @@ KILLS = int(os.environ.get("PALIMPSEST_KILLS", "60"))
 SEED = int(os.environ.get("PALIMPSEST_KILL_SEED", "1"))
 KILLS_OF_ONE_DIRECTORY = 40
 WRITERS = 3
-MEAN_WRITING, LONGEST_WRITING = 0.12, 1.0  # seconds before a kill
+MEAN_WRITES, MOST_WRITES = 20, 160  # that are answered before a kill
+LONGEST_WRITE = 0.01  # seconds, about: the kill comes somewhere in the next one
+AIMED = 5  # of so many lives, one ends when a segment is seen being written
+LONGEST_LIFE = 60.0  # seconds; a life takes a tenth of one
 LONGEST_START = 0.1
-MANY = 200  # kills
+SEGMENTS = "collections/*/segments"
 PATH = "/collections/kept"
 UPKEEP = ("4", 2, 0.2), ("float32", 3, 0.1), ("1", 2, 0.5), ("8", 4, 0.05), ("2", 2, 0.2)
 
@@ -85,16 +91,42 @@ def run_writers(server: Server, writers: Sequence[Writer]) -> list[threading.Thr
 
 
 def write_and_kill(
-    server: Server, writers: Sequence[Writer], founder: Founder, seconds: float
+    server: Server, writers: Sequence[Writer], founder: Founder, is_time: Callable[[], bool]
 ) -> None:
     threads = run_writers(server, writers)
     threads.append(threading.Thread(target=founder.found_until_dead, args=(server.port,)))
     threads[-1].start()
-    time.sleep(seconds)
+    deadline = time.monotonic() + LONGEST_LIFE
+    while not is_time() and time.monotonic() < deadline:
+        time.sleep(0.0005)
     server.kill()
     for thread in threads:
         thread.join()
     assert [writer.refused for writer in writers] == [None] * len(writers)
+
+
+def moment_of(
+    turn: int, data: Path, writers: Sequence[Writer], rng: np.random.Generator
+) -> Callable[[], bool]:
+    """Return what tells that it is time to kill the server of a turn."""
+    if turn == 0:
+        return lambda: any(data.glob(f"{SEGMENTS}/*/graph_*.npy"))
+    if turn % AIMED == 0:
+        return lambda: any(data.glob(f"{SEGMENTS}/*.tmp"))
+    writes = min(rng.exponential(MEAN_WRITES), MOST_WRITES)
+    until, pause = answered_by(writers) + writes, rng.uniform(0, LONGEST_WRITE)
+
+    def is_time() -> bool:
+        if answered_by(writers) < until:
+            return False
+        time.sleep(pause)
+        return True
+
+    return is_time
+
+
+def answered_by(writers: Sequence[Writer]) -> int:
+    return sum(writer.answered for writer in writers)
 
 
 def run_for_nothing(starter: Starter, data: Path, rng: np.random.Generator) -> None:
@@ -113,10 +145,9 @@ def run_for_nothing(starter: Starter, data: Path, rng: np.random.Generator) -> N
 
 def left_behind(data: Path) -> Counter[str]:
     """Return what the kill left: segments being written, graphs."""
-    segments = "collections/*/segments"
     return Counter(
-        unfinished=len(list(data.glob(f"{segments}/*.tmp"))),
-        graphs=len(list(data.glob(f"{segments}/*/graph_*.npy"))),
+        unfinished=len(list(data.glob(f"{SEGMENTS}/*.tmp"))),
+        graphs=len(list(data.glob(f"{SEGMENTS}/*/graph_*.npy"))),
     )
 
 
@@ -142,10 +173,9 @@ def survive_kills(
             seen["not made"] += len(made) - sum(made)
         else:
             writers = begin(server, number, rng)
-        seconds = min(rng.exponential(MEAN_WRITING), LONGEST_WRITING)
-        write_and_kill(server, writers, founder, seconds)
+        write_and_kill(server, writers, founder, moment_of(turn, data, writers, rng))
         seen += left_behind(data)
-    seen["answered"] = sum(writer.answered for writer in writers)
+    seen["answered"] = answered_by(writers)
     return seen
 
 
@@ -155,7 +185,6 @@ def test_nothing_answered_is_lost(starter: Starter, tmp_path: Path) -> None:
     for number, first in enumerate(range(0, KILLS, KILLS_OF_ONE_DIRECTORY)):
         kills = min(KILLS_OF_ONE_DIRECTORY, KILLS - first)
         seen += survive_kills(starter, tmp_path / str(number), number, kills, rng)
-    # The kills did hit writes before and after their commit, and segments being written; beside
-    # other work few servers live until a graph is written, so that only many kills must find some.
-    hit = ["answered", "made", "not made", "unfinished", *(["graphs"] if KILLS >= MANY else [])]
+    # The kills did hit writes before and after their commit, segments being written, and graphs.
+    hit = ["answered", "made", "not made", "unfinished", "graphs"]
     assert all(seen[what] for what in hit), dict(seen)

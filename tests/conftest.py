@@ -5,10 +5,14 @@ from __future__ import annotations
 import signal
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
+from ssl import SSLContext
+from typing import Any
 
 import numpy as np
 import pytest
+from httpx._transports import default
 
 from palimpsest.index import Collection, CollectionConfig, Database
 from palimpsest.index.storage.local import Local
@@ -25,6 +29,19 @@ def pytest_configure() -> None:
     """
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+    _share_certificates()
+
+
+def _share_certificates() -> None:
+    """Let plain HTTP clients share a TLS context: each would read all certificates, for 20 ms."""
+    create, shared = default.create_ssl_context, cache(default.create_ssl_context)
+
+    def create_or_share(verify: Any = True, cert: Any = None, trust_env: bool = True) -> SSLContext:
+        if verify is True and cert is None:
+            return shared(trust_env=trust_env)
+        return create(verify=verify, cert=cert, trust_env=trust_env)
+
+    default.create_ssl_context = create_or_share
 
 
 def pytest_terminal_summary(

@@ -12,15 +12,22 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TypeAlias
 
 import httpx
 
+from tests import forking
+
+Process: TypeAlias = "subprocess.Popen[bytes] | forking.Forked"
 BODY_LIMIT = 4_000_000
 START_SECONDS = 60
 
 
 class Server:
-    """One `palimpsest serve` process on a free port."""
+    """One `palimpsest serve` process on a free port.
+
+    It is forked from one that imported the command, where what is asked for allows that.
+    """
 
     def __init__(
         self,
@@ -33,11 +40,16 @@ class Server:
         self.data = data
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
-        command = [sys.executable, "-m", "palimpsest.app.cli", "serve"]
-        command += ["--port", str(self.port), "--data", str(data)]
-        self.process = subprocess.Popen(
-            command, env={**os.environ, **environment}, stderr=stderr, preexec_fn=setup
-        )
+        self.process = self._begin(stderr, setup, {**os.environ, **environment})
+
+    def _begin(
+        self, stderr: int | None, setup: Callable[[], None] | None, environment: dict[str, str]
+    ) -> Process:
+        arguments = ["serve", "--port", str(self.port), "--data", str(self.data)]
+        if forking.POSSIBLE and stderr is None and setup is None:
+            return forking.start(arguments, environment)
+        command = [sys.executable, "-m", "palimpsest.app.cli", *arguments]
+        return subprocess.Popen(command, env=environment, stderr=stderr, preexec_fn=setup)
 
     def wait_until_ready(self) -> None:
         """Wait until requests are to be sent."""

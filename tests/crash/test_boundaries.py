@@ -13,16 +13,14 @@ import json
 import multiprocessing
 import os
 import shutil
-import tempfile
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from itertools import repeat
 from pathlib import Path
 from typing import Any, TypeAlias
 
 import numpy as np
-import pytest
 
 from palimpsest.index import (
     Collection,
@@ -107,14 +105,6 @@ def run_script(collection: Collection, answered: Callable[[int], None]) -> None:
             collection.upkeep.compact()
         if step == SAVED_AT:
             collection.fields.save()
-
-
-@pytest.fixture
-def folder() -> Iterator[Path]:
-    """Return a folder in memory where there is one: the process ends, the machine goes on."""
-    memory = Path("/dev/shm")
-    with tempfile.TemporaryDirectory(dir=memory if memory.is_dir() else None) as name:
-        yield Path(name)
 
 
 def stored(collection: Collection) -> dict[int, tuple[Payload, bytes]]:

@@ -11,52 +11,22 @@ from __future__ import annotations
 
 import os
 import random
-import shutil
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import pytest
-
 from tests.crash.harming import DAMAGES, Damaging, flip
-from tests.crash.questions import Truth, Wrong, ask, judge, learn
-from tests.crash.reading import Client
-from tests.crash.stage import Stage, set_stage
+from tests.crash.questions import Truth, Wrong
+from tests.crash.stage import Stage
 from tests.crash.starter import Starter
-from tests.crash.trial import Trials, served
+from tests.crash.trial import Trials
 
 FLIPS = int(os.environ.get("PALIMPSEST_FLIPS", "10"))
 FILES = int(os.environ.get("PALIMPSEST_DAMAGES", "8"))
 SEED = os.environ.get("PALIMPSEST_DAMAGE_SEED", str(random.SystemRandom().randrange(10**6)))
 ONLY = os.environ.get("PALIMPSEST_DAMAGE_TRIALS")
 WORKERS = 2
-
-
-@pytest.fixture(scope="module")
-def stage(tmp_path_factory: pytest.TempPathFactory) -> Stage:
-    return set_stage(tmp_path_factory.mktemp("stage"))
-
-
-@pytest.fixture(scope="module")
-def truth(stage: Stage) -> Iterator[Truth]:
-    """What a directory answers that nobody damaged."""
-    starter = Starter()
-    try:
-        rest, killed = (copy_of(data) for data in (stage.rest, stage.killed))
-        with served(starter, rest) as server:
-            truth = learn(server.port, stage)
-        with served(starter, killed) as server, Client(server.port, "") as client:
-            for question in truth.questions:
-                status, reply, _ = ask(client, question)
-                assert judge(question, status, reply, truth) == "right"
-        yield truth
-    finally:
-        starter.close()
-
-
-def copy_of(data: Path) -> Path:
-    return Path(shutil.copytree(data, data.with_name(f"twin-{data.name}")))
 
 
 def numbers(trials: int) -> list[int]:

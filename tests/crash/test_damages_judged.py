@@ -14,10 +14,8 @@ from tests.crash.harming import Damaging, Harm
 from tests.crash.questions import Truth, Wrong
 from tests.crash.stage import PLAIN, Stage
 from tests.crash.starter import Starter
-from tests.crash.test_damages import stage, truth
 from tests.crash.trial import Trials
 
-__all__ = ["stage", "truth"]  # the fixtures
 SEED = "b"  # by which the directory that was stopped in peace is drawn
 
 

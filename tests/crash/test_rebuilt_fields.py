@@ -18,10 +18,7 @@ from palimpsest.index.filters.expression import Match, Range
 from palimpsest.index.payload import indexes
 from tests.conftest import open_collection
 from tests.crash.boundaries import run_child
-from tests.crash.test_boundaries import folder
 from tests.fields import wait_until_built
-
-__all__ = ["folder"]  # the fixture
 
 POINTS, STEPS = 40, 2
 INDEXES = {"цвет": "keyword", "n": "integer"}

@@ -37,10 +37,7 @@ from palimpsest.index.adapters.pairs import Pairs
 from palimpsest.index.types import Vectors
 from tests.conftest import open_collection
 from tests.crash.boundaries import run_child
-from tests.crash.test_boundaries import folder
 from tests.points import batch_of
-
-__all__ = ["folder"]  # the fixture
 
 SIZES = {"v1": 4, "v2": 5}
 POINTS = 48

@@ -1,0 +1,154 @@
+"""Starts servers quickly: one process imports the command once, and is forked for each of them.
+
+A server becomes a child of the process that asked for it, as if that had started it: it is left an
+orphan at once, and whoever asks adopts orphans, which Linux alone offers. ``python -m
+tests.forking`` is the process that is forked; ``start`` asks for a server.
+"""
+
+from __future__ import annotations
+
+import atexit
+import ctypes
+import functools
+import gc
+import importlib
+import json
+import os
+import select
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import NoReturn
+
+ROOT = Path(__file__).parents[1]
+# The command, and what it would import only once it runs: forked servers find it imported.
+IMPORTED = (
+    "palimpsest.app.cli",
+    "anyio._backends._asyncio",
+    "numpy.ma",
+    "numpy.random",
+    "uvicorn.lifespan.on",
+    "uvicorn.loops.uvloop",
+)
+POSSIBLE = sys.platform == "linux"
+ADOPT_ORPHANS = 36  # PR_SET_CHILD_SUBREAPER of prctl
+LONGEST = 1 << 20  # bytes of a request
+_ONE_AT_A_TIME = threading.Lock()
+
+
+class Forked:
+    """A child process, with what tests use of ``subprocess.Popen``."""
+
+    def __init__(self, pid: int) -> None:
+        self.pid = pid
+        self.returncode: int | None = None
+
+    def poll(self) -> int | None:
+        """Return the exit status if it has ended."""
+        if self.returncode is None:
+            ended, status = os.waitpid(self.pid, os.WNOHANG)
+            if ended:
+                self.returncode = os.waitstatus_to_exitcode(status)
+        return self.returncode
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Return the exit status once it has ended. Raises subprocess.TimeoutExpired."""
+        if self.poll() is None:
+            descriptor = os.pidfd_open(self.pid)
+            try:
+                select.select([descriptor], [], [], timeout)
+            finally:
+                os.close(descriptor)
+        if self.poll() is None:
+            raise subprocess.TimeoutExpired("palimpsest", timeout or 0)
+        assert self.returncode is not None
+        return self.returncode
+
+    def send_signal(self, how: int) -> None:
+        """Send it a signal, unless it has ended."""
+        if self.poll() is None:
+            os.kill(self.pid, how)
+
+    def terminate(self) -> None:
+        """Ask it to end."""
+        self.send_signal(signal.SIGTERM)
+
+    def kill(self) -> None:
+        """End it on the spot."""
+        self.send_signal(signal.SIGKILL)
+
+
+def start(arguments: Sequence[str], environment: Mapping[str, str]) -> Forked:
+    """Run the ``palimpsest`` command in a process of its own, with this one's output."""
+    request = {"arguments": arguments, "environment": dict(environment), "folder": os.getcwd()}
+    with _ONE_AT_A_TIME:
+        asking = _forking()
+        socket.send_fds(asking, [json.dumps(request).encode()], [1, 2])
+        return Forked(int(asking.recv(LONGEST)))
+
+
+@functools.cache
+def _forking() -> socket.socket:
+    """Start the process that is forked; it ends with this one."""
+    ctypes.CDLL(None).prctl(ADOPT_ORPHANS, 1, 0, 0, 0)
+    asking, answering = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    with answering:
+        command = [sys.executable, "-m", "tests.forking"]
+        process = subprocess.Popen(command, cwd=ROOT, stdin=answering)
+
+    def end() -> None:
+        asking.close()
+        process.wait()
+
+    atexit.register(end)
+    return asking
+
+
+def serve() -> None:
+    """Fork for each request until there are no more."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # that of a terminal is for those who ask
+    for name in IMPORTED:
+        importlib.import_module(name)
+    gc.freeze()  # pages that are not touched stay shared
+    asked = socket.socket(fileno=0)
+    while True:
+        text, descriptors, _, _ = socket.recv_fds(asked, LONGEST, 2)
+        if not text:
+            return
+        reading, writing = os.pipe()
+        between = os.fork()
+        if between == 0:
+            pid = os.fork()
+            if pid == 0:
+                become_server(text, descriptors)
+            os.write(writing, b"%d" % pid)
+            os._exit(0)
+        os.waitpid(between, 0)  # from here on the server has been adopted
+        os.close(writing)
+        asked.send(os.read(reading, 20))
+        for descriptor in (reading, *descriptors):
+            os.close(descriptor)
+
+
+def become_server(text: bytes, descriptors: Sequence[int]) -> NoReturn:
+    """Do what the command does, as a process that was started for it."""
+    from palimpsest.app.cli import main
+
+    request = json.loads(text)
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    for source, target in zip((nothing, *descriptors), range(3), strict=True):
+        os.dup2(source, target)
+    os.closerange(3, max(nothing, *descriptors) + 64)
+    os.environ.clear()
+    os.environ.update(request["environment"])
+    os.chdir(request["folder"])
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    sys.exit(main(request["arguments"]))
+
+
+if __name__ == "__main__":
+    serve()

@@ -19,10 +19,11 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import NoReturn
+from typing import NoReturn, TypeAlias
 
 ROOT = Path(__file__).parents[1]
 # The command, and what it would import only once it runs: forked servers find it imported.
@@ -34,9 +35,9 @@ IMPORTED = (
     "uvicorn.lifespan.on",
     "uvicorn.loops.uvloop",
 )
-POSSIBLE = sys.platform == "linux"
 ADOPT_ORPHANS = 36  # PR_SET_CHILD_SUBREAPER of prctl
 LONGEST = 1 << 20  # bytes of a request
+LONGEST_RUN = 60.0  # seconds
 _ONE_AT_A_TIME = threading.Lock()
 
 
@@ -82,13 +83,40 @@ class Forked:
         self.send_signal(signal.SIGKILL)
 
 
-def start(arguments: Sequence[str], environment: Mapping[str, str]) -> Forked:
-    """Run the ``palimpsest`` command in a process of its own, with this one's output."""
+Process: TypeAlias = "subprocess.Popen[bytes] | Forked"
+
+
+def start(
+    arguments: Sequence[str], environment: Mapping[str, str], output: tuple[int, int] = (1, 2)
+) -> Process:
+    """Run the ``palimpsest`` command in a process of its own.
+
+    Args:
+        arguments: of the command.
+        environment: of the process, the whole of it.
+        output: descriptors of its output and its errors.
+    """
+    if sys.platform != "linux":
+        command = [sys.executable, "-m", "palimpsest.app.cli", *arguments]
+        return subprocess.Popen(command, env=environment, stdout=output[0], stderr=output[1])
     request = {"arguments": arguments, "environment": dict(environment), "folder": os.getcwd()}
     with _ONE_AT_A_TIME:
         asking = _forking()
-        socket.send_fds(asking, [json.dumps(request).encode()], [1, 2])
+        socket.send_fds(asking, [json.dumps(request).encode()], output)
         return Forked(int(asking.recv(LONGEST)))
+
+
+def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run the command to its end; return how it ended and what it said."""
+    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as errors:
+        process = start(arguments, {**os.environ, **environment}, (out.fileno(), errors.fileno()))
+        try:
+            status = process.wait(LONGEST_RUN)
+        finally:
+            process.kill()
+            process.wait()
+        said = [os.pread(one.fileno(), os.fstat(one.fileno()).st_size, 0) for one in (out, errors)]
+    return subprocess.CompletedProcess(arguments, status, said[0].decode(), said[1].decode())
 
 
 @functools.cache

@@ -12,13 +12,11 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TypeAlias
 
 import httpx
 
 from tests import forking
 
-Process: TypeAlias = "subprocess.Popen[bytes] | forking.Forked"
 BODY_LIMIT = 4_000_000
 START_SECONDS = 60
 
@@ -44,9 +42,9 @@ class Server:
 
     def _begin(
         self, stderr: int | None, setup: Callable[[], None] | None, environment: dict[str, str]
-    ) -> Process:
+    ) -> forking.Process:
         arguments = ["serve", "--port", str(self.port), "--data", str(self.data)]
-        if forking.POSSIBLE and stderr is None and setup is None:
+        if stderr is None and setup is None:
             return forking.start(arguments, environment)
         command = [sys.executable, "-m", "palimpsest.app.cli", *arguments]
         return subprocess.Popen(command, env=environment, stderr=stderr, preexec_fn=setup)

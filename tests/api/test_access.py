@@ -7,8 +7,6 @@ import logging
 import os
 import signal
 import socket
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -21,6 +19,7 @@ import pytest
 from qdrant_client import QdrantClient
 from qdrant_client.http.exceptions import UnexpectedResponse
 
+from tests import forking
 from tests.api.access import FULL, READ_ONLY, SETTINGS, client, rights, shown, token
 from tests.api.replies import refused, result
 from tests.api.served import Server, serving
@@ -560,19 +559,7 @@ def test_while_the_audit_log_cannot_be_written_requests_are_refused(tmp_path: Pa
 def test_a_server_does_not_start_by_what_would_leave_it_open(
     tmp_path: Path, settings: dict[str, str], named: str
 ) -> None:
-    command = [
-        sys.executable,
-        "-m",
-        "palimpsest.app.cli",
-        "serve",
-        "--port",
-        "0",
-        "--data",
-        str(tmp_path),
-    ]
-    ended = subprocess.run(
-        command, env={**os.environ, **settings}, capture_output=True, text=True, timeout=60
-    )
+    ended = forking.run("serve", "--port", "0", "--data", str(tmp_path), **settings)
     assert ended.returncode == 2
     assert named in ended.stderr
     assert "with space" not in ended.stderr

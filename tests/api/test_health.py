@@ -19,6 +19,7 @@ import pytest
 from qdrant_client import QdrantClient
 
 from palimpsest.app.release import RELEASE
+from tests import forking
 from tests.api.replies import refused, result
 from tests.api.served import START_SECONDS, Server, serving
 from tests.damage import change
@@ -76,8 +77,11 @@ def start(
     data: Path, *flags: str, setup: Callable[[], None] | None = None, **environment: str
 ) -> subprocess.CompletedProcess[str]:
     """Run a server that is expected to end by itself."""
+    arguments = ["serve", "--data", str(data), *flags]
+    if setup is None:
+        return forking.run(*arguments, **environment)
     return subprocess.run(
-        [sys.executable, "-m", "palimpsest.app.cli", "serve", "--data", str(data), *flags],
+        [sys.executable, "-m", "palimpsest.app.cli", *arguments],
         env={**os.environ, **environment},
         capture_output=True,
         text=True,

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import signal
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +10,7 @@ import httpx
 import pytest
 
 from palimpsest.app.cli import main
+from tests import forking
 from tests.api.replies import result
 from tests.api.served import Server, free_port
 
@@ -48,18 +47,14 @@ def test_points_outlive_the_process(how: int, tmp_path: Path) -> None:
 
 
 def test_a_served_directory_is_refused(server: Server) -> None:
-    command = [sys.executable, "-m", "palimpsest.app.cli", "serve", "--data", str(server.data)]
-    command += ["--port", str(free_port())]
-    second = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    second = forking.run("serve", "--data", str(server.data), "--port", str(free_port()))
     assert second.returncode != 0
     assert "is served by another process" in second.stderr
     assert "Traceback" not in second.stderr
 
 
 def test_a_taken_port_is_refused(server: Server, tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "palimpsest.app.cli", "serve", "--data", str(tmp_path)]
-    command += ["--port", str(server.port)]
-    second = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    second = forking.run("serve", "--data", str(tmp_path), "--port", str(server.port))
     assert second.returncode != 0
     assert "address already in use" in second.stderr
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 import signal
 import socket
 import ssl
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,6 +16,7 @@ import trustme
 
 from palimpsest.app.settings import Misconfigured, Settings
 from palimpsest.app.wire.tls import Certificates
+from tests import forking
 from tests.api.replies import refused, result
 from tests.api.served import Server
 
@@ -235,9 +234,8 @@ def test_what_cannot_be_used_is_named_at_start(files: Files, tmp_path: Path) -> 
 
 
 def test_a_server_does_not_start_without_its_certificate(files: Files, tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "palimpsest.app.cli", "serve", "--port", "0"]
-    command += ["--data", str(tmp_path / "data"), "--tls-cert", str(files.cert)]
-    ended = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    flags = ("--port", "0", "--data", str(tmp_path / "data"), "--tls-cert", str(files.cert))
+    ended = forking.run("serve", *flags)
     assert ended.returncode == 2
     assert "PALIMPSEST_TLS_KEY" in ended.stderr
     assert "Traceback" not in ended.stderr

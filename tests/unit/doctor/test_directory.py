@@ -6,8 +6,6 @@ import errno
 import json
 import os
 import resource
-import subprocess
-import sys
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -26,6 +24,7 @@ from palimpsest.index import (
 )
 from palimpsest.index.storage.directory_lock import Holder, lock_directory, repairing
 from palimpsest.index.storage.schema import connect
+from tests import forking
 from tests.unit.doctor.making import copy, found, make, unchanged, whole
 
 
@@ -117,12 +116,7 @@ def test_where_nothing_can_be_written_a_log_is_read_all_the_same(
 
 
 def run(*arguments: str) -> tuple[int, str, str]:
-    ran = subprocess.run(
-        [sys.executable, "-m", "palimpsest.app.cli", "doctor", *arguments],
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
+    ran = forking.run("doctor", *arguments)
     return ran.returncode, ran.stdout, ran.stderr
 
 

@@ -38,7 +38,6 @@ IMPORTED = (
 ADOPT_ORPHANS = 36  # PR_SET_CHILD_SUBREAPER of prctl
 LONGEST = 1 << 20  # bytes of a request
 LONGEST_RUN = 60.0  # seconds
-_ONE_AT_A_TIME = threading.Lock()
 
 
 class Forked:
@@ -89,21 +88,8 @@ Process: TypeAlias = "subprocess.Popen[bytes] | Forked"
 def start(
     arguments: Sequence[str], environment: Mapping[str, str], output: tuple[int, int] = (1, 2)
 ) -> Process:
-    """Run the ``palimpsest`` command in a process of its own.
-
-    Args:
-        arguments: of the command.
-        environment: of the process, the whole of it.
-        output: descriptors of its output and its errors.
-    """
-    if sys.platform != "linux":
-        command = [sys.executable, "-m", "palimpsest.app.cli", *arguments]
-        return subprocess.Popen(command, env=environment, stdout=output[0], stderr=output[1])
-    request = {"arguments": arguments, "environment": dict(environment), "folder": os.getcwd()}
-    with _ONE_AT_A_TIME:
-        asking = _forking()
-        socket.send_fds(asking, [json.dumps(request).encode()], output)
-        return Forked(int(asking.recv(LONGEST)))
+    """Run the ``palimpsest`` command as ``Forking.start`` does, of a process that all share."""
+    return shared().start(arguments, environment, output)
 
 
 def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -119,21 +105,60 @@ def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]
     return subprocess.CompletedProcess(arguments, status, said[0].decode(), said[1].decode())
 
 
+class Forking:
+    """A process that is forked for each server."""
+
+    def __init__(self, *first: str, **environment: str) -> None:
+        """Start it.
+
+        Args:
+            first: functions, as ``module:name``, that it calls before it is forked.
+            environment: more of its variables.
+        """
+        self._one_at_a_time = threading.Lock()
+        if sys.platform != "linux":
+            return
+        ctypes.CDLL(None).prctl(ADOPT_ORPHANS, 1, 0, 0, 0)
+        self._asking, answering = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        with answering:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "tests.forking", *first],
+                cwd=ROOT,
+                env={**os.environ, **environment},
+                stdin=answering,
+            )
+
+    def start(
+        self, arguments: Sequence[str], environment: Mapping[str, str], output: tuple[int, int]
+    ) -> Process:
+        """Run the ``palimpsest`` command in a process of its own.
+
+        Args:
+            arguments: of the command.
+            environment: of the process, the whole of it.
+            output: descriptors of its output and its errors.
+        """
+        if sys.platform != "linux":
+            command = [sys.executable, "-m", "palimpsest.app.cli", *arguments]
+            return subprocess.Popen(command, env=environment, stdout=output[0], stderr=output[1])
+        request = {"arguments": arguments, "environment": {**environment}, "folder": os.getcwd()}
+        with self._one_at_a_time:
+            socket.send_fds(self._asking, [json.dumps(request).encode()], output)
+            return Forked(int(self._asking.recv(LONGEST)))
+
+    def close(self) -> None:
+        """End it; the servers go on."""
+        if sys.platform == "linux":
+            self._asking.close()
+            self._process.wait()
+
+
 @functools.cache
-def _forking() -> socket.socket:
-    """Start the process that is forked; it ends with this one."""
-    ctypes.CDLL(None).prctl(ADOPT_ORPHANS, 1, 0, 0, 0)
-    asking, answering = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    with answering:
-        command = [sys.executable, "-m", "tests.forking"]
-        process = subprocess.Popen(command, cwd=ROOT, stdin=answering)
-
-    def end() -> None:
-        asking.close()
-        process.wait()
-
-    atexit.register(end)
-    return asking
+def shared() -> Forking:
+    """Return the one for plain servers; it ends with this process."""
+    forking = Forking()
+    atexit.register(forking.close)
+    return forking
 
 
 def serve() -> None:
@@ -141,6 +166,9 @@ def serve() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # that of a terminal is for those who ask
     for name in IMPORTED:
         importlib.import_module(name)
+    for first in sys.argv[1:]:
+        module, _, name = first.partition(":")
+        getattr(importlib.import_module(module), name)()
     gc.freeze()  # pages that are not touched stay shared
     asked = socket.socket(fileno=0)
     while True:

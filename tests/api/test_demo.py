@@ -13,10 +13,12 @@ import httpx
 import pytest
 
 from palimpsest.app.cli import main
+from palimpsest.app.demo import MIN_PASSAGES
 from tests.api.served import free_port
 
 SECONDS = 120
 SMALL = ["--passages", "1500"]
+FEWEST = str(MIN_PASSAGES)
 STEPS = ["v1 alone", "bridged", "10% by demand", "50% by demand", "100% by demand", "v2 alone"]
 
 
@@ -44,7 +46,7 @@ def test_it_goes_on_serving_a_directory_until_interrupted_and_refuses_it_the_sec
     tmp_path: Path,
 ) -> None:
     port = free_port()
-    command = _command("--port", str(port), "--data", str(tmp_path), "--passages", "600")
+    command = _command("--port", str(port), "--data", str(tmp_path), "--passages", FEWEST)
     demo = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     try:
         assert demo.stdout is not None
@@ -62,7 +64,7 @@ def test_it_goes_on_serving_a_directory_until_interrupted_and_refuses_it_the_sec
         demo.communicate()
     with pytest.raises(httpx.ConnectError):
         httpx.get(f"http://127.0.0.1:{port}/readyz")
-    again = _demo("--exit", "--data", str(tmp_path), *SMALL)
+    again = _demo("--exit", "--data", str(tmp_path), "--passages", FEWEST)
     assert again.returncode == 1
     assert "holds a collection docstrings already" in again.stderr
 
@@ -71,7 +73,7 @@ def test_it_goes_on_serving_a_directory_until_interrupted_and_refuses_it_the_sec
 def test_stopped_in_the_middle_it_takes_its_server_along(how: signal.Signals) -> None:
     port = free_port()
     demo = subprocess.Popen(
-        _command("--port", str(port), *SMALL), stdout=subprocess.PIPE, text=True
+        _command("--port", str(port), "--passages", FEWEST), stdout=subprocess.PIPE, text=True
     )
     try:
         assert demo.stdout is not None
@@ -99,7 +101,7 @@ def test_a_taken_port_is_refused_before_anything_is_asked_of_who_listens_there()
         taken.listen()
         taken.setblocking(False)
         port = taken.getsockname()[1]
-        refused = _demo("--exit", "--port", str(port), "--passages", "600")
+        refused = _demo("--exit", "--port", str(port), "--passages", FEWEST)
         with pytest.raises(BlockingIOError):
             taken.accept()
     assert refused.returncode == 1

@@ -11,11 +11,12 @@ import httpx
 import numpy as np
 import pytest
 
+from tests.api.leaving import as_text
 from tests.api.served import Server, serving
 
 MIB = 1024 * 1024
 ROOM = 150 * MIB  # above what an idle server holds
-SIZE, BATCH, MOST = 384, 1_000, 200
+SIZE, BATCH, MOST = 1_536, 250, 200
 
 
 def resident(server: Server, kind: str) -> int:
@@ -37,8 +38,8 @@ def server(tmp_path: Path, idle: int) -> Iterator[Server]:
 
 
 def points(start: int) -> list[dict[str, object]]:
-    vectors = np.random.default_rng(start).standard_normal((BATCH, SIZE)).round(4).tolist()
-    return [{"id": start + n, "vector": vector} for n, vector in enumerate(vectors)]
+    vectors = np.random.default_rng(start).standard_normal((BATCH, SIZE), dtype=np.float32)
+    return [{"id": start + n, "vector": as_text(vector)} for n, vector in enumerate(vectors)]
 
 
 def fill(http: httpx.Client, name: str, *, in_batches: bool = False) -> httpx.Response:

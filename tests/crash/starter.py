@@ -1,37 +1,18 @@
-"""Starts real servers quickly: imports the command once, then forks for every line it reads.
-
-Run as ``python -m tests.crash.starter``. A line of input is a JSON list: arguments of the
-``palimpsest`` command, answered with the pid of the server it started, or nothing (``[]``),
-answered with the wait status of that server once it has ended. Until then its pid is not given to
-anyone else, so it can be killed by it. ``Starter`` is the other side.
-"""
+"""Real servers that are started quickly, one at a time, and killed."""
 
 from __future__ import annotations
 
 import http.client
-import importlib
-import json
 import os
 import signal
-import subprocess
-import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
-from typing import NoReturn
 
+from tests import forking
 from tests.api.served import free_port
 from tests.crash.blind import BLIND
 
-ROOT = Path(__file__).parents[2]
-# The command, and what it would import only once it runs: forked servers find it imported.
-IMPORTED = (
-    "palimpsest.app.cli",
-    "anyio._backends._asyncio",
-    "numpy.ma",
-    "numpy.random",
-    "uvicorn.lifespan.on",
-    "uvicorn.loops.uvloop",
-)
 START_SECONDS = 30
 
 
@@ -39,9 +20,8 @@ class Server:
     """One server, reached at ``port``."""
 
     def __init__(self, starter: Starter, data: Path) -> None:
-        self._starter = starter
         self.port = free_port()
-        self.pid = starter.ask(["serve", "--port", str(self.port), "--data", str(data)])
+        self.process = starter.start(["serve", "--port", str(self.port), "--data", str(data)])
 
     def wait_until_ready(self) -> None:
         """Return once it answers."""
@@ -63,72 +43,44 @@ class Server:
 
     def kill(self) -> None:
         """End it on the spot. It must not have ended by itself."""
-        assert self._end(signal.SIGKILL) == -signal.SIGKILL
+        self.process.kill()
+        assert self.process.wait() == -signal.SIGKILL
 
     def stop(self) -> None:
-        """Ask it to end, and wait."""
-        assert self._end(signal.SIGTERM) == 0
-
-    def _end(self, how: signal.Signals) -> int:
-        os.kill(self.pid, how)
-        return os.waitstatus_to_exitcode(self._starter.ask([]))
+        """Ask it to end, and wait. It must not have ended by itself."""
+        assert self.process.poll() is None
+        self.process.terminate()
+        assert self.process.wait() == 0
 
 
 class Starter:
-    """Starts servers one at a time, each killed before the next."""
+    """Starts servers one at a time, each ended before the next."""
 
     def __init__(self, blind: str | None = None, **environment: str) -> None:
-        """Start the process that starts servers; ``blind`` says which check to break in them."""
-        self._forking = subprocess.Popen(
-            [sys.executable, "-m", "tests.crash.starter", *([blind] if blind else [])],
-            cwd=ROOT,
-            env={**os.environ, **environment},
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-        )
+        """Prepare it.
 
-    def ask(self, line: list[str]) -> int:
-        assert self._forking.stdin is not None and self._forking.stdout is not None
-        self._forking.stdin.write(json.dumps(line).encode() + b"\n")
-        self._forking.stdin.flush()
-        return int(self._forking.stdout.readline())
+        Args:
+            blind: which check to break in the servers.
+            environment: more of their variables.
+        """
+        first = [] if blind is None else [f"{BLIND[blind].__module__}:{BLIND[blind].__name__}"]
+        self._own = forking.Forking(*first, **environment) if first or environment else None
+        self._environment = {**os.environ, **environment}
+        self._running: forking.Process | None = None
+
+    def start(self, arguments: Sequence[str]) -> forking.Process:
+        """Run the command with its output among the errors."""
+        self._running = (self._own or forking.shared()).start(arguments, self._environment, (2, 2))
+        return self._running
+
+    def end(self) -> None:
+        """End a server that still runs."""
+        if self._running is not None:
+            self._running.kill()
+            self._running.wait()
 
     def close(self) -> None:
-        """End it, and with it a server that still runs."""
-        self._forking.communicate(timeout=START_SECONDS)
-
-
-def serve_lines() -> None:
-    """Answer lines until the input ends."""
-    for name in IMPORTED:
-        importlib.import_module(name)
-    for blind in sys.argv[1:]:
-        BLIND[blind]()
-    server = 0
-    for line in sys.stdin:
-        arguments = json.loads(line)
-        if arguments:
-            server = os.fork()
-            if server == 0:
-                become_server(arguments)
-            answer = server
-        else:
-            _, answer = os.waitpid(server, 0)
-            server = 0
-        print(answer, flush=True)  # noqa: T201
-    if server:
-        os.kill(server, signal.SIGKILL)
-        os.waitpid(server, 0)
-
-
-def become_server(arguments: list[str]) -> NoReturn:
-    from palimpsest.app.cli import main
-
-    nothing = os.open(os.devnull, os.O_RDONLY)
-    os.dup2(nothing, 0)
-    os.dup2(2, 1)
-    os._exit(main(arguments))
-
-
-if __name__ == "__main__":
-    serve_lines()
+        """Start no more, and end a server that still runs."""
+        self.end()
+        if self._own is not None:
+            self._own.close()

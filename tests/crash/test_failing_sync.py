@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 import struct
 import subprocess
 import sys
@@ -48,16 +49,30 @@ class Syncs:
         }
 
 
-@pytest.fixture
-def syncs(tmp_path: Path) -> Syncs:
-    return Syncs(tmp_path)
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Syncs:
+    return Syncs(tmp_path_factory.mktemp("failing_sync"))
 
 
-@pytest.fixture
-def starter(syncs: Syncs) -> Iterator[Starter]:
-    running = Starter(**syncs.environment())
+@pytest.fixture(scope="module")
+def starting(made: Syncs) -> Iterator[Starter]:
+    running = Starter(**made.environment())
     yield running
     running.close()
+
+
+@pytest.fixture
+def syncs(made: Syncs) -> Syncs:
+    """An empty folder, and no sync that fails."""
+    made.fail(0, 0)
+    shutil.rmtree(made.folder, ignore_errors=True)
+    return made
+
+
+@pytest.fixture
+def starter(starting: Starter) -> Iterator[Starter]:
+    yield starting
+    starting.end()
 
 
 def points(first: int) -> dict[str, Any]:

@@ -6,6 +6,7 @@ The server runs on a disk whose free space the test sets (``full_disk.cpp``, pre
 from __future__ import annotations
 
 import os
+import shutil
 import struct
 import subprocess
 import sys
@@ -53,16 +54,30 @@ class Disk:
         }
 
 
-@pytest.fixture
-def disk(tmp_path: Path) -> Disk:
-    return Disk(tmp_path)
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Disk:
+    return Disk(tmp_path_factory.mktemp("full_disk"))
 
 
-@pytest.fixture
-def starter(disk: Disk) -> Iterator[Starter]:
-    running = Starter(**disk.environment())
+@pytest.fixture(scope="module")
+def starting(made: Disk) -> Iterator[Starter]:
+    running = Starter(**made.environment())
     yield running
     running.close()
+
+
+@pytest.fixture
+def disk(made: Disk) -> Disk:
+    """The disk, empty."""
+    made.set_room(PLENTY)
+    shutil.rmtree(made.folder, ignore_errors=True)
+    return made
+
+
+@pytest.fixture
+def starter(starting: Starter) -> Iterator[Starter]:
+    yield starting
+    starting.end()
 
 
 def fill_up(server: Server, disk: Disk, room: int, writers: list[Writer]) -> None:

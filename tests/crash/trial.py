@@ -7,10 +7,9 @@ it was once the damaged files are back from a backup.
 from __future__ import annotations
 
 import hashlib
-import os
 import random
 import shutil
-import signal
+import subprocess
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -40,36 +39,25 @@ def served(starter: Starter, data: Path) -> Iterator[Server]:
         wait_until_open(server)
         yield server
     except BaseException:
-        if is_alive(server):
-            server.kill()
-        else:
-            starter.ask([])
+        server.process.kill()
+        server.process.wait()
         raise
-    started = time.monotonic()
-    if not is_alive(server):
-        starter.ask([])
+    if server.process.poll() is not None:
         raise Wrong("the server ended by itself")
-    os.kill(server.pid, signal.SIGTERM)
-    while is_alive(server):
-        if time.monotonic() - started > ENDS:
-            server.kill()
-            raise Wrong(f"the server did not end in {ENDS} s")
-        time.sleep(0.01)
-    code = os.waitstatus_to_exitcode(starter.ask([]))
+    server.process.terminate()
+    try:
+        code = server.process.wait(ENDS)
+    except subprocess.TimeoutExpired as error:
+        server.kill()
+        raise Wrong(f"the server did not end in {ENDS} s") from error
     if code != 0:
         raise Wrong(f"the server ended with {code}")
-
-
-def is_alive(server: Server) -> bool:
-    """Tell whether a server runs; one that has ended waits to be asked about."""
-    state = Path(f"/proc/{server.pid}/stat").read_text().rpartition(")")[2].split()[0]
-    return state != "Z"
 
 
 def wait_until_open(server: Server) -> None:
     deadline = time.monotonic() + START_SECONDS
     while time.monotonic() < deadline:
-        if not is_alive(server):
+        if server.process.poll() is not None:
             raise Wrong("the server did not start")
         try:
             reply = httpx.get(f"http://127.0.0.1:{server.port}/readyz", timeout=LONGEST)

@@ -16,6 +16,8 @@ from numpy.typing import NDArray
 
 from tests.api.served import Server
 
+WORKING = 0.4  # seconds of CPU time after which requests have been read, and are worked at
+LONGEST = 60.0  # seconds until then
 TICKS = os.sysconf("SC_CLK_TCK")  # a second
 
 
@@ -58,6 +60,17 @@ def cpu_seconds(pid: int) -> float:
     with open(f"/proc/{pid}/stat") as stat:
         fields = stat.read().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / TICKS
+
+
+@contextmanager
+def occupied(server: Server, requests: Sequence[bytes]) -> Iterator[None]:
+    """Ask as ``asking`` does, and wait until the server works, however busy the machine is."""
+    before, deadline = cpu_seconds(server.process.pid), time.monotonic() + LONGEST
+    with asking(server, requests):
+        while cpu_seconds(server.process.pid) - before < WORKING:
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        yield
 
 
 def busy(pid: int, seconds: float) -> float:

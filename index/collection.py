@@ -21,7 +21,6 @@ from palimpsest.index.config.versions import shown
 from palimpsest.index.errors import InvalidConfig, InvalidInput
 from palimpsest.index.filters.expression import Filter, Path
 from palimpsest.index.filters.paths import format_path, parse_path
-from palimpsest.index.filters.walk import with_columns
 from palimpsest.index.payload.config import FieldIndex
 from palimpsest.index.payload.edits import delete_keys, merge, merge_at
 from palimpsest.index.payload.evaluate import estimate
@@ -32,7 +31,7 @@ from palimpsest.index.read.selector import Selector
 from palimpsest.index.search.plan import SearchRequest
 from palimpsest.index.stops import check_stop
 from palimpsest.index.storage.checked import Spared
-from palimpsest.index.storage.ids import Key, check_ids, key_of, keys_of
+from palimpsest.index.storage.ids import check_ids, key_of, keys_of
 from palimpsest.index.storage.reserve import Reserve
 from palimpsest.index.types import (
     BridgeMode,
@@ -51,12 +50,13 @@ from palimpsest.index.write.batch import (
     PointBatch,
     Selection,
     UpdateMode,
+    check_deleted,
     check_upsert,
     check_vector_update,
     check_whose,
 )
 from palimpsest.index.write.declaring import Declare, add_vector, drop_vector, reconfigure
-from palimpsest.index.write.requests import Deletion, PayloadEdit, VectorDeletion
+from palimpsest.index.write.requests import Deletion, Edit, PayloadEdit, VectorDeletion
 
 T = TypeVar("T")
 
@@ -216,7 +216,6 @@ class Collection:
         Raises:
             InvalidInput: one of its subclasses, at once; nothing of the batch is written.
         """
-        condition = None if condition is None else self._meant(condition)
         return self.writer.write(check_upsert(batch, self.config, mode, condition))
 
     def update_vectors(self, batch: PointBatch, *, condition: Filter | None = None) -> Future[int]:
@@ -226,21 +225,11 @@ class Collection:
             InvalidInput: one of its subclasses, at once; nothing of the batch is written.
             PointNotFound: by the future: a point is missing; the others are written.
         """
-        condition = None if condition is None else self._meant(condition)
         return self.writer.write(check_vector_update(batch, self.config, condition))
-
-    def _whose(self, whose: Selection) -> Sequence[Key] | Filter:
-        """Return whose points a write is about, under names that stay true until it is done."""
-        checked = check_whose(whose)
-        return self._meant(checked) if isinstance(checked, Filter) else checked
-
-    def _meant(self, filter: Filter) -> Filter:
-        """Return a filter as the writer evaluates it, whichever version is active by then."""
-        return with_columns(filter, self.config.numbers)
 
     def delete(self, whose: Selection) -> Future[int]:
         """Delete points; ids without a point are fine. Raises InvalidId at once."""
-        return self.writer.write(Deletion(self._whose(whose)))
+        return self.writer.write(Deletion(check_whose(whose, self.config)))
 
     def delete_vectors(self, whose: Selection, names: Sequence[str]) -> Future[int]:
         """Delete the vectors of some names; those of all versions unless one is named.
@@ -251,17 +240,9 @@ class Collection:
             UnknownVectorName: at once.
             PointNotFound: by the future: a point is missing; the others are written.
         """
-        numbers = {name: number for one in names for name, number in self._versions_of(one)}
-        return self.writer.write(VectorDeletion(self._whose(whose), numbers))
-
-    def _versions_of(self, name: str) -> list[tuple[str, int]]:
-        """Return the columns a deleted vector is in: all versions of a bare name."""
         config = self.config
-        versions = [one for one in config.versions if one.vector == name]
-        if any(one.version == self.version for one in versions):
-            versions = []
-        columns = [config.column_of(one) for one in versions] or [config.number(name)]
-        return [(config.name_of(one), one) for one in columns]
+        deleted = check_deleted(names, config)
+        return self.writer.write(VectorDeletion(check_whose(whose, config), deleted))
 
     def set_payload(self, whose: Selection, payload: bytes, at: Path = ()) -> Future[int]:
         """Set keys of payloads, or of the object at a path in them; other keys stay.
@@ -270,25 +251,24 @@ class Collection:
             InvalidInput: one of its subclasses, at once.
             PointNotFound: by the future: a point is missing; the others are written.
         """
-
-        def edit(old: bytes | None) -> bytes | None:
-            return merge_at(old, at, payload) if at else merge(old, payload)
-
-        return self.writer.write(PayloadEdit(self._whose(whose), edit))
+        return self._edit(
+            whose, lambda old: merge_at(old, at, payload) if at else merge(old, payload)
+        )
 
     def overwrite_payload(self, whose: Selection, payload: bytes) -> Future[int]:
         """Replace payloads. Raises as ``set_payload``."""
-        return self.writer.write(PayloadEdit(self._whose(whose), lambda _: payload))
+        return self._edit(whose, lambda _: payload)
 
     def delete_payload(self, whose: Selection, paths: Sequence[Path]) -> Future[int]:
         """Delete what is at paths of payloads. Raises as ``set_payload``."""
-        return self.writer.write(
-            PayloadEdit(self._whose(whose), lambda payload: delete_keys(payload, paths), frees=True)
-        )
+        return self._edit(whose, lambda old: delete_keys(old, paths), frees=True)
 
     def clear_payload(self, whose: Selection) -> Future[int]:
         """Delete payloads. Raises as ``set_payload``."""
-        return self.writer.write(PayloadEdit(self._whose(whose), lambda _: None, frees=True))
+        return self._edit(whose, lambda _: None, frees=True)
+
+    def _edit(self, whose: Selection, edit: Edit, *, frees: bool = False) -> Future[int]:
+        return self.writer.write(PayloadEdit(check_whose(whose, self.config), edit, frees))
 
     # Payload indexes.
 
@@ -373,11 +353,12 @@ class Collection:
         if start is not None:
             check_ids([start])
             first = key_of(start)
-        wanted = wanted_of(self.config, with_vectors)
+        selector = self.selector()  # its view says what all names mean
+        wanted = wanted_of(selector.view.config, with_vectors)
         limit = min(limit, MAX_POINTS)
         if filter is None:
             return self._points.page(first, limit, wanted, with_payload=with_payload, spared=spared)
-        allowed = self.selector().select(filter)
+        allowed = selector.select(filter)
         return self._points.page_among(
             allowed, first, limit, wanted, with_payload=with_payload, spared=spared
         )

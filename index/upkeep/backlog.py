@@ -26,9 +26,9 @@ _RATES = (300.0, 20_000.0)  # rows per second, of the same
 class Backlog:
     """What waits in one collection.
 
-    ``rows`` are those in no segment of the vector name that has most of them, and those on their
+    ``rows`` are those in no segment of the column that has most of them, and those on their
     way; ``seal_rows`` at least ``LEAST_ROWS``; ``segments`` those that the policy would not leave,
-    of the name that has most.
+    of the column that has most.
     ``stalled`` says why sealing fails, or compacting where that is what waits, else None.
     """
 

@@ -3,7 +3,7 @@
 Long work happens here, beside the writer; what changes the collection (starting a new growing
 part, putting a segment in the place of its parts) is short and runs as a job of the writer. If the
 program dies in between, the folder written so far is deleted on the next open. What was made of a
-vector name that was dropped meanwhile is thrown away. ``seal`` and ``compact`` may run at the same
+column that was dropped meanwhile is thrown away. ``seal`` and ``compact`` may run at the same
 time, each in one thread at most.
 """
 

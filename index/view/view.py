@@ -111,7 +111,7 @@ class SealedPart(Generic[S]):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class VectorView(Generic[C, G, S]):
-    """The parts of one vector name, all of one kind. Only the last of ``growing`` still grows.
+    """The parts of one column, all of one kind. Only the last of ``growing`` still grows.
 
     ``recent`` is what was asked of the name of late, in all views of it.
     """

@@ -1,4 +1,8 @@
-"""Checks a batch as a whole, before anything of it is written, and brings it into stored form."""
+"""Checks a write as a whole, before anything of it is written, and brings it into stored form.
+
+All its names are resolved here, by one config: from here on columns are told by their numbers, and
+what is active by the time the write is carried out does not matter.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +16,7 @@ from numpy.typing import NDArray
 from palimpsest.index.config.collection import CollectionConfig
 from palimpsest.index.errors import InvalidInput, InvalidVector, UnknownVectorName
 from palimpsest.index.filters.expression import Filter
+from palimpsest.index.filters.walk import with_columns
 from palimpsest.index.kinds.kind import Named, Whose
 from palimpsest.index.kinds.registry import AnyKind, kind_of
 from palimpsest.index.segments.growing_part import Values
@@ -111,9 +116,8 @@ def check_upsert(
         )
     check_ids(batch.ids)
     ids = batch.ids
-    write = Upsert(
-        pack_ids(ids), keys_of(ids), batch.payloads, _check_columns(batch, config), mode, condition
-    )
+    columns, passed = _check_columns(batch, config), _resolved(condition, config)
+    write = Upsert(pack_ids(ids), keys_of(ids), batch.payloads, columns, mode, passed)
     places = range(len(ids))
     chosen = dict(zip(reversed(ids), reversed(places), strict=True))
     if mode != "insert_only":
@@ -140,15 +144,32 @@ def check_vector_update(
         place_of = {one: place for place, one in enumerate(ids)}
         targets = np.array([place_of[one] for one in batch.ids], dtype=np.int64)
         columns = [_last_of_each(column, targets) for column in columns]
-    return VectorUpdate(pack_ids(ids), keys_of(ids), columns, condition)
+    return VectorUpdate(pack_ids(ids), keys_of(ids), columns, _resolved(condition, config))
 
 
-def check_whose(selection: Selection) -> Sequence[Key] | Filter:
+def _resolved(condition: Filter | None, config: CollectionConfig) -> Filter | None:
+    return None if condition is None else with_columns(condition, config.numbers)
+
+
+def check_whose(selection: Selection, config: CollectionConfig) -> Sequence[Key] | Filter:
     """Return what a selection of points is stored by, each id once. Raises InvalidId."""
     if isinstance(selection, Filter):
-        return selection
+        return with_columns(selection, config.numbers)
     check_ids(selection)
     return keys_of(dict.fromkeys(selection))
+
+
+def check_deleted(names: Sequence[str], config: CollectionConfig) -> dict[str, int]:
+    """Return the columns that deleted vectors are in: those of all versions of a bare name.
+
+    Under the names of one version the bare name is that version's alone. Raises UnknownVectorName.
+    """
+    columns = set[int]()
+    for name in names:
+        versions = {n: one for n, one in config.version_columns.items() if one.vector == name}
+        alone = any(one.version == config.shown for one in versions.values())
+        columns.update(versions if versions and not alone else [config.number(name)])
+    return {config.name_of(column): column for column in columns}
 
 
 def _check_columns(batch: PointBatch, config: CollectionConfig) -> list[Column]:

@@ -5,7 +5,16 @@ from uuid import UUID
 import numpy as np
 import pytest
 
-from palimpsest.index import CollectionConfig, Distance, NamedVectors, PointBatch, VectorConfig
+from palimpsest.index import (
+    CollectionConfig,
+    Distance,
+    NamedVectors,
+    PointBatch,
+    SparseConfig,
+    VectorConfig,
+)
+from palimpsest.index.config.collection import VersionConfig
+from palimpsest.index.config.versions import declared, shown
 from palimpsest.index.encoding.normalise import check_query
 from palimpsest.index.errors import (
     DimensionMismatch,
@@ -16,7 +25,7 @@ from palimpsest.index.errors import (
 )
 from palimpsest.index.storage.ids import unpack_ids
 from palimpsest.index.types import Vectors
-from palimpsest.index.write.batch import check_upsert, check_whose
+from palimpsest.index.write.batch import check_deleted, check_upsert, check_whose
 from tests.oracle import normalise
 from tests.points import batch_of, config_of
 
@@ -93,7 +102,7 @@ def test_unknown_names_empty_and_ragged_batches_are_refused() -> None:
     with pytest.raises(InvalidId):
         check_upsert(batch_of([1, -2, 3], ROWS), COSINE)
     with pytest.raises(InvalidId):
-        check_whose([1, -2])
+        check_whose([1, -2], COSINE)
 
 
 def test_of_equal_ids_the_last_wins() -> None:
@@ -121,7 +130,7 @@ def test_of_equal_ids_vectors_of_the_earlier_are_dropped() -> None:
 
 
 def test_deletions_name_each_id_once() -> None:
-    assert len(check_whose([4, 4, UUID(int=4)])) == 2
+    assert len(check_whose([4, 4, UUID(int=4)], COSINE)) == 2
 
 
 def test_a_name_none_of_whose_vectors_wins_is_left_out() -> None:
@@ -136,3 +145,18 @@ def test_the_callers_array_may_be_used_again(config: CollectionConfig) -> None:
     before = checked.columns[0].values.copy()
     values[:] = np.nan
     np.testing.assert_array_equal(checked.columns[0].values, before)
+
+
+def test_deleted_vectors_are_those_of_every_version_but_under_the_names_of_one() -> None:
+    space = COSINE.dense[""]
+    config = CollectionConfig({"": space, "a": space, "words": SparseConfig()})
+    new = declared(config, VersionConfig("a", "v2", "shadow"), space)
+    assert new is not None
+    assert check_deleted(["a"], new) == {"a": 1, "a@v2": 3}
+    assert check_deleted(["a@v1"], new) == {"a": 1}
+    assert check_deleted(["", "words", "a@v2", "@v1"], new) == {"": 0, "words": 2, "a@v2": 3}
+    virtual = shown(new, "v2")
+    assert check_deleted(["a"], virtual) == {"a": 3}
+    assert check_deleted(["a@v1", ""], virtual) == {"a@v1": 1, "": 0}
+    with pytest.raises(UnknownVectorName):
+        check_deleted(["a", "b"], new)

@@ -64,8 +64,10 @@ class Replacing:
         Returns:
             False when stopped, or when the column was dropped: then nothing has changed.
         """
+        gone = [part.columns for part in parts]
+        names = frozenset(part.folder for part in parts if part.folder is not None)
         vectors = self._writer.view.vectors.get(column)
-        if vectors is None or not has_parts(vectors, parts):
+        if vectors is None or not has_parts(vectors, gone):
             return False
         frees = _frees(parts)
         planned = self._writer.plan_folder(frees=frees)
@@ -78,8 +80,9 @@ class Replacing:
                 segment = kind_of(vectors.config).open(folder, checksum)
                 made = SealedPart(segment, Dead(), self._writer.leases.take(folder))
                 self._prepare(column, replace(vectors, sealed=(made,)))
+            # parts are told by what has no lease, for the writer keeps its last job
             publishing = self._writer.call(
-                lambda: self._publish(column, parts, made, checksum, seals, frees)
+                lambda: self._publish(column, gone, names, made, checksum, seals, frees)
             )
         except BaseException:
             remove_folder(folder)
@@ -133,7 +136,8 @@ class Replacing:
     def _publish(
         self,
         column: int,
-        parts: Sequence[AnyPart],
+        gone: Sequence[object],
+        names: frozenset[str],
         made: AnySealed | None,
         checksum: int | None,
         seals: int | None,
@@ -145,9 +149,8 @@ class Replacing:
             False when the column was dropped meanwhile.
         """
         store, view = self._writer.store, self._writer.view
-        if column not in view.vectors or not has_parts(view.vectors[column], parts):
+        if column not in view.vectors or not has_parts(view.vectors[column], gone):
             return False
-        names = frozenset(part.folder for part in parts if part.folder is not None)
         change = Replaced(column, names, seals or 0, () if made is None else (made,))
         view = apply(view, Changes(view.seq, replaced=[change]))
         with store.transaction(frees=frees):

@@ -20,7 +20,7 @@ from palimpsest.index.segments.growing_part import AnyGrowing, Values
 from palimpsest.index.storage.ids import Ids
 from palimpsest.index.types import Numbers, Slots
 from palimpsest.index.view.bridge import Bridge
-from palimpsest.index.view.view import AnyPart, AnySealed, AnyVectors, View
+from palimpsest.index.view.view import AnySealed, AnyVectors, View
 
 _FULL = 0.9  # of the rows of a part
 
@@ -164,7 +164,7 @@ def frozen(view: View, column: int) -> View:
     return replace(view, vectors={**view.vectors, column: grown})
 
 
-def has_parts(vectors: AnyVectors, parts: Sequence[AnyPart]) -> bool:
-    """Tell whether all parts are, or were with fewer dead rows, of this column."""
+def has_parts(vectors: AnyVectors, columns: Sequence[object]) -> bool:
+    """Tell whether the parts with these columns are, or were with fewer dead rows, of this view."""
     own = {id(part.columns) for part in vectors.parts}
-    return all(id(part.columns) in own for part in parts)
+    return all(id(one) in own for one in columns)

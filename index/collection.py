@@ -14,7 +14,7 @@ from typing import TypeVar
 
 from palimpsest.index.collection_info import collection_sizes, collection_state, store_bytes
 from palimpsest.index.collection_parts import CollectionParts, open_parts
-from palimpsest.index.collection_versions import Versioning, remove
+from palimpsest.index.collection_versions import Versioning
 from palimpsest.index.config.collection import AT, CollectionConfig
 from palimpsest.index.config.vectors import MAX_POINTS, SparseConfig, VectorConfig
 from palimpsest.index.config.versions import shown
@@ -77,16 +77,7 @@ class Collection:
         self.fitting, self.upkeep, self.scrub = parts.fitting, parts.upkeep, parts.scrub
         self._parts, self._shown = parts, Shown(parts.writer, version)
         self._points = PointReader(parts.reader, self._shown, waits=waits)
-        self.versions = Versioning(
-            parts.folder,
-            parts.writer,
-            self._shown,
-            self._points,
-            parts.fitting,
-            parts.backfill,
-            parts.upkeep,
-            self._require_real,
-        )
+        self.versions = Versioning(parts, self._shown, self._points, self._require_real)
         self._virtual: dict[str, Collection] = {}
         self._at_once: Collection | None = None
 
@@ -199,7 +190,7 @@ class Collection:
             UnknownVectorName: it is not declared.
         """
         self._require_real()
-        remove(self.folder, self.writer, self.upkeep, drop_vector(self.writer, name, declared))
+        self._parts.forget(drop_vector(self.writer, name, declared))
 
     # Writes. Each gives a future of the write's seq, done once it is synced and searchable.
 

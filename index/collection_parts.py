@@ -24,6 +24,7 @@ from palimpsest.index.versions.backfilling import Backfill, Pace
 from palimpsest.index.versions.demand import Demand
 from palimpsest.index.versions.fitting import Fitting
 from palimpsest.index.view.virtual_collection import Shown
+from palimpsest.index.write.declaring import Leftovers
 from palimpsest.index.write.writer import Writer
 
 
@@ -41,6 +42,16 @@ class CollectionParts:
     fitting: Fitting
     upkeep: Upkeep
     scrub: Scrub
+
+    def forget(self, leftovers: Leftovers) -> None:
+        """Forget what dropped columns have left behind, on disk too."""
+        for column in leftovers.columns:
+            self.upkeep.forget(column)
+        files = Local(self.folder)
+        for segment in leftovers.segments:
+            self.writer.leases.retire(files / SEGMENTS / segment)
+        for adapter in leftovers.adapters:
+            self.writer.leases.retire(files / ADAPTERS / adapter)
 
     def close(self, *, dropped: bool) -> None:
         """Close all of them; what makes the next open quick is not written when ``dropped``."""

@@ -1,4 +1,4 @@
-"""The calls of a collection about the versions of its vectors, which ``Collection`` inherits.
+"""The calls of a collection about the versions of its vectors: ``Collection.versions``.
 
 Each change is stored, and in force, when the call returns; what it takes stands in
 ``index.versions.lifecycle``, ``index.versions.fitting``, ``index.versions.backfilling``,
@@ -9,7 +9,6 @@ too: it answers questions, and leaves changes of what is declared to the real on
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from pyroaring import BitMap
@@ -18,19 +17,18 @@ from palimpsest.index.adapters.compare_judged import outcome
 from palimpsest.index.adapters.fit_request import AdapterInfo, FitRequest
 from palimpsest.index.adapters.priorities import RANDOM_SHARE, Order
 from palimpsest.index.collection_info import version_states
+from palimpsest.index.collection_parts import CollectionParts
 from palimpsest.index.config.collection import VersionConfig
 from palimpsest.index.config.vectors import VectorConfig
 from palimpsest.index.read.points import PointReader
 from palimpsest.index.search.across import out_of_reach
 from palimpsest.index.storage.local import Local
 from palimpsest.index.types import OutOfReach, PointId, SearchStats, VersionInfo
-from palimpsest.index.upkeep.recover import ADAPTERS, SEGMENTS
-from palimpsest.index.upkeep.upkeep import Upkeep
-from palimpsest.index.versions.backfilling import Backfill, BackfillPoint, BackfillStatus
+from palimpsest.index.upkeep.recover import ADAPTERS
+from palimpsest.index.versions.backfilling import BackfillPoint, BackfillStatus
 from palimpsest.index.versions.compared_lists import CompareRequest
 from palimpsest.index.versions.comparing import compare
 from palimpsest.index.versions.consolidating import Consolidation
-from palimpsest.index.versions.fitting import Fitting
 from palimpsest.index.versions.lifecycle import (
     COVERAGE_FLOOR,
     QUALITY_FLOOR,
@@ -43,8 +41,6 @@ from palimpsest.index.versions.lifecycle import (
 )
 from palimpsest.index.versions.reversing import Reverse
 from palimpsest.index.view.virtual_collection import Shown
-from palimpsest.index.write.declaring import Leftovers
-from palimpsest.index.write.writer import Writer
 
 
 class Versioning:
@@ -52,26 +48,18 @@ class Versioning:
 
     def __init__(
         self,
-        folder: Path,
-        writer: Writer,
+        parts: CollectionParts,
         shown: Shown,
         points: PointReader,
-        fitting: Fitting,
-        backfill: Backfill,
-        upkeep: Upkeep,
         require_real: Callable[[], None],
     ) -> None:
-        """Take what the collection is made of.
+        """Take what the collection is made of, and what it shows.
 
         ``require_real`` raises InvalidInput where nothing is to be declared under the names shown.
         """
-        self._folder = folder
-        self._writer = writer
+        self._parts, self._writer, self._fitting = parts, parts.writer, parts.fitting
         self._shown = shown
         self._points = points
-        self._fitting = fitting
-        self._backfill = backfill
-        self._upkeep = upkeep
         self._require_real = require_real
 
     def states(self) -> list[VersionInfo]:
@@ -160,8 +148,7 @@ class Versioning:
     def drop(self, vector: str, version: str, *, force: bool = False) -> None:
         """Forget a version, its rows and its adapters. See ``index.versions.lifecycle``."""
         self._require_real()
-        leftovers = drop_version(self._writer, vector, version, force=force)
-        remove(self._folder, self._writer, self._upkeep, leftovers)
+        self._parts.forget(drop_version(self._writer, vector, version, force=force))
 
     def compare(self, request: CompareRequest) -> dict[str, Any]:
         """Compare two versions on given queries. See ``index.versions.comparing``.
@@ -187,7 +174,7 @@ class Versioning:
         with_payload: bool = False,
     ) -> list[BackfillPoint]:
         """Return the points to embed next for a version. See ``index.versions.backfilling``."""
-        return self._backfill.next(
+        return self._parts.backfill.next(
             vector,
             version,
             limit=limit,
@@ -198,7 +185,7 @@ class Versioning:
 
     def backfill_status(self, vector: str, version: str) -> BackfillStatus:
         """Return how far a version's backfill is. See ``index.versions.backfilling``."""
-        return self._backfill.status(vector, version)
+        return self._parts.backfill.status(vector, version)
 
     def consolidate(
         self, vector: str, rows: str, queries: str, progress: Callable[[float], None] | None = None
@@ -212,10 +199,10 @@ class Versioning:
         work = Consolidation(
             self._writer,
             self._points,
-            Local(self._folder) / ADAPTERS,
+            Local(self._parts.folder) / ADAPTERS,
             vector,
             ends,
-            self._upkeep.rest,
+            self._parts.upkeep.rest,
         )
         return work.run(progress or (lambda _: None))
 
@@ -241,15 +228,4 @@ class Versioning:
     def drop_adapter(self, vector: str, rows: str, queries: str) -> None:
         """Forget an adapter. See ``index.versions.lifecycle``."""
         with self._fitting.reversing.leaving(ends_of(self._writer.config, vector, rows, queries)):
-            drop_adapter(self._writer, Local(self._folder) / ADAPTERS, vector, rows, queries)
-
-
-def remove(folder: Path, writer: Writer, upkeep: Upkeep, leftovers: Leftovers) -> None:
-    """Forget what dropped columns of a collection have left behind, on disk too."""
-    files = Local(folder)
-    for column in leftovers.columns:
-        upkeep.forget(column)
-    for segment in leftovers.segments:
-        writer.leases.retire(files / SEGMENTS / segment)
-    for adapter in leftovers.adapters:
-        writer.leases.retire(files / ADAPTERS / adapter)
+            drop_adapter(self._writer, Local(self._parts.folder) / ADAPTERS, vector, rows, queries)

@@ -11,7 +11,7 @@ and answer alike.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -84,7 +84,14 @@ def follow(
     adapters = open_adapters(store, folder / ADAPTERS, config, last.adapters if last else None)
     bridges = bridges_of(config, adapters.fitted, adapters.damaged)
     view = apply(view, Changes(at.seq, dead=dead, bridges=bridges))
-    view = apply(view, Changes(at.seq, live=_live(store, view, at.points)))
+    # of a writer's view, `held` of the parts is left unasked: writes would go on keeping it
+    each = view.vectors.values()
+    held = (
+        [from_numbers(n) for one in each for n in one.numbers()]
+        if last is None
+        else [one.held for one in each]
+    )
+    view = apply(view, Changes(at.seq, live=_live(store, held, at.points)))
     _know_seqs(store, view, None if last is None else last.view)
     return Followed(view, at.slot, adapters, dead)
 
@@ -137,12 +144,12 @@ def _new_rows(staged: StagedRows, config: CollectionConfig) -> NewRows:
     return NewRows(staged.vector, slots, staged.seq, staged.ids, staged.numbers, values)
 
 
-def _live(store: Store, view: View, points: int) -> BitMap:
-    """Return the numbers of all points: those with vectors, if there are no others.
+def _live(store: Store, held: Sequence[BitMap], points: int) -> BitMap:
+    """Return the numbers of all points: those ``held`` by some part, if there are no others.
 
     Points whose rows are lost are among them. Raises Damaged if some are not known at all.
     """
-    live = BitMap.union(BitMap(), *(one.held for one in view.vectors.values()))
+    live = BitMap.union(BitMap(), *held)
     if len(live) == points:
         return live
     indexed = from_numbers(store.points.numbers())

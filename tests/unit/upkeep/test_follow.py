@@ -82,6 +82,26 @@ def test_an_upgrade_is_followed_step_by_step(tmp_path: Path) -> None:
     collection.close()
 
 
+def test_a_store_at_rest_is_followed_and_left_as_it_is(tmp_path: Path) -> None:
+    collection = open_collection(tmp_path / "c", config())
+    world = World(collection, 4)
+    for step in (world.upsert, world.seal, world.upsert, world.delete):
+        step()
+    expected = state_of(collection.writer.view)
+    collection.close()
+    files = contents(collection.folder)
+    with closing(Follower(collection.folder)) as follower:
+        assert state_of(follower.follow()) == expected
+    assert contents(collection.folder) == files
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    """Return what each file holds, but of what connections share while they are open."""
+    shared = ("-shm", "-wal")
+    files = [one for one in folder.rglob("*") if one.is_file() and not one.name.endswith(shared)]
+    return {str(one): one.read_bytes() for one in files}
+
+
 def test_nothing_is_read_again_where_nothing_was_committed(tmp_path: Path) -> None:
     collection = open_collection(tmp_path / "c", config())
     world = World(collection, 3)

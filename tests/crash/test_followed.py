@@ -17,9 +17,9 @@ import pytest
 
 from palimpsest.index.upkeep.follower import Follower
 from tests.conftest import open_collection
-from tests.crash.starter import ROOT
 from tests.following import state_of
 
+ROOT = Path(__file__).parents[2]
 LOOKS = 40
 LONGEST_PAUSE = 0.02  # seconds between two looks
 

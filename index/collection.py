@@ -1,8 +1,7 @@
 """A named set of points: what can be written to it and asked of it.
 
-Writes are checked here, in the caller's thread, then queued (``index.write.writer``). Reads take
-the published view and, for payloads, a connection of the calling thread; they take no lock and wait
-for nobody.
+Its writes are those of ``index.write.point_writes``. Reads take the published view and, for
+payloads, a connection of the calling thread; they take no lock and wait for nobody.
 """
 
 from __future__ import annotations
@@ -19,10 +18,9 @@ from palimpsest.index.config.collection import AT, CollectionConfig
 from palimpsest.index.config.vectors import MAX_POINTS, SparseConfig, VectorConfig
 from palimpsest.index.config.versions import shown
 from palimpsest.index.errors import InvalidConfig, InvalidInput
-from palimpsest.index.filters.expression import Filter, Path
+from palimpsest.index.filters.expression import Filter
 from palimpsest.index.filters.paths import format_path, parse_path
 from palimpsest.index.payload.config import FieldIndex
-from palimpsest.index.payload.edits import delete_keys, merge, merge_at
 from palimpsest.index.payload.evaluate import estimate
 from palimpsest.index.read.cost import estimate_seconds
 from palimpsest.index.read.points import PointReader, wanted_of
@@ -46,22 +44,13 @@ from palimpsest.index.upkeep.upkeep import HasRoom
 from palimpsest.index.view.view import View
 from palimpsest.index.view.virtual_collection import Shown
 from palimpsest.index.waiting import StoreAhead, consistent
-from palimpsest.index.write.batch import (
-    PointBatch,
-    Selection,
-    UpdateMode,
-    check_deleted,
-    check_upsert,
-    check_vector_update,
-    check_whose,
-)
 from palimpsest.index.write.declaring import Declare, add_vector, drop_vector, reconfigure
-from palimpsest.index.write.requests import Deletion, Edit, PayloadEdit, VectorDeletion
+from palimpsest.index.write.point_writes import PointWrites
 
 T = TypeVar("T")
 
 
-class Collection:
+class Collection(PointWrites):
     """One open collection, or another view of it: thin, beside the parts that all its views share.
 
     Opened by ``Database``. Virtual collections show it under the names of one version; ``at_once``
@@ -73,9 +62,9 @@ class Collection:
     ) -> None:
         """Show the parts under a name, and under the names of a version, None for active ones."""
         self.name, self.version, self.folder = name, version, parts.folder
-        self.writer, self.fields, self.demand = parts.writer, parts.fields, parts.demand
+        super().__init__(parts.writer, Shown(parts.writer, version))
+        self._parts, self.fields, self.demand = parts, parts.fields, parts.demand
         self.fitting, self.upkeep, self.scrub = parts.fitting, parts.upkeep, parts.scrub
-        self._parts, self._shown = parts, Shown(parts.writer, version)
         self._points = PointReader(parts.reader, self._shown, waits=waits)
         self.versions = Versioning(parts, self._shown, self._points, self._require_real)
         self._virtual: dict[str, Collection] = {}
@@ -191,75 +180,6 @@ class Collection:
         """
         self._require_real()
         self._parts.forget(drop_vector(self.writer, name, declared))
-
-    # Writes. Each gives a future of the write's seq, done once it is synced and searchable.
-
-    def upsert(
-        self, batch: PointBatch, *, mode: UpdateMode = "upsert", condition: Filter | None = None
-    ) -> Future[int]:
-        """Insert or replace whole points.
-
-        Args:
-            batch: the points.
-            mode: ``insert_only`` leaves points that exist alone, ``update_only`` inserts none.
-            condition: what a point that exists must pass to be replaced.
-
-        Raises:
-            InvalidInput: one of its subclasses, at once; nothing of the batch is written.
-        """
-        return self.writer.write(check_upsert(batch, self.config, mode, condition))
-
-    def update_vectors(self, batch: PointBatch, *, condition: Filter | None = None) -> Future[int]:
-        """Insert or replace vectors of points that exist; payloads are left alone.
-
-        Raises:
-            InvalidInput: one of its subclasses, at once; nothing of the batch is written.
-            PointNotFound: by the future: a point is missing; the others are written.
-        """
-        return self.writer.write(check_vector_update(batch, self.config, condition))
-
-    def delete(self, whose: Selection) -> Future[int]:
-        """Delete points; ids without a point are fine. Raises InvalidId at once."""
-        return self.writer.write(Deletion(check_whose(whose, self.config)))
-
-    def delete_vectors(self, whose: Selection, names: Sequence[str]) -> Future[int]:
-        """Delete the vectors of some names; those of all versions unless one is named.
-
-        In the virtual collection of a version the bare name is that version's alone.
-
-        Raises:
-            UnknownVectorName: at once.
-            PointNotFound: by the future: a point is missing; the others are written.
-        """
-        config = self.config
-        deleted = check_deleted(names, config)
-        return self.writer.write(VectorDeletion(check_whose(whose, config), deleted))
-
-    def set_payload(self, whose: Selection, payload: bytes, at: Path = ()) -> Future[int]:
-        """Set keys of payloads, or of the object at a path in them; other keys stay.
-
-        Raises:
-            InvalidInput: one of its subclasses, at once.
-            PointNotFound: by the future: a point is missing; the others are written.
-        """
-        return self._edit(
-            whose, lambda old: merge_at(old, at, payload) if at else merge(old, payload)
-        )
-
-    def overwrite_payload(self, whose: Selection, payload: bytes) -> Future[int]:
-        """Replace payloads. Raises as ``set_payload``."""
-        return self._edit(whose, lambda _: payload)
-
-    def delete_payload(self, whose: Selection, paths: Sequence[Path]) -> Future[int]:
-        """Delete what is at paths of payloads. Raises as ``set_payload``."""
-        return self._edit(whose, lambda old: delete_keys(old, paths), frees=True)
-
-    def clear_payload(self, whose: Selection) -> Future[int]:
-        """Delete payloads. Raises as ``set_payload``."""
-        return self._edit(whose, lambda _: None, frees=True)
-
-    def _edit(self, whose: Selection, edit: Edit, *, frees: bool = False) -> Future[int]:
-        return self.writer.write(PayloadEdit(check_whose(whose, self.config), edit, frees))
 
     # Payload indexes.
 

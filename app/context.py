@@ -20,6 +20,7 @@ from palimpsest.app.knobs import PLAIN, Knobs
 from palimpsest.app.metrics import Metrics
 from palimpsest.app.rates import Rates
 from palimpsest.app.reloading import Reloading
+from palimpsest.app.schemas.query import Early
 from palimpsest.app.schemas.tolerance import read
 from palimpsest.app.settings import Settings
 from palimpsest.app.shares import Shares
@@ -143,6 +144,7 @@ class Call(msgspec.Struct, frozen=True):
     warnings: Warnings = msgspec.field(default_factory=Warnings)  # of the reply
     client: Client = msgspec.field(default_factory=Client)  # who waits for it
     since: float = msgspec.field(default_factory=monotonic)  # when its body was read
+    early: Early | None = None  # what the short way has read of it
 
     def read(self, kind: Any, decode: Callable[[bytes], T]) -> T:
         """Return what ``decode`` makes of the body, which is to be of a type.
@@ -157,9 +159,13 @@ class Call(msgspec.Struct, frozen=True):
 
     def read_update(self, kind: Any, decode: Callable[[bytes], T]) -> T:
         """Do the same for a write, whose lists are counted once they are read."""
-        check_depth(self.body, self.context.settings.depth_limit)
+        self.check_depth()
         strict = self.context.settings.unknown_fields == "refuse"
         return read(self.body, kind, decode, self.warnings, strict)
+
+    def check_depth(self) -> None:
+        """Raise Refusal when the body is nested more deeply than the server allows."""
+        check_depth(self.body, self.context.settings.depth_limit)
 
     async def decoded(self, decode: Callable[[], T], timeout: float | None) -> T:
         """Run what reads the body where a body of its size is read; raises as ``in_thread``."""

@@ -22,7 +22,7 @@ from palimpsest.app.envelope import failure, success
 from palimpsest.app.errors import describe
 from palimpsest.app.knobs import read_knobs
 from palimpsest.app.points import PREFIX, Endpoint, Found, PointRoutes
-from palimpsest.app.routes.in_event_loop import query_now
+from palimpsest.app.routes.in_event_loop import answer_now, read_now
 from palimpsest.app.warnings import Warnings
 from palimpsest.app.wire.bodies import Disconnected, read_body, replay
 from palimpsest.app.wire.compression import PACKED, accepts_gzip, compress
@@ -36,6 +36,7 @@ METHODS = frozenset(("GET", "PUT", "POST", "PATCH", "DELETE", "HEAD", "OPTIONS")
 TEXT = (b"content-type", b"text/plain; charset=utf-8")
 OF_BODY = (b"content-type", b"content-length", b"content-encoding")
 FINISHED = "palimpsest.reply"  # where a scope carries a reply that is only to be sent
+EARLY = "palimpsest.early"  # where it carries a body that was read, and not answered
 
 
 class Edge:
@@ -104,7 +105,7 @@ class Edge:
     def answer_query_now(self, name: str, body: bytes, scope: Scope) -> bytes | None:
         """Return the reply to a short, valid query; None for any other, which goes the ASGI way.
 
-        A reply that is to be compressed is left in the scope, for that way to send.
+        What was read is left in the scope for that way, as is a reply that is to be compressed.
         """
         started = perf_counter()
         context = self.context
@@ -114,7 +115,11 @@ class Edge:
         warnings = Warnings()
         try:
             collection = access.collection(context.database, name, Level.READ)
-            found = query_now(context, collection, body, warnings)
+            early = read_now(context, collection, body)
+            if early is None:
+                return None
+            scope[EARLY] = early
+            found = answer_now(context, collection, early.asked, warnings)
         except Exception:
             return None  # the ASGI way meets the same error and words it
         if found is None:
@@ -154,6 +159,7 @@ class Edge:
                     warnings=warnings,
                     access=access,
                     client=client_of(scope),
+                    early=scope.get(EARLY),
                 )
                 reply = success(await self._result(found, call), started, warnings)
                 if warnings:

@@ -11,13 +11,11 @@ from collections.abc import Callable, Sequence
 from time import perf_counter
 from typing import TypeAlias
 
-import msgspec
-
-from palimpsest.app.context import Call, Context
-from palimpsest.app.errors import Refusal
+from palimpsest.app.context import Context
 from palimpsest.app.schemas.explanations import warn_of_reach
 from palimpsest.app.schemas.hits import ScoredPoints, to_points
-from palimpsest.app.schemas.query import Asked, Query, Tree, decode_query
+from palimpsest.app.schemas.query import Asked, Early, Query, Tree, decode_query
+from palimpsest.app.schemas.unresolved import Unresolved
 from palimpsest.app.strict import strict_of
 from palimpsest.app.warnings import Warnings
 from palimpsest.index import (
@@ -31,31 +29,24 @@ from palimpsest.index import (
 INLINE_SECONDS = 0.001  # expected; above it a search runs beside the event loop
 
 
-Decode: TypeAlias = Callable[[bytes, CollectionConfig], Asked]
+Decode: TypeAlias = Callable[[bytes, CollectionConfig], Asked | Unresolved[Asked]]
 
 
-def try_now(call: Call, decode: Decode) -> ScoredPoints | None:
-    """Return the answer to a short query, None for any other and for one that cannot be read."""
-    try:
-        return answer_now(
-            call.context, call.collection, call.body, decode, call.warnings, call.knobs.bridge
-        )
-    except (msgspec.ValidationError, Refusal):
-        return None  # read again, with what is left out of a body left out
+def read_now(context: Context, collection: Collection, body: bytes) -> Early | None:
+    """Return what a body of ``query`` asks for, None where it has to be looked into first.
 
-
-def query_now(
-    context: Context, collection: Collection, body: bytes, warnings: Warnings
-) -> ScoredPoints | None:
-    """Return the answer to a body of ``query`` as ``answer_now`` does."""
-    return answer_now(context, collection, body, decode_query, warnings)
+    Raises as ``decode_query``; the long way leaves out what is left out of a body, and tries again.
+    """
+    if len(body) >= context.short_body:
+        return None
+    config = collection.config
+    return Early(config, decode_query(body, config))
 
 
 def answer_now(
     context: Context,
     collection: Collection,
-    body: bytes,
-    decode: Decode,
+    asked: Asked | Unresolved[Asked],
     warnings: Warnings,
     bridge: BridgeMode = "on",
 ) -> ScoredPoints | None:
@@ -63,11 +54,8 @@ def answer_now(
 
     ``warnings`` takes what is to be said of the answer; it is only added to when there is one.
     """
-    if strict_of(collection, context.rates) is not None or len(body) >= context.short_body:
-        return None
-    asked = decode(body, collection.config)
-    if isinstance(asked, Tree):
-        return None
+    if not isinstance(asked, Query) or strict_of(collection, context.rates) is not None:
+        return None  # a tree, or one whose vectors are to be made first
     request = bridging(asked.request, bridge)
     if collection.cost(request) > INLINE_SECONDS:
         return None

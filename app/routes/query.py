@@ -16,9 +16,9 @@ from palimpsest.app.envelope import Explained
 from palimpsest.app.routes.in_event_loop import (
     INLINE_SECONDS,
     Decode,
+    answer_now,
     bridging,
     seconds_of,
-    try_now,
 )
 from palimpsest.app.routes.readings import consistent
 from palimpsest.app.schemas.explanations import explain, warn_of_reach
@@ -30,6 +30,7 @@ from palimpsest.app.schemas.records import RecordReply, to_reply
 from palimpsest.app.schemas.searches import GroupsBody, QueryBatchBody, QueryBody, WithLookupBody
 from palimpsest.app.schemas.selectors import PayloadSelector, select_vectors
 from palimpsest.app.schemas.trees import Grouped, decode_groups
+from palimpsest.app.schemas.unresolved import Unresolved, resolved
 from palimpsest.app.strict_queries import Request, charge_lookup, check_queries
 from palimpsest.app.work.replies import wanted_of
 from palimpsest.index import (
@@ -43,8 +44,8 @@ from palimpsest.index import (
     answer_groups,
 )
 
-DecodeBatch: TypeAlias = Callable[[bytes, CollectionConfig], list[Asked]]
-DecodeGroups: TypeAlias = Callable[[bytes], Grouped]
+DecodeBatch: TypeAlias = Callable[[bytes, CollectionConfig], list[Asked] | Unresolved[list[Asked]]]
+DecodeGroups: TypeAlias = Callable[[bytes], Grouped | Unresolved[Grouped]]
 
 
 async def query(call: Call) -> ScoredPoints | Explained:
@@ -66,14 +67,13 @@ async def ask(call: Call, kind: type, decode: Decode) -> ScoredPoints | Explaine
     """Answer one query, whose body is of a kind that ``decode`` reads."""
     timeout = parse_parameters(call.query_string).timeout
     knobs = call.knobs
-    if call.has_small_body and not knobs.explain:
-        found = try_now(call, decode)
+    asked: Asked = await resolved(await _read(call, kind, decode, timeout))
+    if call.early is None and call.has_small_body and not knobs.explain:
+        found = answer_now(call.context, call.collection, asked, call.warnings, knobs.bridge)
         if found is not None:
             return found
 
     def search() -> tuple[SearchStats, float, ScoredPoints]:
-        config = call.collection.config
-        asked = call.read(kind, lambda text: decode(text, config))
         check_queries(call, [asked.request], timeout)
         started = perf_counter()
         with _room(call, asked.request):
@@ -84,6 +84,17 @@ async def ask(call: Call, kind: type, decode: Decode) -> ScoredPoints | Explaine
     call.context.metrics.search(stats, seconds, call.collection)
     warn_of_reach(call.warnings, call.collection, stats)
     return await _explained(call, points, stats, timeout) if knobs.explain else points
+
+
+async def _read(
+    call: Call, kind: type, decode: Decode, timeout: float | None
+) -> Asked | Unresolved[Asked]:
+    """Return what a body asks for; one that the short way has read is not read again."""
+    config, early = call.collection.config, call.early
+    if early is not None and early.config is config:
+        call.check_depth()
+        return early.asked
+    return await call.decoded(lambda: call.read(kind, lambda text: decode(text, config)), timeout)
 
 
 async def _explained(
@@ -99,7 +110,8 @@ async def ask_batch(call: Call, kind: type, decode: DecodeBatch) -> list[ScoredP
     """Answer several queries, whose body is of a kind that ``decode`` reads."""
     timeout = parse_parameters(call.query_string).timeout
     config = call.collection.config
-    asked = await call.decoded(lambda: call.read(kind, lambda text: decode(text, config)), timeout)
+    read = await call.decoded(lambda: call.read(kind, lambda text: decode(text, config)), timeout)
+    asked = await resolved(read)
     strict = call.strict()
     if strict is not None:
         strict.search_batch(len(asked))
@@ -125,8 +137,11 @@ async def ask_groups(call: Call, kind: type, decode: DecodeGroups) -> GroupsRepl
     """Answer one query by groups, whose body is of a kind that ``decode`` reads."""
     timeout = parse_parameters(call.query_string).timeout
 
+    read = await call.decoded(lambda: call.read(kind, decode), timeout)
+    grouped: Grouped = await resolved(read)
+    request, select, lookup = grouped
+
     def search() -> tuple[SearchStats, GroupsReply]:
-        request, select, lookup = call.read(kind, decode)
         strict = call.strict()
         if strict is not None:
             strict.group_by(request.path)

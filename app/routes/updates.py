@@ -18,6 +18,7 @@ from palimpsest.app.context import Call
 from palimpsest.app.schemas.parameters import Parameters, parse_parameters
 from palimpsest.app.schemas.points import UpsertBody, require_utf8
 from palimpsest.app.schemas.records import UpdateReply
+from palimpsest.app.schemas.unresolved import Unresolved, resolved
 from palimpsest.app.schemas.updates import (
     DeletePayloadBody,
     DeleteVectorsBody,
@@ -105,17 +106,16 @@ async def batch(call: Call) -> list[UpdateReply]:
     """
     parameters = parse_parameters(call.query_string)
 
-    def decode(text: bytes) -> list[Update]:
+    def decode(text: bytes) -> list[Update] | Unresolved[list[Update]]:
         return to_updates(_OPERATIONS.decode(text), call.collection.config)
 
-    def checked() -> list[Update]:
+    def read() -> list[Update] | Unresolved[list[Update]]:
         require_utf8(call.body)
-        updates = call.read_update(OperationsBody, decode)
-        _check(call, updates, parameters)
-        return updates
+        return call.read_update(OperationsBody, decode)
 
     replies = []
-    updates = await call.begun(checked, parameters.timeout)
+    updates = await resolved(await call.begun(read, parameters.timeout))
+    await call.begun(lambda: _check(call, updates, parameters), parameters.timeout)
     if any(update.adds for update in updates):
         await call.context.load.require_room(len(call.body))
     rows = sum(rows_of(update.batch) for update in updates)
@@ -160,27 +160,29 @@ async def outcome(call: Call, written: Future[int], parameters: Parameters) -> U
 async def _write(
     call: Call,
     decoder: msgspec.json.Decoder[Body],
-    to_update: Callable[[Body, CollectionConfig], Update],
+    to_update: Callable[[Body, CollectionConfig], Update | Unresolved[Update]],
 ) -> UpdateReply:
     parameters = parse_parameters(call.query_string)
 
-    def decode(text: bytes) -> Update:
+    def decode(text: bytes) -> Update | Unresolved[Update]:
         return to_update(decoder.decode(text), call.collection.config)
 
-    def begin() -> tuple[Update, Future[int] | float]:
-        """Begin the write, or tell in how many seconds its rows may come."""
+    def read() -> Update | Unresolved[Update]:
         require_utf8(call.body)
-        update = call.read_update(decoder.type, decode)
+        return call.read_update(decoder.type, decode)
+
+    def begin() -> Future[int] | float:
+        """Begin the write, or tell in how many seconds its rows may come."""
         _check(call, [update], parameters)
-        rows = rows_of(update.batch)
         seconds = ask(call, rows) if rows else 0.0
-        return update, seconds or _begin(call, update, rows)
+        return seconds or _begin(call, update, rows)
 
     if not call.has_small_body and to_update in _BRINGS_ROWS:
         refuse_early(call)
-    update, written = await call.begun(begin, parameters.timeout)
+    update = await resolved(await call.begun(read, parameters.timeout))
+    rows = rows_of(update.batch)
+    written = await call.begun(begin, parameters.timeout)
     if not isinstance(written, Future):
-        rows = rows_of(update.batch)
         try:
             await wait(call, written, parameters.timeout)
         except BaseException:

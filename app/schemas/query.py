@@ -26,6 +26,7 @@ from palimpsest.app.schemas.searches import (
 from palimpsest.app.schemas.selectors import PayloadSelector, select_vectors
 from palimpsest.app.schemas.targets import to_target
 from palimpsest.app.schemas.trees import to_tree
+from palimpsest.app.schemas.unresolved import Unresolved
 from palimpsest.app.schemas.vectors import ABSENT
 from palimpsest.index import (
     CollectionConfig,
@@ -57,6 +58,17 @@ class Tree(NamedTuple):
 
 
 Asked: TypeAlias = Query | Tree
+
+
+class Early(NamedTuple):
+    """A body that the short way read and did not answer, which is not read again.
+
+    ``config`` says what its names meant.
+    """
+
+    config: CollectionConfig
+    asked: Asked | Unresolved[Asked]
+
 
 # Stands for the vector that was cut out of a body; no body that holds it is cut.
 MARK = b"0.5772156649015328606065120900824024e-307"

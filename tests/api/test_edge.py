@@ -17,12 +17,13 @@ from uvicorn.server import ServerState
 
 from palimpsest.app.cli import server_config
 from palimpsest.app.context import INLINE_BODY, Call
-from palimpsest.app.edge import Edge
+from palimpsest.app.edge import EARLY, Edge
 from palimpsest.app.main import create_app
 from palimpsest.app.protocol import QueryProtocol
 from palimpsest.app.routes import in_event_loop, points, query, updates
 from palimpsest.app.schemas import query as bodies
 from palimpsest.app.schemas.query import decode_query
+from palimpsest.app.schemas.unresolved import Unresolved
 from palimpsest.app.settings import Settings
 from palimpsest.app.warnings import Warnings
 from palimpsest.index import (
@@ -164,7 +165,9 @@ def test_the_short_way_keeps_the_body_limit(tmp_path: Path) -> None:
 
 def test_large_answers_are_gathered_beside_the_event_loop(edge: Edge, opened: Collection) -> None:
     def now(body: bytes) -> Any:
-        return in_event_loop.query_now(edge.context, opened, body, Warnings())
+        early = in_event_loop.read_now(edge.context, opened, body)
+        assert early is not None
+        return in_event_loop.answer_now(edge.context, opened, early.asked, Warnings())
 
     assert now(b'{"query":[1,2,3],"with_payload":true}') is not None
     assert now(b'{"query":[1,2,3],"limit":8000,"with_payload":true}') is None
@@ -257,6 +260,66 @@ def test_large_queries_are_decoded_beside_the_event_loop(
     assert run(query.query(Call(edge.context, opened, b"", body, ""))).points
     assert threads
     assert threading.get_ident() not in threads
+
+
+QUERIES: dict[str, tuple[Endpoint, bytes, bool]] = {  # whether it is short
+    "plain": (query.query, b'{"query":[1,2,3]}', True),
+    "slow": (query.query, b'{"query":[1,2,3],"limit":8000,"with_payload":true}', False),
+    "tree": (query.query, b'{"prefetch":[{"query":[1,2,3]}],"query":{"fusion":"rrf"}}', False),
+}
+
+
+@pytest.mark.parametrize("kind", QUERIES)
+def test_a_body_is_read_once_whichever_way_it_goes(
+    kind: str, edge: Edge, opened: Collection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    endpoint, body, is_short = QUERIES[kind]
+    read: list[bytes] = []
+
+    def watched(text: bytes, config: Any) -> Any:
+        read.append(text)
+        return decode_query(text, config)
+
+    monkeypatch.setattr(in_event_loop, "decode_query", watched)
+    monkeypatch.setattr(query, "decode_query", watched)
+    scope: dict[str, Any] = {"headers": []}
+    reply = edge.answer_query_now(opened.name, body, scope)
+    assert (reply is not None) == is_short
+    if reply is None:
+        call = Call(edge.context, opened, b"", body, "", early=scope[EARLY])
+        assert run(endpoint(call)).points
+    assert read == [body]
+    read.clear()
+    assert run(endpoint(Call(edge.context, opened, b"", body, ""))).points
+    assert read == [body]
+
+
+def test_what_has_to_be_made_into_vectors_is_awaited_before_it_is_checked(
+    edge: Edge, opened: Collection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[str] = []
+
+    def later(asked: Any) -> Unresolved[Any]:
+        async def make() -> Any:
+            await asyncio.sleep(0)
+            made.append(type(asked).__name__)
+            return asked
+
+        return Unresolved(make)
+
+    monkeypatch.setattr(in_event_loop, "decode_query", lambda *given: later(decode_query(*given)))
+    monkeypatch.setattr(query, "decode_query", lambda *given: later(decode_query(*given)))
+    to_upsert = updates.to_upsert
+    monkeypatch.setattr(updates, "to_upsert", lambda *given: later(to_upsert(*given)))
+    scope: dict[str, Any] = {"headers": []}
+    body = b'{"query":[1,2,3]}'
+    assert edge.answer_query_now(opened.name, body, scope) is None
+    assert made == []
+    call = Call(edge.context, opened, b"", body, "", early=scope[EARLY])
+    assert run(query.query(call)).points
+    points_body = b'{"points":[{"id":1,"vector":[1,2,3]}]}'
+    assert run(updates.upsert(Call(edge.context, opened, b"", points_body, ""))).status
+    assert made == ["Query", "Update"]
 
 
 RACES: dict[str, tuple[str, Endpoint, Any]] = {

@@ -108,8 +108,7 @@ class Record:
     vectors: Mapping[str, PointVector] | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class VersionStats:
+class VersionStats(NamedTuple):
     """What one search did with the rows of one version.
 
     ``adapter`` is the kind of the adapter that led to them and ``merge`` how its scores were made

@@ -92,6 +92,18 @@ def across(
     bridges = view.bridges_of(column)
     if not bridges or (mode == "off" and not own):
         return _NEEDS_NONE
+    if allowed is not None or own:
+        return _ways(view, column, mode, allowed, own)
+    known: Ways | None = view.memo.get((column, mode))
+    if known is None:
+        known = view.memo[column, mode] = _ways(view, column, mode, None, ())
+    return known
+
+
+def _ways(
+    view: View, column: int, mode: BridgeMode, allowed: BitMap | None, own: Collection[int]
+) -> Ways:
+    bridges = view.bridges_of(column)
 
     def is_open(bridge: Bridge) -> bool:
         return bridge.column in own or (mode != "off" and bridge.fitted is not None)

@@ -62,6 +62,8 @@ def search_parts(
         vectors.recent.note(query)
     allowed = None if points is None else Allowed(points)
     for part in vectors.sealed:
+        if part.segment.lacking:
+            stats.lacking += 1
         if part.live:
             scaling = None if scaling_of is None else scaling_of(part)
             tried = plan.at(part.segment.effort, part.segment.n)
@@ -77,7 +79,6 @@ def search_parts(
             hits = _search_growing(growing, query, plan, allowed, scaling)
             found.append(PartHits(growing.columns, hits))
     stats.segments = len(vectors.sealed)
-    stats.lacking = sum(bool(part.segment.lacking) for part in vectors.sealed)
     stats.seconds["traverse"] = traversed - started
     stats.seconds["scan"] = perf_counter() - traversed
     for one in found:

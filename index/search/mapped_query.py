@@ -157,7 +157,7 @@ def by_bridge(one: Across, query: Vector, request: SearchRequest, count: int) ->
     rows = ranked(found, count)
     if shift and scaling_of is None:
         rows = rows.scored(rows.distances - np.float32(shift))
-    if adapter.rescores and rows.count:
+    if adapter.rescores and rows.length:
         rescoring = perf_counter()
         rows = _rescored(one, query, rows)
         stats.seconds["rescore"] = perf_counter() - rescoring
@@ -212,7 +212,7 @@ def _known_factors(
 
     Of all rows of a part they take long; of a few hundred, a few milliseconds.
     """
-    found = np.empty(rows.count, dtype=np.float32)
+    found = np.empty(rows.length, dtype=np.float32)
     sealed = {id(part.columns): part.segment for part in vectors.sealed}
     for columns, places, own in rows.by_part():
         segment = sealed.get(id(columns))
@@ -253,7 +253,7 @@ def together(
     scores = np.concatenate([own, *others])
     ranks = np.concatenate([np.arange(len(each)) for each in (own, *others)])
     order = np.lexsort((ranks, -scores))[:count]
-    return joined([native, *(one.rows for one in lists)]).scored(-scores).taken(order)
+    return joined([native, *(one.rows for one in lists)], -scores).taken(order)
 
 
 def note(
@@ -267,13 +267,13 @@ def note(
     """Add what was done to find other lists, and which points were found by adapters."""
     first = bridges[0].bridge
     stats.versions = [
-        VersionStats(first.queries, None, None, len(view.vectors[column].held), native.count)
+        VersionStats(first.queries, None, None, len(view.vectors[column].held), native.length)
     ]
     for one, (found, own) in zip(bridges, lists, strict=True):
         stats.add(own)
         kind = None if one.bridge.fitted is None else one.fitted.adapter.kind
         stats.versions.append(
-            VersionStats(one.bridge.rows, kind, one.merge.method, one.live, found.count)
+            VersionStats(one.bridge.rows, kind, one.merge.method, one.live, found.length)
         )
         stats.bridged.append((column, found.numbers))
         stats.estimated.append(found.numbers)

@@ -48,6 +48,8 @@ class Merged(NamedTuple):
 
     def cut(self, start: int, stop: int) -> Merged:
         """Return the points from place ``start`` up to ``stop``."""
+        if not start and stop >= len(self.ids):
+            return self
         return Merged(*(column[start:stop] for column in self))  # type: ignore[arg-type]
 
     def clamped(self, distance: Distance, *, bridged: bool = False) -> Merged:

@@ -171,7 +171,7 @@ def _as_if(
     """
     vectors, complete = vectors_of(one.vectors, rows.taken(slice(0, BRIDGED)).slots)
     assert complete  # they were found in these very parts
-    if not rows.count:
+    if not rows.length:
         return rows
     new, usual = length(leading), usual_length(vectors)
     theirs = Metric(one.vectors.config.distance, len(own), length(own), usual)

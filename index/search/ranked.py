@@ -6,7 +6,7 @@ A search of several versions ranks a few hundred rows to return ten.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,8 +18,7 @@ from palimpsest.index.types import Distances, Numbers, PointId, Slots
 Places = NDArray[np.intp]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class RankedRows:
+class RankedRows(NamedTuple):
     """Row ``rows[i]`` of ``columns[parts[i]]`` is at place i, closest first; arrays (m,)."""
 
     columns: tuple[RowColumns, ...]
@@ -29,14 +28,14 @@ class RankedRows:
     distances: Distances
 
     @property
-    def count(self) -> int:
+    def length(self) -> int:
         """How many rows there are."""
         return len(self.rows)
 
     @property
     def slots(self) -> Slots:
         """The slots of the rows (m,)."""
-        slots = np.empty(self.count, dtype=np.uint64)
+        slots = np.empty(self.length, dtype=np.uint64)
         for columns, places, rows in self.by_part():
             slots[places] = columns.slots[rows]
         return slots
@@ -61,8 +60,8 @@ class RankedRows:
 
     def merged(self) -> Merged:
         """Return the points of the rows, by id."""
-        ids: list[PointId] = [0] * self.count
-        slots = [0] * self.count
+        ids: list[PointId] = [0] * self.length
+        slots = [0] * self.length
         for columns, places, rows in self.by_part():
             own = unpack_ids(columns.ids[rows])
             own_slots = columns.slots[rows].tolist()
@@ -80,6 +79,14 @@ class RankedRows:
 
 def ranked(found: Sequence[PartHits], count: int) -> RankedRows:
     """Return the ``count`` closest rows of all parts; of equally close ones the lowest numbers."""
+    if len(found) == 1:  # in order, but for equally close ones
+        (columns, hits), *_ = found
+        rows, distances = hits.rows.astype(np.intp), hits.distances
+        one = np.zeros(len(rows), np.intp)
+        listed = RankedRows((columns,), one, rows, columns.numbers[rows], distances)
+        if not np.equal(distances[1:], distances[:-1]).any():
+            return listed if len(rows) <= count else listed.taken(slice(0, count))
+        return listed.taken(np.lexsort((listed.numbers, distances))[:count])
     places = [one.hits.rows.astype(np.intp) for one in found]
     numbers = [one.columns.numbers[own] for one, own in zip(found, places, strict=True)]
     whole = RankedRows(
@@ -92,8 +99,10 @@ def ranked(found: Sequence[PartHits], count: int) -> RankedRows:
     return whole.taken(np.lexsort((whole.numbers, whole.distances))[:count])
 
 
-def joined(lists: Sequence[RankedRows]) -> RankedRows:
-    """Return the rows of all lists, one after the other."""
+def joined(lists: Sequence[RankedRows], distances: Distances | None = None) -> RankedRows:
+    """Return the rows of all lists, one after the other, with their or other distances (m,)."""
+    if distances is None:
+        distances = np.concatenate([one.distances for one in lists])
     columns: tuple[RowColumns, ...] = ()
     parts = []
     for one in lists:
@@ -104,5 +113,5 @@ def joined(lists: Sequence[RankedRows]) -> RankedRows:
         np.concatenate(parts),
         np.concatenate([one.rows for one in lists]),
         np.concatenate([one.numbers for one in lists]),
-        np.concatenate([one.distances for one in lists]),
+        distances,
     )

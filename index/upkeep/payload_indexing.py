@@ -240,7 +240,7 @@ class PayloadIndexing:
             if last:  # no folder is to be brought up to date any more
                 store.fields.forget_touched(self._writer.view.seq)
         self._forget(key)
-        self._count_touched()
+        self._writer.count_touched()
         if old is not None:
             self._writer.leases.retire(self._folders / old)
         return self._writer.view.seq
@@ -286,11 +286,8 @@ class PayloadIndexing:
             store.fields.forget_touched(
                 min(e.seq for e in entries.values() if e.folder is not None)
             )
-        self._count_touched()
+        self._writer.count_touched()
         return old.folder
 
     def _keys(self) -> list[str]:
         return [entry.key for entry in self._writer.store.fields.entries()]
-
-    def _count_touched(self) -> None:
-        self._writer.touched = self._writer.store.fields.count_touched()

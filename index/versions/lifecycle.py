@@ -257,9 +257,7 @@ def put_fitted(
         before = [e for e in writer.store.adapters.entries() if (e.rows, e.queries) == ends]
         with writer.store.transaction():
             writer.store.adapters.put(AdapterEntry(*ends, name, checksum))
-        writer.damaged = {pair: why for pair, why in writer.damaged.items() if pair != ends}
-        writer.declare(writer.config, {**writer.fitted, ends: fitted})
-        writer.publish(writer.view)
+        writer.take_adapter(ends, fitted)
         return before[0].folder if before else None
 
     putting = writer.call(put)
@@ -290,10 +288,7 @@ def drop_adapter(writer: Writer, folder: Directory, vector: str, rows: str, quer
             raise AdapterNotFound(vector, rows, queries)
         with writer.store.transaction(frees=True):
             writer.store.adapters.remove(*ends)
-        kept = {pair: one for pair, one in writer.fitted.items() if pair != ends}
-        writer.damaged = {pair: why for pair, why in writer.damaged.items() if pair != ends}
-        writer.declare(writer.config, kept)
-        writer.publish(writer.view)
+        writer.take_adapter(ends, None)
         return entries[0].folder
 
     writer.leases.retire(folder / writer.call(drop).result())

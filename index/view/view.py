@@ -6,9 +6,9 @@ publishes it by one assignment; a search keeps the one it took.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Generic, TypeAlias, TypeVar
+from typing import Any, Generic, TypeAlias, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -199,7 +199,7 @@ class View:
     ``config`` says what names mean, to all who read this view: an activation changes the names of
     columns and moves none. ``bridges`` are, by the column whose queries they serve, the other
     versions of the same vector, in the order they are searched. ``seqs`` are those of the last
-    write to each point, also to come.
+    write to each point, also to come. ``memo`` is what searches worked out of it for later ones.
     """
 
     seq: int
@@ -208,6 +208,7 @@ class View:
     config: CollectionConfig
     bridges: Mapping[int, tuple[Bridge, ...]] = field(default_factory=dict)
     seqs: Seqs = field(default_factory=Seqs)
+    memo: dict[Hashable, Any] = field(default_factory=dict, init=False, repr=False)
     _bridged: dict[tuple[int, ...], BitMap] = field(default_factory=dict, init=False, repr=False)
 
     @property

@@ -24,6 +24,7 @@ from typing import Any, TypeAlias, TypeVar
 
 from pyroaring import BitMap
 
+from palimpsest.index.adapters.fitted import Fitted
 from palimpsest.index.config.collection import CollectionConfig
 from palimpsest.index.errors import (
     CollectionNotFound,
@@ -93,7 +94,7 @@ class Writer:
     """Owns the store's writing side, the payload indexes and the published view.
 
     ``view`` may be read by any thread, and says what its names mean; ``config`` may be ahead of it.
-    ``publish`` and ``declare`` may be called by jobs only.
+    ``publish``, ``declare``, ``take_adapter`` and ``count_touched`` may be called by jobs only.
     ``damaged`` are the adapters that could not be read when the files were opened, and why.
     ``touched`` counts the points whose payload changed since the oldest folder of a field.
     ``applied`` lets readers wait for a view.
@@ -120,7 +121,7 @@ class Writer:
         self.declare(opened.config, opened.fitted)
         self.publish(opened.view)
         with store_errors(store.path):
-            self.touched = store.fields.count_touched()  # not in folders yet
+            self.count_touched()
             self._position = store.position()
             self._edited = store.seqs.edited()
         self._queue: SimpleQueue[_Request | _Job | None] = SimpleQueue()
@@ -173,6 +174,21 @@ class Writer:
     def declare(self, config: CollectionConfig, fitted: FittedByColumns) -> None:
         """Take over a stored config and the adapters between its versions."""
         self.config, self.fitted = config, fitted
+
+    def take_adapter(self, ends: tuple[int, int], fitted: Fitted | None) -> None:
+        """Take over the stored adapter between two columns, None for none, and publish it."""
+        known = {**self.fitted}
+        if fitted is None:
+            known.pop(ends, None)  # a damaged one is not there
+        else:
+            known[ends] = fitted
+        self.damaged = {pair: why for pair, why in self.damaged.items() if pair != ends}
+        self.declare(self.config, known)
+        self.publish(self.view)
+
+    def count_touched(self) -> None:
+        """Count the points whose payloads are in no folder yet, as the store has them."""
+        self.touched = self.store.fields.count_touched()
 
     def publish(self, view: View) -> None:
         """Make a view the current one, with the bridges between the versions as they are now."""

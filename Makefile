@@ -37,7 +37,7 @@ LOG_DAMAGES ?= 2000
 VENV := .venv
 ASAN_VENV := .venv-asan
 # Folders are named too, so that a deleted source file rebuilds as well.
-NATIVE := $(shell find index/native -not -name '.*')
+NATIVE := $(shell find index/native -not -name '.*') $(wildcard tests/native/*.cpp)
 CPP := $(filter %.cpp %.h,$(NATIVE)) $(wildcard tests/native/emulated/*.cpp tests/native/emulated/*.h)
 
 .DEFAULT_GOAL := help

@@ -1,7 +1,5 @@
-"""The compiled core, as Python sees it. Arrays are C-contiguous; every heavy call frees the GIL.
-
-ValueError: shapes or values that do not fit together.
-"""
+# The native core as Python sees it (index/native/python binds it). Arrays come in contiguous and of
+# these types; what does not fit raises ValueError before native code reads it.
 
 from collections.abc import Sequence
 from typing import Any
@@ -9,26 +7,23 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from palimpsest.index.types import Codes, Distances, Numbers, Rows, Vector, Vectors, Words
+
+def simd_level() -> str: ...
+
+# --- stops ---
+
 class Stop:
-    def __init__(self) -> None: ...
     def set(self) -> None: ...
     def is_set(self) -> bool: ...
 
-class Stopped(Exception): ...  # from every call that searches, in a thread whose stop is set
+class Stopped(Exception): ...
 
 def make_current(stop: Stop | None) -> None: ...
 def is_stopped() -> bool: ...
-def row_sums(seed: int, rows: list[tuple[Any, ...]]) -> list[int]: ...
-def column_sums(seed: int, columns: Sequence[list[Any]]) -> list[int]: ...
-def other_sums(
-    seed: int,
-    rows: list[tuple[Any, ...]],
-    columns: list[int],
-    at: int,
-    may_lack: bool = False,
-) -> list[int]: ...
-def simd_level() -> str: ...
-def simd_levels() -> list[str]: ...
+
+# --- encoding and graphs ---
+
 def padded_size(size: int) -> int: ...
 
 class Encoder:
@@ -37,27 +32,20 @@ class Encoder:
         size: int,
         bits: int,
         metric: str,
-        centroid: NDArray[np.float32],
-        signs: NDArray[np.int8],
+        centroid: Vector,  # (size,)
+        signs: NDArray[np.int8],  # (4, padded_size(size)) of -1 and 1
     ) -> None: ...
     @property
     def row_bytes(self) -> int: ...
-    def encode(
-        self,
-        vectors: NDArray[np.float32],
-        rows: NDArray[np.uint8],
-        errors: NDArray[np.float32] | None,
-    ) -> None: ...
-    def decode(self, rows: NDArray[np.uint8], vectors: NDArray[np.float32]) -> None: ...
-    def estimate(
-        self, query: NDArray[np.float32], rows: NDArray[np.uint8], out: NDArray[np.float32]
-    ) -> None: ...
+    def encode(self, vectors: Vectors, rows: Codes, errors: Distances | None) -> None: ...
+    def decode(self, rows: Codes, vectors: Vectors) -> None: ...
+    def estimate(self, query: Vector, rows: Codes, out: Distances) -> None: ...
 
 class Graph:
     def __init__(
         self,
-        offsets: NDArray[np.uint32],
-        links: NDArray[np.uint8],
+        offsets: NDArray[np.uint32],  # (n + 1,)
+        links: NDArray[np.uint8],  # (offsets[n] * width,)
         width: int,
         top_level: int,
         entry_row: int,
@@ -66,190 +54,163 @@ class Graph:
         upper_offsets: NDArray[np.uint32],
         upper_links: NDArray[np.uint32],
     ) -> None: ...
-    def unreachable(self) -> int: ...
     @property
     def has_copies(self) -> bool: ...
+    def unreachable(self) -> int: ...
 
 class GraphBuild:
-    def __init__(self) -> None: ...
     def cancel(self) -> None: ...
     def share(self, threads: int) -> None: ...
     def run(
         self,
-        vectors: NDArray[np.float32],
+        vectors: Vectors,
         metric: str,
-        order: NDArray[np.uint32],
-        M: int,
+        order: Rows,
+        M: int,  # noqa: N803
         ef_construction: int,
         seed: int,
         threads: int,
     ) -> bool: ...
     def take(self) -> dict[str, Any]: ...
 
-def roaring_of(flags: NDArray[np.bool_]) -> bytes: ...
-def spread_bitmap(serialised: bytes, words: NDArray[np.uint64]) -> None: ...
+# --- searches of a segment ---
 
-class Among:
-    """Rows of a part whose points are among those of ``points``, bits by number.
+class FirstRows:
+    # the first n rows, less those whose bit in `live` is not set
+    def __init__(self, n: int, live: Words | None = None) -> None: ...
 
-    The last word of ``points`` is zero. ``row_of`` (rows by number from ``base`` on, a multiple of
-    64) spares testing every row.
-    """
-
+class Among(FirstRows):
+    # of those the ones whose point is in a set: bit i of `points` stands for point i, and its last
+    # word is zero; row_of[i] is the row of point base + i, None where rows are to be tested
     def __init__(
         self,
         n: int,
-        numbers: NDArray[np.uint32],
-        points: NDArray[np.uint64],
-        live: NDArray[np.uint64] | None,
-        row_of: NDArray[np.uint32] | None,
+        numbers: Numbers,  # (n,) or more, the points of the rows
+        points: Words,
+        live: Words | None,
+        row_of: Rows | None,
         base: int,
     ) -> None: ...
-    def rows(self, out: NDArray[np.uint32]) -> int: ...
+    def rows(self, out: Rows) -> int: ...
     def estimate(self, tested: int) -> int: ...
 
+class Walk:
+    # over the graph (native/filtered.h); by default it never gives up
+    def __init__(
+        self,
+        ef: int,
+        two_hops: bool = False,
+        most_scored: int = ...,  # rows, after which the wide walk gives up
+        frontier: int = ...,  # rows the wide walk keeps for expansion
+        least_share: float = 0.0,  # of the rows around the entry: where fewer are allowed it does
+    ) -> None: ...
+    @property
+    def ef(self) -> int: ...
+    @property
+    def two_hops(self) -> bool: ...
+    @property
+    def most_scored(self) -> int: ...
+    @property
+    def frontier(self) -> int: ...
+    @property
+    def least_share(self) -> float: ...
+
+class Rescoring:
+    # The `most` closest candidates by code are recomputed from kept rows: every one, or only until
+    # a better row is unlikely. Where it stays open whether the first `sure` results are right, more
+    # are, up to all rows; 0: never more than `most`.
+    def __init__(self, most: int, every: bool = False, sure: int = 0) -> None: ...
+    @property
+    def most(self) -> int: ...
+    @property
+    def every(self) -> bool: ...
+    @property
+    def sure(self) -> int: ...
+
+class Scaling:
+    # A row's distance (minus an inner product) becomes (distance - shift) * factors[row], from
+    # codes and kept rows alike. Searches raise ValueError where it is no inner product.
+    def __init__(
+        self,
+        factors: NDArray[np.float32],  # (n,) or more, positive and finite (not looked at)
+        shift: float,  # finite
+    ) -> None: ...
+    @property
+    def factors(self) -> NDArray[np.float32]: ...
+    @property
+    def shift(self) -> float: ...
+
+# hits, visited, scored, rescored, extended, scanned
+_Counts = tuple[int, int, int, int, int, int]
+
 class Segment:
-    """Hits go into ``rows`` and ``distances``; calls answer (hits, visited, scored, rescored).
-
-    With ``factors``, one per row or more, a row's distance is (distance - shift) * factor.
-    Rescoring ends once a better row is unlikely; with ``every``, after the last candidate.
-    """
-
+    # Searches write the k closest hits into `rows` and `distances`, (k,) or more each.
     def __init__(
         self,
         n: int,
         size: int,
         metric: str,
         encoder: Encoder | None,
-        codes: NDArray[np.uint8] | None,
+        codes: Codes | None,  # (n, encoder.row_bytes)
         error_scale: float,
         graph: Graph | None,
-        kept: NDArray[Any] | None,
+        kept: NDArray[Any] | None,  # (n, size) float32 or float16, (n, size + 4) uint8
     ) -> None: ...
-    def search(
+    def walk(
         self,
-        query: NDArray[np.float32],
+        query: Vector,
         k: int,
-        ef: int,
-        rescored: int,
-        allowed: NDArray[np.uint64] | None,
-        rows: NDArray[np.uint32],
-        distances: NDArray[np.float32],
-        factors: NDArray[np.float32] | None = None,
-        shift: float = 0.0,
-        every: bool = False,
-        sure: int = 0,
-        usual: float = ...,
-    ) -> tuple[int, int, int, int, int, int]: ...
-    def search_many(
-        self,
-        queries: NDArray[np.float32],
-        k: int,
-        ef: int,
-        rescored: int,
-        allowed: NDArray[np.uint64] | None,
-        rows: NDArray[np.uint32],
-        distances: NDArray[np.float32],
-        counts: NDArray[np.uint64],
-    ) -> None: ...
+        walk: Walk,
+        rescoring: Rescoring,
+        among: FirstRows,
+        scaling: Scaling | None,
+        usual: float,
+        rows: Rows,
+        distances: Distances,
+    ) -> _Counts: ...
     def scan(
         self,
-        query: NDArray[np.float32],
-        n: int,
+        query: Vector,
         k: int,
-        rescored: int,
-        allowed: NDArray[np.uint64] | None,
-        rows: NDArray[np.uint32],
-        distances: NDArray[np.float32],
-        factors: NDArray[np.float32] | None = None,
-        shift: float = 0.0,
-        every: bool = False,
-        sure: int = 0,
-    ) -> tuple[int, int, int, int, int, int]: ...
+        rescoring: Rescoring,
+        among: FirstRows,
+        scaling: Scaling | None,
+        rows: Rows,
+        distances: Distances,
+    ) -> _Counts: ...
     def exact(
         self,
-        query: NDArray[np.float32],
-        n: int,
+        query: Vector,
         k: int,
-        allowed: NDArray[np.uint64] | None,
-        rows: NDArray[np.uint32],
-        distances: NDArray[np.float32],
-        factors: NDArray[np.float32] | None = None,
-        shift: float = 0.0,
-    ) -> tuple[int, int, int, int, int, int]: ...
-    def search_among(
-        self,
-        query: NDArray[np.float32],
-        k: int,
-        ef: int,
-        rescored: int,
-        among: Among,
-        two_hops: bool,
-        most_scored: int,
-        frontier: int,
-        least_share: float,
-        rows: NDArray[np.uint32],
-        distances: NDArray[np.float32],
-        factors: NDArray[np.float32] | None = None,
-        shift: float = 0.0,
-        every: bool = False,
-        sure: int = 0,
-    ) -> tuple[int, int, int, int, int, int]: ...
-    def scan_among(
-        self,
-        query: NDArray[np.float32],
-        k: int,
-        rescored: int,
-        among: Among,
-        rows: NDArray[np.uint32],
-        distances: NDArray[np.float32],
-        factors: NDArray[np.float32] | None = None,
-        shift: float = 0.0,
-        every: bool = False,
-        sure: int = 0,
-    ) -> tuple[int, int, int, int, int, int]: ...
-    def exact_among(
-        self,
-        query: NDArray[np.float32],
-        k: int,
-        among: Among,
-        rows: NDArray[np.uint32],
-        distances: NDArray[np.float32],
-        factors: NDArray[np.float32] | None = None,
-        shift: float = 0.0,
-    ) -> tuple[int, int, int, int, int, int]: ...
-    def score(
-        self,
-        queries: NDArray[np.float32],
-        rows: NDArray[np.uint32],
-        by_codes: bool,
-        out: NDArray[np.float32],
-    ) -> None: ...
+        among: FirstRows,
+        scaling: Scaling | None,
+        rows: Rows,
+        distances: Distances,
+    ) -> _Counts: ...
+    def score(self, queries: Vectors, rows: Rows, by_codes: bool, out: Distances) -> None: ...
+
+# --- sparse rows ---
 
 def invert_rows(
     indptr: NDArray[np.int64],
     first_row: int,
     indices: NDArray[np.uint32],
     values: NDArray[np.float32],
-) -> tuple[NDArray[np.uint32], NDArray[np.int64], NDArray[np.uint32], NDArray[np.float32]]:
-    """Return terms (t,), where the postings of each start (t + 1,), their rows and values."""
+) -> tuple[NDArray[np.uint32], NDArray[np.int64], NDArray[np.uint32], NDArray[np.float32]]: ...
 
 class Postings:
-    """Lists of postings are given by ``starts`` and ``stops``, one pair per term of a query."""
-
-    def __init__(
-        self, rows: NDArray[np.uint32], values: NDArray[np.float32], first: int, last: int
-    ) -> None: ...
+    # of the rows from `first` up to `last`; a query's term has those from starts[i] to stops[i]
+    def __init__(self, rows: Rows, values: NDArray[np.float32], first: int, last: int) -> None: ...
     def best(
         self,
         starts: NDArray[np.int64],
         stops: NDArray[np.int64],
         weights: NDArray[np.float32],
         k: int,
-        alive: NDArray[np.uint64] | None,
-        numbers: NDArray[np.uint32] | None,
+        alive: Words | None,
+        numbers: Numbers | None,
         chosen: NDArray[np.uint8] | None,
-    ) -> tuple[NDArray[np.uint32], NDArray[np.float32], int]: ...
+    ) -> tuple[Rows, Distances, int]: ...
     def sums(
         self,
         starts: NDArray[np.int64],
@@ -261,29 +222,21 @@ class Postings:
         self,
         starts: NDArray[np.int64],
         stops: NDArray[np.int64],
-        alive: NDArray[np.uint64] | None,
-        numbers: NDArray[np.uint32] | None,
+        alive: Words | None,
+        numbers: Numbers | None,
         chosen: NDArray[np.uint8] | None,
         out: NDArray[np.int64],
     ) -> None: ...
 
-def parse_floats_into(text: bytes, out: NDArray[np.float32]) -> int: ...
-def parse_rows_into(texts: list[bytes], out: NDArray[np.float32]) -> tuple[int, int]: ...
-def format_row(values: NDArray[np.float32]) -> bytes: ...
-def kernel_dot(
-    level: str,
-    bits: int,
-    codes: NDArray[np.uint8],
-    query: NDArray[np.uint8],
-    padded: int,
-    out: NDArray[np.int32],
-) -> None: ...
-def kernel_rotate(
-    level: str, v: NDArray[np.float32], signs: NDArray[np.float32], inverse: bool
-) -> None: ...
-def kernel_encode(
-    level: str, residual: NDArray[np.float32], bits: int, scale: float, code: NDArray[np.uint8]
-) -> tuple[float, float, float]: ...
-def kernel_distance(
-    level: str, metric: str, type: int, a: NDArray[np.float32], b: NDArray[np.uint8]
-) -> float: ...
+# --- bitmaps, checksums, text ---
+
+def roaring_of(flags: NDArray[np.bool_]) -> bytes: ...
+def spread_bitmap(serialised: bytes, words: Words) -> None: ...
+def row_sums(seed: int, rows: list[Any]) -> list[int]: ...
+def column_sums(seed: int, columns: Sequence[list[Any]]) -> list[int]: ...
+def other_sums(
+    seed: int, rows: list[Any], columns: list[int], at: int, may_lack: bool = False
+) -> list[int]: ...
+def parse_floats_into(text: bytes, out: Vector) -> int: ...
+def parse_rows_into(texts: list[bytes], out: Vectors) -> tuple[int, int]: ...
+def format_row(values: Vector) -> bytes: ...

@@ -13,17 +13,25 @@
 // frontier, the two-hop one when no row is left to expand before ef allowed ones are found.
 #pragma once
 
+#include <utility>
+
 #include "among.h"
 #include "traverse.h"
 
 namespace palimpsest {
 
+inline constexpr size_t kNoLimit = size_t{1} << 32;  // more rows than a segment holds
+
 struct Walk {
   size_t ef;
-  size_t most_scored;  // rows
-  size_t frontier;     // rows kept for expansion by the wide walk
-  bool two_hops;
-  float least_share;  // of the rows around the entry that must be allowed
+  bool two_hops = false;
+  size_t most_scored = kNoLimit;  // rows
+  size_t frontier = kNoLimit;     // rows kept for expansion by the wide walk
+  float least_share = 0;          // of the rows around the entry that must be allowed
+
+  Walk wider(size_t times) const {
+    return {times * ef, two_hops, times * most_scored, times * frontier, least_share};
+  }
 };
 
 // Allows a node's row where a copy of it is allowed.
@@ -42,78 +50,38 @@ struct AnyCopy {
   void prefetch(uint32_t row) const { test.prefetch(row); }
 };
 
-// Offers n scored rows to both pools; returns the lowest place taken in the frontier, at most
-// `lowest`, and lowers `gained` to the lowest among those found. `distances` has room up to the
-// next multiple of four.
+// Where the wide walk puts what it meets: rows to expand into the frontier, the allowed of them
+// among those found. A row no closer than the farthest found is of no use to either.
 template <typename Test>
-size_t offer_allowed(Pool& frontier, Pool& found, const Test& allowed, const uint32_t* rows,
-                     float* distances, size_t n, size_t lowest, size_t& gained) {
-  typedef float f4 __attribute__((vector_size(16)));
-  typedef uint64_t u2 __attribute__((vector_size(16)));
-  for (size_t i = n; i % 4 != 0; ++i) distances[i] = std::numeric_limits<float>::infinity();
-  Key worst = found.worst();
-  float bound = worst == Pool::kNone ? std::numeric_limits<float>::infinity() : key_distance(worst);
-  for (size_t i = 0; i < n; i += 4) {
-    f4 four;
-    std::memcpy(&four, distances + i, sizeof four);
-    const u2 close = (u2)(four <= f4{bound, bound, bound, bound});
-    if ((close[0] | close[1]) == 0) continue;
-    for (size_t j = i; j < std::min(i + 4, n); ++j) {
-      const Key key = make_key(distances[j], rows[j]);
-      if (key >= worst) continue;
-      if (key < frontier.worst()) lowest = std::min(lowest, frontier.insert(key));
-      if (!allowed(rows[j])) continue;
-      gained = std::min(gained, found.insert(key));
-      worst = found.worst();
-      if (worst != Pool::kNone) bound = key_distance(worst);
-    }
+struct Admitting {
+  Pool& frontier;
+  Pool& found;
+  const Test& allowed;
+  uint64_t most_scored;
+  size_t gained = kNoLimit;  // the lowest place taken among those found, since it was asked for
+
+  Key worst() const { return found.worst(); }
+  size_t insert(Key key) {
+    const size_t place = key < frontier.worst() ? frontier.insert(key) : kNoLimit;
+    if (allowed(static_cast<uint32_t>(key))) gained = std::min(gained, found.insert(key));
+    return place;
   }
-  return lowest;
-}
+  void prefetch(uint32_t row) const { allowed.prefetch(row); }
+  size_t first_gain(size_t) { return std::exchange(gained, kNoLimit); }
+  bool is_done(Key closest) const { return (closest & ~Pool::kExpanded) > found.worst(); }
+  bool gives_up(uint64_t scored) const { return scored > most_scored; }
+  bool is_whole() const { return frontier.worst() == Pool::kNone; }
+};
 
 // Leaves the closest allowed rows in s.allowed_pool; false when it gave up.
 template <typename Scorer, typename Test>
 bool walk_wide(const FrozenGraph& graph, const Scorer& scorer, uint32_t entry, const Test& allowed,
                const Walk& walk, Scratch& s, SearchCounts& counts) {
-  uint32_t rows[kMostAtOnce * kBatch];
-  float distances[kMostAtOnce * kBatch];
-  const size_t at_once = expanded_at_once(scorer.row_bytes());
-  const uint64_t most = counts.scored + walk.most_scored;
-  s.visited.reset(graph.n);
   s.pool.reset(walk.frontier);
   s.allowed_pool.reset(walk.ef);
-  const size_t starts = starts_of(graph, entry, s, rows);
-  scorer.score(rows, starts, distances);
-  counts.scored += starts;
-  size_t gained = 0;
-  offer_allowed(s.pool, s.allowed_pool, allowed, rows, distances, starts, 0, gained);
-  const Poll poll;
-  for (size_t at = 0; at < s.pool.size();) {
-    poll();
-    if ((s.pool.key(at) & ~Pool::kExpanded) > s.allowed_pool.worst()) return true;
-    if (counts.scored > most) return false;
-    size_t n = 0, next = at;
-    for (size_t expanded = 0; expanded < at_once && next < s.pool.size(); ++next) {
-      if (s.pool.expanded(next)) continue;
-      s.pool.mark_expanded(next);
-      n += collect_unvisited(graph, scorer, s.pool.row(next), s.visited, rows + n);
-      ++expanded;
-      ++counts.visited;
-    }
-    for (size_t i = 0; i < n; ++i) allowed.prefetch(rows[i]);
-    for (size_t i = 0; i < n; i += kBatch) {
-      scorer.score(rows + i, std::min(kBatch, n - i), distances + i);
-    }
-    counts.scored += n;
-    gained = s.settling;
-    at = offer_allowed(s.pool, s.allowed_pool, allowed, rows, distances, n, next, gained);
-    if (gained < s.settling) s.last_gain = counts.visited;
-    while (at < s.pool.size() && s.pool.expanded(at)) ++at;
-    for (size_t i = at; i < std::min(at + at_once, s.pool.size()); ++i) {
-      prefetch_links(graph, s.pool.row(i));
-    }
-  }
-  return s.pool.worst() == Pool::kNone;
+  const uint64_t most = counts.scored + walk.most_scored;
+  return walk_layer(graph, scorer, entry, Admitting<Test>{s.pool, s.allowed_pool, allowed, most}, s,
+                    counts);
 }
 
 // Looked past until so many rows are collected for one node; more cost more than they find
@@ -232,25 +200,24 @@ bool walk_nodes(const FrozenGraph& graph, const Scorer& scorer, const Test& allo
                        : walk_wide(graph, scorer, entry, allowed, walk, s, counts);
 }
 
+// Leaves the closest rows that `allowed` allows in the pool it returns; null when it gave up.
 template <typename Scorer, typename Test>
-bool walk_allowed(const FrozenGraph& graph, const Scorer& scorer, const Test& allowed,
-                  const Walk& walk, Scratch& s, SearchCounts& counts) {
-  if (!graph.has_copies) return walk_nodes(graph, scorer, allowed, walk, s, counts);
-  return walk_nodes(graph, scorer, AnyCopy<Test>{graph, allowed}, walk, s, counts);
+const Pool* walk_allowed(const FrozenGraph& graph, const Scorer& scorer, const Test& allowed,
+                         const Walk& walk, Scratch& s, SearchCounts& counts) {
+  const bool ended = graph.has_copies
+                         ? walk_nodes(graph, scorer, AnyCopy<Test>{graph, allowed}, walk, s, counts)
+                         : walk_nodes(graph, scorer, allowed, walk, s, counts);
+  return ended ? &s.allowed_pool : nullptr;
 }
 
-// Leaves the closest rows in the pool it returns. All rows may be expanded, so it never gives up.
+// The same where all rows are.
 template <typename Scorer>
-Pool& search_graph(const FrozenGraph& graph, const Scorer& scorer, size_t ef,
-                   const uint64_t* allowed, Scratch& s, SearchCounts& counts) {
-  if (allowed == nullptr) {
-    const uint32_t entry = descend(graph, scorer, counts);
-    s.pool.reset(ef);
-    beam(graph, scorer, entry, s, counts);
-    return s.pool;
-  }
-  walk_allowed(graph, scorer, RowWords{allowed}, {ef, graph.n, graph.n + 1, false, 0}, s, counts);
-  return s.allowed_pool;
+const Pool* walk_all(const FrozenGraph& graph, const Scorer& scorer, size_t ef, Scratch& s,
+                     SearchCounts& counts) {
+  const uint32_t entry = descend(graph, scorer, counts);
+  s.pool.reset(ef);
+  walk_layer(graph, scorer, entry, Beam{s.pool}, s, counts);
+  return &s.pool;
 }
 
 }  // namespace palimpsest

@@ -78,9 +78,6 @@ class Pool {
     return low;
   }
 
-  // Inserts unless the key is no better than the worst; returns the place, or the capacity.
-  size_t offer(Key key) { return key < worst() ? insert(key) : capacity_; }
-
   // Takes over sorted keys, as many as its capacity at most; `keys` gets what was there.
   void take_over(std::vector<Key>& keys) {
     size_ = keys.size();

@@ -45,6 +45,13 @@ struct FirstRows {
   void each(const Scorer&, Visit visit) const {
     each_batch(n, allowed, visit);
   }
+
+  template <typename Scorer>
+  const Pool* walk(const FrozenGraph& graph, const Scorer& scorer, const Walk& how, Scratch& s,
+                   SearchCounts& counts) const {
+    if (allowed == nullptr) return walk_all(graph, scorer, how.ef, s, counts);
+    return walk_allowed(graph, scorer, RowWords{allowed}, how, s, counts);
+  }
 };
 
 struct AmongRows {
@@ -55,6 +62,12 @@ struct AmongRows {
   template <typename Scorer, typename Visit>
   void each(const Scorer& scorer, Visit visit) const {
     each_batch(among, [&](uint32_t row) { scorer.prefetch(row); }, visit);
+  }
+
+  template <typename Scorer>
+  const Pool* walk(const FrozenGraph& graph, const Scorer& scorer, const Walk& how, Scratch& s,
+                   SearchCounts& counts) const {
+    return walk_allowed(graph, scorer, among, how, s, counts);
   }
 };
 

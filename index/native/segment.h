@@ -93,24 +93,24 @@ Walked end_walk(const SegmentView& v, const Rows& rows, const Pool& pool, size_t
 }
 
 // Walks, once more and wider where that leaves the answer open and is quicker than looking at all
-// rows, which comes last. `walk` leaves candidates in the pool it returns, of so many times its
-// effort; null when it gave up.
-template <typename Rows, typename Scorer, typename Raw, typename WalkGraph>
+// rows, which comes last. Nothing when a walk gave up.
+template <typename Rows, typename Scorer, typename Raw>
 std::optional<std::vector<Candidate>> walk_until_sure(const SegmentView& v, const Rows& rows,
-                                                      size_t k, size_t ef, const Depth& depth,
-                                                      const Scorer& scorer, const Raw* raw,
-                                                      Scratch& s, SearchCounts& counts,
-                                                      WalkGraph walk) {
+                                                      size_t k, const Walk& walk,
+                                                      const Depth& depth, const Scorer& scorer,
+                                                      const Raw* raw, Scratch& s,
+                                                      SearchCounts& counts) {
   const ErrorBound bound = error_bound(v, s.query);
-  const bool is_large = v.n > kScannedPerEf * ef;
+  const bool is_large = v.n > kScannedPerEf * walk.ef;
   s.settling = depth.sure;
   s.is_seeded = depth.sure != 0 && !depth.may_trust();
   for (const size_t times : {size_t{1}, kWider}) {
     s.walk_began = s.last_gain = counts.visited;
-    const Pool* pool = walk(scorer, s, times);
+    const Walk wider = walk.wider(times);
+    const Pool* pool = rows.walk(*v.graph, scorer, wider, s, counts);
     if (pool == nullptr) return std::nullopt;
     Walked walked =
-        end_walk(v, rows, *pool, k, times * ef, depth, is_large, scorer, raw, bound, s, counts);
+        end_walk(v, rows, *pool, k, wider.ef, depth, is_large, scorer, raw, bound, s, counts);
     if (!walked.is_open && !walked.has_missed) return std::move(walked.hits);
     counts.extended = 1;
     if (is_large && !walked.has_missed && times == 1) continue;
@@ -121,55 +121,27 @@ std::optional<std::vector<Candidate>> walk_until_sure(const SegmentView& v, cons
   return take(scan_all(rows, scorer, k, s, counts), k);
 }
 
-// Graph search: candidates by estimate, which are then rescored. Nothing when the walk gave up.
-// `rows` are those that may be returned.
-template <typename Rows, typename Scale, typename WalkGraph>
-std::optional<std::vector<Candidate>> search_by(const SegmentView& v, const float* query,
-                                                const Rows& rows, size_t k, size_t ef,
-                                                const Depth& depth, const Scale& scale,
-                                                SearchCounts& counts, WalkGraph walk) {
+// Graph search: candidates by estimate, which are then rescored. Nothing when the walk gave up,
+// which one without limits never does. `rows` are those that may be returned.
+template <typename Rows, typename Scale>
+std::optional<std::vector<Candidate>> walk(const SegmentView& v, const float* query,
+                                           const Rows& rows, size_t k, const Walk& how,
+                                           const Depth& depth, const Scale& scale,
+                                           SearchCounts& counts) {
   Scratch& s = scratch();
   const auto raw = scale(RawScorer(v.kept.rows, v.kept.type, v.size, v.metric, query));
   const auto* kept = v.kept.rows != nullptr ? &raw : nullptr;
   std::optional<std::vector<Candidate>> hits;
   if (v.encoder == nullptr) {
     const Depth unscored{0, depth.ending, depth.sure, depth.usual};
-    hits = walk_until_sure(v, rows, k, ef, unscored, raw, kept, s, counts, walk);
+    hits = walk_until_sure(v, rows, k, how, unscored, raw, kept, s, counts);
   } else {
     v.encoder->prepare(query, s.query);
     const auto scorer = scale(CodeScorer(*v.encoder, v.codes, s.query));
-    hits = walk_until_sure(v, rows, k, ef, depth, scorer, kept, s, counts, walk);
+    hits = walk_until_sure(v, rows, k, how, depth, scorer, kept, s, counts);
   }
   if (hits) finish(v.metric, *hits);
   return hits;
-}
-
-template <typename Scale>
-std::vector<Candidate> search(const SegmentView& v, const float* query, size_t k, size_t ef,
-                              const Depth& depth, const uint64_t* allowed, const Scale& scale,
-                              SearchCounts& counts) {
-  const FirstRows rows{v.n, allowed};
-  return *search_by(v, query, rows, k, ef, depth, scale, counts,
-                    [&](const auto& scorer, Scratch& s, size_t times) {
-                      const size_t wider = std::min(times * ef, std::max(v.n, ef));
-                      return &search_graph(*v.graph, scorer, wider, allowed, s, counts);
-                    });
-}
-
-// Nothing when the walk gave up.
-template <typename Scale>
-std::optional<std::vector<Candidate>> search_among(const SegmentView& v, const float* query,
-                                                   size_t k, const Depth& depth, const Among& among,
-                                                   const Walk& walk, const Scale& scale,
-                                                   SearchCounts& counts) {
-  const AmongRows rows{among};
-  return search_by(v, query, rows, k, walk.ef, depth, scale, counts,
-                   [&](const auto& scorer, Scratch& s, size_t times) {
-                     const Walk wider{times * walk.ef, times * walk.most_scored,
-                                      times * walk.frontier, walk.two_hops, walk.least_share};
-                     const bool ended = walk_allowed(*v.graph, scorer, among, wider, s, counts);
-                     return ended ? &s.allowed_pool : nullptr;
-                   });
 }
 
 }  // namespace palimpsest

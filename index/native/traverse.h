@@ -151,15 +151,15 @@ inline void prefetch_links(const FrozenGraph& graph, uint32_t row) {
   prefetch_bytes(graph.links + graph.offsets[row] * graph.width, 2 * kLine);
 }
 
-// Offers n scored rows to the pool; returns the lowest place taken, at most `lowest`. `distances`
-// has room up to the next multiple of four. Most rows are no better than the worst, so four are
-// ruled out at once.
+// Offers n scored rows to a pool, or to what places them in several; returns the lowest place
+// taken, at most `lowest`. `distances` has room up to the next multiple of four. Most rows are no
+// better than the worst, so four are ruled out at once.
 template <typename Into>
-size_t offer_all(Into& pool, const uint32_t* rows, float* distances, size_t n, size_t lowest) {
+size_t offer_all(Into& into, const uint32_t* rows, float* distances, size_t n, size_t lowest) {
   typedef float f4 __attribute__((vector_size(16)));
   typedef uint64_t u2 __attribute__((vector_size(16)));
   for (size_t i = n; i % 4 != 0; ++i) distances[i] = std::numeric_limits<float>::infinity();
-  Key worst = pool.worst();
+  Key worst = into.worst();
   float bound = worst == Pool::kNone ? std::numeric_limits<float>::infinity() : key_distance(worst);
   for (size_t i = 0; i < n; i += 4) {
     f4 four;
@@ -169,8 +169,8 @@ size_t offer_all(Into& pool, const uint32_t* rows, float* distances, size_t n, s
     for (size_t j = i; j < std::min(i + 4, n); ++j) {
       const Key key = make_key(distances[j], rows[j]);
       if (key >= worst) continue;
-      lowest = std::min(lowest, pool.insert(key));
-      worst = pool.worst();
+      lowest = std::min(lowest, into.insert(key));
+      worst = into.worst();
       if (worst != Pool::kNone) bound = key_distance(worst);
     }
   }
@@ -195,10 +195,24 @@ inline size_t starts_of(const FrozenGraph& graph, uint32_t entry, Scratch& s, ui
   return n;
 }
 
-// Layer 0 without a filter: the pool is both queue and result.
-template <typename Scorer>
-void beam(const FrozenGraph& graph, const Scorer& scorer, uint32_t entry, Scratch& s,
-          SearchCounts& counts) {
+// Where a walk without a filter puts what it meets: its pool is both queue and result.
+struct Beam {
+  Pool& pool;
+
+  Key worst() const { return pool.worst(); }
+  size_t insert(Key key) { return pool.insert(key); }
+  void prefetch(uint32_t) const {}
+  size_t first_gain(size_t lowest) const { return lowest; }
+  bool is_done(Key) const { return false; }
+  bool gives_up(uint64_t) const { return false; }
+  bool is_whole() const { return true; }
+};
+
+// The walk over layer 0 (Algorithm 2): expands the closest rows of s.pool until none is left or
+// `into`, which puts what is met there and elsewhere, is done. False when it gave up.
+template <typename Scorer, typename Into>
+bool walk_layer(const FrozenGraph& graph, const Scorer& scorer, uint32_t entry, Into into,
+                Scratch& s, SearchCounts& counts) {
   uint32_t rows[kMostAtOnce * kBatch];
   float distances[kMostAtOnce * kBatch];
   const size_t at_once = expanded_at_once(scorer.row_bytes());
@@ -207,10 +221,12 @@ void beam(const FrozenGraph& graph, const Scorer& scorer, uint32_t entry, Scratc
   for (size_t i = 0; i < starts; ++i) scorer.prefetch(rows[i]);
   scorer.score(rows, starts, distances);
   counts.scored += starts;
-  offer_all(s.pool, rows, distances, starts, 0);
+  offer_all(into, rows, distances, starts, 0);
   const Poll poll;
   for (size_t at = 0; at < s.pool.size();) {
     poll();
+    if (into.is_done(s.pool.key(at))) return true;
+    if (into.gives_up(counts.scored)) return false;
     size_t n = 0, next = at;
     for (size_t expanded = 0; expanded < at_once && next < s.pool.size(); ++next) {
       if (s.pool.expanded(next)) continue;
@@ -219,17 +235,19 @@ void beam(const FrozenGraph& graph, const Scorer& scorer, uint32_t entry, Scratc
       ++expanded;
       ++counts.visited;
     }
+    for (size_t i = 0; i < n; ++i) into.prefetch(rows[i]);
     for (size_t i = 0; i < n; i += kBatch) {
       scorer.score(rows + i, std::min(kBatch, n - i), distances + i);
     }
     counts.scored += n;
-    at = offer_all(s.pool, rows, distances, n, next);
-    if (at < s.settling) s.last_gain = counts.visited;
+    at = offer_all(into, rows, distances, n, next);
+    if (into.first_gain(at) < s.settling) s.last_gain = counts.visited;
     while (at < s.pool.size() && s.pool.expanded(at)) ++at;
     for (size_t i = at; i < std::min(at + at_once, s.pool.size()); ++i) {
       prefetch_links(graph, s.pool.row(i));
     }
   }
+  return into.is_whole();
 }
 
 }  // namespace palimpsest

@@ -7,6 +7,7 @@ as there are, up to the limit.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from time import perf_counter
 
@@ -20,7 +21,7 @@ from palimpsest.index.search.plan import SearchPlan
 from palimpsest.index.search.scan_or_walk import SAMPLED_ROWS, is_few, walk_of
 from palimpsest.index.segments.growing import Growing
 from palimpsest.index.segments.sealed import Sealed
-from palimpsest.index.segments.searcher import Hits, Rescoring, Scaling, Searcher
+from palimpsest.index.segments.searcher import Hits, Rescoring, Scaling, Searcher, Walk
 from palimpsest.index.types import SearchStats, Vector
 from palimpsest.index.view.dense import DensePart, DenseView
 from palimpsest.index.view.view import SealedPart
@@ -102,24 +103,23 @@ def _search_sealed(
     if allowed is not None:
         return _search_allowed(part, segment.searcher, query, plan, allowed, scaling)
     searcher, n, most = segment.searcher, segment.n, part.live
+    among = searcher.first(n, live)
     k = min(plan.fetch, most)
     is_most = _is_most(searcher, k, most, plan)
 
     def every_row() -> Hits:
         if (plan.exact and searcher.has_kept) or is_most or not searcher.has_codes:
-            return whole(lambda k: searcher.by_exact(query, n, k, live, scaling), k, most)
-        return whole(
-            lambda k: searcher.by_scan(query, n, k, _scanned(plan, k), live, scaling), k, most
-        )
+            return whole(lambda k: searcher.exact(query, k, among, scaling), k, most)
+        return whole(lambda k: searcher.scan(query, k, _scanned(plan, k), among, scaling), k, most)
 
     if is_most or not is_walked(searcher, n, plan):
         return every_row()
-    ef, rescoring = min(plan.ef, n), _walked(plan)
-    if scaling is None:
-        rescoring = rescoring._replace(usual=segment.usual)
+    ef = min(plan.ef, n)
+    how, rescoring = Walk(ef), _walked(plan)
+    usual = segment.usual if scaling is None else -math.inf
 
     def walk(k: int) -> Hits:
-        return searcher.by_graph(query, k, ef, rescoring, live, scaling)
+        return searcher.walk(query, k, how, rescoring, among, scaling, usual)
 
     hits = walk(min(k + 1, ef, most))
     distances = hits.distances
@@ -231,10 +231,10 @@ def _search_allowed(
     among = allowed.in_sealed(part)
 
     def exact(k: int) -> Hits:
-        return searcher.exact_among(query, k, among, scaling)
+        return searcher.exact(query, k, among, scaling)
 
     def scan(k: int) -> Hits:
-        return searcher.scan_among(query, k, _scanned(plan, k), among, scaling)
+        return searcher.scan(query, k, _scanned(plan, k), among, scaling)
 
     if (plan.exact and searcher.has_kept) or _is_most(searcher, k, most, plan):
         return whole(exact, k, most)
@@ -269,7 +269,7 @@ def _walk(
     rescoring = _walked(plan)
 
     def search(k: int) -> Hits:
-        return searcher.walk_among(query, k, rescoring, among, walk, scaling)
+        return searcher.walk(query, k, walk, rescoring, among, scaling)
 
     return whole(search, k, max(walk.ef, k), lambda: _NOTHING)
 
@@ -281,25 +281,22 @@ def _search_growing(
     allowed: Allowed | None,
     scaling: Scaling | None,
 ) -> Hits:
-    searcher, live, most = part.searcher, part.dead.allowed, part.live
-    among = None
+    searcher, most = part.searcher, part.live
     if allowed is not None:
         most = min(most, allowed.count)
-        among = allowed.in_growing(part)
     k = min(plan.fetch, most)
     if k == 0:
         return _NOTHING
+    among = (
+        searcher.first(part.n, part.dead.allowed) if allowed is None else allowed.in_growing(part)
+    )
 
     def exact(k: int) -> Hits:
-        if among is None:
-            return searcher.by_exact(query, part.n, k, live, scaling)
-        return searcher.exact_among(query, k, among, scaling)
+        return searcher.exact(query, k, among, scaling)
 
     def scan(k: int) -> Hits:
         rescoring = _scanned(plan if plan.rescored else plan._replace(rescored=1), k)
-        if among is None:
-            return searcher.by_scan(query, part.n, k, rescoring, live, scaling)
-        return searcher.scan_among(query, k, rescoring, among, scaling)
+        return searcher.scan(query, k, rescoring, among, scaling)
 
     is_exact = plan.exact or part.encoder is None or _is_most(searcher, k, most, plan)
     return whole(exact if is_exact else scan, k, most)

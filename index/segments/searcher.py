@@ -1,7 +1,7 @@
 """The native search over one part's rows: by graph, by scan of the codes, by exact scan.
 
-Which rows may be found is said by bits per row (``allowed``), or by an ``Among`` that tests the
-points of rows.
+Which rows may be found is said by ``FirstRows``, or by an ``Among``, one of them that tests the
+points of rows too.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ import math
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from palimpsest.index import _native
 from palimpsest.index.encoding.planes import Encoder
@@ -46,55 +45,25 @@ class Hits(NamedTuple):
     scanned: int = 0
 
 
-class Walk(NamedTuple):
-    """A walk over the graph where only some rows are allowed (``index/native/filtered.h``)."""
-
-    ef: int
-    two_hops: bool
-    most_scored: int  # rows, after which the wide walk gives up
-    frontier: int  # rows the wide walk keeps for expansion
-    least_share: float  # of the rows around the entry: where fewer are allowed it gives up
-
-
-class Rescoring(NamedTuple):
-    """How many candidates by code are recomputed from kept rows, the closest first.
-
-    ``every`` one of them, or only until a better row is unlikely. Where it stays open whether the
-    first ``sure`` results are right, more are, up to all rows; 0: never more than ``most``. Nor
-    where a walk of the graph without a filter found rows no farther than ``usual`` (``trust``).
-    """
-
-    most: int
-    every: bool = False
-    sure: int = 0
-    usual: float = -math.inf
-
-
-class Scaling(NamedTuple):
-    """Turns a row's distance (minus an inner product) into ``(distance - shift) * factors[row]``.
-
-    Every search takes one and then answers such distances, from codes and kept rows alike. It
-    raises ValueError where the distance is no inner product, the factors are fewer than the rows or
-    not contiguous float32, or the shift is not finite.
-    """
-
-    factors: NDArray[np.float32]  # (n,) or more, positive and finite (not looked at)
-    shift: float
-
-
-_UNSCALED = (None, 0.0)
+# What a search is to do, as values of the native core: checked when they are made, not in every
+# search.
+Walk = _native.Walk
+Rescoring = _native.Rescoring
+Scaling = _native.Scaling
 
 
 class Searcher:
     """Arrays of one part bound to the native code, which keeps them alive."""
 
     __slots__ = (
+        "_every",
         "_exact",
         "_is_dot",
-        "_native",
+        "_n",
         "_rows_by_number",
         "_scan",
-        "_search",
+        "_score",
+        "_walk",
         "folds_copies",
         "has_codes",
         "has_graph",
@@ -123,8 +92,9 @@ class Searcher:
             graph=None if graph is None else graph.native,
             kept=kept,
         )
-        self._native = native
-        self._search, self._scan, self._exact = native.search, native.scan, native.exact
+        self._n, self._every = len(rows), _native.FirstRows(len(rows))
+        self._walk, self._scan, self._exact = native.walk, native.scan, native.exact
+        self._score = native.score
         self._rows_by_number: tuple[Rows | None, int] | None = None
         self._is_dot = distance is Distance.DOT
         self.has_codes = codes is not None
@@ -140,120 +110,59 @@ class Searcher:
             return 0
         return self._rows_by_number[0].nbytes
 
-    def by_graph(
+    def first(self, n: int, live: Words | None = None) -> _native.FirstRows:
+        """Return the first ``n`` rows, of those the ones whose bit is set: what may be found."""
+        if live is None and n == self._n:
+            return self._every
+        return _native.FirstRows(n, live)
+
+    def walk(
         self,
         query: Vector,
         k: int,
-        ef: int,
+        walk: Walk,
         rescoring: Rescoring,
-        allowed: Words | None,
+        among: _native.FirstRows,
         scaling: Scaling | None = None,
+        usual: float = -math.inf,
     ) -> Hits:
-        """Walk the graph for ``ef`` candidates; recompute some of them from kept rows."""
+        """Walk the graph for candidates and recompute some from kept rows; no hits if it gave up.
+
+        A walk that finds rows no farther than ``usual`` (``trust``) is trusted to be right.
+        """
         rows, distances = np.empty(k, np.uint32), np.empty(k, np.float32)
-        factors, shift = scaling or _UNSCALED
-        most, every, sure, usual = rescoring
         if self._is_dot:
             usual *= float(np.linalg.norm(query))
-        found, *counts = self._search(
-            query, k, ef, most, allowed, rows, distances, factors, shift, every, sure, usual
+        found, *counts = self._walk(
+            query, k, walk, rescoring, among, scaling, usual, rows, distances
         )
         return Hits(rows[:found], distances[:found], *counts)
 
-    def by_scan(
-        self,
-        query: Vector,
-        n: int,
-        k: int,
-        rescoring: Rescoring,
-        allowed: Words | None,
-        scaling: Scaling | None = None,
-    ) -> Hits:
-        """Score the codes of the first ``n`` rows; recompute some from kept rows."""
-        rows, distances = np.empty(k, np.uint32), np.empty(k, np.float32)
-        factors, shift = scaling or _UNSCALED
-        most, every, sure, _ = rescoring
-        found, *counts = self._scan(
-            query, n, k, most, allowed, rows, distances, factors, shift, every, sure
-        )
-        return Hits(rows[:found], distances[:found], *counts)
-
-    def by_exact(
-        self,
-        query: Vector,
-        n: int,
-        k: int,
-        allowed: Words | None,
-        scaling: Scaling | None = None,
-    ) -> Hits:
-        """Compare the first ``n`` kept rows."""
-        rows, distances = np.empty(k, np.uint32), np.empty(k, np.float32)
-        found, *counts = self._exact(query, n, k, allowed, rows, distances, *(scaling or ()))
-        return Hits(rows[:found], distances[:found], *counts)
-
-    def walk_among(
+    def scan(
         self,
         query: Vector,
         k: int,
         rescoring: Rescoring,
-        among: _native.Among,
-        walk: Walk,
+        among: _native.FirstRows,
         scaling: Scaling | None = None,
     ) -> Hits:
-        """Walk the graph for rows that are allowed; without hits where the walk gave up."""
+        """Score the codes of all that may be found; recompute some from kept rows."""
         rows, distances = np.empty(k, np.uint32), np.empty(k, np.float32)
-        factors, shift = scaling or _UNSCALED
-        most, every, sure, _ = rescoring
-        found, *counts = self._native.search_among(
-            query,
-            k,
-            walk.ef,
-            min(most, walk.ef),
-            among,
-            walk.two_hops,
-            walk.most_scored,
-            walk.frontier,
-            walk.least_share,
-            rows,
-            distances,
-            factors,
-            shift,
-            every,
-            sure,
-        )
+        found, *counts = self._scan(query, k, rescoring, among, scaling, rows, distances)
         return Hits(rows[:found], distances[:found], *counts)
 
-    def scan_among(
-        self,
-        query: Vector,
-        k: int,
-        rescoring: Rescoring,
-        among: _native.Among,
-        scaling: Scaling | None = None,
+    def exact(
+        self, query: Vector, k: int, among: _native.FirstRows, scaling: Scaling | None = None
     ) -> Hits:
-        """Score the codes of the allowed rows; recompute some from kept rows."""
+        """Compare the kept rows of all that may be found."""
         rows, distances = np.empty(k, np.uint32), np.empty(k, np.float32)
-        factors, shift = scaling or _UNSCALED
-        most, every, sure, _ = rescoring
-        found, *counts = self._native.scan_among(
-            query, k, most, among, rows, distances, factors, shift, every, sure
-        )
-        return Hits(rows[:found], distances[:found], *counts)
-
-    def exact_among(
-        self, query: Vector, k: int, among: _native.Among, scaling: Scaling | None = None
-    ) -> Hits:
-        """Compare the allowed kept rows."""
-        rows, distances = np.empty(k, np.uint32), np.empty(k, np.float32)
-        found, *counts = self._native.exact_among(
-            query, k, among, rows, distances, *(scaling or ())
-        )
+        found, *counts = self._exact(query, k, among, scaling, rows, distances)
         return Hits(rows[:found], distances[:found], *counts)
 
     def score(self, queries: Vectors, rows: Rows, *, by_codes: bool) -> Distances:
         """Return distances (q, m) of queries to rows: by code estimated, by kept row true."""
         distances = np.empty((len(queries), len(rows)), dtype=np.float32)
-        self._native.score(queries, rows, by_codes, distances)
+        self._score(queries, rows, by_codes, distances)
         return distances
 
     def rows_by_number(self, numbers: Numbers, live: Words | None) -> tuple[Rows | None, int]:

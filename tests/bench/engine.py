@@ -23,7 +23,7 @@ from palimpsest.index import (
 )
 from palimpsest.index.config.vectors import MAX_SEAL_ROWS, Encoding
 from palimpsest.index.search.plan import resolve
-from palimpsest.index.segments.searcher import Rescoring
+from palimpsest.index.segments.searcher import Rescoring, Walk
 from palimpsest.index.view.dense import dense_of
 from tests.bench import EF_CONSTRUCTION, M
 from tests.bench.corpora import Corpus, K
@@ -80,13 +80,15 @@ def walk_all(collection: Collection, corpus: Corpus) -> SearchAll:
     """Search the one segment's graph, one native call a query: library against library."""
     view = dense_of(collection.view.vectors[0])
     (part,) = view.sealed
-    ids, by_graph = part.segment.ids.astype(np.int64), part.segment.searcher.by_graph
+    ids, searcher = part.segment.ids.astype(np.int64), part.segment.searcher
 
     def search(ef: int) -> NDArray[np.int64]:
         plan = resolve(SearchRequest(query=corpus.queries[0], k=K, ef=ef), view.config)
+        walk, rescoring = Walk(plan.ef), Rescoring(plan.rescored)
+        every = searcher.first(part.segment.n)
         rows = np.empty((len(corpus.queries), K), dtype=np.uint32)
         for i, query in enumerate(corpus.queries):
-            rows[i] = by_graph(query, K, plan.ef, Rescoring(plan.rescored), None).rows
+            rows[i] = searcher.walk(query, K, walk, rescoring, every).rows
         return np.asarray(ids[rows])
 
     return search

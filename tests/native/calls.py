@@ -40,12 +40,12 @@ def native_calls(n: int = N) -> dict[str, Call]:
     every[-1] = 0
     among = _native.Among(n, numbers, every, None, None, 0)
     among_walked = _native.Among(walks, numbers, every, None, None, 0)
-    wide, past = (False, walks, walks + 1, 0.0), (True, walks, walks + 1, 0.0)
+    every_row, every_walked = _native.FirstRows(n), _native.FirstRows(walks)
+    to_end, whole = _native.Walk(walks), _native.Rescoring(n)
+    past = _native.Walk(walks - 100, two_hops=True)
     all_rows, scores = np.empty(n, np.uint32), np.empty((1, n), np.float32)
-    q, many = vectors[0], vectors[:300]
-    out = np.empty(K, np.uint32), np.empty(K, np.float32)
-    table = np.empty((300, K), np.uint32), np.empty((300, K), np.float32)
-    counts = np.empty((300, 4), np.uint64)
+    q, out = vectors[0], (np.empty(K, np.uint32), np.empty(K, np.float32))
+    unscaled = None, -np.inf, *out
     decoded, distances = np.empty_like(vectors), np.empty(n, np.float32)
     order = np.arange(walks, dtype=np.uint32)
     short, encoded = vectors[:walks].copy(), np.empty_like(codes)
@@ -60,16 +60,13 @@ def native_calls(n: int = N) -> dict[str, Call]:
         "best": lambda: postings.best(*lists, weights, K, None, None, None),
         "sums": lambda: postings.sums(*lists, weights, sums),
         "counts": lambda: postings.counts(*lists, alive, None, None, held),
-        "search": lambda: walked.search(q, K, walks, walks, None, *out),
-        "search_many": lambda: walked.search_many(many, K, 50, 10, None, *table, counts),
-        "scan": lambda: flat.scan(q, n, K, n, None, *out),
-        "exact": lambda: flat.exact(q, n, K, None, *out),
-        "scan_among": lambda: flat.scan_among(q, K, n, among, *out),
-        "exact_among": lambda: flat.exact_among(q, K, among, *out),
-        "wide": lambda: walked.search_among(q, K, walks, walks, among_walked, *wide, *out),
-        "two_hops": lambda: walked.search_among(
-            q, K, walks - 100, walks - 100, among_walked, *past, *out
-        ),
+        "walk": lambda: walked.walk(q, K, to_end, whole, every_walked, *unscaled),
+        "scan": lambda: flat.scan(q, K, whole, every_row, None, *out),
+        "exact": lambda: flat.exact(q, K, every_row, None, *out),
+        "scan_among": lambda: flat.scan(q, K, whole, among, None, *out),
+        "exact_among": lambda: flat.exact(q, K, among, None, *out),
+        "wide": lambda: walked.walk(q, K, to_end, whole, among_walked, *unscaled),
+        "two_hops": lambda: walked.walk(q, K, past, whole, among_walked, *unscaled),
         "rows": lambda: among.rows(all_rows),
         "score": lambda: flat.score(vectors[:1], numbers, False, scores),
         "encode": lambda: encoder.native.encode(vectors, encoded, errors),

@@ -16,6 +16,7 @@ from palimpsest.index import _native
 from palimpsest.index.config.vectors import VectorConfig
 from palimpsest.index.encoding.planes import Encoder
 from palimpsest.index.segments.graph import Graph, build
+from palimpsest.index.segments.searcher import Rescoring, Walk
 from palimpsest.index.types import Distance, Numbers, Rows, Vectors, Words
 from tests import oracle
 
@@ -200,10 +201,10 @@ def test_scans_are_those_of_numpy(
     for query in queries:
         expected, distances = oracle.exact(query, vectors[own], distance, K)
         for call, arguments in (
-            (part.segment.exact_among, (query, K)),
-            (part.segment.scan_among, (query, K, N)),  # all of them rescored
+            (part.segment.exact, (query, K)),
+            (part.segment.scan, (query, K, Rescoring(N))),  # all of them rescored
         ):
-            rows, given, scored = found(call, *arguments, part.among(allowed))
+            rows, given, scored = found(call, *arguments, part.among(allowed), None)
             assert rows == own[expected].tolist()
             np.testing.assert_allclose(given, distances, rtol=1e-4, atol=1e-4)
             assert scored == len(own)
@@ -215,8 +216,8 @@ def test_a_walk_with_room_for_all_rows_finds_the_closest(graphed: Part, queries:
     for query in queries:
         expected, _ = oracle.exact(query, graphed.vectors[own], Distance.EUCLID, K)
         for two_hops in (False, True):
-            how = (len(own), 200, graphed.among(allowed), two_hops, N, N + 1, 0.0)
-            rows, _, _ = found(graphed.segment.search_among, query, K, *how)
+            how = Walk(len(own), two_hops), Rescoring(200), graphed.among(allowed), None, -np.inf
+            rows, _, _ = found(graphed.segment.walk, query, K, *how)
             assert set(rows) <= set(own.tolist())
             if not two_hops:
                 assert rows == own[expected].tolist()
@@ -228,13 +229,13 @@ def test_dead_rows_are_not_found(graphed: Part, queries: Vectors) -> None:
     rng = np.random.default_rng(8)
     allowed, alive = rng.random(N) < 0.6, rng.random(N) < 0.5
     among, both = graphed.among(allowed, words_of(alive)), allowed & alive
-    segment = graphed.segment
+    segment, more = graphed.segment, (Rescoring(30), among, None)
     for query in queries:
         for call, arguments in (
-            (segment.exact_among, (among,)),
-            (segment.scan_among, (30, among)),
-            (segment.search_among, (100, 30, among, False, N, N + 1, 0.0)),
-            (segment.search_among, (100, 30, among, True, N, N + 1, 0.0)),
+            (segment.exact, (among, None)),
+            (segment.scan, more),
+            (segment.walk, (Walk(100), *more, -np.inf)),
+            (segment.walk, (Walk(100, True), *more, -np.inf)),
         ):
             rows, _, _ = found(call, query, K, *arguments)
             assert len(rows) == K and both[rows].all()
@@ -248,13 +249,14 @@ def test_walks_give_up_where_a_scan_is_due(graphed: Part, queries: Vectors) -> N
     far = np.linalg.norm(graphed.vectors - query, axis=1)
     far_half = far > np.median(far)
     cases = [
-        (few, (100, 30, graphed.among(few), True, N, N + 1, 0.0)),  # fewer than ef
-        (half, (100, 30, graphed.among(half), False, 50, N + 1, 0.0)),  # too many rows scored
-        (half, (100, 30, graphed.among(half), False, N, 20, 0.0)),  # too small a frontier
-        (far_half, (100, 30, graphed.among(far_half), True, N, N + 1, 0.45)),  # none around
+        (few, Walk(100, True)),  # fewer than ef
+        (half, Walk(100, most_scored=50)),  # too many rows scored
+        (half, Walk(100, frontier=20)),  # too small a frontier
+        (far_half, Walk(100, True, least_share=0.45)),  # none around
     ]
-    for _, arguments in cases:
-        assert found(graphed.segment.search_among, query, K, *arguments)[0] == []
+    for allowed, walk in cases:
+        how = walk, Rescoring(30), graphed.among(allowed), None, -np.inf
+        assert found(graphed.segment.walk, query, K, *how)[0] == []
 
 
 @pytest.mark.parametrize("distance", METRICS)

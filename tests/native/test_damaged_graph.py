@@ -83,6 +83,7 @@ def test_damage_is_refused_or_harmless(sound: Graph, rng: np.random.Generator) -
     """Random numbers anywhere: a graph that is accepted is searched without leaving its arrays."""
     vectors = small(2_000, 8)
     rows, distances = np.empty(10, np.uint32), np.empty(10, np.float32)
+    how = _native.Walk(20), _native.Rescoring(0), _native.FirstRows(2_000), None, 0.0
     accepted = 0
     for _ in range(1_500):
         arrays = {name: array.copy() for name, array in sound.arrays().items()}
@@ -95,7 +96,7 @@ def test_damage_is_refused_or_harmless(sound: Graph, rng: np.random.Generator) -
         accepted += 1
         segment = _native.Segment(2_000, 8, "l2", None, None, 0.0, graph.native, vectors)
         for query in vectors[:20]:
-            segment.search(query, 10, 20, 0, None, rows, distances)
+            segment.walk(query, 10, *how, rows, distances)
     assert accepted > 0
 
 

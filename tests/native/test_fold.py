@@ -7,7 +7,7 @@ import pytest
 
 from palimpsest.index.config.vectors import VectorConfig
 from palimpsest.index.segments.graph import Graph, build
-from palimpsest.index.segments.searcher import Rescoring, Searcher
+from palimpsest.index.segments.searcher import Rescoring, Searcher, Walk
 from palimpsest.index.types import Distance, Vectors
 
 N, SIZE = 3_000, 24
@@ -45,7 +45,9 @@ def test_equal_rows_alone_make_one_node() -> None:
     graph = graph_of(np.ones((1_500, SIZE), dtype=np.float32))
     assert graph.unreachable() == 0 and len(graph.arrays()["links"]) == 0
     searcher = Searcher(Distance.EUCLID, SIZE, np.ones((1_500, SIZE), np.float32), graph=graph)
-    hits = searcher.by_graph(np.ones(SIZE, np.float32), 1_500, 16, Rescoring(0), None)
+    hits = searcher.walk(
+        np.ones(SIZE, np.float32), 1_500, Walk(16), Rescoring(0), searcher.first(1_500)
+    )
     assert sorted(hits.rows.tolist()) == list(range(1_500)) and not hits.distances.any()
 
 
@@ -60,11 +62,11 @@ def test_walks_find_every_copy_that_is_allowed(
     words = np.zeros((N + 63) // 64 * 8, dtype=np.uint8)
     packed = np.packbits(flags, bitorder="little")
     words[: len(packed)] = packed
-    allowed = None if share is None else words.view(np.uint64)
+    among = searcher.first(N, None if share is None else words.view(np.uint64))
     for query in np.unique(rows, axis=0)[::50]:
         exact = np.linalg.norm(ordered - query, axis=1)
         exact[~flags] = np.inf
         k = min(250, int(np.count_nonzero(flags)))
-        hits = searcher.by_graph(query, k, 128, Rescoring(0, sure=k), allowed)
+        hits = searcher.walk(query, k, Walk(128), Rescoring(0, sure=k), among)
         assert flags[hits.rows].all() and len(set(hits.rows.tolist())) == k
         assert np.allclose(hits.distances, np.sort(exact)[:k], atol=1e-5)

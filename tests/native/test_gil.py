@@ -58,8 +58,7 @@ def overlaps(first: Call, second: Call) -> bool:
 @pytest.mark.parametrize(
     "name",
     [
-        "search",
-        "search_many",
+        "walk",
         "scan",
         "exact",
         "scan_among",
@@ -83,7 +82,7 @@ def test_another_thread_runs_meanwhile(calls: dict[str, Call], name: str) -> Non
 
 
 @pytest.mark.usefixtures("no_forced_switches")
-@pytest.mark.parametrize("name", ["search", "search_many", "scan", "exact"])
+@pytest.mark.parametrize("name", ["walk", "scan", "exact"])
 def test_two_searches_overlap(calls: dict[str, Call], name: str) -> None:
     assert any(overlaps(calls[name], calls["estimate"]) for _ in range(ATTEMPTS))
 

@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from palimpsest.index import _native
+from palimpsest.index import _native, _native_test
 from palimpsest.index.types import Codes
 from tests import codes as layout
 
 SIZES = (1, 7, 8, 31, 32, 33, 255, 256, 257, 1536)
 BITS = (1, 2, 4, 8)
-LEVELS = _native.simd_levels()
+LEVELS = _native_test.levels()
 METRICS = ("inner_product", "l2", "l1")
 
 each_level = pytest.mark.parametrize("level", LEVELS)
@@ -26,7 +26,7 @@ each_bits = pytest.mark.parametrize("bits", BITS)
 def dot(level: str, bits: int, codes: Codes, query: NDArray[np.int8]) -> NDArray[np.int32]:
     operand = layout.planes(query) if bits == 1 else query.view(np.uint8)
     out = np.full(len(codes), 123, dtype=np.int32)
-    _native.kernel_dot(level, bits, codes, operand, len(query), out)
+    _native_test.dot(level, bits, codes, operand, len(query), out)
     return out
 
 
@@ -75,8 +75,8 @@ def test_rotations_equal_scalar(level: str, size: int, rng: np.random.Generator)
     start = rng.standard_normal(padded).astype(np.float32)
     for inverse in (False, True):
         by_level, by_scalar = start.copy(), start.copy()
-        _native.kernel_rotate(level, by_level, signs, inverse)
-        _native.kernel_rotate("scalar", by_scalar, signs, inverse)
+        _native_test.rotate(level, by_level, signs, inverse)
+        _native_test.rotate("scalar", by_scalar, signs, inverse)
         assert by_level.tobytes() == by_scalar.tobytes()
 
 
@@ -94,7 +94,7 @@ def test_codes_equal_scalar(level: str, bits: int, size: int, rng: np.random.Gen
         made = []
         for name in (level, "scalar"):
             code = np.empty(layout.code_bytes(padded, bits), dtype=np.uint8)
-            factors = _native.kernel_encode(name, residual, bits, 2.0, code)
+            factors = _native_test.encode(name, residual, bits, 2.0, code)
             made.append((np.array(factors, dtype=np.float64).tobytes(), code.tobytes()))
         assert made[0] == made[1]
 
@@ -103,7 +103,7 @@ def test_a_row_without_residual_has_no_factors() -> None:
     for bits in BITS:
         code = np.full(layout.code_bytes(64, bits), 9, dtype=np.uint8)
         zeros = np.zeros(64, dtype=np.float32)
-        assert _native.kernel_encode("scalar", zeros, bits, 2.0, code) == (0.0, 0.0, 0.0)
+        assert _native_test.encode("scalar", zeros, bits, 2.0, code) == (0.0, 0.0, 0.0)
         assert not code.any()
 
 
@@ -127,8 +127,8 @@ def test_distances_equal_scalar(level: str, size: int, rng: np.random.Generator)
     )  # finite, also subnormal
     for kind, row in enumerate(kept_rows(b, halves)):
         for metric in METRICS:
-            by_level = _native.kernel_distance(level, metric, kind, a, row)
-            by_scalar = _native.kernel_distance("scalar", metric, kind, a, row)
+            by_level = _native_test.distance(level, metric, kind, a, row)
+            by_scalar = _native_test.distance("scalar", metric, kind, a, row)
             assert np.float32(by_level).tobytes() == np.float32(by_scalar).tobytes()
 
 
@@ -141,7 +141,7 @@ def test_distances_are_right(size: int, rng: np.random.Generator) -> None:
         wide, other = a.astype(np.float64), values.astype(np.float64)
         expected = [-wide @ other, ((wide - other) ** 2).sum(), np.abs(wide - other).sum()]
         for metric, value in zip(METRICS, expected, strict=True):
-            found = _native.kernel_distance("scalar", metric, kind, a, row)
+            found = _native_test.distance("scalar", metric, kind, a, row)
             assert found == pytest.approx(value, rel=1e-5, abs=1e-5 * size**0.5)
 
 
@@ -152,13 +152,13 @@ def test_every_half_widens_exactly() -> None:
             half = np.array([bits], dtype=np.uint16)
             value = float(half.view(np.float16)[0])
             if np.isfinite(value):
-                found = _native.kernel_distance(level, "inner_product", 1, one, half.view(np.uint8))
+                found = _native_test.distance(level, "inner_product", 1, one, half.view(np.uint8))
                 assert found == -value
 
 
 def test_an_unknown_level_is_named() -> None:
     with pytest.raises(ValueError, match="no such kernel level on this machine: mmx"):
-        _native.kernel_rotate("mmx", np.zeros(64, np.float32), np.ones((4, 64), np.float32), False)
+        _native_test.rotate("mmx", np.zeros(64, np.float32), np.ones((4, 64), np.float32), False)
 
 
 @pytest.mark.parametrize(
@@ -172,7 +172,7 @@ def test_an_unknown_level_is_named() -> None:
 )
 def test_shapes_are_checked(codes: tuple[int, int], query: int, padded: int, out: int) -> None:
     with pytest.raises(ValueError, match="length"):
-        _native.kernel_dot(
+        _native_test.dot(
             "scalar",
             4,
             np.zeros(codes, np.uint8),

@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from palimpsest.index import _native
+from palimpsest.index import _native_test
 
 # Prints the level chosen and a digest of rows, errors, decoded rows and estimates.
 CODES = """
@@ -42,7 +42,7 @@ def run(level: str | None, program: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_all_levels_make_the_same_codes_and_estimates() -> None:
-    levels = _native.simd_levels()
+    levels = _native_test.levels()
     answers = [run(level, CODES) for level in levels]
     assert [answer.stderr for answer in answers] == [""] * len(levels)
     assert [answer.stdout.split()[0] for answer in answers] == levels
@@ -52,7 +52,7 @@ def test_all_levels_make_the_same_codes_and_estimates() -> None:
 @pytest.mark.parametrize("level", [None, ""])
 def test_the_best_level_is_the_default(level: str | None) -> None:
     answer = run(level, "from palimpsest.index import _native; print(_native.simd_level())")
-    best = [name for name in ("avx512", "avx2", "neon", "scalar") if name in _native.simd_levels()]
+    best = [name for name in ("avx512", "avx2", "neon", "scalar") if name in _native_test.levels()]
     assert answer.stdout.strip() == best[0]
 
 

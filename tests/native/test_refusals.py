@@ -9,8 +9,9 @@ import pytest
 
 from palimpsest.index import _native
 from palimpsest.index.encoding.planes import Encoder
+from palimpsest.index.segments.searcher import Rescoring, Walk
 from palimpsest.index.types import Distance, Vectors
-from tests.native.test_segment import K, graph_of, segment_of
+from tests.native.test_segment import FirstRows, K, graph_of, segment_of
 
 
 @pytest.fixture
@@ -44,16 +45,17 @@ def test_what_does_not_fit_is_refused(vectors: Vectors) -> None:
 def test_calls_that_do_not_fit_are_refused(vectors: Vectors) -> None:
     n = len(vectors)
     segment = segment_of(vectors, Distance.DOT)
-    rows, distances = np.empty(K, np.uint32), np.empty(K, np.float32)
-    query, few = vectors[0], np.zeros(n // 64, np.uint64)
+    rows, distances, none = np.empty(K, np.uint32), np.empty(K, np.float32), Rescoring(0)
+    query, every = vectors[0], FirstRows(n)
     refused: list[tuple[Any, tuple[Any, ...], str]] = [
-        (segment.search, (query, K, 50, 0, None, rows, distances), "no graph"),
-        (segment.scan, (query, n, K, 0, None, rows, distances), "no codes"),
-        (segment.exact, (query[:-1].copy(), n, K, None, rows, distances), "query"),
-        (segment.exact, (query, n + 1, K, None, rows, distances), "more rows"),
-        (segment.exact, (query, n, 0, None, rows, distances), "shorter than k"),
-        (segment.exact, (query, n, K + 1, None, rows, distances), "shorter than k"),
-        (segment.exact, (query, n, K, few, rows, distances), "allowed is shorter"),
+        (segment.walk, (query, K, Walk(50), none, every, None, 0.0, rows, distances), "no graph"),
+        (segment.scan, (query, K, none, every, None, rows, distances), "no codes"),
+        (segment.exact, (query[:-1].copy(), K, every, None, rows, distances), "query"),
+        (segment.exact, (query, K, FirstRows(n + 1), None, rows, distances), "more rows"),
+        (segment.exact, (query, 0, every, None, rows, distances), "shorter than k"),
+        (segment.exact, (query, K + 1, every, None, rows, distances), "shorter than k"),
+        (FirstRows, (n, np.zeros(n // 64, np.uint64)), "live is shorter"),
+        (Walk, (50, False, 10, 0), "frontier must be"),
     ]
     for call, arguments, says in refused:
         with pytest.raises(ValueError, match=says):

@@ -110,7 +110,8 @@ def test_exact_scans_are_those_of_numpy(
     part = part_of(vectors, None)
     for query in queries:
         truth = np.where(alive, part.scaled(query, scaling), np.float32(np.inf))
-        assert_closest(part.searcher.by_exact(query, N, K, words_of(alive), scaling), truth)
+        among = part.searcher.first(N, words_of(alive))
+        assert_closest(part.searcher.exact(query, K, among, scaling), truth)
 
 
 def test_kept_rows_of_every_type_are_scaled(
@@ -124,7 +125,7 @@ def test_kept_rows_of_every_type_are_scaled(
         searcher = Searcher(Distance.DOT, SIZE, np.ascontiguousarray(kept))
         part = Part(decoded, None, searcher)
         for query in queries:
-            hits = searcher.by_exact(query, N, K, None, scaling)
+            hits = searcher.exact(query, K, searcher.first(N), scaling)
             assert_closest(hits, part.scaled(query, scaling))
 
 
@@ -135,7 +136,7 @@ def test_scans_of_codes_scale_their_estimates(
     part = part_of(vectors, bits)
     for query in queries:
         estimates = part.estimated(query, scaling)
-        hits = part.searcher.by_scan(query, N, K, Rescoring(0), None, scaling)
+        hits = part.searcher.scan(query, K, Rescoring(0), part.searcher.first(N), scaling)
         assert hits.rows.tolist() == first(estimates)
         assert (hits.distances == estimates[hits.rows]).all()
 
@@ -148,7 +149,7 @@ def test_estimates_are_those_of_decoded_codes(
     decoded = part.encoder.decode(part.encoder.encode(vectors))
     twin = Part(decoded, None, part.searcher)
     for query in queries:
-        hits = part.searcher.by_scan(query, N, K, Rescoring(0), None, scaling)
+        hits = part.searcher.scan(query, K, Rescoring(0), part.searcher.first(N), scaling)
         # only the query's rounding to int8 is between them
         bound = 0.02 * float(np.linalg.norm(query)) * scaling.factors[hits.rows]
         assert (abs(hits.distances - twin.scaled(query, scaling)[hits.rows]) < bound).all()
@@ -162,8 +163,8 @@ def test_rescored_scans_are_exact(
     part = part_of(vectors, bits)
     factors = scaling.factors[:n].copy()  # as many as there are rows to scan
     for query in queries:
-        hits = part.searcher.by_scan(
-            query, n, K, Rescoring(n), None, Scaling(factors, scaling.shift)
+        hits = part.searcher.scan(
+            query, K, Rescoring(n), part.searcher.first(n), Scaling(factors, scaling.shift)
         )
         assert hits.rescored == n
         assert_closest(hits, part.scaled(query, scaling)[:n], min(K, n))
@@ -181,10 +182,10 @@ def test_a_walk_with_room_for_all_rows_finds_the_closest(
 ) -> None:
     part = part_of(np.ascontiguousarray(vectors[graph.order]), bits, graph)
     alive = np.random.default_rng(2).random(N) < share
-    allowed = None if share == 1 else words_of(alive)
+    among = part.searcher.first(N, None if share == 1 else words_of(alive))
     for query in queries:
         truth = np.where(alive, part.scaled(query, scaling), np.float32(np.inf))
-        hits = part.searcher.by_graph(query, K, N, Rescoring(N), allowed, scaling)
+        hits = part.searcher.walk(query, K, Walk(N), Rescoring(N), among, scaling)
         assert_closest(hits, truth)
 
 
@@ -194,7 +195,7 @@ def test_a_short_walk_answers_scaled_distances(
 ) -> None:
     part = part_of(np.ascontiguousarray(vectors[graph.order]), bits, graph)
     for query in queries:
-        hits = part.searcher.by_graph(query, K, 40, Rescoring(0), None, scaling)
+        hits = part.searcher.walk(query, K, Walk(40), Rescoring(0), part.searcher.first(N), scaling)
         truth = part.scaled(query, scaling)
         if bits is None:
             np.testing.assert_allclose(hits.distances, truth[hits.rows], rtol=1e-4, atol=CLOSE)
@@ -219,16 +220,16 @@ def test_searches_among_some_rows(
     among = _native.Among(N, numbers, spread(BitMap(numbers[allowed])), None, None, 0)
     for query in queries:
         truth = np.where(allowed, part.scaled(query, scaling), np.float32(np.inf))
-        assert_closest(part.searcher.exact_among(query, K, among, scaling), truth)
+        assert_closest(part.searcher.exact(query, K, among, scaling), truth)
         if bits is not None:
-            assert_closest(part.searcher.scan_among(query, K, Rescoring(N), among, scaling), truth)
+            assert_closest(part.searcher.scan(query, K, Rescoring(N), among, scaling), truth)
         ef = int(allowed.sum())
         every = Rescoring(N)
         walk = Walk(ef, False, N, N + 1, 0)
-        wide = part.searcher.walk_among(query, K, every, among, walk, scaling)
+        wide = part.searcher.walk(query, K, walk, every, among, scaling)
         assert_closest(wide, truth)
         walk = Walk(40, True, N, N + 1, 0)
-        hops = part.searcher.walk_among(query, K, every, among, walk, scaling)
+        hops = part.searcher.walk(query, K, walk, every, among, scaling)
         if len(hops.rows):  # it may give up; what it finds is scaled
             assert allowed[hops.rows].all()
             np.testing.assert_allclose(hops.distances, truth[hops.rows], rtol=1e-4, atol=CLOSE)
@@ -246,11 +247,11 @@ def test_one_factor_for_all_changes_nothing_but_the_distances(
     """Powers of two scale floats exactly, so walks, bounds and counts must be the same."""
     part = part_of(np.ascontiguousarray(vectors[graph.order]), bits, graph, bounded=True)
     scaling = Scaling(np.full(N, factor, dtype=np.float32), 0.0)
-    pruned = 0
+    every, pruned = part.searcher.first(N), 0
     for query in queries:
         calls: list[Callable[..., Hits]] = [
-            lambda *more, q=query: part.searcher.by_graph(q, K, N, Rescoring(N), None, *more),
-            lambda *more, q=query: part.searcher.by_scan(q, N, K, Rescoring(N), None, *more),
+            lambda *more, q=query: part.searcher.walk(q, K, Walk(N), Rescoring(N), every, *more),
+            lambda *more, q=query: part.searcher.scan(q, K, Rescoring(N), every, *more),
         ]
         for call in calls:
             plain, scaled = call(), call(scaling)
@@ -274,7 +275,7 @@ def test_rows_of_large_factors_are_not_pruned_by_the_bounds_of_others(
         # about K of them lie below 0, the next best above, and all others close to it
         shift = -float(np.sort(vectors[::2] @ query)[-K])
         scaling = Scaling(factors, shift)
-        hits = part.searcher.by_scan(query, N, K, Rescoring(N), None, scaling)
+        hits = part.searcher.scan(query, K, Rescoring(N), part.searcher.first(N), scaling)
         assert_closest(hits, part.scaled(query, scaling))
         rescored += hits.rescored
     assert rescored < len(queries) * N  # bounds were at work

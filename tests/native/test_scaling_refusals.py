@@ -31,32 +31,33 @@ def test_scalings_that_do_not_fit_are_refused(vectors: Vectors) -> None:
     )
     numbers, words = np.arange(N, dtype=np.uint32), np.zeros(1, dtype=np.uint64)
     among = _native.Among(N, numbers, words, None, None, 0)
-    query = vectors[0]
+    query, every = vectors[0], search.first(N)
     ones = np.ones(N, dtype=np.float32)
-    wrong: list[tuple[Any, str]] = [
-        (Scaling(ones[:-1].copy(), 0.0), "fewer than the rows"),
-        (Scaling(ones.astype(np.float64), 0.0), "contiguous row of float32"),
-        (Scaling(np.ones(2 * N, dtype=np.float32)[::2], 0.0), "contiguous row of float32"),
-        (Scaling(ones[:, None], 0.0), "contiguous row of float32"),
-        (Scaling(ones, float("nan")), "shift must be finite"),
-        (Scaling(ones, float("inf")), "shift must be finite"),
-        ((None, 1.0), "needs factors"),
-    ]
+    few = Scaling(ones[:-1].copy(), 0.0)
     calls: list[Callable[[Any], Hits]] = [
-        lambda scaling: search.by_graph(query, K, 50, Rescoring(0), None, scaling),
-        lambda scaling: search.by_scan(query, N, K, Rescoring(0), None, scaling),
-        lambda scaling: search.by_exact(query, N, K, None, scaling),
-        lambda scaling: search.walk_among(
-            query, K, Rescoring(0), among, Walk(50, True, N, N, 0), scaling
+        lambda scaling: search.walk(query, K, Walk(50), Rescoring(0), every, scaling),
+        lambda scaling: search.scan(query, K, Rescoring(0), every, scaling),
+        lambda scaling: search.exact(query, K, every, scaling),
+        lambda scaling: search.walk(
+            query, K, Walk(50, True, N, N, 0), Rescoring(0), among, scaling
         ),
-        lambda scaling: search.scan_among(query, K, Rescoring(0), among, scaling),
-        lambda scaling: search.exact_among(query, K, among, scaling),
+        lambda scaling: search.scan(query, K, Rescoring(0), among, scaling),
+        lambda scaling: search.exact(query, K, among, scaling),
     ]
     for call in calls:
         call(Scaling(np.ones(N + 1, dtype=np.float32), 0.5))  # more than the rows are welcome
-        for scaling, says in wrong:
-            with pytest.raises(ValueError, match=says):
-                call(scaling)
+        with pytest.raises(ValueError, match="fewer than the rows"):
+            call(few)
+
+
+def test_factors_are_one_contiguous_row_and_shifts_finite() -> None:
+    ones = np.ones(N, dtype=np.float32)
+    for factors in (ones.astype(np.float64), np.ones(2 * N, dtype=np.float32)[::2], ones[:, None]):
+        with pytest.raises(ValueError, match="contiguous row of float32"):
+            Scaling(factors, 0.0)
+    for shift in (float("nan"), float("inf")):
+        with pytest.raises(ValueError, match="shift must be finite"):
+            Scaling(ones, shift)
 
 
 @pytest.mark.parametrize("distance", [Distance.EUCLID, Distance.MANHATTAN])
@@ -64,4 +65,4 @@ def test_only_inner_products_are_scaled(distance: Distance, vectors: Vectors) ->
     searcher = Searcher(distance, SIZE, vectors)
     scaling = Scaling(np.ones(N, dtype=np.float32), 0.0)
     with pytest.raises(ValueError, match="only inner products"):
-        searcher.by_exact(vectors[0], N, K, None, scaling)
+        searcher.exact(vectors[0], K, searcher.first(N), scaling)

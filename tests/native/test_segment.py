@@ -13,9 +13,12 @@ from palimpsest.index import _native
 from palimpsest.index.config.vectors import VectorConfig
 from palimpsest.index.encoding.planes import Encoder
 from palimpsest.index.segments.graph import Graph, build
+from palimpsest.index.segments.searcher import Rescoring, Walk
 from palimpsest.index.types import Distance, Vector, Vectors, Words
 from tests import oracle
 from tests.conftest import Corpus
+
+FirstRows = _native.FirstRows
 
 K = 10
 METRICS = {Distance.DOT: "inner_product", Distance.EUCLID: "l2", Distance.MANHATTAN: "l1"}
@@ -33,13 +36,20 @@ class Answer:
     rescored: int
 
 
-def ask(call: Any, query: Vector, *arguments: Any, k: int = K) -> Answer:
-    """Call a search of a segment, the last argument before the outputs being ``allowed``."""
+def ask(call: Any, query: Vector, *arguments: Any, k: int = K, usual: Any = ()) -> Answer:
+    """Call a search of a segment that scales nothing; the last argument says what may be found."""
     rows = np.full(k, 2**32 - 1, dtype=np.uint32)
     distances = np.full(k, np.nan, dtype=np.float32)
-    hits, visited, scored, rescored, *_ = call(query, *arguments, rows, distances)
+    hits, visited, scored, rescored, *_ = call(query, *arguments, None, *usual, rows, distances)
     assert (rows[hits:] == 2**32 - 1).all()  # nothing is written behind the hits
     return Answer(rows[:hits].tolist(), distances[:hits], visited, scored, rescored)
+
+
+def walk(
+    segment: _native.Segment, query: Vector, ef: int, rescored: int, among: _native.FirstRows
+) -> Answer:
+    how = Walk(ef), Rescoring(rescored), among
+    return ask(segment.walk, query, K, *how, usual=(-np.inf,))
 
 
 def words(allowed: NDArray[np.bool_]) -> Words:
@@ -105,9 +115,10 @@ def test_exact_search_is_that_of_numpy(
 ) -> None:
     allowed = rng.random(len(vectors)) >= dead
     live = np.flatnonzero(allowed)
+    among = FirstRows(len(vectors), words(allowed) if dead else None)
     segment = segment_of(vectors, distance)
     for query in queries:
-        found = ask(segment.exact, query, len(vectors), K, words(allowed) if dead else None)
+        found = ask(segment.exact, query, K, among)
         rows, distances = oracle.exact(query, vectors[live], distance, K)
         assert found.rows == live[rows].tolist()
         np.testing.assert_allclose(found.distances, distances, rtol=1e-4, atol=1e-4)
@@ -117,8 +128,8 @@ def test_exact_search_is_that_of_numpy(
 def test_only_the_first_n_rows_are_scanned(vectors: Vectors, queries: Vectors) -> None:
     segment = segment_of(vectors, Distance.DOT, bits=4)
     for n in (0, 1, 63, 64, 65, 129, len(vectors)):
-        for call, arguments in ((segment.exact, (n, K)), (segment.scan, (n, K, 20))):
-            found = ask(call, queries[0], *arguments, None)
+        for call, arguments in ((segment.exact, (K,)), (segment.scan, (K, Rescoring(20)))):
+            found = ask(call, queries[0], *arguments, FirstRows(n))
             assert len(found.rows) == min(n, K)
             assert all(row < n for row in found.rows)
             assert found.scored == n
@@ -132,7 +143,7 @@ def test_kept_rows_of_every_type(vectors: Vectors, queries: Vectors) -> None:
     for kept, decoded in ((halves, halves.astype(np.float32)), (int8_rows, bytes_ * scales)):
         segment = segment_of(vectors, Distance.EUCLID, kept=np.ascontiguousarray(kept))
         for query in queries:
-            found = ask(segment.exact, query, len(vectors), K, None)
+            found = ask(segment.exact, query, K, FirstRows(len(vectors)))
             rows, distances = oracle.exact(query, decoded, Distance.EUCLID, K)
             assert found.rows == rows
             np.testing.assert_allclose(found.distances, distances, rtol=1e-5)
@@ -150,7 +161,9 @@ def test_recall_grows_with_the_rows_rescored(
     truth = oracle.distances(queries, vectors, distance)
     recalls = []
     for candidates in (K, 15, 30, 60, 120, 400, n):
-        found = [ask(segment.scan, query, n, K, candidates, None) for query in queries]
+        found = [
+            ask(segment.scan, query, K, Rescoring(candidates), FirstRows(n)) for query in queries
+        ]
         assert all(answer.rescored == candidates for answer in found)
         recalls.append(oracle.recall([answer.rows for answer in found], truth, K))
     assert recalls == sorted(recalls)
@@ -165,7 +178,7 @@ def test_stopping_by_the_bound_costs_next_to_no_recall(
 ) -> None:
     segment, n = segment_of(vectors, distance, bits=bits, bounded=True), len(vectors)
     truth = oracle.distances(queries, vectors, distance)
-    found = [ask(segment.scan, query, n, K, n, None) for query in queries]
+    found = [ask(segment.scan, query, K, Rescoring(n), FirstRows(n)) for query in queries]
     recall = oracle.recall([answer.rows for answer in found], truth, K)
     assert recall >= (0.94 if bits == 1 else 0.98)  # 50 dimensions, where 1 bit errs most
     assert max(answer.rescored for answer in found) < n
@@ -178,7 +191,7 @@ def test_rescored_distances_are_true(
 ) -> None:
     segment = segment_of(vectors, distance, bits=bits)
     for query in queries:
-        found = ask(segment.scan, query, len(vectors), K, 40, None)
+        found = ask(segment.scan, query, K, Rescoring(40), FirstRows(len(vectors)))
         expected = oracle.distances(query[None], vectors, distance)[0][found.rows]
         np.testing.assert_allclose(found.distances, expected, rtol=1e-4, atol=1e-4)
         assert (np.diff(found.distances) >= 0).all()
@@ -198,7 +211,7 @@ def test_without_rescoring_estimates_are_the_answer(
         )
         estimates = encoder.estimate(queries[0], codes)
         rows = np.lexsort((np.arange(len(vectors)), estimates))[:K]
-        found = ask(segment.scan, queries[0], len(vectors), K, 0, None)
+        found = ask(segment.scan, queries[0], K, Rescoring(0), FirstRows(n))
         assert found.rows == rows.tolist()
         assert found.rescored == 0
         expected = estimates[rows]
@@ -210,8 +223,8 @@ def test_without_rescoring_estimates_are_the_answer(
 def test_ties_go_to_the_lower_row(queries: Vectors) -> None:
     same = np.repeat(queries[:1], 300, axis=0)
     segment = segment_of(same, Distance.EUCLID, bits=4)
-    for call, arguments in ((segment.exact, (300, K)), (segment.scan, (300, K, 50))):
-        assert ask(call, queries[1], *arguments, None).rows == list(range(K))
+    for call, arguments in ((segment.exact, (K,)), (segment.scan, (K, Rescoring(50)))):
+        assert ask(call, queries[1], *arguments, FirstRows(300)).rows == list(range(K))
 
 
 # --- the graph ------------------------------------------------------------------------------------
@@ -225,31 +238,12 @@ def test_a_graph_with_room_for_all_rows_finds_what_a_scan_finds(
     ordered = np.ascontiguousarray(vectors[graph.order])
     segment = segment_of(ordered, Distance.EUCLID, bits=bits, graph=graph)
     for query in queries:
-        by_graph = ask(segment.search, query, K, n, 100, None)
-        by_scan = ask(segment.scan, query, n, K, 100, None)
+        by_graph = walk(segment, query, n, 100, FirstRows(n))
+        by_scan = ask(segment.scan, query, K, Rescoring(100), FirstRows(n))
         assert by_graph.rows == by_scan.rows
         np.testing.assert_array_equal(by_graph.distances, by_scan.distances)
         # a node is expanded once on layer 0, and a few more times on the way down
         assert n <= by_graph.visited < n + 100
-
-
-def test_many_queries_at_once_are_answered_as_one_by_one(
-    vectors: Vectors, queries: Vectors, rng: np.random.Generator
-) -> None:
-    graph = graph_of(vectors)
-    ordered = np.ascontiguousarray(vectors[graph.order])
-    segment = segment_of(ordered, Distance.EUCLID, bits=4, graph=graph)
-    for allowed in (None, words(rng.random(len(vectors)) < 0.01)):
-        rows = np.empty((len(queries), K), dtype=np.uint32)
-        distances = np.empty((len(queries), K), dtype=np.float32)
-        counts = np.empty((len(queries), 4), dtype=np.uint64)
-        segment.search_many(queries, K, 50, 20, allowed, rows, distances, counts)
-        for i, query in enumerate(queries):
-            one = ask(segment.search, query, K, 50, 20, allowed)
-            hits = int(counts[i, 0])
-            assert rows[i, :hits].tolist() == one.rows
-            assert distances[i, :hits].tolist() == one.distances.tolist()
-            assert counts[i].tolist() == [hits, one.visited, one.scored, one.rescored]
 
 
 def test_with_half_the_rows_dead_recall_is_that_of_a_fresh_graph(corpus: Corpus) -> None:
@@ -265,8 +259,8 @@ def test_with_half_the_rows_dead_recall_is_that_of_a_fresh_graph(corpus: Corpus)
     ):
         ordered = np.ascontiguousarray(base[graph.order])
         segment = segment_of(ordered, Distance.DOT, bits=4, graph=graph)
-        kept = words(allowed[graph.order])
-        found = [ask(segment.search, query, K, ef, 30, kept) for query in queries]
+        kept = FirstRows(len(base), words(allowed[graph.order]))
+        found = [walk(segment, query, ef, 30, kept) for query in queries]
         rows = [graph.order[answer.rows] for answer in found]
         assert all(allowed[some].all() for some in rows)
         truth = np.where(allowed, oracle.distances(queries, base, Distance.COSINE), np.inf)
@@ -284,9 +278,10 @@ def test_few_live_rows_are_all_found(
     segment = segment_of(ordered, Distance.EUCLID, bits=4, graph=graph)
     live = np.zeros(len(vectors), dtype=bool)
     live[rng.choice(len(vectors), alive, replace=False)] = True
+    among = FirstRows(len(vectors), words(live))
     for query in queries:
-        by_graph = ask(segment.search, query, K, 64, 40, words(live))
-        exact = ask(segment.exact, query, len(vectors), K, words(live))
+        by_graph = walk(segment, query, 64, 40, among)
+        exact = ask(segment.exact, query, K, among)
         assert by_graph.rows == exact.rows
         assert len(exact.rows) == min(alive, K)
 
@@ -295,5 +290,5 @@ def test_a_segment_without_rows_answers_nothing(queries: Vectors) -> None:
     none = np.empty((0, 50), dtype=np.float32)
     graph = graph_of(none)
     segment = segment_of(none, Distance.EUCLID, graph=graph)
-    assert ask(segment.search, queries[0], K, 50, 0, None).rows == []
-    assert ask(segment.exact, queries[0], 0, K, None).rows == []
+    assert walk(segment, queries[0], 50, 0, FirstRows(0)).rows == []
+    assert ask(segment.exact, queries[0], K, FirstRows(0)).rows == []

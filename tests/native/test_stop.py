@@ -17,8 +17,7 @@ ROWS = 200_000  # a scan of them takes some milliseconds
 ATTEMPTS = 200
 WRITES = ("encode", "build")  # of writes and upkeep, which are never stopped so
 SEARCHES = (
-    "search",
-    "search_many",
+    "walk",
     "scan",
     "exact",
     "scan_among",

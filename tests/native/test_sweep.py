@@ -12,11 +12,11 @@ import numpy as np
 import pytest
 from pyroaring import BitMap
 
-from palimpsest.index import _native
+from palimpsest.index import _native, _native_test
 from palimpsest.index.config.vectors import VectorConfig
 from palimpsest.index.encoding.planes import Encoder
 from palimpsest.index.segments.graph import build
-from palimpsest.index.segments.searcher import Hits, Rescoring, Scaling, Searcher
+from palimpsest.index.segments.searcher import Hits, Rescoring, Scaling, Searcher, Walk
 from palimpsest.index.types import Distance, Vectors
 from tests.native.sweep_twin import Coded, Swept, by_number, by_words, swept
 from tests.native.test_among import spread, words_of
@@ -67,14 +67,15 @@ def check(bits: int, distance: Distance, shift: float | None, count: int = 2) ->
     scanned = 0
     for query, depth in product(queries, DEPTHS):
         twin = swept(coded, query, K, depth, np.ones(N, bool), scaling, by_words)
-        agree(searcher.by_scan(query, N, K, depth, None, scaling), twin)
+        agree(searcher.scan(query, K, depth, searcher.first(N), scaling), twin)
         scanned += twin.scanned
         for allowed in (some, holes, few):
             twin = swept(coded, query, K, depth, allowed, scaling, by_words)
-            agree(searcher.by_scan(query, N, K, depth, words_of(allowed), scaling), twin)
+            first = searcher.first(N, words_of(allowed))
+            agree(searcher.scan(query, K, depth, first, scaling), twin)
             among = _native.Among(N, numbers, spread(BitMap(numbers[allowed])), None, None, 0)
             twin = swept(coded, query, K, depth, allowed, scaling, by_number)
-            agree(searcher.scan_among(query, K, depth, among, scaling), twin)
+            agree(searcher.scan(query, K, depth, among, scaling), twin)
     return scanned
 
 
@@ -125,8 +126,8 @@ def test_walks_of_which_all_is_open_end_in_a_scan(
         if scaling is not None:
             every = (every - np.float32(scaling.shift)) * scaling.factors
         for allowed in (None, few):
-            words = None if allowed is None else words_of(allowed)
-            hits = searcher.by_graph(query, K, 20, Rescoring(K, sure=K), words, scaling)
+            among = searcher.first(N, None if allowed is None else words_of(allowed))
+            hits = searcher.walk(query, K, Walk(20), Rescoring(K, sure=K), among, scaling)
             scanned += hits.scanned
             if not (keeps or hits.scanned):
                 continue  # no row that was looked at beside the walk is closer
@@ -141,7 +142,7 @@ def test_walks_of_which_all_is_open_end_in_a_scan(
 
 
 def others() -> list[str]:
-    return [level for level in _native.simd_levels() if level != _native.simd_level()]
+    return [level for level in _native_test.levels() if level != _native.simd_level()]
 
 
 @pytest.mark.parametrize("level", others())

@@ -24,6 +24,11 @@ nb::bytes roaring_of(const Flags& flags) {
   return nb::bytes(bitmap.data(), bitmap.size());
 }
 
+void make_first(BoundRows* self, size_t n, const std::optional<In1<uint64_t>>& live) {
+  require(!live || live->shape(0) * 64 >= n, "live is shorter than the rows");
+  new (self) BoundRows{{n, live ? live->data() : nullptr}, live};
+}
+
 void make_among(BoundAmong* self, size_t n, const In1<uint32_t>& numbers,
                 const In1<uint64_t>& points, const std::optional<In1<uint64_t>>& live,
                 const std::optional<In1<uint32_t>>& row_of, size_t base) {
@@ -32,25 +37,26 @@ void make_among(BoundAmong* self, size_t n, const In1<uint32_t>& numbers,
           "the last word of points must be zero");
   require(!live || live->shape(0) * 64 >= n, "live is shorter than the rows");
   require(base % 64 == 0, "base must be a multiple of 64");
-  Among among;
-  among.n = n;
-  among.numbers = numbers.data();
-  among.points = points.data();
-  among.last_word = points.shape(0) - 1;
-  among.live = live ? live->data() : nullptr;
+  Among set;
+  set.n = n;
+  set.numbers = numbers.data();
+  set.points = points.data();
+  set.last_word = points.shape(0) - 1;
+  set.live = live ? live->data() : nullptr;
   if (row_of) {
-    among.row_of = row_of->data();
-    among.base = base;
-    among.span = row_of->shape(0);
+    set.row_of = row_of->data();
+    set.base = base;
+    set.span = row_of->shape(0);
   }
-  new (self) BoundAmong{among, numbers, points, live, row_of};
+  new (self) BoundAmong{{{n, set.live}, live}, set, numbers, points, row_of};
+  self->among = &self->set;
 }
 
 // Writes the allowed rows and returns their number.
 size_t allowed_rows(const BoundAmong& self, const Out1<uint32_t>& out) {
   const size_t room = out.shape(0);
   size_t found = 0;
-  self.among.each([&](uint32_t row) {
+  self.set.each([&](uint32_t row) {
     if (found < room) out.data()[found] = row;
     ++found;
   });
@@ -63,13 +69,15 @@ size_t allowed_rows(const BoundAmong& self, const Out1<uint32_t>& out) {
 void bind_allowed(nb::module_& m) {
   m.def("roaring_of", &roaring_of, "flags"_a);
   m.def("spread_bitmap", &spread_bitmap, "serialised"_a, "words"_a);
-  nb::class_<BoundAmong>(m, "Among")
+  nb::class_<BoundRows>(m, "FirstRows")
+      .def("__init__", &make_first, "n"_a, "live"_a.none() = nb::none());
+  nb::class_<BoundAmong, BoundRows>(m, "Among")
       .def("__init__", &make_among, "n"_a, "numbers"_a, "points"_a, "live"_a.none(),
            "row_of"_a.none(), "base"_a)
       .def("rows", &allowed_rows, "out"_a, NoGil())
       .def(
           "estimate",
-          [](const BoundAmong& self, size_t tested) { return self.among.estimate(tested); },
+          [](const BoundAmong& self, size_t tested) { return self.set.estimate(tested); },
           "tested"_a);
 }
 

@@ -17,7 +17,7 @@
 #include <string>
 #include <vector>
 
-#include "filtered.h"
+#include "scan.h"
 
 namespace palimpsest {
 
@@ -59,11 +59,18 @@ struct BoundGraph {
   nb::object arrays;
 };
 
-struct BoundAmong {
-  Among among;
+// The rows of a part that may be found: the first n less the dead, and of those all, or the ones
+// whose point is in a set.
+struct BoundRows {
+  FirstRows first;
+  std::optional<In1<uint64_t>> live;
+  const Among* among = nullptr;
+};
+
+struct BoundAmong : BoundRows {
+  Among set;
   In1<uint32_t> numbers;
   In1<uint64_t> points;
-  std::optional<In1<uint64_t>> live;
   std::optional<In1<uint32_t>> row_of;
 };
 
@@ -75,6 +82,5 @@ void bind_segment(nb::module_& m);
 void bind_sparse(nb::module_& m);
 void bind_sums(nb::module_& m);
 void bind_text(nb::module_& m);
-void bind_kernels(nb::module_& m);
 
 }  // namespace palimpsest

@@ -5,6 +5,7 @@ NB_MODULE(_native, m) {
   namespace p = palimpsest;
   nanobind::set_leak_warnings(false);  // an open database at exit is no leak
   p::kernels();  // a wrong PALIMPSEST_SIMD fails the import, not the first search
+  m.def("simd_level", [] { return p::kernels().name; });
   p::bind_stops(m);
   p::bind_encoder(m);
   p::bind_graphs(m);
@@ -13,5 +14,4 @@ NB_MODULE(_native, m) {
   p::bind_sparse(m);
   p::bind_sums(m);
   p::bind_text(m);
-  p::bind_kernels(m);
 }

@@ -1,16 +1,60 @@
-// Searches of a segment.
-#include "bindings.h"
-
+// Searches of a segment: by a walk of its graph, by a scan of its codes, by one of its kept rows.
+//
+// What a search is to do comes as values, checked and made once for many calls.
 #include "segment.h"
+
+#include "bindings.h"
 
 namespace palimpsest {
 namespace {
 
 using Kept = nb::ndarray<nb::ro, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
-using GivenFactors = std::optional<nb::ndarray<nb::ro, nb::device::cpu>>;
 
 // hits, visited, scored, rescored, extended, scanned
 using Counts = std::tuple<size_t, uint64_t, uint64_t, uint64_t, uint64_t, uint64_t>;
+
+struct BoundScaling {
+  Scaling scaling;
+  size_t n;
+  nb::object factors;  // keeps them alive
+};
+
+void make_scaling(BoundScaling* self, const nb::object& factors, float shift) {
+  require(std::isfinite(shift), "shift must be finite");
+  const auto values = nb::cast<nb::ndarray<nb::ro, nb::device::cpu>>(factors);
+  require(values.dtype() == nb::dtype<float>() && values.ndim() == 1 &&
+              (values.shape(0) <= 1 || values.stride(0) == 1),
+          "factors must be one contiguous row of float32");
+  const Scaling scaling{static_cast<const float*>(values.data()), shift};
+  new (self) BoundScaling{scaling, values.shape(0), factors};
+}
+
+void make_walk(Walk* self, size_t ef, bool two_hops, size_t most_scored, size_t frontier,
+               float least_share) {
+  require(frontier >= 1, "frontier must be at least 1");
+  new (self) Walk{ef, two_hops, most_scored, frontier, least_share};
+}
+
+void make_rescoring(Depth* self, size_t most, bool every, size_t sure) {
+  new (self) Depth{most, every ? Ending::last : Ending::early, sure};
+}
+
+// Where a search writes its hits, the closest first.
+struct Places {
+  const Out1<uint32_t>& rows;
+  const Out1<float>& distances;
+
+  bool hold(size_t k) const { return k >= 1 && rows.shape(0) >= k && distances.shape(0) >= k; }
+
+  Counts take(const std::vector<Candidate>& hits, const SearchCounts& counts) const {
+    for (size_t i = 0; i < hits.size(); ++i) {
+      rows.data()[i] = hits[i].row;
+      distances.data()[i] = hits[i].distance;
+    }
+    return {hits.size(),     counts.visited,  counts.scored,
+            counts.rescored, counts.extended, counts.scanned};
+  }
+};
 
 class PySegment {
  public:
@@ -38,125 +82,43 @@ class PySegment {
     require(view_.encoder != nullptr || view_.kept.rows != nullptr, "neither codes nor kept rows");
   }
 
-  Counts search(const In1<float>& query, size_t k, size_t ef, size_t rescored,
-                const std::optional<In1<uint64_t>>& allowed, const Out1<uint32_t>& rows,
-                const Out1<float>& distances, const GivenFactors& factors, float shift, bool every,
-                size_t sure, float usual) const {
+  Counts walk(const In1<float>& query, size_t k, const Walk& how, const Depth& rescoring,
+              const BoundRows& among, const BoundScaling* scaling, float usual,
+              const Out1<uint32_t>& rows, const Out1<float>& distances) const {
     require(view_.graph != nullptr, "this segment has no graph");
-    check(query, k, allowed, view_.n, rows, distances);
-    SearchCounts counts;
-    return scaled_by(factors, shift, view_.n, [&](const auto& scale) -> Counts {
-      if (view_.n == 0) return {0, 0, 0, 0, 0, 0};
-      return give(palimpsest::search(view_, query.data(), k, std::max(ef, k),
-                                     {rescored, ending_of(every), sure, usual}, words(allowed),
-                                     scale, counts),
-                  counts, rows, distances);
-    });
+    require(among.first.n == view_.n, "a walk of the graph needs all rows");
+    Walk walk = how;
+    walk.ef = std::max(how.ef, k);
+    Depth depth = rescoring;
+    depth.limit = std::min(depth.limit, walk.ef);
+    depth.usual = usual;
+    return search(query, k, among, scaling, {rows, distances},
+                  [&](const auto& some, const auto& scale, SearchCounts& counts) {
+                    return palimpsest::walk(view_, query.data(), some, k, walk, depth, scale,
+                                            counts);
+                  });
   }
 
-  // Many queries in one call: rows and distances (q, k), counts (q, 4) as `search` answers them.
-  void search_many(const In2<float>& queries, size_t k, size_t ef, size_t rescored,
-                   const std::optional<In1<uint64_t>>& allowed, const Out2<uint32_t>& rows,
-                   const Out2<float>& distances, const Out2<uint64_t>& counts_out) const {
-    const size_t q = queries.shape(0);
-    require(view_.graph != nullptr, "this segment has no graph");
-    require(queries.shape(1) == view_.size, "queries have the wrong length");
-    require(k >= 1 && rows.shape(0) == q && rows.shape(1) == k && distances.shape(0) == q &&
-                distances.shape(1) == k && counts_out.shape(0) == q && counts_out.shape(1) == 4,
-            "outputs have the wrong shape");
-    require(!allowed || allowed->shape(0) * 64 >= view_.n, "allowed is shorter than the rows");
-    const Poll poll;
-    for (size_t i = 0; i < q; ++i) {
-      poll();
-      SearchCounts counts;
-      std::vector<Candidate> hits;
-      if (view_.n != 0) {
-        hits = palimpsest::search(view_, queries.data() + i * view_.size, k, std::max(ef, k),
-                                  {rescored, Ending::early, 0}, words(allowed), Unscaled{}, counts);
-      }
-      for (size_t j = 0; j < hits.size(); ++j) {
-        rows.data()[i * k + j] = hits[j].row;
-        distances.data()[i * k + j] = hits[j].distance;
-      }
-      const uint64_t four[4] = {hits.size(), counts.visited, counts.scored, counts.rescored};
-      std::memcpy(counts_out.data() + 4 * i, four, sizeof four);
-    }
-  }
-
-  Counts scan(const In1<float>& query, size_t n, size_t k, size_t rescored,
-              const std::optional<In1<uint64_t>>& allowed, const Out1<uint32_t>& rows,
-              const Out1<float>& distances, const GivenFactors& factors, float shift, bool every,
-              size_t sure) const {
+  Counts scan(const In1<float>& query, size_t k, const Depth& rescoring, const BoundRows& among,
+              const BoundScaling* scaling, const Out1<uint32_t>& rows,
+              const Out1<float>& distances) const {
     require(view_.encoder != nullptr, "this segment has no codes");
-    check(query, k, allowed, n, rows, distances);
-    SearchCounts counts;
-    const FirstRows first{n, words(allowed)};
-    return scaled_by(factors, shift, n, [&](const auto& scale) {
-      return give(palimpsest::scan(view_, query.data(), first, k,
-                                   {rescored, ending_of(every), sure}, scale, counts),
-                  counts, rows, distances);
-    });
+    return search(query, k, among, scaling, {rows, distances},
+                  [&](const auto& some, const auto& scale, SearchCounts& counts) {
+                    return std::optional(
+                        palimpsest::scan(view_, query.data(), some, k, rescoring, scale, counts));
+                  });
   }
 
-  Counts exact(const In1<float>& query, size_t n, size_t k,
-               const std::optional<In1<uint64_t>>& allowed, const Out1<uint32_t>& rows,
-               const Out1<float>& distances, const GivenFactors& factors, float shift) const {
+  Counts exact(const In1<float>& query, size_t k, const BoundRows& among,
+               const BoundScaling* scaling, const Out1<uint32_t>& rows,
+               const Out1<float>& distances) const {
     require(view_.kept.rows != nullptr, "this segment keeps no originals");
-    check(query, k, allowed, n, rows, distances);
-    SearchCounts counts;
-    const FirstRows first{n, words(allowed)};
-    return scaled_by(factors, shift, n, [&](const auto& scale) {
-      return give(palimpsest::exact(view_, query.data(), first, k, scale, counts), counts, rows,
-                  distances);
-    });
-  }
-
-  // As search, scan and exact, for the rows `among` allows. (0, 0, 0, 0) where a walk gave up.
-  Counts search_among(const In1<float>& query, size_t k, size_t ef, size_t rescored,
-                      const BoundAmong& among, bool two_hops, size_t most_scored, size_t frontier,
-                      float least_share, const Out1<uint32_t>& rows, const Out1<float>& distances,
-                      const GivenFactors& factors, float shift, bool every, size_t sure) const {
-    require(view_.graph != nullptr, "this segment has no graph");
-    check_among(query, k, among, rows, distances);
-    require(among.among.n == view_.n, "a graph walk needs all rows");
-    require(frontier >= 1, "frontier must be at least 1");
-    if (view_.n == 0) return {0, 0, 0, 0, 0, 0};
-    SearchCounts counts;
-    const Walk walk{std::max(ef, k), most_scored, frontier, two_hops, least_share};
-    return scaled_by(factors, shift, view_.n, [&](const auto& scale) -> Counts {
-      const auto hits =
-          palimpsest::search_among(view_, query.data(), k, {rescored, ending_of(every), sure},
-                                   among.among, walk, scale, counts);
-      if (!hits) return {0, counts.visited, counts.scored, 0, 0, 0};
-      return give(*hits, counts, rows, distances);
-    });
-  }
-
-  Counts scan_among(const In1<float>& query, size_t k, size_t rescored, const BoundAmong& among,
-                    const Out1<uint32_t>& rows, const Out1<float>& distances,
-                    const GivenFactors& factors, float shift, bool every, size_t sure) const {
-    require(view_.encoder != nullptr, "this segment has no codes");
-    check_among(query, k, among, rows, distances);
-    SearchCounts counts;
-    const AmongRows some{among.among};
-    return scaled_by(factors, shift, among.among.n, [&](const auto& scale) {
-      return give(palimpsest::scan(view_, query.data(), some, k, {rescored, ending_of(every), sure},
-                                   scale, counts),
-                  counts, rows, distances);
-    });
-  }
-
-  Counts exact_among(const In1<float>& query, size_t k, const BoundAmong& among,
-                     const Out1<uint32_t>& rows, const Out1<float>& distances,
-                     const GivenFactors& factors, float shift) const {
-    require(view_.kept.rows != nullptr, "this segment keeps no originals");
-    check_among(query, k, among, rows, distances);
-    SearchCounts counts;
-    const AmongRows some{among.among};
-    return scaled_by(factors, shift, among.among.n, [&](const auto& scale) {
-      return give(palimpsest::exact(view_, query.data(), some, k, scale, counts), counts, rows,
-                  distances);
-    });
+    return search(
+        query, k, among, scaling, {rows, distances},
+        [&](const auto& some, const auto& scale, SearchCounts& counts) {
+          return std::optional(palimpsest::exact(view_, query.data(), some, k, scale, counts));
+        });
   }
 
   // Distances (q, m) of queries (q, size) to rows (m): estimated by code, or from kept rows.
@@ -192,49 +154,28 @@ class PySegment {
     require(columns == expected && kept.shape(0) >= view_.n, "kept rows have the wrong shape");
   }
 
-  void check(const In1<float>& query, size_t k, const std::optional<In1<uint64_t>>& allowed,
-             size_t n, const Out1<uint32_t>& rows, const Out1<float>& distances) const {
+  // Calls `find` for the rows and the scale that a search is for; it answers hits, or nothing where
+  // it gave up, which are no hits.
+  template <typename Find>
+  Counts search(const In1<float>& query, size_t k, const BoundRows& among,
+                const BoundScaling* scaling, const Places& places, Find find) const {
     require(query.shape(0) == view_.size, "query has the wrong length");
-    require(n <= view_.n, "more rows than the segment has");
-    require(k >= 1 && rows.shape(0) >= k && distances.shape(0) >= k, "output shorter than k");
-    require(!allowed || allowed->shape(0) * 64 >= n, "allowed is shorter than the rows");
-  }
-
-  void check_among(const In1<float>& query, size_t k, const BoundAmong& among,
-                   const Out1<uint32_t>& rows, const Out1<float>& distances) const {
-    check(query, k, std::nullopt, among.among.n, rows, distances);
-  }
-
-  // Calls `search` with Unscaled, or with the Scaling that factors of n rows and the shift make.
-  template <typename Search>
-  Counts scaled_by(const GivenFactors& factors, float shift, size_t n, Search search) const {
-    if (!factors) {
-      require(shift == 0, "a shift needs factors");
-      return search(Unscaled{});
+    require(among.first.n <= view_.n, "more rows than the segment has");
+    require(places.hold(k), "output shorter than k");
+    if (scaling != nullptr) {
+      require(view_.metric == Metric::inner_product, "only inner products are scaled");
+      require(scaling->n >= among.first.n, "factors are fewer than the rows");
     }
-    require(view_.metric == Metric::inner_product, "only inner products are scaled");
-    require(std::isfinite(shift), "shift must be finite");
-    require(factors->dtype() == nb::dtype<float>() && factors->ndim() == 1 &&
-                (factors->shape(0) <= 1 || factors->stride(0) == 1),
-            "factors must be one contiguous row of float32");
-    require(factors->shape(0) >= n, "factors are fewer than the rows");
-    return search(Scaling{static_cast<const float*>(factors->data()), shift});
-  }
-
-  static Ending ending_of(bool every) { return every ? Ending::last : Ending::early; }
-
-  static const uint64_t* words(const std::optional<In1<uint64_t>>& allowed) {
-    return allowed ? allowed->data() : nullptr;
-  }
-
-  static Counts give(const std::vector<Candidate>& hits, const SearchCounts& counts,
-                     const Out1<uint32_t>& rows, const Out1<float>& distances) {
-    for (size_t i = 0; i < hits.size(); ++i) {
-      rows.data()[i] = hits[i].row;
-      distances.data()[i] = hits[i].distance;
-    }
-    return {hits.size(),     counts.visited,  counts.scored,
-            counts.rescored, counts.extended, counts.scanned};
+    if (view_.n == 0) return {0, 0, 0, 0, 0, 0};
+    SearchCounts counts;
+    const auto find_scaled = [&](const auto& rows) {
+      return scaling == nullptr ? find(rows, Unscaled{}, counts)
+                                : find(rows, scaling->scaling, counts);
+    };
+    const auto hits =
+        among.among == nullptr ? find_scaled(among.first) : find_scaled(AmongRows{*among.among});
+    if (!hits) return {0, counts.visited, counts.scored, 0, 0, 0};
+    return places.take(*hits, counts);
   }
 
   SegmentView view_;
@@ -245,32 +186,35 @@ class PySegment {
 }  // namespace
 
 void bind_segment(nb::module_& m) {
+  nb::class_<BoundScaling>(m, "Scaling")
+      .def("__init__", &make_scaling, "factors"_a, "shift"_a)
+      .def_ro("factors", &BoundScaling::factors)
+      .def_prop_ro("shift", [](const BoundScaling& self) { return self.scaling.shift; });
+  nb::class_<Walk>(m, "Walk")
+      .def("__init__", &make_walk, "ef"_a, "two_hops"_a = false, "most_scored"_a = kNoLimit,
+           "frontier"_a = kNoLimit, "least_share"_a = 0.0f)
+      .def_ro("ef", &Walk::ef)
+      .def_ro("two_hops", &Walk::two_hops)
+      .def_ro("most_scored", &Walk::most_scored)
+      .def_ro("frontier", &Walk::frontier)
+      .def_ro("least_share", &Walk::least_share);
+  nb::class_<Depth>(m, "Rescoring")
+      .def("__init__", &make_rescoring, "most"_a, "every"_a = false, "sure"_a = 0)
+      .def_ro("most", &Depth::limit)
+      .def_prop_ro("every", [](const Depth& self) { return self.ending == Ending::last; })
+      .def_ro("sure", &Depth::sure);
   nb::class_<PySegment>(m, "Segment")
       .def(nb::init<size_t, size_t, const std::string&, const Encoder*,
                     const std::optional<In2<uint8_t>>&, float, const BoundGraph*,
                     const std::optional<Kept>&>(),
            "n"_a, "size"_a, "metric"_a, "encoder"_a.none(), "codes"_a.none(), "error_scale"_a,
            "graph"_a.none(), "kept"_a.none(), nb::keep_alive<1, 5>(), nb::keep_alive<1, 8>())
-      .def("search", &PySegment::search, "query"_a, "k"_a, "ef"_a, "rescored"_a, "allowed"_a.none(),
-           "rows"_a, "distances"_a, "factors"_a.none() = nb::none(), "shift"_a = 0.0f,
-           "every"_a = false, "sure"_a = 0, "usual"_a = -std::numeric_limits<float>::infinity(),
-           NoGil())
-      .def("search_many", &PySegment::search_many, "queries"_a, "k"_a, "ef"_a, "rescored"_a,
-           "allowed"_a.none(), "rows"_a, "distances"_a, "counts"_a, NoGil())
-      .def("scan", &PySegment::scan, "query"_a, "n"_a, "k"_a, "rescored"_a, "allowed"_a.none(),
-           "rows"_a, "distances"_a, "factors"_a.none() = nb::none(), "shift"_a = 0.0f,
-           "every"_a = false, "sure"_a = 0, NoGil())
-      .def("exact", &PySegment::exact, "query"_a, "n"_a, "k"_a, "allowed"_a.none(), "rows"_a,
-           "distances"_a, "factors"_a.none() = nb::none(), "shift"_a = 0.0f, NoGil())
-      .def("search_among", &PySegment::search_among, "query"_a, "k"_a, "ef"_a, "rescored"_a,
-           "among"_a, "two_hops"_a, "most_scored"_a, "frontier"_a, "least_share"_a, "rows"_a,
-           "distances"_a, "factors"_a.none() = nb::none(), "shift"_a = 0.0f, "every"_a = false,
-           "sure"_a = 0, NoGil())
-      .def("scan_among", &PySegment::scan_among, "query"_a, "k"_a, "rescored"_a, "among"_a,
-           "rows"_a, "distances"_a, "factors"_a.none() = nb::none(), "shift"_a = 0.0f,
-           "every"_a = false, "sure"_a = 0, NoGil())
-      .def("exact_among", &PySegment::exact_among, "query"_a, "k"_a, "among"_a, "rows"_a,
-           "distances"_a, "factors"_a.none() = nb::none(), "shift"_a = 0.0f, NoGil())
+      .def("walk", &PySegment::walk, "query"_a, "k"_a, "walk"_a, "rescoring"_a, "among"_a,
+           "scaling"_a.none(), "usual"_a, "rows"_a, "distances"_a, NoGil())
+      .def("scan", &PySegment::scan, "query"_a, "k"_a, "rescoring"_a, "among"_a, "scaling"_a.none(),
+           "rows"_a, "distances"_a, NoGil())
+      .def("exact", &PySegment::exact, "query"_a, "k"_a, "among"_a, "scaling"_a.none(), "rows"_a,
+           "distances"_a, NoGil())
       .def("score", &PySegment::score, "queries"_a, "rows"_a, "by_codes"_a, "out"_a, NoGil());
 }
 

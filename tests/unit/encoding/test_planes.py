@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from palimpsest.index import _native
+from palimpsest.index import _native, _native_test
 from palimpsest.index.encoding.planes import Encoder
 from palimpsest.index.encoding.rotation import draw_signs
 from palimpsest.index.types import Distance, Vector, Vectors
@@ -52,7 +52,7 @@ def rotated(vectors: Vectors, encoder: Encoder) -> Vectors:
     out = np.zeros((len(vectors), arrays["signs"].shape[1]), dtype=np.float32)
     out[:, : encoder.size] = vectors - arrays["centroid"]
     for row in out:
-        _native.kernel_rotate("scalar", row, arrays["signs"].astype(np.float32), False)
+        _native_test.rotate("scalar", row, arrays["signs"].astype(np.float32), False)
     return out
 
 

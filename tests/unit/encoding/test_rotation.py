@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from palimpsest.index import _native
+from palimpsest.index import _native_test
 from palimpsest.index.encoding.rotation import ROUNDS, draw_signs, padded_size
 from palimpsest.index.types import Vector, Vectors
 
@@ -16,7 +16,7 @@ each_padded = pytest.mark.parametrize("padded", [64, 128, 192, 320, 768, 1024, 1
 def rotate(vectors: Vectors, signs: NDArray[np.int8], *, inverse: bool = False) -> Vectors:
     out = np.ascontiguousarray(vectors, dtype=np.float32).copy()
     for row in out:
-        _native.kernel_rotate("scalar", row, signs.astype(np.float32), inverse)
+        _native_test.rotate("scalar", row, signs.astype(np.float32), inverse)
     return out
 
 

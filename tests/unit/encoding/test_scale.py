@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from palimpsest.index import _native
+from palimpsest.index import _native_test
 from palimpsest.index.types import Vector
 from tests import codes as layout
 from tests.unit.encoding.test_planes import cosines, gaussian
@@ -35,7 +35,7 @@ def test_the_fast_scale_loses_next_to_nothing(size: int, bits: int, loss: float)
     losses = []
     for residual in gaussian(50, size, 24):
         code = np.empty(layout.code_bytes(size, bits), dtype=np.uint8)
-        _native.kernel_encode("scalar", residual, bits, 1.0, code)
+        _native_test.encode("scalar", residual, bits, 1.0, code)
         rho = cosines(residual[None], layout.centred(code[None], bits))[0]
         losses.append(best_rho(residual, bits) - rho)
     assert min(losses) > -1e-9

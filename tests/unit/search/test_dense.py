@@ -255,8 +255,8 @@ def test_walks_find_the_allowed_or_give_up(
         truth = -(vectors[12_000:] @ vectors[allowed].T)
         answered, found = [], []
         for query, row in zip(vectors[12_000:], truth, strict=True):
-            hits = part.segment.searcher.walk_among(  # type: ignore[union-attr]
-                query, K, Rescoring(30), among, WALKS[kind](12_000, share)
+            hits = part.segment.searcher.walk(  # type: ignore[union-attr]
+                query, K, WALKS[kind](12_000, share), Rescoring(30), among
             )
             if len(hits.rows):
                 ids = part.segment.ids[hits.rows].astype(np.intp)

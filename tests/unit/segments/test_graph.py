@@ -19,7 +19,7 @@ from palimpsest.index import _native
 from palimpsest.index.config.vectors import VectorConfig
 from palimpsest.index.encoding.planes import Encoder
 from palimpsest.index.segments.graph import Graph, build, insertion_order, local_intrinsic_dimension
-from palimpsest.index.segments.searcher import Rescoring, Searcher
+from palimpsest.index.segments.searcher import Rescoring, Searcher, Walk
 from palimpsest.index.types import Distance, Vectors
 from tests import evaluation, oracle
 from tests.conftest import Corpus
@@ -69,9 +69,10 @@ def search(graph: Graph, vectors: Vectors, queries: Vectors, metric: str) -> lis
     segment = _native.Segment(n, size, metric, None, None, 0.0, graph.native, kept)
     rows = np.empty(K, dtype=np.uint32)
     distances = np.empty(K, dtype=np.float32)
+    how = Walk(EF), Rescoring(0), _native.FirstRows(n), None, -np.inf
     found = []
     for query in queries:
-        hits = segment.search(query, K, EF, 0, None, rows, distances)[0]
+        hits = segment.walk(query, K, *how, rows, distances)[0]
         found.append(graph.order[rows[:hits]].tolist())
     return found
 
@@ -344,7 +345,7 @@ def test_one_outlier_costs_no_recall(rng: np.random.Generator) -> None:
     )
     found = 0
     for query in rng.normal(size=(50, 32)).astype(np.float32):
-        rows = searcher.by_graph(query, K, 128, Rescoring(30), None).rows
+        rows = searcher.walk(query, K, Walk(128), Rescoring(30), searcher.first(len(vectors))).rows
         exact = np.argsort(((vectors - query) ** 2).sum(axis=1))[:K]
         found += len(set(graph.order[rows].tolist()) & set(exact.tolist()))
     assert found / (50 * K) >= 0.97

@@ -68,10 +68,12 @@ def test_rows_are_coded_from_a_number_on_and_found_either_way(encoding: str) -> 
     part = part.without(np.arange(3, 40, dtype=np.uint64))
     assert (part.encoder is not None) == (encoding == "4")
     query = rows(1, seed=5)[0]
-    exact = part.searcher.by_exact(query, part.n, 5, part.dead.allowed)
+    exact = part.searcher.exact(query, 5, part.searcher.first(part.n, part.dead.allowed))
     expected = np.linalg.norm(part.columns.vectors[: part.n] - query, axis=1)
     expected[2:39] = np.inf
     assert exact.rows.tolist() == np.argsort(expected)[:5].tolist()
     if part.encoder is not None:
-        found = part.searcher.by_scan(query, part.n, 5, Rescoring(200), part.dead.allowed)
+        found = part.searcher.scan(
+            query, 5, Rescoring(200), part.searcher.first(part.n, part.dead.allowed)
+        )
         assert found.rows.tolist() == exact.rows.tolist()

@@ -12,7 +12,7 @@ from palimpsest.index.search.one_segment import closest_rows
 from palimpsest.index.segments.deciding import WIDER, Probed
 from palimpsest.index.segments.effort import PLANNED
 from palimpsest.index.segments.sealed import Sealed
-from palimpsest.index.segments.searcher import Rescoring
+from palimpsest.index.segments.searcher import Rescoring, Walk
 from palimpsest.index.types import Vectors
 from tests import evaluation, oracle
 from tests.conftest import OpenCollection
@@ -72,15 +72,16 @@ def test_only_walks_that_end_farther_than_usual_look_at_more(
     rows = spread_rows(rng)
     segment = sealed(collection_of(config_of(SIZE, Distance.EUCLID)), rows)
     searcher, query = segment.searcher, np.ascontiguousarray(rows[0])
-    plain = searcher.by_graph(query, 10, 128, Rescoring(30), None)
+    every = searcher.first(len(rows))
+    plain = searcher.walk(query, 10, Walk(128), Rescoring(30), every)
     last = float(plain.distances[-1]) ** 2  # the walk's own distances are squares
     nearer, farther = (
-        searcher.by_graph(query, 10, 128, Rescoring(30, sure=10, usual=usual), None)
+        searcher.walk(query, 10, Walk(128), Rescoring(30, sure=10), every, usual=usual)
         for usual in (1.001 * last, 0.999 * last)
     )
     assert nearer.scored == plain.scored and nearer.rows.tolist() == plain.rows.tolist()
     assert farther.scored >= plain.scored + 256
-    never = searcher.by_graph(query, 10, 128, Rescoring(30, sure=10), None)
+    never = searcher.walk(query, 10, Walk(128), Rescoring(30, sure=10), every)
     assert never.scored > farther.scored  # seeds, too
 
 

@@ -1,7 +1,5 @@
-// Kernels by level, for the tests.
-#include "bindings.h"
-
-#include "scorers.h"
+// The module _native_test: kernels of every level that runs here, for the tests alone.
+#include "python/bindings.h"
 
 namespace palimpsest {
 namespace {
@@ -20,8 +18,8 @@ std::vector<std::string> levels() {
   return out;
 }
 
-void kernel_dot(const std::string& name, int bits, const In2<uint8_t>& codes,
-                const In1<uint8_t>& query, size_t padded, const Out1<int32_t>& out) {
+void dot(const std::string& name, int bits, const In2<uint8_t>& codes, const In1<uint8_t>& query,
+         size_t padded, const Out1<int32_t>& out) {
   const size_t n = codes.shape(0);
   require(padded % kBlock == 0 && codes.shape(1) * 8 == padded * static_cast<size_t>(bits),
           "code length");
@@ -32,15 +30,14 @@ void kernel_dot(const std::string& name, int bits, const In2<uint8_t>& codes,
   dot_for(level(name), bits)(rows.data(), n, query.data(), padded, out.data());
 }
 
-void kernel_rotate(const std::string& name, const Out1<float>& v, const In2<float>& signs,
-                   bool inverse) {
+void rotate(const std::string& name, const Out1<float>& v, const In2<float>& signs, bool inverse) {
   require(v.shape(0) % kBlock == 0 && signs.shape(0) == 4 && signs.shape(1) == v.shape(0),
           "shapes");
   (inverse ? level(name).unrotate : level(name).rotate)(v.data(), signs.data(), v.shape(0));
 }
 
-std::tuple<float, float, float> kernel_encode(const std::string& name, const In1<float>& residual,
-                                              int bits, float scale, const Out1<uint8_t>& code) {
+std::tuple<float, float, float> encode(const std::string& name, const In1<float>& residual,
+                                       int bits, float scale, const Out1<uint8_t>& code) {
   require(residual.shape(0) % kBlock == 0, "residual length");
   require(code.shape(0) * 8 == residual.shape(0) * static_cast<size_t>(bits), "code length");
   const Encoded e =
@@ -48,8 +45,8 @@ std::tuple<float, float, float> kernel_encode(const std::string& name, const In1
   return {e.factors.add, e.factors.rescale, e.error};
 }
 
-float kernel_distance(const std::string& name, const std::string& metric, int type,
-                      const In1<float>& a, const In1<uint8_t>& b) {
+float distance(const std::string& name, const std::string& metric, int type, const In1<float>& a,
+               const In1<uint8_t>& b) {
   require(type >= 0 && type <= 2, "row type");
   require(b.shape(0) == RawScorer::row_bytes(static_cast<RowType>(type), a.shape(0)), "row length");
   return level(name).distance[type][static_cast<int>(metric_of(metric))](a.data(), b.data(),
@@ -57,14 +54,13 @@ float kernel_distance(const std::string& name, const std::string& metric, int ty
 }
 
 }  // namespace
-
-void bind_kernels(nb::module_& m) {
-  m.def("simd_level", [] { return std::string(kernels().name); });
-  m.def("simd_levels", &levels);
-  m.def("kernel_dot", &kernel_dot, "level"_a, "bits"_a, "codes"_a, "query"_a, "padded"_a, "out"_a);
-  m.def("kernel_rotate", &kernel_rotate, "level"_a, "v"_a, "signs"_a, "inverse"_a);
-  m.def("kernel_encode", &kernel_encode, "level"_a, "residual"_a, "bits"_a, "scale"_a, "code"_a);
-  m.def("kernel_distance", &kernel_distance, "level"_a, "metric"_a, "type"_a, "a"_a, "b"_a);
-}
-
 }  // namespace palimpsest
+
+NB_MODULE(_native_test, m) {
+  using namespace palimpsest;
+  m.def("levels", &levels);
+  m.def("dot", &dot, "level"_a, "bits"_a, "codes"_a, "query"_a, "padded"_a, "out"_a);
+  m.def("rotate", &rotate, "level"_a, "v"_a, "signs"_a, "inverse"_a);
+  m.def("encode", &encode, "level"_a, "residual"_a, "bits"_a, "scale"_a, "code"_a);
+  m.def("distance", &distance, "level"_a, "metric"_a, "type"_a, "a"_a, "b"_a);
+}

@@ -41,6 +41,7 @@ struct Among {
   template <typename Visit>
   void each(Visit visit) const {
     if (row_of == nullptr) return each_tested(visit);
+    // Words from the base on that both the set and the array reach.
     const size_t end = std::min(last_word, (base + span + 63) / 64);
     const Poll poll;
     for (size_t w = base / 64; w < end; ++w) {
@@ -49,6 +50,7 @@ struct Among {
         const size_t at = 64 * w + static_cast<size_t>(__builtin_ctzll(word)) - base;
         if (at >= span) return;
         const uint32_t row = row_of[at];
+        // n or more: no row of this part has that number.
         if (row < n && (live == nullptr || test_bit(live, row))) visit(row);
       }
     }
@@ -88,6 +90,8 @@ struct Among {
 // is visited when the next one is full.
 template <typename Prefetch, typename Visit>
 void each_batch(const Among& among, Prefetch prefetch, Visit visit) {
+  // Two batches in turn: one fills, each of its rows asked for as it comes, while the other waits
+  // to be scored a whole batch of work later.
   uint32_t rows[2][kBatch];
   size_t filled = 0, side = 0, waiting = 0;
   among.each([&](uint32_t row) {

@@ -51,6 +51,8 @@ class GraphBuilder {
     entry_ = 0;
     for (size_t done = 1; done < n_;) {
       if (cancelled_.load(std::memory_order_relaxed)) return false;
+      // 2 %: rows of a batch do not see each other, and with more of them the graph gets worse;
+      // 4,096 keeps the edges of a batch small, and a build can be cancelled between two batches.
       const size_t batch = std::min({std::max<size_t>(1, done / 50), n_ - done, size_t{4096}});
       insert_batch(done, batch);
       done += batch;
@@ -68,6 +70,8 @@ class GraphBuilder {
   }
 
  private:
+  // A link back to a new row, asked for by it. Sorted, the edges of one target come together and in
+  // an order that does not depend on which thread found them.
   struct Edge {
     uint32_t target, source;
     uint8_t level;
@@ -103,9 +107,12 @@ class GraphBuilder {
   void draw_levels() {
     levels_.resize(n_);
     upper_start_.reserve(n_ / p_.M * 2);
+    // Algorithm 1, line 4: level = floor(-ln(uniform(0, 1)) / ln(M)); u is never 0.
     const double m_l = 1.0 / std::log(static_cast<double>(p_.M));
     for (size_t i = 0; i < n_; ++i) {
       const double u = (static_cast<double>(mix(p_.seed ^ mix(i)) >> 11) + 1.0) * 0x1p-53;
+      // By a hash of the row's place instead of a generator: the same graph in whatever order
+      // levels are drawn. 15 layers would take M^15 rows.
       levels_[i] = static_cast<uint8_t>(std::min(15.0, -std::log(u) * m_l));
     }
   }
@@ -130,6 +137,8 @@ class GraphBuilder {
     return node;
   }
 
+  // Algorithm 2 (SEARCH-LAYER) into s.pool. Other rows of the batch are not linked yet, so nothing
+  // is written meanwhile that this reads.
   void beam(uint32_t query, uint32_t entry, size_t level, BuildScratch& s) const {
     uint32_t rows[kBatch];
     float distances[kBatch];
@@ -167,6 +176,8 @@ class GraphBuilder {
     for (const Candidate& c : candidates) {
       if (chosen.size() == limit) break;
       bool diverse = true;
+      // Eight at a time: most candidates fail against one of the first, and a whole batch would be
+      // scored for nothing.
       for (size_t from = 0; from < chosen.size() && diverse; from += 8) {
         const size_t count = std::min<size_t>(8, chosen.size() - from);
         score(c.row, &chosen[from], count, distances);
@@ -221,11 +232,14 @@ class GraphBuilder {
     uint32_t node = entry_;
     const size_t top = levels_[entry_], own = levels_[row];
     for (size_t level = top; level > own; --level) node = greedy(row, node, level);
+    // Down from the highest layer that has rows; above it, this row is the first and gets its links
+    // from those that come later.
     for (size_t level = std::min(top, own) + 1; level-- > 0;) {
       beam(row, node, level, s);
       s.candidates.clear();
       for (size_t i = 0; i < s.pool.size(); ++i)
         s.candidates.push_back({s.pool.distance(i), s.pool.row(i)});
+      // M of its own also on layer 0: the other M places are for links back.
       choose(s.candidates, p_.M, s.chosen);
       std::copy(s.chosen.begin(), s.chosen.end(), links_of(row, level));
       *degree_of(row, level) = static_cast<uint32_t>(s.chosen.size());
@@ -235,6 +249,8 @@ class GraphBuilder {
   }
 
   // Adds the edges of one target, choosing again where they do not all fit.
+  // Only this call writes to the lists of its target, for edges are grouped: no locks. Links that
+  // are dropped here stay in the other direction, as in the paper.
   void link_back(const Edge* edges, size_t count, BuildScratch& s) {
     const uint32_t target = edges->target;
     const size_t level = edges->level, capacity = slots(level);
@@ -295,6 +311,8 @@ class GraphBuilder {
         return;
       }
     }
+    // All lists around are full. The last link of the closest row is given up and handed on through
+    // `row`: what was reached over it still is, by one step more.
     uint32_t& given = links_of(pool.row(0), 0)[slots(0) - 1];
     uint32_t* own = links_of(row, 0);
     uint32_t* degree = degree_of(row, 0);

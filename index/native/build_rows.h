@@ -15,6 +15,8 @@
 
 namespace palimpsest {
 
+// Sampled rows, how many neighbours of each have to agree, and among how many candidates: 32 scans
+// of all codes are little beside a build. Below kBlurAgreed floats are built over.
 inline constexpr size_t kBlurRows = 32, kBlurClosest = 16, kBlurAmong = 128;
 inline constexpr double kBlurAgreed = 0.9;
 
@@ -61,6 +63,7 @@ class BuildRows {
     std::vector<float> centre(size_, 0.0f);
     if (metric_ == Metric::l2) centre = robust_mean();
     std::vector<float> signs(4 * padded_);
+    // The same rotation for every build: these codes are never stored, so it need not be drawn.
     for (size_t i = 0; i < signs.size(); ++i) signs[i] = mix(i) & 1 ? 1.0f : -1.0f;
     codes_.resize(n_ * stride_);
     threads.run(n_, 256, [&](size_t from, size_t to, size_t) {
@@ -73,6 +76,8 @@ class BuildRows {
         k.rotate(r.data(), signs.data(), padded_);
         const float step = k.max_abs(r.data(), padded_) / 127.0f;
         const bool l2 = metric_ == Metric::l2;
+        // Laid out as rows of 8-bit codes are, so that score8 takes them: estimate = add + g +
+        // rescale * step * dot, where the other row stands in for the query and gives g and step.
         const Factors f{l2 ? k.dot(r.data(), r.data(), padded_) : 0.0f, l2 ? -2.0f * step : -step};
         uint8_t* row = &codes_[i * stride_];
         k.quantise(r.data(), padded_, step, -127, 127, reinterpret_cast<int8_t*>(row));
@@ -120,6 +125,7 @@ class BuildRows {
   void score_codes(uint32_t from, const uint32_t* rows, size_t n, float* out) const {
     Factors f;
     std::memcpy(&f, at(from) + padded_, sizeof f);
+    // rescale is -2 step under L2 and -step else: this undoes it to the step of the row asked for.
     const float step = metric_ == Metric::l2 ? -0.5f * f.rescale : -f.rescale;
     kernels().score8({codes_.data(), stride_, padded_, padded_}, {at(from), f.add, step, 0.0f},
                      rows, n, out);
@@ -164,6 +170,7 @@ class BuildRows {
     sorted = exact;
     const auto last = sorted.begin() + kBlurClosest - 1;
     std::nth_element(sorted.begin(), last, sorted.end());
+    // Float sums of equal distances may differ in the last place.
     const float limit = *last + 1e-6f * std::fabs(*last);
     return static_cast<size_t>(std::count_if(exact.begin(), exact.begin() + kBlurClosest,
                                              [&](float d) { return d <= limit; }));

@@ -57,6 +57,8 @@ class Crc32c {
 
   static uint32_t by_tables(uint32_t crc, const uint8_t* at) {
     const auto& t = tables();
+    // Eight bytes by eight look-ups that do not wait for each other (Kounavis and Berry, "slicing
+    // by 8"): the sum so far is added to the first four.
     uint32_t low = at[0] | uint32_t{at[1]} << 8 | uint32_t{at[2]} << 16 | uint32_t{at[3]} << 24;
     low ^= crc;
     return t[7][low & 0xFF] ^ t[6][low >> 8 & 0xFF] ^ t[5][low >> 16 & 0xFF] ^ t[4][low >> 24] ^
@@ -66,6 +68,7 @@ class Crc32c {
   using Tables = std::array<std::array<uint32_t, 256>, 8>;
 
   // t[k][b] is what byte b does to the sum when k bytes come behind it.
+  // One bit a step, lowest first: the polynomial is reflected.
   static constexpr Tables made() {
     Tables t{};
     for (uint32_t byte = 0; byte < 256; ++byte) {

@@ -24,6 +24,7 @@ const Kernels& choose() {
                              " is not a level of this build on this CPU; choose one of scalar, "
                              "avx2, avx512, neon that it has, or unset it");
   }
+  // Best first. A level that this CPU lacks is null, so one build runs on every CPU of its family.
   for (const Kernels* k : {kernels_avx512(), kernels_avx2(), kernels_neon()}) {
     if (k != nullptr) return *k;
   }
@@ -33,6 +34,7 @@ const Kernels& choose() {
 }  // namespace
 
 const Kernels& kernels() {
+  // C++ makes one choice however many threads come first.
   static const Kernels& chosen = choose();
   return chosen;
 }

@@ -62,6 +62,7 @@ struct Admitting {
 
   Key worst() const { return found.worst(); }
   size_t insert(Key key) {
+    // Also rows that are not allowed: the way to allowed ones leads over them.
     const size_t place = key < frontier.worst() ? frontier.insert(key) : kNoLimit;
     if (allowed(static_cast<uint32_t>(key))) gained = std::min(gained, found.insert(key));
     return place;
@@ -109,6 +110,8 @@ size_t collect_two_hops(const FrozenGraph& graph, uint32_t row, const Test& allo
       __builtin_prefetch(graph.offsets + neighbour);
     }
   });
+  // Enough neighbours are allowed: looking past the others would find little that these do not lead
+  // to.
   if (n >= kEnoughRows) return n;
   for (size_t i = 0; i < bridges; ++i) prefetch_links(graph, past[i]);
   for (size_t i = 0; i < bridges && n < kEnoughRows; ++i) {
@@ -138,6 +141,7 @@ bool walk_two_hops(const FrozenGraph& graph, const Scorer& scorer, uint32_t entr
   s.visited.first(entry);
   rows[0] = entry;
   size_t n = 1;
+  // Spread by row number, which is by place in the graph: rows stand in breadth-first order.
   for (size_t i = 0; i < kStarts; ++i) {
     rows[n] = static_cast<uint32_t>(i * graph.n / kStarts);
     if (graph.has_copies && graph.is_copy(rows[n])) continue;
@@ -176,6 +180,7 @@ bool walk_two_hops(const FrozenGraph& graph, const Scorer& scorer, uint32_t entr
 
 // Share of the allowed among the neighbours of `row` and theirs.
 template <typename Test>
+// Two steps are some hundred to a thousand rows: enough to tell a tenth from a half.
 float share_around(const FrozenGraph& graph, uint32_t row, const Test& allowed) {
   size_t met = 0, passed = 0;
   const auto each_link = [&](uint32_t of, auto visit) {

@@ -22,6 +22,7 @@ struct Folded {
 inline uint64_t hash_bytes(const void* from, size_t bytes) {
   const auto* p = static_cast<const uint8_t*>(from);
   uint64_t hash = 0x9e3779b97f4a7c15u ^ bytes;
+  // Equal rows are equal bytes, floats of four each: 0.0 and -0.0 are not the same row.
   for (size_t at = 0; at < bytes; at += 4) {
     uint32_t word;
     std::memcpy(&word, p + at, sizeof word);
@@ -42,6 +43,7 @@ inline Folded fold(const float* vectors, size_t n, size_t size, const uint32_t* 
     const auto place = static_cast<uint32_t>(i);
     hashed[i] = {hash_bytes(row(place), bytes), place};
   }
+  // By hash, then place: the first of every set is the one that comes first in the order.
   std::sort(hashed.begin(), hashed.end());
   Folded out;
   std::vector<bool> is_copy(n, false);

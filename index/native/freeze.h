@@ -10,6 +10,8 @@
 
 namespace palimpsest {
 
+// The arrays of FrozenGraph (traverse.h), owned. `order` is not stored with the graph: the rows of
+// a segment are written in it.
 struct FrozenArrays {
   std::vector<uint32_t> order;  // row i of the segment holds input vector order[i]
   std::vector<uint32_t> offsets;
@@ -40,12 +42,16 @@ inline std::vector<uint32_t> breadth_first(const GraphBuilder& graph) {
   return sequence;
 }
 
+// Bytes of the largest row number, n - 1; two at least.
 inline size_t link_width(size_t n) { return n <= 0x10000 ? 2 : n <= 0x1000000 ? 3 : 4; }
 
 inline void freeze_upper(const GraphBuilder& graph, const std::vector<uint32_t>& sequence,
                          const std::vector<uint32_t>& renumbered, FrozenArrays& out) {
+  // A row on layers 1 to L has L nodes here. All of one layer lie together and the entry comes
+  // first, as walks want them.
   std::vector<std::pair<uint32_t, size_t>> nodes;  // (internal row, level), top layer first
   std::unordered_map<uint64_t, uint32_t> place;
+  // Levels are at most 15 (build.h), so eight bits hold one.
   const auto key = [](uint32_t row, size_t level) { return (uint64_t{row} << 8) | level; };
   const auto add = [&](uint32_t row, size_t level) {
     if (place.emplace(key(row, level), static_cast<uint32_t>(nodes.size())).second) {
@@ -106,6 +112,7 @@ inline FrozenArrays freeze(const GraphBuilder& graph, const Folded& folded) {
   return out;
 }
 
+// Whether walks have to look for copies at all; most graphs have none.
 inline bool any_copies(const FrozenGraph& g) {
   for (size_t i = 1; i < g.n; ++i) {
     if (g.is_copy(i)) return true;
@@ -116,6 +123,8 @@ inline bool any_copies(const FrozenGraph& g) {
 // Walks the upper layers as a search may: every node met must lie on one layer only and stand for
 // the row it stands for one layer below, so that going down ends on layer 0 and nowhere else.
 template <typename Require>
+// Stored graphs are read from files: a number that points elsewhere must not lead a walk out of the
+// arrays, nor around for ever.
 void check_layers(const FrozenGraph& g, Require require) {
   std::vector<uint8_t> layer(g.upper_n, 0);  // 0: not met
   std::vector<uint32_t> met{0};
@@ -171,6 +180,7 @@ inline void check_graph(const FrozenGraph& g, size_t link_bytes, size_t upper_li
 inline size_t unreachable_rows(const FrozenGraph& g) {
   if (g.n == 0) return 0;
   std::vector<bool> seen(g.n, false);
+  // Breadth-first, the queue kept whole: its head is where others pop.
   std::vector<uint32_t> queue{g.entry_row};
   seen[g.entry_row] = true;
   size_t met = 0;

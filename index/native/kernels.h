@@ -31,6 +31,8 @@ inline constexpr size_t kQueryPlanes = 4;  // bits of the query against 1-bit co
 
 // Two floats follow the code bytes of each row:
 // estimated distance = add + G + rescale * <x, q'>, see encoder.h.
+// | code: D' * bits / 8 bytes | add: f32 | rescale: f32 |, rows one behind the other
+// 384 dimensions: 48 + 8 bytes at 1 bit, 192 + 8 at 4, a line of cache and three.
 struct Factors {
   float add;
   float rescale;

@@ -17,9 +17,13 @@ constexpr size_t kRowsAtOnce = 4;
 
 inline __m256i load(const void* p) { return _mm256_loadu_si256(static_cast<const __m256i*>(p)); }
 
+// Sums of neighbouring signed 16-bit lanes as 32-bit ones. maddubs saturates at 16 bits, so every
+// kernel below says how many of its products fit before it widens.
 inline __m256i widen(__m256i pairs) { return _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)); }
 
 // Sums of the eight lanes of four vectors, in order.
+// hadd works inside 128-bit halves: after two of them each half holds its part of all four sums,
+// in order.
 inline __m128i sum_four(const __m256i v[4]) {
   const __m256i ab = _mm256_hadd_epi32(v[0], v[1]), cd = _mm256_hadd_epi32(v[2], v[3]);
   const __m256i abcd = _mm256_hadd_epi32(ab, cd);
@@ -28,6 +32,8 @@ inline __m128i sum_four(const __m256i v[4]) {
 
 // Runs `kernel` over groups of four rows, each ended by `finish(first, sums)`; the last group
 // repeats its last row.
+// Four rows: enough independent sums to hide the latency of a multiplication, few enough that they
+// and the query stay in sixteen registers.
 template <typename Kernel, typename Address, typename Finish>
 inline void by_fours(size_t n, Kernel kernel, Address address, Finish finish) {
   const uint8_t* row[kRowsAtOnce];
@@ -69,6 +75,8 @@ inline void score_by_fours(const CodeRows& c, const QueryTerms& q, const uint32_
   by_fours(
       n, kernel, [&](size_t i) { return c.rows + static_cast<size_t>(ids[i]) * c.stride; },
       [&](size_t first, const uint8_t* const* row, __m128i sums) {
+        // Factors are (add, rescale) pairs, one pair behind each row: transposed, so that the
+        // estimate of all four is one sequence of operations, that of score_by (kernels_body.h).
         __m128 f[kRowsAtOnce];
         for (size_t i = 0; i < kRowsAtOnce; ++i) {
           f[i] = _mm_castsi128_ps(
@@ -93,6 +101,7 @@ inline void unrolled(size_t blocks, Score score) {
     return true;
   };
   using std::integral_constant;
+  // Instances cost code, so only lengths that embedding models have.
   const bool usual = is(integral_constant<size_t, 2>{}) || is(integral_constant<size_t, 4>{}) ||
                      is(integral_constant<size_t, 6>{}) || is(integral_constant<size_t, 8>{}) ||
                      is(integral_constant<size_t, 12>{}) || is(integral_constant<size_t, 16>{}) ||
@@ -117,6 +126,7 @@ inline auto kernel4_of(const int8_t* q, size_t blocks) {
         for (size_t i = 0; i < kRowsAtOnce; ++i) {
           const __m256i x = load(row[i] + b * 32);
           const __m256i x0 = _mm256_and_si256(x, low);
+          // There is no shift of bytes: what comes over from the neighbour is masked away.
           const __m256i x1 = _mm256_and_si256(_mm256_srli_epi16(x, 4), low);
           pairs[i] = _mm256_add_epi16(pairs[i], _mm256_add_epi16(_mm256_maddubs_epi16(x0, q0),
                                                                  _mm256_maddubs_epi16(x1, q1)));
@@ -177,6 +187,8 @@ inline auto kernel8(const void* query, size_t padded) {
       const __m256i qv = load(q + at);
       for (size_t i = 0; i < kRowsAtOnce; ++i) {
         const __m256i x = load(row[i] + at);
+        // maddubs takes unsigned times signed. |-128| is 128 as an unsigned byte, and the query
+        // never is -128, so its sign can be turned.
         const __m256i pairs = _mm256_maddubs_epi16(_mm256_abs_epi8(x), _mm256_sign_epi8(qv, x));
         acc[i] = _mm256_add_epi32(acc[i], widen(pairs));
       }
@@ -220,6 +232,7 @@ void score_planes(const CodeRows& c, const QueryTerms& q, const uint32_t* ids, s
   }
 }
 
+// 1 bit needs no groups of four: a row is a few words, and the planes stay in the L1 cache.
 void score1(const CodeRows& c, const QueryTerms& q, const uint32_t* ids, size_t n, float* out) {
   unrolled(c.padded / 64, [&](auto fixed) { score_planes<fixed>(c, q, ids, n, out); });
 }

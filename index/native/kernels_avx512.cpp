@@ -27,6 +27,7 @@ inline __m512i load_some(const void* p, size_t bytes) {
 
 inline __m512i load(const void* p) { return _mm512_loadu_si512(p); }
 
+// Sums end on 256 bits: four results need no wider shuffles.
 inline __m256i halve(__m512i v) {
   return _mm256_add_epi32(_mm512_castsi512_si256(v), _mm512_extracti64x4_epi64(v, 1));
 }
@@ -73,6 +74,7 @@ inline void score_by_fours(const CodeRows& c, const QueryTerms& q, const uint32_
         __m128 f[kRowsAtOnce];
         for (size_t i = 0; i < kRowsAtOnce; ++i) {
           const void* factors = row[i] + c.code_bytes;
+          // (add, rescale) of one row; transposed below, as in kernels_avx2.cpp.
           f[i] = _mm_castsi128_ps(_mm_loadl_epi64(static_cast<const __m128i*>(factors)));
         }
         const __m128 ab = _mm_unpacklo_ps(f[0], f[1]), cd = _mm_unpacklo_ps(f[2], f[3]);
@@ -88,6 +90,7 @@ inline void score_by_fours(const CodeRows& c, const QueryTerms& q, const uint32_
 inline auto kernel1(const void* query, size_t padded) {
   const uint8_t* planes = static_cast<const uint8_t*>(query);
   return [=](const uint8_t* const* row, __m512i* acc) {
+    // D' / 8 bytes a plane: 384 dimensions are 48, so most lengths end in a masked load.
     const size_t bytes = padded / 8;
     for (size_t at = 0; at < bytes; at += 64) {
       const size_t left = bytes - at;
@@ -97,6 +100,7 @@ inline auto kernel1(const void* query, size_t padded) {
       }
       for (size_t i = 0; i < kRowsAtOnce; ++i) {
         const __m512i x = load_some(row[i] + at, left);
+        // Two's complement: the planes of the query weigh 1, 2, 4 and -8.
         const auto count = [&](size_t p) {
           return _mm512_popcnt_epi64(_mm512_and_si512(x, plane[p]));
         };
@@ -125,6 +129,8 @@ inline auto kernel2(const void* query, size_t padded) {
     for (size_t b = 0; b < blocks; b += 4) {
       const __m512i q0 = query_block(q, b, blocks), q1 = query_block(q, b + 1, blocks);
       const __m512i q2 = query_block(q, b + 2, blocks), q3 = query_block(q, b + 3, blocks);
+      // 0x44 and 0xee join the low and the high halves of two registers, 0x88 and 0xdd then pick
+      // the even and the odd 128-bit lanes: part s holds dimensions 16 s.. of all four blocks.
       const __m512i a0 = _mm512_shuffle_i64x2(q0, q1, 0x44);
       const __m512i a1 = _mm512_shuffle_i64x2(q0, q1, 0xee);
       const __m512i b0 = _mm512_shuffle_i64x2(q2, q3, 0x44);
@@ -171,6 +177,8 @@ inline auto kernel8(const void* query, size_t padded) {
   const int8_t* q = static_cast<const int8_t*>(query);
   return [=](const uint8_t* const* row, __m512i* acc) {
     const __m512i offset = _mm512_set1_epi8(-128);
+    // dpbusd takes unsigned times signed: sum (x + 128) q - 128 sum q. The second term does not
+    // depend on the row and is made once for all four.
     __m512i excess = _mm512_setzero_si512();
     for (size_t at = 0; at < padded; at += 64) {
       const __m512i qv = load(q + at);

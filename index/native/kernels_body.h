@@ -6,6 +6,8 @@
 
 namespace {
 
+// Eight lanes are what AVX2 holds in one register; wider levels keep them too, because another
+// number of lanes would be another order of additions, and other codes.
 typedef float f8 __attribute__((vector_size(32)));
 typedef int32_t i8x __attribute__((vector_size(32)));
 
@@ -18,12 +20,17 @@ inline void store8(float* p, f8 v) { std::memcpy(p, &v, sizeof v); }
 inline f8 splat(float x) { return f8{x, x, x, x, x, x, x, x}; }
 inline f8 abs8(f8 v) { return v < splat(0.0f) ? -v : v; }
 
+// The tree of a horizontal add on 256 bits: halves first, then neighbours.
 inline float fold(f8 v) {
   return ((v[0] + v[4]) + (v[2] + v[6])) + ((v[1] + v[5]) + (v[3] + v[7]));
 }
 
+// One stage of the transform inside a register: lane i becomes v[partner] + v or v[partner] - v,
+// as the sign of its place in the pair says.
 inline f8 butterfly(f8 v, i8x partner, f8 sign) { return __builtin_shuffle(v, partner) + v * sign; }
 
+// Fast Walsh-Hadamard transform of m = 2^j >= 64 values in place, not scaled. Stages of stride 1, 2
+// and 4 stay in a register; those above load whole registers `h` values apart.
 void hadamard(float* x, size_t m) {
   const f8 s1 = {1, -1, 1, -1, 1, -1, 1, -1};
   const f8 s2 = {1, 1, -1, -1, 1, 1, -1, -1};
@@ -51,6 +58,7 @@ void hadamard(float* x, size_t m) {
       }
     }
   }
+  // An odd number of stages was left.
   if (h < m) {
     for (size_t j = 0; j < h; j += 8) {
       const f8 a = load8(x + j), b = load8(x + j + h);
@@ -93,6 +101,8 @@ inline void multiply(float* v, const float* by, size_t n) {
   for (size_t i = 0; i < n; i += 8) store8(v + i, load8(v + i) * load8(by + i));
 }
 
+// The factors of transform and mix are folded into one multiplication a coordinate: scaled where
+// the transform went, mixed elsewhere. Separate ones would round twice.
 void rotate(float* v, const float* signs, size_t padded) {
   const RotationShape shape = rotation_shape(padded);
   for (size_t round = 0; round < 4; ++round) {
@@ -126,6 +136,8 @@ void unrotate(float* v, const float* signs, size_t padded) {
   }
 }
 
+// Half away from zero by adding .5 and cutting off, not by the rounding mode of the machine, which
+// a program may have changed.
 int32_t quantise(const float* q, size_t padded, float step, int low, int high, int8_t* out) {
   typedef int8_t b8 __attribute__((vector_size(8)));
   const f8 inverse = splat(step > 0.0f ? 1.0f / step : 0.0f);
@@ -145,6 +157,7 @@ int32_t quantise(const float* q, size_t padded, float step, int low, int high, i
   return total;
 }
 
+// A maximum does not depend on the order, as sums do.
 float max_abs(const float* q, size_t n) {
   f8 best = splat(0);
   size_t i = 0;
@@ -194,6 +207,8 @@ struct Float16Row {
 #endif
   }
   // Exact widening of an IEEE half without hardware support.
+  // sign | exponent (5 bits, bias 15) | mantissa (10): the exponent is moved to bias 127,
+  // subnormals are mantissa * 2^-24, and all ones (infinity, not a number) stay all ones.
   float one(size_t i) const {
     const uint32_t h = p[i], sign = (h & 0x8000u) << 16, mantissa = h & 0x3ffu;
     const uint32_t exponent = (h >> 10) & 0x1fu;
@@ -266,6 +281,8 @@ float dot(const float* a, const float* b, size_t d) {
 
 // --- encoding -------------------------------------------------------------------------------
 
+// Of the grid point with |x_i| = k_i + .5, k_i = min(floor(t |r_i|), k_max): cosine to r is
+// inner / sqrt(norm2) / |r|.
 struct GridFit {
   float inner;  // sum (k + .5) |r|
   float norm2;  // sum (k + .5)^2
@@ -306,6 +323,7 @@ inline float best_scale(const float* r, size_t padded, int bits, float norm) {
   return best_t;
 }
 
+// The layouts of kernels.h, one dimension at a time; `code` is zeroed before.
 inline void put_code(uint8_t* code, size_t i, int bits, unsigned x) {
   const size_t block = i / kBlock, j = i % kBlock;
   switch (bits) {
@@ -324,12 +342,16 @@ inline void put_code(uint8_t* code, size_t i, int bits, unsigned x) {
   }
 }
 
+// x is the grid point, so <x, r> = fit.inner and |x|^2 = fit.norm2. With rho the cosine between
+// them, the estimator is off by about |r| sqrt((1 - rho^2) / rho^2) / sqrt(D' - 1) a deviation, at
+// unit distance of the query (2405.12497, Theorem 3.2).
 Encoded encode(const float* r, size_t padded, int bits, float scale, uint8_t* code) {
   std::memset(code, 0, padded * static_cast<size_t>(bits) / 8);
   const float norm2 = dot(r, r, padded);
   const float d = static_cast<float>(padded);
   if (!(norm2 > 0.0f)) return {{0.0f, 0.0f}, 0.0f};
   const float norm = std::sqrt(norm2);
+  // 1 bit has one magnitude only, .5, whatever the scale.
   const float t = bits == 1 ? 0.0f : best_scale(r, padded, bits, norm);
   const float k_max = static_cast<float>((1 << (bits - 1)) - 1);
   const GridFit fit = fit_grid(r, padded, t, k_max);
@@ -337,6 +359,8 @@ Encoded encode(const float* r, size_t padded, int bits, float scale, uint8_t* co
   for (size_t i = 0; i < padded; ++i) {
     const float u = std::fabs(r[i]) * t;
     const unsigned k = static_cast<unsigned>(u < k_max ? u : k_max);
+    // Offset binary: x_u = 2^(B-1) + k where r is not negative, and the mirror of it below, so that
+    // x_u - (2^B - 1) / 2 is the signed grid value.
     put_code(code, i, bits, r[i] >= 0.0f ? half + k : half - 1 - k);
   }
   const float rho2 = fit.inner * fit.inner / (fit.norm2 * norm2);
@@ -348,6 +372,7 @@ Encoded encode(const float* r, size_t padded, int bits, float scale, uint8_t* co
 
 // Scores rows one dot kernel call at a time: what a level without a fused kernel uses.
 template <DotRows dot_rows>
+// A do-while, for n > 0 is known: compilers then see that rows[0] is set.
 void score_by(const CodeRows& c, const QueryTerms& q, const uint32_t* ids, size_t n, float* out) {
   if (n == 0) return;
   const uint8_t* rows[kBatch];

@@ -25,6 +25,7 @@ inline void by_fours(const uint8_t* const* rows, size_t n, int32_t* out, Kernel 
     for (size_t i = 0; i < kRowsAtOnce; ++i) row[i] = rows[r + (i < count ? i : count - 1)];
     for (size_t i = 0; i < kRowsAtOnce; ++i) acc[i] = vdupq_n_s32(0);
     kernel(row, acc);
+    // Pairwise adds of pairwise adds: lane i is the sum of acc[i].
     const int32x4_t sums = vpaddq_s32(vpaddq_s32(acc[0], acc[1]), vpaddq_s32(acc[2], acc[3]));
     int32_t four[kRowsAtOnce];
     vst1q_s32(four, sums);
@@ -33,6 +34,8 @@ inline void by_fours(const uint8_t* const* rows, size_t n, int32_t* out, Kernel 
 }
 
 // Adds the products of 16 codes with 16 query bytes, two a lane.
+// Codes of 2 and 4 bits are below 16 and those of 8 bits are signed already, so unsigned bytes are
+// read as signed ones: the baseline multiplies equal signs only.
 inline int16x8_t multiply_add(int16x8_t sum, uint8x16_t codes, int8x16_t q) {
   const int8x16_t x = vreinterpretq_s8_u8(codes);
   return vmlal_high_s8(vmlal_s8(sum, vget_low_s8(x), vget_low_s8(q)), x, q);
@@ -55,6 +58,7 @@ void dot1(const uint8_t* const* rows, size_t n, const void* query, size_t padded
       }
       for (size_t i = 0; i < kRowsAtOnce; ++i) {
         const uint8x16_t x = load_words(row[i] + at, bytes - at);
+        // Set bits of each byte, at most 8: c0 + 2 c1 + 4 c2 <= 56 and -8 c3 >= -64.
         const auto count = [&](size_t p) {
           return vreinterpretq_s8_u8(vcntq_u8(vandq_u8(x, plane[p])));
         };
@@ -80,6 +84,7 @@ void dot2(const uint8_t* const* rows, size_t n, const void* query, size_t padded
         int16x8_t sum = multiply_add(vdupq_n_s16(0), vandq_u8(x, low), q0);
         sum = multiply_add(sum, vandq_u8(vshrq_n_u8(x, 2), low), q1);
         sum = multiply_add(sum, vandq_u8(vshrq_n_u8(x, 4), low), q2);
+        // Bytes do shift here, and zeros come in: no mask for the highest.
         sum = multiply_add(sum, vshrq_n_u8(x, 6), q3);
         acc[i] = vpadalq_s16(acc[i], sum);
       }

@@ -6,6 +6,7 @@ namespace palimpsest {
 
 namespace {
 
+// The layouts of kernels.h, read one dimension at a time; 8 bits stay signed, as the query is.
 inline int code_at(const uint8_t* row, size_t i, int bits) {
   const size_t block = i / kBlock, j = i % kBlock;
   if (bits == 2) return (row[block * 16 + j % 16] >> (2 * (j / 16))) & 3;
@@ -24,6 +25,8 @@ void dot_rows(const uint8_t* const* rows, size_t n, const void* query, size_t pa
   }
 }
 
+// The baseline of x86-64-v2 has POPCNT, others may not: then sums of pairs, fours and bytes, and
+// one multiplication to add these up.
 inline int popcount64(uint64_t x) {
 #if defined(__POPCNT__) || defined(__aarch64__)
   return __builtin_popcountll(x);
@@ -39,6 +42,8 @@ void dot_planes(const uint8_t* const* rows, size_t n, const void* query, size_t 
   const uint64_t* planes = static_cast<const uint64_t*>(query);
   const size_t words = padded / 64;
   for (size_t r = 0; r < n; ++r) {
+    // <x, q> = sum over planes p of weight(p) * |x and plane p|; the query is 4 bits, two's
+    // complement.
     int32_t count[kQueryPlanes] = {};
     for (size_t w = 0; w < words; ++w) {
       uint64_t x;

@@ -104,6 +104,7 @@ class Threads {
     firm_ = firm;
     next_.store(0, std::memory_order_relaxed);
     ++round_;
+    // One chunk needs no other thread.
     if (firm > 1 && n > chunk) wake_.notify_all();
     // Not even woken while they rest: to look what there is to do they would hold the lock.
     if (firm == 0 || (n > chunk && Clock::now() >= rests_until_)) wake_yielding_.notify_all();
@@ -171,6 +172,7 @@ class Threads {
       }
     } catch (...) {
       thrown = std::current_exception();
+      // No further chunks: the first exception is what the caller gets.
       next_.store(n_, std::memory_order_relaxed);
     }
     lock.lock();

@@ -20,8 +20,11 @@ inline bool closer(const Candidate& a, const Candidate& b) {
 
 // A distance and a row as one number whose order is that of (distance, row): the float's bits, made
 // monotonic, above the row. One word moves and compares at once, and ties break by row.
+// | distance, monotonic: 32 bits | expanded: 1 | row: 31 |
 using Key = uint64_t;
 
+// Below zero all bits of a float are turned, from zero on only the sign: unsigned order is then
+// that of the numbers. -0 comes before +0; not-a-number after everything, or before it if negative.
 inline Key make_key(float distance, uint32_t row) {
   uint32_t bits;
   std::memcpy(&bits, &distance, sizeof bits);
@@ -40,6 +43,8 @@ inline float key_distance(Key key) {
 // The `capacity` closest candidates seen, sorted; bit 31 of a key marks its row as expanded.
 class Pool {
  public:
+  // Rows are below 2^31, so the bit is free; it makes an expanded key larger than its own distance
+  // and row, but never larger than the next distance.
   static constexpr Key kExpanded = Key{1} << 31;
   static constexpr Key kNone = ~Key{0};
 
@@ -58,6 +63,7 @@ class Pool {
 
   // Places a key below worst(); returns its place.
   size_t insert(Key key) {
+    // Grows as it fills: a frontier may be granted more places than a walk ever takes.
     if (keys_.size() <= size_ + 1) keys_.resize(2 * size_ + 64);
     Key* keys = keys_.data();
     size_t low = 0;  // lower bound without a branch on the comparison, which is a coin toss
@@ -68,6 +74,8 @@ class Pool {
     }
     size_t i = std::min(size_, capacity_ - 1);
     size_ = i + 1;
+    // Blocks go through registers, last first, so that what overlaps is read before it is written;
+    // a memmove costs a call for what are a few dozen keys.
     for (; i >= low + 4; i -= 4) {
       Key block[4];
       std::memcpy(block, keys + i - 4, sizeof block);
@@ -134,6 +142,7 @@ class VisitedRows {
       marks_.assign(n, 0);
       epoch_ = 0;
     }
+    // The byte has gone round: marks of 255 searches ago would look like those of this one.
     if (++epoch_ == 0) {
       std::fill(marks_.begin(), marks_.end(), uint8_t{0});
       epoch_ = 1;

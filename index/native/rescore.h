@@ -101,6 +101,7 @@ struct ErrorBound {
 template <typename Scorer>
 float least_distances(const Scorer& scorer, const Pool& pool, size_t n, const ErrorBound& bound,
                       std::vector<float>& out) {
+  // Backwards: the least of what comes later is known when a place is reached.
   out.resize(n);
   float least = std::numeric_limits<float>::infinity(), largest = 0.0f;
   for (size_t i = n; i-- > 0;) {
@@ -115,6 +116,7 @@ float least_distances(const Scorer& scorer, const Pool& pool, size_t n, const Er
 // The k closest seen of those offered, as a heap, the farthest first.
 class Closest {
  public:
+  // k may be as large as the segment; the heap grows as it fills.
   explicit Closest(size_t k) : k_(k) { hits_.reserve(std::min(k, size_t{4096}) + 1); }
   bool full() const { return hits_.size() == k_; }
   float farthest() const {
@@ -203,6 +205,7 @@ template <typename Rows, typename Scorer, typename Raw>
 std::vector<Candidate> sweep(const Rows& rows, const Scorer& scorer, const Raw& raw, size_t k,
                              const ErrorBound& bound, const std::vector<Candidate>& hits,
                              SearchCounts& counts) {
+  // Hits were compared already, and a row must not be offered twice.
   std::vector<uint32_t> known;
   Closest closest(k);
   for (const Candidate& hit : hits) known.push_back(hit.row), closest.offer(hit);

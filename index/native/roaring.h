@@ -19,6 +19,10 @@ inline constexpr uint32_t kRunCookie = 12347, kPlainCookie = 12346;
 inline constexpr size_t kContainerBits = 65536, kContainerWords = kContainerBits / 64;
 inline constexpr size_t kMostMembers = 4096;  // of an array; a container of more is a bitmap
 
+// cookie | containers | (key, members - 1) each | offset each | bodies
+// u32      u32          u16 u16                  u32
+// With runs the number of containers stands in the upper half of the cookie, a bit a container says
+// which are runs, and the offsets are left out below four containers.
 class RoaringReader {
  public:
   RoaringReader(const uint8_t* bytes, size_t size, uint64_t* words, size_t count)
@@ -33,6 +37,7 @@ class RoaringReader {
     if (containers > kMostContainers) throw std::invalid_argument("too many containers");
     const uint8_t* run_flags = has_runs ? take((containers + 7) / 8) : nullptr;
     const uint8_t* heads = take(4 * containers);
+    // Offsets are for jumping to one container; all are read here, in order.
     if (!has_runs || containers >= kOffsetsFrom) take(4 * containers);
     for (size_t i = 0; i < containers; ++i) {
       const size_t first = size_t{load<uint16_t>(heads + 4 * i)} << 10;  // word of the container
@@ -52,6 +57,7 @@ class RoaringReader {
   }
 
  private:
+  // Keys have 16 bits.
   static constexpr size_t kMostContainers = 1 << 16, kOffsetsFrom = 4;
 
   template <typename T>
@@ -65,6 +71,7 @@ class RoaringReader {
     return load<T>(take(sizeof(T)));
   }
   const uint8_t* take(size_t bytes) {
+    // at_ never passes size_, so this cannot wrap around.
     if (bytes > size_ - at_) throw std::invalid_argument("the roaring bitmap ends too early");
     at_ += bytes;
     return bytes_ + at_ - bytes;
@@ -78,6 +85,7 @@ class RoaringReader {
     const size_t count = read<uint16_t>();
     for (size_t i = 0; i < count; ++i) {
       const size_t start = read<uint16_t>(), more = read<uint16_t>();
+      // A run that is said to go on past its container is cut off there.
       for (size_t low = start; low <= std::min<size_t>(start + more, 65535); ++low) set(first, low);
     }
   }
@@ -119,6 +127,7 @@ class RoaringWriter {
       words_[w] = word_of(flags, 64 * w, n);
       members += static_cast<size_t>(std::popcount(words_[w]));
     }
+    // Empty containers have no place in the format: members - 1 is what is stored.
     if (members == 0) return;
     append(heads_, static_cast<uint16_t>(key));
     append(heads_, static_cast<uint16_t>(members - 1));

@@ -18,6 +18,8 @@ void each_batch(size_t n, const uint64_t* allowed, Visit visit) {
     const size_t count = std::min<size_t>(64, n - base);
     uint64_t word = allowed == nullptr ? ~uint64_t{0} : allowed[base / 64];
     if (count < 64) word &= (uint64_t{1} << count) - 1;
+    // The usual case, no dead rows around: 64 numbers in a row without a branch each. With some
+    // waiting the word is gathered as any other, so that rows keep their order.
     if (word == ~uint64_t{0} && filled == 0) {
       for (size_t i = 0; i < 64; ++i) rows[i] = static_cast<uint32_t>(base + i);
       visit(rows, size_t{64});
@@ -71,6 +73,7 @@ struct AmongRows {
   }
 };
 
+// Scores a batch and offers it while its distances are in the L1 cache.
 template <typename Rows, typename Scorer, typename Into>
 void offer_each(const Rows& rows, const Scorer& scorer, Into& into, SearchCounts& counts) {
   float distances[kBatch];
@@ -86,6 +89,8 @@ template <typename Rows, typename Scorer>
 void scan_into(const Rows& rows, const Scorer& scorer, size_t capacity, Pool& pool,
                SearchCounts& counts) {
   pool.reset(capacity);
+  // A pool of few candidates moves a line or two for an insertion, and its bound falls at once; a
+  // sieve only has a bound once it is full twice.
   if (capacity < Sieve::kWorthIt) return offer_each(rows, scorer, pool, counts);
   Sieve sieve(capacity);
   offer_each(rows, scorer, sieve, counts);
@@ -116,6 +121,7 @@ std::vector<Candidate> scan(const SegmentView& v, const float* query, const Rows
     const auto raw = scale(RawScorer(v.kept.rows, v.kept.type, v.size, v.metric, query));
     const ErrorBound bound = error_bound(v, s.query);
     Rescored rescored = rescore(s.pool, k, depth, scorer, raw, bound, counts);
+    // The pool held the best estimates of all rows, so only their errors leave anything open.
     const bool is_open = rescored.is_open(depth.sure);
     hits = std::move(rescored.hits);
     if (is_open) hits = sweep(rows, scorer, raw, k, bound, hits, counts);
@@ -136,6 +142,7 @@ std::vector<Candidate> exact(const SegmentView& v, const float* query, const Row
   return hits;
 }
 
+// Rows come in any order, so the hardware cannot guess the next.
 inline constexpr size_t kScoredAhead = 16;  // of rows far apart, asked for ahead of use
 
 // Distances of one query to m rows in any order; under L2 as lengths.
@@ -149,6 +156,7 @@ void score_into(const Scorer& scorer, Metric metric, const uint32_t* rows, size_
     for (size_t i = next; i < std::min(m, next + kScoredAhead); ++i) scorer.prefetch(rows[i]);
     scorer.score(rows + from, std::min(kScoredAhead, m - from), out + from);
   }
+  // Estimates of squares may fall below zero.
   if (metric != Metric::l2) return;
   for (size_t i = 0; i < m; ++i) out[i] = std::sqrt(std::max(out[i], 0.0f));
 }

@@ -7,6 +7,7 @@ namespace palimpsest {
 
 inline constexpr size_t kLine = 64;  // bytes of a cache line
 
+// All lines of a row at once: memory answers several requests in the time of one.
 inline void prefetch_bytes(const void* from, size_t bytes) {
   const char* p = static_cast<const char*>(from);
   for (size_t at = 0; at < bytes; at += kLine) __builtin_prefetch(p + at);
@@ -26,6 +27,7 @@ class CodeScorer {
     score_(codes_, terms_, rows, n, out);
   }
 
+  // By the same kernel as batches, so that a row has one estimate however it is asked for.
   float one(uint32_t row) const {
     float distance;
     score_(codes_, terms_, &row, 1, &distance);
@@ -51,6 +53,7 @@ class CodeScorer {
   ScoreRows score_;
 };
 
+// As stored; numbers of the distance table in kernels.h.
 enum class RowType : int { float32 = 0, float16 = 1, int8 = 2 };
 
 // Distances from kept rows of float32, float16 or int8 with a leading scale.
@@ -99,6 +102,7 @@ class Scaled {
   size_t row_bytes() const { return plain_.row_bytes(); }
 
   void prefetch(uint32_t row) const {
+    // Factors are by row as codes are, four bytes each: a line of its own for a row far away.
     __builtin_prefetch(factors_ + row);
     plain_.prefetch(row);
   }

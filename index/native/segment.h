@@ -29,6 +29,7 @@ bool missed_one(const Rows& rows, size_t n, const Scorer& scorer, const Raw& raw
   float distances[kBatch];
   for (size_t from = 0; from < kSpread; from += kBatch) {
     size_t m = 0;
+    // The middle of each of kSpread equal stretches.
     for (size_t i = from; i < from + kBatch; ++i) {
       some[m] = static_cast<uint32_t>((2 * i + 1) * n / (2 * kSpread));
       m += rows.allows(some[m]);
@@ -39,6 +40,7 @@ bool missed_one(const Rows& rows, size_t n, const Scorer& scorer, const Raw& raw
     for (size_t i = 0; i < m; ++i) {
       if (distances[i] > last) continue;
       const auto found = [&](const Candidate& hit) { return hit.row == some[i]; };
+      // A row that was found is no miss; its estimate may be below its distance.
       if (std::any_of(hits.begin(), hits.end(), found)) continue;
       if (raw.one(some[i]) < last) return true;
     }
@@ -113,6 +115,7 @@ std::optional<std::vector<Candidate>> walk_until_sure(const SegmentView& v, cons
         end_walk(v, rows, *pool, k, wider.ef, depth, is_large, scorer, raw, bound, s, counts);
     if (!walked.is_open && !walked.has_missed) return std::move(walked.hits);
     counts.extended = 1;
+    // A miss says that the walk went elsewhere: a wider one from the same entry would too.
     if (is_large && !walked.has_missed && times == 1) continue;
     if (raw != nullptr && depth.limit != 0 && v.encoder != nullptr)
       return sweep(rows, scorer, *raw, k, bound, walked.hits, counts);

@@ -57,6 +57,7 @@ inline Postings invert(const int64_t* indptr, size_t n, uint32_t first_row, cons
       sorted[to] = {indices[e], first_row + static_cast<uint32_t>(i), values[e]};
     }
   }
+  // Least digit first, and stable: rows of a term stay in ascending order.
   for (int shift = 0; shift < 32; shift += kDigitBits) {
     if (sort_by_digit(sorted, other, shift)) sorted.swap(other);
   }
@@ -186,6 +187,7 @@ class BestRows {
     const float last = worst->score;
     too_low_ = std::nextafter(last, -std::numeric_limits<float>::infinity());
     std::erase_if(rows_, [last](const Scored& one) { return one.score < last; });
+    // Many ties with the last are all kept: without more room each further row would prune again.
     limit_ = std::max(limit_, 2 * rows_.size());
   }
 

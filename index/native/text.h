@@ -28,15 +28,20 @@ inline const char* skip_space(const char* p, const char* end) {
                               " of the vector");
 }
 
+// Those that a double holds exactly.
 inline constexpr double kPowersOfTen[] = {1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,
                                           1e8,  1e9,  1e10, 1e11, 1e12, 1e13, 1e14, 1e15,
                                           1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22};
 
 // Eight digits at a time: whether these bytes all are, and the number they write.
+// A digit is 0x30 to 0x39: its upper half is 3, and stays 3 when 6 is added. Little-endian, the
+// first digit in the lowest byte.
 inline bool are_digits(uint64_t v) {
   return ((v & 0xf0f0f0f0f0f0f0f0u) | (((v + 0x0606060606060606u) & 0xf0f0f0f0f0f0f0f0u) >> 4)) ==
          0x3333333333333333u;
 }
+// Pairs, then fours, then eight: three multiplications for all (0x64 is 100, 0x2710 10,000, 0xf4240
+// 1,000,000).
 inline uint64_t eight_digits(uint64_t v) {
   v -= 0x3030303030303030u;
   v = v * 10 + (v >> 8);
@@ -60,6 +65,7 @@ inline const char* read_exponent(const char* begin, const char* p, const char* e
   const bool minus = p != end && *p == '-';
   if (p != end && (*p == '-' || *p == '+')) ++p;
   if (p == end || !is_digit(*p)) fail("expected a digit", begin, p);
+  // Capped, not wrapped: 1e99999 is too large, not some other number.
   int value = 0;
   for (; p != end && is_digit(*p); ++p) value = value < 10000 ? value * 10 + (*p - '0') : value;
   exponent += minus ? -value : value;
@@ -93,6 +99,7 @@ inline const char* parse_number(const char* begin, const char* p, const char* en
     const char* fraction = ++p;
     p = read_digits(p, end, digits);
     if (p == fraction) fail("expected a digit", begin, p);
+    // 100,000 digits behind the point are as good as any number of them: far below the least float.
     exponent = -static_cast<int>(std::min<std::ptrdiff_t>(p - fraction, 100000));
     // A leading zero is no digit of the number: "0.0123..." may have 19 after it.
     count = (*whole == '0' ? 0 : count) + (p - fraction);
@@ -103,6 +110,7 @@ inline const char* parse_number(const char* begin, const char* p, const char* en
     return p;
   }
   double v = 0;
+  // The slow way, exact for any number of digits.
   const auto parsed = std::from_chars(start, p, v);
   if (parsed.ec == std::errc::result_out_of_range) {
     // Too small rounds to zero; too large is refused by the caller's check for finite values.
@@ -152,6 +160,7 @@ inline std::string format_floats(const float* values, size_t n) {
   char number[32];
   for (size_t i = 0; i < n; ++i) {
     if (i != 0) out += ',';
+    // At most 15 bytes: sign, nine digits, point, e, sign, two digits.
     const auto written = std::to_chars(number, number + sizeof number, values[i]);
     out.append(number, written.ptr);
     // Clients read "-0" as the integer zero.

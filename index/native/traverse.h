@@ -91,6 +91,7 @@ struct Scratch {
 template <typename Scorer>
 uint32_t descend(const FrozenGraph& graph, const Scorer& scorer, SearchCounts& counts) {
   if (graph.upper_n == 0) return graph.entry_row;
+  // Node 0 is the entry, on the highest layer.
   uint32_t node = 0, rows[kBatch];
   float best, distances[kBatch];
   scorer.score(graph.upper_rows, 1, &best);
@@ -115,6 +116,7 @@ uint32_t descend(const FrozenGraph& graph, const Scorer& scorer, SearchCounts& c
         }
       }
     }
+    // Of layer 1 this is a row, and the end.
     node = graph.upper_down[node];
   }
   return node;
@@ -130,6 +132,7 @@ size_t collect_fresh(const FrozenGraph& graph, uint32_t row, VisitedRows& visite
   size_t n = 0;
   for (size_t i = 0; i < degree; ++i) {
     const uint32_t neighbour = read_link<width>(links + i * width);
+    // Written always, counted only where it is fresh: what is not is overwritten by the next.
     out[n] = neighbour;
     n += visited.first(neighbour);
   }
@@ -148,6 +151,8 @@ size_t collect_unvisited(const FrozenGraph& graph, const Scorer& scorer, uint32_
 }
 
 inline void prefetch_links(const FrozenGraph& graph, uint32_t row) {
+  // 2 lines: 32 links of 2M are 64 to 128 bytes, wherever they start; the offset itself has to be
+  // read.
   prefetch_bytes(graph.links + graph.offsets[row] * graph.width, 2 * kLine);
 }
 
@@ -227,6 +232,7 @@ bool walk_layer(const FrozenGraph& graph, const Scorer& scorer, uint32_t entry, 
     poll();
     if (into.is_done(s.pool.key(at))) return true;
     if (into.gives_up(counts.scored)) return false;
+    // Places from `at` on may be expanded already where a better row came in before them.
     size_t n = 0, next = at;
     for (size_t expanded = 0; expanded < at_once && next < s.pool.size(); ++next) {
       if (s.pool.expanded(next)) continue;

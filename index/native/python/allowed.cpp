@@ -33,6 +33,7 @@ void make_among(BoundAmong* self, size_t n, const In1<uint32_t>& numbers,
                 const In1<uint64_t>& points, const std::optional<In1<uint64_t>>& live,
                 const std::optional<In1<uint32_t>>& row_of, size_t base) {
   require(numbers.shape(0) >= n, "numbers are fewer than the rows");
+  // Numbers past the end are looked up in the last word (among.h), which therefore must allow none.
   require(points.shape(0) >= 1 && points(points.shape(0) - 1) == 0,
           "the last word of points must be zero");
   require(!live || live->shape(0) * 64 >= n, "live is shorter than the rows");
@@ -49,6 +50,7 @@ void make_among(BoundAmong* self, size_t n, const In1<uint32_t>& numbers,
     set.span = row_of->shape(0);
   }
   new (self) BoundAmong{{{n, set.live}, live}, set, numbers, points, row_of};
+  // The object never moves: Python holds it by its address.
   self->among = &self->set;
 }
 

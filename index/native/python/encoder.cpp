@@ -42,6 +42,7 @@ void estimate(const Encoder& encoder, const In1<float>& query, const In2<uint8_t
   PreparedQuery prepared;
   encoder.prepare(query.data(), prepared);
   const CodeScorer scorer(encoder, rows.data(), prepared);
+  // Kernels take row numbers, as walks do; here they are in order.
   uint32_t ids[kBatch];
   const Poll poll;
   for (size_t from = 0; from < rows.shape(0); from += kBatch) {

@@ -25,12 +25,15 @@ void make_graph(BoundGraph* self, const In1<uint32_t>& offsets, const In1<uint8_
                     upper_offsets.data(),
                     upper_links.data(),
                     entry_row};
+  // Arrays may be mapped from a file: everything is checked once, and walks check nothing.
   check_graph(graph, links.shape(0), upper_links.shape(0));
   graph.has_copies = any_copies(graph);
   new (self) BoundGraph{
       graph, nb::make_tuple(offsets, links, upper_rows, upper_down, upper_offsets, upper_links)};
 }
 
+// One build, which another thread may cancel or speed up while it runs: both are atomics that the
+// builder looks at while it works.
 struct Build {
   std::atomic<bool> cancelled{false};
   std::atomic<size_t> firm{0};
@@ -44,8 +47,11 @@ struct Build {
            size_t M, size_t ef_construction, uint64_t seed, size_t threads) {
     const size_t n = vectors.shape(0);
     require(order.shape(0) == n, "order must name every vector");
+    // Bit 31 of a key marks expanded rows (pool.h).
     require(n < (size_t{1} << 31), "a segment holds fewer than 2^31 rows");
+    // The neighbours of a row are scored as one batch.
     require(M >= 2 && 2 * M <= kBatch && ef_construction >= 1, "M or ef_construction out of range");
+    // Offsets are 32 bits.
     require(n * 2 * M < (size_t{1} << 32), "a graph holds fewer than 2^32 links");
     for (size_t i = 0; i < n; ++i) require(order.data()[i] < n, "order points outside the vectors");
     require(metric_of(metric) != Metric::l1, "graphs are built for inner_product and l2");
@@ -59,6 +65,7 @@ struct Build {
   }
 
   nb::dict take() {
+    // Arrays are moved out, so a second call has nothing to give.
     require(built, "the graph was not built");
     built = false;
     nb::dict out;

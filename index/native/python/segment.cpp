@@ -88,6 +88,7 @@ class PySegment {
     require(view_.graph != nullptr, "this segment has no graph");
     require(among.first.n == view_.n, "a walk of the graph needs all rows");
     Walk walk = how;
+    // As many candidates as results at least; more than candidates cannot be rescored.
     walk.ef = std::max(how.ef, k);
     Depth depth = rescoring;
     depth.limit = std::min(depth.limit, walk.ef);
@@ -166,6 +167,7 @@ class PySegment {
       require(view_.metric == Metric::inner_product, "only inner products are scaled");
       require(scaling->n >= among.first.n, "factors are fewer than the rows");
     }
+    // A graph without rows has no entry to start from.
     if (view_.n == 0) return {0, 0, 0, 0, 0, 0};
     SearchCounts counts;
     const auto find_scaled = [&](const auto& rows) {

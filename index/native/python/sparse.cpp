@@ -69,6 +69,7 @@ class PyPostings {
   }
 
  private:
+  // Bounds are checked here once a call; the loops of sparse.h trust them.
   Lists lists(const In1<int64_t>& starts, const In1<int64_t>& stops,
               const In1<float>* weights) const {
     const size_t terms = starts.shape(0);
@@ -91,6 +92,8 @@ class PyPostings {
                    const std::optional<In1<uint32_t>>& numbers,
                    const std::optional<In1<uint8_t>>& chosen) const {
     require(!alive || alive->shape(0) * 64 >= last_, "alive is shorter than the rows");
+    // The row's number is looked up in `chosen`, which may be shorter: points later than the
+    // filter.
     require(!chosen || (numbers && numbers->shape(0) >= last_), "numbers are fewer than the rows");
     RowFilter passes;
     if (alive) passes.alive = alive->data();

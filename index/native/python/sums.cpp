@@ -11,10 +11,13 @@ namespace {
 // Adds a value as `index.storage.sums` writes it; false for one that no database holds.
 bool add_value(Crc32c& sum, PyObject* value) {
   if (value == Py_None) {
+    // A letter for the kind before the value, and a length before bytes: no two rows of different
+    // values are one string of bytes.
     sum.add('n', 0);
   } else if (PyLong_CheckExact(value)) {
     int overflow = 0;
     const long long number = PyLong_AsLongLongAndOverflow(value, &overflow);
+    // SQLite holds integers of 64 bits.
     if (overflow != 0) return false;
     sum.add('i', static_cast<uint64_t>(number));
   } else if (PyBytes_CheckExact(value)) {
@@ -88,6 +91,7 @@ nb::list other_sums(uint32_t seed, const nb::list& rows, const std::vector<size_
     PyObject* said = PyTuple_GET_ITEM(row, static_cast<Py_ssize_t>(at));
     if (said == Py_None && may_lack) continue;
     Crc32c sum(seed);
+    // A sum that is no integer is as wrong as another one.
     bool same = PyLong_CheckExact(said);
     for (const size_t column : columns) {
       require(column < width, "no such column");

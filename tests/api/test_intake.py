@@ -120,14 +120,6 @@ def test_an_id_of_many_digits(http: httpx.Client, collection: str) -> None:
     assert "Invalid point id" in text
 
 
-@pytest.mark.parametrize(
-    ("value", "depth"), [(1, 0), ({}, 1), ([[]], 2), ({"a": [{"b": 1}], "c": 1}, 3)]
-)
-def test_depth(value: Any, depth: int) -> None:
-    assert not is_deeper(value, depth)
-    assert depth == 0 or is_deeper(value, depth - 1)
-
-
 def count(http: httpx.Client, path: str, key: str, value: Any = "x") -> int:
     asked = {"filter": {"must": {"key": key, "match": {"value": value}}}}
     found: int = result(http.post(f"{path}/count", json=asked))["count"]

@@ -13,7 +13,7 @@ import pytest
 
 from palimpsest.app.errors import Refusal, describe
 from palimpsest.app.schemas.hits import to_hits, to_points
-from palimpsest.app.schemas.query import MARK, Query, Tree, decode_query, to_query
+from palimpsest.app.schemas.query import MARK, Tree, decode_query, to_query
 from palimpsest.app.schemas.searches import QueryBody
 from palimpsest.app.schemas.selectors import PayloadSelector
 from palimpsest.index import (
@@ -165,25 +165,6 @@ PLAIN = [
     '{"query":[1,2,3],"prefetch":[],"lookup_from":null,"filter":null,"shard_key":null}',
     '{"query":[1,2,3],"params":{"acorn":{"enable":true},"indexed_only":true}}',
 ]
-TREES = [
-    "{}",
-    '{"query":null,"limit":5}',
-    '{"query":{"nearest":7,"mmr":{}}}',
-    '{"query":{"sample":"random"}}',
-    '{"query":7,"lookup_from":{"collection":"other"}}',
-    '{"query":{"fusion":"rrf"},"prefetch":{"query":[1,2,3]}}',
-    '{"query":7,"params":{"idf":{"corpus":{}}}}',
-]
-
-
-@pytest.mark.parametrize("text", PLAIN)
-def test_one_search_by_a_vector_is_plain(text: str) -> None:
-    assert isinstance(read(text), Query)
-
-
-@pytest.mark.parametrize("text", TREES)
-def test_all_else_is_a_tree(text: str) -> None:
-    assert isinstance(read(text), Tree)
 
 
 def test_a_sparse_query_is_sorted_and_a_filter_is_read() -> None:

@@ -2,134 +2,22 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
-import msgspec
 import pytest
-from qdrant_client import models
-from qdrant_client.local.local_collection import LocalCollection
 
 from palimpsest.app.errors import Refusal, describe
 from palimpsest.app.schemas.changes import merge
 from palimpsest.app.schemas.collections import CollectionBody, CollectionChange
 from palimpsest.app.schemas.declarations import to_config
-from palimpsest.app.schemas.ids import parse_id, parse_path_id
-from palimpsest.app.schemas.parameters import Parameters, parse_parameters
-from palimpsest.app.schemas.selectors import FieldSelection, PayloadSelector, WithPayload
 from palimpsest.index import (
     CollectionExists,
     CollectionNotFound,
     Damaged,
     Distance,
-    InvalidId,
-    InvalidInput,
     StorageFull,
     VectorConfig,
 )
-
-HYPHENATED = "936da01f-9abd-4d9d-80c7-02af85c822a8"
-
-
-@pytest.mark.parametrize(
-    ("raw", "expected"),
-    [
-        (0, b"0"),
-        (2**64 - 1, b"18446744073709551615"),
-        (HYPHENATED, b'"%s"' % HYPHENATED.encode()),
-        (HYPHENATED.upper(), b'"%s"' % HYPHENATED.encode()),
-        (HYPHENATED.replace("-", ""), b'"%s"' % HYPHENATED.encode()),
-        (f"urn:uuid:{HYPHENATED}", b'"%s"' % HYPHENATED.encode()),
-        (f"URN:UUID:{HYPHENATED.upper()}", b'"%s"' % HYPHENATED.encode()),
-        ("{" + HYPHENATED + "}", b'"%s"' % HYPHENATED.encode()),
-    ],
-)
-def test_ids_are_read_and_written(raw: int | str, expected: bytes) -> None:
-    assert msgspec.json.encode(parse_id(raw)) == expected
-    assert parse_path_id(str(raw)) == parse_id(raw)
-
-
-@pytest.mark.parametrize(
-    "raw",
-    [
-        -1,
-        2**64,
-        "",
-        "7",
-        "abc",
-        "{" + HYPHENATED,
-        HYPHENATED[:-1],
-        HYPHENATED.replace("-", "_"),
-        "9_6da01f9abd4d9d80c702af85c822a8a",
-        HYPHENATED + "\n",
-    ],
-)
-def test_other_ids_are_refused(raw: int | str) -> None:
-    with pytest.raises(InvalidId):
-        parse_id(raw)
-
-
-PAYLOAD: dict[str, Any] = {
-    "a": {"b": 1, "c": 2},
-    "aa": {"b": 3},
-    "a.b": 4,
-    "l": [{"b": 5, "c": 6}, 7, [{"b": 8}]],
-    "n": None,
-    "s": "text",
-}
-SELECTIONS: list[Any] = [
-    [],
-    ["a"],
-    ["a.b"],
-    ["a", "a.b"],
-    ["a.b", "a"],
-    ['"a.b"', "l[].c"],
-    ["l[]"],
-    ["l[0]"],
-    ["l"],
-    ["l[].b", "n"],
-    ["l[][].b"],
-    ["s.deeper"],
-    ["missing"],
-]
-
-
-@pytest.mark.parametrize("keys", SELECTIONS)
-@pytest.mark.parametrize("form", ["list", "include", "exclude"])
-def test_payload_selectors_agree_with_the_reference(keys: list[str], form: str) -> None:
-    asked: WithPayload = keys
-    reference: Any = keys
-    if form == "include":
-        asked = FieldSelection(include=keys)
-        reference = models.PayloadSelectorInclude(include=keys)
-    if form == "exclude":
-        asked = FieldSelection(exclude=keys)
-        reference = models.PayloadSelectorExclude(exclude=keys)
-    select = PayloadSelector(asked, default=False)
-    expected = LocalCollection._process_payload(PAYLOAD, reference)
-    assert json.loads(bytes(select(json.dumps(PAYLOAD).encode()))) == expected
-
-
-@pytest.mark.parametrize(
-    "key",
-    ["", ".a", "a.", "a..b", "a[", "a[x]", 'a."b', "a b", f"a[{'1' * 5_000}]", "a" + "[]" * 128],
-)
-def test_a_broken_path_is_refused(key: str) -> None:
-    with pytest.raises(InvalidInput, match="Invalid path"):
-        PayloadSelector([key], default=False)
-
-
-def test_a_selected_payload_keeps_the_digits_of_its_numbers() -> None:
-    text = b'{"a":{"x":1.10,"y":123456789012345678901234567890},"b":1}'
-    selected = PayloadSelector(["a"], default=True)(text)
-    assert bytes(selected) == b'{"a":{"x":1.10,"y":123456789012345678901234567890}}'
-
-
-def test_parameters() -> None:
-    assert parse_parameters(b"") == Parameters(wait=False, timeout=None)
-    given = b"wait=true&timeout=7&ordering=strong&consistency=majority&other=x"
-    assert parse_parameters(given) == Parameters(wait=True, timeout=7)
-    assert parse_parameters(b"consistency=2") == Parameters()
 
 
 def test_the_error_table() -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from palimpsest.index.adapters.gains import Gains, Judged, measure_of
-from palimpsest.index.adapters.lists import cascaded, in_part, is_in
+from palimpsest.index.adapters.lists import in_part, is_in
 from palimpsest.index.adapters.measures import known_item, ndcg
 
 POINTS, ASKED, LISTED = 200, 40, 60
@@ -54,10 +54,3 @@ def test_every_measure_is_that_of_plain_lists(
     kept = is_in(found, *part) & (found >= 0)  # the same without cutting the lists
     again = one.worth(one.placed(found).among(kept), k, part)
     np.testing.assert_array_equal(again, worth)
-
-
-def test_a_cascade_is_its_candidates_in_the_order_of_the_new_version() -> None:
-    new = np.array([[5, 4, 3, 2, 1, 0], [0, 1, 2, 3, 4, 5]])
-    candidates = np.array([[1, 9, 4, -1], [5, 3, 8, 1]])
-    assert cascaded(candidates, new, 3).tolist() == [[4, 1, 9], [1, 3, 5]]
-    assert cascaded(candidates, new, 6).tolist() == [[4, 1, 9, -1, -1, -1], [1, 3, 5, 8, -1, -1]]

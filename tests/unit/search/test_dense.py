@@ -12,7 +12,7 @@ from pyroaring import BitMap
 from palimpsest.index import Collection, Distance, SearchRequest
 from palimpsest.index.read.reading import Reading
 from palimpsest.index.search.allowed import Allowed
-from palimpsest.index.search.every_point import exact_distances, score_rows
+from palimpsest.index.search.every_point import score_rows
 from palimpsest.index.segments.graph import Graph
 from palimpsest.index.segments.searcher import Rescoring, Searcher, Walk
 from palimpsest.index.types import Numbers, Vectors
@@ -129,19 +129,6 @@ def joined(
     return np.concatenate(numbers), np.concatenate(distances, axis=1), exact
 
 
-def test_distances_come_in_blocks_of_bounded_size(
-    lives: Lives, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    view = lives.collection.view.vectors[0]
-    queries = oracle.normalise(lives.rng.standard_normal((5, SIZE)).astype(np.float32))
-    found, distances, _ = joined(view, queries, None)
-    monkeypatch.setattr("palimpsest.index.search.every_point._BLOCK", 5 * 100)
-    assert max(block[1].size for block in score_rows(view, queries, None)) == 5 * 100
-    again, same, _ = joined(view, queries, None)
-    assert again.tolist() == found.tolist()
-    np.testing.assert_array_equal(same, distances)
-
-
 def test_distances_to_all_points(lives: Lives) -> None:
     _, numbers, vectors = lives.columns()
     view = lives.collection.view.vectors[0]
@@ -156,33 +143,6 @@ def test_distances_to_all_points(lives: Lives) -> None:
         places = [int(np.flatnonzero(numbers == one)[0]) for one in found]
         expected = oracle.distances(queries, vectors[places].reshape(-1, SIZE), lives.distance)
         np.testing.assert_allclose(distances, expected, rtol=1e-4, atol=1e-4)
-
-
-def test_distances_to_given_points_in_any_order(lives: Lives) -> None:
-    _, numbers, vectors = lives.columns()
-    view = lives.collection.view.vectors[0]
-    queries = lives.rng.standard_normal((2, SIZE)).astype(np.float32)
-    if lives.distance is Distance.COSINE:
-        queries = oracle.normalise(queries)
-    rows = lives.rng.integers(len(numbers), size=200)  # some twice
-    given = exact_distances(view, queries, numbers[rows])
-    expected = oracle.distances(queries, vectors[rows], lives.distance)
-    np.testing.assert_allclose(given, expected, rtol=1e-4, atol=1e-4)
-    nobody = np.array([2**31], dtype=np.uint32)
-    assert np.isinf(exact_distances(view, queries, nobody)).all()
-    assert exact_distances(view, queries, nobody[:0]).shape == (2, 0)
-
-
-def test_many_rows_are_estimated_and_close(
-    collection_of: OpenCollection, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    lives = Lives(collection_of(config_of(SIZE, Distance.EUCLID, encoding="8")), Distance.EUCLID, 5)
-    monkeypatch.setattr("palimpsest.index.search.every_point._FEW_ROWS", 100)
-    view = lives.collection.view.vectors[0]
-    queries = lives.rng.standard_normal((2, SIZE)).astype(np.float32)
-    found, distances, exact = joined(view, queries, None)
-    assert not exact
-    np.testing.assert_allclose(distances, exact_distances(view, queries, found), rtol=0.3)
 
 
 # --- rows by number -------------------------------------------------------------------------------

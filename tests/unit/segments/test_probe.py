@@ -18,7 +18,6 @@ from palimpsest.index.segments.probe import (
     resolution,
     source_of,
 )
-from palimpsest.index.segments.recent import RECENT, Recent
 from palimpsest.index.types import Distance, Rows, Vector, Vectors
 from tests.oracle import normalise
 from tests.unit.segments.bad import clusters
@@ -192,29 +191,3 @@ def test_the_resolution_falls_with_the_bits_and_the_gaps() -> None:
             found[name, bits] = resolution(sample, encoder, encoder.encode(rows))
     assert found["apart", 1] < found["apart", 4] < found["apart", 8]
     assert found["close", 4] < 1 < found["apart", 4]
-
-
-def test_one_search_in_eight_is_kept_of_late() -> None:
-    recent = Recent()
-    asked = [np.full(4, number, dtype=np.float32) for number in range(8 * (RECENT + 5))]
-    for query in asked:
-        recent.note(query)
-    kept = sorted(int(query[0]) for query in recent.queries())
-    assert kept == [8 * number for number in range(5, RECENT + 5)]
-    assert recent.nbytes == RECENT * 16
-    asked[-8][:] = -1.0  # a caller's array may be used again
-    assert min(float(query[0]) for query in recent.queries()) >= 0
-
-
-def test_large_queries_take_no_more_than_a_megabyte() -> None:
-    recent = Recent()
-    for number in range(8 * 40):
-        recent.note(np.full(65_536, number, dtype=np.float32))
-    assert 0 < recent.nbytes <= 1 << 20
-
-
-def test_a_query_asked_many_times_counts_once() -> None:
-    recent = Recent()
-    for _ in range(800):
-        recent.note(np.ones(4, dtype=np.float32))
-    assert len(recent.queries()) == 1

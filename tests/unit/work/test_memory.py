@@ -8,34 +8,7 @@ from pathlib import Path
 import pytest
 
 from palimpsest.app.work import memory as memory_module
-from palimpsest.app.work.load import adds
 from palimpsest.app.work.memory import UNLIMITED, Memory, _group_limits, default_limit, held
-from palimpsest.app.work.sizes import read_size
-
-
-@pytest.mark.parametrize(
-    ("text", "size"),
-    [
-        ("1000", 1000),
-        ("512MiB", 512 * 2**20),
-        ("512 mib", 512 * 2**20),
-        ("2GB", 2 * 10**9),
-        ("1.5G", 1_500_000_000),
-        ("3Ki", 3_072),
-        (7, 7),
-        ("0", 0),
-    ],
-)
-def test_sizes_are_read(text: object, size: int) -> None:
-    assert read_size(text) == size
-
-
-@pytest.mark.parametrize(
-    "text", ["", "much", "-1", "5 parsecs", "1e9", "MiB", "1 2", "\u0663", "9" * 99]
-)
-def test_what_is_no_size_is_refused(text: str) -> None:
-    with pytest.raises(ValueError, match="512MiB"):
-        read_size(text)
 
 
 def cgroups(folder: Path, own: str, files: dict[str, str]) -> list[int]:
@@ -104,28 +77,3 @@ def test_room_is_what_is_left_below_the_limit_and_the_headroom(
 def test_no_limit_refuses_nothing() -> None:
     memory = Memory(0, lambda: 0)
     assert memory.fits(2**60) and memory.has_room(2**60)
-
-
-@pytest.mark.parametrize(
-    ("method", "path", "expected"),
-    [
-        ("PUT", "/collections/c", True),
-        ("PUT", "/collections/c/points", True),
-        ("POST", "/collections/c/points/payload", True),
-        ("PUT", "/collections/c/vectors/v", True),
-        ("PUT", "/collections/c/versions/v2", True),
-        ("POST", "/collections/c/versions/v2/consolidate", True),
-        ("POST", "/collections/c/adapters", True),
-        ("PUT", "/collections/c/index", True),
-        ("POST", "/collections/c/points/delete", False),
-        ("POST", "/collections/c/points/payload/delete", False),
-        ("POST", "/collections/c/points/payload/clear", False),
-        ("POST", "/collections/c/points/query", False),
-        ("POST", "/collections/c/points/batch", False),  # looked into
-        ("DELETE", "/collections/c", False),
-        ("PATCH", "/collections/c", False),
-        ("GET", "/metrics", False),
-    ],
-)
-def test_what_adds(method: str, path: str, expected: bool) -> None:
-    assert adds(method, path) is expected

@@ -1,21 +1,16 @@
-"""Settings as an operator meets them: one text, however it is given, and one page of all."""
+"""Settings are read from one text, however it is given, and what is wrong is told."""
 
 from __future__ import annotations
 
-from argparse import ArgumentParser
 from typing import Literal
 
 import pytest
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings
 
-from palimpsest.app.cli import main
 from palimpsest.app.options.environment import Environment
-from palimpsest.app.options.flags import add_flags, secret_on
-from palimpsest.app.options.option import NO_FLAG, options_of
-from palimpsest.app.options.page import PAGE, START, with_table
+from palimpsest.app.options.option import NO_FLAG
 from palimpsest.app.options.reading import WrongSettings, read_settings
-from palimpsest.app.release import RELEASE
 from palimpsest.app.settings import Settings
 
 
@@ -33,78 +28,6 @@ class Some(BaseSettings):
     @classmethod
     def settings_customise_sources(cls, settings_cls, **sources):
         return sources["init_settings"], Environment(settings_cls)
-
-
-def test_every_setting_says_what_it_means_in_one_sentence() -> None:
-    for option in options_of(Settings):
-        assert option.meaning.endswith("."), option.field
-        assert ". " not in option.meaning, option.field
-        assert "|" not in option.meaning and "\n" not in option.meaning, option.field
-
-
-def test_the_page_of_settings_is_up_to_date() -> None:
-    page = PAGE.read_text()
-    assert page.count("| flag |") == page.count(START) == 1
-    assert with_table(page) == page, "run `make settings`"
-
-
-def test_help_names_every_setting_and_the_flag_of_none_that_is_secret(
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    with pytest.raises(SystemExit) as left:
-        main(["serve", "--help"])
-    assert left.value.code == 0
-    shown = capsys.readouterr().out
-    for option in options_of(Settings):
-        assert (option.flag if option.takes_flag else option.variable) in shown
-        assert option.takes_flag or f"{option.flag} " not in shown.replace("--version ", "")
-
-
-@pytest.mark.parametrize("words", [["--version"], ["serve", "--version"]])
-def test_version_is_that_of_the_release(
-    words: list[str], capsys: pytest.CaptureFixture[str]
-) -> None:
-    with pytest.raises(SystemExit) as left:
-        main(words)
-    assert left.value.code == 0
-    assert capsys.readouterr().out == f"palimpsest {RELEASE}\n"
-
-
-def test_secrets_take_no_flag_and_are_not_repeated(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    secrets = {option.field for option in options_of(Some) if not option.takes_flag}
-    assert secrets == {"api_key", "keys", "quiet"}
-    for words in (["--api-key", "s3cret"], ["--api-key=s3cret"], ["--keys", "s3cret"]):
-        assert secret_on(words, Some) is not None
-    assert secret_on(["--number", "1"], Some) is None
-    monkeypatch.setattr("palimpsest.app.cli.Settings", Some)
-    with pytest.raises(SystemExit) as left:
-        main(["serve", "--api-key=s3cret"])
-    assert left.value.code == 2
-    told = capsys.readouterr().err
-    assert "set PALIMPSEST_API_KEY in the environment" in told
-    assert "s3cret" not in told
-
-
-def test_values_of_unknown_flags_are_not_repeated(capsys: pytest.CaptureFixture[str]) -> None:
-    for words in (["--api-kye", "s3cret"], ["--api-kye=s3cret"]):
-        with pytest.raises(SystemExit) as left:
-            main(["serve", *words])
-        assert left.value.code == 2
-        told = capsys.readouterr().err
-        assert told.endswith("unrecognized arguments: --api-kye\n")
-        assert "s3cret" not in told
-
-
-def test_switches_and_abbreviations() -> None:
-    parser = ArgumentParser(allow_abbrev=False)
-    add_flags(parser, Some)
-    assert parser.parse_args([]).switch is None
-    assert parser.parse_args(["--switch"]).switch is True
-    assert parser.parse_args(["--no-switch"]).switch is False
-    with pytest.raises(SystemExit):
-        parser.parse_args(["--numb", "1"])
 
 
 def test_text_means_the_same_as_flag_and_as_variable(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -182,24 +105,3 @@ def test_wrong_secrets_are_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_numbers_that_no_server_could_keep_to_are_refused_by_name(field: str, value: str) -> None:
     with pytest.raises(WrongSettings, match="--" + field.replace("_", "-")):
         read_settings({field: value}, {})
-
-
-@pytest.mark.parametrize(
-    "words",
-    [
-        ["--apikey", "hunter2", "serve"],
-        ["--apikey=hunter2", "serve"],
-        ["serve", "--apikey", "hunter2"],
-        ["--api-key", "hunter2", "serve"],
-        ["demo", "--api-key=hunter2"],
-    ],
-)
-def test_the_value_of_a_flag_that_is_none_is_not_repeated(
-    words: list[str], capsys: pytest.CaptureFixture[str]
-) -> None:
-    with pytest.raises(SystemExit) as left:
-        main(words)
-    assert left.value.code == 2
-    told = capsys.readouterr()
-    assert "hunter2" not in told.out + told.err
-    assert "--api" in told.err

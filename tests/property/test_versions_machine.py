@@ -216,7 +216,7 @@ class VersionsMachine(VersionsWorld):
     @rule(drawn=st.data(), drop=st.booleans(), force=st.booleans())
     def retire_or_drop(self, drawn: st.DataObject, drop: bool, force: bool) -> None:
         version = drawn.draw(st.sampled_from(sorted(self.model.states)))
-        call = self.open.versions.drop if drop else self.open.retire_version
+        call = self.open.versions.drop if drop else self.open.versions.retire
         if self.model.is_refused(version, force):
             with pytest.raises(VersionConflict):
                 call("", version, force=force)

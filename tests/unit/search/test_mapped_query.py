@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from pyroaring import BitMap
 
 from palimpsest.index import (
     Collection,
@@ -19,6 +20,7 @@ from palimpsest.index import (
     SparseVector,
     VectorConfig,
 )
+from palimpsest.index.search.across import across
 from palimpsest.index.types import BridgeMode, OutOfReach
 from tests.conftest import OpenCollection
 from tests.unit.versions.mixed import (
@@ -235,6 +237,20 @@ def test_three_versions_at_once_each_point_by_its_best_adapter(
 
 
 # Header modes, and points that no adapter leads to.
+
+
+def test_bridges_are_worked_out_once_for_a_view(account_of: Open) -> None:
+    account = half_way(account_of())
+    view = account.collection.view
+    column = view.config.number("@v2")
+    first = across(view, column, "on")
+    assert across(view, column, "on") is first
+    (known,), (anew,) = first.bridges, across(view, column, "on", view.live).bridges
+    assert (known.live, known.points) == (anew.live, anew.points)
+    moved = next(iter(known.points))
+    account.put("v2", [dict(account.collection.reading().selector.ids(known.points))[moved]])
+    (later,) = across(account.collection.view, column, "on").bridges
+    assert later.points == known.points - BitMap([moved])
 
 
 def test_off_searches_the_version_alone(account_of: Open) -> None:

@@ -153,7 +153,8 @@ void check_layers(const FrozenGraph& g, Require require) {
 
 // Throws std::invalid_argument unless every number in the arrays points inside them.
 inline void check_graph(const FrozenGraph& g, size_t link_bytes, size_t upper_link_count) {
-  const auto require = [](bool ok, const char* what) {
+  // Inlined: it stands in the loop over all links, and opening a segment waits for that.
+  const auto require = [](bool ok, const char* what) __attribute__((always_inline)) {
     if (!ok) throw std::invalid_argument(std::string("graph arrays do not fit together: ") + what);
   };
   require(g.width >= 2 && g.width <= 4, "link width");

@@ -35,6 +35,7 @@ from palimpsest.index.types import (
     BridgeMode,
     CollectionInfo,
     CollectionSizes,
+    JobInfo,
     PointId,
     Record,
     SearchResult,
@@ -334,6 +335,18 @@ class Collection(PointWrites):
     def pacing(self) -> Pacing:
         """What lets rows in no faster than they are sealed; who brings them asks it."""
         return self.upkeep.pacing
+
+    def jobs(self) -> list[JobInfo]:
+        """Return long work that runs, and of each kind the last that ended; oldest first."""
+        return self._parts.jobs.all()
+
+    def cancel_job(self, id: int) -> None:
+        """Let a fit or a consolidation end soon; what it did so far may stay.
+
+        Raises:
+            InvalidInput: the job does not run, or is of a kind that goes on by itself.
+        """
+        self._parts.jobs.cancel(id)
 
     def met_damage(self, text: str) -> None:
         """Let ``state`` tell of damage that a read met, until the collection is opened again."""

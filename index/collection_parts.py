@@ -25,6 +25,7 @@ from palimpsest.index.versions.demand import Demand
 from palimpsest.index.versions.fitting import Fitting
 from palimpsest.index.view.virtual_collection import Shown
 from palimpsest.index.write.declaring import Leftovers
+from palimpsest.index.write.jobs import Jobs
 from palimpsest.index.write.writer import Writer
 
 
@@ -36,6 +37,7 @@ class CollectionParts:
     reader: Reader
     payload_size: PayloadSize
     writer: Writer
+    jobs: Jobs
     fields: PayloadIndexing
     demand: Demand
     backfill: Backfill
@@ -94,19 +96,21 @@ def open_parts(
         reserve,
     )
     points = PointReader(reader, Shown(writer, None))
-    fields, demand = PayloadIndexing(files / FIELDS, writer), Demand(writer)
-    fitting = Fitting(files / ADAPTERS, writer, points)
+    jobs, demand = Jobs(writer), Demand(writer)
+    fields = PayloadIndexing(files / FIELDS, writer, jobs)
+    fitting = Fitting(files / ADAPTERS, writer, points, jobs)
     due, resting = Versions(fitting, demand), Resting(writer, reader)
     parts = CollectionParts(
         folder,
         reader,
         PayloadSize(reader),
         writer,
+        jobs,
         fields,
         demand,
         Backfill(writer, points, demand, pace),
         fitting,
-        Upkeep(files / SEGMENTS, writer, fields, due, threads, has_room, resting),
+        Upkeep(files / SEGMENTS, writer, fields, due, threads, has_room, resting, jobs),
         Scrub(folder / STORE, Healing(writer, fields, files / ADAPTERS, changed).heal),
     )
     if store.read_only:

@@ -202,6 +202,7 @@ class Versioning:
             Local(self._parts.folder) / ADAPTERS,
             vector,
             ends,
+            self._parts.jobs,
             self._parts.upkeep.rest,
         )
         return work.run(progress or (lambda _: None))

@@ -31,6 +31,10 @@ Words: TypeAlias = NDArray[np.uint64]  # bit i of word i // 64 stands for row i
 
 
 BridgeMode: TypeAlias = Literal["on", "off", "require"]
+JobKind: TypeAlias = Literal[
+    "seal", "compact", "merge", "index", "fit", "refit", "consolidate", "upkeep"
+]
+JobState: TypeAlias = Literal["running", "done", "failed", "cancelled", "resumed", "interrupted"]
 
 
 class Distance(StrEnum):
@@ -269,6 +273,25 @@ class Integrity:
     findings: Sequence[Told]
     lost_found: int  # entries of ``lost+found``
     lost_found_bytes: int
+
+
+class JobInfo(NamedTuple):
+    """Long work on a collection. Times are in seconds since the epoch.
+
+    ``progress`` is the share done, 0 to 1, as far as it is known. A job that never ended, because
+    the program did, is ``resumed`` where such work goes on by itself, else ``interrupted``; it
+    ended when that was found.
+    """
+
+    id: int
+    kind: JobKind
+    what: str
+    state: JobState
+    progress: float
+    started: float
+    ended: float | None = None
+    error: str | None = None
+    cancel_requested: bool = False
 
 
 @dataclass(frozen=True, slots=True)

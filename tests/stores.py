@@ -8,7 +8,7 @@ from pathlib import Path
 
 from palimpsest.index.storage.reach import record_of
 from palimpsest.index.storage.schema import LISTING, connect, put_schema_sum, put_setting, triggers
-from palimpsest.index.storage.sums import COUNTED, TABLES, tables_of
+from palimpsest.index.storage.sums import COUNTED, tables_of
 
 
 def bring_back_to_format_6(store: Path) -> None:
@@ -16,6 +16,7 @@ def bring_back_to_format_6(store: Path) -> None:
     (check,) = tables_of(6)["dead"].checks
     with closing(connect(store)) as connection:
         connection.execute("BEGIN")
+        connection.execute("DROP TABLE jobs")
         connection.execute("ALTER TABLE dead DROP COLUMN seq")
         slots = connection.execute("SELECT slot FROM dead").fetchall()
         connection.executemany(
@@ -34,7 +35,7 @@ def bring_back_to_format_5(store: Path) -> None:
         connection.execute("BEGIN")
         for trigger in triggers():
             connection.execute(f"DROP TRIGGER {trigger.split()[2]}")
-        for table in TABLES.values():
+        for table in tables_of(6).values():
             for check in table.checks:
                 connection.execute(f"ALTER TABLE {table.name} DROP COLUMN {check.stored}")
         for name in COUNTED:

@@ -18,6 +18,7 @@ from palimpsest.index.storage.reach import Reach, create_record, record_of
 from palimpsest.index.storage.schema import (
     FIELDS,
     FORMAT,
+    JOBS,
     LISTING,
     POINTS,
     REACH,
@@ -139,7 +140,7 @@ def _add_checksums(connection: sqlite3.Connection) -> None:
     """Format 5 to 6: rows of small tables are summed here, others later (``summing``)."""
     for name in _TRIGGERS:
         connection.execute(f"DROP TRIGGER IF EXISTS {name}")
-    for statement in (*count_columns(), *checksum_columns()):
+    for statement in (*count_columns(), *checksum_columns(tables_of(6).values())):
         connection.execute(statement)
     for table in COUNTED:
         connection.execute(f"UPDATE position SET {table}_rows = (SELECT count(*) FROM {table})")
@@ -151,11 +152,13 @@ def _add_checksums(connection: sqlite3.Connection) -> None:
     put_setting(connection, MARK, json.dumps([]))
 
 
-def _date_dead_slots(connection: sqlite3.Connection) -> None:
-    """Format 6 to 7: slots that died before count as dead by the last write.
+def _date_dead_slots_and_keep_jobs(connection: sqlite3.Connection) -> None:
+    """Format 6 to 7: slots that died before count as dead by the last write; no job is known.
 
     A row that is damaged, or has no checksum yet, stays so.
     """
+    _run(connection, JOBS)
+    connection.execute("ALTER TABLE jobs ADD COLUMN checksum INTEGER")
     connection.execute("ALTER TABLE dead ADD COLUMN seq INTEGER NOT NULL DEFAULT 0")
     connection.execute("UPDATE dead SET seq = (SELECT seq FROM position)")
     rows = connection.execute("SELECT slot, checksum, seq FROM dead").fetchall()
@@ -204,7 +207,7 @@ _STEPS = (
     _name_datatypes_and_keep_seqs,
     _chain_commits,
     _add_checksums,
-    _date_dead_slots,
+    _date_dead_slots_and_keep_jobs,
 )  # from format 1 on, each to the next
 
 

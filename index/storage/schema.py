@@ -19,6 +19,7 @@ All slots are collection-wide, ascending and never used twice; numbers are those
   folded_seqs the same of many points, as arrays (``index.storage.seqs``)
   demand      per column of queries, how often points without a vector in it were answers
   superseded  folders that may be deleted unless another table lists them: planned, or replaced
+  jobs        long work: that which runs, or did when the program ended, and the last that ended
 
 Each row has a checksum over its columns (``index.storage.sums``), and ``position`` counts the
 rows of the tables that are read as a whole, by triggers or by who writes them. The texts of all
@@ -27,7 +28,7 @@ this have a checksum too, a setting (``index.storage.schema_sum``).
 Formats: 1, the first; 2, points are numbered and payload fields indexed; 3, vectors have versions;
 4, vectors have datatypes, in whose numbers rows are staged, and seqs of points are known on open;
 5, commits are chained, and folders that may be deleted are known; 6, rows have checksums; 7, dead
-slots tell by which write they died.
+slots tell by which write they died, and jobs are kept.
 A store of an older format is brought to the newest when it is opened (``index.storage.migrate``).
 """
 
@@ -36,7 +37,7 @@ from __future__ import annotations
 import json
 import os
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
@@ -46,7 +47,7 @@ from palimpsest.index.storage.causes import of_sqlite
 from palimpsest.index.storage.checked import verified
 from palimpsest.index.storage.reach import Reach, create_record, record_of
 from palimpsest.index.storage.schema_sum import SETTING, schema_sum
-from palimpsest.index.storage.sums import COUNTED, TABLES, check_of, lenient_text, row_sum
+from palimpsest.index.storage.sums import COUNTED, TABLES, Table, check_of, lenient_text, row_sum
 from palimpsest.index.storage.syncing import sync_file
 
 FORMAT = 7
@@ -95,12 +96,17 @@ REACH = "ALTER TABLE position ADD COLUMN reach BLOB"
 SUPERSEDED = """
 CREATE TABLE superseded (name TEXT PRIMARY KEY, planned INTEGER NOT NULL) WITHOUT ROWID;
 """
+JOBS = """
+CREATE TABLE jobs (id INTEGER PRIMARY KEY, kind TEXT NOT NULL, what TEXT NOT NULL,
+    state TEXT NOT NULL, progress REAL NOT NULL, started REAL NOT NULL, ended REAL, error TEXT,
+    cancel INTEGER NOT NULL);
+"""
 LISTING = {"segments": "name", "fields": "folder", "adapters": "folder"}  # where folders are
 
 
-def checksum_columns(*, points: bool = True) -> Iterator[str]:
+def checksum_columns(tables: Iterable[Table], *, points: bool = True) -> Iterator[str]:
     """Yield the statements that give tables their checksums; for points unless they have them."""
-    for table in TABLES.values():
+    for table in tables:
         for check in table.checks:
             if points or table.name != "points":
                 yield f"ALTER TABLE {table.name} ADD COLUMN {check.stored} INTEGER"
@@ -257,9 +263,13 @@ def create_store(path: Path, config: dict[str, Any]) -> None:
             connection.execute("PRAGMA synchronous = OFF")  # once, at the end
             connection.execute("PRAGMA journal_mode = WAL")
             connection.executescript(
-                f"BEGIN;{_SCHEMA}{_POINTS}{FIELDS}{VERSIONS}{SEQS}{REACH};{SUPERSEDED}"
+                f"BEGIN;{_SCHEMA}{_POINTS}{FIELDS}{VERSIONS}{SEQS}{REACH};{SUPERSEDED}{JOBS}"
             )
-            for statement in (*count_columns(), *checksum_columns(points=False), *triggers()):
+            for statement in (
+                *count_columns(),
+                *checksum_columns(TABLES.values(), points=False),
+                *triggers(),
+            ):
                 connection.execute(statement)
             put_setting(connection, "format", FORMAT)
             put_setting(connection, "config", json.dumps(config))

@@ -25,6 +25,7 @@ from palimpsest.index.storage.demand_table import DemandTable
 from palimpsest.index.storage.entries import Position, SegmentEntry
 from palimpsest.index.storage.field_table import FieldTable
 from palimpsest.index.storage.id_index import AT_ONCE, IdIndex
+from palimpsest.index.storage.job_table import JobTable
 from palimpsest.index.storage.migrate import migrate
 from palimpsest.index.storage.point_table import PointTable
 from palimpsest.index.storage.reach import Reach, ReachRecord, record_of
@@ -170,6 +171,7 @@ class Store:
         self.points = PointTable(self.path, connection, self.summed, self.ids)
         self.staged = StagedTable(self.path, connection)
         self.dead = DeadTable(self.path, connection)
+        self.jobs = JobTable(connection)
 
     def close(self) -> None:
         """Close the connection, and the record."""

@@ -127,6 +127,7 @@ TABLES: Mapping[str, Table] = {
         _table("folded_seqs", "first crc32", long="seqs"),
         _table("demand", "vector number hits", key="vector number"),
         _table("superseded", "name planned"),
+        _table("jobs", "id kind what state progress started ended error cancel"),
     )
 }
 _DEAD = _table("dead", "slot")  # before format 7
@@ -134,7 +135,10 @@ _DEAD = _table("dead", "slot")  # before format 7
 
 def tables_of(format: int) -> Mapping[str, Table]:
     """Return the tables of a store of a format whose rows have checksums."""
-    return TABLES if format >= 7 else {**TABLES, "dead": _DEAD}
+    if format >= 7:
+        return TABLES
+    earlier = {name: table for name, table in TABLES.items() if name != "jobs"}
+    return {**earlier, "dead": _DEAD}
 
 
 def places_in(table: Table, columns: Sequence[str]) -> list[int]:

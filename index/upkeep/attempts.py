@@ -1,14 +1,17 @@
-"""Work in the background as it is shown: what runs, what failed last, when it is tried again."""
+"""Work in the background that failed: why, and when it is tried again. What runs are jobs."""
 
 from __future__ import annotations
 
 import logging
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from palimpsest.index.errors import NoRoom, PalimpsestError, StorageFull, SyncFailed
+from palimpsest.index.types import JobKind
+from palimpsest.index.write.jobs import Jobs
 from palimpsest.index.write.writer import Writer
 
 WHOLE = -1  # in place of a column: the work is about the collection
@@ -28,17 +31,27 @@ class Failure:
 
 
 class Attempts:
-    """What runs and what failed last, of one collection; used by the threads of its upkeep."""
+    """What failed last, of one collection; used by the threads of its upkeep."""
 
-    def __init__(self, writer: Writer, is_stopped: Callable[[], bool]) -> None:
+    def __init__(self, writer: Writer, jobs: Jobs, is_stopped: Callable[[], bool]) -> None:
         self._writer = writer
+        self.jobs = jobs
         self._is_stopped = is_stopped
         self._failures: dict[tuple[str, int], Failure] = {}  # by kind and column
-        self.running: dict[str, tuple[str, int]] = {}  # by kind: text, rows of segments inside
 
-    def attempt(self, kind: str, column: int, text: str, rows: int) -> Attempt:
-        """Return the context of a piece of work, over ``rows`` of segments."""
-        return Attempt(self, kind, column, text, rows)
+    @contextmanager
+    def attempt(self, kind: str, column: int, text: str, rows: int = 0) -> Iterator[None]:
+        """Let a piece of work run as a job, over ``rows`` of segments; keep why it failed."""
+        own: JobKind | None = "seal" if kind == "seal" else "compact" if kind == "compact" else None
+        try:
+            with self.jobs.begin(
+                own or "upkeep", text, rows=rows, kept=own is not None, shown=True
+            ):
+                yield
+        except Exception as error:
+            self._ended(kind, column, text, error)
+        else:
+            self.succeeded(kind, column)
 
     def last(self, *, put_off: bool) -> str | None:
         """Return the text of the last failure that stands, or of what was put off; None without."""
@@ -89,14 +102,7 @@ class Attempts:
         failures = (self._failures.get((kind, column)) for column in columns)
         return min(max(0.0, one.retry_at - now) if one else 0.0 for one in failures)
 
-    def ended(self, kind: str, column: int, text: str, error: BaseException | None) -> bool:
-        """Keep how a piece of work ended; return whether its error is dealt with by that."""
-        self.running.pop(kind, None)  # another thread may have ended its own
-        if error is None:
-            self.succeeded(kind, column)
-            return False
-        if not isinstance(error, Exception):
-            return False
+    def _ended(self, kind: str, column: int, text: str, error: Exception) -> None:
         if isinstance(error, SyncFailed):
             self._writer.store.poison(str(error))
         if not self._is_stopped():
@@ -105,18 +111,3 @@ class Attempts:
                 self.delayed(kind, column, f"{text}: {what}")
             else:
                 self.failed(kind, column, f"{text}: {what}", full=isinstance(error, StorageFull))
-        return True
-
-
-class Attempt:
-    """Shows work as running; keeps the text of its failure, and has it tried again later."""
-
-    def __init__(self, attempts: Attempts, kind: str, column: int, text: str, rows: int) -> None:
-        self._attempts, self._kind, self._column = attempts, kind, column
-        self._shown = text, rows
-
-    def __enter__(self) -> None:
-        self._attempts.running[self._kind] = self._shown
-
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> bool:
-        return self._attempts.ended(self._kind, self._column, self._shown[0], error)

@@ -157,9 +157,9 @@ class Due:
     def pending(self) -> int:
         """Return the rows that wait for a seal or a compaction, or are inside one."""
         rows = sum(part.live for growing in self.growing_to_seal().values() for part in growing)
-        compaction = self._attempts.running.get("compact")
-        if compaction is not None:
-            return rows + compaction[1]
+        inside = sum(job.rows for job in self._attempts.jobs.running())
+        if inside:
+            return rows + inside
         return rows + sum(part.live for parts in self.parts_to_compact().values() for part in parts)
 
     def needed(self) -> int:

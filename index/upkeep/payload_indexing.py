@@ -37,6 +37,7 @@ from palimpsest.index.storage.directory import Directory, make_folder
 from palimpsest.index.storage.field_table import FieldEntry
 from palimpsest.index.storage.files import Array, remove_folder, write_folder
 from palimpsest.index.types import Numbers
+from palimpsest.index.write.jobs import Job, Jobs
 from palimpsest.index.write.writer import Writer
 
 _MOST_TOUCHED = 65_536  # points, or a tenth of all, before fresh folders are written
@@ -59,9 +60,9 @@ class _Copied:
 class PayloadIndexing:
     """Creates, drops and writes the payload indexes of one collection."""
 
-    def __init__(self, folders: Directory, writer: Writer) -> None:
+    def __init__(self, folders: Directory, writer: Writer, jobs: Jobs) -> None:
         self._folders = folders
-        self._writer = writer
+        self._writer, self._jobs = writer, jobs
         self._stopped = threading.Event()
         self._saving = threading.Lock()
         self._building: dict[str, Building] = {}  # changed by jobs only
@@ -171,8 +172,15 @@ class PayloadIndexing:
 
     def _build(self, begun: Future[_Begun]) -> int:
         building, live = begun.result()
+        with self._jobs.begin("index", f"building the payload index of {building.key!r}") as job:
+            return self._build_in(job, building, live)
+
+    def _build_in(self, job: Job, building: Building, live: BitMap) -> int:
+        done = 0
         try:
             for numbers in pieces(live):
+                job.note(done / len(live))
+                done += len(numbers)
                 if self._stopped.is_set():
                     raise CollectionNotFound(f"{self._folders.parent.path.name} (closed)")
                 self._writer.call(lambda some=numbers: self._add(building, some)).result()  # type: ignore[misc]

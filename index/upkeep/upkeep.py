@@ -31,6 +31,7 @@ from palimpsest.index.upkeep.resting import Resting
 from palimpsest.index.upkeep.tiers import excess
 from palimpsest.index.view.view import AnyPart, AnySealed
 from palimpsest.index.write.changes import frozen
+from palimpsest.index.write.jobs import Jobs
 from palimpsest.index.write.writer import Writer
 
 _SUM_SECONDS = 0.5  # of giving rows their checksums, before other work has its turn
@@ -55,13 +56,14 @@ class Upkeep:
         threads: int,
         has_room: HasRoom,
         resting: Resting,
+        jobs: Jobs,
     ) -> None:
         self._writer = writer
         self._fields = fields
         self._versions = versions
         self._has_room = has_room
         self._stopped = threading.Event()
-        self.attempts = Attempts(writer, self._stopped.is_set)
+        self.attempts = Attempts(writer, jobs, self._stopped.is_set)
         self._checkpoints = Checkpoints(writer.store.path)
         self._threads = threads
         self._resting = resting
@@ -84,6 +86,7 @@ class Upkeep:
 
     def stop(self) -> None:
         """End running work soon; nothing is lost by it."""
+        self.attempts.jobs.stop()
         self._stopped.set()
         self._versions.fitting.stop()
 
@@ -169,8 +172,8 @@ class Upkeep:
             self.attempts.succeeded(kind, WHOLE)
 
     def running(self) -> list[str]:
-        """Return a text for each running piece of work."""
-        return [text for text, _ in self.attempts.running.copy().values()]
+        """Return a text for each running piece of work that is waited for."""
+        return [job.info.what for job in self.attempts.jobs.running() if job.shown]
 
     # What is done about it.
 
@@ -235,7 +238,9 @@ class Upkeep:
     def _merge(self, column: int) -> None:
         parts = self.due.parts_to_merge().get(column)
         if parts is not None:
-            self._compact(column, parts, self._merging)
+            text = f"merging {len(parts)} segments of {self._name_of(column)}"
+            with self.attempts.jobs.begin("merge", text):
+                self._compact(column, parts, self._merging)
 
     def compact(self, *, at_once: bool = True) -> None:
         """Carry out the next compaction of every column that has one due.

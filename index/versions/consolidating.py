@@ -35,6 +35,7 @@ from palimpsest.index.versions.lifecycle import ends_of, put_fitted
 from palimpsest.index.view.dense import dense_of, vectors_of
 from palimpsest.index.write.batch import Column, VectorUpdate
 from palimpsest.index.write.declaring import put_config
+from palimpsest.index.write.jobs import Jobs
 from palimpsest.index.write.writer import Writer
 
 _POINTS = 1_024  # mapped by one job of the writer, which other writes wait for
@@ -58,6 +59,7 @@ class Consolidation:
         adapters: Directory,
         vector: str,
         ends: tuple[str, str],
+        jobs: Jobs,
         rest: Callable[[], None] = lambda: None,
     ) -> None:
         """Prepare it; ``ends`` are the versions of the rows and of the queries.
@@ -74,7 +76,7 @@ class Consolidation:
         self._adapters = adapters
         self._vector = vector
         self._rows, self._queries = ends
-        self._rest = rest
+        self._rest, self._jobs = rest, jobs
         config = writer.config
         fitted = writer.fitted.get(ends_of(config, vector, *ends))
         check_embedded(config, vector, *ends)
@@ -89,19 +91,27 @@ class Consolidation:
             progress: called with the share done, 0 to 1.
 
         Raises:
-            VersionConflict: the name of the mapped version is taken, or one of the versions was
-                dropped meanwhile.
+            VersionConflict: the name of the mapped version is taken, one of the versions was
+                dropped meanwhile, or the job was cancelled.
             VersionNotFound: one was, while rows were mapped; begin again once it is declared.
             StorageFull: there is no room; what was mapped stays.
         """
-        self._declare()
-        done = 0
-        while some := self._writer.call(self._map_some).result():
-            mapped, left = some
-            done += mapped
-            progress(done / (done + left))
-            self._rest()
-        return done
+        what = f"mapping rows of {self._rows} of {self._vector!r} into {self._queries}"
+        with self._jobs.begin("consolidate", what) as job:
+            self._declare()
+            done = 0
+            while some := self._writer.call(self._map_some).result():
+                mapped, left = some
+                done += mapped
+                job.note(done / (done + left))
+                progress(done / (done + left))
+                if job.cancelled:
+                    raise VersionConflict(
+                        "Mapping was cancelled, as was asked: what was mapped stays, and mapping "
+                        "goes on from there when it is begun again"
+                    )
+                self._rest()
+            return done
 
     def _declare(self) -> None:
         """Declare the version of the mapped rows and the way to it."""

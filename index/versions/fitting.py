@@ -40,11 +40,13 @@ from palimpsest.index.errors import (
 )
 from palimpsest.index.read.points import PointReader
 from palimpsest.index.storage.directory import Directory
+from palimpsest.index.types import JobKind
 from palimpsest.index.versions.drawn_pairs import Ends, Pairing
 from palimpsest.index.versions.lifecycle import ends_of, put_fitted
 from palimpsest.index.versions.making import Making
 from palimpsest.index.versions.reversing import Reversing
 from palimpsest.index.versions.warming import Warming
+from palimpsest.index.write.jobs import Job, Jobs
 from palimpsest.index.write.writer import Writer
 
 _log = logging.getLogger(__name__)
@@ -54,9 +56,9 @@ _GROWTH = 2  # times the pairs, after which an adapter is fitted again
 class Fitting:
     """The adapters of one collection; used by any thread, one fit at a time."""
 
-    def __init__(self, folder: Directory, writer: Writer, points: PointReader) -> None:
+    def __init__(self, folder: Directory, writer: Writer, points: PointReader, jobs: Jobs) -> None:
         self._folder = folder
-        self._writer = writer
+        self._writer, self._jobs = writer, jobs
         self._pairing = Pairing(writer, points)
         self._making = Making(writer, self._pairing)
         self._turn = threading.Lock()
@@ -91,9 +93,15 @@ class Fitting:
         running = Running(request)
         self._asked.append(running)
         try:
-            with self._turn:
-                fitted = self._fit(request, ends, running, self._stopped.is_set)
+            with self._job("fit", running) as job, self._turn:
+                fitted = self._fit(
+                    request, ends, running, lambda: self._stopped.is_set() or job.cancelled
+                )
         except FitCancelled:
+            if job.cancelled:
+                raise VersionConflict(
+                    "The fit was cancelled, as was asked: nothing is kept of it"
+                ) from None
             raise StoreFailed("The fit was ended, for the collection is being closed") from None
         finally:
             self._asked.remove(running)
@@ -115,6 +123,11 @@ class Fitting:
         if fitted.untried:
             self._given[ends] = fitted, request
         return fitted
+
+    def _job(self, kind: JobKind, running: Running) -> Job:
+        one = running.request
+        what = f"fitting an adapter of {one.vector!r} from queries of {one.queries} to {one.rows}"
+        return self._jobs.begin(kind, what, progress=lambda: running.progress)
 
     def judged(self, ends: Ends, fitted: Fitted, found: Mapping[str, Any]) -> None:
         """Keep what judged queries told of an adapter, and give it their verdict.
@@ -209,7 +222,8 @@ class Fitting:
         self._again.append(running)
         try:
             ends = ends_of(self._writer.config, request.vector, request.rows, request.queries)
-            self._fit(request, ends, running, self._gives_way)
+            with self._job("refit", running):
+                self._fit(request, ends, running, self._gives_way)
         except (FitCancelled, NotFound, UnknownVectorName, VersionConflict):
             pass  # a caller comes first, the collection is closed, or a version was dropped
         except InvalidPairs:

@@ -47,6 +47,7 @@ def test_a_worker_goes_on_after_a_look_that_failed(monkeypatch: pytest.MonkeyPat
         if len(looks) == 1:
             raise RuntimeError("no")
         stopped.set()
+        worker.woken.set()
         return {}
 
     worker = _Worker("test", stopped, look, _LATER)
@@ -63,6 +64,7 @@ def test_a_collection_is_looked_at_when_it_changed_and_when_its_time_has_come() 
         looks.append({*names})
         if len(looks) == 3:
             stopped.set()
+            worker.woken.set()
         if len(looks) == 2:
             worker.wake("changed")
         return {"due": 0.0, "later": 1e6} if len(looks) == 1 else {}

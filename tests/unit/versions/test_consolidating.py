@@ -246,3 +246,20 @@ def test_mapped_rows_are_no_embedding_models(account: Account) -> None:
         with pytest.raises(InvalidInput, match="mapped from those of another version"):
             write(PointBatch([1], named, [None]))
     assert collection.versions.states() == before and len(collection.versions.adapters()) == 2
+
+
+def test_it_can_be_cancelled_and_goes_on_later(account: Account) -> None:
+    account.fit("v1", "v2")
+    collection = account.collection
+
+    def cancel(_: float) -> None:
+        (running,) = [job for job in collection.jobs() if job.state == "running"]
+        collection.cancel_job(running.id)
+
+    with pytest.raises(VersionConflict, match="goes on from there"):
+        collection.versions.consolidate("", "v1", "v2", progress=cancel)
+    ended = collection.jobs()[-1]
+    assert (ended.kind, ended.state) == ("consolidate", "cancelled")
+    assert 0 < ended.progress < 1
+    assert consolidate(account) < N * 9 // 10
+    assert collection.jobs()[-1].state == "done"

@@ -18,7 +18,6 @@ from palimpsest.index import (
     MaintenanceConfig,
     SearchRequest,
 )
-from palimpsest.index import database as database_module
 from palimpsest.index.config.vectors import VectorConfig
 from palimpsest.index.errors import (
     CollectionExists,
@@ -195,14 +194,14 @@ def test_an_unforeseen_failure_of_one_collection_leaves_the_others(
     with Database.open(tmp_path, threads=1) as database:
         for name in ("good", "odd"):
             database.create(name, CollectionConfig({}))
-    plain = database_module.Collection
+    plain = Collection.open
 
     def fail_one(name: str, *rest: Any, **options: Any) -> Collection:
         if name == "odd":
             raise ZeroDivisionError("odd indeed")
         return plain(name, *rest, **options)
 
-    monkeypatch.setattr(database_module, "Collection", fail_one)
+    monkeypatch.setattr(Collection, "open", fail_one)
     with Database.open(tmp_path, threads=1) as database:
         assert database.get("good").count() == 0
         assert "odd indeed" in database.damaged()["odd"]

@@ -9,8 +9,8 @@ stages of its own. Within the engine a distance is smaller for what is closer; w
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Collection, Mapping, Sequence
-from typing import Any, ClassVar, Generic, NamedTuple, Protocol, TypeVar
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from typing import Any, ClassVar, Generic, NamedTuple, Protocol, TypeAlias, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,7 +25,16 @@ from palimpsest.index.segments.dead import Dead
 from palimpsest.index.segments.growing_part import AnyGrowing, Values
 from palimpsest.index.segments.segment import NumbersOf, Segment
 from palimpsest.index.storage.directory import Directory
-from palimpsest.index.types import PointId, PointVector, RecallInfo, Slots, Vectors
+from palimpsest.index.types import (
+    BridgeMode,
+    Numbers,
+    PointId,
+    PointVector,
+    RecallInfo,
+    SearchStats,
+    Slots,
+    Vectors,
+)
 from palimpsest.index.view.view import SealedPart, VectorView, View
 
 C = TypeVar("C", bound=ColumnConfig)
@@ -65,6 +74,22 @@ class Asked(NamedTuple):
     allowed: BitMap | None
     without: int | None = None
     corpus: BitMap | None = None
+
+
+class Compared(NamedTuple):
+    """Which points are compared with several queries.
+
+    ``allowed`` and ``corpus`` are those of ``Asked``, ``bridge`` says whether points of other
+    versions are.
+    """
+
+    allowed: BitMap | None
+    bridge: BridgeMode = "on"
+    corpus: BitMap | None = None
+
+
+# Numbers of points (m,), the distance of each query to each (E, m), and whether these are exact.
+Block: TypeAlias = tuple[Numbers, NDArray[np.float32], bool]
 
 
 class Kind(ABC, Generic[C, V, G, S]):
@@ -136,6 +161,28 @@ class Kind(ABC, Generic[C, V, G, S]):
         Raises:
             InvalidInput: one of its subclasses: the vector or a parameter is wrong.
         """
+
+    @abstractmethod
+    def score(
+        self,
+        view: View,
+        column: int,
+        vectors: VectorView[C, G, S],
+        targets: Sequence[PointVector],
+        asked: Compared,
+    ) -> tuple[Iterator[Block], SearchStats]:
+        """Return the distances of several queries to every point, in blocks; what they leave out.
+
+        Raises:
+            InvalidInput: one of its subclasses: a target is wrong.
+        """
+
+    @abstractmethod
+    def mean(self, vectors: Sequence[PointVector], shares: Sequence[float]) -> PointVector:
+        """Return the sum of vectors, each times its share."""
+
+    def check_example(self, vector: PointVector, config: C) -> None:
+        """Raise InvalidInput for a vector that is refused as a query, before it becomes a mean."""
 
     @abstractmethod
     def seconds(self, view: View, vectors: VectorView[C, G, S], request: SearchRequest) -> float:

@@ -6,12 +6,10 @@ from collections.abc import Callable, Sequence
 from typing import TypeAlias, cast
 
 import numpy as np
-from numpy.typing import NDArray
 
 from palimpsest.index.config.kinds import ColumnConfig
-from palimpsest.index.config.vectors import VectorConfig
-from palimpsest.index.encoding.normalise import check_query
 from palimpsest.index.errors import InvalidInput
+from palimpsest.index.kinds.registry import kind_of
 from palimpsest.index.query import examples
 from palimpsest.index.query.examples import Scores, Similarities, similarities
 from palimpsest.index.query.nearest import nearest
@@ -23,7 +21,7 @@ from palimpsest.index.read.by_id import Point
 from palimpsest.index.search.every_point import blocks
 from palimpsest.index.search.plan import rung
 from palimpsest.index.stops import checked
-from palimpsest.index.types import Numbers, SparseVector, Vectors
+from palimpsest.index.types import Numbers, Vector
 
 Judged: TypeAlias = Recommend | Discover | Context | Feedback
 # Scores from similarities, which may be off by some slack. Where a small error of a similarity
@@ -44,26 +42,15 @@ def by_examples(source: Source, node: Prefetch, query: Judged, scope: Scope, cou
         InvalidInput: there is no example where one is needed.
     """
     if isinstance(query, Recommend) and query.strategy == "average_vector":
-        _check_lengths(query, source.vector_names[node.using])
-        return nearest(source, node, average(query), scope, count, averaged=True)
+        config = source.vector_names[node.using]
+        for example in (*query.positive, *query.negative):
+            kind_of(config).check_example(cast(Point, example), config)
+        return nearest(source, node, average(query, config), scope, count, averaged=True)
     points, judge = _judge(query)
-    if isinstance(source.vector_names[node.using], VectorConfig):
-        targets = np.stack(cast(Sequence[NDArray[np.float32]], points)).astype(np.float32)
-        found = _among_dense(source, node, targets, judge, scope, count)
-    else:
-        sparse = cast(Sequence[SparseVector], points)
-        found = _among_sparse(source, node, sparse, judge, scope, count)
-    return found.above(node.threshold)
+    return _among(source, node, points, judge, scope, count).above(node.threshold)
 
 
-def _check_lengths(query: Recommend, config: ColumnConfig) -> None:
-    """Refuse examples that would be refused as queries: of their mean more is taken."""
-    if isinstance(config, VectorConfig):
-        for point in (*query.positive, *query.negative):
-            check_query(cast(Point, point), config)
-
-
-def average(query: Recommend) -> Point:
+def average(query: Recommend, config: ColumnConfig) -> Point:
     """Return the mean of the positive examples, moved away from that of the negative ones.
 
     Raises:
@@ -78,19 +65,7 @@ def average(query: Recommend) -> Point:
     shares = [share] * len(query.positive)
     shares += [-1.0 / len(query.negative) for _ in query.negative]
     points = cast(Sequence[Point], (*query.positive, *query.negative))
-    if isinstance(points[0], SparseVector):
-        return _sparse_sum(cast(Sequence[SparseVector], points), shares)
-    rows = np.stack(cast(Sequence[NDArray[np.float32]], points)).astype(np.float64)
-    with np.errstate(over="ignore"):  # what overflows becomes Inf, which is refused
-        return (np.array(shares) @ rows).astype(np.float32)
-
-
-def _sparse_sum(rows: Sequence[SparseVector], shares: Sequence[float]) -> SparseVector:
-    indices, place = np.unique(np.concatenate([row.indices for row in rows]), return_inverse=True)
-    parts = [share * row.values.astype(np.float64) for share, row in zip(shares, rows, strict=True)]
-    sums = np.bincount(place, weights=np.concatenate(parts), minlength=len(indices))
-    with np.errstate(over="ignore"):  # as above
-        return SparseVector(indices, sums.astype(np.float32))
+    return kind_of(config).mean(points, shares)
 
 
 def _judge(query: Judged) -> tuple[Sequence[Point], Judge]:
@@ -146,20 +121,21 @@ def _sides(pairs: Sequence[Pair]) -> tuple[list[Point], list[Point]]:
     )
 
 
-def _among_dense(
-    source: Source, node: Prefetch, targets: Vectors, judge: Judge, scope: Scope, count: int
+def _among(
+    source: Source, node: Prefetch, targets: Sequence[Point], judge: Judge, scope: Scope, count: int
 ) -> Scored:
     """Judge every point by estimated distances, then the best by exact ones."""
-    config = source.vector_names[node.using]
-    assert isinstance(config, VectorConfig)
-    distance = config.distance
+    distance = source.vector_names[node.using].distance
+    corpus = source.allowed(node.params.idf_corpus)
 
     def exactly(points: Numbers) -> Similarities:
-        return similarities(source.rescore(node.using, targets, points), distance)
+        return similarities(
+            source.rescore(node.using, np.stack(cast(Sequence[Vector], targets)), points), distance
+        )
 
     every, exact, judged = node.params.exact or node.params.ignore_codes, True, []
-    for some, distances, is_exact in source.score_all(
-        node.using, targets, scope.restricted(source)
+    for some, distances, is_exact in source.score(
+        node.using, targets, scope.restricted(source), corpus=corpus
     ):
         estimates = similarities(distances, distance)
         slack = 0.0 if is_exact else _error(some, estimates, exactly)
@@ -190,17 +166,3 @@ def _error(
     places = np.linspace(0, len(numbers) - 1, ERROR_POINTS).astype(np.intp)
     off = (estimates[:, places] - exactly(numbers[places])).astype(np.float64)
     return ERROR_SIGMAS * float(np.sqrt(2 * np.square(off).mean()))
-
-
-def _among_sparse(
-    source: Source,
-    node: Prefetch,
-    targets: Sequence[SparseVector],
-    judge: Judge,
-    scope: Scope,
-    count: int,
-) -> Scored:
-    """Judge every point with a sparse vector; without a common dimension its similarity is 0."""
-    corpus = source.allowed(node.params.idf_corpus)
-    found = source.score_sparse(node.using, targets, scope.restricted(source), corpus=corpus)
-    return best(*_joined([(some, judge(-distances, 0.0)) for some, distances in found]), count)

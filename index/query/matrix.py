@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import numpy as np
 from pyroaring import BitMap
@@ -20,7 +20,7 @@ from palimpsest.index.query.source import Source
 from palimpsest.index.query.targets import config_of
 from palimpsest.index.search.plan import SearchRequest
 from palimpsest.index.stops import check_stop
-from palimpsest.index.types import Numbers, PointId
+from palimpsest.index.types import Numbers, PointId, Vector
 
 DEFAULT_SAMPLE = 10
 DEFAULT_NEIGHBOURS = 3
@@ -67,7 +67,7 @@ def neighbours(source: Source, request: MatrixRequest) -> Neighbours:
             f"with up to {min(request.limit, len(numbers))} others each: ask for fewer of either"
         )
     if isinstance(config, VectorConfig):
-        found = _dense(source, request, numbers)
+        found = _dense(source, request, numbers, config)
     else:
         found = _sparse(source, request, numbers)
     places = [one.numbers.tolist() for one in found]
@@ -76,10 +76,14 @@ def neighbours(source: Source, request: MatrixRequest) -> Neighbours:
     )
 
 
-def _dense(source: Source, request: MatrixRequest, numbers: Numbers) -> list[Scored]:
+def _dense(
+    source: Source, request: MatrixRequest, numbers: Numbers, config: VectorConfig
+) -> list[Scored]:
     """Return places and scores of the closest of each, from whole rows of distances."""
-    vectors, _ = source.examples(request.using, numbers)
-    similarity = is_similarity(source.vector_names[request.using])
+    rows = source.examples(request.using, numbers)
+    none = np.zeros(config.size, dtype=np.float32)  # of one that was deleted meanwhile
+    vectors = np.stack([none if row is None else cast(Vector, row) for row in rows])
+    similarity = is_similarity(config)
     found = []
     for start in range(0, len(numbers), _BLOCK):
         block = source.rescore(request.using, vectors[start : start + _BLOCK], numbers)
@@ -96,7 +100,7 @@ def _sparse(source: Source, request: MatrixRequest, numbers: Numbers) -> list[Sc
     place_of = {number: place for place, number in enumerate(numbers.tolist())}
     everyone = from_numbers(numbers)
     found = []
-    for number, vector in zip(place_of, source.sparse(request.using, numbers), strict=True):
+    for number, vector in zip(place_of, source.examples(request.using, numbers), strict=True):
         if vector is None:  # replaced since it was chosen
             found.append(nothing())
             continue

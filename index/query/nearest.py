@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import cast
 
 import numpy as np
@@ -97,7 +97,7 @@ def _closeness(
     """
     config = source.vector_names[name]
     if isinstance(config, SparseConfig):
-        sparse = source.sparse(name, numbers)
+        sparse = cast(Sequence[SparseVector | None], source.examples(name, numbers))
         rows = [row for row in sparse if row is not None]
         there = np.flatnonzero([row is not None for row in sparse])
         laid_out = SparseCandidates(rows)

@@ -22,8 +22,8 @@ from palimpsest.index.types import (
     Distances,
     Numbers,
     PointId,
+    PointVector,
     Record,
-    SparseVector,
     Vectors,
     VersionedQuery,
 )
@@ -76,28 +76,21 @@ class Source(Protocol):
     def vectors(self, name: str, numbers: Numbers) -> tuple[Vectors, NDArray[np.bool_]]:
         """Return dense vectors (m, d) as they are searched, and which points have one."""
 
-    def examples(self, name: str, numbers: Numbers) -> tuple[Vectors, NDArray[np.bool_]]:
-        """Return dense vectors (m, d) that queries are made of, and which points have one."""
+    def examples(self, name: str, numbers: Numbers) -> Sequence[PointVector | None]:
+        """Return vectors that queries are made of, None for points without one."""
 
-    def sparse(self, name: str, numbers: Numbers) -> list[SparseVector | None]:
-        """Return sparse vectors, None for points without one."""
-
-    def score_all(
-        self, name: str, targets: Vectors, allowed: BitMap | None
-    ) -> Iterable[tuple[Numbers, NDArray[np.float32], bool]]:
-        """Return all points with a dense vector, distances (E, m), whether exact, in blocks."""
-
-    def score_sparse(
+    def score(
         self,
         name: str,
-        targets: Sequence[SparseVector],
+        targets: Sequence[PointVector],
         allowed: BitMap | None,
         *,
         corpus: BitMap | None = None,
-    ) -> Iterable[tuple[Numbers, NDArray[np.float32]]]:
-        """Return all points with a sparse vector, and their exact distances (E, m), in blocks.
+    ) -> Iterable[tuple[Numbers, NDArray[np.float32], bool]]:
+        """Return all points with a vector, distances (E, m), whether exact, in blocks.
 
-        They are 0 where no dimension is shared; idf counts the points of ``corpus``, None for all.
+        Of sparse vectors they are 0 where no dimension is shared; idf counts the points of
+        ``corpus``, None for all.
         """
 
     def rescore(self, name: str, targets: Vectors, numbers: Numbers) -> NDArray[np.float32]:

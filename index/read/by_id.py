@@ -6,12 +6,10 @@ from collections.abc import Mapping, Sequence
 from typing import Protocol, TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
 
 from palimpsest.index.config.kinds import ColumnConfig
-from palimpsest.index.config.vectors import VectorConfig
 from palimpsest.index.errors import InvalidVector, PointNotFound
-from palimpsest.index.types import Numbers, PointId, PointVector, Vectors
+from palimpsest.index.types import Numbers, PointId, PointVector
 
 Point: TypeAlias = PointVector  # where a target lies
 
@@ -22,11 +20,8 @@ class HoldsPoints(Protocol):
     def numbers_of(self, ids: Sequence[PointId]) -> list[int | None]:
         """Return the number of each id, None where there is no such point."""
 
-    def sparse(self, name: str, numbers: Numbers) -> Sequence[PointVector | None]:
-        """Return sparse vectors, None for points without one."""
-
-    def examples(self, name: str, numbers: Numbers) -> tuple[Vectors, NDArray[np.bool_]]:
-        """Return dense vectors (m, d) that queries are made of, and which points have one."""
+    def examples(self, name: str, numbers: Numbers) -> Sequence[PointVector | None]:
+        """Return vectors that queries are made of, None for points without one."""
 
 
 def vectors_by_id(
@@ -46,12 +41,7 @@ def vectors_by_id(
             raise PointNotFound(one)
         numbers.append(number)
     places = np.array(numbers, dtype=np.uint32)
-    found: Sequence[Point | None]
-    if isinstance(config, VectorConfig):
-        rows, has = source.examples(name, places)
-        found = [row if held else None for row, held in zip(rows, has.tolist(), strict=True)]
-    else:
-        found = source.sparse(name, places)
+    found = source.examples(name, places)
     vectors: dict[PointId, Point] = {}
     for one, vector in zip(ids, found, strict=True):
         if vector is None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from time import perf_counter
-from typing import cast
 from uuid import UUID
 
 import numpy as np
@@ -16,26 +15,22 @@ from numpy.typing import NDArray
 from pyroaring import BitMap
 
 from palimpsest.index.config.kinds import ColumnConfig
-from palimpsest.index.config.vectors import SparseConfig, VectorConfig
+from palimpsest.index.config.vectors import VectorConfig
 from palimpsest.index.config.versions import space_of
-from palimpsest.index.encoding.normalise import as_examples, check_query
-from palimpsest.index.errors import InvalidVector
+from palimpsest.index.encoding.normalise import check_query
 from palimpsest.index.filters.expression import Filter, Path
 from palimpsest.index.filters.tokens import Tokenizer
-from palimpsest.index.kinds.kind import Asked
-from palimpsest.index.kinds.registry import search
-from palimpsest.index.kinds.sparse.rows import check_sparse
-from palimpsest.index.kinds.sparse.search import SparseView, score_sparse
+from palimpsest.index.kinds.kind import Asked, Block, Compared
+from palimpsest.index.kinds.registry import kind_of, search
 from palimpsest.index.payload.indexes import OrderColumn, PayloadIndexes
 from palimpsest.index.read.attaching import attached, records
 from palimpsest.index.read.by_id import vectors_by_id
 from palimpsest.index.read.points import PointReader
 from palimpsest.index.read.selector import Selector
-from palimpsest.index.read.vectors import dense_vectors, other_vectors
-from palimpsest.index.search.across import across
+from palimpsest.index.read.vectors import any_vectors, dense_vectors
 from palimpsest.index.search.closest import Closest
 from palimpsest.index.search.leading_version import leading_version
-from palimpsest.index.search.mapped_scores import exact_of_all_versions, score_all_versions
+from palimpsest.index.search.mapped_scores import exact_of_all_versions
 from palimpsest.index.search.merge import Merged
 from palimpsest.index.search.plan import SearchRequest
 from palimpsest.index.search.query_per_version import Scene, closest_by_versions
@@ -44,10 +39,10 @@ from palimpsest.index.types import (
     BridgeMode,
     Numbers,
     PointId,
+    PointVector,
     Record,
     SearchResult,
     SearchStats,
-    SparseVector,
     Vectors,
     VersionedQuery,
 )
@@ -196,34 +191,24 @@ class Reading:
         config = self.view.config
         return space_of(config, leading_version(config, name, query))
 
-    def score_all(
-        self, name: str, targets: Vectors, allowed: BitMap | None
-    ) -> Iterator[tuple[Numbers, NDArray[np.float32], bool]]:
-        """Return blocks of the points with a dense vector, distances (E, m), whether exact."""
-        column = self._dense(name)
-        queries = self._checked(column, targets)
-        ways = across(self.view, column, self.bridge, allowed)
-        self.stats.out_of_reach += ways.missed
-        self.stats.estimated += [one.points for one in ways.bridges]
-        return score_all_versions(self.view, column, queries, allowed, ways.bridges)
-
-    def score_sparse(
+    def score(
         self,
         name: str,
-        targets: Sequence[SparseVector],
+        targets: Sequence[PointVector],
         allowed: BitMap | None,
         *,
         corpus: BitMap | None = None,
-    ) -> Iterator[tuple[Numbers, NDArray[np.float32]]]:
-        """Return blocks of the points with a sparse vector and their exact distances (E, m).
+    ) -> Iterator[Block]:
+        """Return blocks of the points with a vector, distances (E, m), and whether they are exact.
 
-        They are 0 where no dimension is shared; idf is counted over the corpus, None for all.
+        Weights of a query are counted over the corpus, None for all points.
         """
-        vectors = self._view_of(name)
-        if not isinstance(vectors.config, SparseConfig):
-            raise InvalidVector(f"Vector {name!r} is dense, expected the name of a sparse one")
-        queries = [check_sparse(target.indices, target.values) for target in targets]
-        return score_sparse(cast(SparseView, vectors), queries, allowed, corpus=corpus)
+        column = self.view.config.number(name)
+        vectors, asked = self.view.vectors[column], Compared(allowed, self.bridge, corpus)
+        kind = kind_of(vectors.config)
+        blocks, stats = kind.score(self.view, column, vectors, targets, asked)
+        self.stats.add(stats)
+        return blocks
 
     def rescore(self, name: str, targets: Vectors, numbers: Numbers) -> NDArray[np.float32]:
         """Return exact distances (E, m) of the dense vectors of some points."""
@@ -244,17 +229,16 @@ class Reading:
         """
         return dense_vectors(self.view, self._dense(name), numbers, self._points, self.bridge)
 
-    def examples(self, name: str, numbers: Numbers) -> tuple[Vectors, NDArray[np.bool_]]:
-        """Return dense vectors (m, d) that queries are made of; otherwise as ``vectors`` does."""
-        column = self._dense(name)
-        view, points = self.view, self._points
-        found, has = dense_vectors(view, column, numbers, points, self.bridge, as_given=True)
-        return as_examples(found, dense_of(view.vectors[column]).config), has
+    def examples(self, name: str, numbers: Numbers) -> Sequence[PointVector | None]:
+        """Return vectors that queries are made of, None for points without one.
 
-    def sparse(self, name: str, numbers: Numbers) -> list[SparseVector | None]:
-        """Return sparse vectors, None for points without one. Raises as ``vectors`` does."""
-        found = other_vectors(self.view, self.view.config.number(name), numbers, self._points)
-        return cast(list[SparseVector | None], found)
+        Raises as ``vectors`` does.
+        """
+        column = self.view.config.number(name)
+        found = any_vectors(self.view, column, numbers, self._points, self.bridge)
+        config = self.view.config.spaces[column]
+        kind = kind_of(config)
+        return [None if one is None else kind.as_query(one, config) for one in found]
 
     def numbers_of(self, ids: Sequence[PointId]) -> list[int | None]:
         """Return the number of each id, None where there is no such point. Raises InvalidId."""

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,13 +13,21 @@ from numpy.typing import NDArray
 from palimpsest.index.config.collection import describe_sizes
 from palimpsest.index.config.kinds import ColumnConfig
 from palimpsest.index.config.vectors import VectorConfig
-from palimpsest.index.encoding.normalise import as_examples, as_given, check_rows, rounded
+from palimpsest.index.encoding.normalise import (
+    as_examples,
+    as_given,
+    check_query,
+    check_rows,
+    rounded,
+)
 from palimpsest.index.errors import DimensionMismatch, InvalidVector
 from palimpsest.index.kinds.dense import probing
 from palimpsest.index.kinds.dense.cost import seconds
-from palimpsest.index.kinds.kind import Asked, Kind, Whose
+from palimpsest.index.kinds.kind import Asked, Block, Compared, Kind, Whose
+from palimpsest.index.search.across import across
 from palimpsest.index.search.closest import Closest
 from palimpsest.index.search.mapped_query import check_size, closest_of_all
+from palimpsest.index.search.mapped_scores import score_all_versions
 from palimpsest.index.search.one_segment import closest_rows
 from palimpsest.index.search.plan import SearchRequest
 from palimpsest.index.segments.build import Build
@@ -33,6 +41,7 @@ from palimpsest.index.types import (
     NamedVectors,
     PointVector,
     RecallInfo,
+    SearchStats,
     Slots,
     Vector,
     Vectors,
@@ -120,6 +129,31 @@ class DenseKind(Kind[VectorConfig, Vectors, Growing, Sealed]):
         """Return the closest points, whichever versions they hold."""
         request, allowed, without, _ = asked
         return closest_of_all(view, column, vectors, request, allowed, without=without)
+
+    def score(
+        self,
+        view: View,
+        column: int,
+        vectors: DenseView,
+        targets: Sequence[PointVector],
+        asked: Compared,
+    ) -> tuple[Iterator[Block], SearchStats]:
+        """Return distances by codes or by originals, of all versions that bridges lead to."""
+        queries = np.stack([check_query(target, vectors.config) for target in targets])
+        ways = across(view, column, asked.bridge, asked.allowed)
+        stats = SearchStats(out_of_reach=[*ways.missed])
+        stats.estimated += [one.points for one in ways.bridges]
+        return score_all_versions(view, column, queries, asked.allowed, ways.bridges), stats
+
+    def mean(self, vectors: Sequence[PointVector], shares: Sequence[float]) -> Vector:
+        """Return the sum of vectors, each times its share."""
+        rows = np.stack(cast(Sequence[Vector], vectors)).astype(np.float64)
+        with np.errstate(over="ignore"):  # what overflows becomes Inf, which is refused
+            return (np.array(shares) @ rows).astype(np.float32)
+
+    def check_example(self, vector: PointVector, config: VectorConfig) -> None:
+        """Refuse what would be refused as a query: of a mean more is taken."""
+        check_query(vector, config)
 
     def seconds(self, view: View, vectors: DenseView, request: SearchRequest) -> float:
         """Return roughly how long a search takes, of all versions that it goes over."""

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from time import perf_counter
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from palimpsest.index.config.vectors import SparseConfig
 from palimpsest.index.errors import InvalidVector
-from palimpsest.index.kinds.kind import Asked, Kind, Whose
+from palimpsest.index.kinds.kind import Asked, Block, Compared, Kind, Whose
 from palimpsest.index.kinds.sparse.growing import SparseGrowing
 from palimpsest.index.kinds.sparse.rows import NamedSparse, SparseRows, check_sparse, checked_rows
 from palimpsest.index.kinds.sparse.seal import live_sparse_rows, write_sparse
 from palimpsest.index.kinds.sparse.sealed import SparseSealed, spare
-from palimpsest.index.kinds.sparse.search import SparseView, search_sparse
+from palimpsest.index.kinds.sparse.search import SparseView, score_sparse, search_sparse
 from palimpsest.index.search.closest import Closest, page_of
 from palimpsest.index.search.merge import merge
 from palimpsest.index.search.plan import SearchRequest, page
@@ -24,7 +24,7 @@ from palimpsest.index.segments.build import Build
 from palimpsest.index.segments.dead import Dead
 from palimpsest.index.segments.segment import NumbersOf
 from palimpsest.index.storage.directory import Directory
-from palimpsest.index.types import Slots, SparseVector
+from palimpsest.index.types import PointVector, SearchStats, Slots, SparseVector
 from palimpsest.index.view.view import SealedPart, View
 
 _TIMES = 5  # of stored entries, to be sealed: sorted twice over, then written
@@ -105,6 +105,32 @@ class SparseKind(Kind[SparseConfig, SparseRows, SparseGrowing, SparseSealed]):
         seconds = stats.seconds
         seconds["plan"], seconds["merge"] = planned - started, perf_counter() - merging
         return Closest(merged, stats)
+
+    def score(
+        self,
+        view: View,
+        column: int,
+        vectors: SparseView,
+        targets: Sequence[PointVector],
+        asked: Compared,
+    ) -> tuple[Iterator[Block], SearchStats]:
+        """Return exact distances, 0 where no dimension is shared; idf counts the corpus."""
+        own = cast(Sequence[SparseVector], targets)
+        queries = [check_sparse(target.indices, target.values) for target in own]
+        blocks = score_sparse(vectors, queries, asked.allowed, corpus=asked.corpus)
+        return ((numbers, distances, True) for numbers, distances in blocks), SearchStats()
+
+    def mean(self, vectors: Sequence[PointVector], shares: Sequence[float]) -> SparseVector:
+        """Return the sum of vectors, each times its share."""
+        rows = cast(Sequence[SparseVector], vectors)
+        every = np.concatenate([row.indices for row in rows])
+        indices, place = np.unique(every, return_inverse=True)
+        parts = [
+            share * row.values.astype(np.float64) for share, row in zip(shares, rows, strict=True)
+        ]
+        sums = np.bincount(place, weights=np.concatenate(parts), minlength=len(indices))
+        with np.errstate(over="ignore"):  # what overflows becomes Inf, which is refused
+            return SparseVector(indices, sums.astype(np.float32))
 
     def seconds(self, view: View, vectors: SparseView, request: SearchRequest) -> float:
         """Return roughly how long a search takes."""

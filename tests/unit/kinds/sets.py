@@ -6,15 +6,16 @@ means of the sets choose candidates, whose sets are compared whole.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import Any, ClassVar, TypeAlias
+from typing import Any, ClassVar, TypeAlias, cast
 
 import numpy as np
 from numpy.typing import NDArray
+from pyroaring import BitMap
 
-from palimpsest.index.errors import InvalidVector
-from palimpsest.index.kinds.kind import Asked, Kind, Whose
+from palimpsest.index.errors import InvalidVector, Unsupported
+from palimpsest.index.kinds.kind import Asked, Block, Compared, Kind, Whose
 from palimpsest.index.kinds.registry import register
 from palimpsest.index.search.closest import Closest, page_of
 from palimpsest.index.search.merge import PartHits, merge
@@ -27,7 +28,7 @@ from palimpsest.index.segments.searcher import Hits
 from palimpsest.index.segments.segment import NumbersOf, Segment, of_points, open_segment
 from palimpsest.index.storage.directory import Directory
 from palimpsest.index.storage.files import Folder, write_folder
-from palimpsest.index.types import Distance, KindVector, SearchStats, Slots, Vectors
+from palimpsest.index.types import Distance, KindVector, PointVector, SearchStats, Slots, Vectors
 from palimpsest.index.view.view import SealedPart, VectorView, View
 
 CANDIDATES = 64
@@ -220,14 +221,33 @@ class SetsKind(Kind[SetsConfig, Sets, SetsGrowing, SetsSealed]):
         assert isinstance(request.query, SetVector)
         found, stats = [], SearchStats()
         for part in vectors.parts:
-            rows = part.dead.live_rows(part.n)
-            if allowed is not None:
-                own = part.columns.numbers[rows].tolist()
-                rows = rows[[number in allowed for number in own]]
+            rows = _allowed(part, allowed)
             rows, distances = _closest(part.source.sets, rows, request.query.values, plan.fetch)
             found.append(PartHits(part.columns, Hits(rows, distances, 0, len(rows), 0)))
             stats.scored += len(rows)
         return Closest(page_of(merge(found, plan.fetch), plan, without), stats)
+
+    def score(
+        self,
+        view: View,
+        column: int,
+        vectors: SetsView,
+        targets: Sequence[PointVector],
+        asked: Compared,
+    ) -> tuple[Iterator[Block], SearchStats]:
+        return self._blocks(vectors, cast(Sequence[SetVector], targets), asked), SearchStats()
+
+    def _blocks(
+        self, vectors: SetsView, targets: Sequence[SetVector], asked: Compared
+    ) -> Iterator[Block]:
+        for part in vectors.parts:
+            rows = _allowed(part, asked.allowed)
+            sets = [part.source.sets.one(row) for row in rows.tolist()]
+            scores = [[-maxsim(target.values, one) for one in sets] for target in targets]
+            yield part.columns.numbers[rows], np.array(scores, dtype=np.float32), True
+
+    def mean(self, vectors: Sequence[PointVector], shares: Sequence[float]) -> SetVector:
+        raise Unsupported("sets have no mean")
 
     def seconds(self, view: View, vectors: SetsView, request: SearchRequest) -> float:
         return 1e-5 * vectors.live
@@ -241,6 +261,15 @@ class SetsKind(Kind[SetsConfig, Sets, SetsGrowing, SetsSealed]):
 
     def given(self, source: SetsPart, rows: NDArray[np.intp]) -> NamedSets:
         return NamedSets(np.arange(len(rows)), source.sets[rows])
+
+
+def _allowed(
+    part: SealedPart[SetsSealed] | SetsGrowing, allowed: BitMap | None
+) -> NDArray[np.intp]:
+    rows = part.dead.live_rows(part.n)
+    if allowed is None:
+        return rows
+    return rows[[number in allowed for number in part.columns.numbers[rows].tolist()]]
 
 
 def _closest(

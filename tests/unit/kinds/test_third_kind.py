@@ -19,9 +19,13 @@ from palimpsest.index import (
     MaintenanceConfig,
     NamedVectors,
     PointBatch,
+    Prefetch,
+    QueryRequest,
     SearchRequest,
     VectorConfig,
+    answer,
     check_directory,
+    queries,
 )
 from palimpsest.index.config.collection import CollectionConfig as Stored
 from palimpsest.index.errors import InvalidConfig, InvalidVector
@@ -122,6 +126,19 @@ def test_by_id_and_without_the_point_itself(collection_of: OpenCollection) -> No
     hits = collection.search(SearchRequest(7, "tokens", 3)).ids
     others = {n: one for n, one in points.items() if n != 7}
     assert [*hits] == closest(others, points[7], 3)
+
+
+def test_points_are_judged_by_examples_and_sought_by_vectors_of_others(
+    collection_of: OpenCollection,
+) -> None:
+    collection, points = collection_of(CONFIG), sets_of(range(30))
+    write(collection, points)
+    seal(collection)
+    liked = queries.Recommend((3,), (), "best_score")
+    tree = QueryRequest(Prefetch(liked, "tokens", limit=4))
+    hits = answer(collection.reading(), tree, lambda _: collection.reading())
+    others = {n: one for n, one in points.items() if n != 3}
+    assert [record.id for record in hits.records] == closest(others, points[3], 4)
 
 
 def test_memory_and_disk_by_component(collection_of: OpenCollection) -> None:

@@ -99,14 +99,19 @@ class Plain:
             rows[has] = normalise(rows[has])
         return rows, has
 
-    examples = vectors
+    def examples(self, name: str, numbers: Any) -> Sequence[Any]:
+        if isinstance(self.vector_names[name], SparseConfig):
+            return [self._sparse(name, number) for number in numbers.tolist()]
+        rows, has = self.vectors(name, numbers)
+        return [row if one else None for row, one in zip(rows, has, strict=True)]
 
-    def sparse(self, name: str, numbers: Any) -> list[SparseVector | None]:
-        return [self._sparse(name, number) for number in numbers.tolist()]
-
-    def score_all(
-        self, name: str, targets: Any, allowed: BitMap | None
+    def score(
+        self, name: str, targets: Any, allowed: BitMap | None, *, corpus: BitMap | None = None
     ) -> Iterator[tuple[Any, Any, bool]]:
+        if isinstance(self.vector_names[name], SparseConfig):
+            yield from self._score_sparse(name, targets, allowed, corpus)
+            return
+        targets = np.stack(targets)
         rng = np.random.default_rng(1)
         for numbers in np.array_split(self._having(name, allowed), BLOCKS):
             exact = self.rescore(name, targets, numbers)
@@ -116,13 +121,14 @@ class Plain:
             else:
                 yield numbers, exact, True
 
-    def score_sparse(
-        self, name: str, targets: Any, allowed: BitMap | None, *, corpus: BitMap | None = None
-    ) -> Iterator[tuple[Any, Any]]:
+    def _score_sparse(
+        self, name: str, targets: Any, allowed: BitMap | None, corpus: BitMap | None
+    ) -> Iterator[tuple[Any, Any, bool]]:
         found = [self._sparse_distances(name, target, corpus) for target in targets]
         for numbers in np.array_split(self._having(name, allowed), BLOCKS):
             rows = [[one.get(number, 0.0) for number in numbers.tolist()] for one in found]
-            yield numbers, np.array(rows, dtype=np.float32).reshape(len(targets), len(numbers))
+            scored = np.array(rows, dtype=np.float32).reshape(len(targets), len(numbers))
+            yield numbers, scored, True
 
     def rescore(self, name: str, targets: Any, numbers: Any) -> Any:
         config = self.vector_names[name]

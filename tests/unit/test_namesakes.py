@@ -44,7 +44,7 @@ WITHOUT: dict[str, str] = {
     "index/config": "collection kinds names vectors",
     "index/doctor": "report restoring",
     "index/filters": "bitmaps expression meaning slices",
-    "index/kinds": "kind registry",
+    "index/kinds": "registry",
     "index/kinds/dense": "cost kind probing",
     "index/kinds/sparse": "kind seal",
     "index/payload": (

@@ -181,7 +181,7 @@ _CHILD = """
 import os, signal, sys
 from pathlib import Path
 from palimpsest.index import Database
-from tests.unit.kinds.test_third_kind import CONFIG, sets_of, write
+from tests.unit.kinds.test_kind import CONFIG, sets_of, write
 database = Database.open(Path(sys.argv[1]), threads=1)
 collection = database.create("c", CONFIG)
 write(collection, sets_of(range(40)))

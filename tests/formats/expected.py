@@ -82,7 +82,7 @@ def listed(found: SearchResult) -> dict[str, Any]:
 
 def mixed(found: SearchResult) -> dict[str, Any]:
     """Return a list, and which versions it was made of."""
-    versions = [asdict(one) for one in found.stats.versions]
+    versions = [one._asdict() for one in found.stats.versions]
     return {**listed(found), "searched": [[one[key] for key in _SEARCHED] for one in versions]}
 
 

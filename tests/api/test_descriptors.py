@@ -126,7 +126,7 @@ def test_a_server_that_starts_without_enough_blames_nothing_and_opens_the_rest_l
     with limited(data) as (server, _):
         needed = server.used()
     capfd.readouterr()
-    server = LimitedServer(data, needed - 10)
+    server = LimitedServer(data, needed + 1)  # it starts, and cannot open a collection
     try:
         until, told = time.monotonic() + RECOVERS, ""
         while "cannot be opened" not in told:  # it may have none left to answer a question with

@@ -225,8 +225,9 @@ class Writer:
             if self._refused is not None:
                 raise StoreFailed(self._refused)
             if self._thread is None:
-                self._thread = threading.Thread(target=self._run, name="writer", daemon=True)
-                self._thread.start()
+                thread = threading.Thread(target=self._run, name="writer", daemon=True)
+                thread.start()  # which may fail: then there is none, and nothing waits for it
+                self._thread = thread
             self._queue.put(item)
 
     def _next(self) -> _Request | _Job | None:

@@ -131,6 +131,26 @@ def test_a_request_whose_waiter_gave_up_is_still_written(collection: Collection)
     assert collection.count() == 1
 
 
+def test_a_thread_that_cannot_be_started_fails_one_write_alone(
+    collection: Collection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writer_module, "_IDLE_SECONDS", 0.01)
+    collection.writer.call(lambda: None).result()
+    thread = collection.writer._thread
+    if thread is not None:
+        thread.join()
+
+    def refuse(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", refuse)
+        with pytest.raises(RuntimeError, match="new thread"):
+            collection.upsert(batch_of([1], rows(1)))
+    collection.upsert(batch_of([2], rows(1))).result(timeout=60)
+    assert [record.id for record in collection.retrieve([1, 2])] == [2]
+
+
 def test_queued_writes_are_finished_on_close(collection: Collection) -> None:
     let_go = hold(collection)
     futures = [collection.upsert(batch_of([n], rows(1, n))) for n in range(20)]

@@ -47,5 +47,8 @@ def test_a_segment_without_its_graph_is_served_and_written_anew(tmp_path: Path) 
         while "damage" in http.post(f"{URL}/points/query", json=query).text:
             assert time.monotonic() < until
             time.sleep(0.1)
+        while len(graphs_in(tmp_path)) > len(files):  # until the last reader of the old is done
+            assert time.monotonic() < until
+            time.sleep(0.1)
         assert len(graphs_in(tmp_path)) == len(files)
         assert result(http.get(URL))["optimizer_status"] == "ok"

@@ -13,6 +13,7 @@ from palimpsest.index.storage.local import Local
 from palimpsest.index.storage.payload_size import PayloadSize
 from palimpsest.index.storage.reader import Reader
 from palimpsest.index.storage.reserve import Reserve
+from palimpsest.index.storage.schema import store_errors
 from palimpsest.index.upkeep.due import Versions
 from palimpsest.index.upkeep.healing import Healing
 from palimpsest.index.upkeep.payload_indexing import PayloadIndexing
@@ -26,7 +27,7 @@ from palimpsest.index.versions.fitting import Fitting
 from palimpsest.index.view.virtual_collection import Shown
 from palimpsest.index.write.declaring import Leftovers
 from palimpsest.index.write.jobs import Jobs
-from palimpsest.index.write.writer import Writer
+from palimpsest.index.write.writer import Opened, Writer
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -79,6 +80,28 @@ def open_parts(
 ) -> CollectionParts:
     """Open the files of a collection; arguments and errors are those of ``Collection.open``."""
     opened, unbuilt = recover(folder)
+    try:
+        with store_errors(opened.store.path):
+            parts = _assembled(name, folder, opened, threads, changed, has_room, reserve)
+    except BaseException:
+        opened.store.abandon()
+        raise
+    if opened.store.read_only:
+        parts.upkeep.stop()  # all of it writes
+    parts.fields.resume(unbuilt)
+    return parts
+
+
+def _assembled(
+    name: str,
+    folder: Path,
+    opened: Opened,
+    threads: int,
+    changed: Callable[[], None],
+    has_room: HasRoom,
+    reserve: Reserve | None,
+) -> CollectionParts:
+    """Put the parts together, some of which read the store."""
     store, files, pace = opened.store, Local(folder), Pace()
     reader = Reader(
         folder / STORE, name, store.summed, store.ids, frozen=store.read_only, opened=changed
@@ -100,7 +123,7 @@ def open_parts(
     fields = PayloadIndexing(files / FIELDS, writer, jobs)
     fitting = Fitting(files / ADAPTERS, writer, points, jobs)
     due, resting = Versions(fitting, demand), Resting(writer, reader)
-    parts = CollectionParts(
+    return CollectionParts(
         folder,
         reader,
         PayloadSize(reader),
@@ -113,7 +136,3 @@ def open_parts(
         Upkeep(files / SEGMENTS, writer, fields, due, threads, has_room, resting, jobs),
         Scrub(folder / STORE, Healing(writer, fields, files / ADAPTERS, changed).heal),
     )
-    if store.read_only:
-        parts.upkeep.stop()  # all of it writes
-    fields.resume(unbuilt)
-    return parts

@@ -11,7 +11,7 @@ import logging
 import sqlite3
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -103,19 +103,19 @@ class Store:
         expected = check_store(path)
         if takes_no_writes(path.parent) or is_read_only(path, log_of(path)):
             return cls._open_frozen(path, expected)
-        with store_errors(path), disk_errors(f"open {path}"):
+        with store_errors(path), disk_errors(f"open {path}"), ExitStack() as failed:
             connection = connect(path)
-            try:
-                _bound_log(connection)
-                check_format(path, connection)
-                expected = migrate(path, connection, expected)
-                reach = _reach(path, connection, expected)
-                record = ReachRecord(record_of(path))
-                record.follow(reach)
-            except BaseException:
-                close_keeping_log(path, connection)
-                raise
-            return cls(path, connection, reach, record)
+            failed.callback(close_keeping_log, path, connection)
+            _bound_log(connection)
+            check_format(path, connection)
+            expected = migrate(path, connection, expected)
+            reach = _reach(path, connection, expected)
+            record = ReachRecord(record_of(path))
+            failed.callback(record.close)
+            record.follow(reach)
+            store = cls(path, connection, reach, record)
+            failed.pop_all()
+            return store
 
     @classmethod
     def _open_frozen(cls, path: Path, expected: Reach | None) -> Store:

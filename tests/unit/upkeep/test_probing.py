@@ -29,7 +29,7 @@ def base() -> Vectors:
 def without_probe(monkeypatch: pytest.MonkeyPatch) -> None:
     """Have segments written as releases did that knew no probe."""
 
-    def unprobed(parts: Any, to: Any) -> tuple[Any, None]:
+    def unprobed(parts: Any, to: Any, *_: Any) -> tuple[Any, None]:
         return seal._coded(parts.rows.vectors, to, seal._bits(to.config)), None
 
     monkeypatch.setattr(seal, "_probed", unprobed)
@@ -93,7 +93,7 @@ def test_one_of_codes_alone_that_fails_is_written_anew(
     def short(*given: Any) -> Probed:
         return measured(*given)._replace(decision="short")
 
-    monkeypatch.setattr("palimpsest.index.upkeep.probing.measured", short)
+    monkeypatch.setattr("palimpsest.index.kinds.dense.probing.measured", short)
     collection.upkeep.compact()
     if only(collection) is before:
         assert before.decision == "short" and collection.upkeep.due.pending() == ROWS
@@ -134,7 +134,7 @@ def test_one_that_fell_short_by_an_older_rule_is_probed_again(
     collection = open_collection(folder, config)
     before = sealed(collection, base())
     assert before.decision == "short" and collection.upkeep.due.compact_delay() is None
-    monkeypatch.setattr("palimpsest.index.upkeep.probing.RULE", RULE + 1)
+    monkeypatch.setattr("palimpsest.index.kinds.dense.probing.RULE", RULE + 1)
     assert collection.upkeep.due.compact_delay() == 0
     collection.upkeep.compact()
     assert only(collection).is_noted or only(collection).name != before.name
@@ -170,7 +170,7 @@ def test_a_failure_is_shown_and_tried_again(
         raise RuntimeError("no originals")
 
     with monkeypatch.context() as patch:
-        patch.setattr("palimpsest.index.upkeep.probing.draw", fail)
+        patch.setattr("palimpsest.index.kinds.dense.probing.draw", fail)
         collection.upkeep.compact()
     assert "no originals" in (collection.upkeep.last_error or "")
     assert (collection.upkeep.due.compact_delay() or 0) > 0

@@ -89,14 +89,16 @@ def consistent(
     Raises:
         NotYetApplied: what it needs was not applied for seconds, or the caller does not wait.
     """
-    until, tries = deadline(), 0
+    until: float | None = None  # from the first wait on: to read may itself take longer
+    tries = 0
     while True:
         try:
             found = read()
         except StoreAhead as error:
+            until = until or deadline()
             error.catch_up(until)
             continue
         tries += 1
         if tries == _TRIES or is_whole(found):
             return found
-        catch_up(until)
+        catch_up(deadline())

@@ -199,7 +199,8 @@ class PointReader:
         Raises:
             Damaged: the ids are not in order, or lead to points that are not there.
         """
-        until, missing, more = deadline(), BitMap(), limit + 1
+        until: float | None = None
+        missing, more = BitMap(), limit + 1
         while True:
             numbers = self._numbers_among(allowed, start, more)
             found = self.numbered(numbers, wanted, with_payload=with_payload, spared=spared)
@@ -211,6 +212,7 @@ class PointReader:
                 raise DamagedPoint(self.store, _numbered((gone & missing)[0]), "has an id, no row")
             missing |= gone
             if gone:
+                until = until or deadline()
                 self.catch_up(until)
                 continue
             behind = [one for one in found[limit:] if one is not None]

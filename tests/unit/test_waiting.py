@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,6 +16,8 @@ from palimpsest.index import (
     CollectionConfig,
     Database,
     Distance,
+    Filter,
+    HasId,
     NamedVectors,
     NotYetApplied,
     PointBatch,
@@ -25,6 +28,7 @@ from palimpsest.index import (
     stopping,
 )
 from palimpsest.index import waiting as module
+from palimpsest.index.read.points import PointReader
 from palimpsest.index.waiting import Applied, StoreAhead, consistent, deadline
 
 STORE = Path("store")
@@ -77,6 +81,23 @@ def test_an_answer_that_stays_partial_is_given_after_some_tries() -> None:
     answers = iter(range(10))
     assert consistent(lambda: next(answers), waited.append, lambda _: False) == 3
     assert len(waited) == 3
+
+
+def test_to_read_for_long_is_not_to_wait_for_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "WAIT_SECONDS", 0.05)
+    applied, reads = Applied(STORE), 0
+    applied.reach(1)
+
+    def read() -> int:
+        nonlocal reads
+        reads += 1
+        time.sleep(0.06)
+        if reads == 1:
+            raise StoreAhead(lambda until: applied.wait_for(1, until))
+        return reads
+
+    found = consistent(read, lambda until: applied.wait_for(1, until), lambda found: found == 4)
+    assert found == 4
 
 
 def test_nobody_waits_for_a_view_when_nobody_waits_for_the_answer() -> None:
@@ -134,3 +155,19 @@ def test_reads_ahead_of_the_view_wait_or_hand_over(
     assert read(collection) == expected
     assert time.monotonic() - started > 0.01
     upsert.join()
+
+
+def test_a_page_that_takes_long_to_read_is_given(
+    collection: Collection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    numbered = PointReader.numbered
+
+    def slowly(reader: PointReader, *given: Any, **how: Any) -> Any:
+        collection.delete([1]).result()  # after the ids were read
+        time.sleep(0.06)
+        return numbered(reader, *given, **how)
+
+    monkeypatch.setattr(module, "WAIT_SECONDS", 0.05)
+    monkeypatch.setattr(PointReader, "numbered", slowly)
+    page, following = collection.scroll(None, 4, Filter(must=(HasId(frozenset({0, 1, 2})),)))
+    assert ([one.id for one in page], following) == ([0, 2], None)

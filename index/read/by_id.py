@@ -45,6 +45,8 @@ def vectors_by_id(
     vectors: dict[PointId, Point] = {}
     for one, vector in zip(ids, found, strict=True):
         if vector is None:
+            if source.numbers_of([one]) == [None]:  # it was deleted after it was looked up
+                raise PointNotFound(one)
             raise InvalidVector(f"Point {one} has no vector {name!r} to search with")
         vectors[one] = vector
     return numbers, vectors

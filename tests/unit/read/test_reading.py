@@ -19,6 +19,7 @@ from palimpsest.index import (
     NamedVectors,
     PointBatch,
     PointNotFound,
+    Reading,
     SearchRequest,
     VectorConfig,
 )
@@ -70,3 +71,14 @@ def test_a_stored_point_is_searched_with_by_its_id(collection: Collection) -> No
         collection.search(SearchRequest(10**6))
     with pytest.raises(InvalidVector, match="has no vector"):
         collection.search(SearchRequest(N - 1))
+
+
+def test_a_point_that_is_deleted_while_it_is_looked_up_is_not_found(
+    collection: Collection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reading = collection.reading()
+    looked_up = iter([[7], [None]])
+    monkeypatch.setattr(Reading, "numbers_of", lambda *_: next(looked_up))
+    monkeypatch.setattr(Reading, "examples", lambda *_: [None])
+    with pytest.raises(PointNotFound):
+        reading.search(SearchRequest(4))

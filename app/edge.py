@@ -119,7 +119,7 @@ class Edge:
             if early is None:
                 return None
             scope[EARLY] = early
-            found = answer_now(context, collection, early.asked, warnings)
+            found = answer_now(context, collection, early, warnings)
         except Exception:
             return None  # the ASGI way meets the same error and words it
         if found is None:

@@ -46,7 +46,7 @@ def read_now(context: Context, collection: Collection, body: bytes) -> Early | N
 def answer_now(
     context: Context,
     collection: Collection,
-    asked: Asked | Unresolved[Asked],
+    early: Early,
     warnings: Warnings,
     bridge: BridgeMode = "on",
 ) -> ScoredPoints | None:
@@ -54,6 +54,7 @@ def answer_now(
 
     ``warnings`` takes what is to be said of the answer; it is only added to when there is one.
     """
+    config, asked = early
     if not isinstance(asked, Query) or strict_of(collection, context.rates) is not None:
         return None  # a tree, or one whose vectors are to be made first
     request = bridging(asked.request, bridge)
@@ -64,6 +65,8 @@ def answer_now(
         result = collection.at_once.search(request)
     except NotYetApplied:
         return None
+    if collection.config is not config:
+        return None  # names may mean vectors of another distance now than in what was read
     context.metrics.search(result.stats, perf_counter() - started, collection)
     warn_of_reach(warnings, collection, result.stats)
     return to_points(result, asked.select, request.with_vectors, asked.similarity)

@@ -25,7 +25,7 @@ from palimpsest.app.schemas.explanations import explain, warn_of_reach
 from palimpsest.app.schemas.hits import GroupsReply, PointGroup, ScoredPoints, to_hits, to_points
 from palimpsest.app.schemas.ids import id_of_group
 from palimpsest.app.schemas.parameters import parse_parameters
-from palimpsest.app.schemas.query import Asked, Query, decode_queries, decode_query
+from palimpsest.app.schemas.query import Asked, Early, Query, decode_queries, decode_query
 from palimpsest.app.schemas.records import RecordReply, to_reply
 from palimpsest.app.schemas.searches import GroupsBody, QueryBatchBody, QueryBody, WithLookupBody
 from palimpsest.app.schemas.selectors import PayloadSelector, select_vectors
@@ -67,30 +67,37 @@ async def ask(call: Call, kind: type, decode: Decode) -> ScoredPoints | Explaine
     """Answer one query, whose body is of a kind that ``decode`` reads."""
     timeout = parse_parameters(call.query_string).timeout
     knobs = call.knobs
-    asked: Asked = await resolved(await _read(call, kind, decode, timeout))
+    config = call.collection.config
+    asked: Asked = await resolved(await _read(call, kind, decode, config, timeout))
     if call.early is None and call.has_small_body and not knobs.explain:
-        found = answer_now(call.context, call.collection, asked, call.warnings, knobs.bridge)
+        early = Early(config, asked)
+        found = answer_now(call.context, call.collection, early, call.warnings, knobs.bridge)
         if found is not None:
             return found
 
-    def search() -> tuple[SearchStats, float, ScoredPoints]:
+    def search() -> tuple[SearchStats, float, ScoredPoints] | None:
         check_queries(call, [asked.request], timeout)
         started = perf_counter()
         with _room(call, asked.request):
             stats, points = _run(call.context, call.access, call.collection, asked, knobs.bridge)
+        if call.collection.config is not config:
+            return None  # names may mean vectors of another distance now: it is read again
         return stats, perf_counter() - started, points
 
-    stats, seconds, points = await call.in_thread(search, timeout)
+    answered = await call.in_thread(search, timeout)
+    if answered is None:
+        return await ask(call, kind, decode)
+    stats, seconds, points = answered
     call.context.metrics.search(stats, seconds, call.collection)
     warn_of_reach(call.warnings, call.collection, stats)
     return await _explained(call, points, stats, timeout) if knobs.explain else points
 
 
 async def _read(
-    call: Call, kind: type, decode: Decode, timeout: float | None
+    call: Call, kind: type, decode: Decode, config: CollectionConfig, timeout: float | None
 ) -> Asked | Unresolved[Asked]:
     """Return what a body asks for; one that the short way has read is not read again."""
-    config, early = call.collection.config, call.early
+    early = call.early
     if early is not None and early.config is config:
         call.check_depth()
         return early.asked
@@ -117,12 +124,15 @@ async def ask_batch(call: Call, kind: type, decode: DecodeBatch) -> list[ScoredP
         strict.search_batch(len(asked))
     check_queries(call, [each.request for each in asked], timeout)
 
-    def search(collection: Collection) -> list[tuple[SearchStats, ScoredPoints]]:
+    def search(collection: Collection) -> list[tuple[SearchStats, ScoredPoints]] | None:
         with _room(call, *(each.request for each in asked)):
-            return _run_batch(call.context, call.access, collection, asked, call.knobs.bridge)
+            found = _run_batch(call.context, call.access, collection, asked, call.knobs.bridge)
+        return found if call.collection.config is config else None  # as in ``ask``
 
     short = seconds_of(call.collection, asked, call.knobs.bridge) <= INLINE_SECONDS
     replies = await call.run(search, short=short, timeout=timeout)
+    if replies is None:
+        return await ask_batch(call, kind, decode)
     for stats, _ in replies:
         call.context.metrics.search(stats, sum(stats.seconds.values()), call.collection)
         warn_of_reach(call.warnings, call.collection, stats)

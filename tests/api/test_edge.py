@@ -167,7 +167,7 @@ def test_large_answers_are_gathered_beside_the_event_loop(edge: Edge, opened: Co
     def now(body: bytes) -> Any:
         early = in_event_loop.read_now(edge.context, opened, body)
         assert early is not None
-        return in_event_loop.answer_now(edge.context, opened, early.asked, Warnings())
+        return in_event_loop.answer_now(edge.context, opened, early, Warnings())
 
     assert now(b'{"query":[1,2,3],"with_payload":true}') is not None
     assert now(b'{"query":[1,2,3],"limit":8000,"with_payload":true}') is None
@@ -320,6 +320,34 @@ def test_what_has_to_be_made_into_vectors_is_awaited_before_it_is_checked(
     points_body = b'{"points":[{"id":1,"vector":[1,2,3]}]}'
     assert run(updates.upsert(Call(edge.context, opened, b"", points_body, ""))).status
     assert made == ["Query", "Update"]
+
+
+ASKED: dict[str, tuple[Endpoint, bytes]] = {
+    "query": (query.query, b'{"query":[1,1,2],"limit":1}'),
+    "batch": (query.query_batch, b'{"searches":[{"query":[1,1,2],"limit":1}]}'),
+}
+
+
+@pytest.mark.parametrize("kind", ASKED)
+def test_a_query_means_what_names_mean_when_it_runs(
+    kind: str, edge: Edge, opened: Collection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    space = VectorConfig(size=3, distance=Distance.DOT)
+    opened.versions.declare("", "v2", space, declared={"size": 3, "distance": "Dot"})
+    named = {"@v2": NamedVectors(np.arange(1), np.ones((1, 3), np.float32))}
+    opened.update_vectors(PointBatch([1], named, [None])).result()
+    endpoint, body = ASKED[kind]
+
+    def while_it_waits_for_a_thread(*_: Any) -> Any:
+        if opened.config.shown_version("").version != "v2":
+            opened.versions.activate("", "v2", force=True)
+        return np.inf if kind == "batch" else None
+
+    monkeypatch.setattr(query, "answer_now", while_it_waits_for_a_thread)
+    monkeypatch.setattr(query, "seconds_of", while_it_waits_for_a_thread)
+    reply = run(endpoint(Call(edge.context, opened, b"", body, "")))
+    (hit,) = (reply[0] if kind == "batch" else reply).points
+    assert (hit.id, hit.score) == (1, 4.0)
 
 
 RACES: dict[str, tuple[str, Endpoint, Any]] = {

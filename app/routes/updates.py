@@ -115,7 +115,7 @@ async def batch(call: Call) -> list[UpdateReply]:
 
     replies = []
     updates = await resolved(await call.begun(read, parameters.timeout))
-    await call.begun(lambda: _check(call, updates, parameters), parameters.timeout)
+    await call.begun(lambda: _check(call, updates, parameters), None)  # it was begun in time
     if any(update.adds for update in updates):
         await call.context.load.require_room(len(call.body))
     rows = sum(rows_of(update.batch) for update in updates)
@@ -181,7 +181,7 @@ async def _write(
         refuse_early(call)
     update = await resolved(await call.begun(read, parameters.timeout))
     rows = rows_of(update.batch)
-    written = await call.begun(begin, parameters.timeout)
+    written = await call.begun(begin, None)  # to read the body was to begin
     if not isinstance(written, Future):
         try:
             await wait(call, written, parameters.timeout)

@@ -6,6 +6,7 @@ import asyncio
 import gzip
 import json
 import threading
+import time
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -348,6 +349,26 @@ def test_a_query_means_what_names_mean_when_it_runs(
     reply = run(endpoint(Call(edge.context, opened, b"", body, "")))
     (hit,) = (reply[0] if kind == "batch" else reply).points
     assert (hit.id, hit.score) == (1, 4.0)
+
+
+@pytest.mark.parametrize("endpoint", [updates.upsert, updates.batch])
+def test_a_write_whose_body_takes_long_to_read_was_begun_in_time(
+    endpoint: Endpoint, edge: Edge, opened: Collection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    require_utf8 = updates.require_utf8
+
+    def slowly(body: bytes) -> None:
+        time.sleep(0.1)
+        require_utf8(body)
+
+    monkeypatch.setattr(updates, "require_utf8", slowly)
+    write = b'{"points":[{"id":5000,"vector":[1,2,3]}]}'
+    body = write if endpoint is updates.upsert else b'{"operations":[{"upsert":%b}]}' % write
+    since = time.monotonic() - 0.95
+    call = Call(edge.context, opened, b"timeout=1", body.ljust(INLINE_BODY + 1), "", since=since)
+    run(endpoint(call))
+    opened.writer.call(lambda: None).result()  # it was queued before
+    assert [one.id for one in opened.retrieve([5000])] == [5000]
 
 
 RACES: dict[str, tuple[str, Endpoint, Any]] = {

@@ -30,16 +30,16 @@ def drop_refused() -> None:
     import palimpsest.index.upkeep.recover as recover
     from palimpsest.index.errors import Damaged
 
-    follow = recover.follow
+    opened = recover._sealed_view
 
-    def delete(store: Any, files: Any, *others: Any) -> Any:
+    def delete(store: Any, folder: Any, *others: Any) -> Any:
         try:
-            return follow(store, files, *others)
+            return opened(store, folder, *others)
         except Damaged:
-            shutil.rmtree(files.path / recover.SEGMENTS)
+            shutil.rmtree(folder.path)
             raise
 
-    recover.follow = delete
+    recover._sealed_view = delete
 
 
 BLIND: Mapping[str, Callable[[], None]] = {

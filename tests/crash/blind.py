@@ -30,16 +30,16 @@ def drop_refused() -> None:
     import palimpsest.index.upkeep.recover as recover
     from palimpsest.index.errors import Damaged
 
-    opened = recover._sealed_view
+    follow = recover.follow
 
-    def delete(store: Any, folder: Any, *others: Any) -> Any:
+    def delete(store: Any, files: Any, *others: Any) -> Any:
         try:
-            return opened(store, folder, *others)
+            return follow(store, files, *others)
         except Damaged:
-            shutil.rmtree(folder.path)
+            shutil.rmtree(files.path / recover.SEGMENTS)
             raise
 
-    recover._sealed_view = delete
+    recover.follow = delete
 
 
 BLIND: Mapping[str, Callable[[], None]] = {

@@ -8,6 +8,7 @@ agree with themselves only the rest of the collection says that they are old.
 from __future__ import annotations
 
 import shutil
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -58,9 +59,8 @@ def outcome(folder: Path, points: Points) -> str:
     except Damaged as error:
         assert str(folder) in str(error)
         return "refused"
-    found = held(collection)
-    collection.close()
-    assert found == points
+    with closing(collection):
+        assert held(collection) == points
     return "held"
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -157,7 +159,12 @@ def test_background_work_leaves_released_room_alone(tmp_path: Path, room: Simple
             one.upsert(batch_of([1], vectors[:1])).result()
         one.delete([*range(100)]).result()
         one.upkeep.compact()
-        assert os.listdir(folder / "segments") == []
+        until = time.monotonic() + 60
+        while os.listdir(folder / "segments"):  # errors and threads on their way out may hold it
+            assert time.monotonic() < until
+            gc.collect()
+            one.writer.leases.sweep()
+            time.sleep(0.05)
         assert one.count() == 100
         room.f_bavail = 1 << 40
         one.upkeep.seal()

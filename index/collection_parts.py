@@ -104,7 +104,13 @@ def _assembled(
     """Put the parts together, some of which read the store."""
     store, files, pace = opened.store, Local(folder), Pace()
     reader = Reader(
-        folder / STORE, name, store.summed, store.ids, frozen=store.read_only, opened=changed
+        folder / STORE,
+        name,
+        store.summed,
+        store.ids,
+        frozen=store.read_only,
+        opened=changed,
+        reserve=reserve,
     )
 
     def wrote() -> None:

@@ -30,8 +30,10 @@ from palimpsest.index.storage.read_rows import (
     look_up,
     stored_point,
 )
-from palimpsest.index.storage.schema import connect, connect_frozen, is_damage, store_errors
+from palimpsest.index.storage.reserve import Reserve
+from palimpsest.index.storage.schema import is_damage, store_errors
 from palimpsest.index.storage.sums import PAYLOAD, Row
+from palimpsest.index.storage.waking import connect_at_rest, connect_briefly
 from palimpsest.index.types import Numbers
 
 _PLACE = "number, id, seq, slots, checksum"
@@ -57,6 +59,7 @@ class Reader:
         *,
         frozen: bool = False,
         opened: Callable[[], None] = lambda: None,
+        reserve: Reserve | None = None,
     ) -> None:
         """Prepare it; nothing is opened before the first read.
 
@@ -67,15 +70,18 @@ class Reader:
             ids: of the store, the writer's own where there is one.
             frozen: whether nothing can be written there, not even what SQLite shares of a log.
             opened: called when a connection was opened, which stays open until ``rest``.
+            reserve: room on the disk, of which a full one lets a connection have some.
         """
         self.path = path
         self._summed = summed
         self._ids = ids or IdIndex(path, summed)
         self._frozen = frozen
         self._opened = opened
+        self._reserve = reserve
         self._collection = collection
         self._local = threading.local()
         self._open: list[sqlite3.Connection] = []
+        self._brief: set[sqlite3.Connection] = set()  # of these, for one read each
         self._left = threading.Condition()
         self._inside = 0  # reads under way
         self.reads = 0  # begun
@@ -414,13 +420,15 @@ class Reader:
             raise
         finally:
             with self._left:
+                if self._brief:
+                    self._close_brief()
                 self._inside -= 1
                 self._left.notify_all()
 
     def _connection(self) -> sqlite3.Connection:
         connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
         if connection is None:
-            connection = (connect_frozen if self._frozen else connect)(self.path)
+            connection = self._connect()
             connection.execute("PRAGMA query_only = ON")
             connection.set_progress_handler(is_stopped, _STEPS)  # true interrupts the statement
             with self._left:
@@ -428,3 +436,22 @@ class Reader:
             self._local.connection = connection
             self._opened()
         return connection
+
+    def _connect(self) -> sqlite3.Connection:
+        try:
+            return connect_at_rest(self.path, self._reserve, frozen=self._frozen)
+        except sqlite3.Error:
+            connection = connect_briefly(self.path)
+            if connection is None:
+                raise
+            self._brief.add(connection)
+            return connection
+
+    def _close_brief(self) -> None:
+        """Close the calling thread's connection, if it is for one read."""
+        connection = getattr(self._local, "connection", None)
+        if connection in self._brief:
+            self._brief.remove(connection)
+            self._open.remove(connection)
+            self._local.connection = None
+            connection.close()

@@ -52,6 +52,7 @@ from palimpsest.index.storage.sums import Row, put_row
 from palimpsest.index.storage.superseded import SupersededTable
 from palimpsest.index.storage.syncing import is_unsynced
 from palimpsest.index.storage.verify import behind, check_store, has_commits, log_of
+from palimpsest.index.storage.waking import connect_at_rest
 
 _log = logging.getLogger(__name__)
 _CHECKPOINT_PAGES = 8_000  # 32 MB of log between checkpoints
@@ -205,8 +206,15 @@ class Store:
         """
         if self.is_awake:
             return
+        try:
+            self._wake()
+        except StorageError as error:
+            self.trouble = str(error)
+            raise
+
+    def _wake(self) -> None:
         with store_errors(self.path), disk_errors(f"open {self.path}"):
-            connection = (connect_frozen if self.read_only else connect)(self.path)
+            connection = connect_at_rest(self.path, self.reserve, frozen=self.read_only)
             try:
                 _reach(self.path, connection, self.reach)
                 if not self.read_only:

@@ -10,7 +10,7 @@ import logging
 from itertools import count
 from typing import TypeVar
 
-from palimpsest.index.storage.directory import Directory
+from palimpsest.index.storage.directory import Directory, make_folder
 from palimpsest.index.storage.files import remove_folder
 
 SEGMENTS, FIELDS, ADAPTERS = "segments", "fields", "adapters"
@@ -50,8 +50,7 @@ def set_aside(folder: Directory) -> None:
 def place_for(folder: Folder, name: str) -> tuple[Folder, str]:
     """Return ``lost+found`` of a folder, and a name that nothing has there. Raises OSError."""
     lost = folder / LOST
-    if not lost.exists():
-        lost.create()
+    make_folder(lost)  # durably: what is kept there may be needed after a power loss
     numbered = (f"{name}.{number}" if number else name for number in count())
     return lost, next(one for one in numbered if not lost.has(one))
 

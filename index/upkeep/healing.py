@@ -57,7 +57,8 @@ class Healing:
             _log.warning("%s could not be written anew: %s", folder, error)
 
     def _write_adapter(self, folder: str) -> None:
-        entries = self._writer.call(self._writer.store.adapters.entries).result()
+        # its tables are others once it was woken: asked for by the job itself
+        entries = self._writer.call(lambda: self._writer.store.adapters.entries()).result()
         for entry in entries:
             ends = entry.rows, entry.queries
             fitted = self._writer.fitted.get(ends)

@@ -28,6 +28,7 @@ from palimpsest.index.errors import (
     PalimpsestError,
     StorageError,
     StorageFull,
+    StoreFailed,
 )
 from palimpsest.index.payload.config import FieldIndex
 from palimpsest.index.payload.indexes import Building
@@ -144,7 +145,8 @@ class PayloadIndexing:
     def write_anew(self, folder: str) -> None:
         """Write the index that the store names a folder for to a fresh one; none does is fine."""
         with self._saving:
-            entries = self._writer.call(self._writer.store.fields.entries).result()
+            # its tables are others once it was woken: asked for by the job itself
+            entries = self._writer.call(lambda: self._writer.store.fields.entries()).result()
             for entry in entries:
                 if entry.folder == folder:
                     self._save(entry.key)
@@ -167,7 +169,12 @@ class PayloadIndexing:
                     _log.exception("Building the payload index of %r failed", key)
                 done.set_exception(error)
 
-        threading.Thread(target=run, name="fields", daemon=True).start()
+        try:
+            threading.Thread(target=run, name="fields", daemon=True).start()
+        except RuntimeError as error:  # else who asks for it again would wait for ever
+            _log.error("The payload index of %r is not built: %s", key, error)
+            what = f"No thread could be started to build the payload index of {key!r}: {error}"
+            done.set_exception(StoreFailed(f"{what}; declare it again when there are fewer"))
         return done
 
     def _build(self, begun: Future[_Begun]) -> int:

@@ -102,6 +102,7 @@ def put_config(writer: Writer, config: CollectionConfig) -> Leftovers:
         for entry in writer.store.adapters.entries()
         if {entry.rows, entry.queries} & set(gone)
     ]
+    declared = apply(view, Changes(view.seq, config=config))  # before: it may find no memory
     with writer.store.transaction(frees=bool(gone)):
         if gone:  # with them go rows that tell when their points were written
             writer.store.seqs.fold(view.seqs, view.live.max() + 1 if view.live else 0)
@@ -111,7 +112,7 @@ def put_config(writer: Writer, config: CollectionConfig) -> Leftovers:
     # nothing from the commit on can fail
     kept = {pair: one for pair, one in writer.fitted.items() if not set(pair) & set(gone)}
     writer.declare(config, kept)
-    writer.publish(apply(view, Changes(view.seq, config=config)))
+    writer.publish(declared)
     return Leftovers(gone, segments, adapters)
 
 

@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable
 from types import TracebackType
 
-from palimpsest.index.errors import CollectionNotFound, InvalidInput, StorageError
+from palimpsest.index.errors import InvalidInput, StorageError
 from palimpsest.index.types import JobInfo, JobKind, JobState
 from palimpsest.index.write.writer import Writer
 
@@ -75,7 +75,7 @@ class Jobs:
             self._next += 1
             job = self._running[info.id] = Job(self, info, rows, kept, shown, progress)
         if kept:
-            self.put(info)
+            self.put(job)
         return job
 
     def running(self) -> list[Job]:
@@ -94,33 +94,45 @@ class Jobs:
         Raises:
             InvalidInput: it does not run, or is none that a caller asked for.
         """
-        job = self._running.get(id)
-        if job is None:
-            raise InvalidInput(f"Job {id} does not run: it may have ended; list the jobs")
-        if job.info.kind not in ASKED:
-            raise InvalidInput(
-                f"Job {id} is a {job.info.kind}: it goes on by itself, and would begin again. "
-                f"Jobs that can be cancelled: {', '.join(ASKED)}"
-            )
-        job.info = job.info._replace(cancel_requested=True)
-        self.put(job.info)
+        with self._lock:  # else it may end meanwhile, and count as one that runs for ever
+            job = self._running.get(id)
+            if job is None:
+                raise InvalidInput(f"Job {id} does not run: it may have ended; list the jobs")
+            if job.info.kind not in ASKED:
+                raise InvalidInput(
+                    f"Job {id} is a {job.info.kind}: it goes on by itself, and would begin again. "
+                    f"Jobs that can be cancelled: {', '.join(ASKED)}"
+                )
+            job.info = job.info._replace(cancel_requested=True)
+        self.put(job)
 
-    def put(self, info: JobInfo) -> None:
-        """Write a job to the store; without room the table says less than it could."""
+    def note(self, job: Job, share: float) -> None:
+        """Take how much of a job is done."""
+        with self._lock:  # else it may undo what ``cancel`` asks for
+            job.info = job.info._replace(progress=share)
+
+    def put(self, job: Job) -> None:
+        """Write a job to the store; without room the table says less than it could.
+
+        As it is by then: what was asked for last must not be what is written last.
+        """
         store = self._writer.store
 
         def put() -> None:
             with store.transaction():
-                store.jobs.put(info)
+                store.jobs.put(job.info)
 
         try:
             self._writer.call(put).result()
-        except (CollectionNotFound, StorageError) as error:  # closed: told at the next opening
-            _log.info("Job %d (%s) is not noted in %s: %s", info.id, info.kind, store.path, error)
+        except Exception as error:  # closed, no room, no thread: work must not fail by its list
+            what = job.info
+            _log.info("Job %d (%s) is not noted in %s: %s", what.id, what.kind, store.path, error)
 
-    def end(self, job: Job) -> None:
+    def end(self, job: Job, state: JobState, error: str | None = None) -> None:
         """Take a job that has ended out of those that run."""
         with self._lock:
+            info, share = job.info, 1.0 if state == "done" else job.info.progress
+            job.info = info._replace(state=state, error=error, progress=share, ended=time.time())
             del self._running[job.info.id]
             if job.kept:
                 self._ended[job.info.id] = job.info
@@ -128,7 +140,7 @@ class Jobs:
                 for number in own[:-_RECENT]:
                     del self._ended[number]
         if job.kept and not self._stopped:
-            self.put(job.info)
+            self.put(job)
 
 
 class Job:
@@ -165,10 +177,10 @@ class Job:
 
     def note(self, share: float) -> None:
         """Say how much is done, 0 to 1."""
-        self._info = self._info._replace(progress=share)
+        self._jobs.note(self, share)
         if self.kept and time.monotonic() - self._noted > _NOTE_SECONDS:
             self._noted = time.monotonic()
-            self._jobs.put(self._info)
+            self._jobs.put(self)
 
     def __enter__(self) -> Job:
         return self
@@ -177,13 +189,11 @@ class Job:
         self, kind: object, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if error is None:
-            info = self.info._replace(state="done", progress=1.0)
+            self._jobs.end(self, "done")
         elif self.cancelled:
-            info = self.info._replace(state="cancelled")
+            self._jobs.end(self, "cancelled")
         else:
-            info = self.info._replace(state="failed", error=str(error) or repr(error))
-        self._info = info._replace(ended=time.time())
-        self._jobs.end(self)
+            self._jobs.end(self, "failed", str(error) or repr(error))
 
 
 def _left(info: JobInfo) -> JobInfo:

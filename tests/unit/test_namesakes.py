@@ -60,7 +60,7 @@ WITHOUT: dict[str, str] = {
     "index/storage": (
         "accept adapter_table checkpoints demand_table directory_lock doubled entries "
         "field_table in_memory local mapped payload_size reach read_rows reader schema "
-        "superseded syncing tidying unfinished verify wal"
+        "superseded syncing unfinished verify wal"
     ),
     "index/upkeep": (
         "attempts dead_again due follower healing opened_adapters reopening scrub_thread tiers "
@@ -68,7 +68,7 @@ WITHOUT: dict[str, str] = {
     ),
     "index/versions": "backfilling compared_lists drawn_pairs relevance warming",
     "index/view": "bridge dense view",
-    "index/write": "changes declaring payload_following point_writes requests",
+    "index/write": "changes payload_following point_writes requests",
 }
 
 

@@ -18,7 +18,7 @@ from palimpsest.index import (
     answer,
     queries,
 )
-from palimpsest.index.errors import InvalidInput, StorageFull
+from palimpsest.index.errors import InvalidInput, StorageFull, StoreFailed
 from palimpsest.index.filters.expression import Filter, Match, Range
 from palimpsest.index.payload import loading as loading_module
 from palimpsest.index.storage.field_table import FieldEntry
@@ -347,3 +347,21 @@ def test_infinite_values_stand_once_in_an_order(
     infinite = float("inf")
     expected = [-infinite, -infinite, 0, 5, infinite, infinite, infinite]
     assert list(found.order_values or ()) == (expected[::-1] if descending else expected)
+
+
+def test_an_index_whose_thread_cannot_be_started_is_told_and_built_when_asked_again(
+    collection: Collection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start = threading.Thread.start
+
+    def refuse(thread: threading.Thread) -> None:
+        if thread.name == "fields":
+            raise RuntimeError("can't start new thread")
+        start(thread)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(threading.Thread, "start", refuse)
+        with pytest.raises(StoreFailed, match="No thread could be started"):
+            collection.create_index("d", KEYWORD).result(timeout=60)
+    collection.create_index("d", KEYWORD).result(timeout=60)
+    assert "d" in collection.payload_indexes

@@ -18,7 +18,7 @@ from palimpsest.index import (
     VectorConfig,
 )
 from palimpsest.index.errors import Damaged, StorageFull
-from palimpsest.index.storage import store as store_module
+from palimpsest.index.storage import waking as waking_module
 from palimpsest.index.storage.checkpoints import Checkpoints
 from palimpsest.index.storage.reader import Reader
 from palimpsest.index.types import Vectors
@@ -177,7 +177,7 @@ def test_a_wake_that_fails_fails_the_write_and_the_next_one_tries_again(
         raise OSError(24, os.strerror(24))
 
     with monkeypatch.context() as patched:
-        patched.setattr(store_module, "connect", none_left)
+        patched.setattr(waking_module, "connect", none_left)
         with pytest.raises(Exception, match="open files"):
             one.upsert(batch_of([9], rows(1))).result()
     one.upsert(batch_of([9], rows(1))).result()

@@ -12,6 +12,7 @@ import pytest
 
 from palimpsest.app.health.conditions import status_of
 from palimpsest.index import Collection, Database
+from palimpsest.index.checks.findings import Finding
 from palimpsest.index.checks.progress import FILE, Progress, read_progress, write_progress
 from palimpsest.index.storage.schema import connect
 from palimpsest.index.upkeep.scrub import Ended, Scrub
@@ -84,6 +85,22 @@ def test_a_damaged_payload_index_is_written_anew_at_once(opened: Collection, fol
     assert opened.state().integrity.findings == ()
     scrub(opened)
     assert opened.state().integrity.damaged_files == 0
+
+
+def test_what_is_derived_is_written_anew_of_a_collection_at_rest_too(
+    opened: Collection, folder: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = sorted((folder / "fields").rglob("*.npy"))[0]
+    flip(path, 8 * path.stat().st_size - 1)
+    opened.upkeep.close_files()
+    assert not opened.writer.store.is_awake
+    scrub(opened)
+    assert not path.exists()
+    opened.upkeep.close_files()
+    gone = folder / "adapters" / "gone" / "description.json"
+    opened.scrub._heal(Finding("damage", "files", gone, "is of an adapter that was dropped"))
+    assert opened.writer.store.is_awake
+    assert not [one for one in caplog.records if "could not be written anew" in one.message]
 
 
 def test_originals_that_are_damaged_are_lost_and_stay_named(

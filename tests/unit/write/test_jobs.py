@@ -4,6 +4,7 @@ import shutil
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from palimpsest.index.storage.store import Store
 from palimpsest.index.types import Vectors
 from palimpsest.index.write import jobs as jobs_module
 from palimpsest.index.write.jobs import Jobs
+from palimpsest.index.write.writer import Writer
 from tests.conftest import open_collection
 from tests.damage import change
 from tests.points import batch_of, config_of
@@ -159,6 +161,57 @@ def test_without_room_work_goes_on_and_is_listed(
             assert states(one) == [("seal", "running")]
     assert states(one) == [("seal", "done")]
     assert stored(one) == []
+
+
+def test_work_does_not_fail_by_its_list(one: Collection, monkeypatch: pytest.MonkeyPatch) -> None:
+    def none_left(*_: object) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Writer, "call", none_left)
+        with jobs_of(one).begin("seal", "one") as job:
+            job.note(0.5)
+    assert states(one) == [("seal", "done")]
+    assert jobs_of(one).running() == []
+
+
+def test_what_is_asked_for_while_a_job_ends_leaves_it_ended(
+    one: Collection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The end is written between what a cancel takes note of and what it writes."""
+    jobs = jobs_of(one)
+    job = jobs.begin("fit", "one")
+    put = Jobs.put
+
+    def late(self: Jobs, noted: Any) -> None:
+        monkeypatch.setattr(Jobs, "put", put)
+        with job:
+            pass
+        put(self, noted)
+
+    monkeypatch.setattr(Jobs, "put", late)
+    jobs.cancel(job.info.id)
+    assert states(one) == [("fit", "done")]
+    assert [info.ended is not None for info in stored(one)] == [True]
+
+
+def test_a_cancel_is_not_undone_by_a_note(one: Collection, monkeypatch: pytest.MonkeyPatch) -> None:
+    replace, cancelling = JobInfo._replace, list[threading.Thread]()
+
+    def slow(info: JobInfo, **changes: Any) -> JobInfo:
+        """Let a cancel come in the middle of a note, if it can."""
+        changed = replace(info, **changes)
+        if "progress" in changes and not cancelling:
+            cancelling.append(threading.Thread(target=one.cancel_job, args=(info.id,)))
+            cancelling[0].start()
+            cancelling[0].join(0.2)
+        return changed
+
+    with jobs_of(one).begin("fit", "one") as job:
+        monkeypatch.setattr(JobInfo, "_replace", slow)
+        job.note(0.5)
+        cancelling[0].join(60)
+        assert job.cancelled and job.info.progress == 0.5
 
 
 def test_a_damaged_row_costs_that_job_alone(one: Collection) -> None:

@@ -267,6 +267,8 @@ class Writer:
             job.future.set_exception(error)
         else:
             job.future.set_result(answer)
+        finally:
+            del job  # an error leads here: it would keep itself, and the views of who waited
 
     def _gather(self, first: _Request) -> tuple[list[_Request], _Job | _Request | _End | None]:
         """Take the requests that wait; also return the item that ended them, if one did."""

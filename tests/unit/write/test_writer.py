@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import gc
 import threading
+import weakref
 from concurrent.futures import Future
 
 import numpy as np
@@ -149,6 +151,27 @@ def test_a_thread_that_cannot_be_started_fails_one_write_alone(
             collection.upsert(batch_of([1], rows(1)))
     collection.upsert(batch_of([2], rows(1))).result(timeout=60)
     assert [record.id for record in collection.retrieve([1, 2])] == [2]
+
+
+def test_a_job_that_fails_keeps_nothing_of_who_waited_for_it(collection: Collection) -> None:
+    class View:
+        """As a seal holds one, and folders by it, while it waits."""
+
+    def wait() -> weakref.ref[View]:
+        view = View()
+        try:
+            collection.writer.call(lambda: 1 // 0).result()
+        except ZeroDivisionError:
+            pass
+        return weakref.ref(view)
+
+    gc.disable()
+    try:
+        view = wait()
+        collection.writer.call(lambda: None).result()  # the thread knows its last job
+        assert view() is None
+    finally:
+        gc.enable()
 
 
 def test_queued_writes_are_finished_on_close(collection: Collection) -> None:

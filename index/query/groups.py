@@ -78,8 +78,10 @@ def answer_groups(source: Source, request: GroupRequest, elsewhere: Elsewhere) -
     known = search.members(search.root, lambda places: len(places) >= request.root.limit)
     lacking = {key for key, places in known.places.items() if len(places) < size}
     filled = search.filled(lacking) if lacking else known
+    # by bridges a group alone may score lower than among others, and fall below the threshold
+    better = lacking & filled.places.keys()
     return [
-        _attached(source, key, filled if key in lacking else known, request) for key in known.places
+        _attached(source, key, filled if key in better else known, request) for key in known.places
     ]
 
 

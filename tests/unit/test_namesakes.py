@@ -51,8 +51,7 @@ WITHOUT: dict[str, str] = {
         "bounds candidates field known lookup ordered part places presence sound texts values"
     ),
     "index/query": (
-        "compiled execute facets formula groups likeness matrix nearest ordered source targets "
-        "terms"
+        "compiled execute facets formula likeness matrix nearest ordered source targets terms"
     ),
     "index/read": "attaching by_id mapped_vectors points selector vectors",
     "index/search": "across allowed closest leading_version mapped_scores one_segment",

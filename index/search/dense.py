@@ -1,6 +1,6 @@
 """One query vector over the parts of a view.
 
-With a filter the rows it allows in a part are scanned, or the graph is walked, as ``plan.walk_of``
+With a filter the rows it allows in a part are scanned, or the graph is walked, as ``scan_or_walk``
 decides. A walk that gives up is followed by a scan: whatever the filter, as many results come back
 as there are, up to the limit.
 """

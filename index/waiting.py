@@ -42,6 +42,7 @@ class Applied:
     def __init__(self, store: Path) -> None:
         self._store = store
         self._seq = -1
+        self._given_up: str | None = None  # why no further seq is reached
         self._changed = threading.Condition()
 
     def reach(self, seq: int) -> None:
@@ -50,16 +51,24 @@ class Applied:
             self._seq = seq
             self._changed.notify_all()
 
+    def give_up(self, why: str) -> None:
+        """Let nobody wait any longer: no view comes after the one there is."""
+        with self._changed:
+            self._given_up = why
+            self._changed.notify_all()
+
     def wait_for(self, seq: int, until: float) -> None:
         """Wait until a view with this seq is published.
 
         Raises:
-            NotYetApplied: it is not by ``until``, a time of ``monotonic``.
+            NotYetApplied: it is not by ``until``, a time of ``monotonic``, or will never be.
             Stopped: nobody waits for the answer.
         """
         with self._changed:
             while True:
                 check_stop()
+                if self._given_up is not None and self._seq < seq:
+                    raise NotYetApplied(self._given_up)
                 left = until - monotonic()
                 if left <= 0:
                     raise NotYetApplied(

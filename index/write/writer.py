@@ -415,6 +415,7 @@ class Writer:
                 f"A stored write to {self.store.path} could not be applied ({error!r}): "
                 "restart the server, which applies it"
             )
+        self.applied.give_up(self._refused)
 
 
 def _put(group: CommitGroup, write: Write, meant: BitMap | None) -> Outcome:

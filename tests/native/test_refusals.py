@@ -60,3 +60,17 @@ def test_calls_that_do_not_fit_are_refused(vectors: Vectors) -> None:
     for call, arguments, says in refused:
         with pytest.raises(ValueError, match=says):
             call(*arguments)
+
+
+def test_results_are_written_into_the_array_that_is_given_or_it_is_refused(
+    vectors: Vectors,
+) -> None:
+    """One of another type would be copied first, and what is written lost with the copy."""
+    segment = segment_of(vectors, Distance.DOT)
+    query, every, distances = vectors[0], FirstRows(len(vectors)), np.empty(K, np.float32)
+    with pytest.raises(TypeError):
+        segment.exact(query, K, every, None, np.empty(K, np.int64), distances)
+    with pytest.raises(TypeError):
+        segment.exact(query, K, every, None, np.empty(2 * K, np.uint32)[::2], distances)
+    with pytest.raises(TypeError):
+        _native.parse_floats_into(b"[1,2]", np.empty(2, np.float64))

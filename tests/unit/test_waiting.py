@@ -49,6 +49,15 @@ def test_a_read_goes_on_as_soon_as_the_view_has_its_write() -> None:
     assert len(reads) == 2
 
 
+def test_nobody_waits_for_a_write_that_is_given_up() -> None:
+    applied = Applied(STORE)
+    applied.reach(3)
+    threading.Timer(0.05, applied.give_up, ["restart the server"]).start()
+    with pytest.raises(NotYetApplied, match="restart the server"):
+        applied.wait_for(4, time.monotonic() + 3600)
+    applied.wait_for(3, time.monotonic() + 3600)
+
+
 def test_a_read_ends_in_an_error_when_its_write_is_never_applied(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -76,7 +76,7 @@ void bind_allowed(nb::module_& m) {
   nb::class_<BoundAmong, BoundRows>(m, "Among")
       .def("__init__", &make_among, "n"_a, "numbers"_a, "points"_a, "live"_a.none(),
            "row_of"_a.none(), "base"_a)
-      .def("rows", &allowed_rows, "out"_a, NoGil())
+      .def("rows", &allowed_rows, "out"_a.noconvert(), NoGil())
       .def(
           "estimate",
           [](const BoundAmong& self, size_t tested) { return self.set.estimate(tested); },

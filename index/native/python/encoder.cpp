@@ -60,9 +60,10 @@ void bind_encoder(nb::module_& m) {
   nb::class_<Encoder>(m, "Encoder")
       .def("__init__", &make_encoder, "size"_a, "bits"_a, "metric"_a, "centroid"_a, "signs"_a)
       .def_prop_ro("row_bytes", &Encoder::row_bytes)
-      .def("encode", &encode, "vectors"_a, "rows"_a, "errors"_a.none(), NoGil())
-      .def("decode", &decode, "rows"_a, "vectors"_a, NoGil())
-      .def("estimate", &estimate, "query"_a, "rows"_a, "out"_a, NoGil());
+      .def("encode", &encode, "vectors"_a, "rows"_a.noconvert(), "errors"_a.noconvert().none(),
+           NoGil())
+      .def("decode", &decode, "rows"_a, "vectors"_a.noconvert(), NoGil())
+      .def("estimate", &estimate, "query"_a, "rows"_a, "out"_a.noconvert(), NoGil());
 }
 
 }  // namespace palimpsest

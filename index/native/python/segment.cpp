@@ -212,12 +212,13 @@ void bind_segment(nb::module_& m) {
            "n"_a, "size"_a, "metric"_a, "encoder"_a.none(), "codes"_a.none(), "error_scale"_a,
            "graph"_a.none(), "kept"_a.none(), nb::keep_alive<1, 5>(), nb::keep_alive<1, 8>())
       .def("walk", &PySegment::walk, "query"_a, "k"_a, "walk"_a, "rescoring"_a, "among"_a,
-           "scaling"_a.none(), "usual"_a, "rows"_a, "distances"_a, NoGil())
+           "scaling"_a.none(), "usual"_a, "rows"_a.noconvert(), "distances"_a.noconvert(), NoGil())
       .def("scan", &PySegment::scan, "query"_a, "k"_a, "rescoring"_a, "among"_a, "scaling"_a.none(),
-           "rows"_a, "distances"_a, NoGil())
-      .def("exact", &PySegment::exact, "query"_a, "k"_a, "among"_a, "scaling"_a.none(), "rows"_a,
-           "distances"_a, NoGil())
-      .def("score", &PySegment::score, "queries"_a, "rows"_a, "by_codes"_a, "out"_a, NoGil());
+           "rows"_a.noconvert(), "distances"_a.noconvert(), NoGil())
+      .def("exact", &PySegment::exact, "query"_a, "k"_a, "among"_a, "scaling"_a.none(),
+           "rows"_a.noconvert(), "distances"_a.noconvert(), NoGil())
+      .def("score", &PySegment::score, "queries"_a, "rows"_a, "by_codes"_a, "out"_a.noconvert(),
+           NoGil());
 }
 
 }  // namespace palimpsest

@@ -119,9 +119,10 @@ void bind_sparse(nb::module_& m) {
            "values"_a, "first"_a, "last"_a, nb::keep_alive<1, 2>(), nb::keep_alive<1, 3>())
       .def("best", &PyPostings::best, "starts"_a, "stops"_a, "weights"_a, "k"_a, "alive"_a.none(),
            "numbers"_a.none(), "chosen"_a.none())
-      .def("sums", &PyPostings::sums, "starts"_a, "stops"_a, "weights"_a, "out"_a, NoGil())
+      .def("sums", &PyPostings::sums, "starts"_a, "stops"_a, "weights"_a, "out"_a.noconvert(),
+           NoGil())
       .def("counts", &PyPostings::counts, "starts"_a, "stops"_a, "alive"_a.none(),
-           "numbers"_a.none(), "chosen"_a.none(), "out"_a, NoGil());
+           "numbers"_a.none(), "chosen"_a.none(), "out"_a.noconvert(), NoGil());
 }
 
 }  // namespace palimpsest

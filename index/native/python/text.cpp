@@ -43,8 +43,8 @@ nb::bytes format_row(const In1<float>& values) {
 }  // namespace
 
 void bind_text(nb::module_& m) {
-  m.def("parse_floats_into", &parse_floats_into, "text"_a, "out"_a);
-  m.def("parse_rows_into", &parse_rows_into, "texts"_a, "out"_a);
+  m.def("parse_floats_into", &parse_floats_into, "text"_a, "out"_a.noconvert());
+  m.def("parse_rows_into", &parse_rows_into, "texts"_a, "out"_a.noconvert());
   m.def("format_row", &format_row, "values"_a);
 }
 

@@ -51,7 +51,7 @@ from palimpsest.index.storage.sums import COUNTED, TABLES, Table, check_of, leni
 from palimpsest.index.storage.syncing import sync_file
 
 FORMAT = 7
-_WAIT_SECONDS = 30.0  # for a lock that another connection holds
+WAIT_SECONDS = 30.0  # for a lock that another connection holds
 _OF_SCHEMA = ("no such ", "has no column", " values were supplied", "does not match any")
 SQLITE_ERRORS = (sqlite3.Error, UnicodeDecodeError)  # the latter: its words quote a damaged schema
 _DAMAGE = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
@@ -184,7 +184,7 @@ def _is_of_schema(error: sqlite3.Error) -> bool:
 def connect(path: Path) -> sqlite3.Connection:
     """Open a connection that leaves transactions to its owner."""
     connection = sqlite3.connect(
-        path, isolation_level=None, check_same_thread=False, timeout=_WAIT_SECONDS
+        path, isolation_level=None, check_same_thread=False, timeout=WAIT_SECONDS
     )
     try:
         connection.execute("PRAGMA synchronous = FULL")
@@ -213,7 +213,7 @@ def connect_reading(path: Path) -> sqlite3.Connection:
     """Open a connection that reads a database with its log, which it neither moves nor deletes."""
     name = f"{path.absolute().as_uri()}?mode=ro"
     connection = sqlite3.connect(
-        name, uri=True, isolation_level=None, check_same_thread=False, timeout=_WAIT_SECONDS
+        name, uri=True, isolation_level=None, check_same_thread=False, timeout=WAIT_SECONDS
     )
     connection.execute("PRAGMA query_only = ON")
     connection.text_factory = lenient_text
@@ -226,14 +226,17 @@ def close_keeping_log(path: Path, connection: sqlite3.Connection) -> None:
     The last one to be closed moves the log into the database and deletes it, and what was refused
     may be needed as it is. One that only reads can do neither, so it is closed last.
     """
-    last = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, check_same_thread=False)
+    last = None
     try:
+        name = f"{path.absolute().as_uri()}?mode=ro"
+        last = sqlite3.connect(name, uri=True, check_same_thread=False)
         last.execute("PRAGMA schema_version").fetchone()  # whatever the schema says
     except SQLITE_ERRORS:
-        pass  # nothing can be read; then nothing is moved either
+        pass  # nothing can be read, or no more be opened; then nothing is moved either
     finally:
         connection.close()
-        last.close()
+        if last is not None:
+            last.close()
 
 
 def takes_no_writes(folder: Path) -> bool:

@@ -15,7 +15,14 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager, suppre
 from pathlib import Path
 from typing import Any
 
-from palimpsest.index.errors import Damaged, ReadOnlyDisk, StorageError, StoreFailed, SyncFailed
+from palimpsest.index.errors import (
+    Damaged,
+    OutOfDescriptors,
+    ReadOnlyDisk,
+    StorageError,
+    StoreFailed,
+    SyncFailed,
+)
 from palimpsest.index.storage.adapter_table import AdapterTable
 from palimpsest.index.storage.causes import disk_errors
 from palimpsest.index.storage.checked import Summed, is_summed, position_in, verified
@@ -32,6 +39,7 @@ from palimpsest.index.storage.reach import Reach, ReachRecord, record_of
 from palimpsest.index.storage.reserve import SIZE, Reserve, anything
 from palimpsest.index.storage.schema import (
     FORMAT,
+    WAIT_SECONDS,
     check_format,
     close_commit,
     close_keeping_log,
@@ -192,10 +200,22 @@ class Store:
         """
         log = log_of(self.path)
         if not self.read_only and log.exists() and log.stat().st_size:
-            if not Checkpoints(self.path).trim():
+            if not self._trim():
                 return False
         self.close()
         return True
+
+    def _trim(self) -> bool:
+        try:
+            return Checkpoints(self.path).trim()
+        except OutOfDescriptors:  # where others wait for those that are about to be given back
+            with store_errors(self.path):
+                self._connection.execute("PRAGMA busy_timeout = 0")
+                try:
+                    busy = self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+                finally:
+                    self._connection.execute(f"PRAGMA busy_timeout = {WAIT_SECONDS * 1000:.0f}")
+            return not busy[0]
 
     def wake(self) -> None:
         """Open the files again, if they are at rest.

@@ -296,12 +296,10 @@ class Writer:
                 for request in requests:
                     self._carry_out([request])
             else:
-                for request in requests:
-                    request.future.set_exception(error)
+                _fail(requests, error)
             return
         except Exception as error:
-            for request in requests:
-                request.future.set_exception(error)
+            _fail(requests, error)
             return
         for request, outcome in zip(requests, outcomes, strict=True):
             if isinstance(outcome, int):
@@ -424,6 +422,13 @@ def _put(group: CommitGroup, write: Write, meant: BitMap | None) -> Outcome:
     except (DamagedPoint, InvalidInput, PointNotFound) as error:  # the others are carried out
         return error
     return group.seq
+
+
+def _fail(requests: list[_Request], error: Exception) -> None:
+    """Tell all who wait; the error leads to the list: it would keep itself, and what it met."""
+    for request in requests:
+        request.future.set_exception(error)
+    requests.clear()
 
 
 class _End:

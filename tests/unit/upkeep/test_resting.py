@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import gc
 import os
+import resource
 import threading
 import time
 from collections.abc import Iterator
@@ -17,7 +19,7 @@ from palimpsest.index import (
     SearchRequest,
     VectorConfig,
 )
-from palimpsest.index.errors import Damaged, StorageFull
+from palimpsest.index.errors import Damaged, OutOfDescriptors, StorageFull
 from palimpsest.index.storage import waking as waking_module
 from palimpsest.index.storage.checkpoints import Checkpoints
 from palimpsest.index.storage.reader import Reader
@@ -182,6 +184,30 @@ def test_a_wake_that_fails_fails_the_write_and_the_next_one_tries_again(
             one.upsert(batch_of([9], rows(1))).result()
     one.upsert(batch_of([9], rows(1))).result()
     assert one.count() == 4
+
+
+@needs_proc
+def test_without_a_descriptor_left_it_rests_and_gives_its_own_back(
+    one: Collection, tmp_path: Path
+) -> None:
+    one.upsert(batch_of([9], rows(1))).result()
+    limits, free = resource.getrlimit(resource.RLIMIT_NOFILE), os.open(tmp_path, os.O_RDONLY)
+    os.close(free)
+    gc.disable()  # which gives some back too, some time
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (free, limits[1]))
+        if one.writer.store.is_awake:
+            one.upkeep.close_files()
+        assert not one.writer.store.is_awake
+        resource.setrlimit(resource.RLIMIT_NOFILE, (free - 3, limits[1]))
+        with pytest.raises(OutOfDescriptors):
+            one.upsert(batch_of([10], rows(1))).result()
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+        assert descriptors(one.folder) == []
+    finally:
+        gc.enable()
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+    assert one.upsert(batch_of([10], rows(1))).result() and one.count() == 5
 
 
 @needs_proc

@@ -228,6 +228,25 @@ class Postings:
         out: NDArray[np.int64],
     ) -> None: ...
 
+# --- lists ---
+
+# Rows in one order, as many of the closest as `places` (3, count) and `distances` have room for:
+# the part of each, its row there, and the number of its point. `rank` takes the rows, distances and
+# numbers of parts; of equally close ones the lower number comes first. `interleave` takes places,
+# distances and the count of parts of lists; of equally close ones the one higher in its list comes
+# first. `gather` writes what a column of each part holds of the rows.
+def rank(
+    parts: list[tuple[Rows, Distances, Numbers]], places: NDArray[np.uint32], distances: Distances
+) -> None: ...
+def interleave(
+    lists: list[tuple[NDArray[np.uint32], Distances, int]],
+    places: NDArray[np.uint32],
+    distances: Distances,
+) -> None: ...
+def gather(
+    columns: list[NDArray[np.uint64]], places: NDArray[np.uint32], out: NDArray[np.uint64]
+) -> None: ...
+
 # --- bitmaps, checksums, text ---
 
 def roaring_of(flags: NDArray[np.bool_]) -> bytes: ...

@@ -170,6 +170,10 @@ class SearchStats:
         """Count a dense segment that is searched, by what was decided of it."""
         self.decisions[decision] = self.decisions.get(decision, 0) + 1
 
+    def took(self, stage: str, seconds: float) -> None:
+        """Add what a part of a stage took."""
+        self.seconds[stage] = self.seconds.get(stage, 0.0) + seconds
+
     def add(self, other: SearchStats) -> None:
         """Add what a part of the same search did."""
         self.visited += other.visited
@@ -183,7 +187,7 @@ class SearchStats:
         for decision, count in other.decisions.items():
             self.decisions[decision] = self.decisions.get(decision, 0) + count
         for stage, seconds in other.seconds.items():
-            self.seconds[stage] = self.seconds.get(stage, 0.0) + seconds
+            self.took(stage, seconds)
         self.versions += other.versions
         self.bridged += other.bridged
         self.estimated += other.estimated

@@ -43,6 +43,7 @@ def search_parts(
     plan: SearchPlan,
     points: BitMap | None = None,
     scaling_of: Callable[[DensePart], Scaling | None] | None = None,
+    stats: SearchStats | None = None,
 ) -> tuple[list[PartHits], SearchStats]:
     """Return each part's closest rows, and what was done to find them.
 
@@ -55,9 +56,10 @@ def search_parts(
         points: numbers of the points that may be found, None for all.
         scaling_of: gives what turns the distances of a part's rows into others, None for nothing;
             not asked about parts without live rows.
+        stats: what is done is added to, None for new ones.
     """
     found: list[PartHits] = []
-    stats = SearchStats()
+    stats = SearchStats() if stats is None else stats
     started = perf_counter()
     if scaling_of is None:
         vectors.recent.note(query)
@@ -79,9 +81,9 @@ def search_parts(
             scaling = None if scaling_of is None else scaling_of(growing)
             hits = _search_growing(growing, query, plan, allowed, scaling)
             found.append(PartHits(growing.columns, hits))
-    stats.segments = len(vectors.sealed)
-    stats.seconds["traverse"] = traversed - started
-    stats.seconds["scan"] = perf_counter() - traversed
+    stats.segments += len(vectors.sealed)
+    stats.took("traverse", traversed - started)
+    stats.took("scan", perf_counter() - traversed)
     for one in found:
         hits = one.hits
         stats.visited += hits.visited

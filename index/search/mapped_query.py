@@ -10,8 +10,9 @@ that of one version, distance for distance.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
 from time import perf_counter
-from typing import Any, NamedTuple
+from typing import Any
 from uuid import UUID
 
 import numpy as np
@@ -32,22 +33,15 @@ from palimpsest.index.search.closest import Closest, closest, page_of
 from palimpsest.index.search.dense import search_parts
 from palimpsest.index.search.merge import Merged, merge
 from palimpsest.index.search.plan import SearchPlan, SearchRequest, plan_of_list, resolve
-from palimpsest.index.search.ranked import RankedRows, joined, ranked
+from palimpsest.index.search.ranked import RankedRows, interleaved, ranked
 from palimpsest.index.search.zero_query import first_by_id, is_alike
 from palimpsest.index.segments.searcher import Scaling
-from palimpsest.index.types import Distance, SearchStats, Vector, VersionedQuery, VersionStats
+from palimpsest.index.types import SearchStats, Vector, VersionedQuery, VersionStats
 from palimpsest.index.view.dense import DensePart, DenseView, dense_of, vectors_of
 from palimpsest.index.view.view import View
 
 _EF_TIMES = 4  # of larger parts
 BRIDGED = 64  # points taken from each bridge, at least: its order is the roughest near the top
-
-
-class FoundRows(NamedTuple):
-    """One list of several, and what was done to find it."""
-
-    rows: RankedRows
-    stats: SearchStats
 
 
 def closest_of_all(
@@ -98,11 +92,11 @@ def _closest_over(
     depth = max(plan.depth, BRIDGED)
     of_list = plan_of_list(request, vectors.config, depth)
     planned = perf_counter()
-    native, stats = native_list(vectors, query, of_list, allowed)
-    lists = [by_bridge(one, query, request, depth) for one in bridges]
+    stats = SearchStats()
+    native = native_list(vectors, query, of_list, allowed, stats)
+    lists = [by_bridge(one, query, request, depth, stats) for one in bridges]
     merging = perf_counter()
-    live = searched(vectors, allowed)
-    rows = together(native, live, lists, bridges, plan.fetch, vectors.config.distance)
+    rows = together(native, vectors, allowed, lists, bridges, plan.fetch)
     note(stats, view, column, native, lists, bridges)
     merged = rows.merged().clamped(vectors.config.distance, bridged=True)
     merged = page_of(merged, plan, without)
@@ -130,18 +124,24 @@ def alike(
 
 
 def native_list(
-    vectors: DenseView, query: Vector, plan: SearchPlan, allowed: BitMap | None
-) -> FoundRows:
+    vectors: DenseView,
+    query: Vector,
+    plan: SearchPlan,
+    allowed: BitMap | None,
+    stats: SearchStats,
+) -> RankedRows:
     """Return the ``plan.fetch`` rows of the query's own version closest to it.
 
     Callers take at least ``BRIDGED``, however few are asked for: how lists are merged depends on
     what stands at their tops, and the pages of one answer must agree.
     """
-    found, stats = search_parts(vectors, query, plan, allowed)
-    return FoundRows(ranked(found, plan.fetch), stats)
+    found, _ = search_parts(vectors, query, plan, allowed, stats=stats)
+    return ranked(found, plan.fetch)
 
 
-def by_bridge(one: Across, query: Vector, request: SearchRequest, count: int) -> FoundRows:
+def by_bridge(
+    one: Across, query: Vector, request: SearchRequest, count: int, stats: SearchStats
+) -> RankedRows:
     """Return the ``count`` rows closest to a query over a bridge.
 
     They are in the adapter's order, with distances estimated in the metric of the query's version.
@@ -151,17 +151,16 @@ def by_bridge(one: Across, query: Vector, request: SearchRequest, count: int) ->
     mapped, shift = adapter.map_query(query)
     plan = plan_of(request, one, count)
     scaling_of = _scaling_of(one.fitted, shift) if adapter.scales_rows else None
-    bridging = perf_counter() - started
-    found, stats = search_parts(one.vectors, mapped, plan, one.rest, scaling_of)
-    stats.seconds["bridge"] = bridging
+    stats.took("bridge", perf_counter() - started)
+    found, _ = search_parts(one.vectors, mapped, plan, one.rest, scaling_of, stats)
     rows = ranked(found, count)
     if shift and scaling_of is None:
         rows = rows.scored(rows.distances - np.float32(shift))
     if adapter.rescores and rows.length:
         rescoring = perf_counter()
         rows = _rescored(one, query, rows)
-        stats.seconds["rescore"] = perf_counter() - rescoring
-    return FoundRows(rows if one.fitted.in_metric else _estimated(one, query, mapped, rows), stats)
+        stats.took("rescore", perf_counter() - rescoring)
+    return rows if one.fitted.in_metric else _estimated(one, query, mapped, rows)
 
 
 def _estimated(one: Across, query: Vector, mapped: Vector, rows: RankedRows) -> RankedRows:
@@ -182,8 +181,11 @@ def plan_of(request: SearchRequest, one: Across, count: int) -> SearchPlan:
 def bridged_plan(request: SearchRequest, config: VectorConfig, count: int) -> SearchPlan:
     """Return how the ``count`` closest rows of a version are found, whichever those are."""
     plan = plan_of_list(request, config, count)
-    if request.ef is not None or plan.exact:
-        return plan
+    return plan if request.ef is not None or plan.exact else _widened(plan)
+
+
+@lru_cache(maxsize=256)  # plans are cached themselves
+def _widened(plan: SearchPlan) -> SearchPlan:
     ef = min(_EF_TIMES * plan.ef, MAX_EF)
     return plan._replace(ef=ef, scanned=max(plan.scanned, SCANNED))
 
@@ -229,31 +231,32 @@ def searched(vectors: DenseView, allowed: BitMap | None) -> int:
 
 def together(
     native: RankedRows,
-    live: int,
-    lists: Sequence[FoundRows],
+    vectors: DenseView,
+    allowed: BitMap | None,
+    lists: Sequence[RankedRows],
     bridges: Sequence[Across],
     count: int,
-    distance: Distance,
 ) -> RankedRows:
     """Return the best ``count`` rows of lists: by comparable scores, ties by rank and list.
 
     Args:
-        native: rows of the query's version, ``distance`` is its metric.
-        live: how many points they were chosen from.
-        lists: the rows found over each bridge, scored in that metric.
+        native: rows of the query's version.
+        vectors: what they were found in.
+        allowed: the points that could be found, None for all.
+        lists: the rows found over each bridge, scored in the metric of the query's version.
         bridges: which those are.
         count: of rows, at most.
-        distance: what the scores are of.
     """
-    listed = [
-        Listed(-one.rows.distances, bridge.merge, bridge.live)
-        for one, bridge in zip(lists, bridges, strict=True)
-    ]
-    own, others = comparable(-native.distances, live, listed, best_score(distance))
-    scores = np.concatenate([own, *others])
-    ranks = np.concatenate([np.arange(len(each)) for each in (own, *others)])
-    order = np.lexsort((ranks, -scores))[:count]
-    return joined([native, *(one.rows for one in lists)], -scores).taken(order)
+    every = [native]
+    for rows, bridge in zip(lists, bridges, strict=True):
+        if bridge.merge.method != "raw":  # which it is nearly always
+            listed = Listed(-rows.distances, bridge.merge, bridge.live)
+            best = best_score(vectors.config.distance)
+            live = searched(vectors, allowed)
+            _, (scores,) = comparable(-native.distances, live, [listed], best)
+            rows = rows.scored(-scores)
+        every.append(rows)
+    return interleaved(every, count)
 
 
 def note(
@@ -261,16 +264,15 @@ def note(
     view: View,
     column: int,
     native: RankedRows,
-    lists: Sequence[FoundRows],
+    lists: Sequence[RankedRows],
     bridges: Sequence[Across],
 ) -> None:
-    """Add what was done to find other lists, and which points were found by adapters."""
+    """Say which versions were searched, and which points were found by adapters."""
     first = bridges[0].bridge
     stats.versions = [
         VersionStats(first.queries, None, None, len(view.vectors[column].held), native.length)
     ]
-    for one, (found, own) in zip(bridges, lists, strict=True):
-        stats.add(own)
+    for one, found in zip(bridges, lists, strict=True):
         kind = None if one.bridge.fitted is None else one.fitted.adapter.kind
         stats.versions.append(
             VersionStats(one.bridge.rows, kind, one.merge.method, one.live, found.length)

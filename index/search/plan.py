@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import NamedTuple
 
 from palimpsest.index.config.vectors import MAX_EF, MAX_POINTS, Encoding, VectorConfig
@@ -161,22 +162,40 @@ def plan_of_list(request: SearchRequest, config: VectorConfig, count: int) -> Se
     return _resolved(request, config, Page(count, count, 0, None))
 
 
+class _Settings(NamedTuple):
+    """What else of a request and of the name it asks decides about a plan."""
+
+    encoding: Encoding
+    ef: int | None
+    rescore: bool | None
+    oversampling: float | None
+    exact: bool
+    paged: bool
+
+
 def _resolved(request: SearchRequest, config: VectorConfig, of: Page) -> SearchPlan:
+    exact = request.exact or request.ignore_codes or config.distance is Distance.MANHATTAN
+    paged = request.offset > 0 or request.paged
+    effort = request.ef, request.rescore, request.oversampling
+    return _planned(of, _Settings(config.encoding, *effort, exact, paged))
+
+
+@lru_cache(maxsize=1_024)  # requests are of few kinds, and a mixed search makes three plans
+def _planned(of: Page, given: _Settings) -> SearchPlan:
     fetch, k, offset, max_distance = of
-    least = DEFAULT_EF[config.encoding]
-    ef = least if request.ef is None else request.ef
+    encoding, asked, _, oversampling, exact, paged = given
+    least = DEFAULT_EF[encoding]
+    ef = least if asked is None else asked
     if not 1 <= ef <= MAX_EF:
         raise InvalidConfig(f"ef: expected 1 to {MAX_EF}, got {ef}")
-    rescored = _rescored(request, config, fetch)
-    paged = request.offset > 0 or request.paged
-    if request.ef is None:
+    rescored = _rescored(given, fetch)
+    if asked is None:
         ef = max(ef, rescored, _WALKED * fetch)
         if paged:
             ef = rung(max(ef, _PAGED * fetch, least + 1), least)
     ef = max(ef, fetch)
-    surely = paged or request.ef is not None
-    is_limited = request.ef is not None or request.oversampling is not None or not rescored
-    exact = request.exact or request.ignore_codes or config.distance is Distance.MANHATTAN
+    surely = paged or asked is not None
+    is_limited = asked is not None or oversampling is not None or not rescored
     return SearchPlan(
         fetch,
         k,
@@ -187,8 +206,8 @@ def _resolved(request: SearchRequest, config: VectorConfig, of: Page) -> SearchP
         max_distance,
         (SCANNED_PER_EF_WIDE if surely or ef > least else SCANNED_PER_EF_FEW) * ef,
         surely,
-        ef if request.ef is None else _kept(ef, config.encoding),
-        0 if request.ef is None else least,
+        ef if asked is None else _kept(ef, encoding),
+        0 if asked is None else least,
         0 if is_limited else -(-ef // _PAGED) if paged else fetch,
     )
 
@@ -207,12 +226,12 @@ def rung(wanted: int, least: int) -> int:
     return least
 
 
-def _rescored(request: SearchRequest, config: VectorConfig, fetch: int) -> int:
-    if request.rescore is False:
+def _rescored(given: _Settings, fetch: int) -> int:
+    if given.rescore is False:
         return 0
-    oversampling = request.oversampling
+    oversampling = given.oversampling
     if oversampling is None:
-        oversampling = DEFAULT_OVERSAMPLING[config.encoding]
+        oversampling = DEFAULT_OVERSAMPLING[given.encoding]
     elif not 1 <= oversampling <= MAX_OVERSAMPLING:
         raise InvalidConfig(f"oversampling: expected 1 to {MAX_OVERSAMPLING}, got {oversampling}")
     return max(MIN_RESCORED, int(fetch * oversampling))

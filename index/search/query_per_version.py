@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from time import perf_counter
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,14 +28,12 @@ from palimpsest.index.search.every_point import Scalings, distances_to, exact_di
 from palimpsest.index.search.leading_version import by_column, checked, leading_version
 from palimpsest.index.search.mapped_query import (
     BRIDGED,
-    FoundRows,
     alike,
     by_bridge,
     factors_of,
     native_list,
     note,
     plan_of,
-    searched,
     together,
 )
 from palimpsest.index.search.plan import SearchPlan, SearchRequest, plan_of_list, resolve
@@ -61,6 +60,13 @@ class Scene:
 
     view: View
     numbers_of: Callable[[Sequence[PointId]], Sequence[int | None]]
+
+
+class Leading(NamedTuple):
+    """The version whose scores are wanted: its column, and what these are of."""
+
+    column: int
+    distance: Distance
 
 
 def closest_by_versions(
@@ -93,14 +99,14 @@ def closest_by_versions(
     depth = max(count, plan.depth, BRIDGED) if bridges else count
     of_list = plan_of_list(request, vectors.config, depth)
     planned = perf_counter()
-    native, stats = native_list(vectors, versions[column], of_list, allowed)
-    stats.out_of_reach.extend(ways.missed)
-    distance = vectors.config.distance
-    lists = [found_across(one, versions, column, request, depth, distance) for one in bridges]
+    stats = SearchStats(out_of_reach=[*ways.missed])
+    native = native_list(vectors, versions[column], of_list, allowed, stats)
+    wanted = Leading(column, vectors.config.distance)
+    lists = [found_across(one, versions, wanted, request, depth, stats) for one in bridges]
     merging = perf_counter()
     rows = native
     if bridges:
-        rows = together(native, searched(vectors, allowed), lists, bridges, count, distance)
+        rows = together(native, vectors, allowed, lists, bridges, count)
         note(stats, scene.view, column, native, lists, bridges)
     if query.rescore_version is not None:
         by_rank = any(one.merge.method == "rank" for one in bridges)
@@ -128,37 +134,35 @@ def _count(plan: SearchPlan, query: VersionedQuery) -> int:
 def found_across(
     one: Across,
     versions: Mapping[int, Vector],
-    leading: int,
+    leading: Leading,
     request: SearchRequest,
     count: int,
-    distance: Distance,
-) -> FoundRows:
+    stats: SearchStats,
+) -> RankedRows:
     """Return the closest rows of another version, best first: by both queries where it has one.
 
     Args:
         one: leads to them.
         versions: the query's vectors by column.
-        leading: the column of the version whose scores are wanted.
+        leading: the version whose scores are wanted.
         request: gives the parameters of the search.
         count: how many rows.
-        distance: of the version whose scores are wanted.
+        stats: what is done is added to.
     """
-    own = versions.get(one.bridge.column)
+    own, wanted = versions.get(one.bridge.column), versions.get(leading.column)
     if own is None:
-        return by_bridge(one, versions[leading], request, count)
-    natively, stats = native_list(one.vectors, own, plan_of(request, one, count), one.rest)
+        return by_bridge(one, versions[leading.column], request, count, stats)
+    natively = native_list(one.vectors, own, plan_of(request, one, count), one.rest, stats)
     if one.bridge.fitted is None:
-        wanted = versions.get(leading)  # None of one whose scores are not compared with others
-        if wanted is not None:
-            natively = _as_if(natively, own, one, wanted, distance)
-        return FoundRows(natively, stats)
-    bridged, also = by_bridge(one, versions[leading], request, count)
-    stats.add(also)
+        if wanted is None:  # its scores are not compared with others
+            return natively
+        return _as_if(natively, own, one, wanted, leading.distance)
+    bridged = by_bridge(one, versions[leading.column], request, count, stats)
     new = np.flatnonzero(~np.isin(bridged.numbers, natively.numbers))
     both = joined([natively, bridged.taken(new)])
     typical = np.isin(both.numbers, bridged.numbers[:BRIDGED])
     typical[:BRIDGED] = True  # of the rows found natively, which come first
-    return FoundRows(_fused(one, versions[leading], own, both, typical), stats)
+    return _fused(one, versions[leading.column], own, both, typical)
 
 
 def _as_if(

@@ -6,49 +6,60 @@ A search of several versions ranks a few hundred rows to return ten.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from palimpsest.index import _native
 from palimpsest.index.search.merge import Merged, PartHits, RowColumns
 from palimpsest.index.storage.ids import unpack_ids
-from palimpsest.index.types import Distances, Numbers, PointId, Slots
+from palimpsest.index.types import Distances, Numbers, PointId, Rows, Slots
 
 Places = NDArray[np.intp]
 
 
 class RankedRows(NamedTuple):
-    """Row ``rows[i]`` of ``columns[parts[i]]`` is at place i, closest first; arrays (m,)."""
+    """Rows, closest first: row ``rows[i]`` of ``columns[parts[i]]`` is at place i of m.
+
+    ``places`` (3, m) uint32 are their parts, their rows there, and the numbers of their points.
+    """
 
     columns: tuple[RowColumns, ...]
-    parts: Places
-    rows: Places
-    numbers: Numbers
+    places: NDArray[np.uint32]
     distances: Distances
 
     @property
     def length(self) -> int:
         """How many rows there are."""
-        return len(self.rows)
+        return len(self.distances)
+
+    @property
+    def parts(self) -> Rows:
+        """Which of the columns each row is of (m,)."""
+        parts: Rows = self.places[0]
+        return parts
+
+    @property
+    def rows(self) -> Rows:
+        """The rows in their parts (m,)."""
+        rows: Rows = self.places[1]
+        return rows
+
+    @property
+    def numbers(self) -> Numbers:
+        """The numbers of the rows' points (m,)."""
+        numbers: Numbers = self.places[2]
+        return numbers
 
     @property
     def slots(self) -> Slots:
         """The slots of the rows (m,)."""
-        slots = np.empty(self.length, dtype=np.uint64)
-        for columns, places, rows in self.by_part():
-            slots[places] = columns.slots[rows]
-        return slots
+        return self._gathered([columns.slots for columns in self.columns])
 
     def taken(self, places: Places | slice) -> RankedRows:
         """Return the rows at some places, in their order."""
-        return RankedRows(
-            self.columns,
-            self.parts[places],
-            self.rows[places],
-            self.numbers[places],
-            self.distances[places],
-        )
+        return RankedRows(self.columns, self.places[:, places], self.distances[places])
 
     def by(self, distances: Distances) -> RankedRows:
         """Return the rows in the order of other distances (m,); equal ones stay as they were."""
@@ -56,62 +67,71 @@ class RankedRows(NamedTuple):
 
     def scored(self, distances: Distances) -> RankedRows:
         """Return the rows where they are, with other distances (m,)."""
-        return RankedRows(self.columns, self.parts, self.rows, self.numbers, distances)
+        return RankedRows(self.columns, self.places, distances)
 
     def merged(self) -> Merged:
         """Return the points of the rows, by id."""
-        ids: list[PointId] = [0] * self.length
-        slots = [0] * self.length
-        for columns, places, rows in self.by_part():
-            own = unpack_ids(columns.ids[rows])
-            own_slots = columns.slots[rows].tolist()
-            for i, place in enumerate(places):
-                ids[place], slots[place] = own[i], own_slots[i]
-        return Merged(ids, self.distances, self.numbers, slots)
+        return Merged(self._ids(), self.distances, self.numbers, self.slots.tolist())
 
-    def by_part(self) -> Iterator[tuple[RowColumns, list[int], Places]]:
+    def by_part(self) -> Iterator[tuple[RowColumns, list[int], Rows]]:
         """Yield each part's columns, the places of its rows, and the rows."""
         parts = self.parts.tolist()
         for part in set(parts):
             places = [place for place, one in enumerate(parts) if one == part]
             yield self.columns[part], places, self.rows[places]
 
+    def _ids(self) -> list[PointId]:
+        packed: list[Any] = [columns.ids for columns in self.columns if columns.ids.ndim == 1]
+        if len(packed) == len(self.columns):
+            return unpack_ids(self._gathered(packed))
+        ids: list[PointId] = [0] * self.length
+        for columns, places, rows in self.by_part():
+            for place, one in zip(places, unpack_ids(columns.ids[rows]), strict=True):
+                ids[place] = one
+        return ids
+
+    def _gathered(self, columns: list[NDArray[np.uint64]]) -> NDArray[np.uint64]:
+        """Return what a column (n,) of each part holds of the rows, (m,)."""
+        found = np.empty(self.length, dtype=np.uint64)
+        _native.gather(columns, self.places, found)
+        return found
+
 
 def ranked(found: Sequence[PartHits], count: int) -> RankedRows:
     """Return the ``count`` closest rows of all parts; of equally close ones the lowest numbers."""
-    if len(found) == 1:  # in order, but for equally close ones
-        (columns, hits), *_ = found
-        rows, distances = hits.rows.astype(np.intp), hits.distances
-        one = np.zeros(len(rows), np.intp)
-        listed = RankedRows((columns,), one, rows, columns.numbers[rows], distances)
-        if not np.equal(distances[1:], distances[:-1]).any():
-            return listed if len(rows) <= count else listed.taken(slice(0, count))
-        return listed.taken(np.lexsort((listed.numbers, distances))[:count])
-    places = [one.hits.rows.astype(np.intp) for one in found]
-    numbers = [one.columns.numbers[own] for one, own in zip(found, places, strict=True)]
-    whole = RankedRows(
-        tuple(one.columns for one in found),
-        np.repeat(np.arange(len(found)), [len(own) for own in places]),
-        np.concatenate([np.empty(0, np.intp), *places]),
-        np.concatenate([np.empty(0, np.uint32), *numbers]),
-        np.concatenate([np.empty(0, np.float32), *(one.hits.distances for one in found)]),
-    )
-    return whole.taken(np.lexsort((whole.numbers, whole.distances))[:count])
+    parts, length = [], 0
+    for columns, hits in found:
+        parts.append((hits.rows, hits.distances, columns.numbers))
+        length += len(hits.rows)
+    places, distances = _room(min(count, length))
+    _native.rank(parts, places, distances)
+    return RankedRows(tuple([columns for columns, _ in found]), places, distances)
 
 
-def joined(lists: Sequence[RankedRows], distances: Distances | None = None) -> RankedRows:
-    """Return the rows of all lists, one after the other, with their or other distances (m,)."""
-    if distances is None:
-        distances = np.concatenate([one.distances for one in lists])
+def interleaved(lists: Sequence[RankedRows], count: int) -> RankedRows:
+    """Return the ``count`` closest rows of all lists; of equally close ones by rank, then list."""
+    every: tuple[RowColumns, ...] = ()
+    own, length = [], 0
+    for columns, places, distances in lists:
+        own.append((places, distances, len(columns)))
+        every += columns
+        length += len(distances)
+    places, distances = _room(min(count, length))
+    _native.interleave(own, places, distances)
+    return RankedRows(every, places, distances)
+
+
+def _room(count: int) -> tuple[NDArray[np.uint32], Distances]:
+    """Return places (3, count) and distances (count,) to be written."""
+    return np.empty((3, count), np.uint32), np.empty(count, np.float32)
+
+
+def joined(lists: Sequence[RankedRows]) -> RankedRows:
+    """Return the rows of all lists, one after the other."""
     columns: tuple[RowColumns, ...] = ()
-    parts = []
+    places = []
     for one in lists:
-        parts.append(one.parts + len(columns))
+        places.append(one.places + np.array([[len(columns)], [0], [0]], dtype=np.uint32))
         columns += one.columns
-    return RankedRows(
-        columns,
-        np.concatenate(parts),
-        np.concatenate([one.rows for one in lists]),
-        np.concatenate([one.numbers for one in lists]),
-        distances,
-    )
+    distances = np.concatenate([one.distances for one in lists])
+    return RankedRows(columns, np.concatenate(places, axis=1), distances)

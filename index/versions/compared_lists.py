@@ -13,8 +13,13 @@ from palimpsest.index.search.across import Across
 from palimpsest.index.search.closest import closest
 from palimpsest.index.search.mapped_query import by_bridge, closest_of_all
 from palimpsest.index.search.plan import SearchRequest
-from palimpsest.index.search.query_per_version import Scene, closest_by_versions, found_across
-from palimpsest.index.types import Distance, Numbers, Vector, Vectors, VersionedQuery
+from palimpsest.index.search.query_per_version import (
+    Leading,
+    Scene,
+    closest_by_versions,
+    found_across,
+)
+from palimpsest.index.types import Numbers, SearchStats, Vector, Vectors, VersionedQuery
 from palimpsest.index.versions.relevance import Relevant, Searched
 from palimpsest.index.view.bridge import Bridge
 from palimpsest.index.view.dense import DenseView, dense_of
@@ -92,15 +97,15 @@ def find_old(sides: Sides, query: Vector, count: int) -> Numbers:
     across = Across(itself, sides.vectors(sides.old_column), among, len(among))
     versions, asked = {sides.old_column: query}, SearchRequest(query, k=count)
     depth = max(count, _TOGETHER)
-    found = found_across(across, versions, sides.new_column, asked, depth, _distance(sides))
-    return found.rows.numbers[:count]
+    found = found_across(across, versions, _leading(sides), asked, depth, SearchStats())
+    return found.numbers[:count]
 
 
 def find_over(sides: Sides, bridge: Bridge, query: Vector, count: int, among: BitMap) -> Numbers:
     """Return what a query finds among rows of the other version, by the adapter between them."""
     across = Across(bridge, sides.vectors(bridge.column), among, len(among))
     request = SearchRequest(query, k=count, exact=len(among) <= _EXACTLY)
-    return by_bridge(across, query, request, count).rows.numbers
+    return by_bridge(across, query, request, count, SearchStats()).numbers
 
 
 def find_together(sides: Sides, bridge: Bridge, old: Vector, new: Vector, count: int) -> Numbers:
@@ -110,8 +115,8 @@ def find_together(sides: Sides, bridge: Bridge, old: Vector, new: Vector, count:
     request = SearchRequest(new, k=count, exact=len(among) <= _EXACTLY)
     versions = {sides.old_column: old, sides.new_column: new}
     depth = max(count, _TOGETHER)
-    found = found_across(across, versions, sides.new_column, request, depth, _distance(sides))
-    return found.rows.numbers[:count]
+    found = found_across(across, versions, _leading(sides), request, depth, SearchStats())
+    return found.numbers[:count]
 
 
 def find_by_both(sides: Sides, old: Vector, new: Vector, k: int) -> Numbers:
@@ -143,6 +148,6 @@ def as_lists(
     return lists
 
 
-def _distance(sides: Sides) -> Distance:
-    """Return the metric of the new version."""
-    return sides.vectors(sides.new_column).config.distance
+def _leading(sides: Sides) -> Leading:
+    """Return the new version, whose scores are wanted."""
+    return Leading(sides.new_column, sides.vectors(sides.new_column).config.distance)

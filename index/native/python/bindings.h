@@ -34,9 +34,12 @@ template <typename T>
 using Out2 = nb::ndarray<T, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
 using NoGil = nb::call_guard<nb::gil_scoped_release>;
 
-inline void require(bool ok, const std::string& what) {
+// Searches ask this several times each: a text that is not needed is not copied.
+inline void require(bool ok, const char* what) {
   if (!ok) throw std::invalid_argument(what);
 }
+
+inline void require(bool ok, const std::string& what) { require(ok, what.c_str()); }
 
 inline Metric metric_of(const std::string& name) {
   if (name == "inner_product") return Metric::inner_product;
@@ -80,6 +83,7 @@ void bind_graphs(nb::module_& m);
 void bind_allowed(nb::module_& m);
 void bind_segment(nb::module_& m);
 void bind_sparse(nb::module_& m);
+void bind_ranked(nb::module_& m);
 void bind_sums(nb::module_& m);
 void bind_text(nb::module_& m);
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import sqlite3
 import threading
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from palimpsest.index.errors import CollectionNotFound, Damaged, StorageFull, Un
 from palimpsest.index.storage.checked import Summed
 from palimpsest.index.storage.entries import Position, SegmentEntry, StagedRows
 from palimpsest.index.storage.ids import Key, pack_ids
+from palimpsest.index.storage.reach import record_of
 from palimpsest.index.storage.read_rows import is_ascending
 from palimpsest.index.storage.reader import Reader
 from palimpsest.index.storage.store import Store
@@ -106,3 +108,32 @@ def test_pages_that_nobody_reads_to_the_end_do_not_keep_a_store_open(
     assert not closing.is_alive()
     with pytest.raises(CollectionNotFound):
         next(pages)
+
+
+def test_a_commit_that_a_killed_writer_did_not_share_is_passed_over(path: Path) -> None:
+    """While a reader keeps the index of the log, SQLite does not look at the log itself."""
+    store = Store.open(path)
+    store.rewrite_position()
+    reader = sqlite3.connect(path)
+    reader.execute("SELECT seq FROM position").fetchone()
+    shared, record = path.with_name(f"{path.name}-shm"), record_of(path)
+    before, answered = shared.read_bytes(), record.read_bytes()
+    reach = store.reach
+    store.rewrite_position()
+    store.abandon()
+    with open(shared, "r+b") as file:  # as it stood when the writer was killed
+        file.write(before)
+    late = record.read_bytes()
+    with pytest.raises(Damaged, match="commits up to"):  # all were told of the second one
+        Store.open(path)
+    assert record.read_bytes() == late
+    record.write_bytes(answered)
+    store = Store.open(path)
+    assert store.reach == reach
+    store.rewrite_position()
+    newest = store.reach
+    store.abandon()
+    reader.close()
+    store = Store.open(path)
+    assert store.reach == newest and newest.before == reach.mark
+    store.close()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
+
 import pytest
 
 from palimpsest.index.search import plan, scan_or_walk
@@ -16,3 +18,5 @@ def walk_to_few(monkeypatch: pytest.MonkeyPatch) -> None:
         for constant in constants:
             monkeypatch.setattr(module, constant, 0)
     monkeypatch.setattr("palimpsest.index.search.mapped_query.SCANNED", 0)
+    # neither are plans of before used now, nor those of now afterwards
+    monkeypatch.setattr(plan, "_planned", inspect.unwrap(plan._planned))

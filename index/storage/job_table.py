@@ -7,7 +7,7 @@ import sqlite3
 from palimpsest.index.storage.sums import check_of, put_row
 from palimpsest.index.types import JobInfo
 
-_KEPT = 16  # of each kind that have ended
+KEPT = 16  # of each kind that have ended
 _COLUMNS = "id, kind, what, state, progress, started, ended, error, cancel"
 
 
@@ -33,5 +33,5 @@ class JobTable:
                 "DELETE FROM jobs WHERE kind = ? AND ended IS NOT NULL AND id NOT IN"
                 " (SELECT id FROM jobs WHERE kind = ? AND ended IS NOT NULL"
                 "  ORDER BY id DESC LIMIT ?)",
-                (job.kind, job.kind, _KEPT),
+                (job.kind, job.kind, KEPT),
             )

@@ -15,11 +15,11 @@ from collections.abc import Callable
 from types import TracebackType
 
 from palimpsest.index.errors import InvalidInput, StorageError
+from palimpsest.index.storage.job_table import KEPT
 from palimpsest.index.types import JobInfo, JobKind, JobState
 from palimpsest.index.write.writer import Writer
 
 ASKED: tuple[JobKind, ...] = ("fit", "consolidate")  # by a caller, who may cancel them
-_RECENT = 16  # of each kind, that have ended
 _NOTE_SECONDS = 5.0  # between two notes in the store of how far a job is
 _log = logging.getLogger(__name__)
 
@@ -137,7 +137,7 @@ class Jobs:
             if job.kept:
                 self._ended[job.info.id] = job.info
                 own = [n for n, one in self._ended.items() if one.kind == job.info.kind]
-                for number in own[:-_RECENT]:
+                for number in own[:-KEPT]:
                     del self._ended[number]
         if job.kept and not self._stopped:
             self.put(job)

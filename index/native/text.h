@@ -122,33 +122,32 @@ inline const char* parse_number(const char* begin, const char* p, const char* en
   return p;
 }
 
+// The numbers of one array that begins at p, written to out while there is room: `n` of them.
+inline const char* parse_array(const char* begin, const char* p, const char* end, float* out,
+                               size_t room, size_t& n) {
+  if (p == end || *p != '[') fail("expected '['", begin, p);
+  p = skip_space(p + 1, end);
+  n = 0;
+  if (p != end && *p == ']') return p + 1;
+  for (;;) {
+    float value;
+    p = skip_space(parse_number(begin, p, end, value), end);
+    if (n < room) out[n] = value;
+    ++n;
+    if (p == end || (*p != ',' && *p != ']')) fail("expected ',' or ']'", begin, p);
+    if (*p == ']') return p + 1;
+    p = skip_space(p + 1, end);
+  }
+}
+
 }  // namespace text
 
 // Numbers of the JSON array in [begin, end), written to out (at most `capacity`); returns how many
 // the array holds. Throws std::invalid_argument on anything that is not a flat array of numbers.
 inline size_t parse_floats(const char* begin, const char* end, float* out, size_t capacity) {
   using namespace text;
-  const char* p = skip_space(begin, end);
-  if (p == end || *p != '[') fail("expected '['", begin, p);
-  p = skip_space(p + 1, end);
-  size_t n = 0;
-  if (p != end && *p == ']') {
-    ++p;
-  } else {
-    for (;;) {
-      float value;
-      p = skip_space(parse_number(begin, p, end, value), end);
-      if (n < capacity) out[n] = value;
-      ++n;
-      if (p == end) fail("expected ',' or ']'", begin, p);
-      if (*p == ']') {
-        ++p;
-        break;
-      }
-      if (*p != ',') fail("expected ',' or ']'", begin, p);
-      p = skip_space(p + 1, end);
-    }
-  }
+  size_t n;
+  const char* p = parse_array(begin, skip_space(begin, end), end, out, capacity, n);
   p = skip_space(p, end);
   if (p != end) fail("unexpected text after the array", begin, p);
   return n;

@@ -86,5 +86,6 @@ void bind_sparse(nb::module_& m);
 void bind_ranked(nb::module_& m);
 void bind_sums(nb::module_& m);
 void bind_text(nb::module_& m);
+void bind_sets(nb::module_& m);
 
 }  // namespace palimpsest

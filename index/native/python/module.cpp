@@ -15,4 +15,5 @@ NB_MODULE(_native, m) {
   p::bind_ranked(m);
   p::bind_sums(m);
   p::bind_text(m);
+  p::bind_sets(m);
 }

@@ -41,6 +41,19 @@ class Encoder:
     def decode(self, rows: Codes, vectors: Vectors) -> None: ...
     def estimate(self, query: Vector, rows: Codes, out: Distances) -> None: ...
 
+class FdeEncoder:
+    def __init__(
+        self,
+        final: int,  # 0 for none
+        hyperplanes: NDArray[np.int8],  # (repetitions, k_sim, size)
+        signs: NDArray[np.int8],  # (repetitions, projected, size) of -1 and 1; projected 0: none
+        places: NDArray[np.uint32],  # (dimensions before the final projection,), or none
+        place_signs: NDArray[np.int8],  # the same
+    ) -> None: ...
+    # values (n, size), starts (m + 1,), out (m, dimensions)
+    def documents(self, values: Vectors, starts: NDArray[np.int64], out: Vectors) -> None: ...
+    def query(self, tokens: Vectors, out: Vector) -> None: ...
+
 class Graph:
     def __init__(
         self,

@@ -28,6 +28,7 @@ namespace palimpsest {
 inline constexpr size_t kBlock = 64;       // dimensions per code block; D' is a multiple of it
 inline constexpr size_t kBatch = 128;      // rows given to a scoring kernel at once, at most
 inline constexpr size_t kQueryPlanes = 4;  // bits of the query against 1-bit codes
+inline constexpr size_t kPanel = 16;       // columns of a matrix that are multiplied together
 
 // Two floats follow the code bytes of each row:
 // estimated distance = add + G + rescale * <x, q'>, see encoder.h.
@@ -85,6 +86,12 @@ struct Kernels {
   // b is float32, float16 (raw bits) or int8 rows; [type][metric].
   FloatDistance distance[3][3];
   float (*dot)(const float* a, const float* b, size_t d);
+  // out (n, kPanel), rows `stride` apart, = rows (n, d) times panel (d, kPanel); each value is the
+  // sum of its products in order.
+  void (*multiply)(const float* rows, size_t n, size_t d, const float* panel, float* out,
+                   size_t stride);
+  // out (d) = the sum of rows which[0] to which[n - 1] of rows (any, d), in that order; 0 of none.
+  void (*sum_rows)(const float* rows, size_t d, const uint32_t* which, size_t n, float* out);
 };
 
 inline DotRows dot_for(const Kernels& k, int bits) {

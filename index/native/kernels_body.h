@@ -389,6 +389,58 @@ void score_by(const CodeRows& c, const QueryTerms& q, const uint32_t* ids, size_
   }
 }
 
+// --- sums and products of many rows ---------------------------------------------------------
+
+// `count` rows times a panel. Six rows are 12 sums in registers, which with two of the panel and a
+// coordinate fill the sixteen of AVX2; lanes are columns, so no sum is ever folded.
+template <size_t count>
+inline void multiply_some(const float* rows, size_t d, const float* panel, float* out,
+                          size_t stride) {
+  f8 sums[count][2];
+  for (size_t r = 0; r < count; ++r) sums[r][0] = sums[r][1] = splat(0);
+  for (size_t i = 0; i < d; ++i) {
+    const f8 low = load8(panel + i * kPanel), high = load8(panel + i * kPanel + 8);
+    for (size_t r = 0; r < count; ++r) {
+      const f8 x = splat(rows[r * d + i]);
+      sums[r][0] += x * low;
+      sums[r][1] += x * high;
+    }
+  }
+  for (size_t r = 0; r < count; ++r) {
+    store8(out + r * stride, sums[r][0]);
+    store8(out + r * stride + 8, sums[r][1]);
+  }
+}
+
+void multiply(const float* rows, size_t n, size_t d, const float* panel, float* out,
+              size_t stride) {
+  size_t r = 0;
+  for (; r + 6 <= n; r += 6) multiply_some<6>(rows + r * d, d, panel, out + r * stride, stride);
+  if (r + 3 <= n) {
+    multiply_some<3>(rows + r * d, d, panel, out + r * stride, stride);
+    r += 3;
+  }
+  for (; r < n; ++r) multiply_some<1>(rows + r * d, d, panel, out + r * stride, stride);
+}
+
+// Columns are cut into pieces whose sums stay in registers while all rows go by.
+void sum_rows(const float* rows, size_t d, const uint32_t* which, size_t n, float* out) {
+  const auto row = [&](size_t i) { return rows + static_cast<size_t>(which[i]) * d; };
+  size_t at = 0;
+  for (; at + 32 <= d; at += 32) {
+    f8 sums[4] = {splat(0), splat(0), splat(0), splat(0)};
+    for (size_t i = 0; i < n; ++i) {
+      for (size_t a = 0; a < 4; ++a) sums[a] += load8(row(i) + at + 8 * a);
+    }
+    for (size_t a = 0; a < 4; ++a) store8(out + at + 8 * a, sums[a]);
+  }
+  for (; at < d; ++at) {
+    float sum = 0.0f;
+    for (size_t i = 0; i < n; ++i) sum += row(i)[at];
+    out[at] = sum;
+  }
+}
+
 constexpr Kernels float_kernels(const char* name) {
   return Kernels{name,
                  nullptr,
@@ -407,7 +459,9 @@ constexpr Kernels float_kernels(const char* name) {
                  {{minus_inner_product<Float32Row>, squared_l2<Float32Row>, l1<Float32Row>},
                   {minus_inner_product<Float16Row>, squared_l2<Float16Row>, l1<Float16Row>},
                   {minus_inner_product<Int8Row>, squared_l2<Int8Row>, l1<Int8Row>}},
-                 dot};
+                 dot,
+                 multiply,
+                 sum_rows};
 }
 
 }  // namespace

@@ -7,7 +7,9 @@ from collections.abc import Callable
 import numpy as np
 
 from palimpsest.index import _native
+from palimpsest.index.config.fde import FdeConfig
 from palimpsest.index.config.vectors import VectorConfig
+from palimpsest.index.encoding.fde import FdeEncoder
 from palimpsest.index.encoding.planes import Encoder
 from palimpsest.index.segments.graph import build
 from palimpsest.index.types import Distance
@@ -56,6 +58,9 @@ def native_calls(n: int = N) -> dict[str, Call]:
     lists = starts, starts + n
     weights, sums = np.ones(20, np.float32), np.empty(n, np.float32)
     held, alive = np.empty(20, np.int64), np.full(n // 64 + 1, 2**64 - 1, np.uint64)
+    fde = FdeEncoder.make(SIZE, FdeConfig(4, 16, 10))
+    sets = np.arange(0, walks + 1, walks // 100)
+    fdes = np.empty((len(sets) - 1, fde.size), np.float32)
     return {
         "best": lambda: postings.best(*lists, weights, K, None, None, None),
         "sums": lambda: postings.sums(*lists, weights, sums),
@@ -72,5 +77,7 @@ def native_calls(n: int = N) -> dict[str, Call]:
         "encode": lambda: encoder.native.encode(vectors, encoded, errors),
         "decode": lambda: encoder.native.decode(codes, decoded),
         "estimate": lambda: encoder.native.estimate(q, codes, distances),
+        "documents": lambda: fde.native.documents(short, sets, fdes),
+        "query": lambda: fde.native.query(short, fdes[0]),
         "build": lambda: _native.GraphBuild().run(short, "l2", order, 16, 50, 1, 1),
     }

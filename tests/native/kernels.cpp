@@ -53,6 +53,23 @@ float distance(const std::string& name, const std::string& metric, int type, con
                                                                          a.shape(0));
 }
 
+void multiply(const std::string& name, const In2<float>& rows, const In2<float>& panel,
+              const Out2<float>& out) {
+  require(panel.shape(0) == rows.shape(1) && panel.shape(1) == kPanel, "panel shape");
+  require(out.shape(0) == rows.shape(0) && out.shape(1) >= kPanel, "output shape");
+  level(name).multiply(rows.data(), rows.shape(0), rows.shape(1), panel.data(), out.data(),
+                       out.shape(1));
+}
+
+void sum_rows(const std::string& name, const In2<float>& rows, const In1<uint32_t>& which,
+              const Out1<float>& out) {
+  require(out.shape(0) == rows.shape(1), "output length");
+  for (size_t i = 0; i < which.shape(0); ++i) {
+    require(which.data()[i] < rows.shape(0), "row out of range");
+  }
+  level(name).sum_rows(rows.data(), rows.shape(1), which.data(), which.shape(0), out.data());
+}
+
 }  // namespace
 }  // namespace palimpsest
 
@@ -62,5 +79,7 @@ NB_MODULE(_native_test, m) {
   m.def("dot", &dot, "level"_a, "bits"_a, "codes"_a, "query"_a, "padded"_a, "out"_a);
   m.def("rotate", &rotate, "level"_a, "v"_a, "signs"_a, "inverse"_a);
   m.def("encode", &encode, "level"_a, "residual"_a, "bits"_a, "scale"_a, "code"_a);
+  m.def("multiply", &multiply, "level"_a, "rows"_a, "panel"_a, "out"_a.noconvert());
+  m.def("sum_rows", &sum_rows, "level"_a, "rows"_a, "which"_a, "out"_a.noconvert());
   m.def("distance", &distance, "level"_a, "metric"_a, "type"_a, "a"_a, "b"_a);
 }

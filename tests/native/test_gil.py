@@ -70,6 +70,8 @@ def overlaps(first: Call, second: Call) -> bool:
         "encode",
         "decode",
         "estimate",
+        "documents",
+        "query",
         "build",
         "best",
         "sums",

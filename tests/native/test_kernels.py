@@ -145,6 +145,29 @@ def test_distances_are_right(size: int, rng: np.random.Generator) -> None:
             assert found == pytest.approx(value, rel=1e-5, abs=1e-5 * size**0.5)
 
 
+@each_level
+@each_size
+def test_sums_and_products_of_rows_are_in_order(
+    level: str, size: int, rng: np.random.Generator
+) -> None:
+    rows = rng.standard_normal((14, size)).astype(np.float32)
+    panel = rng.integers(-20, 21, (size, 16)).astype(np.float32)
+    for n in range(14):
+        products = np.full((n, 19), 7, dtype=np.float32)
+        _native_test.multiply(level, rows[:n].copy(), panel, products)
+        expected = np.zeros((n, 16), dtype=np.float32)
+        for i in range(size):
+            expected += rows[:n, i, None] * panel[i]
+        assert products[:, :16].tobytes() == expected.tobytes()
+        assert (products[:, 16:] == 7).all()
+        which = rng.integers(0, 14, n, dtype=np.uint32)
+        found, total = np.full(size, 7, dtype=np.float32), np.zeros(size, dtype=np.float32)
+        _native_test.sum_rows(level, rows, which, found)
+        for row in which:
+            total += rows[row]
+        assert found.tobytes() == total.tobytes()
+
+
 def test_every_half_widens_exactly() -> None:
     one = np.ones(1, dtype=np.float32)
     for level in LEVELS:

@@ -15,7 +15,7 @@ from tests.native.calls import Call, native_calls
 
 ROWS = 200_000  # a scan of them takes some milliseconds
 ATTEMPTS = 200
-WRITES = ("encode", "build")  # of writes and upkeep, which are never stopped so
+WRITES = ("encode", "documents", "build")  # of writes and upkeep, which are never stopped so
 SEARCHES = (
     "walk",
     "scan",
@@ -28,6 +28,7 @@ SEARCHES = (
     "score",
     "decode",
     "estimate",
+    "query",
     "best",
     "sums",
     "counts",

@@ -29,6 +29,8 @@ using In1 = nb::ndarray<const T, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
 template <typename T>
 using In2 = nb::ndarray<const T, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
 template <typename T>
+using In3 = nb::ndarray<const T, nb::ndim<3>, nb::c_contig, nb::device::cpu>;
+template <typename T>
 using Out1 = nb::ndarray<T, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
 template <typename T>
 using Out2 = nb::ndarray<T, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
@@ -79,6 +81,7 @@ struct BoundAmong : BoundRows {
 
 void bind_stops(nb::module_& m);
 void bind_encoder(nb::module_& m);
+void bind_fde(nb::module_& m);
 void bind_graphs(nb::module_& m);
 void bind_allowed(nb::module_& m);
 void bind_segment(nb::module_& m);

@@ -8,6 +8,7 @@ NB_MODULE(_native, m) {
   m.def("simd_level", [] { return p::kernels().name; });
   p::bind_stops(m);
   p::bind_encoder(m);
+  p::bind_fde(m);
   p::bind_graphs(m);
   p::bind_allowed(m);
   p::bind_segment(m);

@@ -210,6 +210,25 @@ void compare_distances(const Kernels& level, const Kernels& scalar) {
   }
 }
 
+// Numbers of rows on both sides of the six that are multiplied together, at ragged sizes.
+void compare_rows(const Kernels& level, const Kernels& scalar) {
+  for (size_t d : {1, 7, 8, 31, 32, 33, 128, 257}) {
+    for (size_t n : {0, 1, 2, 3, 5, 6, 7, 11, 12, 13}) {
+      Numbers numbers(d * 16 + n);
+      const std::vector<float> rows = numbers.coordinates(n * d);
+      const std::vector<float> panel = numbers.coordinates(d * kPanel);
+      std::vector<uint32_t> which(n);
+      for (uint32_t& w : which) w = static_cast<uint32_t>(numbers.next() % n);
+      std::vector<float> a(n * kPanel + d), b(n * kPanel + d);
+      for (const auto& [k, out] : {std::pair{&scalar, &a}, std::pair{&level, &b}}) {
+        k->multiply(rows.data(), n, d, panel.data(), out->data(), kPanel);
+        k->sum_rows(rows.data(), d, which.data(), n, out->data() + n * kPanel);
+      }
+      expect(a == b, "rows, " + std::to_string(n) + " of " + std::to_string(d) + " dimensions");
+    }
+  }
+}
+
 // FNV-1a over the rows and estimates of whole encoders on the level chosen for this CPU.
 uint64_t digest() {
   uint64_t hash = 0xcbf29ce484222325u;
@@ -262,6 +281,7 @@ int main(int argc, char** argv) {
   }
   compare_largest(*level, *kernels_scalar());
   compare_distances(*level, *kernels_scalar());
+  compare_rows(*level, *kernels_scalar());
   if (failures == 0)
     std::printf("%s equals scalar; codes %016llx\n", level->name,
                 static_cast<unsigned long long>(digest()));

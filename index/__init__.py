@@ -31,7 +31,10 @@ from palimpsest.index.adapters.priorities import RANDOM_SHARE
 from palimpsest.index.aliases import AliasChange, CreateAlias, DeleteAlias, RenameAlias
 from palimpsest.index.collection import Collection
 from palimpsest.index.config.collection import CollectionConfig, VersionConfig, describe_sizes
+from palimpsest.index.config.fde import PRESETS as FDE_PRESETS
+from palimpsest.index.config.fde import FdeConfig
 from palimpsest.index.config.kinds import ColumnConfig
+from palimpsest.index.config.multi import DEFAULT_MAX_VECTORS, MultiConfig
 from palimpsest.index.config.names import check_vector_name
 from palimpsest.index.config.vectors import (
     DEFAULT_DEAD_RATIO,
@@ -150,6 +153,8 @@ from palimpsest.index.types import (
     Integrity,
     JobInfo,
     KindVector,
+    MultiVector,
+    NamedMultiVectors,
     NamedVectors,
     OutOfReach,
     PointId,
@@ -190,8 +195,11 @@ __all__ = [
     "DEFAULT_DEAD_RATIO",
     "DEFAULT_EF_CONSTRUCTION",
     "DEFAULT_M",
+    "DEFAULT_MAX_VECTORS",
     "DEFAULT_SEAL_ROWS",
+    "FDE_PRESETS",
     "FIELD_PARAMETERS",
+    "FdeConfig",
     "FieldIndex",
     "MAX_EF",
     "MAX_EF_CONSTRUCTION",
@@ -201,6 +209,7 @@ __all__ = [
     "MIN_EF_CONSTRUCTION",
     "MIN_M",
     "MaintenanceConfig",
+    "MultiConfig",
     "NO_GRAPH",
     "SparseConfig",
     "VectorConfig",
@@ -209,6 +218,7 @@ __all__ = [
     "describe_sizes",
     # what is written
     "Backlog",
+    "NamedMultiVectors",
     "NamedSparse",
     "PointBatch",
     "Refused",
@@ -297,6 +307,7 @@ __all__ = [
     "GRAPH_ROWS",
     "Integrity",
     "KindVector",
+    "MultiVector",
     "NamedVectors",
     "OutOfReach",
     "PointId",

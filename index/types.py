@@ -75,6 +75,19 @@ class SparseVector(KindVector):
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class MultiVector(KindVector):
+    """A set of vectors (t, d), compared by MaxSim; C-contiguous where it is searched for."""
+
+    kind: ClassVar[str] = "multi"
+
+    values: Vectors
+
+    def to_json(self) -> list[Vector]:
+        """Return it as it is shown."""
+        return [*self.values]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class VersionedQuery:
     """One query in several versions of a vector name, by version: each row is scored in its own.
 
@@ -99,6 +112,21 @@ class NamedVectors:
     kind: ClassVar[str] = "dense"
 
     positions: NDArray[np.int64]
+    values: Vectors
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class NamedMultiVectors:
+    """The sets of vectors of one name in a batch; ``positions`` (m,) as in ``NamedVectors``.
+
+    That of the i-th point is the rows ``starts[i]`` to ``starts[i + 1]`` of ``values`` (n, d),
+    float32; ``starts`` (m + 1,) int64 rise from 0 to n.
+    """
+
+    kind: ClassVar[str] = "multi"
+
+    positions: NDArray[np.int64]
+    starts: NDArray[np.int64]
     values: Vectors
 
 

@@ -18,6 +18,7 @@ from pyroaring import BitMap
 
 from palimpsest.index.config.collection import CollectionConfig
 from palimpsest.index.config.kinds import ColumnConfig
+from palimpsest.index.errors import Unsupported
 from palimpsest.index.search.closest import Closest
 from palimpsest.index.search.plan import SearchRequest
 from palimpsest.index.segments.build import Build
@@ -27,6 +28,7 @@ from palimpsest.index.segments.segment import NumbersOf, Segment
 from palimpsest.index.storage.directory import Directory
 from palimpsest.index.types import (
     BridgeMode,
+    KindVector,
     Numbers,
     PointId,
     PointVector,
@@ -36,6 +38,8 @@ from palimpsest.index.types import (
     Vectors,
 )
 from palimpsest.index.view.view import SealedPart, VectorView, View
+
+DENSE = "dense"  # the kind of vectors that are plain arrays
 
 C = TypeVar("C", bound=ColumnConfig)
 V = TypeVar("V", bound=Values)
@@ -90,6 +94,19 @@ class Compared(NamedTuple):
 
 # Numbers of points (m,), the distance of each query to each (E, m), and whether these are exact.
 Block: TypeAlias = tuple[Numbers, NDArray[np.float32], bool]
+
+
+class Likeness(Protocol):
+    """Vectors of some points, compared with a query and with one another.
+
+    Similarities are larger for what is closer, as those of ``index.query.examples``.
+    """
+
+    def of(self, query: PointVector) -> NDArray[np.float64]:
+        """Return the similarity (m,) of a query to each."""
+
+    def to(self, place: int) -> NDArray[np.float64]:
+        """Return the similarity (m,) that each has to the one at a place."""
 
 
 class Kind(ABC, Generic[C, V, G, S]):
@@ -198,6 +215,11 @@ class Kind(ABC, Generic[C, V, G, S]):
     def given(self, source: G | S, rows: NDArray[np.intp]) -> Named:
         """Return rows of a part as a batch of as many points that a caller would give."""
 
+    def taken(self, vector: PointVector) -> PointVector | None:
+        """Return a query as a vector of the kind, None where it cannot be meant as one."""
+        given = vector.kind if isinstance(vector, KindVector) else DENSE
+        return vector if given == self.name else None
+
     def check_size(
         self, vector: PointVector, name: str, config: C, declared: Mapping[str, ColumnConfig]
     ) -> None:
@@ -206,6 +228,14 @@ class Kind(ABC, Generic[C, V, G, S]):
     def as_query(self, vector: PointVector, config: C) -> PointVector:
         """Return a vector that was read as it is searched for."""
         return vector
+
+    def likeness(self, rows: Sequence[PointVector], config: C) -> Likeness:
+        """Return what compares vectors, which ``as_query`` gave, with others.
+
+        Raises:
+            Unsupported: unlike vectors cannot be chosen among those of the kind.
+        """
+        raise Unsupported(f"mmr: vectors of kind {self.name!r} are not compared with each other")
 
     def numbers_in(self, config: C) -> int:
         """Return how many numbers a vector has, 0 where they differ and are few."""

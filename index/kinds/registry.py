@@ -8,6 +8,7 @@ from palimpsest.index.config import kinds as configs
 from palimpsest.index.config.kinds import ColumnConfig
 from palimpsest.index.kinds.dense.kind import DenseKind
 from palimpsest.index.kinds.kind import Asked, Kind
+from palimpsest.index.kinds.multi.kind import MultiKind
 from palimpsest.index.kinds.sparse.kind import SparseKind
 from palimpsest.index.search.closest import Closest
 from palimpsest.index.view.view import AnyVectors, VectorView, View
@@ -25,6 +26,7 @@ def register(kind: AnyKind) -> None:
 
 register(DenseKind())
 register(SparseKind())
+register(MultiKind())
 
 
 def kind_of(config: ColumnConfig) -> AnyKind:

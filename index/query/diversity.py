@@ -7,13 +7,12 @@ reference's: the last of the equal ones, in a list where the last fills the plac
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
 
 from palimpsest.index.stops import check_stop
-from palimpsest.index.types import SparseVector
 
 
 def diverse(
@@ -50,25 +49,3 @@ def diverse(
 
 def _last_best(values: NDArray[np.float64]) -> int:
     return len(values) - 1 - int(values[::-1].argmax())
-
-
-class SparseCandidates:
-    """Sparse candidates laid out for dot products with one of them at a time."""
-
-    def __init__(self, rows: Sequence[SparseVector]) -> None:
-        self._n = len(rows)
-        indices = np.concatenate([np.empty(0, np.uint32), *(row.indices for row in rows)])
-        values = np.concatenate([np.empty(0, np.float32), *(row.values for row in rows)])
-        self._values = values.astype(np.float64)
-        self._row = np.repeat(np.arange(self._n), [len(row.indices) for row in rows])
-        self._terms, self._term = np.unique(indices, return_inverse=True)
-
-    def dot(self, other: SparseVector) -> NDArray[np.float64]:
-        """Return the dot product (m,) of every row with ``other``."""
-        weights = np.zeros(len(self._terms) + 1)
-        places = np.searchsorted(self._terms, other.indices)
-        known = places < len(self._terms)
-        known[known] = self._terms[places[known]] == other.indices[known]
-        weights[places[known]] = other.values[known]
-        products = self._values * weights[self._term]
-        return np.bincount(self._row, products, self._n).astype(np.float64)

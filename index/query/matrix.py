@@ -9,6 +9,7 @@ from typing import NamedTuple, cast
 import numpy as np
 from pyroaring import BitMap
 
+from palimpsest.index.config.kinds import ColumnConfig
 from palimpsest.index.config.vectors import VectorConfig
 from palimpsest.index.errors import InvalidConfig
 from palimpsest.index.filters.bitmaps import from_numbers
@@ -69,7 +70,7 @@ def neighbours(source: Source, request: MatrixRequest) -> Neighbours:
     if isinstance(config, VectorConfig):
         found = _dense(source, request, numbers, config)
     else:
-        found = _sparse(source, request, numbers)
+        found = _by_searches(source, request, numbers, config)
     places = [one.numbers.tolist() for one in found]
     return Neighbours(
         [ids[number] for number in numbers.tolist()], places, [one.scores.tolist() for one in found]
@@ -96,7 +97,11 @@ def _dense(
     return found
 
 
-def _sparse(source: Source, request: MatrixRequest, numbers: Numbers) -> list[Scored]:
+def _by_searches(
+    source: Source, request: MatrixRequest, numbers: Numbers, config: ColumnConfig
+) -> list[Scored]:
+    """Return places and scores of the closest of each, which is searched for among the others."""
+    similarity = is_similarity(config)
     place_of = {number: place for place, number in enumerate(numbers.tolist())}
     everyone = from_numbers(numbers)
     found = []
@@ -105,7 +110,10 @@ def _sparse(source: Source, request: MatrixRequest, numbers: Numbers) -> list[Sc
             found.append(nothing())
             continue
         others = everyone - BitMap([number])
-        near = source.nearest(SearchRequest(vector, request.using, request.limit), others)
+        check_stop()
+        asked = SearchRequest(vector, request.using, request.limit, exact=True)
+        near = source.nearest(asked, others)
         places = np.array([place_of[one] for one in near.numbers.tolist()], dtype=np.uint32)
-        found.append(Scored(places, 0 - near.distances.astype(np.float64)))
+        distances = near.distances.astype(np.float64)
+        found.append(Scored(places, 0 - distances if similarity else distances))
     return found

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
 from pyroaring import BitMap
 
-from palimpsest.index.config.vectors import SparseConfig
+from palimpsest.index.config.vectors import VectorConfig
 from palimpsest.index.errors import InvalidConfig
-from palimpsest.index.query.diversity import SparseCandidates, diverse
+from palimpsest.index.kinds.registry import kind_of
+from palimpsest.index.query.diversity import diverse
 from palimpsest.index.query.examples import similarities
 from palimpsest.index.query.request import MAX_MMR_CANDIDATES, Mmr, Nearest, Prefetch
 from palimpsest.index.query.scope import Scope
@@ -19,7 +20,7 @@ from palimpsest.index.query.scored import Scored, farthest, is_similarity, nothi
 from palimpsest.index.query.source import Source
 from palimpsest.index.read.by_id import Point
 from palimpsest.index.search.plan import SearchRequest
-from palimpsest.index.types import Distance, Numbers, SparseVector, Vector, Vectors, VersionedQuery
+from palimpsest.index.types import Distance, Numbers, Vector, Vectors, VersionedQuery
 
 
 def nearest(
@@ -96,12 +97,12 @@ def _closeness(
     The points are places in ``numbers``; those deleted meanwhile are left out.
     """
     config = source.vector_names[name]
-    if isinstance(config, SparseConfig):
-        sparse = cast(Sequence[SparseVector | None], source.examples(name, numbers))
-        rows = [row for row in sparse if row is not None]
-        there = np.flatnonzero([row is not None for row in sparse])
-        laid_out = SparseCandidates(rows)
-        return laid_out.dot(cast(SparseVector, point)), lambda at: laid_out.dot(rows[at]), there
+    if not isinstance(config, VectorConfig):
+        read = source.examples(name, numbers)
+        rows = [row for row in read if row is not None]
+        there = np.flatnonzero([row is not None for row in read])
+        likeness = kind_of(config).likeness(rows, config)
+        return likeness.of(point), likeness.to, there
     dense, has = source.vectors(name, numbers)
     vectors, there = dense[has], np.flatnonzero(has)
     to_query = source.rescore(name, cast(Vector, point)[None, :], numbers[there])[0]

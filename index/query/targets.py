@@ -74,8 +74,7 @@ def resolve(
 
     def to_point(target: Target) -> Point:
         point = found[target] if isinstance(target, int | UUID) else target
-        _check(point, source, node.using)
-        return point
+        return _taken(point, source, node.using)
 
     return _replaced(query, to_point), BitMap(numbers) if there is source else BitMap()
 
@@ -127,12 +126,17 @@ def _pairs(pairs: Sequence[Pair], to_point: Callable[[Target], Target]) -> tuple
     return tuple(Pair(to_point(pair.positive), to_point(pair.negative)) for pair in pairs)
 
 
-def _check(point: Point, source: Source, name: str) -> None:
+def _taken(point: Point, source: Source, name: str) -> Point:
+    """Return a target as a vector of the kind that a name is declared with."""
     config = config_of(source, name)
-    given = point.kind if isinstance(point, KindVector) else VectorConfig.kind
-    if given != config.kind:
+    kind = kind_of(config)
+    taken = kind.taken(point)
+    if taken is None:
+        given = point.kind if isinstance(point, KindVector) else VectorConfig.kind
+        special = given if config.kind == VectorConfig.kind else config.kind
         raise InvalidVector(
-            "Conversion between sparse and regular vectors failed: "
+            f"Conversion between {special} and regular vectors failed: "
             f"got a {given} vector, but {name!r} is declared {config.kind}"
         )
-    kind_of(config).check_size(point, name, config, source.vector_names)
+    kind.check_size(taken, name, config, source.vector_names)
+    return taken

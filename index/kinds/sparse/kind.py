@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 
 from palimpsest.index.config.vectors import SparseConfig
 from palimpsest.index.errors import InvalidVector
-from palimpsest.index.kinds.kind import Asked, Block, Compared, Kind, Whose
+from palimpsest.index.kinds.kind import Asked, Block, Compared, Kind, Likeness, Whose
 from palimpsest.index.kinds.sparse.growing import SparseGrowing
+from palimpsest.index.kinds.sparse.likeness import SparseLikeness
 from palimpsest.index.kinds.sparse.rows import NamedSparse, SparseRows, check_sparse, checked_rows
 from palimpsest.index.kinds.sparse.seal import live_sparse_rows, write_sparse
 from palimpsest.index.kinds.sparse.sealed import SparseSealed, spare
@@ -131,6 +132,10 @@ class SparseKind(Kind[SparseConfig, SparseRows, SparseGrowing, SparseSealed]):
         sums = np.bincount(place, weights=np.concatenate(parts), minlength=len(indices))
         with np.errstate(over="ignore"):  # what overflows becomes Inf, which is refused
             return SparseVector(indices, sums.astype(np.float32))
+
+    def likeness(self, rows: Sequence[PointVector], config: SparseConfig) -> Likeness:
+        """Return what compares vectors with others by dot product."""
+        return SparseLikeness(cast(Sequence[SparseVector], rows))
 
     def seconds(self, view: View, vectors: SparseView, request: SearchRequest) -> float:
         """Return roughly how long a search takes."""

@@ -6,8 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from palimpsest.index.query.diversity import SparseCandidates, diverse
-from palimpsest.index.types import SparseVector
+from palimpsest.index.query.diversity import diverse
 
 
 @given(st.integers(0, 2**32), st.floats(0, 1), st.integers(1, 12))
@@ -28,16 +27,3 @@ def test_diverse_points(seed: int, diversity: float, count: int) -> None:
         taken.append(max(worth, key=worth.__getitem__))
         left.remove(taken[-1])
     assert chosen == taken
-
-
-@given(st.integers(0, 2**32))
-def test_dot_products_of_sparse_rows(seed: int) -> None:
-    rng = np.random.default_rng(seed)
-    wide = rng.standard_normal((6, 9)).astype(np.float32) * (rng.random((6, 9)) < 0.4)
-    rows = [
-        SparseVector(np.flatnonzero(row).astype(np.uint32), row[row != 0].astype(np.float32))
-        for row in wide
-    ]
-    found = SparseCandidates(rows[:5])
-    for row, whole in zip(rows, wide, strict=True):
-        assert np.allclose(found.dot(row), wide[:5] @ whole, atol=1e-5)

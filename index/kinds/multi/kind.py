@@ -1,0 +1,186 @@
+"""What the engine asks of sets of vectors, compared by MaxSim."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from time import perf_counter
+from typing import Any, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from palimpsest.index.config.collection import describe_sizes
+from palimpsest.index.config.kinds import ColumnConfig
+from palimpsest.index.config.multi import MultiConfig
+from palimpsest.index.errors import DimensionMismatch
+from palimpsest.index.kinds.kind import Asked, Block, Compared, Kind, Likeness, Whose
+from palimpsest.index.kinds.multi.growing import MultiGrowing
+from palimpsest.index.kinds.multi.likeness import MultiLikeness
+from palimpsest.index.kinds.multi.rows import MultiRows, as_query, checked_query, checked_rows
+from palimpsest.index.kinds.multi.seal import MultiPart, write_multi
+from palimpsest.index.kinds.multi.sealed import MultiSealed, spare
+from palimpsest.index.kinds.multi.search import MultiView, score_multi, search_multi
+from palimpsest.index.search.closest import Closest, page_of
+from palimpsest.index.search.merge import merge
+from palimpsest.index.search.plan import SearchRequest, page
+from palimpsest.index.segments.build import Build
+from palimpsest.index.segments.dead import Dead
+from palimpsest.index.segments.segment import NumbersOf
+from palimpsest.index.storage.directory import Directory
+from palimpsest.index.types import (
+    MultiVector,
+    NamedMultiVectors,
+    PointVector,
+    SearchStats,
+    Slots,
+)
+from palimpsest.index.view.view import SealedPart, View
+
+_TIMES = 2  # of stored bytes, to be sealed: gathered, then rounded
+_BASE, _PER_PRODUCT = 30e-6, 0.1e-9  # rough seconds of a search, on one core
+_USUAL = 128  # vectors of a set
+
+
+class MultiKind(Kind[MultiConfig, MultiRows, MultiGrowing, MultiSealed]):
+    """Answers for columns of sets."""
+
+    name = MultiConfig.kind
+
+    def config_of(
+        self, stored: Mapping[str, Any], name: str, declared: Mapping[str, Any]
+    ) -> MultiConfig:
+        """Return a stored config."""
+        return MultiConfig.from_json(stored)
+
+    def check(self, given: NamedMultiVectors, whose: Whose, config: MultiConfig) -> MultiRows:
+        """Return sets as they are searched, with the lengths of vectors where these are kept."""
+        return checked_rows(given, whose, config)
+
+    def to_bytes(self, values: MultiRows) -> bytes:
+        """Return sets as they wait to be sealed."""
+        return values.to_bytes()
+
+    def from_bytes(self, stored: bytes | memoryview, n: int, config: MultiConfig) -> MultiRows:
+        """Return what ``to_bytes`` gave."""
+        return MultiRows.from_bytes(stored, n, config)
+
+    def grow(self, config: MultiConfig) -> MultiGrowing:
+        """Return a growing part without rows."""
+        return MultiGrowing.empty(config)
+
+    def open(
+        self, folder: Directory, checksum: int, numbers_of: NumbersOf | None = None
+    ) -> MultiSealed:
+        """Open and check a segment."""
+        return MultiSealed.open(folder, checksum, numbers_of)
+
+    def spare(self, files: Collection[str]) -> set[str]:
+        """Return the files that the others determine."""
+        return spare(files)
+
+    def seal(
+        self, folder: Directory, parts: Sequence[tuple[MultiPart, Dead]], to: Build[MultiConfig]
+    ) -> int | None:
+        """Write live rows as a segment."""
+        return write_multi(folder, parts, to)
+
+    def bytes_to_write(
+        self, config: MultiConfig, parts: Sequence[SealedPart[MultiSealed] | MultiGrowing]
+    ) -> int:
+        """Return about how much memory sealing takes."""
+        return _TIMES * sum(part.stored_bytes for part in parts)
+
+    def search(self, view: View, column: int, vectors: MultiView, asked: Asked) -> Closest:
+        """Return the points whose sets are closest."""
+        request, allowed, without, _ = asked
+        started = perf_counter()
+        plan = page(request, without=0 if without is None else 1)
+        given = cast(PointVector, request.query)  # the caller has read the set of an id
+        query = checked_query(given, vectors.config, averaged=request.averaged)
+        planned = perf_counter()
+        found, stats = search_multi(vectors, query, plan.fetch, allowed)
+        merging = perf_counter()
+        merged = page_of(merge(found, plan.fetch), plan, without)
+        seconds = stats.seconds
+        seconds["plan"], seconds["merge"] = planned - started, perf_counter() - merging
+        return Closest(merged, stats)
+
+    def score(
+        self,
+        view: View,
+        column: int,
+        vectors: MultiView,
+        targets: Sequence[PointVector],
+        asked: Compared,
+    ) -> tuple[Iterator[Block], SearchStats]:
+        """Return exact distances."""
+        queries = [checked_query(target, vectors.config) for target in targets]
+        blocks = score_multi(vectors, queries, asked.allowed)
+        return ((numbers, distances, True) for numbers, distances in blocks), SearchStats()
+
+    def mean(self, vectors: Sequence[PointVector], shares: Sequence[float]) -> MultiVector:
+        """Return the vectors of all sets, those of a negative share negated.
+
+        Of sets there is no mean: each vector asks for itself, and its share with it.
+        """
+        sets = cast(Sequence[MultiVector], vectors)
+        signed = [
+            one.values * np.float32(np.sign(of)) for one, of in zip(sets, shares, strict=True)
+        ]
+        return MultiVector(np.concatenate(signed))
+
+    def check_example(self, vector: PointVector, config: MultiConfig) -> None:
+        """Refuse what would be refused as a query: of several together more is taken."""
+        checked_query(vector, config)
+
+    def seconds(self, view: View, vectors: MultiView, request: SearchRequest) -> float:
+        """Return roughly how long a search takes."""
+        asked = len(request.query.values) if isinstance(request.query, MultiVector) else 1
+        products = vectors.live * _USUAL * asked * vectors.config.size
+        return _BASE + products * _PER_PRODUCT
+
+    def read(self, vectors: MultiView, slots: Slots) -> tuple[Sequence[MultiVector | None], bool]:
+        """Return sets as they were given."""
+        found: list[MultiVector | None] = [None] * len(slots)
+        for rows, source in vectors.find(slots):
+            here = np.flatnonzero(rows >= 0)
+            some = source.rows_of(rows[here])
+            given, starts = some.given(), some.starts.tolist()
+            for row, place in enumerate(here.tolist()):
+                found[place] = MultiVector(given[starts[row] : starts[row + 1]])
+        return found, all(one is not None for one in found)
+
+    def given(self, source: MultiPart, rows: NDArray[np.intp]) -> NamedMultiVectors:
+        """Return rows as a batch."""
+        some = source.rows_of(rows)
+        return NamedMultiVectors(np.arange(len(rows)), some.starts, some.given())
+
+    def taken(self, vector: PointVector) -> PointVector | None:
+        """Return a set, which a vector by itself is one of, None for a sparse vector."""
+        one = MultiVector(vector[None, :]) if isinstance(vector, np.ndarray) else vector
+        return one if isinstance(one, MultiVector) else None
+
+    def check_size(
+        self,
+        vector: PointVector,
+        name: str,
+        config: MultiConfig,
+        declared: Mapping[str, ColumnConfig],
+    ) -> None:
+        """Raise DimensionMismatch, which tells of the versions where there are several."""
+        values = vector.values if isinstance(vector, MultiVector) else np.asarray(vector)[None, :]
+        if values.ndim == 2 and len(values) and values.shape[1] != config.size:
+            raise DimensionMismatch(config.size, values.shape[1], describe_sizes(name, declared))
+
+    def as_query(self, vector: PointVector, config: MultiConfig) -> PointVector:
+        """Return a set that was read as it is searched for."""
+        assert isinstance(vector, MultiVector)  # what ``read`` gives
+        return as_query(vector, config)
+
+    def likeness(self, rows: Sequence[PointVector], config: MultiConfig) -> Likeness:
+        """Return what compares sets that were read with others."""
+        return MultiLikeness(cast(Sequence[MultiVector], rows), config)
+
+    def numbers_in(self, config: MultiConfig) -> int:
+        """Return about how many numbers a set has."""
+        return config.size * _USUAL

@@ -1,0 +1,1 @@
+"""Tests of sets of vectors, compared by MaxSim."""

@@ -1,0 +1,32 @@
+"""Growing rows are those that came, in every view that took them."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from palimpsest.index import Distance, MultiConfig
+from palimpsest.index.kinds.multi.growing import MultiGrowing
+from palimpsest.index.kinds.multi.rows import MultiRows
+from tests.unit.kinds.multi.twin import batch_of, drawn
+
+SIZE = 4
+
+
+def test_a_view_keeps_the_rows_it_took() -> None:
+    part, sets, parts = MultiGrowing.empty(MultiConfig(SIZE, Distance.DOT)), drawn(range(0), 1), []
+    for first in range(0, 900, 90):
+        fresh = drawn(range(first, first + 90), SIZE, first)
+        sets |= fresh
+        batch = batch_of([*fresh.values()], SIZE)
+        ids = np.arange(first, first + 90, dtype=np.uint64)
+        rows = MultiRows(batch.starts, batch.values)
+        part = part.extended(ids + 1, first, ids, ids.astype(np.uint32), rows)
+        parts.append(part)
+    for n, one in enumerate(parts):
+        assert one.n == len(one.rows) == 90 * (n + 1)
+        expected = np.concatenate([sets[i] for i in range(one.n)])
+        np.testing.assert_array_equal(one.rows.values, expected)
+    assert part.columns.nbytes >= part.rows.values.nbytes
+    some = part.without(np.array([5, 6], dtype=np.uint64))
+    assert some.live == 898 and part.live == 900
+    np.testing.assert_array_equal(some.rows_of(np.array([700])).values, sets[700])

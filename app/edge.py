@@ -26,6 +26,7 @@ from palimpsest.app.routes.in_event_loop import answer_now, read_now
 from palimpsest.app.warnings import Warnings
 from palimpsest.app.wire.bodies import Disconnected, read_body, replay
 from palimpsest.app.wire.compression import PACKED, accepts_gzip, compress
+from palimpsest.app.wire.heads import Heads
 from palimpsest.app.wire.replies import JSON, Headers, completed
 from palimpsest.app.wire.screen import REPLIED, Screen
 from palimpsest.app.work.client import client_of
@@ -48,6 +49,7 @@ class Edge:
         self.app = app
         self.context = context
         self.screen = Screen(context.settings, has_key=context.gate.is_shut)
+        self.heads = Heads()
         self._body_limit = context.settings.body_limit
         self._gzip_floor = context.settings.gzip_floor
         self._routes = PointRoutes(routes)

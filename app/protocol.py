@@ -1,14 +1,19 @@
 """The HTTP protocol of the server: uvicorn's, with a short way for short searches.
 
-A search over codes takes some twenty microseconds; uvicorn's task, ASGI messages and header lists
+A search over codes takes some forty microseconds; uvicorn's task, ASGI messages and header lists
 around it take as much again. A plain ``POST .../points/query`` whose search is expected to be short
 is therefore answered as soon as its last byte has come. Whatever is not plain in any way (a query
 string, a header of ours, pipelining, a large or failing request, a slow search, a reply to be
 compressed) goes the ASGI way, by handing uvicorn the very callbacks that were held back.
+
+To parse a plain request takes as long as to search, and clients repeat its head: one that was
+answered the short way before (``app.wire.heads``) is not parsed again. The parser then never sees
+the request, and stands where it stood: between two.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
@@ -16,7 +21,8 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResp
 
 from palimpsest.app.edge import Edge
 from palimpsest.app.points import PREFIX
-from palimpsest.app.wire.connection import Connection
+from palimpsest.app.wire.connection import QUIET, Connection
+from palimpsest.app.wire.heads import BLANK_LINE, Head
 from palimpsest.app.wire.waiting import Accepting, Secured, Waiting
 from palimpsest.app.work.client import PLACE, Client
 
@@ -30,6 +36,40 @@ class QueryProtocol(Connection):
 
     _held: bytes | None = None  # the body so far of a request that may be answered the short way
     _client: Client | None = None  # of the requests that go the ASGI way
+    _parsed = b""  # what is being parsed
+    _whole_head = b""  # of a held request and what came with it, empty where it came in parts
+    _headed: Head | None = None  # a known head whose body has not come; the parser has not seen it
+    _tried: Mapping[str, Any] | None = None  # what a request was found to be that is parsed now
+
+    def data_received(self, data: bytes) -> None:
+        """Answer a request whose head is known; parse any other."""
+        head, self._headed = self._headed, None
+        if head is not None:
+            if len(data) == head.length and self._answered_again(head, data):
+                return
+            self._parse(head.text)
+        elif self._phase is QUIET and isinstance(self.app, Edge) and self._has_ended():
+            head = self.app.heads.find(data)
+            if head is not None:
+                size = len(data) - len(head.text)
+                if not size:
+                    self._headed = head  # some clients send head and body apart
+                    return
+                if size == head.length and self._answered_again(head, data[-size:]):
+                    return
+        self._parse(data)
+        self._tried = None
+
+    def _parse(self, data: bytes) -> None:
+        self._parsed = data
+        super().data_received(data)
+
+    def review(self, now: float) -> None:
+        """Give the parser what was kept from it: from here on time-outs are counted."""
+        if self._headed is not None:
+            head, self._headed = self._headed, None
+            self._parse(head.text)
+        super().review(now)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """End what is done for this connection alone."""
@@ -42,6 +82,8 @@ class QueryProtocol(Connection):
         self.check_head()
         if self._is_plain_query():
             self._held = b""
+            # of this request alone: nothing of it, or of another, came before
+            self._whole_head = self._parsed if self._raw == self._shared == 0 else b""
         else:
             self.begin()
         self.await_body()
@@ -76,34 +118,68 @@ class QueryProtocol(Connection):
         scope[PLACE] = self._client
         super().begin()
 
+    def _has_ended(self) -> bool:
+        """Tell whether the request before is answered, and another may be."""
+        cycle: RequestResponseCycle | None = self.cycle  # None before the first request
+        is_whole = cycle is None or cycle.response_complete
+        return is_whole and not (self._closes or self.flow.write_paused)
+
     def _is_plain_query(self) -> bool:
         url = self.url
-        cycle: RequestResponseCycle | None = self.cycle  # None before the first request
         return (
             url.endswith(END)
             and url.startswith(START)
             and isinstance(self.app, Edge)
             and self.parser.get_method() == b"POST"
             and self.parser.get_http_version() == "1.1"
-            and (cycle is None or cycle.response_complete)
-            and not (self.expect_100_continue or self.flow.write_paused)
+            and self._has_ended()
+            and not self.expect_100_continue
             and self.parser.should_keep_alive()
             and not self.parser.should_upgrade()
             and self.app.screen.is_plain(self.scope["headers"])
         )
 
     def _answered(self, body: bytes) -> bool:
-        edge: Any = self.app
+        """Answer a request that was parsed, if that can be done at once, and learn its head."""
+        if self._tried is not None:
+            self.scope.update(self._tried)  # type: ignore[typeddict-item]
+            return False
         try:
             name = unquote_to_bytes(self.url[len(START) : -len(END)]).decode()
         except UnicodeDecodeError:
             return False
+        edge: Any = self.app
         reply = edge.answer_query_now(name, body, self.scope)
         if reply is None:
             return False
+        self._send(edge, reply)
+        self._learn(edge, name, len(body))
+        return True
+
+    def _answered_again(self, head: Head, body: bytes) -> bool:
+        """Answer a request of a known head, if that can be done at once."""
+        edge: Any = self.app
+        scope: dict[str, Any] = {"headers": head.headers}
+        reply = edge.answer_query_now(head.name, body, scope)
+        if reply is None:
+            self._tried = scope
+            return False
+        self._send(edge, reply)
+        self.quiet_since = self._all.now
+        return True
+
+    def _send(self, edge: Any, reply: bytes) -> None:
         self.transport.write(edge.screen.head % len(reply) + reply)
         self.server_state.total_requests += 1
-        return True
+
+    def _learn(self, edge: Any, name: str, length: int) -> None:
+        """Remember the head of a request that came alone, in one piece or with its body apart."""
+        data = self._whole_head
+        stop = data.find(BLANK_LINE) + len(BLANK_LINE)
+        # What stands before the request (empty lines are allowed) is none of its head.
+        begins = data.startswith(b"POST %s HTTP/1.1\r\n" % self.url)
+        if length and begins and len(data) - stop in (0, length):
+            edge.heads.learn(Head(data[:stop], name, self.headers, length))
 
     def _hand_over(self) -> None:
         held, self._held = self._held or b"", None

@@ -26,13 +26,14 @@ from palimpsest.app.schemas.legacy_bodies import (
     SearchGroupsBody,
     SearchPointsBody,
 )
+from palimpsest.app.schemas.plain import ANY_VECTOR, MARK, PlainQueries, Query
 from palimpsest.app.schemas.points import refuse_clauses
-from palimpsest.app.schemas.query import MARK, Asked, Tree, cut_vector, is_one_level, to_search
+from palimpsest.app.schemas.query import Asked, Tree, is_one_level, to_search
 from palimpsest.app.schemas.searches import GroupsBody, LookupBody, QueryBody
 from palimpsest.app.schemas.targets import to_target
 from palimpsest.app.schemas.trees import Grouped, to_groups, to_tree
 from palimpsest.app.schemas.vectors import ABSENT, read_sparse, read_vector
-from palimpsest.index import CollectionConfig, InvalidVector, parse_vector, queries
+from palimpsest.index import CollectionConfig, queries
 
 _SEARCH = msgspec.json.Decoder(SearchPointsBody)
 _SEARCHES = msgspec.json.Decoder(SearchBatchBody)
@@ -48,23 +49,24 @@ _NAMED = msgspec.json.Decoder(NamedBody)
 def decode_search(text: bytes, config: CollectionConfig) -> Asked:
     """Return what a ``SearchPointsBody`` asks for.
 
-    The vector is cut out of the body and read on its own, as ``decode_query`` does.
-
     Raises:
         Refusal: a clause is unsupported, out of range, or of the wrong shape.
         InvalidInput: a vector or a path cannot be read, or a name is not declared.
     """
-    cut = cut_vector(text)
-    if cut is not None:
-        rest_text, vector = cut
-        try:
-            rest = _SEARCH.decode(rest_text)
-            name = _marked_name(bytes(rest.vector))
-            if name is not None:
-                return _to_search(rest, name, parse_vector(vector), config)
-        except (InvalidVector, msgspec.MsgspecError):
-            pass  # the plain way words the error
-    return _search(_SEARCH.decode(text), config)
+    found = _PLAIN.find(text, config)
+    return _search(_SEARCH.decode(text), config) if found is None else found
+
+
+def _read_marked(text: bytes, config: CollectionConfig) -> Query | None:
+    rest = _SEARCH.decode(text)
+    name = _marked_name(bytes(rest.vector))
+    if name is None:
+        return None
+    asked = _to_search(rest, name, ANY_VECTOR, config)
+    return asked if isinstance(asked, Query) else None
+
+
+_PLAIN = PlainQueries(_read_marked)
 
 
 def decode_searches(text: bytes, config: CollectionConfig) -> list[Asked]:

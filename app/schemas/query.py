@@ -12,6 +12,7 @@ import msgspec
 import numpy as np
 
 from palimpsest.app.errors import wrong_input
+from palimpsest.app.schemas.plain import ANY_VECTOR, MARK, PlainQueries, Query
 from palimpsest.app.schemas.points import refuse_clauses
 from palimpsest.app.schemas.searches import (
     NO_PARAMS,
@@ -37,17 +38,8 @@ from palimpsest.index import (
     UnknownVectorName,
     farthest,
     is_similarity,
-    parse_vector,
     queries,
 )
-
-
-class Query(NamedTuple):
-    """A plain query: what the engine is asked, and how its answer is written."""
-
-    request: SearchRequest
-    select: PayloadSelector
-    similarity: bool
 
 
 class Tree(NamedTuple):
@@ -70,9 +62,6 @@ class Early(NamedTuple):
     asked: Asked | Unresolved[Asked]
 
 
-# Stands for the vector that was cut out of a body; no body that holds it is cut.
-MARK = b"0.5772156649015328606065120900824024e-307"
-
 _QUERY = msgspec.json.Decoder(QueryBody)
 _QUERIES = msgspec.json.Decoder(QueryBatchBody)
 _OBJECT = msgspec.json.Decoder(dict[str, msgspec.Raw])
@@ -80,35 +69,24 @@ _NO_PAYLOAD = PayloadSelector(None, default=False)
 
 
 def decode_query(text: bytes, config: CollectionConfig) -> Asked:
-    """Return the query that the text of a body asks for; raises as ``to_query`` does.
+    """Return the query that the text of a body asks for; raises as ``to_query`` does."""
+    found = _PLAIN.find(text, config)
+    return to_query(_QUERY.decode(text), config) if found is None else found
 
-    Most of a body is one array of numbers. It is cut out and read on its own, so that it is not
-    walked over twice; every body that this does not fit is read the plain way.
-    """
-    cut = cut_vector(text)
-    if cut is not None:
-        rest_text, vector = cut
-        try:
-            rest = _QUERY.decode(rest_text)
-            if _names_mark(bytes(rest.query)) and is_one_level(rest):
-                return to_search(rest, config, parse_vector(vector))
-        except (InvalidVector, msgspec.MsgspecError):
-            pass  # the plain way words the error
-    return to_query(_QUERY.decode(text), config)
+
+def _read_marked(text: bytes, config: CollectionConfig) -> Query | None:
+    rest = _QUERY.decode(text)
+    if _names_mark(bytes(rest.query)) and is_one_level(rest):
+        return to_search(rest, config, ANY_VECTOR)
+    return None
+
+
+_PLAIN = PlainQueries(_read_marked)
 
 
 def decode_queries(text: bytes, config: CollectionConfig) -> list[Asked]:
     """Return the queries that the text of a batch asks for; raises as ``to_query`` does."""
     return [to_query(each, config) for each in _QUERIES.decode(text).searches]
-
-
-def cut_vector(text: bytes) -> tuple[bytes, bytes] | None:
-    """Return a body with ``MARK`` for its first array, and that array; None without one."""
-    start = text.find(b"[")
-    stop = text.find(b"]", start) + 1
-    if 0 <= start < stop and MARK not in text:
-        return text[:start] + MARK + text[stop:], text[start:stop]
-    return None
 
 
 def to_query(body: QueryBody, config: CollectionConfig) -> Asked:

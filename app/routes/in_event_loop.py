@@ -14,7 +14,8 @@ from typing import TypeAlias
 from palimpsest.app.context import Context
 from palimpsest.app.schemas.explanations import warn_of_reach
 from palimpsest.app.schemas.hits import ScoredPoints, to_points
-from palimpsest.app.schemas.query import Asked, Early, Query, Tree, decode_query
+from palimpsest.app.schemas.plain import Query
+from palimpsest.app.schemas.query import Asked, Early, Tree, decode_query
 from palimpsest.app.schemas.unresolved import Unresolved
 from palimpsest.app.strict import strict_of
 from palimpsest.app.warnings import Warnings

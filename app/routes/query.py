@@ -25,7 +25,8 @@ from palimpsest.app.schemas.explanations import explain, warn_of_reach
 from palimpsest.app.schemas.hits import GroupsReply, PointGroup, ScoredPoints, to_hits, to_points
 from palimpsest.app.schemas.ids import id_of_group
 from palimpsest.app.schemas.parameters import parse_parameters
-from palimpsest.app.schemas.query import Asked, Early, Query, decode_queries, decode_query
+from palimpsest.app.schemas.plain import Query
+from palimpsest.app.schemas.query import Asked, Early, decode_queries, decode_query
 from palimpsest.app.schemas.records import RecordReply, to_reply
 from palimpsest.app.schemas.searches import GroupsBody, QueryBatchBody, QueryBody, WithLookupBody
 from palimpsest.app.schemas.selectors import PayloadSelector, select_vectors

@@ -26,7 +26,7 @@ def parse_vector(text: bytes) -> Vector:
     """
     if text[:1] == b'"':
         return _from_base64(text)
-    vector = np.empty(_most_numbers(text), dtype=np.float32)
+    vector = np.empty(_native.most_numbers(text), np.float32)
     try:
         size = _native.parse_floats_into(text, vector)
     except ValueError as error:
@@ -77,10 +77,6 @@ def _parse_at(position: int, text: bytes) -> Vector:
         return parse_vector(text)
     except InvalidVector as error:
         raise InvalidVector(f"{error} (vector {position} of the batch)") from None
-
-
-def _most_numbers(text: bytes) -> int:
-    return text.count(b",") + 1
 
 
 def _from_base64(text: bytes) -> Vector:

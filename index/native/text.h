@@ -142,6 +142,11 @@ inline const char* parse_array(const char* begin, const char* p, const char* end
 
 }  // namespace text
 
+// How many numbers an array in [begin, end) holds at most.
+inline size_t most_numbers(const char* begin, const char* end) {
+  return static_cast<size_t>(std::count(begin, end, ',')) + 1;
+}
+
 // Numbers of the JSON array in [begin, end), written to out (at most `capacity`); returns how many
 // the array holds. Throws std::invalid_argument on anything that is not a flat array of numbers.
 inline size_t parse_floats(const char* begin, const char* end, float* out, size_t capacity) {

@@ -13,7 +13,8 @@ import pytest
 
 from palimpsest.app.errors import Refusal, describe
 from palimpsest.app.schemas.hits import to_hits, to_points
-from palimpsest.app.schemas.query import MARK, Tree, decode_query, to_query
+from palimpsest.app.schemas.plain import MARK
+from palimpsest.app.schemas.query import Tree, decode_query, to_query
 from palimpsest.app.schemas.searches import QueryBody
 from palimpsest.app.schemas.selectors import PayloadSelector
 from palimpsest.index import (

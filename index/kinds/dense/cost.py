@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from operator import attrgetter
+
 import numpy as np
 
 from palimpsest.index.search.dense import is_walked
@@ -24,12 +26,27 @@ _PER_SORTED = 100e-9
 _SCAN_RESCORED = 4  # of a scan, per result
 
 
+# What of a request decides how long it takes, but for its vector, its filter and its hits.
+_means = attrgetter(
+    *("vector_name", "k", "offset", "ef", "exact", "rescore", "oversampling", "ignore_codes"),
+    *("bridge", "paged"),
+)
+_MOST_KNOWN = 256  # requests of a view
+
+
 def seconds(view: View, vectors: DenseView, request: SearchRequest) -> float:
     """Return roughly how long a search takes, of its own rows and of those bridges lead to."""
-    bridged = _bridged_seconds(view, vectors, request)
     if isinstance(request.query, np.ndarray) and is_alike(request.query, vectors.config):
+        bridged = _bridged_seconds(view, vectors, request)
         return _BASE + vectors.live * _PER_SORTED + bridged
-    return _BASE + _plan_seconds(vectors, resolve(request, vectors.config)) + bridged
+    key = _means(request)
+    known: float | None = view.memo.get(key)
+    if known is None:
+        bridged = _bridged_seconds(view, vectors, request)
+        known = _BASE + _plan_seconds(vectors, resolve(request, vectors.config)) + bridged
+        if len(view.memo) < _MOST_KNOWN:
+            view.memo[key] = known
+    return known
 
 
 def _bridged_seconds(view: View, vectors: DenseView, request: SearchRequest) -> float:

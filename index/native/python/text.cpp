@@ -12,6 +12,10 @@ size_t parse_floats_into(const nb::bytes& text, const Out1<float>& out) {
   return parse_floats(text.c_str(), text.c_str() + text.size(), out.data(), out.shape(0));
 }
 
+size_t most_numbers_in(const nb::bytes& text) {
+  return most_numbers(text.c_str(), text.c_str() + text.size());
+}
+
 // Each text becomes one row; returns the first row of another length (and that length), or n.
 // A batch takes milliseconds, in which searches would wait for the interpreter: the texts are held
 // here, and the interpreter is let go.
@@ -43,6 +47,7 @@ nb::bytes format_row(const In1<float>& values) {
 }  // namespace
 
 void bind_text(nb::module_& m) {
+  m.def("most_numbers", &most_numbers_in, "text"_a);
   m.def("parse_floats_into", &parse_floats_into, "text"_a, "out"_a.noconvert());
   m.def("parse_rows_into", &parse_rows_into, "texts"_a, "out"_a.noconvert());
   m.def("format_row", &format_row, "values"_a);

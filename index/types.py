@@ -88,6 +88,18 @@ class MultiVector(KindVector):
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class MatchedParts:
+    """Which vectors of a set match a query of ``t`` vectors; of equally good ones the first.
+
+    Places count from the first vector of the set as it is read.
+    """
+
+    whole: int  # the vector with the greatest similarity summed over all of the query
+    best: NDArray[np.int64]  # (t,) of each vector of the query
+    distances: NDArray[np.float32]  # (t,) to them
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class VersionedQuery:
     """One query in several versions of a vector name, by version: each row is scored in its own.
 

@@ -29,6 +29,7 @@ from palimpsest.index.storage.directory import Directory
 from palimpsest.index.types import (
     BridgeMode,
     KindVector,
+    MatchedParts,
     Numbers,
     PointId,
     PointVector,
@@ -236,6 +237,12 @@ class Kind(ABC, Generic[C, V, G, S]):
             Unsupported: unlike vectors cannot be chosen among those of the kind.
         """
         raise Unsupported(f"mmr: vectors of kind {self.name!r} are not compared with each other")
+
+    def matched(
+        self, vectors: VectorView[C, G, S], slots: Slots, query: PointVector
+    ) -> Sequence[MatchedParts | None]:
+        """Return which parts of the vectors of slots match a query, None where there are none."""
+        return [None] * len(slots)
 
     def numbers_in(self, config: C) -> int:
         """Return how many numbers a vector has, 0 where they differ and are few."""

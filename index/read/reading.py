@@ -37,6 +37,7 @@ from palimpsest.index.search.query_per_version import Scene, closest_by_versions
 from palimpsest.index.storage.ids import check_ids
 from palimpsest.index.types import (
     BridgeMode,
+    MatchedParts,
     Numbers,
     PointId,
     PointVector,
@@ -215,6 +216,26 @@ class Reading:
         column = self._dense(name)
         queries = self._checked(column, targets)
         return exact_of_all_versions(self.view, column, queries, numbers, self.bridge)
+
+    def matched(
+        self, name: str, query: PointVector | PointId, ids: Sequence[PointId]
+    ) -> Sequence[MatchedParts | None]:
+        """Return which parts of the vectors of points match a query, for the points of an answer.
+
+        None for a point that is gone, has no vector of the name, or one without parts.
+
+        Raises:
+            InvalidInput: one of its subclasses: the name or the query is wrong.
+        """
+        column = self.view.config.number(name)
+        vectors = self.view.vectors[column]
+        if isinstance(query, (int, UUID)):
+            query = vectors_by_id(self, name, vectors.config, [query])[1][query]
+        found = self.numbers_of(ids)
+        numbers = np.array([0 if one is None else one for one in found], dtype=np.uint32)
+        slots = self._points.slots_of(numbers, column)
+        slots[[one is None for one in found]] = 0  # which no row has
+        return kind_of(vectors.config).matched(vectors, slots, query)
 
     # Points.
 

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from palimpsest.index.kinds.multi.rows import Starts, places_of
 from palimpsest.index.segments.originals import Kept
 from palimpsest.index.segments.searcher import Searcher
-from palimpsest.index.types import Distance, Distances, Vectors
+from palimpsest.index.types import Distance, Distances, MatchedParts, Vectors
 
 _TABLE = 2**22  # similarities held at a time: 16 MB
 _LEAST = 256  # vectors of sets, at least
@@ -52,14 +52,14 @@ class Sets:
             found[block] = self._summed(best)
         return found
 
-    def parts(self, query: Vectors, row: int) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-        """Return the place in a set of the best vector for each of a query's (t,), its distance.
-
-        Of equally good ones the first.
-        """
+    def parts(self, query: Vectors, row: int) -> MatchedParts:
+        """Return which vectors of a set match those of a query (t, d)."""
         table = self._table(query, np.arange(self.starts[row], self.starts[row + 1]))
         best = table.argmin(axis=1)
-        return best, np.take_along_axis(table, best[:, None], axis=1)[:, 0]
+        distances = np.take_along_axis(table, best[:, None], axis=1)[:, 0]
+        if self.distance is Distance.EUCLID:
+            distances = np.sqrt(distances)
+        return MatchedParts(int(table.sum(axis=0, dtype=np.float64).argmin()), best, distances)
 
     def _table(self, query: Vectors, places: NDArray[np.int64]) -> NDArray[np.float32]:
         rows = places.astype(np.uint32)

@@ -19,7 +19,7 @@ from palimpsest.index.kinds.multi.likeness import MultiLikeness
 from palimpsest.index.kinds.multi.rows import MultiRows, as_query, checked_query, checked_rows
 from palimpsest.index.kinds.multi.seal import MultiPart, write_multi
 from palimpsest.index.kinds.multi.sealed import MultiSealed, spare
-from palimpsest.index.kinds.multi.search import MultiView, score_multi, search_multi
+from palimpsest.index.kinds.multi.search import MultiView, score_multi, search_multi, sets_of
 from palimpsest.index.search.closest import Closest, page_of
 from palimpsest.index.search.merge import merge
 from palimpsest.index.search.plan import SearchRequest, page
@@ -28,6 +28,7 @@ from palimpsest.index.segments.dead import Dead
 from palimpsest.index.segments.segment import NumbersOf
 from palimpsest.index.storage.directory import Directory
 from palimpsest.index.types import (
+    MatchedParts,
     MultiVector,
     NamedMultiVectors,
     PointVector,
@@ -180,6 +181,18 @@ class MultiKind(Kind[MultiConfig, MultiRows, MultiGrowing, MultiSealed]):
     def likeness(self, rows: Sequence[PointVector], config: MultiConfig) -> Likeness:
         """Return what compares sets that were read with others."""
         return MultiLikeness(cast(Sequence[MultiVector], rows), config)
+
+    def matched(
+        self, vectors: MultiView, slots: Slots, query: PointVector
+    ) -> Sequence[MatchedParts | None]:
+        """Return which vectors of the sets of slots match a query, None where there is no set."""
+        asked = checked_query(query, vectors.config, averaged=True)
+        found: list[MatchedParts | None] = [None] * len(slots)
+        for rows, source in vectors.find(slots):
+            sets = sets_of(source)
+            for place in np.flatnonzero(rows >= 0).tolist():
+                found[place] = sets.parts(asked, int(rows[place]))
+        return found
 
     def numbers_in(self, config: MultiConfig) -> int:
         """Return about how many numbers a set has."""

@@ -57,6 +57,8 @@ def test_a_set_is_at_no_distance_of_itself() -> None:
 def test_parts_are_the_first_of_the_best() -> None:
     query = np.eye(SIZE, dtype=np.float32)[:3]
     held = np.stack([query[1], query[0], query[1], 2 * query[2]])
-    places, distances = sets_of([held[:1], held], Distance.DOT).parts(query, 1)
-    assert places.tolist() == [1, 0, 3]
-    assert distances.tolist() == [-1, -1, -2]
+    parts = sets_of([held[:1], held], Distance.DOT).parts(query, 1)
+    assert parts.best.tolist() == [1, 0, 3]
+    assert parts.distances.tolist() == [-1, -1, -2]
+    assert parts.whole == 3
+    assert sets_of([held], Distance.EUCLID).parts(2 * query, 0).distances.tolist() == [1, 1, 0]

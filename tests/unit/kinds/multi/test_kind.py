@@ -244,6 +244,26 @@ def test_what_is_read_is_the_same_before_and_after_sealing(
     collection.close()
 
 
+def test_which_parts_of_hits_match(collection_of: OpenCollection) -> None:
+    collection, points = collection_of(config_of()), drawn(range(20), SIZE)
+    write(collection, points)
+    seal(collection)
+    write(collection, drawn(range(20, 25), SIZE))
+    points |= drawn(range(20, 25), SIZE)
+    query = drawn(range(4, 5), SIZE, seed=9)[4]
+    found = collection.reading().matched("tokens", MultiVector(query), [3, 22, 99])
+    assert found[2] is None
+    for one, parts in zip((3, 22), found, strict=False):
+        assert parts is not None
+        table = query @ points[one].T
+        assert parts.best.tolist() == table.argmax(axis=1).tolist()
+        np.testing.assert_allclose(parts.distances, -table.max(axis=1), rtol=1e-5)
+        assert parts.whole == int(table.sum(axis=0).argmax())
+    assert collection.reading().matched("", np.ones(2, np.float32), [3]) == [None]
+    (itself,) = collection.reading().matched("tokens", 4, [4])
+    assert itself is not None and len(itself.best) == len(points[4])
+
+
 def batch(sets: list[Set], first: int = 2**60) -> PointBatch:
     """Return sets of the same size as points without anything else."""
     ids = [first + n for n in range(len(sets))]

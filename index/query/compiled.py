@@ -35,7 +35,7 @@ from palimpsest.index.query.terms import (
 
 MICROSECONDS = 1e6  # per second
 DEFAULT_SCORE = 0.0
-_LARGEST_BITS = 1024  # of an integer that a float may still hold
+_LARGEST_BITS = 1024  # an integer of fewer is certain to have a float next to it
 
 Defaults: TypeAlias = Mapping[Path | int, object]
 
@@ -243,8 +243,11 @@ def _quotient(term: Quotient, known: FormulaKnowledge) -> Evaluate:
 
 def _float_if_huge(number: float) -> float:
     """Return an integer beyond all floats as an infinite one, before it takes ever more memory."""
-    if isinstance(number, int) and number.bit_length() > _LARGEST_BITS:
-        return math.copysign(math.inf, number)
+    if isinstance(number, int) and number.bit_length() >= _LARGEST_BITS:
+        try:
+            float(number)
+        except OverflowError:
+            return math.inf if number > 0 else -math.inf
     return number
 
 

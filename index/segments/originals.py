@@ -49,5 +49,7 @@ def _quantise(vectors: Vectors) -> Kept:
     scales = np.where(scales > 0, scales, np.float32(1)).astype(np.float32)
     rows = np.empty((len(vectors), SCALE_BYTES + vectors.shape[1]), dtype=np.uint8)
     rows[:, :SCALE_BYTES] = scales.view(np.uint8)
-    rows[:, SCALE_BYTES:] = np.rint(vectors / scales).astype(np.int8).view(np.uint8)
+    # the scale of a row next to zero is rounded so coarsely that its values may be beyond int8
+    values = np.clip(np.rint(vectors / scales), -_LARGEST, _LARGEST)
+    rows[:, SCALE_BYTES:] = values.astype(np.int8).view(np.uint8)
     return rows

@@ -14,6 +14,7 @@ from pyroaring import BitMap
 from palimpsest.index import CollectionConfig, Distance, FieldIndex, PointBatch, VectorConfig
 from palimpsest.index.payload.indexes import PayloadIndexes
 from palimpsest.index.payload.loading import load_fields
+from palimpsest.index.payload.sound import require_array
 from palimpsest.index.storage.local import Local
 from palimpsest.index.storage.store import Store
 from palimpsest.index.upkeep.recover import STORE
@@ -127,3 +128,15 @@ def test_an_index_that_names_points_which_do_not_exist_is_built_again(tmp_path: 
         assert [each.reason for each in unbuilt] == ["damage"] and not indexes.fields
     finally:
         store.close()
+
+
+def test_arrays_are_refused_by_dtype_number_of_axes_and_lengths() -> None:
+    require_array(np.zeros((3, 2), dtype=np.uint32), np.uint32, -1, 2)
+    require_array(np.zeros((0, 2), dtype=np.uint32), np.uint32, -1, 2)
+    for array in (
+        np.zeros((3, 2), dtype=np.int32),
+        np.zeros((3, 3), dtype=np.uint32),
+        np.zeros(6, dtype=np.uint32),
+    ):
+        with pytest.raises(ValueError, match=r"expected uint32 of shape \(-1, 2\), got"):
+            require_array(array, np.uint32, -1, 2)

@@ -14,18 +14,18 @@ Side: TypeAlias = Literal["document", "query"]
 
 
 def encoding(encoder: FdeEncoder, tokens: Vectors, side: Side) -> NDArray[np.float64]:
-    """Return the (D,) encoding of a set (t, d), as MUVERA section 2 builds it."""
+    """Return the (D,) encoding of a set (t, d), as MUVERA section 2 builds it but for lengths."""
     matrices, config = encoder.matrices, encoder.config
     wide = tokens.astype(np.float64)
     blocks: list[NDArray[np.float64]] = []
     for r in range(config.repetitions):
         # in float32, as a sign may hang on the rounding
         signs = _products(tokens, matrices["hyperplanes"][r]) > 0
-        projected = _projected(wide, matrices["signs"][r])
         for block in range(config.partitions):
             bits = np.array([block >> bit & 1 for bit in range(config.k_sim)], dtype=bool)
             differing = (signs != bits).sum(axis=1)
-            blocks.append(_block(projected, differing, side) / _share(encoder, side))
+            held = _block(wide, differing, side) / _share(encoder, side)
+            blocks.append(_projected(held, matrices["signs"][r]))
     whole = np.concatenate(blocks)
     return _sketch(encoder, whole) if config.final else whole
 
@@ -38,20 +38,24 @@ def _products(tokens: Vectors, planes: NDArray[np.int8]) -> NDArray[np.float32]:
     return out
 
 
-def _projected(tokens: NDArray[np.float64], signs: NDArray[np.int8]) -> NDArray[np.float64]:
+def _projected(block: NDArray[np.float64], signs: NDArray[np.int8]) -> NDArray[np.float64]:
     if len(signs) == 0:
-        return tokens
-    found: NDArray[np.float64] = tokens @ signs.T.astype(np.float64) / np.sqrt(len(signs))
-    return found
+        return block
+    return np.asarray(signs.astype(np.float64) @ block / np.sqrt(len(signs)))
 
 
 def _block(
-    projected: NDArray[np.float64], differing: NDArray[np.int64], side: Side
+    tokens: NDArray[np.float64], differing: NDArray[np.int64], side: Side
 ) -> NDArray[np.float64]:
-    inside = projected[differing == 0]
+    inside = tokens[differing == 0]
     if side == "query":
         return np.asarray(inside.sum(axis=0))
-    return np.asarray(inside.mean(axis=0) if len(inside) else projected[differing.argmin()])
+    if len(inside) == 0:
+        return np.asarray(tokens[differing.argmin()])
+    mean = inside.mean(axis=0)
+    length = np.linalg.norm(mean)
+    # in place of the mean of the paper, one as long as its tokens are
+    return np.asarray(mean * np.linalg.norm(inside, axis=1).mean() / length if length else mean)
 
 
 def _share(encoder: FdeEncoder, side: Side) -> int:

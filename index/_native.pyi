@@ -202,6 +202,62 @@ class Segment:
     ) -> _Counts: ...
     def score(self, queries: Vectors, rows: Rows, by_codes: bool, out: Distances) -> None: ...
 
+# --- sets of vectors ---
+
+class TokenCoder:
+    def __init__(
+        self,
+        size: int,
+        bits: int,  # 2, 4 or 8
+        signs: NDArray[np.int8],  # (4, padded_size(size)) of -1 and 1
+    ) -> None: ...
+    @property
+    def row_bytes(self) -> int: ...
+    def encode(self, vectors: Vectors, rows: Codes, errors: Distances | None) -> None: ...
+    def decode(self, rows: Codes, vectors: Vectors) -> None: ...
+
+class CodedQuery:
+    # rows are codes of the coder; `candidates` and `row` are places in `starts`
+    def __init__(self, coder: TokenCoder, tokens: Vectors) -> None: ...
+    def scores(
+        self,
+        rows: Codes,
+        starts: NDArray[np.int64],
+        candidates: Rows,
+        out: NDArray[np.float64],
+    ) -> None: ...
+    # the vector that matches the query as a whole; those of each token go into the arrays
+    def parts(
+        self,
+        rows: Codes,
+        starts: NDArray[np.int64],
+        row: int,
+        part: NDArray[np.int64],
+        similarity: NDArray[np.float64],
+    ) -> int: ...
+
+class ExactQuery:
+    # rows are the bytes of float32 vectors, or of float16 ones
+    def __init__(self, tokens: Vectors, metric: str, halves: bool) -> None: ...
+    def scores(
+        self,
+        rows: NDArray[np.uint8],
+        starts: NDArray[np.int64],
+        candidates: Rows,
+        out: NDArray[np.float64],
+    ) -> None: ...
+    def parts(
+        self,
+        rows: NDArray[np.uint8],
+        starts: NDArray[np.int64],
+        row: int,
+        part: NDArray[np.int64],
+        similarity: NDArray[np.float64],
+    ) -> int: ...
+
+# labels[i] is the cluster of vector i, numbered by first members
+def ward_clusters(vectors: Vectors, clusters: int, labels: NDArray[np.uint32]) -> None: ...
+
 # --- sparse rows ---
 
 def invert_rows(

@@ -29,6 +29,8 @@ inline constexpr size_t kBlock = 64;       // dimensions per code block; D' is a
 inline constexpr size_t kBatch = 128;      // rows given to a scoring kernel at once, at most
 inline constexpr size_t kQueryPlanes = 4;  // bits of the query against 1-bit codes
 inline constexpr size_t kPanel = 16;       // columns of a matrix that are multiplied together
+inline constexpr size_t kTokens = 16;      // query tokens in a block
+inline constexpr size_t kTokenBlocks = 2;  // of them in a call, at most
 
 // Two floats follow the code bytes of each row:
 // estimated distance = add + G + rescale * <x, q'>, see encoder.h.
@@ -70,6 +72,32 @@ using ScoreRows = void (*)(const CodeRows& codes, const QueryTerms& query, const
 // Distance of two raw rows: -<a, b>, squared L2 or L1.
 using FloatDistance = float (*)(const float* a, const void* b, size_t d);
 
+// Rows of one set of vectors, one behind the other: codes with a factor (maxsim.h), or raw values.
+struct TokenRows {
+  const uint8_t* rows;
+  size_t stride, n;
+};
+
+// Blocks of 16 int8 query tokens in [-127, 127], one lane of a register each, so that nothing is
+// summed across lanes. Dimensions go by fours, what a lane of a dot-product instruction takes:
+//   block | dimensions 0-3 of tokens 0..15 | dimensions 4-7 of tokens 0..15 | ...
+struct TokenBlocks {
+  const int8_t* bytes;  // blocks * 16 * D'
+  const int32_t* sums;  // over the dimensions of each token
+  size_t blocks;        // 1 to kTokenBlocks
+};
+
+// best[t] = max(best[t], factor * (2 <x_u, q_t> - (2^bits - 1) sum q_t)) over the rows. What is in
+// brackets is an exact integer, twice the product of q_t and the centred code, and fits 32 bits up
+// to D' = 65,536; one float multiplication a token and row follows.
+using MaxProducts = void (*)(const TokenBlocks& query, const TokenRows& codes, size_t padded,
+                             float* best);
+
+// best[t] = max(best[t], <q_t, row>, minus the squared L2 or minus the L1 distance) over raw rows.
+// `block` holds 16 tokens, value i of all of them before value i + 1 of any.
+using MaxSimilarities = void (*)(const float* block, const TokenRows& values, size_t d,
+                                 float* best);
+
 struct Kernels {
   const char* name;
   DotRows dot1, dot2, dot4, dot8;
@@ -92,6 +120,9 @@ struct Kernels {
                    size_t stride);
   // out (d) = the sum of rows which[0] to which[n - 1] of rows (any, d), in that order; 0 of none.
   void (*sum_rows)(const float* rows, size_t d, const uint32_t* which, size_t n, float* out);
+  MaxProducts max2, max4, max8;
+  // rows of float32 or float16 (raw bits); [type][metric].
+  MaxSimilarities similarities[2][3];
 };
 
 inline DotRows dot_for(const Kernels& k, int bits) {
@@ -100,6 +131,10 @@ inline DotRows dot_for(const Kernels& k, int bits) {
 
 inline ScoreRows score_for(const Kernels& k, int bits) {
   return bits == 1 ? k.score1 : bits == 2 ? k.score2 : bits == 4 ? k.score4 : k.score8;
+}
+
+inline MaxProducts max_for(const Kernels& k, int bits) {
+  return bits == 2 ? k.max2 : bits == 4 ? k.max4 : k.max8;
 }
 
 // Null where this build or this CPU lacks the level.

@@ -262,6 +262,129 @@ void score4(const CodeRows& c, const QueryTerms& q, const uint32_t* ids, size_t 
   });
 }
 
+constexpr size_t kUnpacked = 256;  // dimensions unpacked at a time, of each of two rows
+
+// Codes of `n` dimensions, a multiple of 64, as bytes, once for all query tokens: x_u, but x_u -
+// 128 of 8 bits.
+template <int bits>
+inline void unpack(const uint8_t* code, size_t n, uint8_t* out) {
+  for (size_t at = 0; at < n; at += kBlock) {
+    const uint8_t* from = code + at * bits / 8;
+    if constexpr (bits == 8) {
+      std::memcpy(out + at, from, kBlock);
+    } else if constexpr (bits == 4) {
+      const __m256i low = _mm256_set1_epi8(15), x = load(from);
+      __m256i* to = reinterpret_cast<__m256i*>(out + at);
+      _mm256_storeu_si256(to, _mm256_and_si256(x, low));
+      _mm256_storeu_si256(to + 1, _mm256_and_si256(_mm256_srli_epi16(x, 4), low));
+    } else {
+      const __m128i low = _mm_set1_epi8(3);
+      const __m128i x = _mm_loadu_si128(reinterpret_cast<const __m128i*>(from));
+      __m128i* to = reinterpret_cast<__m128i*>(out + at);
+      _mm_storeu_si128(to, _mm_and_si128(x, low));
+      _mm_storeu_si128(to + 1, _mm_and_si128(_mm_srli_epi16(x, 2), low));
+      _mm_storeu_si128(to + 2, _mm_and_si128(_mm_srli_epi16(x, 4), low));
+      _mm_storeu_si128(to + 3, _mm_and_si128(_mm_srli_epi16(x, 6), low));
+    }
+  }
+}
+
+// What `acc` gathers of two rows and four dimensions of sixteen query tokens at a time; `q` comes
+// forward by 4 * kTokens bytes a step.
+constexpr size_t kPairRows = 2, kHalves = 2;
+using Sums = __m256i[kPairRows][kHalves];
+
+inline __m256i broadcast_four(const uint8_t* codes) {
+  int32_t four;
+  std::memcpy(&four, codes, sizeof four);
+  return _mm256_set1_epi32(four);
+}
+
+// A pair of products is at most 2 * 3 * 127 = 762 or 2 * 15 * 127 = 3,810, so 32 or 8 of them fit a
+// signed 16-bit lane before it widens.
+template <int bits>
+inline void add_products(const uint8_t (*x)[kUnpacked], const int8_t* q, size_t n, Sums& acc) {
+  constexpr size_t kPairs = bits == 2 ? 32 : 8;
+  for (size_t start = 0; start < n; start += 4 * kPairs) {
+    Sums pairs = {};
+    const size_t stop = start + 4 * kPairs < n ? start + 4 * kPairs : n;
+    for (size_t at = start; at < stop; at += 4) {
+      const __m256i half[kHalves] = {load(q + at * kTokens), load(q + at * kTokens + 32)};
+      for (size_t i = 0; i < kPairRows; ++i) {
+        const __m256i all = broadcast_four(x[i] + at);
+        for (size_t h = 0; h < kHalves; ++h)
+          pairs[i][h] = _mm256_add_epi16(pairs[i][h], _mm256_maddubs_epi16(all, half[h]));
+      }
+    }
+    for (size_t i = 0; i < kPairRows; ++i) {
+      for (size_t h = 0; h < kHalves; ++h)
+        acc[i][h] = _mm256_add_epi32(acc[i][h], widen(pairs[i][h]));
+    }
+  }
+}
+
+// Signed times signed, as kernel8: 2 * 128 * 127 = 32,512 just fits.
+template <>
+inline void add_products<8>(const uint8_t (*x)[kUnpacked], const int8_t* q, size_t n, Sums& acc) {
+  for (size_t at = 0; at < n; at += 4) {
+    const __m256i half[kHalves] = {load(q + at * kTokens), load(q + at * kTokens + 32)};
+    for (size_t i = 0; i < kPairRows; ++i) {
+      const __m256i all = broadcast_four(x[i] + at), size = _mm256_abs_epi8(all);
+      for (size_t h = 0; h < kHalves; ++h) {
+        const __m256i pairs = _mm256_maddubs_epi16(size, _mm256_sign_epi8(half[h], all));
+        acc[i][h] = _mm256_add_epi32(acc[i][h], widen(pairs));
+      }
+    }
+  }
+}
+
+// A register holds four dimensions of eight query tokens, and four codes of a row are broadcast to
+// all of them. Two rows and one block are four sums of 16 and four of 32 bits: with query and codes
+// they stay in sixteen registers.
+template <int bits>
+void max_block(const int8_t* block, const int32_t* sums, const TokenRows& codes, size_t padded,
+               float* best) {
+  // Codes of 8 bits are 128 too small, and twice that is 256 times the sum.
+  const __m256i offset = _mm256_set1_epi32(bits == 8 ? 1 : 1 - (1 << bits));
+  __m256 most[kHalves];
+  __m256i more[kHalves];
+  for (size_t h = 0; h < kHalves; ++h) {
+    most[h] = _mm256_loadu_ps(best + 8 * h);
+    more[h] = _mm256_mullo_epi32(load(sums + 8 * h), offset);
+  }
+  for (size_t r = 0; r < codes.n; r += kPairRows) {
+    const uint8_t* row[kPairRows];
+    // The last group repeats the last row, which changes no maximum.
+    for (size_t i = 0; i < kPairRows; ++i)
+      row[i] = codes.rows + (r + i < codes.n ? r + i : codes.n - 1) * codes.stride;
+    Sums acc = {};
+    for (size_t from = 0; from < padded; from += kUnpacked) {
+      const size_t n = padded - from < kUnpacked ? padded - from : kUnpacked;
+      alignas(32) uint8_t x[kPairRows][kUnpacked];
+      for (size_t i = 0; i < kPairRows; ++i) unpack<bits>(row[i] + from * bits / 8, n, x[i]);
+      add_products<bits>(x, block + from * kTokens, n, acc);
+    }
+    for (size_t i = 0; i < kPairRows; ++i) {
+      float factor;
+      std::memcpy(&factor, row[i] + padded * bits / 8, sizeof factor);
+      for (size_t h = 0; h < kHalves; ++h) {
+        const __m256i twice = _mm256_add_epi32(_mm256_slli_epi32(acc[i][h], 1), more[h]);
+        const __m256 product = _mm256_mul_ps(_mm256_cvtepi32_ps(twice), _mm256_set1_ps(factor));
+        most[h] = _mm256_max_ps(product, most[h]);
+      }
+    }
+  }
+  for (size_t h = 0; h < kHalves; ++h) _mm256_storeu_ps(best + 8 * h, most[h]);
+}
+
+template <int bits>
+void max_of(const TokenBlocks& query, const TokenRows& codes, size_t padded, float* best) {
+  for (size_t b = 0; b < query.blocks; ++b) {
+    max_block<bits>(query.bytes + b * kTokens * padded, query.sums + b * kTokens, codes, padded,
+                    best + b * kTokens);
+  }
+}
+
 Kernels table() {
   Kernels k = float_kernels("avx2");
   k.dot1 = dot1;
@@ -272,6 +395,9 @@ Kernels table() {
   k.score2 = score2;
   k.score4 = score4;
   k.score8 = score8;
+  k.max2 = max_of<2>;
+  k.max4 = max_of<4>;
+  k.max8 = max_of<8>;
   return k;
 }
 

@@ -206,6 +206,88 @@ PALIMPSEST_KERNEL(4)
 PALIMPSEST_KERNEL(8)
 #undef PALIMPSEST_KERNEL
 
+constexpr size_t kUnpacked = 256;  // dimensions unpacked at a time, of each of four rows
+
+// Codes x_u of `n` dimensions, a multiple of 64, as bytes: once for all query tokens.
+template <int bits>
+inline void unpack(const uint8_t* code, size_t n, uint8_t* out) {
+  for (size_t at = 0; at < n; at += kBlock) {
+    const uint8_t* from = code + at * bits / 8;
+    if constexpr (bits == 8) {
+      _mm512_storeu_si512(out + at, _mm512_xor_si512(load(from), _mm512_set1_epi8(-128)));
+    } else if constexpr (bits == 4) {
+      const __m256i low = _mm256_set1_epi8(15);
+      const __m256i x = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(from));
+      __m256i* to = reinterpret_cast<__m256i*>(out + at);
+      _mm256_storeu_si256(to, _mm256_and_si256(x, low));
+      _mm256_storeu_si256(to + 1, _mm256_and_si256(_mm256_srli_epi16(x, 4), low));
+    } else {
+      const __m128i low = _mm_set1_epi8(3);
+      const __m128i x = _mm_loadu_si128(reinterpret_cast<const __m128i*>(from));
+      __m128i* to = reinterpret_cast<__m128i*>(out + at);
+      _mm_storeu_si128(to, _mm_and_si128(x, low));
+      _mm_storeu_si128(to + 1, _mm_and_si128(_mm_srli_epi16(x, 2), low));
+      _mm_storeu_si128(to + 2, _mm_and_si128(_mm_srli_epi16(x, 4), low));
+      _mm_storeu_si128(to + 3, _mm_and_si128(_mm_srli_epi16(x, 6), low));
+    }
+  }
+}
+
+// A lane is a query token, and four codes of a row are broadcast to all lanes. Four rows and two
+// blocks are eight independent sums, which share each load of the query.
+template <int bits, size_t blocks>
+void max_rows(const TokenBlocks& query, const TokenRows& codes, size_t padded, float* best) {
+  __m512 most[blocks];
+  __m512i less[blocks];
+  for (size_t b = 0; b < blocks; ++b) {
+    most[b] = _mm512_loadu_ps(best + b * kTokens);
+    const __m512i all = _mm512_set1_epi32((1 << bits) - 1);
+    less[b] = _mm512_mullo_epi32(load(query.sums + b * kTokens), all);
+  }
+  for (size_t r = 0; r < codes.n; r += kRowsAtOnce) {
+    const uint8_t* row[kRowsAtOnce];
+    // The last group repeats the last row, which changes no maximum.
+    for (size_t i = 0; i < kRowsAtOnce; ++i)
+      row[i] = codes.rows + (r + i < codes.n ? r + i : codes.n - 1) * codes.stride;
+    __m512i acc[kRowsAtOnce][blocks];
+    for (size_t i = 0; i < kRowsAtOnce; ++i) {
+      for (size_t b = 0; b < blocks; ++b) acc[i][b] = _mm512_setzero_si512();
+    }
+    for (size_t from = 0; from < padded; from += kUnpacked) {
+      const size_t n = padded - from < kUnpacked ? padded - from : kUnpacked;
+      alignas(64) uint8_t x[kRowsAtOnce][kUnpacked];
+      for (size_t i = 0; i < kRowsAtOnce; ++i) unpack<bits>(row[i] + from * bits / 8, n, x[i]);
+      const int8_t* q = query.bytes + from * kTokens;
+      for (size_t at = 0; at < n; at += 4, q += 4 * kTokens) {
+        __m512i tokens[blocks];
+        for (size_t b = 0; b < blocks; ++b) tokens[b] = load(q + b * kTokens * padded);
+        for (size_t i = 0; i < kRowsAtOnce; ++i) {
+          int32_t four;
+          std::memcpy(&four, x[i] + at, sizeof four);
+          const __m512i all = _mm512_set1_epi32(four);
+          for (size_t b = 0; b < blocks; ++b)
+            acc[i][b] = _mm512_dpbusd_epi32(acc[i][b], all, tokens[b]);
+        }
+      }
+    }
+    for (size_t i = 0; i < kRowsAtOnce; ++i) {
+      float factor;
+      std::memcpy(&factor, row[i] + padded * bits / 8, sizeof factor);
+      for (size_t b = 0; b < blocks; ++b) {
+        const __m512i twice = _mm512_sub_epi32(_mm512_slli_epi32(acc[i][b], 1), less[b]);
+        const __m512 product = _mm512_mul_ps(_mm512_cvtepi32_ps(twice), _mm512_set1_ps(factor));
+        most[b] = _mm512_max_ps(product, most[b]);
+      }
+    }
+  }
+  for (size_t b = 0; b < blocks; ++b) _mm512_storeu_ps(best + b * kTokens, most[b]);
+}
+
+template <int bits>
+void max_of(const TokenBlocks& query, const TokenRows& codes, size_t padded, float* best) {
+  (query.blocks == 2 ? max_rows<bits, 2> : max_rows<bits, 1>)(query, codes, padded, best);
+}
+
 Kernels table() {
   Kernels k = float_kernels("avx512");
   k.dot1 = dot1;
@@ -216,6 +298,9 @@ Kernels table() {
   k.score2 = score2;
   k.score4 = score4;
   k.score8 = score8;
+  k.max2 = max_of<2>;
+  k.max4 = max_of<4>;
+  k.max8 = max_of<8>;
   return k;
 }
 

@@ -370,6 +370,69 @@ Encoded encode(const float* r, size_t padded, int bits, float scale, uint8_t* co
           scale * norm * spread * epsilon / std::sqrt(d - 1.0f)};
 }
 
+// --- sets of vectors ------------------------------------------------------------------------
+
+struct Product {
+  static f8 term(f8 q, f8 x) { return q * x; }
+  static f8 similarity(f8 sum) { return sum; }
+};
+struct SquaredL2 {
+  static f8 term(f8 q, f8 x) { return (q - x) * (q - x); }
+  static f8 similarity(f8 sum) { return -sum; }
+};
+struct L1 {
+  static f8 term(f8 q, f8 x) { return abs8(q - x); }
+  static f8 similarity(f8 sum) { return -sum; }
+};
+
+// Dimensions whose terms are summed one after the other; sums of so many are then added up, so that
+// the error does not grow with every dimension of long rows.
+constexpr size_t kSummed = 256;
+
+// Four rows and two registers of query tokens are eight independent sums, and with the query and a
+// broadcast value they stay in sixteen registers.
+template <typename Row, typename Similarity>
+void max_similarities(const float* block, const TokenRows& values, size_t d, float* best) {
+  constexpr size_t kAtOnce = 4;
+  f8 most[2] = {load8(best), load8(best + 8)};
+  for (size_t r = 0; r < values.n; r += kAtOnce) {
+    f8 total[kAtOnce][2] = {};
+    for (size_t from = 0; from < d; from += kSummed) {
+      const size_t n = d - from < kSummed ? d - from : kSummed;
+      float x[kAtOnce][kSummed];
+      // The last group repeats the last row, which changes no maximum.
+      for (size_t i = 0; i < kAtOnce; ++i) {
+        const size_t at = r + i < values.n ? r + i : values.n - 1;
+        const Row row(values.rows + at * values.stride);
+        size_t j = 0;
+        for (; j + 8 <= n; j += 8) store8(x[i] + j, row.lanes(from + j));
+        for (; j < n; ++j) x[i][j] = row.one(from + j);
+      }
+      f8 acc[kAtOnce][2] = {};
+      const float* q = block + from * kTokens;
+      for (size_t j = 0; j < n; ++j, q += kTokens) {
+        const f8 low = load8(q), high = load8(q + 8);
+        for (size_t i = 0; i < kAtOnce; ++i) {
+          const f8 value = splat(x[i][j]);
+          acc[i][0] += Similarity::term(low, value);
+          acc[i][1] += Similarity::term(high, value);
+        }
+      }
+      for (size_t i = 0; i < kAtOnce; ++i) {
+        for (size_t h = 0; h < 2; ++h) total[i][h] += acc[i][h];
+      }
+    }
+    for (size_t i = 0; i < kAtOnce; ++i) {
+      for (size_t h = 0; h < 2; ++h) {
+        const f8 s = Similarity::similarity(total[i][h]);
+        most[h] = s > most[h] ? s : most[h];
+      }
+    }
+  }
+  store8(best, most[0]);
+  store8(best + 8, most[1]);
+}
+
 // Scores rows one dot kernel call at a time: what a level without a fused kernel uses.
 template <DotRows dot_rows>
 // A do-while, for n > 0 is known: compilers then see that rows[0] is set.
@@ -461,7 +524,14 @@ constexpr Kernels float_kernels(const char* name) {
                   {minus_inner_product<Int8Row>, squared_l2<Int8Row>, l1<Int8Row>}},
                  dot,
                  multiply,
-                 sum_rows};
+                 sum_rows,
+                 nullptr,
+                 nullptr,
+                 nullptr,
+                 {{max_similarities<Float32Row, Product>, max_similarities<Float32Row, SquaredL2>,
+                   max_similarities<Float32Row, L1>},
+                  {max_similarities<Float16Row, Product>, max_similarities<Float16Row, SquaredL2>,
+                   max_similarities<Float16Row, L1>}}};
 }
 
 }  // namespace

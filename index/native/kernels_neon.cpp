@@ -127,6 +127,81 @@ void dot8(const uint8_t* const* rows, size_t n, const void* query, size_t padded
   });
 }
 
+constexpr size_t kUnpacked = 256;  // dimensions unpacked at a time
+
+// Codes of `n` dimensions, a multiple of 64, as signed bytes, once for all query tokens: x_u, but
+// x_u - 128 of 8 bits.
+template <int bits>
+inline void unpack(const uint8_t* code, size_t n, uint8_t* out) {
+  for (size_t at = 0; at < n; at += kBlock) {
+    const uint8_t* from = code + at * bits / 8;
+    if constexpr (bits == 8) {
+      std::memcpy(out + at, from, kBlock);
+    } else if constexpr (bits == 4) {
+      for (size_t j = 0; j < 32; j += 16) {
+        const uint8x16_t x = vld1q_u8(from + j);
+        vst1q_u8(out + at + j, vandq_u8(x, vdupq_n_u8(15)));
+        vst1q_u8(out + at + 32 + j, vshrq_n_u8(x, 4));
+      }
+    } else {
+      const uint8x16_t x = vld1q_u8(from), low = vdupq_n_u8(3);
+      vst1q_u8(out + at, vandq_u8(x, low));
+      vst1q_u8(out + at + 16, vandq_u8(vshrq_n_u8(x, 2), low));
+      vst1q_u8(out + at + 32, vandq_u8(vshrq_n_u8(x, 4), low));
+      vst1q_u8(out + at + 48, vshrq_n_u8(x, 6));
+    }
+  }
+}
+
+// A register holds four dimensions of four query tokens, and four codes of a row are broadcast to
+// all of them. Two products are added before they widen: 2 * 128 * 127 = 32,512 just fits.
+template <int bits>
+void max_block(const int8_t* block, const int32_t* sums, const TokenRows& codes, size_t padded,
+               float* best) {
+  constexpr size_t kQuarters = kTokens / 4;
+  // Codes of 8 bits are 128 too small, and twice that is 256 times the sum.
+  constexpr int32_t offset = bits == 8 ? 1 : 1 - (1 << bits);
+  for (size_t r = 0; r < codes.n; ++r) {
+    const uint8_t* row = codes.rows + r * codes.stride;
+    int32x4_t acc[kQuarters];
+    for (size_t h = 0; h < kQuarters; ++h) acc[h] = vdupq_n_s32(0);
+    for (size_t from = 0; from < padded; from += kUnpacked) {
+      const size_t n = padded - from < kUnpacked ? padded - from : kUnpacked;
+      uint8_t x[kUnpacked];
+      unpack<bits>(row + from * bits / 8, n, x);
+      const int8_t* q = block + from * kTokens;
+      for (size_t at = 0; at < n; at += 4, q += 4 * kTokens) {
+        int32_t four;
+        std::memcpy(&four, x + at, sizeof four);
+        const int8x16_t all = vreinterpretq_s8_s32(vdupq_n_s32(four));
+        for (size_t h = 0; h < kQuarters; ++h) {
+          const int8x16_t tokens = vld1q_s8(q + 16 * h);
+          const int16x8_t low = vmull_s8(vget_low_s8(tokens), vget_low_s8(all));
+          const int16x8_t high = vmull_high_s8(tokens, all);
+          acc[h] = vpadalq_s16(acc[h], vpaddq_s16(low, high));
+        }
+      }
+    }
+    float factor;
+    std::memcpy(&factor, row + padded * bits / 8, sizeof factor);
+    for (size_t h = 0; h < kQuarters; ++h) {
+      const int32x4_t more = vmulq_n_s32(vld1q_s32(sums + 4 * h), offset);
+      const int32x4_t twice = vaddq_s32(vshlq_n_s32(acc[h], 1), more);
+      const float32x4_t product = vmulq_n_f32(vcvtq_f32_s32(twice), factor);
+      const float32x4_t most = vld1q_f32(best + 4 * h);
+      vst1q_f32(best + 4 * h, vbslq_f32(vcgtq_f32(product, most), product, most));
+    }
+  }
+}
+
+template <int bits>
+void max_of(const TokenBlocks& query, const TokenRows& codes, size_t padded, float* best) {
+  for (size_t b = 0; b < query.blocks; ++b) {
+    max_block<bits>(query.bytes + b * kTokens * padded, query.sums + b * kTokens, codes, padded,
+                    best + b * kTokens);
+  }
+}
+
 Kernels table() {
   Kernels k = float_kernels("neon");
   k.dot1 = dot1;
@@ -137,6 +212,9 @@ Kernels table() {
   k.score2 = score_by<dot2>;
   k.score4 = score_by<dot4>;
   k.score8 = score_by<dot8>;
+  k.max2 = max_of<2>;
+  k.max4 = max_of<4>;
+  k.max8 = max_of<8>;
   return k;
 }
 

@@ -54,6 +54,26 @@ void dot_planes(const uint8_t* const* rows, size_t n, const void* query, size_t 
   }
 }
 
+template <int bits>
+void max_rows(const TokenBlocks& query, const TokenRows& codes, size_t padded, float* best) {
+  // Codes of 8 bits are read 128 too small, and twice that is 256 times the sum.
+  constexpr int64_t offset = bits == 8 ? 1 : 1 - (1 << bits);
+  for (size_t r = 0; r < codes.n; ++r) {
+    const uint8_t* row = codes.rows + r * codes.stride;
+    float factor;
+    std::memcpy(&factor, row + padded * bits / 8, sizeof factor);
+    for (size_t t = 0; t < query.blocks * kTokens; ++t) {
+      const int8_t* q = query.bytes + t / kTokens * kTokens * padded + t % kTokens * 4;
+      int64_t dot = 0;
+      for (size_t i = 0; i < padded; ++i)
+        dot += code_at(row, i, bits) * q[i / 4 * 4 * kTokens + i % 4];
+      const int32_t twice = static_cast<int32_t>(2 * dot + offset * query.sums[t]);
+      const float product = factor * static_cast<float>(twice);
+      best[t] = product > best[t] ? product : best[t];
+    }
+  }
+}
+
 Kernels table() {
   Kernels k = float_kernels("scalar");
   k.dot1 = dot_planes;
@@ -64,6 +84,9 @@ Kernels table() {
   k.score2 = score_by<dot_rows<2>>;
   k.score4 = score_by<dot_rows<4>>;
   k.score8 = score_by<dot_rows<8>>;
+  k.max2 = max_rows<2>;
+  k.max4 = max_rows<4>;
+  k.max8 = max_rows<8>;
   return k;
 }
 

@@ -11,6 +11,7 @@ from palimpsest.index.config.fde import FdeConfig
 from palimpsest.index.config.vectors import VectorConfig
 from palimpsest.index.encoding.fde import FdeEncoder
 from palimpsest.index.encoding.planes import Encoder
+from palimpsest.index.encoding.tokens import TokenEncoder
 from palimpsest.index.segments.graph import build
 from palimpsest.index.types import Distance
 
@@ -61,7 +62,21 @@ def native_calls(n: int = N) -> dict[str, Call]:
     fde = FdeEncoder.make(SIZE, FdeConfig(4, 16, 10))
     sets = np.arange(0, walks + 1, walks // 100)
     fdes = np.empty((len(sets) - 1, fde.size), np.float32)
+    tokens, few_starts = TokenEncoder(SIZE), np.arange(0, n + 1, 10, dtype=np.int64)
+    token_rows = tokens.encode(vectors)
+    documents, max_sims = numbers[: n // 10], np.empty(n // 10)
+    coded = _native.CodedQuery(tokens.native, vectors[:64])
+    exact_query = _native.ExactQuery(vectors[:64], "l2", False)
+    as_bytes = vectors.view(np.uint8)
+    one, part, part_sims = np.array([0, n]), np.empty(64, np.int64), np.empty(64)
+    labels = np.empty(walks, np.uint32)
     return {
+        "encode_tokens": lambda: tokens.native.encode(vectors, token_rows, None),
+        "decode_tokens": lambda: tokens.native.decode(token_rows, decoded),
+        "max_sims": lambda: coded.scores(token_rows, few_starts, documents, max_sims),
+        "exact_max_sims": lambda: exact_query.scores(as_bytes, few_starts, documents, max_sims),
+        "parts": lambda: coded.parts(token_rows, one, 0, part, part_sims),
+        "ward": lambda: _native.ward_clusters(short, 10, labels),
         "best": lambda: postings.best(*lists, weights, K, None, None, None),
         "sums": lambda: postings.sums(*lists, weights, sums),
         "counts": lambda: postings.counts(*lists, alive, None, None, held),

@@ -70,6 +70,29 @@ void sum_rows(const std::string& name, const In2<float>& rows, const In1<uint32_
   level(name).sum_rows(rows.data(), rows.shape(1), which.data(), which.shape(0), out.data());
 }
 
+// `tokens` are blocks of 16 as kernels.h lays them out, best (blocks * 16).
+void max_products(const std::string& name, int bits, const In1<int8_t>& tokens,
+                  const In1<int32_t>& sums, const In2<uint8_t>& rows, const Out1<float>& best) {
+  const size_t blocks = sums.shape(0) / kTokens, padded = tokens.shape(0) / sums.shape(0);
+  require(blocks >= 1 && blocks <= kTokenBlocks && sums.shape(0) == blocks * kTokens &&
+              tokens.shape(0) == sums.shape(0) * padded && padded % kBlock == 0 &&
+              best.shape(0) == sums.shape(0),
+          "blocks");
+  require(rows.shape(1) == padded * static_cast<size_t>(bits) / 8 + sizeof(float), "row length");
+  max_for(level(name), bits)({tokens.data(), sums.data(), blocks},
+                             {rows.data(), rows.shape(1), rows.shape(0)}, padded, best.data());
+}
+
+// `block` holds value i of 16 tokens before value i + 1 of any.
+void max_similarities(const std::string& name, const std::string& metric, bool halves,
+                      const In2<float>& block, const In2<uint8_t>& rows, const Out1<float>& best) {
+  require(block.shape(1) == kTokens && best.shape(0) == kTokens, "block");
+  const RowType type = halves ? RowType::float16 : RowType::float32;
+  require(rows.shape(1) == RawScorer::row_bytes(type, block.shape(0)), "row length");
+  level(name).similarities[static_cast<int>(type)][static_cast<int>(metric_of(metric))](
+      block.data(), {rows.data(), rows.shape(1), rows.shape(0)}, block.shape(0), best.data());
+}
+
 }  // namespace
 }  // namespace palimpsest
 
@@ -81,5 +104,9 @@ NB_MODULE(_native_test, m) {
   m.def("encode", &encode, "level"_a, "residual"_a, "bits"_a, "scale"_a, "code"_a);
   m.def("multiply", &multiply, "level"_a, "rows"_a, "panel"_a, "out"_a.noconvert());
   m.def("sum_rows", &sum_rows, "level"_a, "rows"_a, "which"_a, "out"_a.noconvert());
+  m.def("max_products", &max_products, "level"_a, "bits"_a, "tokens"_a, "sums"_a, "rows"_a,
+        "best"_a.noconvert());
+  m.def("max_similarities", &max_similarities, "level"_a, "metric"_a, "halves"_a, "block"_a,
+        "rows"_a, "best"_a.noconvert());
   m.def("distance", &distance, "level"_a, "metric"_a, "type"_a, "a"_a, "b"_a);
 }

@@ -76,6 +76,12 @@ def overlaps(first: Call, second: Call) -> bool:
         "best",
         "sums",
         "counts",
+        "encode_tokens",
+        "decode_tokens",
+        "max_sims",
+        "exact_max_sims",
+        "parts",
+        "ward",
     ],
 )
 def test_another_thread_runs_meanwhile(calls: dict[str, Call], name: str) -> None:

@@ -10,12 +10,13 @@ import pytest
 
 from palimpsest.index import _native_test
 
-# Prints the level chosen and a digest of rows, errors, decoded rows and estimates.
+# Prints the level chosen and a digest of rows, errors, decoded rows, estimates and MaxSim.
 CODES = """
 import hashlib
 import numpy as np
 from palimpsest.index import _native
 from palimpsest.index.encoding.planes import Encoder
+from palimpsest.index.encoding.tokens import ExactMaxSim, MaxSim, TokenEncoder
 from palimpsest.index.types import Distance
 digest = hashlib.sha256()
 rng = np.random.default_rng(5)
@@ -28,6 +29,17 @@ for size in (1, 33, 96, 128, 256, 384, 512, 768, 1024, 1100, 1536):
             made = rows, errors, encoder.decode(rows), encoder.estimate(vectors[1], rows)
             for array in made:
                 digest.update(array.tobytes())
+    starts, every = np.array([0, 1, 1, 20, 37]), np.arange(4, dtype=np.uint32)
+    for bits in (2, 4, 8):
+        tokens = TokenEncoder(size, bits)
+        rows, errors = tokens.encode_with_errors(vectors)
+        scores = MaxSim(tokens).scores(vectors[:20], rows, starts, every)
+        for array in (rows, errors, tokens.decode(rows), scores):
+            digest.update(array.tobytes())
+    for distance in Distance:
+        for values in (vectors, vectors.astype(np.float16)):
+            scores = ExactMaxSim(distance).scores(vectors[:20], values, starts, every)
+            digest.update(scores.tobytes())
 print(_native.simd_level(), digest.hexdigest())
 """
 

@@ -87,6 +87,7 @@ void bind_allowed(nb::module_& m);
 void bind_segment(nb::module_& m);
 void bind_sparse(nb::module_& m);
 void bind_ranked(nb::module_& m);
+void bind_maxsim(nb::module_& m);
 void bind_sums(nb::module_& m);
 void bind_text(nb::module_& m);
 void bind_sets(nb::module_& m);

@@ -26,6 +26,14 @@ inline simde__m512i emulated_shuffle_i64x2(simde__m512i a, simde__m512i b, unsig
   return simde_mm512_loadu_si512(to);
 }
 
+inline simde__m512 emulated_cvtepi32_ps(simde__m512i v) {
+  int32_t from[16];
+  float to[16];
+  std::memcpy(from, &v, sizeof from);
+  for (int i = 0; i < 16; ++i) to[i] = static_cast<float>(from[i]);
+  return simde_mm512_loadu_ps(to);
+}
+
 template <typename T, typename Vector>
 inline void emulated_mask_storeu(T* to, unsigned mask, Vector v) {
   T lanes[4];
@@ -36,6 +44,7 @@ inline void emulated_mask_storeu(T* to, unsigned mask, Vector v) {
 }
 
 #undef _mm512_shuffle_i64x2
+#define _mm512_cvtepi32_ps(v) emulated_cvtepi32_ps(v)
 #define _mm512_maskz_loadu_epi8(mask, from) emulated_maskz_loadu_epi8(mask, from)
 #define _mm512_shuffle_i64x2(a, b, control) emulated_shuffle_i64x2(a, b, control)
 #define _mm_mask_storeu_epi32(to, mask, v) emulated_mask_storeu(to, mask, v)

@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "encoder.h"
+#include "maxsim.h"
 
 namespace palimpsest {
 namespace {
@@ -185,6 +185,68 @@ void compare_rotations(const Kernels& level, const Kernels& scalar, size_t padde
   expect(a == b, "unrotate, " + text);
 }
 
+// One and two blocks of query tokens against up to kMostRows rows, at random and where sums are
+// largest.
+void compare_token_codes(const Kernels& level, const Kernels& scalar, size_t padded) {
+  Numbers numbers(padded + 2);
+  for (int bits : {2, 4, 8}) {
+    for (Fill fill : {Fill::random, Fill::lowest, Fill::highest}) {
+      const size_t code_bytes = padded * static_cast<size_t>(bits) / 8;
+      const size_t stride = code_bytes + sizeof(float);
+      std::vector<uint8_t> rows = codes_of(fill, bits, kMostRows * stride, numbers);
+      for (size_t r = 0; r < kMostRows; ++r) {
+        const float factor = 0.01f * static_cast<float>(r + 1);
+        std::memcpy(&rows[r * stride + code_bytes], &factor, sizeof factor);
+      }
+      constexpr size_t most = kTokens * kTokenBlocks;
+      std::vector<int8_t> tokens(most * padded);
+      std::vector<int32_t> sums(most, 0);
+      for (size_t i = 0; i < tokens.size(); ++i) {
+        const int random = static_cast<int>(numbers.next() % 255) - 127;
+        tokens[i] = static_cast<int8_t>(fill == Fill::random ? random
+                                        : i / 4 % 2 == 0     ? 127
+                                                             : -127);
+        sums[i / (kTokens * padded) * kTokens + i / 4 % kTokens] += tokens[i];
+      }
+      for (size_t blocks = 1; blocks <= kTokenBlocks; ++blocks) {
+        for (size_t n = 1; n <= kMostRows; ++n) {
+          std::vector<float> a(most, -1e30f), b = a;
+          const TokenBlocks query{tokens.data(), sums.data(), blocks};
+          max_for(scalar, bits)(query, {rows.data(), stride, n}, padded, a.data());
+          max_for(level, bits)(query, {rows.data(), stride, n}, padded, b.data());
+          expect(a == b, "largest products, " + std::to_string(bits) + " bits, " +
+                             std::to_string(blocks) + " blocks, " + std::to_string(n) + " rows, " +
+                             std::to_string(padded) + " dimensions");
+        }
+      }
+    }
+  }
+}
+
+void compare_similarities(const Kernels& level, const Kernels& scalar) {
+  for (size_t d : {1, 7, 8, 33, 256, 257, 600}) {
+    Numbers numbers(d + 1);
+    const std::vector<float> block = numbers.coordinates(kTokens * d);
+    const std::vector<float> values = numbers.coordinates(kMostRows * d);
+    std::vector<uint16_t> halves(kMostRows * d);
+    for (uint16_t& h : halves) h = static_cast<uint16_t>(numbers.next() & 0xbfff);
+    const void* rows[] = {values.data(), halves.data()};
+    for (size_t type = 0; type < 2; ++type) {
+      for (size_t metric = 0; metric < 3; ++metric) {
+        for (size_t n = 1; n <= kMostRows; ++n) {
+          const TokenRows all{static_cast<const uint8_t*>(rows[type]), d * (type == 0 ? 4 : 2), n};
+          std::vector<float> a(kTokens, -1e30f), b = a;
+          scalar.similarities[type][metric](block.data(), all, d, a.data());
+          level.similarities[type][metric](block.data(), all, d, b.data());
+          expect(a == b, "largest similarities, row type " + std::to_string(type) + ", metric " +
+                             std::to_string(metric) + ", " + std::to_string(n) + " rows, " +
+                             std::to_string(d) + " dimensions");
+        }
+      }
+    }
+  }
+}
+
 // Rows of float32, float16 (finite bit patterns) and int8, at ragged sizes.
 void compare_distances(const Kernels& level, const Kernels& scalar) {
   for (size_t d : {1, 7, 8, 31, 32, 33, 255, 256, 257, 1536}) {
@@ -229,7 +291,8 @@ void compare_rows(const Kernels& level, const Kernels& scalar) {
   }
 }
 
-// FNV-1a over the rows and estimates of whole encoders on the level chosen for this CPU.
+// FNV-1a over the rows and estimates of whole encoders, tokens too, on the level chosen for this
+// CPU.
 uint64_t digest() {
   uint64_t hash = 0xcbf29ce484222325u;
   const auto add = [&](const void* p, size_t bytes) {
@@ -260,6 +323,20 @@ uint64_t digest() {
         add(query.planes.data(), query.planes.size() * sizeof(uint64_t));
       }
     }
+    const int64_t starts[] = {0, 1, static_cast<int64_t>(n)};
+    const uint32_t documents[] = {0, 1};
+    for (int bits : {2, 4, 8}) {
+      const TokenCoder coder(size, bits, signs.data());
+      std::vector<uint8_t> rows(n * coder.row_bytes());
+      std::vector<float> scratch(padded);
+      for (size_t i = 0; i < n; ++i)
+        coder.encode(&vectors[i * size], &rows[i * coder.row_bytes()], scratch.data());
+      double scores[2];
+      max_sims(CodedQuery(coder, centroid.data(), 1), {rows.data(), starts, coder.row_bytes()},
+               documents, 2, scores);
+      add(rows.data(), rows.size());
+      add(scores, sizeof scores);
+    }
   }
   return hash;
 }
@@ -278,7 +355,9 @@ int main(int argc, char** argv) {
   for (size_t padded : kSizes) {
     compare_codes(*level, *kernels_scalar(), padded);
     compare_rotations(*level, *kernels_scalar(), padded);
+    compare_token_codes(*level, *kernels_scalar(), padded);
   }
+  compare_similarities(*level, *kernels_scalar());
   compare_largest(*level, *kernels_scalar());
   compare_distances(*level, *kernels_scalar());
   compare_rows(*level, *kernels_scalar());

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
 import msgspec
+import numpy as np
 
 from palimpsest.app.rates import Rates
 from palimpsest.app.strict_filters import (
@@ -28,6 +29,8 @@ from palimpsest.index import (
     Collection,
     FieldIndex,
     Filter,
+    MultiConfig,
+    NamedMultiVectors,
     NamedSparse,
     Path,
     PointBatch,
@@ -88,9 +91,9 @@ class Strict(NamedTuple):
     def graph(self, name: str) -> None:
         """Check that a vector has a graph: without one a search looks at every row."""
         space = self.collection.config.find(name)
-        if self.limits.search_allow_exact is not False or not isinstance(space, VectorConfig):
+        if self.limits.search_allow_exact is not False or space is None:
             return
-        if space.M == NO_GRAPH:
+        if isinstance(space, VectorConfig | MultiConfig) and space.M == NO_GRAPH:
             on = f" on '{name}'" if name else ""
             raise refusal(
                 f"Request is forbidden{on} because global vector indexing is disabled "
@@ -164,6 +167,7 @@ class Strict(NamedTuple):
             name = "upsert limit" if update.upserts else "update limit"
             _within(name, _points_of(update), self.limits.upsert_max_batchsize)
             self._check_sparse(update.batch)
+            self._check_sets(update.batch)
         if update.batch is not None or update.writes_payload:
             check_room(
                 self.collection,
@@ -194,6 +198,18 @@ class Strict(NamedTuple):
             if longest > limit.max_length:
                 raise bad_request(
                     f"Sparse vector '{name}' has a limit of {limit.max_length} indices, "
+                    f"but {longest} were provided!"
+                )
+
+    def _check_sets(self, batch: PointBatch) -> None:
+        for name, limit in (self.limits.multivector_config or {}).items():
+            vectors = batch.vectors.get(name)
+            if limit.max_vectors is None or not isinstance(vectors, NamedMultiVectors):
+                continue
+            longest = int(np.diff(vectors.starts).max(initial=0))
+            if longest > limit.max_vectors:
+                raise bad_request(
+                    f"Multivector '{name}' has a limit of {limit.max_vectors} vectors, "
                     f"but {longest} were provided!"
                 )
 

@@ -11,6 +11,12 @@ class SparseLimit(msgspec.Struct, frozen=True):
     max_length: int | None = None
 
 
+class MultivectorLimit(msgspec.Struct, frozen=True):
+    """Limit of one multi-vector name."""
+
+    max_vectors: int | None = None
+
+
 class Limits(msgspec.Struct, frozen=True):
     """What is limited; None where nothing is. Rates are per minute."""
 
@@ -30,6 +36,7 @@ class Limits(msgspec.Struct, frozen=True):
     write_rate_limit: int | None = None
     filter_max_conditions: int | None = None
     condition_max_size: int | None = None
+    multivector_config: dict[str, MultivectorLimit] | None = None
     sparse_config: dict[str, SparseLimit] | None = None
     max_payload_index_count: int | None = None
     max_resident_memory_percent: int | None = None

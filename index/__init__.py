@@ -57,6 +57,7 @@ from palimpsest.index.database import Database
 from palimpsest.index.doctor.directory import check_directory
 from palimpsest.index.doctor.repairing import repair_directory
 from palimpsest.index.doctor.report import Report
+from palimpsest.index.encoding.sets import format_set, parse_set, parse_sets
 from palimpsest.index.encoding.text import format_vector, parse_vector, parse_vectors
 from palimpsest.index.errors import (
     AdapterNotFound,
@@ -226,7 +227,10 @@ __all__ = [
     "Selection",
     "SparseRows",
     "checked_rows",
+    "format_set",
     "format_vector",
+    "parse_set",
+    "parse_sets",
     "parse_vector",
     "parse_vectors",
     # what is asked: filters

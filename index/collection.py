@@ -15,7 +15,8 @@ from palimpsest.index.collection_info import collection_sizes, collection_state,
 from palimpsest.index.collection_parts import CollectionParts, open_parts
 from palimpsest.index.collection_versions import Versioning
 from palimpsest.index.config.collection import AT, CollectionConfig
-from palimpsest.index.config.vectors import MAX_POINTS, SparseConfig, VectorConfig
+from palimpsest.index.config.kinds import ColumnConfig
+from palimpsest.index.config.vectors import MAX_POINTS
 from palimpsest.index.config.versions import shown
 from palimpsest.index.errors import InvalidConfig, InvalidInput
 from palimpsest.index.filters.expression import Filter
@@ -155,7 +156,7 @@ class Collection(PointWrites):
         self._require_real()
         reconfigure(self.writer, config)
 
-    def add_vector(self, name: str, vector: VectorConfig | SparseConfig, declared: Declare) -> None:
+    def add_vector(self, name: str, vector: ColumnConfig, declared: Declare) -> None:
         """Declare a further vector name, which no point has a vector of yet.
 
         Args:

@@ -97,6 +97,7 @@ class DimensionMismatch(InvalidInput):
         )
         self.expected = expected
         self.received = received
+        self.where = where
 
 
 class UnknownVectorName(InvalidInput):

@@ -82,9 +82,9 @@ class MultiVector(KindVector):
 
     values: Vectors
 
-    def to_json(self) -> list[Vector]:
+    def to_json(self) -> Vectors:
         """Return it as it is shown."""
-        return [*self.values]
+        return self.values
 
 
 @dataclass(frozen=True, slots=True, eq=False)

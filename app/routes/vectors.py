@@ -48,7 +48,7 @@ def add_vector_name(
     collection = access.collection(context.database, collection_name, Level.MANAGE)
     check_vector_name(vector_name)
     with context.declaring:
-        vector = to_vector(body, collection.config)
+        vector = to_vector(body, vector_name, collection.config)
         held = collection.config.vectors.get(vector_name)
         if held is None:
             try:

@@ -75,7 +75,7 @@ class WalBody(Body):
 
 
 class MultivectorLimit(Body):
-    """Kept and given back; multivectors are not supported, so none exceeds it."""
+    """Limit of one multi-vector name."""
 
     max_vectors: AtLeastOne | None = None
 
@@ -176,12 +176,42 @@ class Declaration(CollectionBody):
     read_fan_out_delay_ms: int | None = None
 
 
-class EngineBody(Body):
-    """``metadata.palimpsest``: what Qdrant's bodies have no field for."""
+class FdeBody(Body):
+    """How a set of vectors becomes the one that finds it: a preset, and what differs from it."""
+
+    preset: Literal["light", "quality"] | None = None
+    k_sim: int | None = None
+    projected: int | None = None
+    repetitions: int | None = None
+    final: int | None = None
+    seed: int | None = None
+
+
+class TokensBody(Body):
+    """How the vectors of a set are coded."""
+
+    bits: Literal[8, 4, 2] | None = None
+
+
+class SpaceBody(Body):
+    """How the rows of a vector name are kept; the last four are about multi-vectors alone."""
 
     encoding: Literal["float32", "8", "4", "2", "1"] | None = None
     originals: Literal["float32", "float16", "int8", "none"] | None = None
     order: Literal["shuffle", "lid_desc"] | None = None
+    fde: FdeBody | None = None
+    tokens: TokensBody | None = None
+    pool: int | None = None
+    max_vectors: int | None = None
+
+
+class EngineBody(SpaceBody):
+    """``metadata.palimpsest``: what Qdrant's bodies have no field for.
+
+    What it says of rows holds for all vector names, but for what ``vectors`` says of one.
+    """
+
+    vectors: dict[str, SpaceBody] | None = None
     seal_rows: int | None = None
     quiet_rows: int | None = None
     quiet_seconds: float | None = None

@@ -1,14 +1,12 @@
 """What a declared collection means to the engine.
 
-Qdrant's quantization settings map onto codes of the same size or the next smaller one, but product
-x64 onto 1 bit, the smallest there is (x32); a collection that asks for none gets the engine's
-default. What is not carried out is kept, given back and named (``app.schemas.unmet``).
-``metadata.palimpsest`` overrides all.
+Each of its vector names is settled in ``app.schemas.column_configs``. What is not carried out is
+kept, given back and named (``app.schemas.unmet``). ``metadata.palimpsest`` overrides all.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -19,28 +17,21 @@ from palimpsest.app.schemas.collections import (
     CollectionBody,
     CollectionChange,
     EngineBody,
+    FdeBody,
     OptimizersBody,
+    SpaceBody,
+    TokensBody,
 )
-from palimpsest.app.schemas.spaces import (
-    STORED,
-    DenseName,
-    HnswBody,
-    Quantization,
-    SparseName,
-    VectorBody,
-)
+from palimpsest.app.schemas.column_configs import Described, config_of
+from palimpsest.app.schemas.spaces import STORED, DenseName, SparseName, VectorBody
 from palimpsest.index import (
     DEFAULT_SEAL_ROWS,
-    MAX_EF_CONSTRUCTION,
-    MAX_M,
     MAX_SEAL_ROWS,
-    MIN_EF_CONSTRUCTION,
-    MIN_M,
-    NO_GRAPH,
     CollectionConfig,
-    Distance,
+    ColumnConfig,
     InvalidConfig,
     MaintenanceConfig,
+    MultiConfig,
     SparseConfig,
     VectorConfig,
 )
@@ -48,18 +39,8 @@ from palimpsest.index import (
 KILOBYTE = 1024
 FLOAT_BYTES = 4
 DATATYPE_BYTES = {"float32": FLOAT_BYTES, "float16": 2, "uint8": 1}
-SPACE_OPTIONS = {"encoding", "originals", "order"}  # of EngineBody; the others are about upkeep
-PRODUCT_BITS = {"x4": "8", "x8": "4", "x16": "2", "x32": "1", "x64": "1"}
-BINARY_BITS = {"one_bit": "1", "one_and_half_bits": "1", "two_bits": "2"}
-TURBO_BITS = {"bits1": "1", "bits1_5": "1", "bits2": "2", "bits4": "4", "bits8": "8"}
-DATATYPES: dict[str, dict[str, Any]] = {
-    "float32": {},
-    "float16": {"datatype": "float16", "originals": "float16"},
-    "uint8": {"datatype": "uint8", "originals": "float16"},  # whose integers are exact in it
-    "turbo16": {"originals": "float16"},
-    "turbo8": {"originals": "int8"},
-    "turbo4": {"originals": "none", "encoding": "4"},
-}
+TYPICAL_SET = 128  # vectors, where a threshold in kilobytes is about rows of no size of their own
+UPKEEP_OPTIONS = EngineBody.model_fields.keys() - SpaceBody.model_fields.keys() - {"vectors"}
 
 
 def to_config(body: CollectionBody) -> CollectionConfig:
@@ -72,36 +53,34 @@ def to_config(body: CollectionBody) -> CollectionConfig:
         for name, each in (body.sparse_vectors or {}).items()
     }
     try:
-        dense = {name: _vector_config(vector, body, engine) for name, vector in named.items()}
-        maintenance = MaintenanceConfig(**_maintenance(body, engine, _row_bytes(dense.values())))
+        own = {name: config_of(name, vector, body, engine) for name, vector in named.items()}
+        maintenance = MaintenanceConfig(**_maintenance(body, engine, _row_bytes(own.values())))
     except InvalidConfig as error:
         raise out_of_range("collection", str(error)) from None
-    return CollectionConfig({**dense, **sparse}, maintenance, declared=to_json(body))
+    return CollectionConfig({**own, **sparse}, maintenance, declared=to_json(body))
 
 
 def to_vector(
-    body: DenseName | SparseName, config: CollectionConfig
-) -> VectorConfig | SparseConfig:
+    body: DenseName | SparseName, name: str, config: CollectionConfig
+) -> Described | SparseConfig:
     """Return the configuration of a vector name to add to a collection. Raises Refusal."""
     if isinstance(body, SparseName):
         return SparseConfig(body.sparse.modifier or "none")
-    if body.dense.multivector_config is not None:
-        raise unsupported("multivector_config")
     vector = VectorBody.model_validate(body.dense.model_dump(exclude_none=True))
-    return to_space(vector, config)
+    try:
+        return config_of(name, vector, *_whole(config))
+    except InvalidConfig as error:
+        raise out_of_range("dense", str(error)) from None
 
 
 def to_space(
-    vector: VectorBody,
-    config: CollectionConfig,
-    encoding: str | None = None,
-    *,
-    fixed: bool = True,
+    vector: VectorBody, name: str, config: CollectionConfig, encoding: str, *, fixed: bool
 ) -> VectorConfig:
-    """Return the configuration of a further dense vector of a collection.
+    """Return the configuration of a version of a dense vector name.
 
     Args:
         vector: as it is described.
+        name: of the vector.
         config: of the collection, whose own defaults hold for what is not described.
         encoding: how rows are encoded whatever else says.
         fixed: whether that was asked for by name.
@@ -109,20 +88,15 @@ def to_space(
     Raises:
         Refusal: 422 for what the engine cannot have.
     """
-    whole = CollectionBody.model_validate(_without_vectors(config.declared), context=STORED)
-    engine = _engine_options(whole.metadata or {})
-    if encoding is not None:
-        engine = engine.model_copy(update={"encoding": encoding})
+    whole, engine = _whole(config)
+    own = (engine.vectors or {}).get(name) or SpaceBody()
+    own = own.model_copy(update={"encoding": encoding})
     try:
-        space = _vector_config(vector, whole, engine)
-        return space if encoding is None else replace(space, fixed_encoding=fixed)
+        space = config_of(name, vector, whole, engine.model_copy(update={"vectors": {name: own}}))
+        assert isinstance(space, VectorConfig)  # versions of others are refused before
+        return replace(space, fixed_encoding=fixed)
     except InvalidConfig as error:
         raise out_of_range("dense", str(error)) from None
-
-
-def encoding_of(quantization: Quantization) -> str:
-    """Return the engine's encoding that Qdrant's settings map onto."""
-    return _encoding(quantization)["encoding"]
 
 
 def to_json(body: CollectionBody | CollectionChange) -> dict[str, Any]:
@@ -134,8 +108,14 @@ def to_json(body: CollectionBody | CollectionChange) -> dict[str, Any]:
     }
 
 
+def _whole(config: CollectionConfig) -> tuple[CollectionBody, EngineBody]:
+    """Return what a collection says of all its vectors, and its ``metadata.palimpsest``."""
+    whole = CollectionBody.model_validate(_without_vectors(config.declared), context=STORED)
+    return whole, _engine_options(whole.metadata or {})
+
+
 def _dense(body: CollectionBody) -> dict[str, VectorBody]:
-    """Return the declared dense vectors by name."""
+    """Return the declared dense vectors and multi-vectors by name."""
     if body.vectors is None:
         return {}
     return body.vectors if isinstance(body.vectors, dict) else {"": body.vectors}
@@ -150,8 +130,6 @@ def _refuse_unsupported(body: CollectionBody) -> None:
     if body.sharding_method == "custom":
         raise unsupported("sharding_method: custom")
     dense, sparse = _dense(body), body.sparse_vectors or {}
-    if any(vector.multivector_config is not None for vector in dense.values()):
-        raise unsupported("multivector_config")
     if "" in sparse:
         raise wrong_input("Sparse vector name cannot be empty")
     twice = sorted(dense.keys() & sparse.keys())
@@ -164,65 +142,37 @@ def _engine_options(metadata: Mapping[str, Any]) -> EngineBody:
         return EngineBody.model_validate(metadata.get("palimpsest", {}))
     except ValidationError as error:
         first = error.errors()[0]
-        place = ".".join(("metadata.palimpsest", *map(str, first["loc"])))
-        raise out_of_range(place, f"{first['msg']}, got {first['input']!r}") from None
+        names = [str(name) or '""' for name in first["loc"]]
+        place = ".".join(("metadata.palimpsest", *names))
+        reason = first["msg"]
+        if first["type"] == "extra_forbidden":
+            reason = f"there is no such setting; there are {', '.join(_settings_at(first['loc']))}"
+        raise out_of_range(place, f"{reason}, got {first['input']!r}") from None
 
 
-def _vector_config(vector: VectorBody, body: CollectionBody, engine: EngineBody) -> VectorConfig:
-    chosen: dict[str, Any] = {}
-    chosen.update(_encoding(vector.quantization_config or body.quantization_config))
-    chosen.update(_datatype(vector))
-    chosen.update(_graph(body.hnsw_config))
-    chosen.update(_graph(vector.hnsw_config))
-    chosen.update(engine.model_dump(include=SPACE_OPTIONS, exclude_none=True))
-    named = "encoding" in chosen
-    distance = Distance(vector.distance.lower())
-    return VectorConfig(vector.size, distance, **chosen, fixed_encoding=named)
-
-
-def _datatype(vector: VectorBody) -> dict[str, Any]:
-    chosen = dict(DATATYPES[vector.datatype or "float32"])
-    if vector.distance == "Manhattan" and chosen.get("originals") == "none":
-        chosen["originals"] = "int8"  # it is searched by originals
-    if vector.distance == "Cosine" and vector.datatype == "uint8":
-        del chosen["originals"]  # unit vectors of bytes are no bytes
-    return chosen
-
-
-def _encoding(quantization: Any) -> dict[str, str]:
-    if quantization is None:
-        return {}
-    ((kind, asked),) = quantization.model_dump().items()
-    if kind == "scalar":
-        return {"encoding": "8"}
-    if kind == "product":
-        return {"encoding": PRODUCT_BITS[asked["compression"]]}
-    if kind == "binary":
-        return {"encoding": BINARY_BITS[asked["encoding"] or "one_bit"]}
-    return {"encoding": TURBO_BITS[asked["bits"] or "bits4"]}
-
-
-def _graph(hnsw: HnswBody | None) -> dict[str, int]:
-    """Return M and ef_construction, brought into the engine's range; M = 0 means no graph."""
-    chosen = {}
-    if hnsw is not None and hnsw.m is not None:
-        chosen["M"] = min(max(hnsw.m, MIN_M), MAX_M) if hnsw.m else NO_GRAPH
-    if hnsw is not None and hnsw.ef_construct is not None:
-        chosen["ef_construction"] = min(
-            max(hnsw.ef_construct, MIN_EF_CONSTRUCTION), MAX_EF_CONSTRUCTION
-        )
-    return chosen
+def _settings_at(place: Sequence[int | str]) -> Sequence[str]:
+    """Return the settings that there are beside one of ``metadata.palimpsest``."""
+    for name, body in (("fde", FdeBody), ("tokens", TokensBody)):
+        if name in place[:-1]:
+            return sorted(body.model_fields)
+    return sorted((SpaceBody if "vectors" in place[:-1] else EngineBody).model_fields)
 
 
 def kilobytes(rows: int, config: CollectionConfig) -> int:
     """Return the size of so many rows, in which thresholds are given."""
-    own = [config.dense[name] for name in config.names if name in config.dense]
-    return -(-rows * _row_bytes(own) // KILOBYTE)
+    return -(-rows * _row_bytes(config.vectors[name] for name in config.names) // KILOBYTE)
 
 
-def _row_bytes(dense: Iterable[VectorConfig]) -> int:
+def _row_bytes(declared: Iterable[ColumnConfig]) -> int:
     """Return what thresholds take for the bytes of a row: of the largest vector, uncompressed."""
-    return max((v.size * DATATYPE_BYTES[v.datatype] for v in dense), default=FLOAT_BYTES)
+    sizes = [
+        one.size
+        * DATATYPE_BYTES[one.datatype]
+        * (TYPICAL_SET if isinstance(one, MultiConfig) else 1)
+        for one in declared
+        if isinstance(one, VectorConfig | MultiConfig)
+    ]
+    return max(sizes, default=FLOAT_BYTES)
 
 
 def _maintenance(body: CollectionBody, engine: EngineBody, row_bytes: int) -> dict[str, Any]:
@@ -241,5 +191,5 @@ def _maintenance(body: CollectionBody, engine: EngineBody, row_bytes: int) -> di
         rows = -(-threshold * KILOBYTE // row_bytes) if threshold else MAX_SEAL_ROWS
         chosen["seal_rows"] = min(max(rows, DEFAULT_SEAL_ROWS), MAX_SEAL_ROWS)
         chosen["quiet_rows"] = min(rows, MAX_SEAL_ROWS)
-    chosen.update(engine.model_dump(exclude=SPACE_OPTIONS, exclude_none=True))
+    chosen.update(engine.model_dump(include=UPKEEP_OPTIONS, exclude_none=True))
     return chosen

@@ -74,6 +74,7 @@ _RING = record(("points",), points=array(_GEO, minItems=4))
 _CONDITIONS = one_of(ref("Condition"), array(ref("Condition")), _NULL)
 _DENSE = array(_NUMBER, minItems=1)
 _BASE64: Schema = {"type": "string", "description": "base64 of float32, little-endian"}
+_ANY_VECTOR = one_of(_DENSE, _BASE64, ref("SparseVector"), ref("MultiVector"))
 _KEY = record(("key",), key=_TEXT)
 
 
@@ -132,29 +133,34 @@ SCHEMAS: dict[str, Schema] = {
         indices=array({"type": "integer", "minimum": 0, "maximum": 2**32 - 1}, uniqueItems=True),
         values=array(_NUMBER),
     ),
+    "MultiVector": {
+        "description": "vectors of one length, compared by their best similarities",
+        **array(_DENSE, minItems=1),
+    },
     "NamedVector": record(
         ("name", "vector"),
         name=_TEXT,
-        vector=one_of(ref("DenseVector"), ref("SparseVector")),
+        vector=one_of(ref("DenseVector"), ref("SparseVector"), ref("MultiVector")),
     ),
     "PointVectors": {
-        "description": "a dense vector, or vectors by name",
+        "description": "a dense vector, a multi-vector, or vectors by name",
         **one_of(
             _DENSE,
             _BASE64,
+            ref("MultiVector"),
             {
                 "type": "object",
-                "additionalProperties": one_of(_DENSE, _BASE64, ref("SparseVector")),
+                "additionalProperties": _ANY_VECTOR,
             },
         ),
     },
     "VectorColumns": {
         "description": "one vector per point, or such columns by name",
         **one_of(
-            array(one_of(_DENSE, _BASE64)),
+            array(one_of(_DENSE, _BASE64, ref("MultiVector"))),
             {
                 "type": "object",
-                "additionalProperties": array(one_of(_DENSE, _BASE64, ref("SparseVector"))),
+                "additionalProperties": array(_ANY_VECTOR),
             },
         ),
     },

@@ -32,7 +32,7 @@ from palimpsest.app.schemas.query import Asked, Tree, is_one_level, to_search
 from palimpsest.app.schemas.searches import GroupsBody, LookupBody, QueryBody
 from palimpsest.app.schemas.targets import to_target
 from palimpsest.app.schemas.trees import Grouped, to_groups, to_tree
-from palimpsest.app.schemas.vectors import ABSENT, read_sparse, read_vector
+from palimpsest.app.schemas.vectors import ABSENT, read_any, read_sparse
 from palimpsest.index import CollectionConfig, queries
 
 _SEARCH = msgspec.json.Decoder(SearchPointsBody)
@@ -183,10 +183,10 @@ def _to_groups(
 def _read_named(text: bytes) -> tuple[str, queries.Target]:
     """Return the name and the vector that a search is by; the unnamed one has the name ""."""
     if text[:1] != b"{":
-        return "", read_vector(text)
+        return "", read_any(text)
     named = _NAMED.decode(text)
     vector = bytes(named.vector)
-    return named.name, read_sparse(vector) if vector[:1] == b"{" else read_vector(vector)
+    return named.name, read_sparse(vector) if vector[:1] == b"{" else read_any(vector)
 
 
 def _marked_name(text: bytes) -> str | None:

@@ -13,14 +13,10 @@ from palimpsest.app.schemas.selectors import WithPayload, WithVector
 from palimpsest.app.schemas.targets import AnyTarget
 from palimpsest.index import queries
 
-_VECTOR = ref("DenseVector")
 AnyNamed: TypeAlias = Annotated[
     msgspec.Raw,
     msgspec.Meta(
-        extra_json_schema=one_of(
-            _VECTOR,
-            ref("NamedVector"),
-        )
+        extra_json_schema=one_of(ref("DenseVector"), ref("MultiVector"), ref("NamedVector"))
     ),
 ]
 

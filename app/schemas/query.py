@@ -7,6 +7,7 @@ every other becomes a tree (``app.schemas.trees``).
 from __future__ import annotations
 
 from typing import NamedTuple, TypeAlias
+from uuid import UUID
 
 import msgspec
 import numpy as np
@@ -31,11 +32,15 @@ from palimpsest.app.schemas.unresolved import Unresolved
 from palimpsest.app.schemas.vectors import ABSENT
 from palimpsest.index import (
     CollectionConfig,
+    ColumnConfig,
     InvalidVector,
+    KindVector,
+    MultiConfig,
+    MultiVector,
     SearchRequest,
     SparseConfig,
-    SparseVector,
     UnknownVectorName,
+    VectorConfig,
     farthest,
     is_similarity,
     queries,
@@ -134,10 +139,12 @@ def to_search(body: QueryBody, config: CollectionConfig, target: queries.Target)
     declared = config.find(name)
     if declared is None:
         raise UnknownVectorName(name, list(config.vectors))
-    _check_kind(target, name, isinstance(declared, SparseConfig))
+    target = _as_declared(target, name, declared)
     params = body.params or NO_PARAMS
     if params.idf is not None and not isinstance(declared, SparseConfig):
-        raise wrong_input(f"`params.idf` is about sparse vectors, {name!r} is declared dense")
+        raise wrong_input(
+            f"`params.idf` is about sparse vectors, {name!r} is declared {declared.kind}"
+        )
     codes = params.quantization or NO_QUANTIZATION
     if params is not NO_PARAMS:
         check_params(params, codes)
@@ -162,14 +169,24 @@ def to_search(body: QueryBody, config: CollectionConfig, target: queries.Target)
     return Query(request, select, similarity)
 
 
-def _check_kind(target: queries.Target, name: str, sparse: bool) -> None:
-    """Raise InvalidVector when a vector is dense where a sparse one is declared, or vice versa."""
-    given = isinstance(target, SparseVector)
-    if given != sparse and (given or isinstance(target, np.ndarray)):
-        raise InvalidVector(
-            "Wrong input: Conversion between sparse and regular vectors failed: "
-            f"{name!r} is declared {'sparse' if sparse else 'dense'}"
-        )
+def _as_declared(target: queries.Target, name: str, declared: ColumnConfig) -> queries.Target:
+    """Return a target as what its name is declared with: one vector is a set of one.
+
+    Raises:
+        InvalidVector: a vector is of another kind.
+    """
+    if isinstance(target, int | UUID):
+        return target
+    given = target.kind if isinstance(target, KindVector) else VectorConfig.kind
+    if given == declared.kind:
+        return target
+    if declared.kind == MultiConfig.kind and isinstance(target, np.ndarray):
+        return MultiVector(target[None, :])
+    other = "sparse" if SparseConfig.kind in (given, declared.kind) else "multi"
+    raise InvalidVector(
+        f"Wrong input: Conversion between {other} and regular vectors failed: "
+        f"got a {given} vector, but {name!r} is declared {declared.kind}"
+    )
 
 
 def _names_mark(text: bytes) -> bool:

@@ -44,8 +44,15 @@ def _function(name: str, operands: Schema) -> Schema:
 QUERY_SCHEMAS: dict[str, Schema] = {
     **_COMPONENTS,
     "Target": {
-        "description": "a dense vector (numbers, or base64 of float32), a sparse one, or an id",
-        **one_of(array(_NUMBER, minItems=1), _TEXT, ref("SparseVector"), ref("PointId")),
+        "description": "a dense vector (numbers, or base64 of float32), a sparse one, a "
+        "multi-vector, or an id",
+        **one_of(
+            array(_NUMBER, minItems=1),
+            _TEXT,
+            ref("SparseVector"),
+            ref("MultiVector"),
+            ref("PointId"),
+        ),
     },
     "Query": {
         "description": "a target, or an object of one kind",

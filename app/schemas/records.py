@@ -11,7 +11,7 @@ import numpy as np
 from palimpsest.app.schemas.documents import AnyFilter, AnyPayload, AnyVector
 from palimpsest.app.schemas.kinds import OrderByInput
 from palimpsest.app.schemas.selectors import PayloadSelector, WithPayload, WithVector
-from palimpsest.index import PointId, PointVector, Record, format_vector
+from palimpsest.index import PointId, PointVector, Record, format_set, format_vector
 
 UpdateStatus: TypeAlias = Literal["acknowledged", "completed", "wait_timeout"]
 
@@ -105,11 +105,14 @@ def format_vectors(vectors: Mapping[str, PointVector] | None) -> msgspec.Raw:
 def _format(vector: PointVector) -> msgspec.Raw:
     if isinstance(vector, np.ndarray):
         return msgspec.Raw(format_vector(vector))
-    return msgspec.Raw(msgspec.json.encode(vector.to_json(), enc_hook=_array))
+    shown = vector.to_json()
+    return msgspec.Raw(msgspec.json.encode(shown, enc_hook=_array))
 
 
 def _array(array: Any) -> Any:
     """Return an array as it is sent: numbers of float32 as short as they can be."""
     if array.dtype == np.float32 and array.ndim == 1:
         return msgspec.Raw(format_vector(array))
+    if array.dtype == np.float32 and array.ndim == 2:
+        return msgspec.Raw(format_set(array))
     return [*array] if array.ndim > 1 else array.tolist()

@@ -1,4 +1,4 @@
-"""What bodies say of one vector name: size, distance, graph, codes, sparse modifier.
+"""What bodies say of one vector name: size, distance, graph, codes, sets, sparse modifier.
 
 Unknown fields are refused and types are strict, as in Qdrant's own models.
 """
@@ -141,6 +141,12 @@ Quantization = Annotated[
 QuantizationChange = Literal["Disabled"] | Quantization
 
 
+class MultivectorBody(Body):
+    """Points have sets of vectors, compared by the sum of each query vector's best similarity."""
+
+    comparator: Literal["max_sim"]
+
+
 class VectorBody(Body):
     """One named vector."""
 
@@ -151,7 +157,7 @@ class VectorBody(Body):
     on_disk: bool | None = None
     memory: Memory | None = None
     datatype: Datatype | None = None
-    multivector_config: dict[str, Any] | None = None
+    multivector_config: MultivectorBody | None = None
 
 
 class VectorChange(Body):
@@ -184,7 +190,7 @@ class DenseNameBody(Body):
 
     size: int = Field(ge=1, le=MAX_SIZE)
     distance: Distances
-    multivector_config: dict[str, Any] | None = None
+    multivector_config: MultivectorBody | None = None
     datatype: Datatype | None = None
 
 

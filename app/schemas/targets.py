@@ -1,4 +1,4 @@
-"""What a query is about, on the wire: a vector, dense or sparse, or the id of a stored point."""
+"""What a query is about, on the wire: a vector of any kind, or the id of a stored point."""
 
 from __future__ import annotations
 
@@ -8,15 +8,9 @@ import msgspec
 
 from palimpsest.app.errors import format_error, wrong_input
 from palimpsest.app.schemas.documents import ref
+from palimpsest.app.schemas.faults import SPARSE, is_inference, no_inference
 from palimpsest.app.schemas.ids import is_uuid, parse_id
-from palimpsest.app.schemas.vectors import (
-    ABSENT,
-    SPARSE,
-    is_inference,
-    no_inference,
-    read_sparse,
-    read_vector,
-)
+from palimpsest.app.schemas.vectors import ABSENT, read_any, read_sparse, read_vector
 from palimpsest.index import InvalidInput, PointId, SparseVector, Vector, queries
 
 AnyTarget: TypeAlias = Annotated[msgspec.Raw, msgspec.Meta(extra_json_schema=ref("Target"))]
@@ -36,7 +30,7 @@ def to_target(text: bytes, where: str = "query") -> queries.Target:
     """
     first = text[:1]
     if first == b"[":
-        return read_vector(text)
+        return read_any(text)
     if first == b'"':
         return _from_string(text, where)
     if first == b"{":

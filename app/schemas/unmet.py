@@ -12,7 +12,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any, TypeAlias
 
 from palimpsest.app.schemas.changes import is_one
-from palimpsest.app.schemas.declarations import PRODUCT_BITS, kilobytes
+from palimpsest.app.schemas.column_configs import MULTI_ONLY, PRODUCT_BITS
+from palimpsest.app.schemas.declarations import kilobytes
 from palimpsest.index import (
     GRAPH_ROWS,
     MAX_EF_CONSTRUCTION,
@@ -21,6 +22,7 @@ from palimpsest.index import (
     MIN_M,
     CollectionConfig,
     FieldInfo,
+    MultiConfig,
 )
 
 Declared: TypeAlias = Mapping[str, Any]
@@ -88,12 +90,22 @@ FIELD: Kept = {
     "enable_hnsw": ((True,), "the graph is the same for every payload index"),
 }
 # Codes that are not of the size asked for.
-OTHER_SIZES = {
+Sizes: TypeAlias = Mapping[tuple[str, str, str], str]
+OTHER_SIZES: Sizes = {
     ("product", "compression", "x64"): "the smallest codes are 1 bit a dimension, which is x32",
     ("binary", "encoding", "one_and_half_bits"): "the nearest codes are 1 bit a dimension",
     ("turbo", "bits", "bits1_5"): "the nearest codes are 1 bit a dimension",
 }
 assert PRODUCT_BITS["x64"] == "1"  # what OTHER_SIZES says
+_FEWEST = "the smallest codes of the vectors of a set are 2 bits a dimension"
+TOKEN_SIZES: Sizes = {
+    ("product", "compression", "x32"): _FEWEST,
+    ("product", "compression", "x64"): _FEWEST,
+    ("binary", "encoding", "one_bit"): _FEWEST,
+    ("binary", "encoding", "one_and_half_bits"): _FEWEST,
+    ("turbo", "bits", "bits1"): _FEWEST,
+    ("turbo", "bits", "bits1_5"): _FEWEST,
+}
 
 
 def unmet(config: CollectionConfig, fields: Mapping[str, FieldInfo]) -> list[str]:
@@ -107,6 +119,7 @@ def unmet(config: CollectionConfig, fields: Mapping[str, FieldInfo]) -> list[str
     texts = [*_of_collection(declared, kilobytes(GRAPH_ROWS, config))]
     for name, vector in _dense(declared):
         texts += _of_vector(name, vector, declared)
+    texts += _of_names(config)
     for name, sparse in (declared.get("sparse_vectors") or {}).items():
         index = (sparse or {}).get("index") or {}
         texts += _differing(f"sparse_vectors.{name}.index.", index, SPARSE_INDEX)
@@ -148,17 +161,59 @@ def _of_upkeep(declared: Declared) -> Iterator[str]:
                 yield _text(place, optimizers[theirs], f"`metadata.palimpsest.{name}` overrides it")
 
 
+def _of_names(config: CollectionConfig) -> Iterator[str]:
+    """Yield what the server's own settings say of vectors that there are none of."""
+    own, at = _own(config.declared), "metadata.palimpsest."
+    for name, settings in (own.get("vectors") or {}).items():
+        if name not in config.vectors:
+            yield _text(f"{at}vectors.{name}", settings, "there is no vector of that name")
+    kinds = {one.kind for one in config.vectors.values()}
+    for name, kind in (*dict.fromkeys(MULTI_ONLY, MultiConfig.kind).items(), ("order", "dense")):
+        if own.get(name) is not None and kind not in kinds:
+            yield _text(f"{at}{name}", own[name], f"it is of {kind} vectors, and there are none")
+
+
 def _of_vector(name: str, vector: Declared, declared: Declared) -> Iterator[str]:
     at = f"vectors.{name}." if name else "vectors."
     yield from _differing(at, vector, VECTOR)
     yield from _of_hnsw(f"{at}hnsw_config.", vector.get("hnsw_config"))
-    yield from _of_codes(f"{at}quantization_config.", vector.get("quantization_config"))
-    yield from _contradictions(at, vector, declared)
+    multi = vector.get("multivector_config") is not None
+    sizes = TOKEN_SIZES if multi else OTHER_SIZES
+    yield from _of_codes(f"{at}quantization_config.", vector.get("quantization_config"), sizes)
+    if multi:
+        yield from _contradictions_of_sets(at, name, vector, declared)
+    else:
+        yield from _contradictions(
+            at, vector, {**_own(declared), **_own_of(name, declared)}, declared
+        )
 
 
-def _contradictions(at: str, vector: Declared, declared: Declared) -> Iterator[str]:
+def _contradictions_of_sets(
+    at: str, name: str, vector: Declared, declared: Declared
+) -> Iterator[str]:
+    """Yield what one setting of a multi-vector leaves of another."""
+    own, datatype = {**_own(declared), **_own_of(name, declared)}, vector.get("datatype")
+    codes = vector.get("quantization_config")
+    place = f"{at}quantization_config"
+    if vector.get("distance") in ("Euclid", "Manhattan"):
+        text = "sets of this distance are searched exactly, by originals"
+        if codes:
+            yield _text(place, codes, text)
+        for setting in ("fde", "tokens", "pool"):
+            if own.get(setting) is not None:
+                yield _text(f"metadata.palimpsest: {setting} of {name!r}", own[setting], text)
+    elif codes and (own.get("tokens") or {}).get("bits") is not None:
+        yield _text(place, codes, "`metadata.palimpsest` overrides it by its `tokens.bits`")
+    elif codes and datatype in ("turbo4", "turbo8"):
+        yield _text(place, codes, f"the datatype {datatype} says how vectors are coded")
+    if datatype not in (None, "float32") and own.get("originals") is not None:
+        text = "`metadata.palimpsest` says how originals are kept"
+        yield _text(f"{at}datatype", datatype, text)
+
+
+def _contradictions(at: str, vector: Declared, own: Declared, declared: Declared) -> Iterator[str]:
     """Yield what one setting of a vector leaves of another."""
-    own, datatype = _own(declared), vector.get("datatype")
+    datatype = vector.get("datatype")
     codes = vector.get("quantization_config") or declared.get("quantization_config")
     hnsw = {**(declared.get("hnsw_config") or {}), **(vector.get("hnsw_config") or {})}
     place = f"{at}quantization_config"
@@ -190,10 +245,11 @@ def _of_hnsw(at: str, hnsw: Declared | None) -> Iterator[str]:
             yield _text(f"{at}{name}", value, f"it is {min(max(value, least), most)}")
 
 
-def _of_codes(at: str, quantization: Declared | None) -> Iterator[str]:
+def _of_codes(at: str, quantization: Declared | None, sizes: Sizes | None = None) -> Iterator[str]:
+    """Yield what codes are not carried out; ``sizes`` are those of a vector name's kind."""
     for kind, asked in (quantization or {}).items():
         yield from _differing(f"{at}{kind}.", asked, QUANTIZATION)
-        for (of, name, value), text in OTHER_SIZES.items():
+        for (of, name, value), text in (OTHER_SIZES if sizes is None else sizes).items():
             if kind == of and asked.get(name) == value:
                 yield _text(f"{at}{kind}.{name}", value, text)
 
@@ -212,6 +268,11 @@ def _text(place: str, value: Any, instead: str) -> str:
 def _own(declared: Declared) -> Declared:
     own: Declared = (declared.get("metadata") or {}).get("palimpsest") or {}
     return own
+
+
+def _own_of(name: str, declared: Declared) -> Declared:
+    of_name: Declared = (_own(declared).get("vectors") or {}).get(name) or {}
+    return of_name
 
 
 def _dense(declared: Declared) -> list[tuple[str, Declared]]:

@@ -1,24 +1,35 @@
 """Vectors on the wire: one column at a time, dense ones undecoded until the whole column is read.
 
 A dense vector is a list of numbers or base64 of float32; a sparse one is an object of ``indices``
-and ``values``. Which of the two a name takes is declared.
+and ``values``; a multi-vector is a list of lists. Which of these a name takes is declared.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, KeysView, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import chain
 from typing import Annotated, TypeAlias
 
 import msgspec
 import numpy as np
 
-from palimpsest.app.errors import Refusal, format_error, out_of_range, unsupported, wrong_input
+from palimpsest.app.errors import Refusal, format_error, out_of_range, wrong_input
+from palimpsest.app.schemas.faults import (
+    fields_of,
+    find_fault,
+    is_inference,
+    no_inference,
+    wrong_kind,
+)
+from palimpsest.app.schemas.multivectors import is_nested, parse_multi, read_multi
 from palimpsest.index import (
     CollectionConfig,
     DimensionMismatch,
     InvalidInput,
     InvalidVector,
+    MultiConfig,
+    MultiVector,
+    NamedMultiVectors,
     NamedSparse,
     NamedVectors,
     PointId,
@@ -36,10 +47,8 @@ from palimpsest.index import (
 )
 
 ABSENT = (b"", b"null")  # texts of a Raw field that was not sent, or sent as null
-WHITESPACE = b" \t\r\n"
-SPARSE = {"indices", "values"}  # the fields of a sparse vector
-INFERRED = ("text", "image", "object")  # the fields of what is to be embedded
 
+Parsed: TypeAlias = NamedVectors | NamedSparse | NamedMultiVectors
 Columns: TypeAlias = Mapping[str, tuple[list[int], list[bytes]]]  # name -> positions, texts
 Index: TypeAlias = Annotated[int, msgspec.Meta(ge=0, le=2**32 - 1)]
 
@@ -57,7 +66,7 @@ _SPARSE_COLUMN = msgspec.json.Decoder(list[SparseBody])
 
 def parse_columns(
     columns: Columns, ids: Sequence[PointId], config: CollectionConfig
-) -> dict[str, NamedVectors | NamedSparse]:
+) -> dict[str, Parsed]:
     """Return the vectors of a batch by name.
 
     Args:
@@ -72,7 +81,7 @@ def parse_columns(
     """
     if any(config.aliases.get(name) in columns for name in columns):
         raise _named_twice(columns, config)
-    parsed: dict[str, NamedVectors | NamedSparse] = {}
+    parsed: dict[str, Parsed] = {}
     for name, (positions, texts) in columns.items():
         of = ids if len(positions) == len(ids) else [ids[p] for p in positions]
         places = np.array(positions, dtype=np.int64)
@@ -81,17 +90,27 @@ def parse_columns(
             raise _unknown_name(name, of[0], columns, ids, config)
         if isinstance(declared, SparseConfig):
             parsed[name] = NamedSparse(places, _parse_sparse(texts, of))
+        elif isinstance(declared, MultiConfig):
+            parsed[name] = NamedMultiVectors(places, *parse_multi(texts, of, declared))
         else:
             parsed[name] = NamedVectors(places, _parse_dense(texts, of, name, config))
     return parsed
 
 
+def read_any(text: bytes) -> Vector | MultiVector:
+    """Return the dense vector or the multi-vector a JSON text holds, as it looks."""
+    return read_multi(text) if is_nested(text) else read_vector(text)
+
+
 def read_vector(text: bytes) -> Vector:
     """Return the one dense vector a JSON text holds; other kinds of vectors are refused."""
     if text[:1] == b"{":
-        raise _wrong_kind(text)
-    if text[:1] == b"[" and text[1:].lstrip(WHITESPACE)[:1] in (b"[", b"{"):
-        raise unsupported("multivector")
+        raise wrong_kind(text)
+    if is_nested(text):
+        raise wrong_input(
+            "Conversion between multi and regular vectors failed: expected one vector, got a list "
+            "of them"
+        )
     if text[:1] not in (b"[", b'"'):
         raise format_error(f"expected a vector, got {text[:40].decode(errors='replace')}")
     return parse_vector(text)
@@ -104,24 +123,11 @@ def read_sparse(text: bytes) -> SparseVector:
     try:
         body = _SPARSE.decode(text)
     except msgspec.ValidationError:
-        fields = _fields(text)
+        fields = fields_of(text)
         if is_inference(fields):
             raise no_inference(fields) from None
         raise
     return _rows([body]).vector(0)
-
-
-def is_inference(fields: Collection[str]) -> bool:
-    """Tell whether an object of these fields asks the server to embed something."""
-    return "model" in fields and any(name in fields for name in INFERRED)
-
-
-def no_inference(fields: Collection[str]) -> Refusal:
-    """Answer 400 for an object that is to be embedded."""
-    names = ", ".join(f"`{name}`" for name in sorted(fields))
-    return wrong_input(
-        f"inference ({names}) is not supported by this server: embed it, and send the vector"
-    )
 
 
 def _unknown_name(
@@ -136,7 +142,7 @@ def _unknown_name(
         raise no_inference(columns.keys())
     for positions, texts in columns.values():
         sparse = [at for at, text in enumerate(texts) if text[:1] == b"{"]
-        _find_fault(
+        find_fault(
             [texts[at] for at in sparse],
             [ids[positions[at]] for at in sparse],
             lambda text, _: read_sparse(text),
@@ -150,19 +156,6 @@ def _named_twice(names: Iterable[str], config: CollectionConfig) -> Refusal:
     return wrong_input(
         f"vectors {config.aliases[alias]!r} and {alias!r} are the same one: give it under one name"
     )
-
-
-def _wrong_kind(text: bytes) -> Refusal:
-    fields = _fields(text)
-    if fields >= SPARSE:
-        return wrong_input("Conversion between sparse and regular vectors failed")
-    if is_inference(fields):
-        return no_inference(fields)
-    return unsupported(f"vector with the fields {', '.join(fields)}")
-
-
-def _fields(text: bytes) -> KeysView[str]:
-    return msgspec.json.decode(text, type=dict[str, msgspec.Raw]).keys()
 
 
 def _parse_dense(
@@ -186,7 +179,7 @@ def _parse_dense(
             where = f"point {point_id}" + (f"; {hint}" if hint else "")
             raise DimensionMismatch(size, length, where)
 
-    _find_fault(texts, ids, check)
+    find_fault(texts, ids, check)
     return parse_vectors(texts)
 
 
@@ -201,25 +194,8 @@ def _parse_sparse(texts: list[bytes], ids: Sequence[PointId]) -> SparseRows:
     def check(text: bytes, _: PointId) -> None:
         read_sparse(text)
 
-    _find_fault(texts, ids, check)
+    find_fault(texts, ids, check)
     return _rows([_SPARSE.decode(text) for text in texts])
-
-
-def _find_fault(
-    texts: Sequence[bytes], ids: Sequence[PointId], check: Callable[[bytes, PointId], object]
-) -> None:
-    """Raise what ``check`` raises for the first text at fault, with its point named."""
-    for text, point_id in zip(texts, ids, strict=True):
-        try:
-            check(text, point_id)
-        except DimensionMismatch:
-            raise
-        except InvalidInput as error:
-            raise InvalidVector(f"{error} (point {point_id})") from None
-        except msgspec.MsgspecError as error:
-            raise format_error(f"{error} (point {point_id})") from None
-        except Refusal as error:
-            raise Refusal(error.status, f"{error.text} (point {point_id})") from None
 
 
 def _rows(vectors: Sequence[SparseBody]) -> SparseRows:

@@ -14,7 +14,8 @@ from pydantic import ConfigDict, Field
 
 from palimpsest.app.errors import unsupported, wrong_input
 from palimpsest.app.schemas.changes import is_one
-from palimpsest.app.schemas.declarations import encoding_of, to_space
+from palimpsest.app.schemas.column_configs import encoding_of
+from palimpsest.app.schemas.declarations import to_space
 from palimpsest.app.schemas.spaces import Body, Distances, HnswBody, Quantization, VectorBody
 from palimpsest.index import (
     MAX_SIZE,
@@ -159,7 +160,9 @@ def to_version(body: VersionBody, config: CollectionConfig, version: str) -> Dec
         encoding = encoding_of(body.quantization_config)
     named = body.encoding is not None or body.quantization_config is not None
     fixed = held.fixed_encoding or (named and not is_declared)
-    space = to_space(VectorBody.model_validate(described), config, encoding, fixed=fixed)
+    space = to_space(
+        VectorBody.model_validate(described), body.vector, config, encoding, fixed=fixed
+    )
     if is_declared and replace(space, size=held.size, distance=held.distance) != held:
         raise VersionConflict(
             f"Version {version!r} of vector {body.vector!r} is declared already, encoded as "

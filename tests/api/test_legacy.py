@@ -292,7 +292,7 @@ REFUSED: dict[str, tuple[str, Any, int, str]] = {
         400,
         "Conversion between sparse and regular vectors failed",
     ),
-    "several vectors": ("search", {"vector": [dense(1)]}, 400, "multivector"),
+    "several vectors": ("search", {"vector": [dense(1)]}, 400, "multi and regular"),
     "shard key": ("search", {"shard_key": "a"}, 400, "`shard_key` is not supported"),
     "shard key of examples": ("recommend", {"shard_key": "a"}, 400, "`shard_key` is not supported"),
     "no examples": (

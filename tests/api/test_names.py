@@ -165,7 +165,7 @@ def test_bad_vector_names(http: httpx.Client, name: str) -> None:
     for last, body, status, text in (
         ("x", {}, 400, "expected an object with `dense` or `sparse`"),
         ("x", {"dense": {**dense, "size": 0}}, 422, "dense.size"),
-        ("x", {"dense": {**dense, "multivector_config": {}}}, 400, "`multivector_config` is not"),
+        ("x", {"dense": {**dense, "multivector_config": {}}}, 400, "comparator: Field required"),
         ("x", {"sparse": {"modifier": "bm25"}}, 400, "sparse.modifier"),
         ("a*b", {"dense": dense}, 422, "'*' is not allowed"),
     ):

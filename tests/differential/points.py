@@ -21,14 +21,30 @@ SPACES = {
     "manhattan": models.Distance.MANHATTAN,
 }
 SPARSE = {"sparse": None, "idf": models.Modifier.IDF}
+SETS = {
+    "sets": models.Distance.COSINE,
+    "dot sets": models.Distance.DOT,
+    "euclid sets": models.Distance.EUCLID,
+    "manhattan sets": models.Distance.MANHATTAN,
+}
+MAX_SIM = models.MultiVectorConfig(comparator=models.MultiVectorComparator.MAX_SIM)
 CONFIG: dict[str, Any] = {
     "vectors_config": {
-        name: models.VectorParams(size=SIZE, distance=distance) for name, distance in SPACES.items()
+        **{
+            name: models.VectorParams(size=SIZE, distance=distance)
+            for name, distance in SPACES.items()
+        },
+        **{
+            name: models.VectorParams(size=SIZE, distance=distance, multivector_config=MAX_SIM)
+            for name, distance in SETS.items()
+        },
     },
     "sparse_vectors_config": {
         name: models.SparseVectorParams(modifier=modifier) for name, modifier in SPARSE.items()
     },
 }
+
+NAMES = [*SPACES, *SPARSE, *SETS]
 
 seeds = st.integers(0, 2**20)
 
@@ -47,7 +63,16 @@ def sparse_of(seed: int) -> models.SparseVector:
     return models.SparseVector(indices=terms.tolist(), values=[float(x) for x in values])
 
 
+def set_of(seed: int) -> list[list[float]]:
+    """Return one to five vectors, now and then one of them twice."""
+    rng = np.random.default_rng([4, seed])
+    vectors = [dense_of(seed * 8 + place) for place in range(rng.integers(1, 6))]
+    return vectors if rng.random() < 0.9 else [*vectors, vectors[0]]
+
+
 def vector_of(name: str, seed: int) -> Any:
+    if name in SETS:
+        return set_of(seed)
     return sparse_of(seed) if name in SPARSE else dense_of(seed)
 
 
@@ -63,7 +88,7 @@ def build(payloads: list[Any], seed: int, among: Sequence[Any] = IDS) -> Points:
     """Return points of the payloads; of each vector name about one in ten is missing."""
     rng = np.random.default_rng([3, seed])
     ids = [among[i] for i in rng.permutation(len(among))[: len(payloads)]]
-    structs, having = [], {name: [] for name in [*SPACES, *SPARSE]}  # type: dict[str, list[Any]]
+    structs, having = [], {name: [] for name in NAMES}  # type: dict[str, list[Any]]
     for place, (one, payload) in enumerate(zip(ids, payloads, strict=True)):
         vectors = {}
         for name in having:

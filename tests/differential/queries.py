@@ -14,7 +14,7 @@ from qdrant_client import models
 
 from tests.differential.filters import IDS, wide_filters
 from tests.differential.formulas import formulas
-from tests.differential.points import SPACES, SPARSE, Points, seeds, vector_of
+from tests.differential.points import NAMES, SETS, SPACES, Points, seeds, vector_of
 
 Draw = st.DrawFn
 THRESHOLDS = [-3.21, -0.72, -0.123, 0.234, 0.52, 1.73, 2.9]
@@ -108,7 +108,7 @@ def fusion(draw: Draw, sources: int) -> models.FusionQuery | models.RrfQuery:
 @st.composite
 def vector_queries(draw: Draw, points: Points) -> tuple[Any, str | None]:
     """A query that ranks by vectors, and the name of the vectors."""
-    name = draw(st.sampled_from([*SPACES, *SPARSE, "", ""]))
+    name = draw(st.sampled_from([*NAMES, "", ""]))
     kinds = [nearest, nearest, nearest, diverse, recommend, recommend, discover, context]
     query = draw(st.sampled_from(kinds))(draw, name, points)
     if isinstance(query, models.NearestQuery) and query.mmr is None and draw(st.booleans()):
@@ -117,7 +117,8 @@ def vector_queries(draw: Draw, points: Points) -> tuple[Any, str | None]:
 
 
 def threshold_for(draw: Draw, query: Any, using: str | None) -> float | None:
-    farther = using in ("euclid", "manhattan")
+    distance = {**SPACES, **SETS}.get(using or "")
+    farther = distance in (models.Distance.EUCLID, models.Distance.MANHATTAN)
     if isinstance(query, models.OrderByQuery) or (farther and isinstance(query, EXAMPLES)):
         return None
     if draw(st.sampled_from([True, True, True, False])):
@@ -181,7 +182,9 @@ def shape(draw: Draw) -> dict[str, Any]:
         "limit": draw(st.sampled_from([1, 3, 10, 10, 100])),
         "offset": draw(st.sampled_from([None, None, None, 0, 2, 2, 30])),
         "with_payload": draw(st.sampled_from(SELECTORS)),
-        "with_vectors": draw(st.sampled_from([False, False, True, ["", "sparse"], ["dot"]])),
+        "with_vectors": draw(
+            st.sampled_from([False, False, True, ["", "sparse"], ["dot", "sets"]])
+        ),
     }
 
 

@@ -13,7 +13,7 @@ from tests.differential.compare import close, require, same
 from tests.differential.conftest import examples
 from tests.differential.filters import IDS, filters, wide_filters
 from tests.differential.payloads import PATHS, drawn_path
-from tests.differential.points import CONFIG, SPACES, SPARSE, messy_points, tidy_points
+from tests.differential.points import CONFIG, NAMES, SETS, SPACES, messy_points, tidy_points
 from tests.differential.queries import SELECTORS
 from tests.differential.test_queries import compare_ranking, filled
 from tests.differential.twins import Refused, Twins, twins
@@ -107,7 +107,7 @@ def test_points_retrieved_in_part(ours: QdrantClient, theirs: QdrantClient) -> N
                 vectors = drawn.draw(
                     st.one_of(
                         st.booleans(),
-                        st.lists(st.sampled_from([*SPACES, *SPARSE]), max_size=3, unique=True),
+                        st.lists(st.sampled_from(NAMES), max_size=3, unique=True),
                     )
                 )
                 found, expected = pair.both(
@@ -165,11 +165,11 @@ def shown(answer: Any) -> Any:
 
 def test_distance_matrices(ours: QdrantClient, theirs: QdrantClient) -> None:
     @examples(25)
-    @given(tidy_points, st.lists(maybe, min_size=3, max_size=3), st.sampled_from([1, 3, 100]))
+    @given(tidy_points, st.lists(maybe, min_size=7, max_size=7), st.sampled_from([1, 3, 100]))
     def compare(points, chosen, limit) -> None:  # type: ignore[no-untyped-def]
         with twins(ours, theirs, **CONFIG) as pair:
             pair.fill(points.structs)
-            for using, one in zip([*SPACES], [*chosen, None], strict=True):
+            for using, one in zip([*SPACES, *SETS], [*chosen, None], strict=True):
                 compare_matrix(pair, query_filter=one, using=using, sample=1_000, limit=limit)
 
     compare()

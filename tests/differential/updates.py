@@ -10,7 +10,7 @@ from qdrant_client import QdrantClient, models
 
 from tests.differential.filters import fields, identities
 from tests.differential.payloads import drawn_path, messy, words
-from tests.differential.points import SPACES, SPARSE, build, seeds, vector_of
+from tests.differential.points import NAMES, build, seeds, vector_of
 from tests.keys import one_key
 
 Draw = st.DrawFn
@@ -31,7 +31,6 @@ KEYS = [
     "new",
     "new.deep",
 ]
-NAMES = [*SPACES, *SPARSE]
 
 keys = st.one_of(
     st.sampled_from(KEYS), st.sampled_from(KEYS), drawn_path, drawn_path.map(lambda one: f"a.{one}")

@@ -22,7 +22,7 @@ WITHOUT: dict[str, str] = {
         "telemetry version_metrics"
     ),
     "app/demo": "story",
-    "app/health": "conditions gauges life overdue start",
+    "app/health": "gauges life overdue start",
     "app/routes": (
         "adapters aliases analysis backfill cluster collections in_event_loop indexes query "
         "readings table unsupported"
@@ -35,26 +35,13 @@ WITHOUT: dict[str, str] = {
     ),
     "app/wire": "compression connection ends replies screen sending targets waiting",
     "app/work": "depth gauges",
-    "index/checks": (
-        "collection commits findings folders orphans parts points progress stored stretches tables"
-    ),
+    "index/checks": ("collection commits findings orphans parts progress stored stretches tables"),
     "index": "collection_info collection_parts collection_versions types",
     "index/doctor": "restoring",
     "index/read": "attaching by_id mapped_vectors selector",
     "index/search": "across allowed closest leading_version one_segment",
     "index/segments": "build finding growing_part points seal sealed searcher segment",
-    "index/storage": (
-        "accept adapter_table checkpoints demand_table directory_lock doubled field_table "
-        "in_memory local mapped payload_size reach read_rows reader schema superseded syncing "
-        "unfinished verify wal"
-    ),
-    "index/upkeep": (
-        "attempts dead_again due follower healing opened_adapters reopening scrub_thread tiers "
-        "unopened"
-    ),
-    "index/versions": "backfilling compared_lists drawn_pairs relevance warming",
-    "index/view": "bridge dense view",
-    "index/write": "changes payload_following point_writes requests",
+    "index/versions": "backfilling compared_lists",
 }
 
 

@@ -48,7 +48,7 @@ def test_no_flipped_bit_is_taken_for_another_reach() -> None:
 def test_a_record_is_read_whichever_half_of_it_is_damaged(tmp_path: Path) -> None:
     record = record_of(tmp_path / "store.sqlite3")
     create_record(record, LAST)
-    for place in range(0, 8 * record.stat().st_size, 7):
+    for place in range(0, 8 * record.stat().st_size, 23):
         flip(record, place)
         assert read_record(record) == LAST
         flip(record, place)

@@ -96,6 +96,7 @@ class FdeConfig:
         """Return what ``to_json`` gave."""
         return cls(**stored)
 
+
 # Few partitions of many dimensions lose least to codes of one bit, at any number of dimensions;
 # docs/fde.md has what was compared.
 PRESETS: Mapping[str, FdeConfig] = {

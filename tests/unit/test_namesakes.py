@@ -35,9 +35,6 @@ WITHOUT: dict[str, str] = {
     ),
     "app/wire": "compression connection ends replies screen sending targets waiting",
     "app/work": "depth gauges",
-    "index/search": "across allowed closest leading_version one_segment",
-    "index/segments": "build finding growing_part points seal sealed searcher segment",
-    "index/versions": "backfilling compared_lists",
 }
 
 

@@ -18,6 +18,7 @@ from tests.bench import (
     graphs,
     keys,
     leaving,
+    multivectors,
     payload,
     rest,
     rows,
@@ -39,6 +40,7 @@ PARTS = (
     "rows",
     "sparse",
     "versions",
+    "multivectors",
     "rest",
     "keys",
     "wire",
@@ -46,8 +48,8 @@ PARTS = (
     "backlog",
     "collections",
 )
-_SYNTHETIC = ("graphs", "backlog")  # parts that may have any number of rows
-_TEXTS = ("payload", "scroll", "rows", "versions")  # parts that need the folder itself
+_SYNTHETIC = ("graphs", "backlog", "multivectors")  # parts that may have any number of rows
+_TEXTS = ("payload", "scroll", "rows", "versions", "multivectors")  # that need the folder itself
 
 
 def main() -> int:
@@ -91,7 +93,7 @@ def _arguments() -> argparse.Namespace:
 def _plan(arguments: argparse.Namespace) -> Iterator[tuple[Corpus, list[str]]]:
     """Choose corpora one at a time (they are large) and what is measured on each."""
     only = arguments.only or [part for part in PARTS if part != "backlog"]  # which takes long
-    if {*only} <= {"backlog", "collections"}:
+    if {*only} <= {"backlog", "collections", "multivectors"}:
         yield corpora.synthetic(1_000), only  # it makes its own
         return
     if arguments.synthetic is not None:
@@ -119,6 +121,9 @@ def _measure(part: str, corpus: Corpus, arguments: argparse.Namespace) -> Iterat
         "rows": lambda: rows.measure(arguments.vectors, rounds),
         "sparse": lambda: sparse.measure(arguments.vectors, rounds),
         "versions": lambda: versions.measure(arguments.vectors, rounds),
+        "multivectors": lambda: multivectors.measure(
+            arguments.vectors, rounds, arguments.synthetic
+        ),
         "wire": wire.measure,
         "rest": lambda: rest.measure(corpus, rounds, arguments.seconds),
         "keys": lambda: keys.measure(corpus),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -10,6 +12,7 @@ from tests.bench import load, servers
 from tests.bench.corpora import Corpus, K, synthetic
 from tests.bench.curves import Curve, Setting, race
 from tests.bench.load import Load
+from tests.bench.multivectors_corpora import LENGTH, Sets, TokenCorpus, max_sims, recombined
 from tests.bench.report import Result, rate, table
 
 
@@ -83,3 +86,52 @@ def test_the_load_generator_keeps_to_its_count_and_its_order() -> None:
 def test_a_prepared_request_carries_the_key_it_is_given() -> None:
     assert b"\r\napi-key: secret\r\n" in load.request("GET", "/", key="secret")
     assert b"api-key" not in load.request("GET", "/")
+
+
+def token_folder(folder: Path) -> Path:
+    """Write a few sets of tokens as the real ones lie there; return the folder."""
+    rng, place = np.random.default_rng(5), folder / "ir" / "cranfield"
+    place.mkdir(parents=True)
+    for which, count, length in (("docs", 30, 150), ("queries", 4, 5)):
+        tokens = rng.integers(-127, 128, (count * length, 16), dtype=np.int8)
+        np.save(place / f"tok128_{which}_i8.npy", tokens)
+        starts = np.arange(count + 1, dtype=np.int32) * length
+        np.save(place / f"tok_{which}_offsets_i32.npy", starts)
+    return folder
+
+
+def test_documents_of_topics_are_reproducible_and_their_truth_exact(tmp_path: Path) -> None:
+    folder = token_folder(tmp_path)
+    corpus, more = recombined(folder, 40, 3), recombined(folder, 1_010, 3)
+    (sets,), again = corpus.blocks(), next(more.blocks())
+    assert np.array_equal(sets.values, again.values[: len(sets.values)])
+    assert len(sets) == 40 and (np.diff(sets.starts) == LENGTH).all()
+    np.testing.assert_allclose(np.linalg.norm(sets.values, axis=1), 1, rtol=1e-5)
+    for place, best in enumerate(corpus.truth):
+        query = corpus.queries.one(place)
+        scores = [(query @ sets.one(i).T).max(axis=1).sum() for i in range(len(sets))]
+        assert np.argmax(scores) == best[0]
+        assert np.array_equal(np.sort(scores)[: -K - 1 : -1], np.array(scores)[best])
+
+
+def test_what_is_needed_is_where_the_share_is_reached() -> None:
+    truth = np.array([np.arange(K)])
+    corpus = TokenCorpus(
+        "ranks", 100, lambda: iter(()), Sets(np.empty((0, 1)), np.array([0])), truth
+    )
+    scores = np.zeros((1, 100), dtype=np.float32)
+    scores[0, :K] = -np.arange(K) * 5  # number i has so many in front of it as score higher
+    scores[0, K:] = -np.arange(100 - K) - 0.5
+    needed = corpus.needed(scores, 0.9)
+    inside = corpus.inside(scores, np.array([needed - 1, needed]))
+    assert inside[0] < 0.9 <= inside[1]
+    assert corpus.needed(scores, 0.1) == 1
+
+
+def test_scores_of_blocks_are_those_of_all() -> None:
+    rng = np.random.default_rng(6)
+    values, starts = rng.standard_normal((50, 8)).astype(np.float32), np.array([0, 1, 20, 50])
+    whole, queries = Sets(values, starts), Sets(values[:6], np.array([0, 2, 6]))
+    parts = [Sets(values[:20], starts[:3]), Sets(values[20:], np.array([0, 30]))]
+    found = max_sims(queries, iter(parts))
+    np.testing.assert_allclose(found, max_sims(queries, iter([whole])), rtol=1e-6)

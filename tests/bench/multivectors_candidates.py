@@ -1,0 +1,172 @@
+"""How many candidates have to be looked at to have the best ten of MaxSim among them.
+
+Compared are the presets, as float and as codes of the ordinary encoder, the mean of the tokens, and
+what token indexes do: search for each query token among all tokens (here exactly, which no index
+betters), and unite the documents found, counted with and without those that come twice (the
+single-vector heuristic of MUVERA, arXiv 2405.19504, section 3).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from palimpsest.index import _native
+from palimpsest.index.config.fde import PRESETS
+from palimpsest.index.config.vectors import VectorConfig
+from palimpsest.index.encoding.fde import FdeEncoder
+from palimpsest.index.encoding.planes import Encoder
+from palimpsest.index.segments.graph import build
+from palimpsest.index.segments.searcher import Rescoring, Walk
+from palimpsest.index.types import Codes, Distance, Vectors
+from tests.bench.multivectors_corpora import Scores, Sets, TokenCorpus
+from tests.bench.report import Result
+
+DEPTH = 200  # candidates that are looked at at most
+SHARES = (0.90, 0.95)
+NOTHING: Mapping[str, str] = MappingProxyType({})
+_FITTED = 4_000  # documents that a code is fitted on
+_FLOATS = 20_000  # documents whose encodings are kept as float too
+_TOKENS = 500_000  # tokens among which each query token is looked for
+
+
+def measure(corpus: TokenCorpus, must: Mapping[str, str] = NOTHING) -> Iterator[Result]:
+    """Yield what lies within the depth and what is needed, one contender after the other.
+
+    ``must`` is what is asked of a preset, with codes of 1 bit and the graph.
+    """
+    means = np.concatenate([block.means() for block in corpus.blocks()])
+    yield _result(corpus, "mean of tokens", corpus.queries.means() @ means.T)
+    for preset in PRESETS:
+        yield from _preset(corpus, preset, must.get(preset, ""))
+    if corpus.documents * 150 <= _TOKENS:
+        yield from _token_by_token(corpus)
+
+
+def _result(corpus: TokenCorpus, contender: str, scores: Scores) -> Result:
+    inside = corpus.inside(scores, np.array([DEPTH]))[0]
+    needed = " / ".join(f"{corpus.needed(scores, share):,}" for share in SHARES)
+    return _row(corpus, contender, needed, f"{inside:.3f} in {DEPTH}")
+
+
+def _row(corpus: TokenCorpus, contender: str, measured: str, recall: str) -> Result:
+    shares = " / ".join(f".{round(share * 100)}" for share in SHARES)
+    name = f"{corpus.name}: {contender}, candidates for {shares} of MaxSim's best 10"
+    return Result(name, "", "", measured, recall)
+
+
+def _preset(corpus: TokenCorpus, preset: str, must: str) -> Iterator[Result]:
+    encoder = FdeEncoder.make(corpus.queries.values.shape[1], PRESETS[preset])
+    queries = np.stack([encoder.query(corpus.queries.one(q)) for q in range(len(corpus.queries))])
+    if corpus.documents <= _FLOATS:
+        rows = np.concatenate([encoder.documents(*block) for block in corpus.blocks()])
+        yield _result(corpus, f"{preset}, float", queries @ rows.T)
+        for bits in (4, 1):
+            coder = Encoder.fit(rows[:_FITTED], Distance.DOT, bits, 1)
+            codes = coder.encode(rows)
+            yield _result(corpus, f"{preset}, {bits} bit", _by_codes(coder, codes, queries))
+        yield _walked(corpus, (preset, must), coder, (rows, codes), queries)
+        return
+    coder, codes = _coded(corpus, encoder)
+    yield _result(corpus, f"{preset}, 1 bit", _by_codes(coder, codes, queries))
+
+
+def _by_codes(coder: Encoder, codes: Codes, queries: Vectors) -> Scores:
+    return np.stack([-coder.estimate(query, codes) for query in queries])
+
+
+def _coded(corpus: TokenCorpus, encoder: FdeEncoder) -> tuple[Encoder, Codes]:
+    """Return codes of 1 bit, made a block at a time: all documents as float would not fit."""
+    coder: Encoder | None = None
+    codes, first = [], []
+    for block in corpus.blocks():
+        rows = encoder.documents(*block)
+        if coder is None:
+            first.append(rows)
+            if sum(map(len, first)) < min(_FITTED, corpus.documents):
+                continue
+            rows = np.concatenate(first)
+            coder = Encoder.fit(rows, Distance.DOT, 1, 1)
+        codes.append(coder.encode(rows))
+    assert coder is not None
+    return coder, np.concatenate(codes)
+
+
+def _walked(
+    corpus: TokenCorpus,
+    asked: tuple[str, str],
+    coder: Encoder,
+    held: tuple[Vectors, Codes],
+    queries: Vectors,
+) -> Result:
+    """Return what a walk over the ordinary graph finds that keeps no more rows than it finds."""
+    (preset, must), (rows, codes) = asked, held
+    n, size = rows.shape
+    graph = build(
+        rows,
+        Distance.DOT,
+        VectorConfig(size, Distance.DOT),
+        seed=1,
+        threads=1,
+        cancelled=lambda: False,
+    )
+    assert graph is not None
+    ordered = codes[graph.order]
+    segment = _native.Segment(
+        n, size, "inner_product", coder.native, ordered, 0.0, graph.native, None
+    )
+    found, distances = np.empty(DEPTH, np.uint32), np.empty(DEPTH, np.float32)
+    hits = 0
+    for query, best in zip(queries, corpus.truth, strict=True):
+        how = Walk(DEPTH), Rescoring(0), _native.FirstRows(n), None, -np.inf
+        count = segment.walk(query, DEPTH, *how, found, distances)[0]
+        hits += int(np.isin(best, graph.order[found[:count]]).sum())
+    each = coder.row_bytes + graph.nbytes / n
+    inside = f"{hits / corpus.truth.size:.3f} in {DEPTH}"
+    contender = f"{preset}, {coder.bits} bit, graph"
+    return Result(
+        f"{corpus.name}: {contender}, bytes a document of codes and links",
+        must,
+        "",
+        f"{each:,.0f}",
+        inside,
+    )
+
+
+class _Depths(NamedTuple):
+    """How deep each query token must look until a document comes, (q, m), and query lengths."""
+
+    of: NDArray[np.int64]
+    lengths: NDArray[np.int64]
+
+
+def _token_by_token(corpus: TokenCorpus) -> Iterator[Result]:
+    blocks = list(corpus.blocks())
+    values = np.concatenate([block.values for block in blocks])
+    lengths = np.concatenate([np.diff(block.starts) for block in blocks])
+    documents = Sets(values, np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64))
+    depths = _depths(corpus.queries, documents)
+    together, distinct = [], []
+    for share in SHARES:
+        wanted = np.sort(np.take_along_axis(depths.of, corpus.truth, axis=1), axis=None)
+        depth = wanted[int(np.ceil(share * wanted.size)) - 1]
+        together.append(f"{(depths.lengths * depth).mean():,.0f}")
+        distinct.append(f"{(depths.of <= depth).sum(axis=1).mean():,.0f}")
+    yield _row(corpus, "each token by itself", " / ".join(together), "")
+    yield _row(corpus, "each token by itself, no document twice", " / ".join(distinct), "")
+
+
+def _depths(queries: Sets, documents: Sets) -> _Depths:
+    of = np.empty((len(queries), len(documents)), dtype=np.int64)
+    for place in range(len(queries)):
+        nearest = np.full(len(documents), len(documents.values), dtype=np.int64)
+        for products in queries.one(place) @ documents.values.T:
+            best = np.maximum.reduceat(products, documents.starts[:-1])
+            in_front = len(products) - np.searchsorted(np.sort(products), best, side="right")
+            np.minimum(nearest, in_front + 1, out=nearest)
+        of[place] = nearest
+    return _Depths(of, np.diff(queries.starts))

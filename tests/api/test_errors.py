@@ -68,7 +68,8 @@ UPSERTS: dict[str, tuple[Any, int, str]] = {
     "multivector": (
         points({"id": 4, "vector": [V, V]}),
         400,
-        "Wrong input: `multivector` is not supported by this server (point 4)",
+        "Wrong input: Conversion between multi and regular vectors failed: expected one vector, "
+        "got a list of them (point 4)",
     ),
     "inference": (
         points({"id": 4, "vector": {"text": "words", "model": "m"}}),
@@ -232,7 +233,7 @@ QUERIES: dict[str, tuple[Any, int, str]] = {
     "no such point": ({"query": 404}, 404, "Not found: No point with id 404 found"),
     "id of another text": ({"query": "seven"}, 400, "neither a UUID nor a base64 float32 vector"),
     "negative id": ({"query": -1}, 400, "Invalid point id -1"),
-    "multivector": ({"query": [V]}, 400, "`multivector` is not supported"),
+    "multivector": ({"query": [V]}, 400, "Conversion between multi and regular vectors failed"),
     "shard key": ({"query": V, "shard_key": "a"}, 400, "`shard_key` is not supported"),
     "ef 0": ({"query": V, "params": {"hnsw_ef": 0}}, 422, "params.hnsw_ef: value 0 invalid"),
     "oversampling": (
@@ -431,11 +432,11 @@ CREATIONS: dict[str, tuple[Any, int, str]] = {
             "vectors": {
                 "size": 3,
                 "distance": "Dot",
-                "multivector_config": {"comparator": "max_sim"},
+                "multivector_config": {"comparator": "mean"},
             }
         },
         400,
-        "`multivector_config` is not supported",
+        "vectors.multivector_config.comparator: Input should be 'max_sim'",
     ),
     "sharding": ({"sharding_method": "custom"}, 400, "`sharding_method: custom` is not"),
     "strict mode": (

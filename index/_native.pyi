@@ -156,6 +156,12 @@ class Scaling:
 # hits, visited, scored, rescored, extended, scanned
 _Counts = tuple[int, int, int, int, int, int]
 
+class SearchThreads:
+    # of the caller's own priority, for several short searches at once
+    def __init__(self, count: int) -> None: ...
+    @property
+    def count(self) -> int: ...
+
 class Segment:
     # Searches write the k closest hits into `rows` and `distances`, (k,) or more each.
     def __init__(
@@ -181,6 +187,19 @@ class Segment:
         rows: Rows,
         distances: Distances,
     ) -> _Counts: ...
+    def walk_each(
+        self,
+        queries: Vectors,
+        k: int,
+        walk: Walk,
+        rescoring: Rescoring,
+        among: FirstRows,
+        usual: float,
+        threads: SearchThreads,
+        rows: NDArray[np.uint32],  # (m, k)
+        distances: NDArray[np.float32],  # (m, k)
+        counts: NDArray[np.uint64],  # (m, 6): what walk returns
+    ) -> None: ...
     def scan(
         self,
         query: Vector,

@@ -9,7 +9,7 @@ from __future__ import annotations
 import pathlib
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from palimpsest.index.collection_info import collection_sizes, collection_state, store_bytes
 from palimpsest.index.collection_parts import CollectionParts, open_parts
@@ -21,6 +21,7 @@ from palimpsest.index.config.versions import shown
 from palimpsest.index.errors import InvalidConfig, InvalidInput
 from palimpsest.index.filters.expression import Filter
 from palimpsest.index.filters.paths import format_path, parse_path
+from palimpsest.index.kinds.registry import ahead
 from palimpsest.index.payload.config import FieldIndex
 from palimpsest.index.payload.evaluate import estimate
 from palimpsest.index.read.cost import estimate_seconds
@@ -50,6 +51,8 @@ from palimpsest.index.write.declaring import Declare, add_vector, drop_vector, r
 from palimpsest.index.write.point_writes import PointWrites
 
 T = TypeVar("T")
+
+_AT_ONCE = 256  # searches of a batch, whose first walks are kept in memory
 
 
 class Collection(PointWrites):
@@ -286,17 +289,22 @@ class Collection(PointWrites):
         return self._search(self.view, request)
 
     def search_batch(self, requests: Sequence[SearchRequest]) -> list[SearchResult]:
-        """Return the answer to each request, all from one view."""
+        """Return the answer to each request, all from one view.
+
+        What their searches have in common is done at once, on several threads.
+        """
         view = self.view
         results = []
-        for request in requests:
-            check_stop()
-            results.append(self._search(view, request))
+        for start in range(0, len(requests), _AT_ONCE):
+            some = requests[start : start + _AT_ONCE]
+            for request, done in zip(some, ahead(view, some, self._parts.together), strict=True):
+                check_stop()
+                results.append(self._search(view, request, done))
         return results
 
-    def _search(self, view: View, request: SearchRequest) -> SearchResult:
+    def _search(self, view: View, request: SearchRequest, done: Any = None) -> SearchResult:
         try:
-            result = self._reading(view, request.bridge).search(request)
+            result = self._reading(view, request.bridge).search(request, done)
             if result.whole:  # as nearly always
                 return result
         except StoreAhead:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from palimpsest.index.read.points import PointReader
 from palimpsest.index.read.selector import Selector
+from palimpsest.index.segments.searcher import SearchThreads, search_threads
 from palimpsest.index.storage.local import Local
 from palimpsest.index.storage.payload_size import PayloadSize
 from palimpsest.index.storage.reader import Reader
@@ -45,6 +46,7 @@ class CollectionParts:
     fitting: Fitting
     upkeep: Upkeep
     scrub: Scrub
+    together: SearchThreads  # of searches that are made at once
 
     def forget(self, leftovers: Leftovers) -> None:
         """Forget what dropped columns have left behind, on disk too."""
@@ -141,4 +143,5 @@ def _assembled(
         fitting,
         Upkeep(files / SEGMENTS, writer, fields, due, threads, has_room, resting, jobs),
         Scrub(folder / STORE, Healing(writer, fields, files / ADAPTERS, changed).heal),
+        search_threads(threads),
     )

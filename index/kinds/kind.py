@@ -24,6 +24,7 @@ from palimpsest.index.search.plan import SearchRequest
 from palimpsest.index.segments.build import Build
 from palimpsest.index.segments.dead import Dead
 from palimpsest.index.segments.growing_part import AnyGrowing, Values
+from palimpsest.index.segments.searcher import SearchThreads
 from palimpsest.index.segments.segment import NumbersOf, Segment
 from palimpsest.index.storage.directory import Directory
 from palimpsest.index.types import (
@@ -72,13 +73,15 @@ class Asked(NamedTuple):
     """What a search of one column may find, and how.
 
     ``allowed`` are the numbers of the points that may be found, None for all; ``without`` is that
-    of one which is left out; ``corpus`` those that weights of a query are counted over.
+    of one which is left out; ``corpus`` those that weights of a query are counted over. ``ahead``
+    is what ``Kind.ahead`` gave for this search.
     """
 
     request: SearchRequest
     allowed: BitMap | None
     without: int | None = None
     corpus: BitMap | None = None
+    ahead: Any = None
 
 
 class Compared(NamedTuple):
@@ -179,6 +182,16 @@ class Kind(ABC, Generic[C, V, G, S]):
         Raises:
             InvalidInput: one of its subclasses: the vector or a parameter is wrong.
         """
+
+    def ahead(
+        self,
+        view: View,
+        vectors: VectorView[C, G, S],
+        requests: Sequence[SearchRequest],
+        threads: SearchThreads,
+    ) -> Sequence[Any]:
+        """Do what can be done at once of several searches; what each then is ``Asked`` with."""
+        return [None] * len(requests)
 
     @abstractmethod
     def score(

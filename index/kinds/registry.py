@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, TypeAlias
 
 from palimpsest.index.config import kinds as configs
@@ -11,6 +12,8 @@ from palimpsest.index.kinds.kind import Asked, Kind
 from palimpsest.index.kinds.multi.kind import MultiKind
 from palimpsest.index.kinds.sparse.kind import SparseKind
 from palimpsest.index.search.closest import Closest
+from palimpsest.index.search.plan import SearchRequest
+from palimpsest.index.segments.searcher import SearchThreads
 from palimpsest.index.view.view import AnyVectors, VectorView, View
 
 AnyKind: TypeAlias = Kind[Any, Any, Any, Any]
@@ -42,6 +45,23 @@ def kind_named(name: str) -> AnyKind | None:
 def empty(config: ColumnConfig) -> AnyVectors:
     """Return the view of a column without rows."""
     return VectorView(config, (), (kind_of(config).grow(config),))
+
+
+def ahead(view: View, requests: Sequence[SearchRequest], threads: SearchThreads) -> list[Any]:
+    """Do what can be done at once of several searches of a view; what each is ``Asked`` with."""
+    found: list[Any] = [None] * len(requests)
+    columns: dict[int, list[int]] = {}
+    for place, request in enumerate(requests):
+        if request.vector_name in view.config.every_name:
+            columns.setdefault(view.config.number(request.vector_name), []).append(place)
+    for column, places in columns.items():
+        if len(places) > 1:
+            vectors = view.vectors[column]
+            some = [requests[place] for place in places]
+            done = kind_of(vectors.config).ahead(view, vectors, some, threads)
+            for place, one in zip(places, done, strict=True):
+                found[place] = one
+    return found
 
 
 def search(view: View, asked: Asked) -> Closest:

@@ -72,10 +72,11 @@ class Threads {
  public:
   using Loop = std::function<void(size_t from, size_t to, size_t thread)>;
 
-  // `share` may be changed by other threads; without one all threads give way.
-  explicit Threads(size_t count, const std::atomic<size_t>* share = nullptr)
+  // `share` may be changed by other threads; without one all threads give way. With one there may
+  // be none that do.
+  explicit Threads(size_t count, const std::atomic<size_t>* share = nullptr, bool some_yield = true)
       : count_(std::max<size_t>(count, 1)), share_(share) {
-    while (yielding_ < count_ && start(yielding_, true)) ++yielding_;
+    while (some_yield && yielding_ < count_ && start(yielding_, true)) ++yielding_;
   }
   Threads(const Threads&) = delete;
   Threads& operator=(const Threads&) = delete;
@@ -194,6 +195,29 @@ class Threads {
   Clock::time_point rests_until_{};
   bool stopping_ = false;
   std::exception_ptr thrown_;
+};
+
+// Threads of the caller's own priority for several short searches at once. Whoever calls while they
+// are at work for another does all of it alone: to wait would take as long.
+class SearchThreads {
+ public:
+  explicit SearchThreads(size_t count) : share_(count), threads_(count, &share_, false) {}
+
+  size_t count() const { return threads_.count(); }
+
+  void run(size_t n, const Threads::Loop& loop) {
+    const std::unique_lock lock(in_use_, std::try_to_lock);
+    if (n > 1 && lock.owns_lock()) {
+      threads_.run(n, 1, loop);
+    } else {
+      loop(0, n, 0);
+    }
+  }
+
+ private:
+  const std::atomic<size_t> share_;
+  Threads threads_;
+  std::mutex in_use_;
 };
 
 }  // namespace palimpsest

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from time import perf_counter
+from typing import Any
 from uuid import UUID
 
 import numpy as np
@@ -128,8 +129,10 @@ class Reading:
 
     # Searches.
 
-    def search(self, request: SearchRequest) -> SearchResult:
+    def search(self, request: SearchRequest, ahead: Any = None) -> SearchResult:
         """Return the points closest to the request's query, with what it wants of them.
+
+        ``ahead`` is what was done of it with others (``kinds.registry.ahead``).
 
         Raises:
             InvalidInput: one of its subclasses: the vector or a parameter is wrong.
@@ -142,7 +145,7 @@ class Reading:
             started = perf_counter()
             allowed = self.selector.select(request.filter)
             filtering = perf_counter() - started
-        found = self._found(request, allowed)
+        found = self._found(request, allowed, ahead=ahead)
         if filtering:
             found.stats.seconds["filter"] = filtering
         if request.with_payload or request.with_vectors:
@@ -170,7 +173,11 @@ class Reading:
         return found.merged
 
     def _found(
-        self, request: SearchRequest, allowed: BitMap | None, corpus: BitMap | None = None
+        self,
+        request: SearchRequest,
+        allowed: BitMap | None,
+        corpus: BitMap | None = None,
+        ahead: Any = None,
     ) -> Closest:
         """Search for a query of any kind: the one way to rows."""
         query, without = request.query, None
@@ -182,7 +189,7 @@ class Reading:
                 config = self._view_of(request.vector_name).config
                 (without,), vectors = vectors_by_id(self, request.vector_name, config, [query])
                 request = request._replace(query=vectors[query])
-            found = search(self.view, Asked(request, allowed, without, corpus))
+            found = search(self.view, Asked(request, allowed, without, corpus, ahead))
         for column, numbers in found.stats.bridged:
             self._noted(column, numbers)
         return found

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from time import perf_counter
+from typing import TypeAlias
 
 import numpy as np
 from pyroaring import BitMap
@@ -21,8 +22,15 @@ from palimpsest.index.search.plan import SearchPlan
 from palimpsest.index.search.scan_or_walk import SAMPLED_ROWS, is_few, walk_of
 from palimpsest.index.segments.growing import Growing
 from palimpsest.index.segments.sealed import Sealed
-from palimpsest.index.segments.searcher import Hits, Rescoring, Scaling, Searcher, Walk
-from palimpsest.index.types import SearchStats, Vector
+from palimpsest.index.segments.searcher import (
+    Hits,
+    Rescoring,
+    Scaling,
+    Searcher,
+    SearchThreads,
+    Walk,
+)
+from palimpsest.index.types import SearchStats, Vector, Vectors
 from palimpsest.index.view.dense import DensePart, DenseView
 from palimpsest.index.view.view import SealedPart
 
@@ -34,6 +42,8 @@ _MOST = 2  # rows in order are read as quickly as one out of order
 _CROWDED, _MOST_CROWDED = 2, 16  # copies of a row, from which and up to which a walk is widened
 _USUAL_BYTES = 200  # of a row that is scanned: of 4-bit codes of 384 dimensions
 _LEAST_BYTES = 40  # shorter ones take as long
+Walked: TypeAlias = dict[int, Hits]  # by the places of sealed parts
+
 _NOTHING = Hits(np.empty(0, np.uint32), np.empty(0, np.float32), 0, 0, 0)
 
 
@@ -44,6 +54,7 @@ def search_parts(
     points: BitMap | None = None,
     scaling_of: Callable[[DensePart], Scaling | None] | None = None,
     stats: SearchStats | None = None,
+    walked: Walked | None = None,
 ) -> tuple[list[PartHits], SearchStats]:
     """Return each part's closest rows, and what was done to find them.
 
@@ -57,6 +68,7 @@ def search_parts(
         scaling_of: gives what turns the distances of a part's rows into others, None for nothing;
             not asked about parts without live rows.
         stats: what is done is added to, None for new ones.
+        walked: what first walks of sealed parts have found already (``walked_ahead``).
     """
     found: list[PartHits] = []
     stats = SearchStats() if stats is None else stats
@@ -64,7 +76,7 @@ def search_parts(
     if scaling_of is None:
         vectors.recent.note(query)
     allowed = None if points is None else Allowed(points)
-    for part in vectors.sealed:
+    for place, part in enumerate(vectors.sealed):
         if part.segment.lacking:
             stats.lacking += 1
         if part.live:
@@ -73,7 +85,8 @@ def search_parts(
             stats.note(part.segment.decision)
             stats.unheeded += plan.falls_short(part.segment.effort)
             stats.scanned += tried.exact and not plan.exact
-            hits = _search_sealed(part, query, tried, allowed, scaling)
+            first = None if walked is None else walked.get(place)
+            hits = _search_sealed(part, query, tried, allowed, scaling, first)
             found.append(PartHits(part.segment, hits))
     traversed = perf_counter()
     for growing in vectors.growing:
@@ -100,7 +113,9 @@ def _search_sealed(
     plan: SearchPlan,
     allowed: Allowed | None,
     scaling: Scaling | None,
+    first: Hits | None = None,
 ) -> Hits:
+    """Search a sealed part; ``first`` is what the first walk finds, where it was made already."""
     segment, live = part.segment, part.dead.allowed
     if allowed is not None:
         return _search_allowed(part, segment.searcher, query, plan, allowed, scaling)
@@ -123,7 +138,7 @@ def _search_sealed(
     def walk(k: int) -> Hits:
         return searcher.walk(query, k, how, rescoring, among, scaling, usual)
 
-    hits = walk(min(k + 1, ef, most))
+    hits = walk(min(k + 1, ef, most)) if first is None else first
     distances = hits.distances
     if len(distances) > k and distances[k] != distances[k - 1]:
         if plan.surely or distances[0] != distances[1]:
@@ -135,6 +150,29 @@ def _search_sealed(
     return _beyond_copies(
         searcher, hits, plan, lambda plan: _search_sealed(part, query, plan, allowed, scaling)
     )
+
+
+def walked_ahead(
+    vectors: DenseView, queries: Vectors, plan: SearchPlan, threads: SearchThreads
+) -> list[Walked]:
+    """Return for each query (m, d) the first walks that ``search_parts`` makes without a filter.
+
+    Each is what it would be alone; together they take one native call a part.
+    """
+    found: list[Walked] = [{} for _ in queries]
+    for place, part in enumerate(vectors.sealed):
+        segment, searcher, most = part.segment, part.segment.searcher, part.live
+        tried = plan.at(segment.effort, segment.n)
+        k = min(tried.fetch, most)
+        if not most or _is_most(searcher, k, most, tried) or not is_walked(searcher, part.n, tried):
+            continue
+        ef = min(tried.ef, part.n)
+        fetched, among = min(k + 1, ef, most), searcher.first(part.n, part.dead.allowed)
+        how, rescoring = Walk(ef), _walked(tried)
+        every = searcher.walk_each(queries, fetched, how, rescoring, among, segment.usual, threads)
+        for one, hits in zip(found, every, strict=True):
+            one[place] = hits
+    return found
 
 
 def _beyond_copies(

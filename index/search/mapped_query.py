@@ -29,7 +29,7 @@ from palimpsest.index.config.vectors import MAX_EF, VectorConfig
 from palimpsest.index.encoding.normalise import check_query
 from palimpsest.index.errors import DimensionMismatch
 from palimpsest.index.search.across import SCANNED, Across, across
-from palimpsest.index.search.closest import Closest, closest, page_of
+from palimpsest.index.search.closest import Ahead, Closest, closest, page_of
 from palimpsest.index.search.dense import search_parts
 from palimpsest.index.search.merge import Merged, merge
 from palimpsest.index.search.plan import SearchPlan, SearchRequest, plan_of_list, resolve
@@ -52,6 +52,7 @@ def closest_of_all(
     allowed: BitMap | None,
     *,
     without: int | None = None,
+    ahead: Ahead | None = None,
 ) -> Closest:
     """Return the points closest to the request's vector, whichever versions they hold.
 
@@ -61,7 +62,7 @@ def closest_of_all(
         MissingAdapter: all points are required, and no adapter leads to some.
     """
     if not view.bridges:
-        return closest(vectors, request, allowed, without=without)
+        return closest(vectors, request, allowed, without=without, ahead=ahead)
     check_size(request.query, request.vector_name, vectors.config, view.config.every_name)
     ways = across(view, column, request.bridge, allowed)
     if ways.bridges:

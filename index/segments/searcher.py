@@ -7,6 +7,7 @@ points of rows too.
 from __future__ import annotations
 
 import math
+from functools import cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -50,6 +51,13 @@ class Hits(NamedTuple):
 Walk = _native.Walk
 Rescoring = _native.Rescoring
 Scaling = _native.Scaling
+SearchThreads = _native.SearchThreads
+
+
+@cache
+def search_threads(count: int) -> SearchThreads:
+    """Return the threads that all collections of a process share; they start when they are used."""
+    return SearchThreads(count)
 
 
 class Searcher:
@@ -64,6 +72,7 @@ class Searcher:
         "_scan",
         "_score",
         "_walk",
+        "_walk_each",
         "folds_copies",
         "has_codes",
         "has_graph",
@@ -94,7 +103,7 @@ class Searcher:
         )
         self._n, self._every = len(rows), _native.FirstRows(len(rows))
         self._walk, self._scan, self._exact = native.walk, native.scan, native.exact
-        self._score = native.score
+        self._walk_each, self._score = native.walk_each, native.score
         self._rows_by_number: tuple[Rows | None, int] | None = None
         self._is_dot = distance is Distance.DOT
         self.has_codes = codes is not None
@@ -137,6 +146,28 @@ class Searcher:
             query, k, walk, rescoring, among, scaling, usual, rows, distances
         )
         return Hits(rows[:found], distances[:found], *counts)
+
+    def walk_each(
+        self,
+        queries: Vectors,
+        k: int,
+        walk: Walk,
+        rescoring: Rescoring,
+        among: _native.FirstRows,
+        usual: float,
+        threads: SearchThreads,
+    ) -> list[Hits]:
+        """Walk for queries (m, d) at once, on several threads; each as ``walk`` does."""
+        if self._is_dot:  # the bound of each is another
+            return [self.walk(one, k, walk, rescoring, among, None, usual) for one in queries]
+        shape = len(queries), k
+        rows, distances = np.empty(shape, np.uint32), np.empty(shape, np.float32)
+        counts = np.empty((len(queries), 6), np.uint64)
+        self._walk_each(queries, k, walk, rescoring, among, usual, threads, rows, distances, counts)
+        return [
+            Hits(rows[i, :found], distances[i, :found], *told)
+            for i, (found, *told) in enumerate(counts.tolist())
+        ]
 
     def scan(
         self,

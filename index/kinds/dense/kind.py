@@ -25,7 +25,7 @@ from palimpsest.index.kinds.dense import probing
 from palimpsest.index.kinds.dense.cost import seconds
 from palimpsest.index.kinds.kind import Asked, Block, Compared, Kind, Whose
 from palimpsest.index.search.across import across
-from palimpsest.index.search.closest import Closest
+from palimpsest.index.search.closest import Ahead, Closest, searched_ahead
 from palimpsest.index.search.mapped_query import check_size, closest_of_all
 from palimpsest.index.search.mapped_scores import score_all_versions
 from palimpsest.index.search.one_segment import closest_rows
@@ -35,6 +35,7 @@ from palimpsest.index.segments.dead import Dead
 from palimpsest.index.segments.growing import Growing
 from palimpsest.index.segments.seal import live_rows, write_segment
 from palimpsest.index.segments.sealed import Sealed, spare
+from palimpsest.index.segments.searcher import SearchThreads
 from palimpsest.index.segments.segment import NumbersOf
 from palimpsest.index.storage.directory import Directory
 from palimpsest.index.types import (
@@ -127,8 +128,20 @@ class DenseKind(Kind[VectorConfig, Vectors, Growing, Sealed]):
 
     def search(self, view: View, column: int, vectors: DenseView, asked: Asked) -> Closest:
         """Return the closest points, whichever versions they hold."""
-        request, allowed, without, _ = asked
-        return closest_of_all(view, column, vectors, request, allowed, without=without)
+        request, allowed, without, _, ahead = asked
+        return closest_of_all(view, column, vectors, request, allowed, without=without, ahead=ahead)
+
+    def ahead(
+        self,
+        view: View,
+        vectors: DenseView,
+        requests: Sequence[SearchRequest],
+        threads: SearchThreads,
+    ) -> Sequence[Ahead | None]:
+        """Walk for several queries at once, where no other versions are searched with theirs."""
+        if view.bridges:
+            return [None] * len(requests)
+        return searched_ahead(vectors, requests, threads)
 
     def score(
         self,

@@ -93,7 +93,7 @@ class MultiKind(Kind[MultiConfig, MultiRows, MultiGrowing, MultiSealed]):
 
     def search(self, view: View, column: int, vectors: MultiView, asked: Asked) -> Closest:
         """Return the points whose sets are closest."""
-        request, allowed, without, _ = asked
+        request, allowed, without = asked.request, asked.allowed, asked.without
         started = perf_counter()
         plan = page(request, without=0 if without is None else 1)
         given = cast(PointVector, request.query)  # the caller has read the set of an id

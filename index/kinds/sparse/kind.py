@@ -93,7 +93,7 @@ class SparseKind(Kind[SparseConfig, SparseRows, SparseGrowing, SparseSealed]):
 
     def search(self, view: View, column: int, vectors: SparseView, asked: Asked) -> Closest:
         """Return the points of the highest dot product that share a dimension with the query."""
-        request, allowed, without, corpus = asked
+        request, allowed, without, corpus, _ = asked
         started = perf_counter()
         plan = page(request, without=0 if without is None else 1)
         if not isinstance(request.query, SparseVector):

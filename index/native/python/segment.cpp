@@ -3,7 +3,11 @@
 // What a search is to do comes as values, checked and made once for many calls.
 #include "segment.h"
 
+#include <utility>
+
 #include "bindings.h"
+#include "parallel.h"
+#include "stop.h"
 
 namespace palimpsest {
 namespace {
@@ -87,17 +91,51 @@ class PySegment {
               const Out1<uint32_t>& rows, const Out1<float>& distances) const {
     require(view_.graph != nullptr, "this segment has no graph");
     require(among.first.n == view_.n, "a walk of the graph needs all rows");
-    Walk walk = how;
-    // As many candidates as results at least; more than candidates cannot be rescored.
-    walk.ef = std::max(how.ef, k);
-    Depth depth = rescoring;
-    depth.limit = std::min(depth.limit, walk.ef);
-    depth.usual = usual;
+    const auto [walk, depth] = fitted(how, rescoring, k, usual);
     return search(query, k, among, scaling, {rows, distances},
                   [&](const auto& some, const auto& scale, SearchCounts& counts) {
                     return palimpsest::walk(view_, query.data(), some, k, walk, depth, scale,
                                             counts);
                   });
+  }
+
+  // Walks for queries (m, size) at once, on several threads; `counts` (m, 6) tells of each what
+  // `walk` returns.
+  void walk_each(const In2<float>& queries, size_t k, const Walk& how, const Depth& rescoring,
+                 const BoundRows& among, float usual, SearchThreads& threads,
+                 const Out2<uint32_t>& rows, const Out2<float>& distances,
+                 const Out2<uint64_t>& counts) const {
+    const size_t m = queries.shape(0);
+    require(view_.graph != nullptr && view_.n > 0, "this segment has no graph, or no rows");
+    require(among.first.n == view_.n && among.among == nullptr, "a walk needs all rows");
+    require(queries.shape(1) == view_.size, "queries have the wrong length");
+    require(k >= 1 && rows.shape(0) == m && rows.shape(1) == k && distances.shape(0) == m &&
+                distances.shape(1) == k && counts.shape(0) == m && counts.shape(1) == 6,
+            "outputs have the wrong shape");
+    const auto [walk, depth] = fitted(how, rescoring, k, usual);
+    const Stop* stop = current_stop();
+    threads.run(m, [&, &walk = walk, &depth = depth](size_t from, size_t to, size_t) {
+      const Stop* before = std::exchange(current_stop(), stop);
+      try {
+        for (size_t i = from; i < to; ++i) {
+          SearchCounts done;
+          const auto hits = palimpsest::walk(view_, queries.data() + i * view_.size, among.first, k,
+                                             walk, depth, Unscaled{}, done);
+          uint64_t* told = counts.data() + 6 * i;
+          const uint64_t found[] = {hits ? hits->size() : 0, done.visited,  done.scored,
+                                    done.rescored,           done.extended, done.scanned};
+          std::copy_n(found, 6, told);
+          for (size_t h = 0; hits && h < hits->size(); ++h) {
+            rows.data()[i * k + h] = (*hits)[h].row;
+            distances.data()[i * k + h] = (*hits)[h].distance;
+          }
+        }
+      } catch (...) {
+        current_stop() = before;
+        throw;
+      }
+      current_stop() = before;
+    });
   }
 
   Counts scan(const In1<float>& query, size_t k, const Depth& rescoring, const BoundRows& among,
@@ -155,6 +193,14 @@ class PySegment {
     require(columns == expected && kept.shape(0) >= view_.n, "kept rows have the wrong shape");
   }
 
+  // As many candidates as results at least; more than candidates cannot be rescored.
+  static std::pair<Walk, Depth> fitted(Walk walk, Depth depth, size_t k, float usual) {
+    walk.ef = std::max(walk.ef, k);
+    depth.limit = std::min(depth.limit, walk.ef);
+    depth.usual = usual;
+    return {walk, depth};
+  }
+
   // Calls `find` for the rows and the scale that a search is for; it answers hits, or nothing where
   // it gave up, which are no hits.
   template <typename Find>
@@ -205,6 +251,9 @@ void bind_segment(nb::module_& m) {
       .def_ro("most", &Depth::limit)
       .def_prop_ro("every", [](const Depth& self) { return self.ending == Ending::last; })
       .def_ro("sure", &Depth::sure);
+  nb::class_<SearchThreads>(m, "SearchThreads")
+      .def(nb::init<size_t>(), "count"_a)
+      .def_prop_ro("count", &SearchThreads::count);
   nb::class_<PySegment>(m, "Segment")
       .def(nb::init<size_t, size_t, const std::string&, const Encoder*,
                     const std::optional<In2<uint8_t>>&, float, const BoundGraph*,
@@ -213,6 +262,9 @@ void bind_segment(nb::module_& m) {
            "graph"_a.none(), "kept"_a.none(), nb::keep_alive<1, 5>(), nb::keep_alive<1, 8>())
       .def("walk", &PySegment::walk, "query"_a, "k"_a, "walk"_a, "rescoring"_a, "among"_a,
            "scaling"_a.none(), "usual"_a, "rows"_a.noconvert(), "distances"_a.noconvert(), NoGil())
+      .def("walk_each", &PySegment::walk_each, "queries"_a, "k"_a, "walk"_a, "rescoring"_a,
+           "among"_a, "usual"_a, "threads"_a, "rows"_a.noconvert(), "distances"_a.noconvert(),
+           "counts"_a.noconvert(), NoGil())
       .def("scan", &PySegment::scan, "query"_a, "k"_a, "rescoring"_a, "among"_a, "scaling"_a.none(),
            "rows"_a.noconvert(), "distances"_a.noconvert(), NoGil())
       .def("exact", &PySegment::exact, "query"_a, "k"_a, "among"_a, "scaling"_a.none(),

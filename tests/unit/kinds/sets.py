@@ -216,7 +216,7 @@ class SetsKind(Kind[SetsConfig, Sets, SetsGrowing, SetsSealed]):
         return 2 * sum(part.stored_bytes for part in parts)
 
     def search(self, view: View, column: int, vectors: SetsView, asked: Asked) -> Closest:
-        request, allowed, without, _ = asked
+        request, allowed, without = asked.request, asked.allowed, asked.without
         plan = page(request, without=0 if without is None else 1)
         assert isinstance(request.query, SetVector)
         found, stats = [], SearchStats()

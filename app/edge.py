@@ -16,13 +16,14 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from palimpsest.app.access.admission import Unauthorized, admit, collection_of, record
 from palimpsest.app.access.guard import ACCESS, allow, reach
-from palimpsest.app.access.rights import Access, Level
+from palimpsest.app.access.rights import Access
 from palimpsest.app.context import Call, Context
 from palimpsest.app.envelope import failure, success
 from palimpsest.app.errors import describe
 from palimpsest.app.knobs import read_knobs
-from palimpsest.app.points import PREFIX, Endpoint, Found, PointRoutes
-from palimpsest.app.routes.in_event_loop import answer_now, read_now
+from palimpsest.app.points import Endpoint, Found, PointRoutes
+from palimpsest.app.routes.short_queries import EARLY, FINISHED, ShortQueries
+from palimpsest.app.turn import Turn
 from palimpsest.app.warnings import Warnings
 from palimpsest.app.wire.bodies import Disconnected, read_body, replay
 from palimpsest.app.wire.compression import PACKED, accepts_gzip, compress
@@ -32,12 +33,9 @@ from palimpsest.app.wire.screen import REPLIED, Screen
 from palimpsest.app.work.client import client_of
 from palimpsest.index import Damaged, StorageError
 
-QUERY_ROUTE = f"{PREFIX}{{collection_name}}/points/query"
 METHODS = frozenset(("GET", "PUT", "POST", "PATCH", "DELETE", "HEAD", "OPTIONS"))
 TEXT = (b"content-type", b"text/plain; charset=utf-8")
 OF_BODY = (b"content-type", b"content-length", b"content-encoding")
-FINISHED = "palimpsest.reply"  # where a scope carries a reply that is only to be sent
-EARLY = "palimpsest.early"  # where it carries a body that was read, and not answered
 
 
 class Edge:
@@ -50,6 +48,8 @@ class Edge:
         self.context = context
         self.screen = Screen(context.settings, has_key=context.gate.is_shut)
         self.heads = Heads()
+        self.short = ShortQueries(context)
+        self.turn = Turn(self.short)
         self._body_limit = context.settings.body_limit
         self._gzip_floor = context.settings.gzip_floor
         self._routes = PointRoutes(routes)
@@ -103,37 +103,6 @@ class Edge:
             metrics.in_flight -= 1
             self.context.load.give_back(taken)
             metrics.request(method, route, status, perf_counter() - started)
-
-    def answer_query_now(self, name: str, body: bytes, scope: Scope) -> bytes | None:
-        """Return the reply to a short, valid query; None for any other, which goes the ASGI way.
-
-        What was read is left in the scope for that way, as is a reply that is to be compressed.
-        """
-        started = perf_counter()
-        context = self.context
-        access = context.gate.who_now(scope["headers"])
-        if access is None or len(body) > self._body_limit or context.life.refuses:
-            return None
-        warnings = Warnings()
-        try:
-            collection = access.collection(context.database, name, Level.READ)
-            early = read_now(context, collection, body)
-            if early is None:
-                return None
-            scope[EARLY] = early
-            found = answer_now(context, collection, early, warnings)
-        except Exception:
-            return None  # the ASGI way meets the same error and words it
-        if found is None:
-            return None
-        reply = success(found, started, warnings)
-        if warnings:
-            context.metrics.warned(warnings.kinds())
-        if len(reply) >= self._gzip_floor and accepts_gzip(scope):
-            scope[FINISHED] = reply
-            return None
-        context.metrics.request("POST", QUERY_ROUTE, 200, perf_counter() - started)
-        return reply
 
     async def _answer(
         self, found: Found, scope: Scope, receive: Receive, send: Send, started: float

@@ -21,6 +21,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResp
 
 from palimpsest.app.edge import Edge
 from palimpsest.app.points import PREFIX
+from palimpsest.app.routes.short_queries import Asked
 from palimpsest.app.wire.connection import QUIET, Connection
 from palimpsest.app.wire.heads import BLANK_LINE, Head
 from palimpsest.app.wire.waiting import Accepting, Secured, Waiting
@@ -39,13 +40,16 @@ class QueryProtocol(Connection):
     _parsed = b""  # what is being parsed
     _whole_head = b""  # of a held request and what came with it, empty where it came in parts
     _headed: Head | None = None  # a known head whose body has not come; the parser has not seen it
+    _asks = False  # whether a request of a known head waits for its reply, in this turn
     _tried: Mapping[str, Any] | None = None  # what a request was found to be that is parsed now
 
     def data_received(self, data: bytes) -> None:
         """Answer a request whose head is known; parse any other."""
+        self._end_turn()  # the reply to what came before goes first
         head, self._headed = self._headed, None
         if head is not None:
-            if len(data) == head.length and self._answered_again(head, data):
+            if len(data) == head.length:
+                self._ask(head, data)
                 return
             self._parse(head.text)
         elif self._phase is QUIET and isinstance(self.app, Edge) and self._has_ended():
@@ -55,10 +59,10 @@ class QueryProtocol(Connection):
                 if not size:
                     self._headed = head  # some clients send head and body apart
                     return
-                if size == head.length and self._answered_again(head, data[-size:]):
+                if size == head.length:
+                    self._ask(head, data[-size:])
                     return
         self._parse(data)
-        self._tried = None
 
     def _parse(self, data: bytes) -> None:
         self._parsed = data
@@ -66,13 +70,47 @@ class QueryProtocol(Connection):
 
     def review(self, now: float) -> None:
         """Give the parser what was kept from it: from here on time-outs are counted."""
+        self._end_turn()
         if self._headed is not None:
             head, self._headed = self._headed, None
             self._parse(head.text)
         super().review(now)
 
+    def shutdown(self) -> None:
+        """Answer what came, and close the connection when nothing is under way."""
+        self._end_turn()
+        super().shutdown()
+
+    def replied(self, head: Head, asked: Asked, reply: bytes | None) -> None:
+        """Send the reply to a request of a known head; without one, parse it."""
+        if not self._asks:
+            return  # the client left
+        self._asks = False
+        if reply is not None:
+            self._send(self.app, reply)
+            self.quiet_since = self._all.now
+            return
+        self._tried = asked.scope
+        self._parse(head.text + asked.body)
+        self._tried = None
+
+    def _ask(self, head: Head, body: bytes) -> None:
+        edge: Any = self.app
+        self._asks = True
+        if self._all.are_several:
+            edge.turn.add(self, head, body)
+        else:  # nobody else would ask in this turn
+            asked = Asked(head.name, body, {"headers": head.headers})
+            self.replied(head, asked, edge.short.answer(*asked))
+
+    def _end_turn(self) -> None:
+        if self._asks:
+            edge: Any = self.app
+            edge.turn.end()
+
     def connection_lost(self, exc: Exception | None) -> None:
         """End what is done for this connection alone."""
+        self._asks = False
         super().connection_lost(exc)
         if self._client is not None:
             self._client.leave()
@@ -122,7 +160,7 @@ class QueryProtocol(Connection):
         """Tell whether the request before is answered, and another may be."""
         cycle: RequestResponseCycle | None = self.cycle  # None before the first request
         is_whole = cycle is None or cycle.response_complete
-        return is_whole and not (self._closes or self.flow.write_paused)
+        return is_whole and not (self._asks or self._closes or self.flow.write_paused)
 
     def _is_plain_query(self) -> bool:
         url = self.url
@@ -149,23 +187,11 @@ class QueryProtocol(Connection):
         except UnicodeDecodeError:
             return False
         edge: Any = self.app
-        reply = edge.answer_query_now(name, body, self.scope)
+        reply = edge.short.answer(name, body, self.scope)
         if reply is None:
             return False
         self._send(edge, reply)
         self._learn(edge, name, len(body))
-        return True
-
-    def _answered_again(self, head: Head, body: bytes) -> bool:
-        """Answer a request of a known head, if that can be done at once."""
-        edge: Any = self.app
-        scope: dict[str, Any] = {"headers": head.headers}
-        reply = edge.answer_query_now(head.name, body, scope)
-        if reply is None:
-            self._tried = scope
-            return False
-        self._send(edge, reply)
-        self.quiet_since = self._all.now
         return True
 
     def _send(self, edge: Any, reply: bytes) -> None:

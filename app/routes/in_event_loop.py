@@ -25,6 +25,7 @@ from palimpsest.index import (
     CollectionConfig,
     NotYetApplied,
     SearchRequest,
+    SearchResult,
 )
 
 INLINE_SECONDS = 0.001  # expected; above it a search runs beside the event loop
@@ -55,22 +56,45 @@ def answer_now(
 
     ``warnings`` takes what is to be said of the answer; it is only added to when there is one.
     """
-    config, asked = early
-    if not isinstance(asked, Query) or strict_of(collection, context.rates) is not None:
-        return None  # a tree, or one whose vectors are to be made first
-    request = bridging(asked.request, bridge)
-    if collection.cost(request) > INLINE_SECONDS:
+    asked = is_short(context, collection, early, bridge)
+    if asked is None:
         return None
     started = perf_counter()
     try:
-        result = collection.at_once.search(request)
+        result = collection.at_once.search(asked.request)
     except NotYetApplied:
         return None
-    if collection.config is not config:
+    return answer_of(context, collection, early, asked, result, started, warnings)
+
+
+def is_short(
+    context: Context, collection: Collection, early: Early, bridge: BridgeMode = "on"
+) -> Query | None:
+    """Return what is searched for where that is expected to be short, else None."""
+    asked = early.asked
+    if not isinstance(asked, Query) or strict_of(collection, context.rates) is not None:
+        return None  # a tree, or one whose vectors are to be made first
+    if bridge != "on":
+        asked = asked._replace(request=bridging(asked.request, bridge))
+    return asked if collection.cost(asked.request) <= INLINE_SECONDS else None
+
+
+def answer_of(
+    context: Context,
+    collection: Collection,
+    early: Early,
+    asked: Query,
+    result: SearchResult,
+    started: float,
+    warnings: Warnings,
+) -> ScoredPoints | None:
+    """Return the answer that a search made since ``started`` has, None if it has none any more."""
+    if collection.config is not early.config:
         return None  # names may mean vectors of another distance now than in what was read
     context.metrics.search(result.stats, perf_counter() - started, collection)
     warn_of_reach(warnings, collection, result.stats)
-    return to_points(result, asked.select, request.with_vectors, asked.similarity)
+    request, select, similarity = asked
+    return to_points(result, select, request.with_vectors, similarity)
 
 
 def bridging(request: SearchRequest, bridge: BridgeMode) -> SearchRequest:

@@ -118,6 +118,11 @@ class Connections(Collector):
         """Whether so many connections have requests that their memory counts."""
         return self._active > CROWD
 
+    @property
+    def are_several(self) -> bool:
+        """Whether more than one connection has requests, or just had."""
+        return self._active > 1
+
     def admits(self) -> bool:
         """Make room for one more connection; tell whether there is any.
 

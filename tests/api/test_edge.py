@@ -284,7 +284,7 @@ def test_a_body_is_read_once_whichever_way_it_goes(
     monkeypatch.setattr(in_event_loop, "decode_query", watched)
     monkeypatch.setattr(query, "decode_query", watched)
     scope: dict[str, Any] = {"headers": []}
-    reply = edge.answer_query_now(opened.name, body, scope)
+    reply = edge.short.answer(opened.name, body, scope)
     assert (reply is not None) == is_short
     if reply is None:
         call = Call(edge.context, opened, b"", body, "", early=scope[EARLY])
@@ -314,7 +314,7 @@ def test_what_has_to_be_made_into_vectors_is_awaited_before_it_is_checked(
     monkeypatch.setattr(updates, "to_upsert", lambda *given: later(to_upsert(*given)))
     scope: dict[str, Any] = {"headers": []}
     body = b'{"query":[1,2,3]}'
-    assert edge.answer_query_now(opened.name, body, scope) is None
+    assert edge.short.answer(opened.name, body, scope) is None
     assert made == []
     call = Call(edge.context, opened, b"", body, "", early=scope[EARLY])
     assert run(query.query(call)).points

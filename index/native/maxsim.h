@@ -1,6 +1,11 @@
 // MaxSim of sets of vectors: the sum over query tokens of the largest similarity to a vector of the
 // set (Khattab and Zaharia, arXiv 2004.12832, equation 3), over codes or exact.
 //
+// Every query token is scored against every candidate. To stop at one whose first 16 tokens, with 1
+// for each other, do not reach the k-th best so far would save 5 % of the work at k = 10 and 2 % at
+// 30 (Cranfield, 200 candidates by the mean of tokens), and to come back after 16 tokens instead of
+// 32 costs 20 %.
+//
 // A query is prepared once: its tokens in blocks of 16, as the kernels of kernels.h take them. For
 // codes they are rotated and rounded to int8, a step each. Maxima are float32, sums over tokens
 // float64 in the order of the tokens: every level gives the same bits.

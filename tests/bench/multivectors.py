@@ -8,7 +8,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from tests.bench import multivectors_candidates, multivectors_encoding
+from tests.bench import (
+    multivectors_candidates,
+    multivectors_encoding,
+    multivectors_maxsim,
+    multivectors_plaid,
+)
 from tests.bench.multivectors_corpora import abstracts, recombined
 from tests.bench.report import Result
 
@@ -34,3 +39,5 @@ def measure(folder: Path, rounds: int, synthetic: int | None) -> Iterator[Result
     yield from multivectors_encoding.measure(corpus, rounds)
     yield from multivectors_candidates.measure(corpus, _MUST)
     yield from multivectors_candidates.measure(recombined(folder, DOCUMENTS, TOPICS, 100))
+    yield from multivectors_maxsim.measure(folder, corpus, rounds)
+    yield from multivectors_plaid.measure(corpus)

@@ -125,6 +125,7 @@ from palimpsest.index.query import terms
 from palimpsest.index.query.execute import Answer, answer
 from palimpsest.index.query.facets import count_values
 from palimpsest.index.query.groups import Group, answer_groups
+from palimpsest.index.query.matched import matched_parts
 from palimpsest.index.query.matrix import MatrixRequest, Neighbours, neighbours
 from palimpsest.index.query.request import GroupRequest, OrderBy, Prefetch, QueryRequest, levels_of
 from palimpsest.index.query.scored import farthest, is_similarity
@@ -281,6 +282,7 @@ __all__ = [
     "farthest",
     "is_similarity",
     "levels_of",
+    "matched_parts",
     "neighbours",
     "queries",
     "stopping",

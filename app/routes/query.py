@@ -21,7 +21,12 @@ from palimpsest.app.routes.in_event_loop import (
     seconds_of,
 )
 from palimpsest.app.routes.readings import consistent
-from palimpsest.app.schemas.explanations import explain, warn_of_reach
+from palimpsest.app.schemas.explanations import (
+    Explanation,
+    describe_matched,
+    explain,
+    warn_of_reach,
+)
 from palimpsest.app.schemas.hits import GroupsReply, PointGroup, ScoredPoints, to_hits, to_points
 from palimpsest.app.schemas.ids import id_of_group
 from palimpsest.app.schemas.parameters import parse_parameters
@@ -40,9 +45,13 @@ from palimpsest.index import (
     CollectionConfig,
     Group,
     GroupRequest,
+    PointId,
+    SearchRequest,
     SearchStats,
     answer,
     answer_groups,
+    is_similarity,
+    matched_parts,
 )
 
 DecodeBatch: TypeAlias = Callable[[bytes, CollectionConfig], list[Asked] | Unresolved[list[Asked]]]
@@ -91,7 +100,10 @@ async def ask(call: Call, kind: type, decode: Decode) -> ScoredPoints | Explaine
     stats, seconds, points = answered
     call.context.metrics.search(stats, seconds, call.collection)
     warn_of_reach(call.warnings, call.collection, stats)
-    return await _explained(call, points, stats, timeout) if knobs.explain else points
+    if not knobs.explain:
+        return points
+    ids = [one.id for one in points.points]
+    return Explained(points, await _explained(call, asked.request, ids, stats, timeout))
 
 
 async def _read(
@@ -106,12 +118,33 @@ async def _read(
 
 
 async def _explained(
-    call: Call, found: ScoredPoints, stats: SearchStats, timeout: float | None
-) -> Explained:
-    """Return an answer beside how it came about; which reads the numbers of the hits."""
-    ids = [one.id for one in found.points]
-    told = await call.in_thread(lambda: explain(stats, call.collection, ids), timeout)
-    return Explained(found, told)
+    call: Call,
+    request: Request,
+    ids: Sequence[PointId],
+    stats: SearchStats,
+    timeout: float | None,
+) -> Explanation:
+    """Return how an answer came about; which reads the numbers of the hits, and their sets."""
+
+    def tell() -> Explanation:
+        _, parts = consistent(
+            call.context,
+            call.access,
+            call.collection,
+            lambda readings: matched_parts(readings.own, request, ids, readings),
+            lambda _: True,
+        )
+        matched = describe_matched(parts, _is_similarity(call.collection, request))
+        return explain(stats, call.collection, ids, matched)
+
+    return await call.in_thread(tell, timeout)
+
+
+def _is_similarity(collection: Collection, request: Request) -> bool:
+    """Tell whether scores of what ranks the hits of a request are similarities."""
+    name = request.vector_name if isinstance(request, SearchRequest) else request.root.using
+    declared = collection.config.find(name)
+    return declared is not None and is_similarity(declared)
 
 
 async def ask_batch(call: Call, kind: type, decode: DecodeBatch) -> list[ScoredPoints] | Explained:
@@ -139,8 +172,11 @@ async def ask_batch(call: Call, kind: type, decode: DecodeBatch) -> list[ScoredP
         warn_of_reach(call.warnings, call.collection, stats)
     found = [points for _, points in replies]
     if call.knobs.explain:
-        each = [await _explained(call, points, stats, timeout) for stats, points in replies]
-        return Explained(found, [one.explain for one in each])
+        told = [
+            await _explained(call, one.request, [hit.id for hit in points.points], stats, timeout)
+            for one, (stats, points) in zip(asked, replies, strict=True)
+        ]
+        return Explained(found, told)
     return found
 
 
@@ -174,8 +210,7 @@ async def ask_groups(call: Call, kind: type, decode: DecodeGroups) -> GroupsRepl
     if not call.knobs.explain:
         return found
     ids = [hit.id for group in found.groups for hit in group.hits]
-    told = await call.in_thread(lambda: explain(stats, call.collection, ids), timeout)
-    return Explained(found, told)
+    return Explained(found, await _explained(call, request, ids, stats, timeout))
 
 
 def _room(call: Call, *requests: Request) -> AbstractContextManager[None]:

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal
 
 import msgspec
 
 from palimpsest.app.remedies import help_of
+from palimpsest.app.schemas.hits import shortest
 from palimpsest.app.warnings import Warnings
-from palimpsest.index import Collection, FitAdapter, OutOfReach, PointId, SearchStats
+from palimpsest.index import (
+    Collection,
+    FitAdapter,
+    MatchedParts,
+    OutOfReach,
+    PointId,
+    SearchStats,
+)
 
 
 class VersionExplanation(msgspec.Struct):
@@ -38,6 +46,19 @@ class Unreached(msgspec.Struct):
     points: int
 
 
+class MatchedVectors(msgspec.Struct):
+    """Which vectors of a hit's multi-vector match the query, by their places in it from 0.
+
+    ``best`` is the one with the greatest similarity summed over the query; ``parts`` has the best
+    one for each vector of the query, and ``scores`` their similarities, or distances.
+    """
+
+    id: PointId
+    best: int
+    parts: list[int]
+    scores: list[float]
+
+
 class Explanation(msgspec.Struct):
     """One search: the versions it reached, what it counted, and seconds per stage.
 
@@ -46,6 +67,7 @@ class Explanation(msgspec.Struct):
     open, so that more was looked at, ``scanned`` those of them in which all rows were. ``versions``
     is empty where the vector has a single one. ``estimated`` are the hits whose scores
     are estimates in the metric of the query's version; ``out_of_reach`` is what was not searched.
+    ``matched`` stands beside hits that are ranked by a multi-vector, in their order.
     """
 
     versions: list[VersionExplanation]
@@ -60,12 +82,16 @@ class Explanation(msgspec.Struct):
     extended: int
     scanned: int
     seconds: dict[str, float]
+    matched: list[MatchedVectors] | msgspec.UnsetType = msgspec.UNSET
 
 
 def explain(
-    stats: SearchStats, collection: Collection, hits: Sequence[PointId] = ()
+    stats: SearchStats,
+    collection: Collection,
+    hits: Sequence[PointId] = (),
+    matched: Sequence[MatchedVectors] = (),
 ) -> Explanation:
-    """Return what a search did as it is sent, beside the ids of its hits."""
+    """Return what a search did as it is sent, for hits by their ids, and what of them matched."""
     versions = [
         VersionExplanation(
             one.version,
@@ -90,7 +116,23 @@ def explain(
         extended=stats.extended,
         scanned=stats.scanned,
         seconds=dict(stats.seconds),
+        matched=[*matched] or msgspec.UNSET,
     )
+
+
+def describe_matched(
+    parts: Mapping[PointId, MatchedParts], similarity: bool
+) -> list[MatchedVectors]:
+    """Return which vectors of hits match, as it is sent."""
+    return [
+        MatchedVectors(
+            one,
+            part.whole,
+            part.best.tolist(),
+            shortest((0 - part.distances if similarity else part.distances).tolist()),
+        )
+        for one, part in parts.items()
+    ]
 
 
 _LACKING = (

@@ -118,6 +118,7 @@ class Kind(ABC, Generic[C, V, G, S]):
 
     name: ClassVar[str]
     weighs: ClassVar[bool] = False  # whether a query's values are weighed by a corpus (idf)
+    has_parts: ClassVar[bool] = False  # whether ``matched`` tells parts of its vectors
 
     # What is declared.
 

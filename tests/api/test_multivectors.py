@@ -348,3 +348,50 @@ def test_bodies_of_many_sets(make: Make, http: httpx.Client) -> None:
     assert len(json.dumps(body)) < BODY_LIMIT
     result(http.put(f"/collections/{name}/points?wait=true", json=body))
     assert vectors_of(http, name) == {2**63 + n: one for n, one in enumerate(sets)}
+
+
+EXPLAINED = {"x-palimpsest-explain": "true"}
+
+
+def explained(http: httpx.Client, path: str, body: Any) -> Any:
+    return http.post(path, json=body, headers=EXPLAINED).json()["explain"]
+
+
+def test_explained_hits_name_the_vectors_that_matched(plane: str, http: httpx.Client) -> None:
+    where = f"/collections/{plane}/points/query"
+    asked = [[1.0, 0.0], [0.0, 2.0], [3.0, 1.0]]
+    matched = [
+        {"id": 1, "best": 0, "parts": [0, 1, 0], "scores": [1.0, 2.0, 3.0]},
+        {"id": 2, "best": 0, "parts": [0, 0, 0], "scores": [0.5, 1.0, 2.0]},
+    ]
+    assert explained(http, where, {"query": asked})["matched"] == matched
+    tree = {"prefetch": {"query": [1.0, 1.0], "limit": 5}, "query": asked, "limit": 1}
+    assert explained(http, where, tree)["matched"] == matched[:1]
+    batch = {"searches": [{"query": asked, "limit": 1}, {"query": [1.0, 0.0], "limit": 1}]}
+    of_each = [one["matched"] for one in explained(http, f"{where}/batch", batch)]
+    assert of_each == [matched[:1], [{"id": 1, "best": 0, "parts": [0], "scores": [1.0]}]]
+    result(
+        http.post(
+            f"/collections/{plane}/points/payload?wait=true",
+            json={"payload": {"n": 1}, "points": [2]},
+        )
+    )
+    groups = {"query": asked, "group_by": "n"}
+    assert explained(http, f"{where}/groups", groups)["matched"] == matched[1:]
+    assert "matched" not in explained(http, where, {"query": {"recommend": {"positive": [1]}}})
+    assert "matched" not in http.post(where, json={"query": asked}).json()
+
+
+def test_distances_of_what_matched_are_those_of_the_hit(make: Make, http: httpx.Client) -> None:
+    name = make(vectors={**PLANE, "distance": "Euclid"})
+    put(http, name, [{"id": 5, "vector": [[0.0, 0.0], [3.0, 4.0]]}])
+    told = explained(http, f"/collections/{name}/points/query", {"query": [[3.0, 4.0], [0.0, 1.0]]})
+    assert told["matched"] == [{"id": 5, "best": 1, "parts": [1, 0], "scores": [0.0, 1.0]}]
+    found = query(http, name, query=[[3.0, 4.0], [0.0, 1.0]])
+    assert found[0]["score"] == sum(told["matched"][0]["scores"])
+
+
+def test_dense_hits_have_no_parts(collection: str, http: httpx.Client) -> None:
+    put(http, collection, [{"id": 1, "vector": [1, 2, 3]}])
+    told = explained(http, f"/collections/{collection}/points/query", {"query": [1, 2, 3]})
+    assert "matched" not in told

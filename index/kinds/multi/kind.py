@@ -46,6 +46,7 @@ class MultiKind(Kind[MultiConfig, MultiRows, MultiGrowing, MultiSealed]):
     """Answers for columns of sets."""
 
     name = MultiConfig.kind
+    has_parts = True
 
     def config_of(
         self, stored: Mapping[str, Any], name: str, declared: Mapping[str, Any]

@@ -8,7 +8,7 @@ from palimpsest.index.filters.expression import DatetimeRange, Match, Range
 from palimpsest.index.filters.walk import conditions_of
 from palimpsest.index.kinds.registry import kind_of
 from palimpsest.index.payload.indexes import PayloadIndexes
-from palimpsest.index.search.plan import SearchRequest, page
+from palimpsest.index.search.plan import SearchRequest
 from palimpsest.index.view.view import AnyVectors, View
 
 # Rough seconds on one core.
@@ -31,7 +31,7 @@ def estimate_seconds(view: View, request: SearchRequest, indexes: PayloadIndexes
     if vectors is None:
         return 0.0
     kind = kind_of(vectors.config)
-    hits = min(page(request)[0], vectors.live)
+    hits = min(request.k + request.offset, vectors.live)
     seconds = kind.seconds(view, vectors, request) + hits * _hit_seconds(vectors, request)
     if request.filter is None:
         return seconds

@@ -31,6 +31,7 @@ class Closest(NamedTuple):
 class Ahead(NamedTuple):
     """What of a search was done before it is run, together with others."""
 
+    plan: SearchPlan
     query: Vector  # checked
     walked: Walked
     seconds: float  # its share of what the walks took
@@ -58,13 +59,14 @@ def closest(
     """
     started = perf_counter()
     config = vectors.config
-    plan = resolve(request, config, without=0 if without is None else 1)
-    # the caller has read the vector of an id, and chosen one of several versions
-    assert not isinstance(request.query, (int, UUID, VersionedQuery))
+    walked = None
     if ahead is None:
-        query, walked = check_query(request.query, config, averaged=request.averaged), None
+        plan = resolve(request, config, without=0 if without is None else 1)
+        # the caller has read the vector of an id, and chosen one of several versions
+        assert not isinstance(request.query, (int, UUID, VersionedQuery))
+        query = check_query(request.query, config, averaged=request.averaged)
     else:
-        query, walked, _ = ahead
+        plan, query, walked, _ = ahead
     planned = perf_counter()
     if is_alike(query, config):
         found, stats = first_by_id(vectors, allowed, plan.fetch), SearchStats()
@@ -107,7 +109,7 @@ def searched_ahead(
             every = walked_ahead(vectors, queries, plan, threads)
             seconds = (perf_counter() - started) / len(members)
             for (place, query), walked in zip(members, every, strict=True):
-                found[place] = Ahead(query, walked, seconds)
+                found[place] = Ahead(plan, query, walked, seconds)
     return found
 
 

@@ -14,7 +14,6 @@
 #include <numeric>
 #include <vector>
 
-#include "stop.h"
 #include "tokens.h"
 
 namespace palimpsest {
@@ -60,9 +59,7 @@ class WardTree {
     const int exponent = exponent_of(vectors, n_ * d);
     for (size_t i = 0; i < n_ * d; ++i) scaled[i] = std::ldexp(vectors[i], -exponent);
     const FloatDistance squared_l2 = kernels().distance[0][static_cast<int>(Metric::l2)];
-    const Poll poll;
     for (size_t a = 0; a < n_; ++a) {
-      poll();
       for (size_t b = 0; b < a; ++b)
         at(a, b) = at(b, a) = squared_l2(&scaled[a * d], &scaled[b * d], d);
     }
@@ -72,9 +69,7 @@ class WardTree {
     std::vector<uint32_t> alive(n_), chain;
     std::iota(alive.begin(), alive.end(), 0u);
     merges_.reserve(n_ - 1);
-    const Poll poll;
     while (alive.size() > 1) {
-      poll();
       if (chain.empty()) chain.push_back(alive.front());
       const uint32_t tip = chain.back();
       const uint32_t nearest = nearest_to(tip, alive, chain);

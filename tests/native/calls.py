@@ -69,14 +69,14 @@ def native_calls(n: int = N) -> dict[str, Call]:
     exact_query = _native.ExactQuery(vectors[:64], "l2", False)
     as_bytes = vectors.view(np.uint8)
     one, part, part_sims = np.array([0, n]), np.empty(64, np.int64), np.empty(64)
-    labels = np.empty(walks, np.uint32)
+    few_vectors, labels = vectors[:2_000].copy(), np.empty(2_000, np.uint32)
     return {
         "encode_tokens": lambda: tokens.native.encode(vectors, token_rows, None),
         "decode_tokens": lambda: tokens.native.decode(token_rows, decoded),
         "max_sims": lambda: coded.scores(token_rows, few_starts, documents, max_sims),
         "exact_max_sims": lambda: exact_query.scores(as_bytes, few_starts, documents, max_sims),
         "parts": lambda: coded.parts(token_rows, one, 0, part, part_sims),
-        "ward": lambda: _native.ward_clusters(short, 10, labels),
+        "ward": lambda: _native.ward_clusters(few_vectors, 10, labels),
         "best": lambda: postings.best(*lists, weights, K, None, None, None),
         "sums": lambda: postings.sums(*lists, weights, sums),
         "counts": lambda: postings.counts(*lists, alive, None, None, held),

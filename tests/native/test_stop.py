@@ -15,7 +15,13 @@ from tests.native.calls import Call, native_calls
 
 ROWS = 200_000  # a scan of them takes some milliseconds
 ATTEMPTS = 200
-WRITES = ("encode", "documents", "build")  # of writes and upkeep, which are never stopped so
+WRITES = (
+    "encode",
+    "documents",
+    "build",
+    "encode_tokens",
+    "ward",
+)  # of writes and upkeep, which are never stopped so
 SEARCHES = (
     "walk",
     "scan",
@@ -32,6 +38,10 @@ SEARCHES = (
     "best",
     "sums",
     "counts",
+    "decode_tokens",
+    "max_sims",
+    "exact_max_sims",
+    "parts",
 )
 
 

@@ -14,18 +14,20 @@ Side: TypeAlias = Literal["document", "query"]
 
 
 def encoding(encoder: FdeEncoder, tokens: Vectors, side: Side) -> NDArray[np.float64]:
-    """Return the (D,) encoding of a set (t, d), as MUVERA section 2 builds it but for lengths."""
+    """Return the (D,) encoding of a set (t, d): MUVERA section 2, but for what is said below."""
     matrices, config = encoder.matrices, encoder.config
     wide = tokens.astype(np.float64)
     blocks: list[NDArray[np.float64]] = []
     for r in range(config.repetitions):
         # in float32, as a sign may hang on the rounding
         signs = _products(tokens, matrices["hyperplanes"][r]) > 0
+        held: list[NDArray[np.float64]] = []
         for block in range(config.partitions):
             bits = np.array([block >> bit & 1 for bit in range(config.k_sim)], dtype=bool)
             differing = (signs != bits).sum(axis=1)
-            held = _block(wide, differing, side) / _share(encoder, side)
-            blocks.append(_projected(held, matrices["signs"][r]))
+            one = _block(wide, differing, side) / _share(encoder, side)
+            held.append(_projected(one, matrices["signs"][r]))
+        blocks += held if side == "query" else _apart(held)
     whole = np.concatenate(blocks)
     return _sketch(encoder, whole) if config.final else whole
 
@@ -56,6 +58,12 @@ def _block(
     length = np.linalg.norm(mean)
     # in place of the mean of the paper, one as long as its tokens are
     return np.asarray(mean * np.linalg.norm(inside, axis=1).mean() / length if length else mean)
+
+
+def _apart(blocks: list[NDArray[np.float64]]) -> list[NDArray[np.float64]]:
+    """Return blocks that differ twice as much from their mean, which the paper does not do."""
+    mean = np.mean(blocks, axis=0)
+    return [2 * block - mean for block in blocks]
 
 
 def _share(encoder: FdeEncoder, side: Side) -> int:

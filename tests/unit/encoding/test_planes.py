@@ -298,3 +298,19 @@ def test_codes_do_not_depend_on_the_length(distance: Distance, bits: int, expone
     np.testing.assert_array_equal(found[:, :-8], codes[:, :-8])
     assert np.isfinite(errors).all()
     assert np.isfinite(encoder.estimate(scaled[0], found)).all()
+
+
+@pytest.mark.parametrize("bits", [1, 4])
+@pytest.mark.parametrize("size", [10_240, 20_480])
+def test_as_many_dimensions_as_encodings_of_sets_have(size: int, bits: int) -> None:
+    """Most values of a query are 0, and blocks of a row repeat: what rotations have to spread."""
+    rng = np.random.default_rng(28)
+    rows = np.repeat(gaussian(40, size // 32, 29), 32, axis=1) + gaussian(40, size, 30)
+    query = gaussian(1, size, 31)[0] * np.repeat(rng.random(size // 32) < 0.3, 32)
+    encoder = Encoder.fit(rows, Distance.DOT, bits, 3)
+    codes, errors = encoder.encode_with_errors(rows)
+    off = encoder.estimate(query, codes) - true_distances(query, rows, Distance.DOT)
+    stated = errors * np.linalg.norm(query - encoder.arrays()["centroid"])
+    # a query of 4 bits adds some to what the interval of 1-bit codes covers
+    assert (np.abs(off) <= 1.5 * stated).mean() > 0.9
+    assert np.abs(off).mean() > 0.1 * stated.mean()

@@ -253,11 +253,13 @@ class SearchResult(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class RecallInfo:
-    """What the segments of a dense vector name were found to need, and what they find with it.
+    """What the segments of a vector name were found to need, and what they find with it.
 
     ``segments`` counts them by decision, ``bits`` those with codes by the bits of a dimension.
     ``recall`` and ``worst`` are recall@10, the mean over the rows of probed segments and the least
-    of their worst queries', None where nothing was probed; ``rows`` is how many that are.
+    of their worst queries', None where nothing was probed; ``rows`` is how many that are. Of sets
+    of vectors it is the share of the ten closest among the candidates, of which ``candidates`` is
+    the most that a segment needs, and ``generators`` counts segments by what finds these.
     """
 
     segments: Mapping[str, int]
@@ -265,6 +267,8 @@ class RecallInfo:
     rows: int
     recall: float | None
     worst: float | None
+    generators: Mapping[str, int] = field(default_factory=dict)
+    candidates: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

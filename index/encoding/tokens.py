@@ -18,11 +18,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from palimpsest.index import _native
+from palimpsest.index.config.multi import DEFAULT_TOKEN_BITS
 from palimpsest.index.encoding.rotation import draw_signs
 from palimpsest.index.types import Codes, Distance, Distances, MatchedParts, Rows, Vectors
-
-TOKEN_BITS = (8, 4, 2)
-DEFAULT_TOKEN_BITS = 4  # keeps .974 of the exact top 10 before rescoring, 2 bits .917
 
 Starts: TypeAlias = NDArray[np.int64]  # (m + 1,)
 Sums: TypeAlias = NDArray[np.float64]  # (n,)

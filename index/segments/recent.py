@@ -7,8 +7,6 @@ from __future__ import annotations
 
 from itertools import count
 
-import numpy as np
-
 from palimpsest.index.types import Vector
 
 RECENT = 32
@@ -31,7 +29,10 @@ class Recent:
         return sum(vector.nbytes for vector in self._kept.copy().values())
 
     def note(self, query: Vector) -> None:
-        """Keep a query (d,) as it is searched, one of a few, in the place of the oldest."""
+        """Keep a query (d,), or a set (t, d), as it is searched, in the place of the oldest.
+
+        One of a few is kept.
+        """
         asked = next(self._asked)
         if asked % _ONE_OF:
             return
@@ -40,8 +41,5 @@ class Recent:
 
     def queries(self) -> list[Vector]:
         """Return what is kept, none of it twice."""
-        kept = list(self._kept.copy().values())
-        if not kept:
-            return []
-        _, first = np.unique(np.stack(kept), axis=0, return_index=True)
-        return [kept[place] for place in np.sort(first)]
+        kept = {(one.shape, one.tobytes()): one for one in self._kept.copy().values()}
+        return list(kept.values())

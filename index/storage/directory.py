@@ -10,7 +10,7 @@ Files are written once, and never changed; another takes the place of one by its
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Protocol, Self
 
@@ -48,7 +48,7 @@ class Directory(Protocol):
     def write(
         self,
         name: str,
-        parts: Sequence[bytes | memoryview],
+        parts: Iterable[bytes | memoryview],
         admitted: Admitted = anything,
         *,
         synced: bool = True,

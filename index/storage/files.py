@@ -16,7 +16,7 @@ import io
 import json
 import logging
 import zlib
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -36,9 +36,18 @@ Array = NDArray[Any]
 _log = logging.getLogger(__name__)
 
 
+@dataclass(frozen=True, slots=True)
+class Streamed:
+    """An array that is made while it is written, in pieces along its first axis, in order."""
+
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+    pieces: Callable[[], Iterator[Array]]
+
+
 def write_folder(
     folder: Directory,
-    arrays: Mapping[str, Array],
+    arrays: Mapping[str, Array | Streamed],
     description: Mapping[str, Any],
     admitted: Admitted = anything,
 ) -> int:
@@ -59,7 +68,7 @@ def write_folder(
 def _write_folder(
     unfinished: Directory,
     folder: Directory,
-    arrays: Mapping[str, Array],
+    arrays: Mapping[str, Array | Streamed],
     description: Mapping[str, Any],
     admitted: Admitted,
 ) -> int:
@@ -76,13 +85,33 @@ def _write_folder(
     return zlib.crc32(text)
 
 
-def _parts_of(array: Array) -> list[bytes | memoryview]:
+def _parts_of(array: Array | Streamed) -> Iterable[bytes | memoryview]:
     """Return the file of an array: its head, and what it holds."""
-    head = io.BytesIO()
+    if isinstance(array, Streamed):
+        return _pieces_of(array)
     array = np.ascontiguousarray(array)
-    described = np.lib.format.header_data_from_array_1_0(array)
+    return [_head(np.lib.format.header_data_from_array_1_0(array)), _bytes_of(array)]
+
+
+def _pieces_of(array: Streamed) -> Iterator[bytes | memoryview]:
+    described = np.lib.format.dtype_to_descr(array.dtype)
+    yield _head({"shape": array.shape, "fortran_order": False, "descr": described})
+    written = 0
+    for piece in array.pieces():
+        assert piece.dtype == array.dtype and piece.shape[1:] == array.shape[1:]
+        written += len(piece)
+        yield _bytes_of(np.ascontiguousarray(piece))
+    assert written == array.shape[0]
+
+
+def _head(described: dict[str, Any]) -> bytes:
+    head = io.BytesIO()
     np.lib.format.write_array_header_1_0(head, described)
-    return [head.getvalue(), array.reshape(-1).view(np.uint8).data]
+    return head.getvalue()
+
+
+def _bytes_of(array: Array) -> memoryview:
+    return array.reshape(-1).view(np.uint8).data
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import mmap
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from palimpsest.index.storage.directory import PIECE, checksum_of
@@ -52,19 +52,21 @@ class InMemory:
     def write(
         self,
         name: str,
-        parts: Sequence[bytes | memoryview],
+        parts: Iterable[bytes | memoryview],
         admitted: Admitted = anything,
         *,
         synced: bool = True,
     ) -> tuple[int, int]:
         """Keep a new file; return its length and crc32."""
         self._require_new(self.path / name)
+        whole = []
         for part in parts:
             for _ in range(0, len(part), PIECE):
                 with admitted():
                     pass
-        self._files[self.path / name] = _aligned(b"".join(parts))
-        return checksum_of(parts)
+            whole.append(bytes(part))
+        self._files[self.path / name] = _aligned(b"".join(whole))
+        return checksum_of(whole)
 
     def read(self, name: str) -> bytes:
         """Return what a small file holds."""

@@ -6,7 +6,7 @@ import errno
 import os
 import shutil
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -50,7 +50,7 @@ class Local:
     def write(
         self,
         name: str,
-        parts: Sequence[bytes | memoryview],
+        parts: Iterable[bytes | memoryview],
         admitted: Admitted = anything,
         *,
         synced: bool = True,

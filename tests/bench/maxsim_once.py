@@ -15,7 +15,8 @@ from pathlib import Path
 
 import numpy as np
 
-from palimpsest.index.encoding.tokens import TOKEN_BITS, ExactMaxSim, MaxSim, TokenEncoder
+from palimpsest.index.config.multi import TOKEN_BITS
+from palimpsest.index.encoding.tokens import ExactMaxSim, MaxSim, TokenEncoder
 from palimpsest.index.types import Distance
 
 

@@ -17,10 +17,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from palimpsest.index.config.multi import DEFAULT_TOKEN_BITS, TOKEN_BITS
 from palimpsest.index.encoding.pooling import pool_tokens
 from palimpsest.index.encoding.tokens import (
-    DEFAULT_TOKEN_BITS,
-    TOKEN_BITS,
     ExactMaxSim,
     MaxSim,
     TokenEncoder,

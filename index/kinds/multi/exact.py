@@ -1,34 +1,38 @@
-"""Exact MaxSim: every vector of a query with every vector of sets, in numbers as they are kept.
+"""Sets of vectors bound to what compares them by MaxSim: as they are kept, or as they are coded.
 
 The similarity of two sets is the sum, over the vectors q of the query, of the largest similarity
-of q to a vector x of the set. That is ``<q, x>`` under cosine (of normalised vectors) and dot,
-minus the squared Euclidean and minus the Manhattan length otherwise. As a distance it is negated,
-under euclid its root is taken: what is smaller for what is closer, as everywhere.
+of q to a vector x of the set (``index.encoding.tokens``). As a distance it is negated, under euclid
+its root is taken: smaller for what is closer, as everywhere. Equal sets are equally far away.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from palimpsest.index.kinds.multi.rows import Starts, places_of
-from palimpsest.index.segments.originals import Kept
-from palimpsest.index.segments.searcher import Searcher
-from palimpsest.index.types import Distance, Distances, MatchedParts, Vectors
+from palimpsest.index.encoding.tokens import ExactMaxSim, MaxSim, Originals, TokenEncoder
+from palimpsest.index.kinds.multi.rows import Starts
+from palimpsest.index.types import Codes, Distance, Distances, MatchedParts, Vectors
 
-_TABLE = 2**22  # similarities held at a time: 16 MB
-_LEAST = 256  # vectors of sets, at least
+
+class ComparedSets(Protocol):
+    """n sets that queries are compared with."""
+
+    def distances(self, query: Vectors, rows: NDArray[np.integer]) -> Distances:
+        """Return the distances of a query (t, d) to some sets (m,)."""
+
+    def parts(self, query: Vectors, row: int) -> MatchedParts:
+        """Return which vectors of a set match those of a query (t, d)."""
 
 
 class Sets:
-    """Sets of vectors as they are kept, bound to the native code that compares them."""
+    """Sets of vectors as they are kept."""
 
-    __slots__ = ("_searcher", "distance", "starts")
+    __slots__ = ("_maxsim", "_values", "distance", "starts")
 
-    def __init__(self, starts: Starts, kept: Kept, distance: Distance) -> None:
+    def __init__(self, starts: Starts, kept: Originals, distance: Distance) -> None:
         """Take n sets.
 
         Args:
@@ -37,51 +41,33 @@ class Sets:
             distance: what vectors are compared by.
         """
         self.starts, self.distance = starts, distance
-        self._searcher = Searcher(distance, kept.shape[1], kept)
+        self._values, self._maxsim = kept, ExactMaxSim(distance)
 
-    def distances(self, query: Vectors, rows: NDArray[np.integer[Any]]) -> Distances:
-        """Return the distances (n,) of a query (t, d) to some sets.
-
-        Equal sets have equal distances, wherever they stand: each pair of vectors is compared by
-        itself.
-        """
-        found = np.empty(len(rows), dtype=np.float32)
-        for block in _blocks(self.starts, rows, max(_TABLE // len(query), _LEAST)):
-            own, places = places_of(self.starts, rows[block])
-            best = np.minimum.reduceat(self._table(query, places), own[:-1], axis=1)
-            found[block] = self._summed(best)
-        return found
+    def distances(self, query: Vectors, rows: NDArray[np.integer]) -> Distances:
+        """Return the distances of a query (t, d) to some sets (m,)."""
+        wanted = rows.astype(np.uint32, copy=False)
+        return self._maxsim.distances(query, self._values, self.starts, wanted)
 
     def parts(self, query: Vectors, row: int) -> MatchedParts:
         """Return which vectors of a set match those of a query (t, d)."""
-        table = self._table(query, np.arange(self.starts[row], self.starts[row + 1]))
-        best = table.argmin(axis=1)
-        distances = np.take_along_axis(table, best[:, None], axis=1)[:, 0]
-        if self.distance is Distance.EUCLID:
-            distances = np.sqrt(distances)
-        return MatchedParts(int(table.sum(axis=0, dtype=np.float64).argmin()), best, distances)
-
-    def _table(self, query: Vectors, places: NDArray[np.int64]) -> NDArray[np.float32]:
-        rows = places.astype(np.uint32)
-        table = self._searcher.score(query, rows, by_codes=False)
-        if self.distance is Distance.EUCLID:
-            np.square(table, out=table)
-        return table
-
-    def _summed(self, best: NDArray[np.float32]) -> Distances:
-        """Return distances (n,) from the best of each vector of a query (t, n)."""
-        summed = best.sum(axis=0, dtype=np.float64)
-        if self.distance is Distance.EUCLID:
-            np.sqrt(summed, out=summed)
-        distances: Distances = summed.astype(np.float32)
-        return distances
+        return self._maxsim.parts(query, self._values, self.starts, row)
 
 
-def _blocks(starts: Starts, rows: NDArray[np.integer[Any]], vectors: int) -> Iterator[slice]:
-    """Yield slices of some sets that have about so many vectors together, one set at least."""
-    ends = np.cumsum(starts[rows + 1] - starts[rows])
-    first, before = 0, 0
-    while first < len(rows):
-        stop = max(int(np.searchsorted(ends, before + vectors, side="right")), first + 1)
-        yield slice(first, stop)
-        first, before = stop, int(ends[stop - 1])
+class CodedSets:
+    """Sets of vectors by their codes, under cosine and dot."""
+
+    __slots__ = ("_maxsim", "codes", "encoder", "starts")
+
+    def __init__(self, starts: Starts, codes: Codes, encoder: TokenEncoder) -> None:
+        """Take n sets of codes (m, row bytes)."""
+        self.starts, self.codes, self.encoder = starts, codes, encoder
+        self._maxsim = MaxSim(encoder)
+
+    def distances(self, query: Vectors, rows: NDArray[np.integer]) -> Distances:
+        """Return the estimated distances of a query (t, d) to some sets (m,)."""
+        wanted = rows.astype(np.uint32, copy=False)
+        return 0 - self._maxsim.scores(query, self.codes, self.starts, wanted)
+
+    def parts(self, query: Vectors, row: int) -> MatchedParts:
+        """Return which vectors of a set, as they are decoded, match those of a query (t, d)."""
+        return self._maxsim.parts(query, self.codes, self.starts, row)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from time import perf_counter
 from typing import Any, cast
@@ -14,15 +15,18 @@ from palimpsest.index.config.kinds import ColumnConfig
 from palimpsest.index.config.multi import MultiConfig
 from palimpsest.index.errors import DimensionMismatch
 from palimpsest.index.kinds.kind import Asked, Block, Compared, Kind, Likeness, Whose
+from palimpsest.index.kinds.multi.cost import USUAL, seconds
 from palimpsest.index.kinds.multi.growing import MultiGrowing
 from palimpsest.index.kinds.multi.likeness import MultiLikeness
+from palimpsest.index.kinds.multi.live import MultiPart
+from palimpsest.index.kinds.multi.plan import resolve_multi
 from palimpsest.index.kinds.multi.rows import MultiRows, as_query, checked_query, checked_rows
-from palimpsest.index.kinds.multi.seal import MultiPart, write_multi
+from palimpsest.index.kinds.multi.seal import bytes_to_write, write_multi
 from palimpsest.index.kinds.multi.sealed import MultiSealed, spare
 from palimpsest.index.kinds.multi.search import MultiView, score_multi, search_multi, sets_of
 from palimpsest.index.search.closest import Closest, page_of
 from palimpsest.index.search.merge import merge
-from palimpsest.index.search.plan import SearchRequest, page
+from palimpsest.index.search.plan import SearchRequest
 from palimpsest.index.segments.build import Build
 from palimpsest.index.segments.dead import Dead
 from palimpsest.index.segments.segment import NumbersOf
@@ -32,14 +36,11 @@ from palimpsest.index.types import (
     MultiVector,
     NamedMultiVectors,
     PointVector,
+    RecallInfo,
     SearchStats,
     Slots,
 )
 from palimpsest.index.view.view import SealedPart, View
-
-_TIMES = 2  # of stored bytes, to be sealed: gathered, then rounded
-_BASE, _PER_PRODUCT = 30e-6, 0.1e-9  # rough seconds of a search, on one core
-_USUAL = 128  # vectors of a set
 
 
 class MultiKind(Kind[MultiConfig, MultiRows, MultiGrowing, MultiSealed]):
@@ -89,20 +90,20 @@ class MultiKind(Kind[MultiConfig, MultiRows, MultiGrowing, MultiSealed]):
     def bytes_to_write(
         self, config: MultiConfig, parts: Sequence[SealedPart[MultiSealed] | MultiGrowing]
     ) -> int:
-        """Return about how much memory sealing takes."""
-        return _TIMES * sum(part.stored_bytes for part in parts)
+        """Return about how much memory sealing takes, which sets pass through in pieces."""
+        return bytes_to_write(config, sum(part.live for part in parts))
 
     def search(self, view: View, column: int, vectors: MultiView, asked: Asked) -> Closest:
         """Return the points whose sets are closest."""
         request, allowed, without = asked.request, asked.allowed, asked.without
         started = perf_counter()
-        plan = page(request, without=0 if without is None else 1)
+        plan = resolve_multi(request, vectors.config, without=0 if without is None else 1)
         given = cast(PointVector, request.query)  # the caller has read the set of an id
         query = checked_query(given, vectors.config, averaged=request.averaged)
         planned = perf_counter()
-        found, stats = search_multi(vectors, query, plan.fetch, allowed)
+        found, stats = search_multi(vectors, query, plan, allowed)
         merging = perf_counter()
-        merged = page_of(merge(found, plan.fetch), plan, without)
+        merged = page_of(merge(found, plan.page.fetch), plan.page, without)
         seconds = stats.seconds
         seconds["plan"], seconds["merge"] = planned - started, perf_counter() - merging
         return Closest(merged, stats)
@@ -137,9 +138,7 @@ class MultiKind(Kind[MultiConfig, MultiRows, MultiGrowing, MultiSealed]):
 
     def seconds(self, view: View, vectors: MultiView, request: SearchRequest) -> float:
         """Return roughly how long a search takes."""
-        asked = len(request.query.values) if isinstance(request.query, MultiVector) else 1
-        products = vectors.live * _USUAL * asked * vectors.config.size
-        return _BASE + products * _PER_PRODUCT
+        return seconds(vectors, request)
 
     def read(self, vectors: MultiView, slots: Slots) -> tuple[Sequence[MultiVector | None], bool]:
         """Return sets as they were given."""
@@ -195,6 +194,23 @@ class MultiKind(Kind[MultiConfig, MultiRows, MultiGrowing, MultiSealed]):
                 found[place] = sets.parts(asked, int(rows[place]))
         return found
 
+    def recall(self, vectors: MultiView) -> RecallInfo | None:
+        """Return what segments were found to need; None where all sets are compared exactly."""
+        if not vectors.config.is_coded:
+            return None
+        segments = [part.segment for part in vectors.sealed]
+        known = [(one.n, one.probed) for one in segments if one.probed is not None]
+        rows = sum(n for n, _ in known)
+        return RecallInfo(
+            segments=Counter(one.decision for one in segments),
+            bits=Counter(one.coded.encoder.bits for one in segments if one.coded is not None),
+            rows=rows,
+            recall=sum(n * one.recall.mean for n, one in known) / rows if rows else None,
+            worst=min((one.recall.worst for _, one in known), default=None),
+            generators=Counter(one.generator for _, one in known),
+            candidates=max((one.depth for _, one in known), default=None),
+        )
+
     def numbers_in(self, config: MultiConfig) -> int:
         """Return about how many numbers a set has."""
-        return config.size * _USUAL
+        return config.size * USUAL

@@ -1,24 +1,32 @@
-"""Turning live sets of vectors into a segment: gather, write. Runs in the background."""
+"""Turning live sets of vectors into a segment: find rows for candidates, order, write.
+
+Runs in the background. Sets are read twice, piece by piece: once to make what finds them, and once
+in the order of its graph to be written.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TypeAlias
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
+from numpy.typing import DTypeLike, NDArray
 
 from palimpsest.index.config.multi import MultiConfig
-from palimpsest.index.kinds.multi.growing import MultiGrowing
-from palimpsest.index.kinds.multi.rows import MultiRows, join_rows, rounded_rows
-from palimpsest.index.kinds.multi.sealed import MultiSealed, describe
-from palimpsest.index.segments.build import PIECE, Build
+from palimpsest.index.config.vectors import Originals
+from palimpsest.index.encoding.tokens import TokenEncoder
+from palimpsest.index.kinds.multi.candidates import files_of
+from palimpsest.index.kinds.multi.finding import FoundRows, bytes_of, find_rows
+from palimpsest.index.kinds.multi.live import PIECE_VECTORS, LiveSets, MultiPart, Places
+from palimpsest.index.kinds.multi.rows import starts_of
+from palimpsest.index.kinds.multi.sealed import describe
+from palimpsest.index.segments.build import Build
 from palimpsest.index.segments.dead import Dead
 from palimpsest.index.segments.originals import keep
-from palimpsest.index.segments.points import PointColumns, points_at
 from palimpsest.index.storage.directory import Directory
-from palimpsest.index.storage.files import Array, write_folder
+from palimpsest.index.storage.files import Array, Streamed, write_folder
 
-MultiPart: TypeAlias = MultiGrowing | MultiSealed
+_COLUMNS = 96  # bytes a set of ids, slots, numbers and starts, in memory and written
 
 
 def write_multi(
@@ -26,24 +34,81 @@ def write_multi(
 ) -> int | None:
     """Write the live rows of parts as a segment; return its checksum, None when cancelled."""
     config = to.config
-    chosen = [(part, dead.live_rows(part.n)) for part, dead in parts]
-    pieces = [
-        part.rows_of(rows[start : start + PIECE])
-        for part, rows in chosen
-        for start in range(0, len(rows), PIECE)
-    ]
-    rows = rounded_rows(join_rows(pieces, config.size), config)
-    points = PointColumns(**points_at([(part.columns, rows) for part, rows in chosen]))
+    live = LiveSets(parts, config)
+    found = find_rows(live, to)
     if to.cancelled():
         return None
-    arrays = {**points.files(), **_files(rows, config)}
-    return write_folder(folder, arrays, {**to.said, **describe(config, to.seed)}, to.admitted)
+    order: NDArray[Any] = np.arange(len(live))
+    if found is not None and found.graph is not None:
+        order = found.graph.order
+    arrays: dict[str, Array | Streamed] = {**live.points(order).files(), **_sets(live, order, to)}
+    said, rows = _rows(found, order)
+    description = {**to.said, **describe(config, to.seed), **said}
+    return write_folder(folder, {**arrays, **rows}, description, to.admitted)
 
 
-def _files(rows: MultiRows, config: MultiConfig) -> dict[str, Array]:
-    kept = keep(rows.values, "float16" if config.originals == "float16" else "float32")
-    assert kept is not None
-    files: dict[str, Array] = {"starts": rows.starts, "kept": np.ascontiguousarray(kept)}
-    if rows.lengths is not None and config.token.keeps_lengths:
-        files["lengths"] = rows.lengths
+def bytes_to_write(config: MultiConfig, sets: int) -> int:
+    """Return about how much memory it takes to write so many sets, however large they are."""
+    return sets * _COLUMNS + bytes_of(config, sets) + 4 * 4 * config.size * PIECE_VECTORS
+
+
+def _rows(found: FoundRows | None, order: NDArray[Any]) -> tuple[dict[str, Any], dict[str, Array]]:
+    if found is None:
+        return {"candidates": None, "probe": None}, {}
+    maker, encoder, codes, probed, graph = found
+    files, said = files_of(maker, (encoder, codes[order]), graph, probed.depth)
+    return {"candidates": said, "probe": probed.to_json()}, files
+
+
+def _sets(live: LiveSets, order: Places, to: Build[MultiConfig]) -> dict[str, Array | Streamed]:
+    """Return the files of sets: as they are kept, and as they are coded."""
+    config, counts = to.config, live.counts[order]
+    coded = live.coded_counts[order]
+    files: dict[str, Array | Streamed] = {}
+    if config.originals == "none":
+        counts = coded
+    else:
+        files |= _kept(live, order, config, int(counts.sum()))
+    files["starts"] = starts_of(counts)
+    if config.is_coded:
+        encoder = TokenEncoder(config.size, config.token_bits)
+        shape = int(coded.sum()), encoder.row_bytes
+        files["token_signs"] = encoder.signs
+        files["tokens"] = _streamed(live, order, shape, np.uint8, lambda p: live.coded(p, encoder))
+        if config.pool > 1 and config.originals != "none":
+            files["token_starts"] = starts_of(coded)
     return files
+
+
+def _kept(
+    live: LiveSets, order: Places, config: MultiConfig, m: int
+) -> dict[str, Array | Streamed]:
+    numbers: Originals = "float16" if config.originals == "float16" else "float32"
+
+    def kept(places: Places) -> Array:
+        one = keep(live.take(places).values, numbers)
+        assert one is not None
+        return one
+
+    def lengths(places: Places) -> Array:
+        one = live.take(places)
+        return np.zeros(len(one.values), np.float32) if one.lengths is None else one.lengths
+
+    files: dict[str, Array | Streamed] = {}
+    files["kept"] = _streamed(live, order, (m, config.size), np.dtype(numbers), kept)
+    if config.token.keeps_lengths:
+        files["lengths"] = _streamed(live, order, (m,), np.float32, lengths)
+    return files
+
+
+def _streamed(
+    live: LiveSets,
+    order: Places,
+    shape: tuple[int, ...],
+    dtype: DTypeLike,
+    of: Callable[[Places], Array],
+) -> Streamed:
+    """Return an array that is made of sets piece by piece."""
+    return Streamed(
+        shape, np.dtype(dtype), lambda: (of(order[piece]) for piece in live.pieces(order))
+    )

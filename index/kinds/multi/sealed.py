@@ -1,32 +1,36 @@
 """A segment of sets of vectors on disk that never change.
 
 Files beside those of every segment (``index.segments.segment``): ``starts`` (n + 1,) i64, where
-sets start among all vectors; ``kept`` (m, d) f32 or f16, the vectors as they are compared exactly;
-``lengths`` (m,) f32 where they are kept. Ids, numbers and starts are read into memory; the rest
-stays mapped.
+sets start among all vectors; ``kept`` (m, d) f32 or f16, the vectors as they are compared exactly,
+absent where originals are not kept; ``lengths`` (m,) f32 where they are. ``tokens`` (m', row bytes)
+u8 are codes of the vectors with ``token_signs``, the rotation of these, and ``token_starts`` where
+vectors are pooled; ``rows_*`` what candidates are found by (``candidates``). Ids, numbers, starts
+and rows are read into memory; the rest stays mapped.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from palimpsest.index.config.multi import MultiConfig
+from palimpsest.index.config.vectors import NO_GRAPH
 from palimpsest.index.encoding.normalise import Lengths
+from palimpsest.index.encoding.tokens import TokenEncoder
 from palimpsest.index.errors import Damaged
-from palimpsest.index.kinds.multi.exact import Sets
+from palimpsest.index.kinds.multi.candidates import PREFIX, CandidateRows, opened
+from palimpsest.index.kinds.multi.exact import CodedSets, ComparedSets, Sets
+from palimpsest.index.kinds.multi.probe import MultiProbed
 from palimpsest.index.kinds.multi.rows import MultiRows, Starts, places_of
+from palimpsest.index.segments.deciding import UNPROBED
 from palimpsest.index.segments.originals import Kept, restore
 from palimpsest.index.segments.segment import NumbersOf, Segment, of_points, open_segment
 from palimpsest.index.storage.directory import Directory
 from palimpsest.index.storage.files import Array, Folder
-from palimpsest.index.types import Distance
-
-_CHOICES = ("originals", "numbers")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -34,9 +38,12 @@ class MultiSealed(Segment):
     """An opened segment; ``kept`` and ``lengths`` are mapped."""
 
     starts: Starts
-    kept: Kept
+    kept: Kept | None
     lengths: Lengths | None
-    sets: Sets
+    sets: ComparedSets  # by originals, or by codes where none are kept
+    coded: CodedSets | None
+    candidates: CandidateRows | None  # None where all sets are compared
+    probed: MultiProbed | None
 
     @classmethod
     def open(
@@ -52,58 +59,113 @@ class MultiSealed(Segment):
         if kind != MultiConfig.kind:
             raise Damaged(files.path, MultiConfig.kind, kind, "kind of rows")
         points = of_points(files, numbers_of)
-        starts, kept = files.loaded("starts"), files.mapped("kept")
+        starts = files.loaded("starts")
+        kept = files.mapped("kept") if files.has("kept") else None
         lengths = files.mapped("lengths") if files.has("lengths") else None
-        _require(points["n"], starts, kept, lengths, described["size"])
-        lengths_bytes = 0 if lengths is None else lengths.nbytes
+        config = MultiConfig.from_json(described["config"])
+        _require(points["n"], starts, kept, lengths, config.size)
+        coded = _coded(files, starts, config)
+        mapped = sum(one.nbytes for one in (kept, lengths) if one is not None)
+        tokens = 0 if coded is None else coded.codes.nbytes
+        candidates = opened(files, points, config)
+        codes, links = (0, 0) if candidates is None else candidates.nbytes
         return cls(
             **points,
             starts=starts,
             kept=kept,
             lengths=lengths,
-            sets=Sets(starts, kept, Distance(described["distance"])),
+            sets=_sets(starts, kept, coded, config),
+            coded=coded,
+            candidates=candidates,
+            probed=MultiProbed.from_json(described["probe"]),
             bytes_by_component={
+                "codes": codes,
+                "links": links,
                 "ids": points["ids"].nbytes + points["numbers"].nbytes + starts.nbytes,
-                "originals_mapped": kept.nbytes + lengths_bytes,
+                "tokens_mapped": tokens,
+                "originals_mapped": mapped,
             },
         )
 
     def is_outdated(self, config: MultiConfig) -> bool:
         """Tell whether it was written otherwise than its column is wanted now, or lacks files."""
-        wanted = describe(config, 0)
-        return bool(self.lacking) or any(self.description[n] != wanted[n] for n in _CHOICES)
+        written = MultiConfig.from_json(self.description["config"])
+        return bool(self.lacking) or written != replace(config, max_vectors=written.max_vectors)
+
+    @property
+    def resident(self) -> Mapping[str, int]:
+        """Bytes in memory by component, now."""
+        sizes = dict(self.bytes_by_component)
+        if self.candidates is not None:
+            sizes["ids"] += self.candidates.dense.searcher.nbytes
+        return sizes
+
+    @property
+    def is_scanned(self) -> bool:
+        """Whether it was written to have no graph, however many rows it has."""
+        return bool(self.description["config"]["M"] == NO_GRAPH)
+
+    @property
+    def decision(self) -> str:
+        """What was decided of its searches, ``unprobed`` where nothing was."""
+        return UNPROBED if self.probed is None else self.probed.decision
 
     def rows_of(self, rows: NDArray[np.integer[Any]]) -> MultiRows:
         """Return some rows, in the order asked for."""
         starts, places = places_of(self.starts, rows)
         lengths = None if self.lengths is None else self.lengths[places]
-        return MultiRows(starts, restore(self.kept[places]), lengths)
+        if self.kept is not None:
+            return MultiRows(starts, restore(self.kept[places]), lengths)
+        assert self.coded is not None
+        return MultiRows(starts, self.coded.encoder.decode(self.coded.codes[places]), lengths)
 
 
 def spare(names: Collection[str]) -> set[str]:
     """Return the files of a segment that can be made anew from the others."""
-    return {"by_slot.npy"} & {*names}
+    derived = (PREFIX, "token") if "kept.npy" in names else (PREFIX,)
+    return {name for name in names if name == "by_slot.npy" or name.startswith(derived)}
 
 
 def describe(config: MultiConfig, seed: int) -> dict[str, Any]:
-    """Return what a segment's description says of its space."""
-    return {
-        "kind": config.kind,
-        "size": config.size,
-        "distance": str(config.distance),
-        "originals": config.originals,
-        "numbers": config.token.numbers,
-        "seed": seed,
-    }
+    """Return what a segment's description says of its space, and of how it was written."""
+    return {"kind": config.kind, "config": config.to_json(), "seed": seed}
 
 
-def _require(n: int, starts: Array, kept: Array, lengths: Array | None, size: int) -> None:
-    """Require arrays to be those of n sets. Raises ValueError."""
+def _coded(files: Folder, starts: Starts, config: MultiConfig) -> CodedSets | None:
+    """Return the sets by their codes; None where there are none, or a file of them is damaged."""
+    if not files.has("tokens") or any(name.startswith("token") for name in files.lacking):
+        return None
+    encoder = TokenEncoder(config.size, config.token_bits, files.loaded("token_signs"))
+    own = files.loaded("token_starts") if files.has("token_starts") else starts
+    codes = files.mapped("tokens")
+    _require_starts(own, len(starts) - 1, len(codes))
+    if codes.dtype != np.uint8 or codes.shape[1:] != (encoder.row_bytes,):
+        raise ValueError(f"tokens ({codes.dtype} of {codes.shape}) do not fit their encoder")
+    return CodedSets(own, codes, encoder)
+
+
+def _sets(
+    starts: Starts, kept: Kept | None, coded: CodedSets | None, config: MultiConfig
+) -> ComparedSets:
+    if kept is not None:
+        return Sets(starts, kept, config.distance)
+    if coded is None:
+        raise ValueError("neither originals nor codes of the vectors")
+    return coded
+
+
+def _require_starts(starts: Array, n: int, m: int) -> None:
     if starts.dtype != np.int64 or starts.shape != (n + 1,):
         raise ValueError(f"starts ({starts.dtype} of {starts.shape}) do not fit {n} sets")
-    rising = bool((starts[1:] > starts[:-1]).all())
-    if not rising or starts[0] != 0 or starts[-1] != len(kept):
-        raise ValueError(f"starts do not rise from 0 to {len(kept)}")
+    if not (starts[1:] > starts[:-1]).all() or starts[0] != 0 or starts[-1] != m:
+        raise ValueError(f"starts do not rise from 0 to {m}")
+
+
+def _require(n: int, starts: Array, kept: Array | None, lengths: Array | None, size: int) -> None:
+    """Require arrays to be those of n sets. Raises ValueError."""
+    _require_starts(starts, n, int(starts[-1]) if kept is None else len(kept))
+    if kept is None:
+        return
     if kept.dtype.name not in ("float32", "float16") or kept.shape[1:] != (size,):
         raise ValueError(f"kept ({kept.dtype} of {kept.shape}) is not of {size} dimensions")
     if lengths is not None and (lengths.dtype != np.float32 or lengths.shape != (len(kept),)):

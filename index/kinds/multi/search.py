@@ -1,10 +1,15 @@
-"""One set of vectors over the parts of a view: the points whose sets are closest by MaxSim."""
+"""One set of vectors over the parts of a view: the points whose sets are closest by MaxSim.
+
+In three stages, each over fewer sets: the closest rows of one vector a set are candidates
+(``candidates``), MaxSim by codes orders these, and the best of them are compared by originals.
+Where few sets may be found, all are candidates; growing ones are compared by originals at once.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from time import perf_counter
-from typing import NamedTuple, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,8 +17,9 @@ from pyroaring import BitMap
 
 from palimpsest.index.config.multi import MultiConfig
 from palimpsest.index.filters.bitmaps import to_flags
-from palimpsest.index.kinds.multi.exact import Sets
+from palimpsest.index.kinds.multi.exact import ComparedSets, Sets
 from palimpsest.index.kinds.multi.growing import MultiColumns, MultiGrowing
+from palimpsest.index.kinds.multi.plan import MultiPlan
 from palimpsest.index.kinds.multi.sealed import MultiSealed
 from palimpsest.index.search.every_point import blocks
 from palimpsest.index.search.merge import PartHits
@@ -24,57 +30,140 @@ from palimpsest.index.types import Distances, Numbers, SearchStats, Vectors
 from palimpsest.index.view.view import SealedPart, VectorView
 
 MultiView: TypeAlias = VectorView[MultiConfig, MultiGrowing, MultiSealed]
-AnyPart: TypeAlias = SealedPart[MultiSealed] | MultiGrowing
-Places: TypeAlias = NDArray[np.intp]
+SearchedPart: TypeAlias = SealedPart[MultiSealed] | MultiGrowing
+SetRows: TypeAlias = NDArray[np.integer]
 
 
-class SearchedSets(NamedTuple):
-    """Rows of one part."""
+class Findable:
+    """The points that may be found: a bitmap of their numbers, None for all."""
 
-    columns: MultiColumns | MultiSealed
-    sets: Sets
-    rows: Places  # that are not dead and whose points may be found
+    def __init__(self, points: BitMap | None) -> None:
+        self.points = points
+        self._flags = None
+        if points is not None:
+            self._flags = to_flags(points, points.max() + 1 if points else 0)
+
+    def rows(self, part: SearchedPart) -> SetRows:
+        """Return the rows of a part that are not dead and whose points may be found."""
+        rows = part.dead.live_rows(part.n)
+        if self._flags is None:
+            return rows
+        return rows[flagged(self._flags, part.columns.numbers[rows])]
+
+    def most(self, part: SearchedPart) -> int:
+        """Return how many rows of a part may be found, at most."""
+        return part.live if self.points is None else min(part.live, len(self.points))
 
 
 def search_multi(
-    vectors: MultiView, query: Vectors, k: int, allowed: BitMap | None
+    vectors: MultiView, query: Vectors, plan: MultiPlan, points: BitMap | None
 ) -> tuple[list[PartHits], SearchStats]:
-    """Return each part's k closest rows, and what was done to find them.
+    """Return each part's closest rows, and what was done to find them.
 
     Of equal ones the lowest ids come first.
 
     Args:
         vectors: of a name whose points have sets.
         query: (t, d), checked.
-        k: at least 1.
-        allowed: numbers of the points that may be found; None for all.
+        plan: how to search.
+        points: numbers of the points that may be found; None for all.
     """
     stats, started = SearchStats(), perf_counter()
     found: list[PartHits] = []
-    for part in _parts(vectors, allowed):
-        distances = part.sets.distances(query, part.rows)
-        rows, distances = first(part.rows, distances, part.columns.ids, k)
-        hits = Hits(rows.astype(np.uint32), distances, 0, len(part.rows), 0)
-        stats.scored += len(part.rows)
-        found.append(PartHits(part.columns, hits))
+    findable = Findable(points)
+    vectors.recent.note(query)
+    for part in vectors.sealed:
+        stats.lacking += bool(part.segment.lacking)
+        if findable.most(part):
+            stats.note(part.segment.decision)
+            found.append(_search_sealed(part, query, plan, findable, stats))
+    traversed = perf_counter()
+    for growing in vectors.growing:
+        if findable.most(growing):
+            rows = findable.rows(growing)
+            found.append(_exactly(growing.columns, sets_of(growing), query, rows, plan, stats))
     stats.segments = len(vectors.sealed)
-    stats.lacking = sum(bool(part.segment.lacking) for part in vectors.sealed)
-    stats.seconds["scan"] = perf_counter() - started
+    stats.took("traverse", traversed - started)
+    stats.took("scan", perf_counter() - traversed)
     return found, stats
 
 
+def _search_sealed(
+    part: SealedPart[MultiSealed],
+    query: Vectors,
+    plan: MultiPlan,
+    findable: Findable,
+    stats: SearchStats,
+) -> PartHits:
+    segment, most = part.segment, findable.most(part)
+    if plan.exact or most <= plan.rescored:
+        return _exactly(segment, segment.sets, query, findable.rows(part), plan, stats)
+    rows = _candidates(part, query, plan, findable, stats)
+    coded = segment.coded
+    if coded is None:
+        return _exactly(segment, segment.sets, query, rows, plan, stats)
+    k = plan.page.fetch
+    stats.scored += len(rows)
+    estimated = coded.distances(query, rows)
+    if not plan.rescored or segment.kept is None:
+        return _hits(segment, *first(rows, estimated, segment.ids, k))
+    rows, _ = first(rows, estimated, segment.ids, plan.rescored)
+    stats.rescored += len(rows)
+    distances = segment.sets.distances(query, rows)
+    return _hits(segment, *first(rows, distances, segment.ids, k))
+
+
+def _candidates(
+    part: SealedPart[MultiSealed],
+    query: Vectors,
+    plan: MultiPlan,
+    findable: Findable,
+    stats: SearchStats,
+) -> SetRows:
+    """Return rows of which the closest are among: the candidates, or all that may be found."""
+    candidates = part.segment.candidates
+    if candidates is None or not query.any():
+        return findable.rows(part)
+    if plan.is_few(findable.most(part), candidates.depth):
+        return findable.rows(part)
+    count = plan.candidates(candidates.depth)
+    return candidates.closest(query, count, part.dead, findable.points, stats)
+
+
+def _exactly(
+    columns: MultiColumns | MultiSealed,
+    sets: ComparedSets,
+    query: Vectors,
+    rows: SetRows,
+    plan: MultiPlan,
+    stats: SearchStats,
+) -> PartHits:
+    """Return the closest of some rows, by what is compared exactly."""
+    stats.scored += len(rows)
+    distances = sets.distances(query, rows)
+    return _hits(columns, *first(rows, distances, columns.ids, plan.page.fetch))
+
+
+def _hits(columns: MultiColumns | MultiSealed, rows: SetRows, distances: Distances) -> PartHits:
+    return PartHits(columns, Hits(rows.astype(np.uint32), distances, 0, 0, 0))
+
+
 def score_multi(
-    vectors: MultiView, queries: Sequence[Vectors], allowed: BitMap | None
+    vectors: MultiView, queries: Sequence[Vectors], points: BitMap | None
 ) -> Iterator[tuple[Numbers, NDArray[np.float32]]]:
     """Yield blocks of all allowed points that have a set: numbers (m,) and distances (E, m)."""
-    for part in _parts(vectors, allowed):
-        for block in blocks(len(queries), len(part.rows)):
-            some = part.rows[block]
-            distances = [part.sets.distances(query, some) for query in queries]
+    findable = Findable(points)
+    for part in vectors.parts:
+        if not findable.most(part):
+            continue
+        rows, sets = findable.rows(part), sets_of(part.source)
+        for block in blocks(len(queries), len(rows)):
+            some = rows[block]
+            distances = [sets.distances(query, some) for query in queries]
             yield part.columns.numbers[some], np.stack(distances)
 
 
-def first(rows: Places, distances: Distances, ids: Ids, k: int) -> tuple[Places, Distances]:
+def first(rows: SetRows, distances: Distances, ids: Ids, k: int) -> tuple[SetRows, Distances]:
     """Return the k closest of some rows, closest first; of equally close ones the lowest ids."""
     if len(rows) > k:
         last = np.partition(distances, k - 1)[k - 1]
@@ -89,22 +178,9 @@ def first(rows: Places, distances: Distances, ids: Ids, k: int) -> tuple[Places,
     return rows[order], distances[order]
 
 
-def sets_of(part: MultiSealed | MultiGrowing) -> Sets:
-    """Return the sets of a part, to be compared."""
+def sets_of(part: MultiSealed | MultiGrowing) -> ComparedSets:
+    """Return the sets of a part, to be compared exactly."""
     if isinstance(part, MultiSealed):
         return part.sets
     rows = part.rows
     return Sets(rows.starts, rows.values, part.config.distance)
-
-
-def _parts(vectors: MultiView, allowed: BitMap | None) -> Iterator[SearchedSets]:
-    """Yield the parts that have rows which may be found."""
-    flags = None if allowed is None else to_flags(allowed, allowed.max() + 1 if allowed else 0)
-    for part in vectors.parts:
-        if not part.live:
-            continue
-        rows, columns = part.dead.live_rows(part.n), part.columns
-        if flags is not None:
-            rows = rows[flagged(flags, columns.numbers[rows])]
-        if len(rows):
-            yield SearchedSets(columns, sets_of(part.source), rows)

@@ -6,10 +6,9 @@ import numpy as np
 import pytest
 
 from palimpsest.index import _native_test
+from palimpsest.index.config.multi import DEFAULT_TOKEN_BITS, TOKEN_BITS
 from palimpsest.index.encoding.rotation import draw_signs
 from palimpsest.index.encoding.tokens import (
-    DEFAULT_TOKEN_BITS,
-    TOKEN_BITS,
     ExactMaxSim,
     MaxSim,
     TokenEncoder,

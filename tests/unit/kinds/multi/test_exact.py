@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from palimpsest.index import Distance
-from palimpsest.index.kinds.multi import exact
-from palimpsest.index.kinds.multi.exact import Sets
+from palimpsest.index.encoding.tokens import TokenEncoder
+from palimpsest.index.kinds.multi.exact import CodedSets, Sets
 from tests.unit.kinds.multi.twin import batch_of, distance_of, drawn
 
 SIZE = 5
@@ -31,19 +31,15 @@ def test_distances(seed: int, distance: Distance) -> None:
 
 
 @pytest.mark.parametrize("distance", [*Distance])
-def test_equal_sets_are_equally_far_wherever_they_stand(
-    distance: Distance, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_equal_sets_are_equally_far_wherever_they_stand(distance: Distance) -> None:
     (one,) = drawn(range(4, 5), SIZE).values()
     sets = [*drawn(range(40), SIZE, 1).values()]
     for place in (0, 7, 20, 39):
         sets[place] = one
     whole = sets_of(sets, distance).distances(one * 3, np.arange(40))
     assert len({*whole[[0, 7, 20, 39]].tolist()}) == 1
-    monkeypatch.setattr(exact, "_TABLE", 1)
-    monkeypatch.setattr(exact, "_LEAST", 1)
-    in_blocks = sets_of(sets, distance).distances(one * 3, np.arange(40))
-    np.testing.assert_array_equal(in_blocks, whole)
+    some = sets_of(sets, distance).distances(one * 3, np.arange(39, -1, -3))
+    np.testing.assert_array_equal(some, whole[39::-3])
     assert sets_of(sets, distance).distances(one, np.arange(0)).shape == (0,)
 
 
@@ -62,3 +58,17 @@ def test_parts_are_the_first_of_the_best() -> None:
     assert parts.distances.tolist() == [-1, -1, -2]
     assert parts.whole == 3
     assert sets_of([held], Distance.EUCLID).parts(2 * query, 0).distances.tolist() == [1, 1, 0]
+
+
+@given(st.integers(0, 2**32), st.sampled_from([8, 4, 2]))
+def test_coded_sets_are_compared_as_what_they_stand_for(seed: int, bits: int) -> None:
+    sets = batch_of([*drawn(range(12), SIZE, seed, most=7).values()], SIZE)
+    (query,) = drawn(range(3, 4), SIZE, seed + 1).values()
+    encoder = TokenEncoder(SIZE, bits)
+    codes = encoder.encode(sets.values)
+    coded = CodedSets(sets.starts, codes, encoder)
+    decoded = Sets(sets.starts, encoder.decode(codes), Distance.DOT)
+    rows = np.arange(12)
+    expected = decoded.distances(query, rows)
+    np.testing.assert_allclose(coded.distances(query, rows), expected, atol=0.05 * len(query))
+    assert len(coded.parts(query, 3).best) == len(query)

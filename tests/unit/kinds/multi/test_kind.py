@@ -58,6 +58,13 @@ def write(collection: Collection, points: Points) -> None:
     collection.upsert(PointBatch(list(points), vectors, [None] * len(points))).result()
 
 
+def write_sets(collection: Collection, points: Points) -> None:
+    """Write points that have nothing but a set."""
+    size = next(iter(points.values())).shape[1]
+    sets = batch_of([*points.values()], size)
+    collection.upsert(PointBatch(list(points), {"tokens": sets}, [None] * len(points))).result()
+
+
 def found(collection: Collection, query: Set, k: int, **asked: object) -> list[int]:
     request = SearchRequest(MultiVector(query), "tokens", k, **asked)  # type: ignore[arg-type]
     return [int(one) for one in collection.search(request).ids]  # type: ignore[arg-type]

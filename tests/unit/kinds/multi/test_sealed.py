@@ -39,7 +39,10 @@ def opened(folder: Path, changed: Callable[[dict[str, Any]], None]) -> MultiSeal
     held = arrays()
     changed(held)
     target = Local(folder / "segment")
-    return MultiSealed.open(target, write_folder(target, held, describe(CONFIG, 0)))
+    return MultiSealed.open(
+        target,
+        write_folder(target, held, {**describe(CONFIG, 0), "candidates": None, "probe": None}),
+    )
 
 
 def test_rows_are_those_written(tmp_path: Path) -> None:

@@ -1,0 +1,121 @@
+"""Which rows of one vector a set candidates may be found by: fixed dimensional encodings.
+
+``mean`` is that of one partition, the pooled vector: of a row's dimensions it has the fewest, and
+where it finds as much as ``fde`` it is the cheapest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+
+from palimpsest.index.config.fde import FdeConfig
+from palimpsest.index.config.multi import MultiConfig
+from palimpsest.index.config.vectors import Encoding, VectorConfig
+from palimpsest.index.encoding.fde import FdeEncoder
+from palimpsest.index.kinds.multi.rows import MultiRows
+from palimpsest.index.types import Distance, Vector, Vectors
+
+FDE, MEAN = "fde", "mean"
+FOLDED = 512  # dimensions that a graph is built over: of 1-bit codes it finds as many
+_MEAN_BITS: Encoding = "4"  # of a dimension: 8 find no more
+
+
+@dataclass(frozen=True, slots=True)
+class Generator:
+    """What makes rows of sets."""
+
+    name: str
+    fde: FdeConfig
+
+    def rows(self, config: MultiConfig) -> VectorConfig:
+        """Return how its rows are coded and linked."""
+        return VectorConfig(
+            self.fde.dimensions(config.size),
+            Distance.DOT,
+            _MEAN_BITS if self.name == MEAN else config.encoding,
+            "none",
+            config.M,
+            config.ef_construction,
+            fixed_encoding=True,
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it as a segment's description states it."""
+        return {"name": self.name, "fde": self.fde.to_json()}
+
+    @classmethod
+    def from_json(cls, stored: Mapping[str, Any]) -> Generator:
+        """Return what ``to_json`` gave."""
+        return cls(stored["name"], FdeConfig.from_json(stored["fde"]))
+
+
+def generators_of(config: MultiConfig) -> list[Generator]:
+    """Return what is to be tried for a name, the cheapest first; nothing where nothing is coded."""
+    if not config.is_coded:
+        return []
+    mean = FdeConfig(k_sim=0, projected=config.size, repetitions=1)
+    return [Generator(MEAN, mean), Generator(FDE, config.fde)]
+
+
+class RowMaker:
+    """Makes the rows of one generator, and the vectors that are asked for among them."""
+
+    def __init__(self, generator: Generator, size: int) -> None:
+        self.generator = generator
+        self._encoder = _encoder(size, generator.fde)
+
+    @property
+    def size(self) -> int:
+        """Dimensions of a row."""
+        return self._encoder.size
+
+    def to_json(self) -> dict[str, Any]:
+        """Return what makes it again, and what its realised matrices must be."""
+        return {**self.generator.to_json(), "encoder": self._encoder.to_json()}
+
+    @classmethod
+    def from_json(cls, stored: Mapping[str, Any]) -> RowMaker:
+        """Return what ``to_json`` described. Raises StorageError for other matrices."""
+        maker = cls(Generator.from_json(stored), stored["encoder"]["size"])
+        if maker._encoder.digest != stored["encoder"]["digest"]:
+            FdeEncoder.from_json(stored["encoder"])  # says so
+        return maker
+
+    def documents(self, sets: MultiRows) -> Vectors:
+        """Return the rows (n, D) of n sets."""
+        return self._encoder.documents(sets.values, sets.starts)
+
+    def query(self, tokens: Vectors) -> Vector:
+        """Return the vector (D,) that is asked for in place of a set (t, d): of unit length.
+
+        No order depends on its length, and so no product with it is beyond float32.
+        """
+        found = self._encoder.query(tokens)
+        # einsum: a product of so long vectors would be shared among threads, which costs more
+        length = float(np.sqrt(np.einsum("i,i->", found, found, dtype=np.float64)))
+        return found if length == 0 else np.asarray(found / length, dtype=np.float32)
+
+
+@lru_cache(maxsize=16)  # of the settings in use: all segments of a name share one
+def _encoder(size: int, fde: FdeConfig) -> FdeEncoder:
+    return FdeEncoder.make(size, fde)
+
+
+def folded(rows: Vectors, size: int = FOLDED) -> Vectors:
+    """Return rows of at most ``size`` dimensions, whose products are about those of the rows.
+
+    A Count-Sketch that puts dimension i at place i modulo ``size`` with a sign: unbiased.
+    """
+    n, wide = rows.shape
+    if wide <= size:
+        return rows
+    signs = np.random.default_rng(0).choice(np.array([-1, 1], np.float32), wide)
+    blocks = -(-wide // size)
+    padded = np.zeros((n, blocks * size), dtype=np.float32)
+    np.multiply(rows, signs, out=padded[:, :wide])
+    return np.asarray(padded.reshape(n, blocks, size).sum(axis=1), dtype=np.float32)

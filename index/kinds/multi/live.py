@@ -1,0 +1,121 @@
+"""The live sets of several parts as one list, read piece by piece: they need not fit in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from palimpsest.index.config.multi import MultiConfig
+from palimpsest.index.encoding.pooling import pool_tokens
+from palimpsest.index.encoding.tokens import TokenEncoder
+from palimpsest.index.kinds.multi.growing import MultiGrowing
+from palimpsest.index.kinds.multi.rows import MultiRows, join_rows, places_of, rounded_rows
+from palimpsest.index.kinds.multi.sealed import MultiSealed
+from palimpsest.index.segments.dead import Dead
+from palimpsest.index.segments.points import PointColumns, points_at
+from palimpsest.index.types import Codes, Distance
+
+MultiPart: TypeAlias = MultiGrowing | MultiSealed
+Places: TypeAlias = NDArray[np.integer]
+
+PIECE_VECTORS = 1 << 15  # read at once: 16 MB of 128 dimensions
+PIECE_SETS = 512
+
+
+class LiveSets:
+    """The sets of parts that are not dead, one part after the other."""
+
+    def __init__(self, parts: Sequence[tuple[MultiPart, Dead]], config: MultiConfig) -> None:
+        self._config = config
+        self._chosen = [(part, dead.live_rows(part.n)) for part, dead in parts]
+        self._ends = np.cumsum([0, *(len(rows) for _, rows in self._chosen)])
+        counts = [np.diff(_starts(part))[rows] for part, rows in self._chosen]
+        self.counts: NDArray[np.int64] = np.concatenate([np.empty(0, np.int64), *counts])
+        pooled = [
+            count if _is_decoded(part) else -(-count // config.pool)
+            for count, (part, _) in zip(counts, self._chosen, strict=True)
+        ]
+        self.coded_counts: NDArray[np.int64] = np.concatenate([np.empty(0, np.int64), *pooled])
+
+    def __len__(self) -> int:
+        return int(self._ends[-1])
+
+    def points(self, order: Places) -> PointColumns:
+        """Return whose sets they are, in some order."""
+        columns = PointColumns(**points_at([(part.columns, rows) for part, rows in self._chosen]))
+        return PointColumns(**points_at([(columns, order.astype(np.intp))]))
+
+    def take(self, places: Places) -> MultiRows:
+        """Return some sets in the numbers they are kept in, in the order asked for."""
+        found = [(here, part.rows_of(rows)) for here, part, rows in self._by_part(places)]
+        joined = join_rows([sets for _, sets in found], self._config.size)
+        back = _order(here for here, _ in found)
+        ordered = joined if (back == np.arange(len(back))).all() else joined.take(back)
+        return rounded_rows(ordered, self._config)
+
+    def coded(self, places: Places, encoder: TokenEncoder) -> Codes:
+        """Return the codes of some sets (m, row bytes), one set after the other.
+
+        Those of sets whose originals are not kept stay as they are: coded again they would lose
+        again. They have been pooled.
+        """
+        starts = [np.zeros(1, np.int64)]
+        codes = [np.empty((0, encoder.row_bytes), dtype=np.uint8)]
+        found = self._by_part(places)
+        for _, part, rows in found:
+            counts, own = self._coded_part(part, rows, encoder)
+            starts.append(starts[-1][-1] + np.cumsum(counts))
+            codes.append(own)
+        back = _order(here for here, _, _ in found)
+        _, ordered = places_of(np.concatenate(starts), back)
+        return np.concatenate(codes)[ordered]
+
+    def _coded_part(
+        self, part: MultiPart, rows: Places, encoder: TokenEncoder
+    ) -> tuple[NDArray[np.int64], Codes]:
+        """Return how many codes each of some rows of a part has, and the codes."""
+        kept = part.coded if isinstance(part, MultiSealed) and _is_decoded(part) else None
+        if kept is not None and kept.encoder.bits == encoder.bits:
+            own, places = places_of(kept.starts, rows)
+            return np.diff(own), kept.codes[places]
+        sets = rounded_rows(part.rows_of(rows), self._config)
+        unit = self._config.distance is Distance.COSINE
+        pool = 1 if _is_decoded(part) else self._config.pool
+        pooled = pool_tokens(sets.values, sets.starts, pool, unit=unit)
+        return np.diff(pooled.starts), encoder.encode(pooled.values)
+
+    def _by_part(self, places: Places) -> list[tuple[Places, MultiPart, Places]]:
+        """Return, of each part that has some of the places, which of them, and its rows."""
+        found: list[tuple[Places, MultiPart, Places]] = []
+        for number, (part, rows) in enumerate(self._chosen):
+            first, last = self._ends[number], self._ends[number + 1]
+            here = np.flatnonzero((places >= first) & (places < last))
+            if here.size:
+                found.append((here, part, rows[places[here] - first]))
+        return found
+
+    def pieces(self, order: Places) -> Iterator[slice]:
+        """Yield slices of an order whose sets may be read at once."""
+        ends = np.cumsum(self.counts[order])
+        first, before = 0, 0
+        while first < len(order):
+            most = int(np.searchsorted(ends, before + PIECE_VECTORS, side="right"))
+            stop = min(max(most, first + 1), first + PIECE_SETS)
+            yield slice(first, stop)
+            first, before = stop, int(ends[stop - 1])
+
+
+def _starts(part: MultiPart) -> NDArray[np.int64]:
+    return part.rows.starts if isinstance(part, MultiGrowing) else part.starts
+
+
+def _is_decoded(part: MultiPart) -> bool:
+    return isinstance(part, MultiSealed) and part.kept is None
+
+
+def _order(pieces: Iterable[Places]) -> NDArray[np.intp]:
+    """Return where what stands piece by piece belongs, by the places of each piece."""
+    return np.argsort(np.concatenate([np.empty(0, np.intp), *pieces]), kind="stable")

@@ -1,0 +1,63 @@
+"""What a search of sets means once every default is resolved."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from palimpsest.index.config.multi import MultiConfig
+from palimpsest.index.config.vectors import MAX_EF
+from palimpsest.index.errors import InvalidConfig
+from palimpsest.index.search.plan import MAX_OVERSAMPLING, MIN_RESCORED, Page, SearchRequest, page
+
+# Sets compared again by originals, per wanted one, by the bits of their vectors' codes.
+DEFAULT_OVERSAMPLING = {8: 2.0, 4: 3.0, 2: 6.0}
+_WIDER = 2  # candidates of a long answer, per result
+_SCANNED = 2  # times the candidates, up to which all sets are compared by codes
+
+
+class MultiPlan(NamedTuple):
+    """``page`` says which results are the answer.
+
+    Of a segment ``depth`` candidates are compared by codes, None for what the segment needs, and
+    the ``rescored`` closest of these by originals, 0 for none.
+    """
+
+    page: Page
+    exact: bool
+    depth: int | None
+    rescored: int
+
+    def candidates(self, needed: int) -> int:
+        """Return how many candidates are compared of a segment that needs so many."""
+        depth = needed if self.depth is None else self.depth
+        return max(depth, _WIDER * self.page.fetch, self.rescored)
+
+    def is_few(self, sets: int, needed: int) -> bool:
+        """Tell whether comparing so many sets costs less than to look for candidates."""
+        return sets <= _SCANNED * self.candidates(needed)
+
+
+def resolve_multi(request: SearchRequest, config: MultiConfig, *, without: int = 0) -> MultiPlan:
+    """Return the plan; ``without`` results will be dropped besides the offset.
+
+    A caller's ef is the number of candidates.
+
+    Raises:
+        InvalidConfig: a parameter is out of range.
+    """
+    of, depth = page(request, without=without), request.ef
+    if depth is not None and not 1 <= depth <= MAX_EF:
+        raise InvalidConfig(f"ef: expected 1 to {MAX_EF}, got {depth}")
+    exact = request.exact or request.ignore_codes or not config.is_coded
+    return MultiPlan(of, exact, depth, _rescored(request, config, of.fetch))
+
+
+def _rescored(request: SearchRequest, config: MultiConfig, fetch: int) -> int:
+    if request.rescore is False:
+        return 0
+    oversampling = request.oversampling
+    if oversampling is None:
+        oversampling = DEFAULT_OVERSAMPLING[config.token_bits]
+    elif not 1 <= oversampling <= MAX_OVERSAMPLING:
+        raise InvalidConfig(f"oversampling: expected 1 to {MAX_OVERSAMPLING}, got {oversampling}")
+    return max(MIN_RESCORED, int(fetch * oversampling))

@@ -76,8 +76,8 @@ def _arguments() -> argparse.Namespace:
         "--vectors",
         type=Path,
         default=evaluation.FOLDER,
-        help="folder with text/v2_*.npy and ann/sift20k_*.npy (default: what PALIMPSEST_EVAL_DATA "
-        "names, else ../shared/data beside the clone); "
+        help="folder with text/v2_*.npy, ann/sift20k_*.npy and ir/cranfield (default: what "
+        "PALIMPSEST_EVAL_DATA names, else ../shared/data beside the clone); "
         "where it is missing, 48,000 synthetic rows stand in",
     )
     parser.add_argument("--synthetic", type=int, metavar="N", help="N synthetic rows, up to 1M")
@@ -97,7 +97,10 @@ def _plan(arguments: argparse.Namespace) -> Iterator[tuple[Corpus, list[str]]]:
         yield corpora.synthetic(1_000), only  # it makes its own
         return
     if arguments.synthetic is not None:
-        yield corpora.synthetic(arguments.synthetic), [p for p in only if p in _SYNTHETIC]
+        drawn = [p for p in only if p in _SYNTHETIC]
+        if not arguments.vectors.is_dir():
+            drawn = [p for p in drawn if p not in _TEXTS]
+        yield corpora.synthetic(arguments.synthetic), drawn
         return
     if not arguments.vectors.is_dir():
         print(f"no folder {arguments.vectors}: synthetic rows instead", file=sys.stderr)

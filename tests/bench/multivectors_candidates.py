@@ -137,7 +137,7 @@ def _walked(
     )
 
 
-class _Depths(NamedTuple):
+class Depths(NamedTuple):
     """How deep each query token must look until a document comes, (q, m), and query lengths."""
 
     of: NDArray[np.int64]
@@ -149,7 +149,7 @@ def _token_by_token(corpus: TokenCorpus) -> Iterator[Result]:
     values = np.concatenate([block.values for block in blocks])
     lengths = np.concatenate([np.diff(block.starts) for block in blocks])
     documents = Sets(values, np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64))
-    depths = _depths(corpus.queries, documents)
+    depths = depths_of(corpus.queries, documents)
     together, distinct = [], []
     for share in SHARES:
         wanted = np.sort(np.take_along_axis(depths.of, corpus.truth, axis=1), axis=None)
@@ -160,7 +160,8 @@ def _token_by_token(corpus: TokenCorpus) -> Iterator[Result]:
     yield _row(corpus, "each token by itself, no document twice", " / ".join(distinct), "")
 
 
-def _depths(queries: Sets, documents: Sets) -> _Depths:
+def depths_of(queries: Sets, documents: Sets) -> Depths:
+    """Return at which depth of a search for a token of its own each document comes first."""
     of = np.empty((len(queries), len(documents)), dtype=np.int64)
     for place in range(len(queries)):
         nearest = np.full(len(documents), len(documents.values), dtype=np.int64)
@@ -169,4 +170,4 @@ def _depths(queries: Sets, documents: Sets) -> _Depths:
             in_front = len(products) - np.searchsorted(np.sort(products), best, side="right")
             np.minimum(nearest, in_front + 1, out=nearest)
         of[place] = nearest
-    return _Depths(of, np.diff(queries.starts))
+    return Depths(of, np.diff(queries.starts))

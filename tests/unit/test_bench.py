@@ -12,6 +12,7 @@ from tests.bench import load, servers
 from tests.bench.corpora import Corpus, K, synthetic
 from tests.bench.curves import Curve, Setting, race
 from tests.bench.load import Load
+from tests.bench.multivectors_candidates import depths_of
 from tests.bench.multivectors_corpora import LENGTH, Sets, TokenCorpus, max_sims, recombined
 from tests.bench.report import Result, rate, table
 
@@ -135,3 +136,17 @@ def test_scores_of_blocks_are_those_of_all() -> None:
     parts = [Sets(values[:20], starts[:3]), Sets(values[20:], np.array([0, 30]))]
     found = max_sims(queries, iter(parts))
     np.testing.assert_allclose(found, max_sims(queries, iter([whole])), rtol=1e-6)
+
+
+def test_documents_come_as_deep_as_their_nearest_token_lies() -> None:
+    rng = np.random.default_rng(7)
+    values, starts = rng.standard_normal((50, 8)).astype(np.float32), np.array([0, 1, 20, 50])
+    documents, queries = Sets(values, starts), Sets(values[30:36] + 1, np.array([0, 2, 6]))
+    found = depths_of(queries, documents)
+    owners = np.repeat(np.arange(3), np.diff(starts))
+    assert found.lengths.tolist() == [2, 4]
+    for place in range(2):
+        nearest = np.argsort(-(queries.one(place) @ values.T), axis=1)
+        for depth in range(1, 51):
+            united = {int(owners[token]) for token in nearest[:, :depth].ravel()}
+            assert set(np.flatnonzero(found.of[place] <= depth).tolist()) == united

@@ -9,6 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
+from tests.api.replies import result
 from tests.api.served import BODY_LIMIT, Server, serving
 
 
@@ -55,3 +56,24 @@ def make(http: httpx.Client) -> Iterator[Callable[..., str]]:
     yield create
     for name in names:
         http.delete(f"/collections/{name}")
+
+
+@pytest.fixture
+def limited(http: httpx.Client, make: Callable[..., str]) -> Callable[..., str]:
+    """Creates collections of one point with the given limits; returns the path."""
+
+    def create(**limits: Any) -> str:
+        vectors = {"size": 3, "distance": "Dot"}
+        name = make(vectors=vectors, sparse_vectors={"s": {}})
+        path = f"/collections/{name}"
+        payload = {"city": "x", "n": 1}
+        point = {"id": 1, "vector": {"": [1.0, 2.0, 3.0], "s": {"indices": [1], "values": [1]}}}
+        body = {"points": [{**point, "payload": payload}]}
+        result(http.put(f"{path}/points?wait=true", json=body))
+        strict = {"enabled": True, **limits}
+        assert result(http.patch(path, json={"strict_mode_config": strict})) is True
+        held = result(http.get(path))["config"]["strict_mode_config"]
+        assert held == strict
+        return path
+
+    return create

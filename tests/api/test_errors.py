@@ -9,6 +9,13 @@ from typing import Any
 import httpx
 import pytest
 
+from palimpsest.app.errors import describe
+from palimpsest.index import (
+    CollectionExists,
+    CollectionNotFound,
+    Damaged,
+    StorageFull,
+)
 from tests.api.replies import refused, result
 from tests.api.served import BODY_LIMIT, Server
 
@@ -562,3 +569,23 @@ def test_an_oversized_body_is_refused_before_it_has_come(server: Server, collect
             reply += connection.recv(65_536)
     assert reply.startswith(b"HTTP/1.1 400 ")
     assert b"(1000000000000 bytes) is larger than allowed" in reply
+
+
+def test_the_error_table() -> None:
+    assert describe(CollectionNotFound("x")) == (
+        404,
+        "Not found: Collection `x` doesn't exist!",
+    )
+    assert describe(CollectionExists("x"))[0] == 409
+    assert describe(StorageFull("no space left"))[0] == 507
+    assert describe(TimeoutError())[0] == 408
+
+
+def test_unexpected_and_storage_errors_are_logged(caplog: pytest.LogCaptureFixture) -> None:
+    from pathlib import Path
+
+    assert describe(Damaged(Path("codes.npy"), 1, 2, "checksum"))[0] == 500
+    assert "codes.npy" in caplog.text
+    status, text = describe(ZeroDivisionError("secret"))
+    assert (status, text) == (500, "Service internal error: ZeroDivisionError")
+    assert "secret" in caplog.text

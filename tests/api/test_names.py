@@ -1,4 +1,4 @@
-"""Names given at run time: aliases, vector names, payload indexes; through qdrant-client."""
+"""Vector names come and go at run time, and outlive a kill; through qdrant-client."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import signal
 from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
-from typing import Any
 
 import httpx
 import numpy as np
@@ -14,7 +13,7 @@ import pytest
 from qdrant_client import QdrantClient, models
 from qdrant_client.http.exceptions import UnexpectedResponse
 
-from tests.api.replies import refused, result
+from tests.api.replies import refused
 from tests.api.served import Server
 
 _numbers = count()
@@ -40,61 +39,6 @@ def name(client: QdrantClient) -> Iterator[str]:
     client.upsert(chosen, points)
     yield chosen
     client.delete_collection(chosen)
-
-
-def test_an_alias_works_wherever_a_name_does(client: QdrantClient, name: str) -> None:
-    alias = f"{name} now"
-    create = models.CreateAliasOperation(
-        create_alias=models.CreateAlias(collection_name=name, alias_name=alias)
-    )
-    assert client.update_collection_aliases([create])
-    assert client.collection_exists(alias)
-    assert client.get_collection(alias).points_count == 3
-    assert len(client.query_points(alias, [1.0, 0.0]).points) == 3
-    assert client.retrieve(alias, [1])[0].id == 1
-    client.set_payload(alias, {"new": 1}, [0])
-    client.upsert(alias, [models.PointStruct(id=9, vector=[1.0, 1.0])])
-    client.create_payload_index(alias, "n", models.PayloadSchemaType.INTEGER)
-    client.update_collection(alias, metadata={"changed": True})
-    assert client.get_collection(name).config.metadata == {"changed": True}
-    assert client.count(name).count == 4
-    held = models.AliasDescription(alias_name=alias, collection_name=name)
-    assert client.get_collection_aliases(name).aliases == [held]
-    assert held in client.get_aliases().aliases
-    assert client.get_collection_aliases("missing").aliases == []
-    assert alias not in [each.name for each in client.get_collections().collections]
-
-
-def test_aliases_move_together(client: QdrantClient, name: str, http: httpx.Client) -> None:
-    other = f"{name}b"
-    client.create_collection(other, vectors_config=DENSE)
-    a, b = f"{name}-a", f"{name}-b"
-
-    def create(alias: str, collection: str) -> models.CreateAliasOperation:
-        return models.CreateAliasOperation(
-            create_alias=models.CreateAlias(collection_name=collection, alias_name=alias)
-        )
-
-    client.update_collection_aliases([create(a, name), create(b, other)])
-    rename = models.RenameAlias(old_alias_name=b, new_alias_name=a)
-    client.update_collection_aliases([models.RenameAliasOperation(rename_alias=rename)])
-    assert client.count(a).count == 0
-    with pytest.raises(UnexpectedResponse, match="Collection `missing` doesn"):
-        client.update_collection_aliases([create(b, name), create(a, "missing")])
-    assert client.count(a).count == 0
-    assert not client.collection_exists(b)
-    delete = models.DeleteAlias(alias_name=a)
-    client.update_collection_aliases([models.DeleteAliasOperation(delete_alias=delete)])
-    assert not client.collection_exists(a)
-    for action, status, text in (
-        ({}, 400, "actions[0]: expected exactly one of create_alias"),
-        ({"create_alias": {"collection_name": name, "alias_name": other}}, 409, "already exists"),
-        ({"create_alias": {"collection_name": name, "alias_name": "a/b"}}, 422, "not allowed"),
-        ({"rename_alias": {"old_alias_name": a, "new_alias_name": b}}, 404, f"Alias {a} does not"),
-    ):
-        reply = http.post("/collections/aliases", json={"actions": [action]})
-        assert text in refused(reply, status)
-    client.delete_collection(other)
 
 
 def test_vector_names_come_and_go(client: QdrantClient, name: str) -> None:
@@ -174,60 +118,6 @@ def test_bad_vector_names(http: httpx.Client, name: str) -> None:
     assert "doesn't exist" in refused(missing, 404)
 
 
-SCHEMAS: dict[str, Any] = {
-    "keyword": models.PayloadSchemaType.KEYWORD,
-    "params": models.IntegerIndexParams(type="integer", lookup=False, range=True),
-    "text": models.TextIndexParams(
-        type="text", tokenizer=models.TokenizerType.WORD, min_token_len=2, lowercase=True
-    ),
-}
-
-
-@pytest.mark.parametrize("kind", SCHEMAS)
-def test_payload_indexes_come_and_go(
-    kind: str, client: QdrantClient, http: httpx.Client, name: str
-) -> None:
-    schema = SCHEMAS[kind]
-    key = {"keyword": "tag", "params": "n", "text": "tag"}[kind]
-    done = client.create_payload_index(name, key, schema)
-    assert done.status == models.UpdateStatus.COMPLETED
-    held = client.get_collection(name).payload_schema[key]
-    assert held.points == 3
-    series = f'palimpsest_payload_index_points{{collection="{name}",field="{key}"}} 3.0'
-    assert series in http.get("/metrics").text
-    if kind == "keyword":
-        assert (held.data_type, held.params) == (schema, None)
-    else:
-        assert held.data_type == schema.type
-        assert held.params == schema
-    assert client.delete_payload_index(name, key).status == models.UpdateStatus.COMPLETED
-    assert client.delete_payload_index(name, key).status == models.UpdateStatus.COMPLETED
-    assert client.get_collection(name).payload_schema == {}
-
-
-def test_the_path_of_an_index_may_hold_anything(client: QdrantClient, name: str) -> None:
-    for key in ("a.b", "list[].x", '"with.dot/and slash"', "ü"):
-        client.create_payload_index(name, key, "keyword", wait=False)
-        client.create_payload_index(name, key, "keyword")
-        assert key in client.get_collection(name).payload_schema
-        client.delete_payload_index(name, key)
-    assert client.get_collection(name).payload_schema == {}
-
-
-def test_bad_indexes(http: httpx.Client, name: str) -> None:
-    path = f"/collections/{name}/index"
-    for body, status, text in (
-        ({"field_name": "a"}, 400, "missing required field `field_schema`"),
-        ({"field_name": "a", "field_schema": None}, 400, "field_schema: expected a type"),
-        ({"field_name": "a", "field_schema": 3}, 400, "field_schema: expected a text or an object"),
-        ({"field_name": "a[", "field_schema": "keyword"}, 400, "Invalid path 'a['"),
-        ({"field_name": "a", "field_schema": "vector"}, 400, "'vector'"),
-        ({"field_name": "a", "field_schema": {"type": "text", "min_token_len": 0}}, 422, "1 to"),
-    ):
-        assert text in refused(http.put(path, json=body), status)
-    assert "doesn't exist" in refused(http.delete("/collections/missing/index/a"), 404)
-
-
 def test_names_outlive_a_kill(tmp_path: Path) -> None:
     for life in range(2):
         running = Server(tmp_path)
@@ -248,10 +138,3 @@ def test_names_outlive_a_kill(tmp_path: Path) -> None:
             client.close()
         finally:
             running.stop(signal.SIGKILL)
-
-
-def test_aliases_are_readable_by_hand(http: httpx.Client, name: str) -> None:
-    body = {"actions": [{"create_alias": {"collection_name": name, "alias_name": f"{name}x"}}]}
-    assert result(http.post("/collections/aliases?timeout=5", json=body)) is True
-    listed = result(http.get(f"/collections/{name}/aliases"))
-    assert listed == {"aliases": [{"alias_name": f"{name}x", "collection_name": name}]}

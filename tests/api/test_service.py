@@ -1,62 +1,11 @@
-"""What the server says of itself, in the shapes that qdrant-client reads."""
+"""What the server says of itself: its title, its life, and what was found wrong."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import httpx
 import pytest
-from qdrant_client import QdrantClient, models
 
-from tests.api.replies import refused, result
-from tests.api.served import Server
-
-
-@pytest.fixture(scope="module")
-def client(server: Server) -> Iterator[QdrantClient]:
-    connected = QdrantClient(url=server.url, timeout=30)
-    yield connected
-    connected.close()
-
-
-def test_telemetry(http: httpx.Client, collection: str) -> None:
-    result(http.post(f"/collections/{collection}/points/count", json={}))
-    told = result(http.get("/telemetry"))
-    read = models.TelemetryData.model_validate(told)
-    assert read.collections.number_of_collections >= 1
-    assert len(read.collections.collections or []) == read.collections.number_of_collections
-    counted = told["requests"]["rest"]["responses"]
-    route = "POST /collections/{collection_name}/points/count"
-    assert counted[route]["200"]["count"] >= 1
-    assert counted[route]["200"]["avg_duration_micros"] > 0
-
-
-def test_a_single_node(client: QdrantClient, http: httpx.Client, collection: str) -> None:
-    assert result(http.get("/cluster")) == {"status": "disabled"}
-    assert client.http.distributed_api.cluster_status().result == models.ClusterStatusOneOf(
-        status="disabled"
-    )
-    body = {"points": [{"id": 1, "vector": [1, 2, 3]}]}
-    result(http.put(f"/collections/{collection}/points?wait=true", json=body))
-    placed = client.http.distributed_api.collection_cluster_info(collection).result
-    assert placed is not None
-    assert [shard.points_count for shard in placed.local_shards] == [1]
-    assert client.http.distributed_api.list_shard_keys(collection).result is not None
-    for method, path in (
-        ("POST", f"/collections/{collection}/cluster"),
-        ("PUT", f"/collections/{collection}/shards"),
-        ("POST", f"/collections/{collection}/shards/delete"),
-        ("POST", "/cluster/recover"),
-        ("DELETE", "/cluster/peer/3"),
-    ):
-        assert "Distributed mode is not enabled" in refused(http.request(method, path), 405)
-
-
-def test_optimizations(client: QdrantClient, collection: str) -> None:
-    told = client.http.collections_api.get_optimizations(collection).result
-    assert told is not None
-    assert told.running == []
-    assert told.summary.queued_points == 0
+from tests.api.replies import result
 
 
 def test_issues(http: httpx.Client) -> None:
@@ -64,37 +13,26 @@ def test_issues(http: httpx.Client) -> None:
     assert result(http.delete("/issues")) is True
 
 
-@pytest.mark.parametrize(
-    ("method", "path"),
-    [
-        ("GET", "/collections/{}/snapshots"),
-        ("PUT", "/collections/{}/snapshots/recover"),
-        ("GET", "/snapshots"),
-        ("GET", "/quotas"),
-    ],
-)
-def test_what_is_not_supported_says_so(
-    method: str, path: str, http: httpx.Client, collection: str
-) -> None:
-    text = refused(http.request(method, path.format(collection), json={}), 501)
-    assert text.startswith("Not implemented: ")
-    assert "is not supported by this server" in text
+def test_root_tells_title_and_version(http: httpx.Client) -> None:
+    body = http.get("/").json()
+    assert body == {"title": "palimpsest - vector search server", "version": "1.19.0"}
 
 
 @pytest.mark.parametrize(
-    "path",
+    ("path", "text"),
     [
-        "/aliases",
-        "/telemetry",
-        "/cluster",
-        "/collections/{}/points/payload",
-        "/collections/{}/points/batch",
-        "/collections/{}/index",
-        "/collections/{}/index/a",
-        "/collections/{}/vectors/a",
+        ("/healthz", "healthz check passed"),
+        ("/livez", "healthz check passed"),
+        ("/readyz", "all shards are ready"),
     ],
 )
-def test_other_methods_are_refused(path: str, http: httpx.Client, collection: str) -> None:
-    reply = http.patch(path.format(collection), json={})
-    assert refused(reply, 405).startswith("Method Not Allowed: PATCH /")
-    assert reply.headers["allow"]
+def test_health_is_plain_text(path: str, text: str, http: httpx.Client) -> None:
+    reply = http.get(path)
+    assert (reply.status_code, reply.text) == (200, text)
+    assert reply.headers["content-type"].startswith("text/plain")
+
+
+def test_readiness_in_detail(http: httpx.Client) -> None:
+    checks = result(http.get("/readyz?verbose=1"))
+    assert checks["damaged"] == {}
+    assert checks["disk_free_bytes"] > 0

@@ -1,4 +1,4 @@
-"""Decoding and encoding without a server: ids, selectors, parameters, hits, declarations."""
+"""Declarations as configurations of the engine: encodings, our own settings, refusals."""
 
 from __future__ import annotations
 
@@ -6,38 +6,13 @@ from typing import Any
 
 import pytest
 
-from palimpsest.app.errors import Refusal, describe
-from palimpsest.app.schemas.changes import merge
-from palimpsest.app.schemas.collections import CollectionBody, CollectionChange
+from palimpsest.app.errors import Refusal
+from palimpsest.app.schemas.collections import CollectionBody
 from palimpsest.app.schemas.declarations import to_config
 from palimpsest.index import (
-    CollectionExists,
-    CollectionNotFound,
-    Damaged,
     Distance,
-    StorageFull,
     VectorConfig,
 )
-
-
-def test_the_error_table() -> None:
-    assert describe(CollectionNotFound("x")) == (
-        404,
-        "Not found: Collection `x` doesn't exist!",
-    )
-    assert describe(CollectionExists("x"))[0] == 409
-    assert describe(StorageFull("no space left"))[0] == 507
-    assert describe(TimeoutError())[0] == 408
-
-
-def test_unexpected_and_storage_errors_are_logged(caplog: pytest.LogCaptureFixture) -> None:
-    from pathlib import Path
-
-    assert describe(Damaged(Path("codes.npy"), 1, 2, "checksum"))[0] == 500
-    assert "codes.npy" in caplog.text
-    status, text = describe(ZeroDivisionError("secret"))
-    assert (status, text) == (500, "Service internal error: ZeroDivisionError")
-    assert "secret" in caplog.text
 
 
 def config_of(**body: Any) -> VectorConfig:
@@ -102,28 +77,3 @@ def test_wrong_metadata_is_refused(metadata: Any, text: str) -> None:
     with pytest.raises(Refusal, match=text) as caught:
         config_of(metadata={"palimpsest": metadata})
     assert caught.value.status == 422
-
-
-def test_changes_merge_into_a_declaration() -> None:
-    declared = {
-        "vectors": {"size": 8, "distance": "Dot"},
-        "quantization_config": {"scalar": {"type": "int8"}},
-        "hnsw_config": {"m": 8, "on_disk": True},
-        "metadata": {"kept": 1, "gone": 2},
-    }
-    change = CollectionChange.model_validate(
-        {
-            "vectors": {"": {"on_disk": True}},
-            "hnsw_config": {"m": 24},
-            "quantization_config": "Disabled",
-            "params": {"on_disk_payload": False},
-            "metadata": {"gone": None, "new": {"x": None}},
-        }
-    )
-    merged = merge(declared, change).model_dump(exclude_unset=True)
-    assert merged == {
-        "vectors": {"size": 8, "distance": "Dot", "on_disk": True},
-        "hnsw_config": {"m": 24, "on_disk": True},
-        "on_disk_payload": False,
-        "metadata": {"kept": 1, "new": {"x": None}},
-    }

@@ -9,6 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
+from tests.api.raw import BODY, CONNECTIONS, HEAD, HEADER_LIMIT, IDLE, SEND
 from tests.api.replies import result
 from tests.api.served import BODY_LIMIT, Server, serving
 
@@ -77,3 +78,23 @@ def limited(http: httpx.Client, make: Callable[..., str]) -> Callable[..., str]:
         return path
 
     return create
+
+
+@pytest.fixture(scope="session")
+def slow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server that waits for little, with a collection "c"."""
+    with serving(
+        tmp_path_factory.mktemp("slow"),
+        PALIMPSEST_HEAD_TIMEOUT=str(HEAD),
+        PALIMPSEST_BODY_TIMEOUT=str(BODY),
+        PALIMPSEST_IDLE_TIMEOUT=str(IDLE),
+        PALIMPSEST_SEND_TIMEOUT=str(SEND),
+        PALIMPSEST_HEADER_LIMIT=str(HEADER_LIMIT),
+        PALIMPSEST_CONNECTION_LIMIT=str(CONNECTIONS),
+        PALIMPSEST_BODY_LIMIT="200000",
+    ) as server:
+        create = {"vectors": {"size": 3, "distance": "Dot"}}
+        result(httpx.put(f"{server.url}/collections/c", json=create))
+        point = {"id": 1, "vector": [1, 2, 3], "payload": {"a": "x" * 150_000}}
+        result(httpx.put(f"{server.url}/collections/c/points", json={"points": [point]}))
+        yield server

@@ -72,6 +72,8 @@ class Database:
         self._threads = threads
         self._has_room = has_room
         self._reserve = Reserve(path / "reserve")
+        # Reads of the two dictionaries below take no lock: each of their single operations is
+        # atomic, and whoever goes through them copies first. `get` is on the way of every request.
         self._change = threading.Lock()  # orders create, drop, changes of aliases and close
         self._open: dict[str, Collection] = {}
         self._broken: dict[str, StorageError] = {}
@@ -108,8 +110,12 @@ class Database:
         """
         path = Path(path)
         with disk_errors(f"open {path}"):
+            # `unfinished` is beside `collections` and not in it, so that whatever lies in
+            # `collections` is whole: folders come into it and leave it by one rename each.
             for folder in (path, path / "collections", path / "unfinished"):
                 make_folder(Local(folder))
+            # Before anything is read or tidied up: `unfinished` may be where another server is just
+            # creating a collection.
             lock = lock_directory(path)
             try:
                 threads = threads or os.cpu_count() or 1
@@ -117,9 +123,13 @@ class Database:
             except BaseException:
                 lock.close()
                 raise
+            # Under the lock nobody else writes there: these are what a crash left of creations and
+            # drops, and no collection knows of them.
             for name in (Local(path) / "unfinished").list():
                 remove_folder(Local(path) / "unfinished" / name)
             names = Local(path / "collections").list()
+        # At once, before collections are opened: their logs may grow while they are brought up to
+        # date, and the room to delete something is to be there first.
         if names:  # else there is nothing to delete yet
             database._reserve.refill(at_once=True)
         for done, name in enumerate(names):
@@ -127,6 +137,8 @@ class Database:
             database._open_one(name)
             if name in database._open:
                 database._open[name].upkeep.close_files()  # thousands may come
+        # Last: upkeep of the first collections would compete with the opening of the others for the
+        # disk.
         database._background.start()
         database._reopening.start()
         database._scrubbing.start()
@@ -144,8 +156,12 @@ class Database:
             if self._closed:
                 return
             self._closed = True
+            # Told, and not waited for: it may be waiting for `_change`, which is held here, and
+            # sees `_closed` once it has it.
             self._reopening.stop()
             self._scrubbing.stop()
+            # The background first, as it writes to collections; the lock of the directory last,
+            # when nothing of this process writes there any more.
             with ExitStack() as last_first:  # goes on when one of them fails
                 last_first.callback(self._held.close)
                 for collection in self._open.values():
@@ -199,6 +215,8 @@ class Database:
                 are cannot be read; the error says why.
         """
         collection = self._open.get(name)
+        # The name itself was looked for first, without a look at aliases: most requests call a
+        # collection by it, and no alias can have the name of a collection.
         if collection is None and name in self._aliases.mapping:
             name = self._aliases.mapping.get(name, name)
             collection = self._open.get(name)
@@ -206,6 +224,8 @@ class Database:
             return collection
         broken = self._broken.get(name)
         whole, at, version = name.rpartition(AT)
+        # A collection may itself be called `a@b`, which was looked for above: only what names
+        # nothing is taken apart.
         if at and broken is None:
             try:
                 collection = self.get(whole)
@@ -258,6 +278,8 @@ class Database:
                     "name already exists: delete the alias, or choose another name"
                 )
             self._aliases.require_known()
+            # Refused while there is little room, as upserts are: an empty collection is small, but
+            # it is the first of many writes.
             with disk_errors(f"create collection {name!r}"), self._reserve.admitted(self._path):
                 self._create_folder(name, config)
             self._open_one(name)
@@ -295,11 +317,15 @@ class Database:
         Raises:
             InvalidInput: the name is that of a version of a collection.
         """
+        # A client that was told of `docs@v2` may well ask to drop it, and mean the version alone.
+        # It is told how that is done; dropping all of `docs` could not be undone.
         if AT in name and name not in self.names():
             self._require_no_version(*name.rpartition(AT)[::2])
         unfinished, gone = Local(self._path / "unfinished"), uuid.uuid4().hex
         with self._change:
             self._require_open()
+            # From here on no request finds it; those that did hold it get an error from what is
+            # closed.
             collection = self._open.pop(name, None)
             if collection is None and self._broken.pop(name, None) is None:
                 return False
@@ -308,11 +334,15 @@ class Database:
                     if collection is not None:
                         collection.close(dropped=True)
                     folder = Local(self._folder(name))
+                    # One rename makes it gone, whatever happens to the files afterwards: a crash in
+                    # the middle of deleting them must not leave half a collection under its name.
                     folder.parent.rename(name, unfinished, gone)
                 except BaseException:
                     self._open_one(name)  # all of it is still there
                     raise
                 unfinished.sync()
+                # After the folder that it came to: a power cut may leave it in both, never in
+                # neither.
                 folder.parent.sync()
                 remove_folder(
                     unfinished / gone
@@ -336,6 +366,8 @@ class Database:
             unfinished.create()
             for kind in (SEGMENTS, FIELDS, ADAPTERS):
                 (unfinished / kind).create()
+            # All of it is made aside and synced before the rename, so that a folder in
+            # `collections` always has a store that can be opened.
             create_store(unfinished.path / STORE, config.to_json())
             unfinished.sync()
             unfinished.parent.rename(unfinished.path.name, collections, name)
@@ -347,6 +379,8 @@ class Database:
     def _open_one(self, name: str) -> None:
         try:
             with store_errors(self._folder(name) / STORE):
+                # Before the store is touched: of one that was being restored when that was cut off,
+                # half would be served as if it were all of it.
                 require_restored(self._folder(name))
                 self._open[name] = Collection.open(
                     name,

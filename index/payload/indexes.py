@@ -36,6 +36,8 @@ from palimpsest.index.payload.values import Read, read_moment, read_number
 # Of what `to_arrays` returns, and of the code that filled it: 1, keys that are not ASCII had no
 # values, and points with numbers that the column does not hold were not told from others; 2, today.
 ARRAYS_FORMAT = 2
+# A search that filters waits for the lock in the event loop's thread: a write of a thousand points
+# must not keep it for longer than that.
 _CHUNK = 256  # points per hold of the lock: about 6 ms with a text index
 
 
@@ -73,6 +75,8 @@ class Building:
         decode = key_decoder({str(self.path[0])})
         for places in _chunks(range(len(numbers))):
             with self._lock:
+                # A write that came since has already put its payload there; the stored one that is
+                # read here may be the older.
                 new = [place for place in places if numbers[place] not in self.known]
                 added = [int(numbers[place]) for place in new]
                 found = [decode(payloads[place]) for place in new]
@@ -209,6 +213,8 @@ class PayloadIndexes:
         with self._lock:
             if field.presence.others.intersect(allowed):
                 return None
+            # Every value is looked at, whoever holds it. With ten values for each point that is
+            # asked for, reading their payloads costs about as much.
             return part.postings.counts(allowed) if len(part) <= 10 * len(allowed) else None
 
     def begin(self, key: str, config: FieldIndex, *, again: bool = False) -> Building:

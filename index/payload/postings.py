@@ -25,7 +25,10 @@ from palimpsest.index.stops import checked
 Value: TypeAlias = str | int | bytes  # bool among the ints; one type per Postings
 Arrays: TypeAlias = Mapping[str, NDArray[Any]]
 
+# Most values of a field are held by few points, and an empty bitmap alone takes more than 32
+# numbers.
 MAX_PACKED = 32  # numbers; beyond, a bitmap is smaller and quicker
+# Well below the bound in the other direction, or a value at it would be made over at every write.
 _FEW = MAX_PACKED // 2  # numbers at which a bitmap is packed again
 _SLACK = 1_024  # strings that are gone and not worth sorting anew
 _OBJECT_BYTES = 50  # of a string besides its characters
@@ -119,6 +122,7 @@ class Postings:
 
     def intersection(self, values: Iterable[Value]) -> BitMap:
         """Return a new set of the numbers that hold all of the values; at least one is given."""
+        # From the rarest: what is left is never more than that.
         first, *rest = sorted(set(values), key=self.count)
         found = self.union((first,))
         for value in rest:
@@ -217,6 +221,8 @@ class Postings:
 
     def _extend(self, value: Value, held: bytes, numbers: list[int]) -> None:
         added = array("I", numbers).tobytes()
+        # The bytes are looked for at any place, also across two numbers. Such a find only leads the
+        # longer way, which looks properly.
         if len(numbers) == 1 and len(held) < 4 * MAX_PACKED and added not in held:
             self._sets[value] = held + added  # the rule while many points are added
             self._members += 1

@@ -99,6 +99,7 @@ def merge(found: Sequence[PartHits], count: int) -> Merged:
     if not parts:
         return Merged([], np.empty(0, np.float32), np.empty(0, np.uint32), [])
     whole = _joined(parts)
+    # Stable, so that equal distances come in the same order from the same parts; ids decide below.
     order = np.argsort(whole.distances, kind="stable")
     return _by_id_where_equal(whole.taken(order)).cut(0, count)
 
@@ -125,6 +126,8 @@ def _of_part(columns: RowColumns, hits: Hits) -> Merged:
 
 def _by_id_where_equal(merged: Merged) -> Merged:
     distances = merged.distances.tolist()
+    # Nearly always so: sorting by ids, which are Python integers, is for ties alone. Without it the
+    # order of equal hits would change with every seal.
     if len(set(distances)) == len(distances):
         return merged
     keys = zip(distances, map(_order_of, merged.ids), range(len(distances)), strict=True)

@@ -119,9 +119,12 @@ def replace_file(folder: Directory, name: str, content: bytes, *, synced: bool =
         OSError: it could not be written; nothing is left of it.
     """
     unfinished = f"{name}.tmp"
+    # A crash may have left one, and files are never opened over another.
     folder.remove(unfinished)
     try:
         folder.write(unfinished, [content], synced=synced)
+        # The contents were synced by `write`, before the name is theirs: a reader finds the old
+        # file or the new one, whole.
         folder.rename(unfinished, folder, name)
     except BaseException:
         remove_quietly(folder, unfinished)

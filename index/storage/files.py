@@ -56,6 +56,7 @@ def write_folder(
     The folder appears whole or not at all. On failure nothing is left behind. Each piece of it is
     written once it is ``admitted``.
     """
+    # Beside its later place, in the same file system: only there a rename is one step.
     unfinished = folder.parent / f"{folder.path.name}.tmp"
     with disk_errors(f"write {folder.path}"):
         try:
@@ -78,8 +79,12 @@ def _write_folder(
         length, checksum = unfinished.write(f"{name}.npy", _parts_of(array), admitted)
         files[f"{name}.npy"] = {"bytes": length, "crc32": checksum}
     text = json.dumps({"format": FORMAT, **description, "files": files}, indent=1).encode()
+    # Last: it holds the checksums of all others, and its own stands in the store. One number there
+    # vouches for every byte of the folder.
     unfinished.write(DESCRIPTION, [text], admitted)
     unfinished.sync()
+    # Files and their names are synced by now, so that the folder is whole as soon as it has its
+    # name.
     folder.parent.rename(unfinished.path.name, folder.parent, folder.path.name)
     folder.parent.sync()
     return zlib.crc32(text)
@@ -89,6 +94,7 @@ def _parts_of(array: Array | Streamed) -> Iterable[bytes | memoryview]:
     """Return the file of an array: its head, and what it holds."""
     if isinstance(array, Streamed):
         return _pieces_of(array)
+    # A copy where the array is a slice: its bytes are written as they lie.
     array = np.ascontiguousarray(array)
     return [_head(np.lib.format.header_data_from_array_1_0(array)), _bytes_of(array)]
 
@@ -139,11 +145,15 @@ class Folder:
     def mapped(self, name: str) -> Array:
         """Return an array that stays on disk and is paged in when read; read-only."""
         buffer = self.buffers[f"{name}.npy"]
+        # Enough for any head that `write_folder` writes; the array itself is not touched, so that
+        # nothing is paged in.
         head = io.BytesIO(buffer[: min(len(buffer), 4096)])
         np.lib.format.read_magic(head)
         shape, fortran, dtype = np.lib.format.read_array_header_1_0(head)
         if fortran:
             raise Damaged(self.path / f"{name}.npy", "C order", "Fortran order", "array order")
+        # Over a buffer that is read-only, so that the array is too; `np.load` would need the path,
+        # which may be gone while a reader still holds the mapping.
         flat = np.frombuffer(buffer, dtype=dtype, offset=head.tell(), count=int(np.prod(shape)))
         return flat.reshape(shape)
 
@@ -186,6 +196,7 @@ def open_folder(
         text = folder.read(DESCRIPTION)
     except OSError as error:
         raise unreadable(path / DESCRIPTION, error) from error
+    # Before it is parsed: what it says of lengths and formats is trusted from here on.
     _require_equal(path / DESCRIPTION, "checksum", checksum, zlib.crc32(text))
     description = json.loads(text)
     if description["format"] not in range(1, FORMAT + 1):

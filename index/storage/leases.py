@@ -26,6 +26,7 @@ class Lease:
 
     def __init__(self, ended: Callable[[Path], None], sweep: Callable[[], None], at: Path) -> None:
         self._end = weakref.finalize(self, ended, at)
+        # A finalizer rather than `__del__`: it runs once, by `release` or when the lease goes.
         self._end.atexit = False  # the next open deletes what is left
         self._sweep = sweep
 
@@ -58,6 +59,8 @@ class Leases:
     def take(self, folder: Directory) -> Lease:
         """Hold a folder that is listed, or that the caller has a lease on already."""
         with self._lock:
+            # Under the lock that `sweep` counts with: a folder that is taken now is not removed by
+            # a sweep that has just found nobody reading it.
             self._held[folder.path] += 1
         return Lease(self._ended.put, self.sweep, folder.path)
 
@@ -76,6 +79,7 @@ class Leases:
                 except Empty:
                     break
             free = [self._retired.pop(path) for path in [*self._retired] if not self._held[path]]
+            # Drops the paths that nobody holds, which the counter would keep for ever.
             self._held = +self._held
         for folder in free:  # no lock meanwhile: a large one takes long
             remove_folder(folder)

@@ -57,15 +57,21 @@ class Local:
     ) -> tuple[int, int]:
         """Write a new file; return its length and crc32."""
         length = checksum = 0
+        # Never an existing file: what a reader has mapped must not change under it, and what
+        # replaces a file is written beside it and renamed.
         descriptor = os.open(self.path / name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
         try:
             for part in parts:
+                # In pieces, each admitted on its own: a segment of gigabytes must not hold up a
+                # delete that waits for the room kept for it.
                 for start in range(0, len(part), PIECE):
                     piece = part[start : start + PIECE]
                     with admitted():
                         _write_all(descriptor, piece)
                     checksum = zlib.crc32(piece, checksum)
                 length += len(part)
+            # Before any rename that makes it visible: a rename that survives a power cut while the
+            # contents do not leaves a file of zeros under a good name.
             if synced:
                 sync(descriptor)
         finally:
@@ -80,6 +86,8 @@ class Local:
         """Return what a file holds, mapped into memory."""
         with open(self.path / name, "rb") as file:
             length = os.fstat(file.fileno()).st_size
+            # The mapping outlives the descriptor, so that thousands of files do not count against
+            # the limit.
             # nothing can be mapped of an empty one
             return map_file(file.fileno(), length) if length else memoryview(b"")
 
@@ -109,6 +117,8 @@ class Local:
         total = 0
         for parent, _, names in os.walk(self.path):
             for name in names:
+                # Links are counted as what they are, not as what they lead to, which may be
+                # outside.
                 with suppress(OSError):  # replaced meanwhile
                     total += os.lstat(os.path.join(parent, name)).st_size
         return total

@@ -80,12 +80,15 @@ class Reader:
         self._reserve = reserve
         self._collection = collection
         self._local = threading.local()
+        # A connection for each thread: calls on one are serialised, and its snapshot would be
+        # shared by reads that have nothing to do with each other.
         self._open: list[sqlite3.Connection] = []
         self._brief: set[sqlite3.Connection] = set()  # of these, for one read each
         self._left = threading.Condition()
         self._inside = 0  # reads under way
         self.reads = 0  # begun
         self._closed = False
+        # Counting all points reads an index through; between two writes the answer stays the same.
         self._tallied = -1  # seq of the last write that was held against the index of ids
 
     def close(self) -> None:
@@ -178,17 +181,23 @@ class Reader:
     ) -> list[Row]:
         """Return the rows of points by a column; verified, and in no order."""
         rows: list[Row] = []
+        # Asked before the rows are read: what gives rows their checksums may finish in between, and
+        # one read without would then count as damaged.
         may_lack = not self._summed.complete
         with self._reading() as connection:
             for start in range(0, len(wanted), LOOKUP):
                 some = wanted[start : start + LOOKUP]
                 columns = _COLUMNS[with_payload]
                 try:
+                    # In one statement, which a single damaged page fails as a whole. Which points
+                    # are on it is found only then, one by one.
                     rows += look_up(connection, columns, some, by).fetchall()
                 except sqlite3.DatabaseError as error:
                     if not is_damage(error):
                         raise
                     rows += self._singly(connection, columns, some, by, spared)
+            # A missing id is either no point or an entry that the index of ids has lost: what is
+            # not found is held against the rows themselves.
             if by == "id" and len(rows) < len(wanted):
                 there = {row[1] for row in rows}
                 missing = [key for key in wanted if key not in there]
@@ -255,6 +264,7 @@ class Reader:
         statement = f"SELECT {columns} FROM points {where} ORDER BY id LIMIT ?"
         arguments: list[Key] = [] if start is None else [start]
         may_lack = not self._summed.complete
+        # One more than is asked for: its id is where the next page begins.
         more = limit + 1
         while True:
             with self._reading() as connection:
@@ -368,6 +378,8 @@ class Reader:
         found: list[int] = []
         with self._reading() as connection:
             rows = connection.execute(f"SELECT number FROM points {where} ORDER BY id", first)
+            # The dearer way reads and sorts all that are allowed: as much may be walked in hope
+            # before it.
             patience = limit * _PATIENCE + len(allowed)
             while patience > 0 and len(found) < limit:
                 some = rows.fetchmany(LOOKUP)
@@ -429,7 +441,11 @@ class Reader:
         connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
         if connection is None:
             connection = self._connect()
+            # Reads of every route come past here: none of them can write, whatever statement it
+            # makes.
             connection.execute("PRAGMA query_only = ON")
+            # A client that left, or a time that is over, ends a long statement from inside SQLite,
+            # where Python gets no turn.
             connection.set_progress_handler(is_stopped, _STEPS)  # true interrupts the statement
             with self._left:
                 self._open.append(connection)

@@ -12,6 +12,8 @@ from typing import TypeAlias
 
 from palimpsest.index.errors import StorageFull
 
+# A deletion is a few pages of the log; what is large is cut into parts, each of which gives some
+# back.
 SIZE = 8 << 20  # bytes
 _TIMES = 2  # that must be free before room is kept again
 _EVERY = 1.0  # seconds between two attempts to keep room
@@ -40,6 +42,8 @@ class Reserve:
         self._releasing = 0  # threads that wait for these: what they give back is not kept again
         size = _size(path)
         self._kept = size == SIZE
+        # An empty file is what an earlier process left that had given the room back; no file at all
+        # is a new directory, which nothing was taken from.
         self.released = size is not None and not self._kept
         self._next = time.monotonic() + _EVERY
 
@@ -53,6 +57,9 @@ class Reserve:
             self.released = self.released or kept
             self._releasing += 1
             try:
+                # A write that was admitted before would take the room that is given back, and the
+                # deletion find none. It is not waited for without end: it may hang on a disk that
+                # does not answer.
                 self._changed.wait_for(lambda: self._inside == 0, _PATIENCE)
                 with suppress(OSError), open(self._path, "r+b") as file:
                     file.truncate(0)
@@ -94,6 +101,7 @@ class Reserve:
             if self._releasing:
                 return
             self._next = time.monotonic() + _EVERY
+            # What users without privileges may take (`f_bavail`), not all that is free.
             disk = os.statvfs(self._path.parent)
             if disk.f_bavail * disk.f_frsize >= _TIMES * SIZE:
                 self._keep()
@@ -101,6 +109,8 @@ class Reserve:
     def _keep(self) -> None:
         descriptor = os.open(self._path, os.O_WRONLY | os.O_CREAT, 0o644)
         try:
+            # Blocks that are really there: a sparse file of the same length would keep no room at
+            # all.
             os.posix_fallocate(descriptor, 0, SIZE)
         except OSError:
             if self.released:

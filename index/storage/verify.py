@@ -72,6 +72,7 @@ def check_store(path: Path) -> Reach | None:
     if log is not None:
         reach = _follow(log_of(path), reach, log)
         _require_end(log_of(path), reach, log)
+    # After the log was followed: only then is it known how far both files reach together.
     _require_recorded(path, reach, recorded, log)
     if reach is not None:
         _require_folders(path, reach)
@@ -106,6 +107,8 @@ def _require_folders(path: Path, reach: Reach) -> None:
     segments = Local(path.parent) / SEGMENTS
     for name in segments.list() if segments.exists() else ():
         own = Reach.from_json(described(segments / name).get("reach"))
+        # A segment is written before the commit that lists it. One of a later commit than the store
+        # knows shows that commits are gone, also where log and record went with them.
         if own is not None and own.store == reach.store and own.commit > reach.commit:
             what = f"commits, by segment {name},"
             raise behind(path, what, f"{own.commit} or more", reach.commit)
@@ -131,6 +134,8 @@ def _read_database(path: Path) -> _Database:
 
 def _root(path: Path) -> int:
     """Return the first page of ``position``; a checkpoint that was cut short may hide it."""
+    # Frozen: an ordinary connection would bring the log into the database, or delete it, before
+    # anything of it was checked.
     connection = connect_frozen(path)
     try:
         found = connection.execute("SELECT rootpage FROM sqlite_master WHERE name = 'position'")

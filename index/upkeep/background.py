@@ -26,8 +26,12 @@ from palimpsest.index.upkeep.attempts import PASS
 from palimpsest.index.upkeep.due import Due
 from palimpsest.index.upkeep.upkeep import Upkeep
 
+# Builds take all cores for minutes. At equal weight searches would take their turns after them; far
+# below, rows would come in faster than they are sealed under load.
 _LATER = 4  # niceness of what is waited for: weighs .41 of a thread of the program
 _LAST = 10  # of what nobody waits for
+# Each commit wakes all three threads; a look costs little, but not at every one of thousands a
+# second.
 _PAUSE = 0.05  # between two looks, however many commits there are
 _LOOK_SECONDS = 0.5  # while full segments are merged, until other work is looked for again
 _RETRY_SECONDS = 10.0  # after a look that failed
@@ -48,6 +52,8 @@ class Background:
         self._open_ones = open_ones
         self._stopped = threading.Event()
         self._work = [
+            # A thread of its own for each: a compaction takes minutes, in which growing rows are to
+            # be sealed all the same, and neither waits for what nobody waits for.
             _Worker("seal", self._stopped, self._seal, _LATER),
             _Worker("compact", self._stopped, self._compact, _LATER),
             _Worker("improve", self._stopped, self._improve, _LAST),
@@ -66,6 +72,8 @@ class Background:
     def close(self) -> None:
         """End the threads; running work stops early."""
         self._stopped.set()
+        # Before any thread is joined: all running work hears of it at once, not one after the
+        # other.
         for upkeep in self._open_ones().values():
             upkeep.stop()
         for worker in self._work:
@@ -152,6 +160,8 @@ class _Worker(threading.Thread):
         self._stopped = stopped
         self._look = look
         self._niceness = niceness
+        # Names and not collections: one that is dropped meanwhile is simply not found at the next
+        # look.
         self._changed: set[str] = set()
         self._next_at: dict[str, float] = {}  # look at it, by ``monotonic``
         self._lock = threading.Lock()  # of what has changed
@@ -165,6 +175,8 @@ class _Worker(threading.Thread):
     def run(self) -> None:
         _lower_priority(self._niceness)
         while not self._stopped.wait(_PAUSE):
+            # Before names are taken: a change that comes after them sets it anew, and the wait at
+            # the end returns at once.
             self.woken.clear()
             if self._stopped.is_set():
                 return  # since the wait above; its call to wake was just cleared

@@ -58,12 +58,14 @@ class Reopening:
     def _run(self) -> None:
         pause = _FIRST
         self._wanted.wait()
+        # The pause comes first: who gave up just now would find the cause still there.
         while not self._stopped.wait(pause):
             self._wanted.clear()
             names = list(self._closed())
             for name in names:
                 self._reopen(name)
             pause = min(2 * pause, _LONGEST) if names else _FIRST
+            # They are tried until they are open, or dropped; nobody says so a second time.
             if names:
                 self._wanted.set()
             self._wanted.wait()

@@ -70,6 +70,8 @@ class Replacing:
         if vectors is None or not has_parts(vectors, gone):
             return False
         frees = _frees(parts)
+        # The store knows the name before there is a file of it: what a crash leaves is deleted at
+        # the next open, where a folder that nobody planned is set aside instead.
         planned = self._writer.plan_folder(frees=frees)
         checksum, made, folder = None, None, self._segments / planned
         try:
@@ -77,8 +79,11 @@ class Replacing:
                 checksum = self._write(folder, vectors, column, parts, firm, frees)
                 if checksum is None:
                     return False
+                # Read back and checked in full before it replaces anything: what was written
+                # wrongly is found while the old parts are still there.
                 segment = kind_of(vectors.config).open(folder, checksum)
                 made = SealedPart(segment, Dead(), self._writer.leases.take(folder))
+                # Before it is published: else the first searches would each compute them, and wait.
                 self._prepare(column, replace(vectors, sealed=(made,)))
             # parts are told by what has no lease, for the writer keeps its last job
             publishing = self._writer.call(
@@ -89,6 +94,8 @@ class Replacing:
             raise
         try:
             published = publishing.result()
+        # A sync that failed, or an error after the commit, leaves open whether the entry is on
+        # disk. A folder too many is found at the next open; one too few would be damage.
         except StorageFull:  # after other failures the manifest may name the folder
             remove_folder(folder)
             raise
@@ -149,6 +156,8 @@ class Replacing:
             False when the column was dropped meanwhile.
         """
         store, view = self._writer.store, self._writer.view
+        # Minutes have passed since the parts were chosen. A column of the same number may be
+        # another by now, so that the parts themselves are looked for.
         if column not in view.vectors or not has_parts(view.vectors[column], gone):
             return False
         change = Replaced(column, names, seals or 0, () if made is None else (made,))
@@ -159,6 +168,7 @@ class Replacing:
             if seals is not None:
                 store.staged.mark_sealed(column, seals)
             store.remove_segments([*names])
+        # The view was made before the transaction, with all that may want memory.
         self._writer.publish(view)  # nothing from the commit on can fail
         return True
 
@@ -172,6 +182,8 @@ class Replacing:
         """Forget the dead slots whose rows were left out; until then they are merely useless."""
         for part in parts:
             dead = part.columns.slots[part.dead.dead_rows(part.n)]
+            # In small transactions: until all are forgotten they only name rows that are nowhere,
+            # so that a crash between two of them costs nothing.
             for start in range(0, len(dead), _UNBURIED):
                 some = dead[start : start + _UNBURIED]
                 self._writer.call(lambda some=some: self._unbury(some)).result()  # type: ignore[misc]

@@ -80,6 +80,8 @@ class Scrubbing:
         """Keep to the budget. Raises Ended when the server stops."""
         worked, before = time.thread_time(), self._worked
         self._worked = worked
+        # Both budgets hold: of the disk, by bytes, and of a core, by the time this thread itself
+        # worked. What others took of the core meanwhile is not counted against it.
         pause = max(nbytes / _RATE, (worked - before) * (1 / _SHARE - 1))
         if self._stopped.wait(pause):
             raise Ended

@@ -64,11 +64,15 @@ class Upkeep:
         self._has_room = has_room
         self._stopped = threading.Event()
         self.attempts = Attempts(writer, jobs, self._stopped.is_set)
+        # On a connection of its own: moving the log takes seconds after a large seal, and the
+        # writer's is needed for commits meanwhile.
         self._checkpoints = Checkpoints(writer.store.path)
         self._threads = threads
         self._resting = resting
         self._probing = Probing(writer, self._stopped.is_set)
         self._replacing = Replacing(segments, writer, threads, self._stopped.is_set)
+        # The same work with another reason to end: full segments are merged for the sake of
+        # searches alone, and only while nothing else is to be done.
         self._merging = Replacing(segments, writer, threads, self._is_to_wait)
         self._is_wanted: Callable[[], bool] = lambda: False  # who merges, for other work
         self.due = Due(
@@ -86,6 +90,8 @@ class Upkeep:
 
     def stop(self) -> None:
         """End running work soon; nothing is lost by it."""
+        # First: jobs that end because of the next lines are left without an end, as those of
+        # a server that was killed are, and are not noted as failed.
         self.attempts.jobs.stop()
         self._stopped.set()
         self._versions.fitting.stop()
@@ -117,6 +123,7 @@ class Upkeep:
                 segments = max(segments, excess(vectors.sealed, maintenance))
         what = ("seal", "compact") if segments >= _EXCESS else ("seal",)
         failed = self.attempts.failure_of(*what)
+        # Writers would be told to wait for seals that never come.
         if self._stopped.is_set() or self._writer.refuses is not None:
             rows = segments = 0  # writes fail, or are about to, and say why
         if failed is not None and failed.full:
@@ -288,9 +295,13 @@ class Upkeep:
                 return
 
     def _seal(self, column: int) -> None:
+        # By the writer's thread, between two commits: rows that come from then on go to a new
+        # growing part, and the frozen one can be read for minutes without a lock.
         part = self._writer.call(lambda: self._freeze(column)).result()
         if part is None:
             return
+        # After it was frozen: what is to be written is known now. Without room it stays frozen, is
+        # searched as before, and is tried again.
         self._require_room(column, [part])
         rate, sealed = self.pacing.rate, False
         rate.begin(part.n)
@@ -300,6 +311,8 @@ class Upkeep:
             rate.end(sealed=sealed)
             self.due.rest_merges()
         if sealed:
+            # Rows of the table of staged ones, some in each transaction: one for all would hold up
+            # writes for seconds.
             while self._writer.call(lambda: purge_some(self._writer.store)).result():
                 pass
 
@@ -328,6 +341,8 @@ class Upkeep:
         vectors = self._writer.view.vectors.get(column)
         if vectors is None or not vectors.growing[0].n:
             return None
+        # More than one: an earlier attempt failed after it was frozen. That one is sealed first,
+        # which keeps the order of slots.
         if len(vectors.growing) == 1:
             self._writer.publish(frozen(self._writer.view, column))
         return vectors.growing[0]

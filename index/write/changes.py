@@ -83,6 +83,8 @@ def apply(view: View, changes: Changes) -> View:
         for column, old in vectors.items():
             vectors[column] = _without(old, changes.dead)
     for numbers, seq in changes.touched:
+        # In place, in an array that all views share: a search may show the seq of a write that came
+        # after its own state. A copy of it for each commit would cost more than the commit.
         view.seqs.put(numbers, seq)
     live = view.live if changes.live is None else changes.live
     bridges = view.bridges if changes.bridges is None else changes.bridges
@@ -149,6 +151,7 @@ def _extended(old: AnyVectors, rows: NewRows, most: int) -> AnyVectors:
     """
     *before, part = old.growing
     last = max((one.last_slot for one in before), default=0)
+    # A follower, or a reopened collection, may come upon rows that an earlier part has.
     if rows.slots.size and int(rows.slots[0]) <= last:  # applied again
         rows = rows.after(last)
     if part.n >= most or (part.n >= _FULL * most and part.n + len(rows.slots) > most):
@@ -160,11 +163,15 @@ def _extended(old: AnyVectors, rows: NewRows, most: int) -> AnyVectors:
 def frozen(view: View, column: int) -> View:
     """Return the view with new rows of the column going to a new growing part."""
     old = view.vectors[column]
+    # Only the last part grows, so that all before it may be read without a lock, for as long as it
+    # takes.
     grown = replace(old, growing=(*old.growing, old.fresh()))
     return replace(view, vectors={**view.vectors, column: grown})
 
 
 def has_parts(vectors: AnyVectors, columns: Sequence[object]) -> bool:
     """Tell whether the parts with these columns are, or were with fewer dead rows, of this view."""
+    # By identity of the columns: a part is made anew whenever one of its rows dies, and its columns
+    # are what stays the same.
     own = {id(part.columns) for part in vectors.parts}
     return all(id(one) in own for one in columns)

@@ -34,6 +34,8 @@ class Jobs:
         self._running: dict[int, Job] = {}
         store = writer.store
         entries = {one.id: one for one in store.jobs.entries()}
+        # The process that ran them is gone: whoever asks is told so, rather than shown work that
+        # never ends.
         left = {n: _left(one) for n, one in entries.items() if one.ended is None}
         if left and not store.read_only:
             try:
@@ -136,6 +138,8 @@ class Jobs:
             del self._running[job.info.id]
             if job.kept:
                 self._ended[job.info.id] = job.info
+                # Of each kind on its own: seals, of which there are many, would push out the one
+                # fit that was asked for.
                 own = [n for n, one in self._ended.items() if one.kind == job.info.kind]
                 for number in own[:-KEPT]:
                     del self._ended[number]

@@ -19,7 +19,11 @@ from palimpsest.index.config.vectors import MAX_POINTS
 from palimpsest.index.errors import StoreFailed
 from palimpsest.index.types import Numbers
 
+# A read that began before a deletion may still ask payload indexes, or the store, by number. Given
+# to another point at once it would find that one's payload.
 REST_SECONDS = 60.0
+# Sets of freed numbers are joined as long as they are this close, so that a thousand deletions a
+# second make no thousand sets to unite.
 _TOGETHER = 1.0
 
 
@@ -62,6 +66,8 @@ class Draft:
         """Return ``count`` numbers for new points, ascending. Raises StoreFailed at 2**32."""
         if count == 0:
             return []
+        # Gaps first: bitmaps of dense numbers are small, and arrays by number no longer than they
+        # need be.
         top = self._taken.max() + 1 if self._taken else 0
         free: list[int] = []
         if len(self._taken) < top:

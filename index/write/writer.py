@@ -59,6 +59,8 @@ Answer = TypeVar("Answer")
 # a write's seq, or why it failed alone
 Outcome: TypeAlias = int | DamagedPoint | InvalidInput | PointNotFound
 
+# A thread costs a stack, and there may be thousands of collections of which few are written to;
+# while writes come every second it is not made anew for each.
 _IDLE_SECONDS = 5.0  # without anything to do, before the thread ends
 GROUP_POINTS = 8_192  # points in one transaction, so that a waiting request is not kept long
 _PARTS = 4  # that a delete is cut into when a full disk has no room for it, and each of these again
@@ -119,6 +121,8 @@ class Writer:
         self._reserve = store.reserve = reserve
         self._changed = changed
         self.declare(opened.config, opened.fitted)
+        # Before there is a thread: from here on only the writer's thread replaces the view, so that
+        # readers need no lock. They take the attribute once and keep what they got.
         self.publish(opened.view)
         with store_errors(store.path):
             self.count_touched()
@@ -127,6 +131,8 @@ class Writer:
         self._queue: SimpleQueue[_Request | _Job | None] = SimpleQueue()
         self._closed = False
         self._refused: str | None = None  # why, as text: an error raised twice keeps its frames
+        # Held for a few instructions only. It is never held while a transaction runs: a submission
+        # would wait for the disk, and the event loop with it.
         self._lock = threading.Lock()  # orders submissions against close
         self._thread: threading.Thread | None = None  # none while there is nothing to do
         self.served = 0  # requests and jobs
@@ -218,6 +224,8 @@ class Writer:
             thread.join()
 
     def _submit(self, item: _Request | _Job) -> None:
+        # A future that was never set running could still be cancelled by an asyncio timeout, and
+        # then `set_result` would raise in the writer's thread, after the write is on disk.
         item.future.set_running_or_notify_cancel()  # a waiter that gives up must not undo it
         with self._lock:
             if self._closed:
@@ -272,7 +280,11 @@ class Writer:
 
     def _gather(self, first: _Request) -> tuple[list[_Request], _Job | _Request | _End | None]:
         """Take the requests that wait; also return the item that ended them, if one did."""
+        # Writes that wait are committed together, as one sync of the disk takes as long for many as
+        # for one. Nobody waits for more to come: a lone write is committed at once.
         group, points = [first], size_of(first.write)
+        # A filter means the points as they are once all writes before it are in the view. In one
+        # transaction with those it would be asked of a view that lacks them, so that it goes alone.
         if filter_of(first.write) is not None:
             return group, None
         while points < GROUP_POINTS:
@@ -282,6 +294,8 @@ class Writer:
                 break
             if item is None:
                 return group, _End()
+            # It was taken from the queue and cannot be put back at its head: whoever gathers
+            # carries it out next, which keeps the order in which things were submitted.
             if isinstance(item, _Job) or filter_of(item.write) is not None:
                 return group, item
             group.append(item)
@@ -292,6 +306,8 @@ class Writer:
         try:
             outcomes = self._commit_with_room([request.write for request in requests])
         except StorageFull as error:
+            # One upsert in the group may be what found no room. Each on its own, deletions still
+            # get through, and may make room for the upserts after them.
             if len(requests) > 1 and any(frees(request.write) for request in requests):
                 for request in requests:
                     self._carry_out([request])
@@ -309,6 +325,8 @@ class Writer:
 
     def _commit_with_room(self, writes: Sequence[Write]) -> list[Outcome]:
         """Commit; where the disk is full and the writes free room, with the room kept for that."""
+        # A deletion needs room too, for pages of the log, before it gives any back. The reserve is
+        # for that alone: an upsert that were let into it would fill the disk for good.
         frees_room = all(frees(write) for write in writes)
         try:
             outcomes = self._commit(writes)
@@ -380,11 +398,15 @@ class Writer:
             lambda number, key, width: true_slots(self.view, number, key, width),
         )
         with self.store.transaction(frees=all(frees(write) for write in writes)):
+            # In the same transaction as the writes: numbers of writes as rows of a table and the
+            # one array they are folded into never both count for a point.
             folds = are_many(self._edited, self.view.points)
             if folds:
                 self.store.seqs.fold(self.view.seqs)
             outcomes = [_put(group, *each) for each in zip(writes, meant, strict=True)]
             changes = group.finish()
+        # Only after the transaction: where it was rolled back, these must still be what the store
+        # holds.
         self._edited = group.edited + (0 if folds else self._edited)
         self._position = group.position
         self._numbering.commit(draft)
@@ -403,6 +425,8 @@ class Writer:
         if condition is None:
             return None
         if isinstance(write, (Upsert, VectorUpdate)):
+            # The condition of an upsert is asked of the points that it names, not of the whole
+            # collection: with their ids beside it the planner has few candidates to look at.
             ids = frozenset(map(id_of_key, write.keys))
             condition = Filter(must=(HasId(ids), condition))
         return self._select(condition)

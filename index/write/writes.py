@@ -96,10 +96,14 @@ class CommitGroup:
             DamagedPoint: a point is damaged, and is not replaced or deleted as a whole; nothing
                 is written.
         """
+        # It was checked when it was submitted, by another thread and perhaps another config; from
+        # here on it is the only writer.
         for name, number in names_of(write).items():
             if number not in self.config.spaces:
                 raise UnknownVectorName(name, list(self.config.vectors))
         at = self.position
+        # Also of a write that then fails alone: a seq is never given twice, and what is skipped is
+        # nothing.
         self.position = Position(at.seq + 1, at.slot, at.points)
         self._unknown = []
         match write:
@@ -129,6 +133,8 @@ class CommitGroup:
         if isinstance(whose, Filter):
             assert meant is not None
             held = self.store.points.find_numbers(list(meant), with_payload=with_payload)
+            # Every live number has a row: one without was lost, and to pass over it would be to
+            # answer that it was changed.
             if len(held) < len(meant):  # the filter was evaluated just before
                 lost = (meant - BitMap([one.number for one in held.values()]))[0]
                 raise DamagedPoint(self.store.path, f"of number {lost}", "is in no row")
@@ -149,6 +155,7 @@ class CommitGroup:
         spared = Spared()
         held = self.store.points.find(keys, with_payload=self.indexed, spared=spared)
         for number, error in spared.errors.items():
+            # Numbers below zero stand for points of which only the id is known.
             key = self.store.points.key_of(number) if number >= 0 else None
             slots = None if key is None else self.true_slots(number, key, len(self.config.columns))
             if key is None or slots is None:
@@ -160,6 +167,7 @@ class CommitGroup:
     # Points.
 
     def _upsert(self, write: Upsert, meant: BitMap | None) -> None:
+        # Payloads are compared only then: reading them would make every other upsert dearer.
         versioned = any(column.number in self.config.other_versions for column in write.columns)
         if versioned:
             held = self.store.points.find(write.keys, with_payload=True)
@@ -174,12 +182,16 @@ class CommitGroup:
             write = write.only(np.array(kept, dtype=np.int64))
             if not kept:
                 return
+        # A point that is there keeps its number: payload indexes and rows of other versions go by
+        # it.
         fresh = iter(self.draft.take(sum(key not in held for key in write.keys)))
         numbers = [one.number if (one := held.get(key)) else next(fresh) for key in write.keys]
         slots = self._kept_versions(write, held) if versioned else self._no_slots(len(write.keys))
+        # Before the points: `slots` is filled by it with where the new rows are.
         self._stage(write, np.array(numbers, dtype=np.uint32), slots)
         there = [place for place, key in enumerate(write.keys) if key in held]
         old = self._slots([held[write.keys[place]] for place in there])
+        # Not those of versions that are kept: their rows go on standing for the point.
         self._bury([old[old != slots[there]]])
         self.store.points.insert(numbers, write.keys, self.seq, slots, write.payloads)
         self._touch(numbers, write.columns)
@@ -198,6 +210,8 @@ class CommitGroup:
         if not numbers:
             return
         self.touched.append((numbers, self.seq))
+        # A row of this write carries its seq itself. Only points that get none need a note of when
+        # they were last changed.
         without = np.ones(len(numbers), dtype=bool)
         for column in columns:
             without[column.positions] = False
@@ -213,6 +227,8 @@ class CommitGroup:
         before = [one.payload for one in held.values()]
         try:
             after = [edit(payload) for payload in before]
+        # The depth of a payload is bounded where bodies are read, but an edit can put one payload
+        # into another.
         except RecursionError:
             raise InvalidInput("A payload would be nested too deeply: it is left alone") from None
         self.store.points.put_payloads(held, self.seq, after)
@@ -258,6 +274,8 @@ class CommitGroup:
         slots = self._slots([*held.values()])
         mapped_of = self.config.mapped_columns
         mapped = [other for column in columns for other in mapped_of.get(column, ())]
+        # What was made from a vector goes with it: it would be searched for what the point no
+        # longer holds.
         gone = [*{*columns, *mapped}]
         self._bury([slots[:, gone].ravel()])
         slots[:, gone] = 0
@@ -321,6 +339,7 @@ class CommitGroup:
 
     def _bury(self, slots: Sequence[Slots]) -> None:
         dead = np.concatenate([np.empty(0, dtype=np.uint64), *slots])
+        # Slots begin at 1: 0 says that a point has no such vector.
         dead = dead[dead != 0]
         if dead.size:
             self.store.dead.bury(dead, self.seq)

@@ -11,6 +11,7 @@ from pathlib import Path
 from tests.bench import (
     multivectors_candidates,
     multivectors_encoding,
+    multivectors_engine,
     multivectors_maxsim,
     multivectors_plaid,
 )
@@ -33,11 +34,14 @@ def measure(folder: Path, rounds: int, synthetic: int | None) -> Iterator[Result
     """
     if synthetic is not None:
         asked = _QUESTIONS[synthetic > _MANY]
-        yield from multivectors_candidates.measure(recombined(folder, synthetic, TOPICS, asked))
+        drawn = recombined(folder, synthetic, TOPICS, asked)
+        yield from multivectors_candidates.measure(drawn)
+        yield from multivectors_engine.measure(folder, drawn, judged=False)
         return
     corpus = abstracts(folder)
     yield from multivectors_encoding.measure(corpus, rounds)
     yield from multivectors_candidates.measure(corpus, _MUST)
     yield from multivectors_candidates.measure(recombined(folder, DOCUMENTS, TOPICS, 100))
+    yield from multivectors_engine.measure(folder, corpus, judged=True)
     yield from multivectors_maxsim.measure(folder, corpus, rounds)
     yield from multivectors_plaid.measure(corpus)

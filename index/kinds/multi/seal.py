@@ -97,7 +97,7 @@ def _kept(
     files: dict[str, Array | Streamed] = {}
     files["kept"] = _streamed(live, order, (m, config.size), np.dtype(numbers), kept)
     if config.token.keeps_lengths:
-        files["lengths"] = _streamed(live, order, (m,), np.float32, lengths)
+        files["token_lengths"] = _streamed(live, order, (m,), np.float32, lengths)
     return files
 
 

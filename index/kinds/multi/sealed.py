@@ -2,10 +2,12 @@
 
 Files beside those of every segment (``index.segments.segment``): ``starts`` (n + 1,) i64, where
 sets start among all vectors; ``kept`` (m, d) f32 or f16, the vectors as they are compared exactly,
-absent where originals are not kept; ``lengths`` (m,) f32 where they are. ``tokens`` (m', row bytes)
-u8 are codes of the vectors with ``token_signs``, the rotation of these, and ``token_starts`` where
+absent where originals are not kept; ``token_lengths`` (m,) f32 where they are. ``tokens`` (m',
+row bytes) u8 are codes of the vectors, ``token_signs`` their rotation, and ``token_starts`` where
 vectors are pooled; ``rows_*`` what candidates are found by (``candidates``). Ids, numbers, starts
 and rows are read into memory; the rest stays mapped.
+
+Formats of all this: 1, the first.
 """
 
 from __future__ import annotations
@@ -21,7 +23,7 @@ from palimpsest.index.config.multi import MultiConfig
 from palimpsest.index.config.vectors import NO_GRAPH
 from palimpsest.index.encoding.normalise import Lengths
 from palimpsest.index.encoding.tokens import TokenEncoder
-from palimpsest.index.errors import Damaged
+from palimpsest.index.errors import Damaged, UnknownFormat
 from palimpsest.index.kinds.multi.candidates import PREFIX, CandidateRows, opened
 from palimpsest.index.kinds.multi.exact import CodedSets, ComparedSets, Sets
 from palimpsest.index.kinds.multi.probe import MultiProbed
@@ -31,6 +33,9 @@ from palimpsest.index.segments.originals import Kept, restore
 from palimpsest.index.segments.segment import NumbersOf, Segment, of_points, open_segment
 from palimpsest.index.storage.directory import Directory
 from palimpsest.index.storage.files import Array, Folder
+
+FORMAT = 1
+_CODED = ("tokens", "token_s")  # what names of files of codes begin with
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -58,10 +63,12 @@ class MultiSealed(Segment):
         kind = described.get("kind")
         if kind != MultiConfig.kind:
             raise Damaged(files.path, MultiConfig.kind, kind, "kind of rows")
+        if described["sets_format"] not in range(1, FORMAT + 1):
+            raise UnknownFormat(files.path, described["sets_format"], FORMAT)
         points = of_points(files, numbers_of)
         starts = files.loaded("starts")
         kept = files.mapped("kept") if files.has("kept") else None
-        lengths = files.mapped("lengths") if files.has("lengths") else None
+        lengths = files.mapped("token_lengths") if files.has("token_lengths") else None
         config = MultiConfig.from_json(described["config"])
         _require(points["n"], starts, kept, lengths, config.size)
         coded = _coded(files, starts, config)
@@ -122,18 +129,23 @@ class MultiSealed(Segment):
 
 def spare(names: Collection[str]) -> set[str]:
     """Return the files of a segment that can be made anew from the others."""
-    derived = (PREFIX, "token") if "kept.npy" in names else (PREFIX,)
+    derived = (PREFIX, *_CODED) if "kept.npy" in names else (PREFIX,)
     return {name for name in names if name == "by_slot.npy" or name.startswith(derived)}
 
 
 def describe(config: MultiConfig, seed: int) -> dict[str, Any]:
     """Return what a segment's description says of its space, and of how it was written."""
-    return {"kind": config.kind, "config": config.to_json(), "seed": seed}
+    return {
+        "kind": config.kind,
+        "sets_format": FORMAT,
+        "config": config.to_json(),
+        "seed": seed,
+    }
 
 
 def _coded(files: Folder, starts: Starts, config: MultiConfig) -> CodedSets | None:
     """Return the sets by their codes; None where there are none, or a file of them is damaged."""
-    if not files.has("tokens") or any(name.startswith("token") for name in files.lacking):
+    if not files.has("tokens") or any(name.startswith(_CODED) for name in files.lacking):
         return None
     encoder = TokenEncoder(config.size, config.token_bits, files.loaded("token_signs"))
     own = files.loaded("token_starts") if files.has("token_starts") else starts

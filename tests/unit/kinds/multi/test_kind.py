@@ -97,12 +97,14 @@ def as_it_is(collection: Collection) -> Collection:
 
 def seal(collection: Collection) -> Collection:
     collection.upkeep.seal()
+    assert collection.upkeep.last_error is None
     return collection
 
 
 def compact(collection: Collection) -> Collection:
-    collection.upkeep.seal()
+    seal(collection)
     collection.upkeep.compact()
+    assert collection.upkeep.last_error is None
     return collection
 
 

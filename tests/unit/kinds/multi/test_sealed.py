@@ -63,7 +63,7 @@ def test_rows_are_those_written(tmp_path: Path) -> None:
         lambda held: held.update(kept=held["kept"][1:]),
         lambda held: held.update(kept=held["kept"].astype(np.float64)),
         lambda held: held.update(kept=np.zeros((10, SIZE + 1), np.float32)),
-        lambda held: held.update(lengths=np.zeros(3, np.float32)),
+        lambda held: held.update(token_lengths=np.zeros(3, np.float32)),
     ],
 )
 def test_arrays_that_do_not_fit_are_damage(

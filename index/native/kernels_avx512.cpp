@@ -15,6 +15,7 @@
 namespace palimpsest {
 #if defined(PALIMPSEST_AVX512)
 #include "kernels_body.h"
+#include "kernels_x86.h"
 
 namespace {
 
@@ -211,25 +212,11 @@ constexpr size_t kUnpacked = 256;  // dimensions unpacked at a time, of each of 
 // Codes x_u of `n` dimensions, a multiple of 64, as bytes: once for all query tokens.
 template <int bits>
 inline void unpack(const uint8_t* code, size_t n, uint8_t* out) {
-  for (size_t at = 0; at < n; at += kBlock) {
-    const uint8_t* from = code + at * bits / 8;
-    if constexpr (bits == 8) {
-      _mm512_storeu_si512(out + at, _mm512_xor_si512(load(from), _mm512_set1_epi8(-128)));
-    } else if constexpr (bits == 4) {
-      const __m256i low = _mm256_set1_epi8(15);
-      const __m256i x = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(from));
-      __m256i* to = reinterpret_cast<__m256i*>(out + at);
-      _mm256_storeu_si256(to, _mm256_and_si256(x, low));
-      _mm256_storeu_si256(to + 1, _mm256_and_si256(_mm256_srli_epi16(x, 4), low));
-    } else {
-      const __m128i low = _mm_set1_epi8(3);
-      const __m128i x = _mm_loadu_si128(reinterpret_cast<const __m128i*>(from));
-      __m128i* to = reinterpret_cast<__m128i*>(out + at);
-      _mm_storeu_si128(to, _mm_and_si128(x, low));
-      _mm_storeu_si128(to + 1, _mm_and_si128(_mm_srli_epi16(x, 2), low));
-      _mm_storeu_si128(to + 2, _mm_and_si128(_mm_srli_epi16(x, 4), low));
-      _mm_storeu_si128(to + 3, _mm_and_si128(_mm_srli_epi16(x, 6), low));
-    }
+  if constexpr (bits == 8) {
+    for (size_t at = 0; at < n; at += kBlock)
+      _mm512_storeu_si512(out + at, _mm512_xor_si512(load(code + at), _mm512_set1_epi8(-128)));
+  } else {
+    unpack_below_byte<bits>(code, n, out);
   }
 }
 

@@ -23,6 +23,7 @@ from palimpsest.index import (
     CollectionConfig,
     CollectionInfo,
     Integrity,
+    MultiConfig,
     RecallInfo,
     VectorConfig,
     VectorInfo,
@@ -118,12 +119,29 @@ def _integrity(known: Integrity) -> IntegrityReply:
 
 
 def unheld(config: CollectionConfig, held: Mapping[str, VectorInfo]) -> list[str]:
-    """Return a text for each dense vector some of whose segments do not hold the recall wanted."""
-    return [
-        _unheld(name, space, known)
-        for name, space in config.dense.items()
+    """Return a text for each vector some of whose segments do not hold the recall wanted."""
+    short = [
+        (name, space, known)
+        for name, space in config.vectors.items()
         if name in held and (known := held[name].recall) is not None and known.segments.get("short")
     ]
+    return [
+        _unheld_sets(name, space, known)
+        if isinstance(space, MultiConfig)
+        else _unheld(name, config.dense[name], known)
+        for name, space, known in short
+    ]
+
+
+def _unheld_sets(name: str, space: MultiConfig, known: RecallInfo) -> str:
+    of = f" of vector {name!r}" if name else ""
+    return (
+        f"{known.segments['short']} of {sum(known.segments.values())} segments{of} do not have "
+        f"the ten closest sets among {known.candidates} candidates as often as is wanted "
+        f"(measured {rounded(known.recall)}): a larger `fde`, or an `encoding` of more than "
+        f"{space.encoding} bits, under `metadata.palimpsest` raises it, `hnsw_ef` asks for more "
+        "candidates, and `exact` finds everything"
+    )
 
 
 def _unheld(name: str, space: VectorConfig, known: RecallInfo) -> str:

@@ -65,6 +65,11 @@ class GrowingPart(ABC, Generic[C, R, V]):
         return self.n - self.dead.count
 
     @property
+    def weight(self) -> int:
+        """As how many rows it counts where it is asked whether these are enough to be sealed."""
+        return self.n
+
+    @property
     def last_slot(self) -> int:
         """The highest slot; 0 when empty."""
         return int(self.columns.slots[self.n - 1]) if self.n else 0

@@ -84,7 +84,7 @@ class Due:
             return None
         maintenance = self._writer.config.maintenance
         due = self._quiet_since + maintenance.quiet_seconds
-        if any(len(g) > 1 or g[-1].n >= maintenance.seal_rows for g in worth.values()):
+        if any(len(g) > 1 or g[-1].weight >= maintenance.seal_rows for g in worth.values()):
             due = now
         return max(0.0, due - now, self._attempts.retry_delay("seal", list(worth)))
 
@@ -177,7 +177,7 @@ class Due:
         return {
             column: vectors.growing
             for column, vectors in self._writer.view.vectors.items()
-            if len(vectors.growing) > 1 or vectors.growing[-1].n >= enough
+            if len(vectors.growing) > 1 or vectors.growing[-1].weight >= enough
         }
 
     def parts_to_compact(self) -> dict[int, list[AnySealed]]:

@@ -118,7 +118,7 @@ class Upkeep:
         maintenance = self._writer.config.maintenance
         rows = segments = 0
         for vectors in self._writer.view.vectors.values():
-            rows = max(rows, sum(part.n for part in vectors.growing))
+            rows = max(rows, sum(part.weight for part in vectors.growing))
             if len(vectors.sealed) >= maintenance.tier_factor:
                 segments = max(segments, excess(vectors.sealed, maintenance))
         what = ("seal", "compact") if segments >= _EXCESS else ("seal",)

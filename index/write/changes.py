@@ -143,7 +143,7 @@ def is_cut(part: AnyGrowing, slot: int) -> bool:
 
 
 def _extended(old: AnyVectors, rows: NewRows, most: int) -> AnyVectors:
-    """Return the vectors with rows appended; a part that has ``most`` rows grows no further.
+    """Return the vectors with rows appended; a part that counts as ``most`` rows grows no further.
 
     So each is sealed by itself, however many wait. One that is nearly full does not take rows
     beyond ``most`` either: its arrays would have to be twice as long. Rows that a part already has
@@ -154,7 +154,9 @@ def _extended(old: AnyVectors, rows: NewRows, most: int) -> AnyVectors:
     # A follower, or a reopened collection, may come upon rows that an earlier part has.
     if rows.slots.size and int(rows.slots[0]) <= last:  # applied again
         rows = rows.after(last)
-    if part.n >= most or (part.n >= _FULL * most and part.n + len(rows.slots) > most):
+    if part.weight >= most or (
+        part.weight >= _FULL * most and part.weight + len(rows.slots) > most
+    ):
         before, part = [*before, part], old.fresh()
     part = part.extended(rows.slots, rows.seq, rows.ids, rows.numbers, rows.values)
     return replace(old, growing=(*before, part))

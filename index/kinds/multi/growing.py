@@ -16,6 +16,8 @@ from palimpsest.index.segments.growing_part import FIRST_CAPACITY, GrowingPart
 from palimpsest.index.segments.points import PointColumns, lengthened, longer, room_for
 from palimpsest.index.types import Vectors
 
+_PER_ROW = 16  # vectors that count as a row: 65,536 of them are half a gigabyte of 128 dimensions
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class MultiColumns(PointColumns):
@@ -72,6 +74,11 @@ class MultiGrowing(GrowingPart[MultiConfig, MultiColumns, MultiRows]):
         if columns.lengths is not None:
             columns.lengths[start:stop] = 0 if values.lengths is None else values.lengths
         return MultiGrowing(self.config, columns, n, self.dead)
+
+    @property
+    def weight(self) -> int:
+        """As how many rows it counts: searches and memory bear vectors, not sets."""
+        return max(self.n, int(self.columns.starts[self.n]) // _PER_ROW)
 
     @property
     def rows(self) -> MultiRows:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from palimpsest.app.schemas.effective import describe_effective, unheld
 from palimpsest.index import (
     CollectionConfig,
     Database,
+    Distance,
+    MultiConfig,
     RecallInfo,
     SparseConfig,
     VectorConfig,
@@ -44,6 +48,14 @@ def test_why_recall_falls_short(choices: dict[str, object], why: str) -> None:
     (text,) = unheld(config, {"é": held({"short": 1, "probed": 2})})
     assert text.startswith("1 of 3 segments of vector 'é' do not hold a recall of")
     assert why in text
+
+
+def test_why_candidates_of_sets_are_too_few() -> None:
+    config = CollectionConfig({"": VectorConfig(4, "dot"), "é": MultiConfig(64, Distance.COSINE)})
+    info = replace(held({"short": 1, "planned": 2}).recall, candidates=1_600)  # type: ignore[type-var]
+    (text,) = unheld(config, {"é": replace(held({}), recall=info), "": held({"planned": 1})})
+    assert text.startswith("1 of 3 segments of vector 'é' do not have the ten closest sets among")
+    assert "among 1600 candidates" in text and "an `encoding` of more than 1 bits" in text
 
 
 def test_what_holds_is_not_spoken_of() -> None:

@@ -12,6 +12,18 @@ from tests.unit.kinds.multi.twin import batch_of, drawn
 SIZE = 4
 
 
+def test_large_sets_count_as_several_rows() -> None:
+    part = MultiGrowing.empty(MultiConfig(SIZE, Distance.DOT))
+    assert part.weight == 0
+    sets = batch_of([np.ones((t, SIZE), np.float32) for t in (1, 200, 7)], SIZE)
+    ids = np.arange(3, dtype=np.uint64)
+    rows = MultiRows(sets.starts, sets.values)
+    part = part.extended(ids + 1, 1, ids, ids.astype(np.uint32), rows)
+    assert (part.n, part.weight) == (3, 13)
+    small = part.extended(ids + 4, 2, ids, ids.astype(np.uint32), rows[np.array([0, 0, 0])])
+    assert (small.n, small.weight) == (6, 13)
+
+
 def test_a_view_keeps_the_rows_it_took() -> None:
     part, sets, parts = MultiGrowing.empty(MultiConfig(SIZE, Distance.DOT)), drawn(range(0), 1), []
     for first in range(0, 900, 90):

@@ -148,6 +148,8 @@ def describe(error: Exception) -> tuple[int, str]:
         return HTTPStatus.BAD_REQUEST, f"Format error in JSON body: {error}"
     for kind, status in STATUS:
         if isinstance(error, kind):
+            # What a client did wrong is told to the client alone: a log line for each would let
+            # anybody fill the disk.
             if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
                 log.error("%s: %s", type(error).__name__, told(error))
             return _worded(error, status)
@@ -171,6 +173,7 @@ def _describe_other(error: Exception) -> tuple[int, str]:
         reason = UNREADABLE[type(error)]
         return HTTPStatus.BAD_REQUEST, f"Format error in JSON body: {reason}"
     log.error("request failed", exc_info=error)
+    # Only the type: the text of an unexpected error may quote payloads, paths or keys.
     return HTTPStatus.INTERNAL_SERVER_ERROR, f"Service internal error: {type(error).__name__}"
 
 

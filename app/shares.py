@@ -17,6 +17,8 @@ from typing import Any, ParamSpec, TypeAlias, TypeVar
 P = ParamSpec("P")
 T = TypeVar("T")
 
+# Work that hangs, on a disk for example, takes the usual threads at most; each other collection
+# still gets one of these.
 BEYOND = 14  # threads for collections that would have none
 
 _Item: TypeAlias = tuple[Future[Any], Callable[[], Any]]
@@ -46,6 +48,8 @@ class Shares:
             if self._closed:
                 raise RuntimeError("no work is taken any more")
             self._lines.setdefault(name, deque()).append((future, work))
+            # Threads are made when they are needed, and kept: most servers never need those beyond
+            # the usual.
             if not self._wake() and len(self._threads) < self._most:
                 self._start()
         return future
@@ -56,6 +60,7 @@ class Shares:
             self._closed = True
             self._wake_all()
         until = None if seconds is None else monotonic() + seconds
+        # No lock here: the threads need it to end. None is added once it is closed.
         for thread in self._threads:
             thread.join(None if until is None else max(0.0, until - monotonic()))
         return not any(thread.is_alive() for thread in self._threads)
@@ -102,6 +107,9 @@ class Shares:
                     return None
                 self._idle += 1
                 self._changed.wait()
+            # Taken out and put back at the end: the dictionary's order is the order of turns, so
+            # that a collection with a thousand requests in its line delays each other one by one of
+            # them at most.
             line = self._lines.pop(name)
             item = line.popleft()
             if line:

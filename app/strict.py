@@ -74,6 +74,7 @@ class Strict(NamedTuple):
 
         ``cost`` is what ``app.costs`` says.
         """
+        # Limits before the budget: what is refused for its size must not have been paid for.
         self.level(limit, filter)
         _within("timeout", timeout, self.limits.max_timeout)
         self._take("Read", cost, self.limits.read_rate_limit)

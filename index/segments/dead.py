@@ -28,6 +28,8 @@ class Dead:
         rows = np.unique(rows)
         words, bits = rows >> 6, np.uint64(1) << (rows & 63).astype(np.uint64)
         newly = int(np.count_nonzero(allowed[words] & bits))
+        # Unbuffered: several rows may share a word, and a plain indexed assignment would keep but
+        # one of them.
         np.bitwise_and.at(allowed, words, ~bits)
         allowed.flags.writeable = False
         return Dead(self.count + newly, allowed)

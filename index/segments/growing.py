@@ -21,7 +21,11 @@ from palimpsest.index.segments.points import PointColumns, lengthened, longer, r
 from palimpsest.index.segments.searcher import Searcher
 from palimpsest.index.types import Codes, Distance, Vectors
 
+# Fewer rows are compared as they are: an encoder that was fitted on few would code the later ones
+# badly, and scanning so few takes no time.
 CODED_ROWS = 1_024
+# Whatever the encoding of segments is: codes here only choose candidates, which are compared again
+# by vectors that are in memory anyway.
 CODE_BITS = 4
 _ENCODE_ROWS = 8_192
 _SEED = 0
@@ -69,12 +73,19 @@ class Growing(GrowingPart[VectorConfig, Columns, Vectors]):
     def _filled(self, columns: Columns, n: int, values: Vectors) -> Growing:
         vectors, lengths = without_lengths(values, self.config)
         encoder = self.encoder
+        # Behind the rows of every view that shares the arrays: none of them looks beyond its own
+        # `n`, so that writing here disturbs no reader.
         columns.vectors[self.n : n] = vectors
         if columns.lengths is not None and lengths is not None:
             columns.lengths[self.n : n] = lengths
         if encoder is None and n >= CODED_ROWS and _is_coded(self.config):
             encoder = Encoder.fit(
-                columns.vectors[:CODED_ROWS], self.config.distance, CODE_BITS, seed=_SEED
+                # The first rows, never refitted: codes that were written stay as they are for the
+                # part's life.
+                columns.vectors[:CODED_ROWS],
+                self.config.distance,
+                CODE_BITS,
+                seed=_SEED,
             )
             codes = np.empty((columns.capacity, encoder.row_bytes), dtype=np.uint8)
             columns = replace(columns, codes=codes)
@@ -113,6 +124,8 @@ def _is_coded(config: VectorConfig) -> bool:
 
 
 def _grown(old: Columns, n: int, needed: int) -> Columns:
+    # Doubled, so that each row is copied once on average; readers keep the old arrays as long as
+    # they need them.
     capacity = max(needed, 2 * old.capacity)
     return Columns(
         **longer(old, n, capacity),

@@ -104,6 +104,8 @@ class GrowingPart(ABC, Generic[C, R, V]):
 
         ``values`` are as they are stored.
         """
+        # Slots only ascend within a part, which is what makes applying the same rows twice
+        # harmless.
         fresh = int(np.searchsorted(slots, self.last_slot, side="right"))
         if fresh == len(slots):
             return self

@@ -35,6 +35,8 @@ def restore(kept: Kept) -> Vectors:
     """Return the float32 vectors that kept rows stand for."""
     if kept.dtype == np.uint8:
         scales = np.ascontiguousarray(kept[:, :SCALE_BYTES]).view(np.float32)
+        # The scale stands before the values of its row, so that a row is read with one access to
+        # the disk.
         return scales * kept[:, SCALE_BYTES:].view(np.int8)
     return kept.astype(np.float32)
 

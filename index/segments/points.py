@@ -41,8 +41,12 @@ class PointColumns:
     def put(self, n: int, slots: Slots, seq: int, ids: Ids, numbers: Numbers) -> Self:
         """Write rows of one seq behind the first ``n``, where there is room for them."""
         columns, stop = self, n + len(slots)
+        # Ids are one word each until the first UUID comes, which takes two: most collections have
+        # integers.
         if ids.ndim != columns.ids.ndim:
             ids, columns = widen_ids(ids), replace(columns, ids=widen_ids(columns.ids))
+        # In place, behind what any reader looks at (see ``Growing``); only widening makes a new
+        # array.
         columns.ids[n:stop] = ids
         columns.slots[n:stop] = slots
         columns.numbers[n:stop] = numbers

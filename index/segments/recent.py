@@ -41,5 +41,6 @@ class Recent:
 
     def queries(self) -> list[Vector]:
         """Return what is kept, none of it twice."""
+        # Repeated queries would count several times in a probe, and hide the others.
         kept = {(one.shape, one.tobytes()): one for one in self._kept.copy().values()}
         return list(kept.values())

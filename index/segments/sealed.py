@@ -36,6 +36,7 @@ from palimpsest.index.storage.files import Array, Folder
 from palimpsest.index.storage.ids import Ids
 from palimpsest.index.types import Codes, Distance, Vectors
 
+# Fewer are scanned as quickly as walked, and a graph of so few is not worth its room.
 GRAPH_ROWS = 1_024
 _CHOICES = ("encoding", "originals", "M", "ef_construction", "order")
 _NUMBERS_BEFORE = {"float16": "float16"}  # by originals, of a segment that does not say
@@ -60,6 +61,8 @@ class Sealed(Segment):
     effort: Effort = PLANNED  # of its searches
     probed: Probed | None = None  # what that was decided by; None where nothing was probed
     trusted: float | None = None  # up to which distance its walks are, where nothing was probed
+    # A list in a frozen class: what a later probe finds is shared by all views that hold the
+    # segment, and setting one item is atomic.
     _noted: list[Probed | None] = field(default_factory=list, repr=False)
 
     @classmethod
@@ -74,10 +77,13 @@ class Sealed(Segment):
         kept = files.mapped("kept") if files.has("kept") else None
         codes = None
         if files.has("codes") and not _lacks(files, "encoder_"):
+            # Copied into memory, unlike originals: codes are read at random for every candidate,
+            # originals for few. A page fault for each would cost far more than the comparison.
             codes = files.loaded("codes")
         encoder = graph = None
         if codes is not None:
             encoder = Encoder.from_json(described["encoder"], _prefixed(files, "encoder_"))
+        # A graph without the codes it was built over is of no use: walks compare codes.
         is_coded = codes is not None or described["encoder"] is None
         if described["graph"] is not None and is_coded and not _lacks(files, "graph_"):
             graph = Graph.from_arrays(described["graph"], _prefixed(files, "graph_"))
@@ -112,6 +118,8 @@ class Sealed(Segment):
         unless its originals hold nothing but such numbers.
         """
         wanted = describe(config, seed=0)
+        # Damaged spare files are thus mended by the same work that follows a change of settings:
+        # the segment is written anew.
         if self.lacking or any(self.description[name] != wanted[name] for name in _CHOICES):
             return True
         numbers = self.description.get("numbers", _NUMBERS_BEFORE.get(config.originals, "float32"))
@@ -181,6 +189,7 @@ class Sealed(Segment):
 
 def spare(names: Collection[str]) -> set[str]:
     """Return the files of a segment that can be made anew: what originals, or codes, determine."""
+    # Without originals the codes are all there is of the rows: damage to them is damage to points.
     derived = ("graph_", "codes", "encoder_") if "kept.npy" in names else ("graph_",)
     return {name for name in names if name == "by_slot.npy" or name.startswith(derived)}
 

@@ -42,6 +42,8 @@ class Attempts:
     @contextmanager
     def attempt(self, kind: str, column: int, text: str, rows: int = 0) -> Iterator[None]:
         """Let a piece of work run as a job, over ``rows`` of segments; keep why it failed."""
+        # Only these are listed as jobs; the rest is upkeep of seconds, which would fill the list
+        # with nothing.
         own: JobKind | None = "seal" if kind == "seal" else "compact" if kind == "compact" else None
         try:
             with self.jobs.begin(
@@ -81,6 +83,7 @@ class Attempts:
         self, kind: str, column: int, text: str, *, put_off: bool, full: bool = False
     ) -> bool:
         """Keep a failure in the place of the last of its kind; return whether it is news."""
+        # Taken out first, so that the newest is the last of the dictionary, which `last` gives.
         before = self._failures.pop((kind, column), None)
         retry_at = time.monotonic() + _RETRY_SECONDS
         self._failures[kind, column] = Failure(text, retry_at, put_off, full)
@@ -105,6 +108,7 @@ class Attempts:
     def _ended(self, kind: str, column: int, text: str, error: Exception) -> None:
         if isinstance(error, SyncFailed):
             self._writer.store.poison(str(error))
+        # What fails because it was told to end is no failure.
         if not self._is_stopped():
             what = str(error) if isinstance(error, PalimpsestError) else repr(error)
             if isinstance(error, NoRoom):

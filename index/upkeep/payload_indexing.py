@@ -41,6 +41,7 @@ from palimpsest.index.types import Numbers
 from palimpsest.index.write.jobs import Job, Jobs
 from palimpsest.index.write.writer import Writer
 
+# The payloads of all touched points are read again by the next open, which waits for them.
 _MOST_TOUCHED = 65_536  # points, or a tenth of all, before fresh folders are written
 _log = logging.getLogger(__name__)
 
@@ -65,8 +66,11 @@ class PayloadIndexing:
         self._folders = folders
         self._writer, self._jobs = writer, jobs
         self._stopped = threading.Event()
+        # One save at a time, whoever asks: the background, the end of a build, or the close. It is
+        # never asked for inside a job of the writer, which a save waits for.
         self._saving = threading.Lock()
         self._building: dict[str, Building] = {}  # changed by jobs only
+        # Of callers: changes of one key are begun in the order in which they came.
         self._declaring = threading.Lock()
         self._last: dict[str, tuple[FieldIndex | None, Future[int]]] = {}  # changes under way
         self.rebuilds: dict[Reason, int] = dict.fromkeys(REASONS, 0)  # begun since the opening
@@ -265,7 +269,11 @@ class PayloadIndexing:
 
     def _save(self, key: str) -> None:
         """Write one index to a fresh folder and name it in the store."""
+        # Before the copy is taken: a folder that the store does not know yet must not lie there
+        # when it crashes.
         name = self._writer.plan_folder()
+        # Between two writes, so that the copy is of one seq; it is written afterwards, while writes
+        # go on, and what they touch is kept as touched.
         copied = self._writer.call(lambda: self._copy(key)).result()
         if copied is None:
             return
@@ -299,6 +307,8 @@ class PayloadIndexing:
         with store.transaction():
             store.fields.put(entries[key])
             store.fields.forget_touched(
+                # The oldest folder of any field: what was touched since is what the next open has
+                # to bring it up to date with.
                 min(e.seq for e in entries.values() if e.folder is not None)
             )
         self._writer.count_touched()

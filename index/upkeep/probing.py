@@ -25,6 +25,8 @@ class Probing:
         """Probe the next segment; nothing is kept of one that is cancelled."""
         for vectors, segment in self._unprobed():
             config, recent = vectors.config, vectors.recent.queries()
+            # One segment at a time: a probe takes seconds of a core, and its thread is wanted for
+            # compactions.
             return kind_of(config).probe(segment, config, recent, self._cancelled)
 
     def _unprobed(self) -> Iterator[tuple[AnyVectors, Segment]]:

@@ -47,10 +47,14 @@ def recover(folder: Path) -> tuple[Opened, list[Unbuilt]]:
             followed = follow(store, files, leases)
             view = followed.view
             if not store.read_only:
+                # After the view is known: only then can it be told which dead slots are rows of no
+                # part.
                 _tidy(store, _nowhere(view, followed.dead))
             indexes, unbuilt = load_fields(store, files / FIELDS, view.live)
             if not store.read_only:
                 _tidy_folders(store, files)
+    # The log stays where it is: whoever looks into why it cannot be opened is to find everything as
+    # it was.
     except BaseException:
         store.abandon()
         raise
@@ -91,6 +95,8 @@ def _tidy_folders(store: Store, folder: Directory) -> None:
         for kind, names in listed.items():
             make_folder(folder / kind)
             tidy(folder / kind, {name for name in names if name is not None}, superseded)
+    # A name is forgotten only once its folder is gone: a crash in between leaves a name too many,
+    # which costs nothing, rather than a folder that nobody may delete.
     if gone := are_gone(folder, superseded):
         with suppress(StorageFull), store.transaction():
             store.superseded.forget(gone)

@@ -11,6 +11,7 @@ import time
 from palimpsest.index.storage.reader import Reader
 from palimpsest.index.write.writer import Writer
 
+# Whoever uses a collection steadily never pays for opening it again.
 _IDLE_SECONDS = 10.0  # without a read or a write of files
 _AGAIN_SECONDS = 30.0  # after a read was in the way
 
@@ -26,6 +27,8 @@ class Resting:
     def delay(self) -> float | None:
         """Return in how many seconds it may rest, 0 for now; None while it does."""
         store = self._writer.store
+        # A store whose sync failed stays open: what its log holds may not be on the disk, and
+        # moving it into the database would pass over that.
         if store.unsynced is not None or not (store.is_awake or self._reader.is_open):
             return None
         used = self._uses()

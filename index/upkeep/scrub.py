@@ -106,7 +106,14 @@ class Scrub:
         if self._progress.began is None:
             own = self._progress
             self._progress = replace(
-                own, began=time.time(), phase="files", at=(), found=(), before=own.found
+                # What the last pass found stands until this one is over: it would else look whole
+                # in between.
+                own,
+                began=time.time(),
+                phase="files",
+                at=(),
+                found=(),
+                before=own.found,
             )
         sink = _ScrubSink(self, wait)
         try:
@@ -141,6 +148,8 @@ class Scrub:
 
     def _points(self, stored: Stored, sink: _ScrubSink) -> None:
         start = int(self._progress.at[0]) if self._progress.at else 0
+        # Points are compared with rows of segments; in those that are known to be damaged each row
+        # would be told of again.
         bad = {one.file.parent.name for one in self._progress.found if one.check == "files"}
         with telling(sink, "points", self._store):
             points = Points(stored, sink, bad, in_use=True, by_id=True)
@@ -159,6 +168,8 @@ class Scrub:
     def note(self, finding: Finding) -> None:
         """Take a finding: log it once, and have written anew what can be."""
         own = self._progress
+        # Each week's pass meets the same damage. The log says so once; `integrity` goes on saying
+        # it.
         if finding not in (*own.found, *own.before):
             _log.error("Damage was found by the scrub: %s", finding)
         self._progress = own.with_finding(finding)
@@ -167,6 +178,8 @@ class Scrub:
     def add(self, nbytes: int) -> None:
         """Take note of bytes that were read. Raises Ended."""
         self._progress = replace(self._progress, nbytes=self._progress.nbytes + nbytes)
+        # Asked where bytes are counted, which all checks do all the time, rather than in each of
+        # them.
         if self._stopped:
             raise Ended
 

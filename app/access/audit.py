@@ -18,6 +18,8 @@ from palimpsest.app.settings import Misconfigured
 
 log = logging.getLogger("palimpsest")
 
+# Appending, so that other writers and a rotation do no harm; without blocking, as a pipe that
+# nobody reads must not hold the event loop.
 FLAGS = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NONBLOCK
 MODE = 0o600
 MAX_REQUEST_ID = 64  # characters
@@ -54,6 +56,8 @@ class AuditLog:
 
     def write(self, entry: Entry) -> None:
         """Append a line, or keep it when that fails."""
+        # Kept until the system took every byte: half a line is finished by the next try, before
+        # another one.
         self._kept += _ENCODER.encode(entry) + b"\n"
         self.is_writable()
 

@@ -47,6 +47,8 @@ def credential_of(headers: Iterable[tuple[bytes, bytes]], *, basic: bool = False
     if authorization is None:
         return key or None
     shown = _of_authorization(authorization, basic)
+    # Which of two would win is a matter of who implemented it; a proxy that adds its own must not
+    # be overridden by what a client sent.
     if key and shown and not compare_digest(key, shown):
         raise Conflicting("`api-key` and `Authorization` differ: send one of them")
     return key or shown or None

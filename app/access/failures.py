@@ -33,6 +33,8 @@ class Failures:
         count, since = self._counts.pop(whole, (0, now))
         if now - since >= MINUTE:
             count, since = 0, now
+        # Put back at the end: the dictionary's order is that of the last failure, by which it is
+        # bounded.
         self._counts[whole] = (count + 1, since)
         if len(self._counts) > MAX_ADDRESSES:
             self._counts.popitem(last=False)
@@ -46,6 +48,8 @@ def network_of(address: str) -> str:
     except ValueError:
         return address
     if isinstance(parsed, ipaddress.IPv6Address):
+        # A socket for both families shows IPv4 clients so; they would else share one network of 64
+        # bits.
         if parsed.ipv4_mapped is not None:
             return str(parsed.ipv4_mapped)
         return str(ipaddress.ip_network((int(parsed), NETWORK), strict=False))

@@ -74,6 +74,8 @@ class Gate:
             ("reason",),
             [(reason,) for reason in REASONS],
         )
+        # The short way neither counts nor records: with either of these every request takes the
+        # long one.
         self._looks_closely = self.audit is not None or bool(settings.rate_limit)
         self._reloading = reloading
         if self._files:
@@ -153,6 +155,8 @@ class Gate:
         if ring and not ring.signing():
             log.warning("only read-only keys are set: nothing can be written")
         self._ring = ring
+        # Made anew with the keys: tokens that were verified by a key that is gone must not be
+        # remembered.
         self._tokens = Tokens(ring.signing())
 
 

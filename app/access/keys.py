@@ -53,6 +53,8 @@ class KeyRing:
         """Return what a key gives, None when it is none; every key is compared, each in full."""
         found = None
         for key in self.keys:
+            # No early end: the time it takes tells neither how much of a key is right nor which one
+            # it is.
             if compare_digest(key.secret, secret):
                 found = key.access
         return found
@@ -103,6 +105,8 @@ def signatures(files: Iterable[Path]) -> tuple[Signature, ...]:
 @lru_cache(maxsize=256)
 def key_id(role: str, secret: bytes) -> str:
     """Return a name for a key that tells nothing of it, the same at every start."""
+    # Four bytes of a slow function: the audit log can be given away, and no key be guessed at by
+    # it.
     digest = hashlib.scrypt(secret, salt=b"palimpsest key id", n=2**14, r=8, p=1, dklen=ID_BYTES)
     return f"{role}-{digest.hex()}"
 

@@ -19,6 +19,8 @@ from jwt.types import Options
 
 from palimpsest.app.access.claims import Granted, UnreadableClaims, read_claims
 
+# Fixed here, and never read from the token: one that names `none`, or a key of another kind, is
+# refused before anything of it is looked at.
 ALGORITHMS = ["HS256"]
 # `iat` restricts nothing, and the clocks of two machines differ
 OPTIONS: Options = {"verify_iat": False}
@@ -67,6 +69,7 @@ class Tokens:
             raise InvalidToken("unreadable_token", str(error)) from None
         if _has_expired(granted):
             raise InvalidToken("expired_token", "the token has expired")
+        # Clients send one token thousands of times, and a look-up is all that short queries do.
         self._kept[token] = granted
         if len(self._kept) > MAX_KEPT:
             self._kept.popitem(last=False)
@@ -74,6 +77,8 @@ class Tokens:
 
     def _claims(self, token: bytes) -> dict[str, Any]:
         """Return the claims of a token whose signature and times are right."""
+        # Before it is decoded: whoever guesses keys is not to get a parser of JSON and base64 for
+        # it.
         if len(token) > MAX_TOKEN or token.count(b".") != 2:
             raise InvalidToken("invalid_key")
         for key in self._keys:

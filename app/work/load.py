@@ -54,6 +54,7 @@ class Load(Collector):
         if under_way > self._most_requests:
             raise self._refusal("requests", f"{self._most_requests} requests are under way")
         size = self._size(scope)
+        # The first body is always let in: one above the bound would otherwise never be.
         if size and self._bodies and self.memory.limit and self._bodies + size > self.most_bodies:
             raise self._refusal("bodies", f"bodies of {self._bodies} bytes are being read")
         if adds(scope["method"], path):
@@ -103,6 +104,7 @@ class Load(Collector):
                 packed = True
             elif name == b"transfer-encoding":
                 in_chunks = True
+        # Without a declared length it may become as large as any body may.
         if in_chunks:
             return self._body_limit
         return min(declared * (UNPACKED if packed else 1), self._body_limit)

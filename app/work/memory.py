@@ -83,6 +83,7 @@ class Memory:
         """Give freed memory back to the system, so that it counts as free; not too often."""
         with self._lock:
             now = monotonic()
+            # A trim walks all free memory of the process, with the allocator's lock held.
             if now - self._trimmed_at < _TRIM_PAUSE:
                 return
             self._trimmed_at = now

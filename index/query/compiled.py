@@ -216,6 +216,8 @@ def _product(factors: Sequence[Evaluate]) -> Evaluate:
         product: float = 1
         for factor in factors:
             value = factor(row)
+            # As Qdrant does: what follows a factor of 0 is not evaluated, and may be missing or
+            # infinite.
             if value == 0:
                 return 0.0
             product = _float_if_huge(product * value)
@@ -229,6 +231,7 @@ def _quotient(term: Quotient, known: FormulaKnowledge) -> Evaluate:
 
     def evaluate(row: Row) -> float:
         left = above(row)
+        # Before the divisor is looked at, as Qdrant does: 0 divided by 0 is 0.
         if left == 0:
             return 0.0
         right = below(row)
@@ -243,6 +246,7 @@ def _quotient(term: Quotient, known: FormulaKnowledge) -> Evaluate:
 
 def _float_if_huge(number: float) -> float:
     """Return an integer beyond all floats as an infinite one, before it takes ever more memory."""
+    # Python's integers grow without end: a product of a hundred payload values must not.
     if isinstance(number, int) and number.bit_length() >= _LARGEST_BITS:
         try:
             float(number)

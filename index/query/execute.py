@@ -129,6 +129,8 @@ class _Walk:
         if isinstance(query, Formula):
             rescored = formula.rank(self.source, query, found, count)
             return rescored.at_least(node.threshold).cut(offset)
+        # A search over prefetches looks at what they found, and at nothing else; their scores do
+        # not count.
         within = from_numbers(np.concatenate([one.numbers for one in found]))
         if not within:
             return nothing()
@@ -152,4 +154,6 @@ class _Walk:
                 raise InvalidInput("Cannot fuse without prefetches: give at least one")
             case _:
                 found = by_examples(source, node, query, scope, count)
+        # Only here: an offset counts what this level found, over its threshold, not what was
+        # fetched.
         return found.cut(offset)

@@ -60,6 +60,7 @@ def scaled(scores: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return scores (n,) scaled by their distribution."""
     if len(scores) < 2:
         return np.full(len(scores), _EVEN)
+    # Of a sample, as Qdrant has it: with two scores the choice of the divisor shows in the result.
     spread = float(scores.std(ddof=1))
     if spread == 0:
         return np.full(len(scores), _EVEN)
@@ -74,5 +75,7 @@ def _added(columns: Sequence[NDArray[np.uint32]], earned: Sequence[NDArray[np.fl
     numbers = np.concatenate(columns)
     _, first, place = np.unique(numbers, return_index=True, return_inverse=True)
     sums = np.bincount(place, np.concatenate(earned), len(first)).astype(np.float64)
+    # Equal sums in the order in which rankings first name them, which the order of the prefetches
+    # decides.
     order = np.lexsort((first, -sums))
     return Scored(numbers[first[order]], sums[order])

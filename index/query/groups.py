@@ -70,6 +70,8 @@ def answer_groups(source: Source, request: GroupRequest, elsewhere: Elsewhere) -
     check(request.root)
     search = _Search(source, request, elsewhere)
     size = request.size
+    # Such a tree cannot be asked for one group alone: its scores, or its choice, depend on which
+    # other points there are. More and more of it is looked at instead.
     if not _keeps_scores(search.root):
         known = search.members(
             search.root, lambda places: _are_full(places, request.root.limit, size)
@@ -156,6 +158,7 @@ class _Keys:
     def of(self, found: Scored) -> list[Sequence[GroupKey]]:
         """Return the groups of each point."""
         numbers = found.numbers.tolist()
+        # Each round looks at all earlier points again, whose payloads are not read twice.
         new = [number for number in dict.fromkeys(numbers) if number not in self._known]
         payloads = self._source.payloads(np.array(new, dtype=np.uint32))
         for number, payload in zip(new, payloads, strict=True):
@@ -165,6 +168,7 @@ class _Keys:
 
 def _keys_in(payload: dict[str, Any], path: Path) -> Sequence[GroupKey]:
     values = values_at(payload, path)
+    # One value of another kind and the point is in no group; a bool is no integer here.
     if any(value.__class__ not in (int, str) for value in values):
         return ()
     return list(dict.fromkeys(values))

@@ -138,6 +138,8 @@ def _among(
         node.using, targets, scope.restricted(source), corpus=corpus
     ):
         estimates = similarities(distances, distance)
+        # Measured on the very block: how far codes are off depends on the encoding, on the segment,
+        # and on the examples.
         slack = 0.0 if is_exact else _error(some, estimates, exactly)
         exact = exact and is_exact
         judged.append((some, judge(estimates, slack)))
@@ -163,6 +165,7 @@ def _error(
     numbers: Numbers, estimates: Similarities, exactly: Callable[[Numbers], Similarities]
 ) -> float:
     """Return how far the difference of two estimates may be off, from a few points."""
+    # Spread over the block and not drawn: the same request is to get the same answer.
     places = np.linspace(0, len(numbers) - 1, ERROR_POINTS).astype(np.intp)
     off = (estimates[:, places] - exactly(numbers[places])).astype(np.float64)
     return ERROR_SIGMAS * float(np.sqrt(2 * np.square(off).mean()))

@@ -208,6 +208,8 @@ class PointReader:
             pairs = [*zip(numbers, found, strict=True)]
             # Some were deleted in between: look for others. No number comes back so soon.
             gone = BitMap([n for n, one in pairs if one is None and n not in lost])
+            # Its number was missing before, and is still said to have an id: no deletion looks like
+            # that.
             if gone & missing:
                 raise DamagedPoint(self.store, _numbered((gone & missing)[0]), "has an id, no row")
             missing |= gone
@@ -260,6 +262,8 @@ class PointReader:
         missing = [n for n in numbers if n not in found and n not in lost]
         if not missing:
             return
+        # The store was read before or after a deletion that the view does not know yet: only a view
+        # that has caught up can tell a lost row from one that was deleted.
         if self._shown.view.seq < self._reader.seq():
             self.catch_up(deadline())
         live = self._shown.view.live
@@ -280,6 +284,8 @@ class PointReader:
         """
 
         def records() -> list[Record]:
+            # Taken before the store is read: what is older than both and still missing is damage,
+            # and no matter of time.
             before = self._shown.view
             points = read()
             vectors = _vectors_of(points, self._shown.view, wanted)

@@ -122,6 +122,9 @@ class Reading:
         """Return the points that pass a filter, None for all."""
         if filter is None or filter == EVERYTHING:
             return None
+        # By identity: the levels of a tree share a filter's very object, and hashing a filter of
+        # ten thousand ids would cost as much as its look-up. The filter is kept beside it, so that
+        # its id is not reused.
         known = self._selected.get(id(filter))
         if known is None:
             known = self._selected[id(filter)] = filter, self.selector.select(filter)
@@ -190,6 +193,7 @@ class Reading:
                 (without,), vectors = vectors_by_id(self, request.vector_name, config, [query])
                 request = request._replace(query=vectors[query])
             found = search(self.view, Asked(request, allowed, without, corpus, ahead))
+        # What answers use of points by adapters is what a backfill is ordered by.
         for column, numbers in found.stats.bridged:
             self._noted(column, numbers)
         return found

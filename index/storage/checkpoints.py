@@ -30,6 +30,8 @@ class Checkpoints:
 
     def trim(self) -> bool:
         """Move everything and empty the log; tell whether no read or write was in the way."""
+        # First what can be moved beside reads and writes: emptying the log then holds the lock for
+        # little.
         self.move()
         return not self._run("TRUNCATE")
 
@@ -37,6 +39,8 @@ class Checkpoints:
         name = f"{self._path.absolute().as_uri()}?mode=rw"
         with (
             store_errors(self._path),
+            # Of its own, and without patience: whoever waits for a checkpoint would hold up a
+            # commit.
             closing(sqlite3.connect(name, uri=True, isolation_level=None, timeout=0)) as own,
         ):
             own.execute("PRAGMA synchronous = FULL")

@@ -140,10 +140,13 @@ class IdIndex:
         return bool(known.lost or known.doubtful)
 
     def _known(self, connection: sqlite3.Connection, wait: bool = True) -> _Known:
+        # What is read in the background counts as whole until then: a first miss would else wait
+        # for all of it.
         if self._found is not None or self._later:
             return self._found or _NOTHING
         if not wait:
             raise NotYetApplied(f"{self._path}: the index of ids is being read, try again")
+        # One thread reads it; the others, which missed an id too, wait for what it finds.
         with self._lock:
             if self._found is None:
                 whole = self._is_whole(connection)
@@ -186,6 +189,8 @@ class IdIndex:
 
 def _that_had(key: Key, doubtful: Sequence[Row]) -> int | None:
     """Return the number of the row whose checksum is right with an id, None if there is none."""
+    # The id of such a row is not what was written. Its checksum was made over the right one, and so
+    # tells whether it was this.
     for number, _, seq, slots, stored in doubtful:
         with suppress(ValueError):
             if PLACE.sum((number, key, seq, slots)) == stored:

@@ -45,6 +45,8 @@ class Reach:
 
     def next(self) -> Reach:
         """Return that of the commit after this one."""
+        # A drawn mark besides the number: two histories of one store (a copy that was written to)
+        # have the same numbers, and differ here.
         return Reach(self.store, self.commit + 1, self.mark, secrets.randbits(64))
 
     def to_bytes(self) -> bytes:
@@ -86,6 +88,7 @@ def record_of(store: Path) -> Path:
 def read_record(path: Path) -> Reach | None:
     """Return what a record says, None if it says nothing whole. Raises OSError."""
     text = Local(path.parent).read(path.name)
+    # Twice, each with its checksum, so that one flipped bit does not cost what the record knows.
     both = [Reach.from_bytes(text[start : start + CELL]) for start in (0, _ONE)]
     return max((one for one in both if one is not None), key=lambda one: one.commit, default=None)
 
@@ -103,6 +106,8 @@ class ReachRecord:
 
     def follow(self, reach: Reach) -> None:
         """Say that a commit is synced. One write within a page: a kill leaves all or nothing."""
+        # Not synced: a power cut may leave an older record, which claims less than there is. It
+        # must never claim more, so it is written after the sync of the commit.
         os.pwrite(self._file.fileno(), _twice(reach), 0)
 
     def close(self) -> None:

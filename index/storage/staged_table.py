@@ -37,8 +37,11 @@ class StagedTable:
         for row in rows:
             require_sums(self._path, self._connection, check, [row])
             first, vector, n, seq, checksum, numbers, _, ids, value = row
+            # They are in a segment, and only wait to be deleted.
             if first <= sealed.get(vector, 0):
                 continue
+            # Beside the checksum of the row: ids and vectors are megabytes, and are summed by
+            # native code.
             found = long_sum([ids, value])
             if found != checksum:
                 what = f"checksum of staged rows at slot {first}"

@@ -74,6 +74,7 @@ def read_log(path: Path, page_size: int, root: int) -> Log | None:
     if not path.exists() or path.stat().st_size <= _HEADER:
         return None
     with open(path, "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as text:
+        # A copy of the mapping, which must not be closed while arrays refer to it.
         frames = _frames(np.frombuffer(text[:], dtype=np.uint8)[_HEADER:], page_size)
         return _read(text[:_HEADER], frames, page_size, root)
 
@@ -105,12 +106,15 @@ def _read(header: bytes, frames: _Frames, page_size: int, root: int) -> Log:
         own = roots[np.searchsorted(roots, start) : np.searchsorted(roots, end, side="right")]
         commits.append(frames.reach(int(own[-1])) if len(own) else None)
         start = end + 1
+    # Behind what SQLite will read: it drops these frames without a word, so that only a look at
+    # them tells whether an answered write was among them.
     later = [frames.reach(frame) for frame in roots[roots >= stop].tolist()]
     beyond = max((one for one in later if one), key=lambda one: one.commit, default=None)
     return Log(commits, len(frames.pages), valid, beyond, _goes_on(header, frames, valid))
 
 
 def _goes_on(header: bytes, frames: _Frames, valid: int) -> bool:
+    # Frames of an earlier round of the log have other salts: they are leftovers, and no damage.
     salts = np.frombuffer(header, dtype=">u4")[4:6]
     same = (frames.salts[valid:] == salts).all(axis=1)
     ended = np.flatnonzero(same & frames.ends[valid:])
@@ -125,6 +129,7 @@ def _valid(header: bytes, frames: _Frames, page_size: int) -> int:
     order = ">u4" if magic == _BIG else "<u4"
     words = np.frombuffer(header[:24], dtype=order).astype(np.uint32).reshape(1, -1)
     total = _advance((0, 0), _added(words)[0], 24 // 8)
+    # The header's own sum: with it wrong SQLite takes the whole log for empty.
     if list(total) != check:
         return 0
     same = (frames.salts == (salt_1, salt_2)).all(axis=1)

@@ -23,6 +23,7 @@ def why_not_ready(context: Context) -> str | None:
     if context.life.stage is not Stage.SERVING:
         return context.life.why
     damaged = context.database.damaged()
+    # One damaged collection must not take a server out of the balancing that serves the others.
     if damaged and len(damaged) == len(context.database.names()):
         return f"no collection can be read, {len(damaged)} cannot be opened"
     if context.settings.ready != "strict":

@@ -49,13 +49,19 @@ class Server(uvicorn.Server):
         await super().startup(sockets)
         longest = self._context.settings.drain_seconds + GRACE_SECONDS + LATE_SECONDS
         self._overdue = Overdue(longest, lambda: self._context.has_finished)
+        # After it listens: probes are answered while thousands of collections are opened, or an
+        # orchestrator would take it for dead and start it over.
         self._opening = asyncio.create_task(self._open())
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Drain at the first signal, end at the second; runs wherever the main thread is."""
+        # Nothing was answered yet, and what opening does may be cut off at any place, as by a
+        # crash.
         if self._life.stage is Stage.OPENING:
             os._exit(0)
         if self._life.stage is not Stage.SERVING:
+            # Without any cleaning up: who asks twice does not want to wait, and every answered
+            # write is synced.
             os._exit(SIGNALLED + sig)
         self._drained_at = monotonic() + self._context.settings.drain_seconds
         if self._overdue is not None:

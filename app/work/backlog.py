@@ -42,6 +42,8 @@ class Waiting:
         """Count a write of so many bytes inside; whether there is a place for it."""
         full = self._count >= self._most
         full = full or bool(self._most_bytes and self._bytes + size > self._most_bytes)
+        # Also where there is no place: it waits for its refusal, and is one of those that are
+        # there.
         self._count += 1
         self._bytes += size
         try:
@@ -97,6 +99,7 @@ async def wait(call: Call, seconds: float, timeout: float | None) -> None:
         if not has_place:
             raise refusal(call.collection, pacing.turned_away(seconds))
         try:
+            # Room may be made earlier than was thought: then all go on at once.
             while (now := monotonic()) < until and pacing.slows:
                 if left is not None and now - begun >= left:
                     raise Refusal(HTTPStatus.REQUEST_TIMEOUT, NOT_BEGUN)

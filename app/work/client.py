@@ -29,6 +29,7 @@ class Client:
     def leave(self) -> None:
         """End whatever is done for this client alone: the connection is lost."""
         self.gone = True
+        # A copy: each of them takes itself out when it ends.
         for end in [*self._endings]:
             end()
 

@@ -38,6 +38,8 @@ class Job(Generic[T]):
 
     def __call__(self) -> T:
         """Run the work. Raises Stopped when it was given up."""
+        # Let go of at once: a job that was given up may stay in its line for long, and what it
+        # refers to is a body, or an answer.
         work, self._work = self._work, None
         if work is None:
             raise Stopped("given up before it began")
@@ -89,8 +91,11 @@ async def write_in(threads: Executor, work: Callable[[], T], timeout: float | No
     future = threads.submit(work)
     running = asyncio.wrap_future(future)
     try:
+        # Shielded: a write that has begun is carried out whether or not anybody waits, and its
+        # outcome must not depend on when a client lost its patience.
         return await asyncio.wait_for(asyncio.shield(running), timeout)
     except TimeoutError:
+        # It has begun: to answer 408 now would leave the client to guess whether it was written.
         if running.done() or not future.cancel():
             return await running
         raise Refusal(HTTPStatus.REQUEST_TIMEOUT, NOT_BEGUN) from None

@@ -45,6 +45,7 @@ def resample(measured: NDArray[np.float64], seed: int, draws: int = DRAWS) -> ND
     """
     check_stop()
     q = len(measured)
+    # How often each query is drawn, not which ones: all samples are then one product of matrices.
     drawn = np.random.default_rng(seed).multinomial(q, np.full(q, 1.0 / q), size=draws)
     counts = np.vstack([np.ones((1, q)), drawn])
     known = ~np.isnan(measured)

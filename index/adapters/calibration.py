@@ -27,6 +27,8 @@ class Calibration:
 
     def of(self, scores: Scores) -> Scores:
         """Return calibrated scores, in the same order."""
+        # Beyond the knots nothing was measured. A slope of 1 there keeps the order, where a flat
+        # end would make all that is better than the best pair equal.
         inside = np.clip(scores, self.bridged[0], self.bridged[-1])
         calibrated = np.interp(inside, self.bridged, self.native) + (scores - inside)
         return calibrated.astype(np.float32)
@@ -50,6 +52,7 @@ def fit_calibration(bridged: NDArray[np.floating], native: NDArray[np.floating])
     centres = np.array([xs[a : b + 1].mean() for a, b in zip(starts, ends, strict=True)])
     levels = means[ends]
     if len(centres) > _KNOTS:
+        # Spread over the levels, both ends among them: those are what the slopes beyond begin at.
         kept = np.unique(np.linspace(0, len(centres) - 1, _KNOTS).astype(np.intp))
         centres, levels = centres[kept], levels[kept]
     return Calibration(centres, levels)
@@ -61,6 +64,7 @@ def pool(values: NDArray[np.float64]) -> NDArray[np.float64]:
     counts: list[int] = []
     for value in values.tolist():
         total, count = value, 1
+        # Means compared by products: equal ones are joined too, which a division would round apart.
         while sums and sums[-1] * count >= total * counts[-1]:
             total, count = total + sums.pop(), count + counts.pop()
         sums.append(total)

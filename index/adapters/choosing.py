@@ -156,6 +156,7 @@ def serving(
     """Return the kinds that can serve two versions; of identity and prefix one."""
     found: list[Kind] = []
     for kind in candidates:
+        # Where both spaces have one length the two are the same map.
         if kind == "prefix" and "identity" in found:
             continue
         try:
@@ -176,6 +177,7 @@ class HeldOut:
         rows_distance: Distance,
         queries_distance: Distance,
     ) -> None:
+        # All of them are compared with all queries, and shares are known well enough by so many.
         corpus = held.take(slice(_MEASURED))
         self._rows, self._rows_distance = corpus.rows, rows_distance
         self._itself = query_pairs is None
@@ -224,6 +226,8 @@ def choose(recalls: list[NDArray[np.float64]], least: list[float], draws: NDArra
     chosen = 0
     for i in range(1, len(recalls)):
         gain = (recalls[i] - recalls[chosen])[draws].mean(axis=1)
+        # Surely better, or the quicker kind stays: with few pairs held out the dearer ones win by
+        # luck.
         if np.quantile(gain, 0.025) > least[i]:
             chosen = i
     return chosen

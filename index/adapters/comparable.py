@@ -49,6 +49,8 @@ from palimpsest.index.types import Distance
 Scores: TypeAlias = NDArray[np.float32]  # best first
 Method: TypeAlias = Literal["raw", "matched", "isotonic", "rank"]
 
+# An upgrade passes through all of these; what merges well at its beginning must not do so at the
+# cost of its end.
 _SHARES = (0.25, 0.5, 0.75)  # of the held-out points, taken as embedded anew
 _FIRST, _K = 3, 10  # of an answer: how many count, and how far down they may stand
 _TOP = 20  # rows of each bridged list that a calibration is fitted on
@@ -135,10 +137,13 @@ def by_place(native: Scores, native_live: int, scores: Scores, live: int) -> Sco
     """
     if not (len(native) and native_live > 0 and live > 0):
         return scores
+    # As shares of what each list was chosen from: the tenth of a thousand stands as far down as the
+    # hundredth of ten thousand.
     places = np.arange(0.5, len(scores)) / live
     known = np.arange(0.5, len(native)) / native_live
     found = np.interp(places, known, native)
     ahead, past = places < known[0], places > known[-1]
+    # Never below the first native score: an estimate cannot tell that it is worse.
     found[ahead] = np.maximum(native[0], scores[ahead])
     found[past] = np.minimum(native[-1], scores[past])
     return found.astype(np.float32)
@@ -280,6 +285,8 @@ def _cross_calibrated(trial: _Trial) -> Scores:
         (slice(1, None, 2), slice(0, None, 2)),
     ):
         known = np.isfinite(calibrated[half])
+        # By the other half: fitted on the very queries it is judged by, isotonic would always seem
+        # to win.
         calibrated[half][known] = trial.calibration(other).of(trial.bridged[half][known])
     return calibrated
 

@@ -117,6 +117,8 @@ def learn_score_map(
     if adapter.kind in ESTIMATING:
         return None
     if len(held.rows) < FEWEST:
+        # A map from pairs that the adapter saw is a little too sure of itself; from three pairs it
+        # would be arbitrary.
         held = Pairs(*(np.concatenate(both) for both in zip(held, others, strict=True)))
     if len(held.rows) < FEWEST:
         return None
@@ -141,6 +143,7 @@ def mapped_by(adapter: Adapter, queries: Vectors) -> Vectors:
 def _best_places(scores: Scores) -> Scores:
     """Return the scores (q, m) at some places of each list (q, n), but for the last of it."""
     last = max(scores.shape[1] - 1, 1)
+    # Dense where answers are: the first ten places decide what is found, the last thousand nothing.
     places = np.unique(np.geomspace(1, last, _PLACES).astype(np.intp)) - 1
     return np.asarray(-np.sort(-scores, axis=1)[:, places])
 
@@ -151,6 +154,8 @@ def fit_score_map(
     """Return the map between projections (q, m) at the same places of lists, best first."""
     known = fit_calibration(bridged.ravel(), native.ravel())
     spread = float(bridged.std())
+    # Never quite flat: rows that differ are to have scores that differ, or their order would be
+    # lost.
     least = _FLATTEST * (float(native.std()) / spread if spread > _NO_LENGTH else 1.0)
     low, high = (max(_end_slope(known.bridged, known.native, end), least) for end in (0, -1))
     return ScoreMap(known.bridged, known.native, (low, high), usual)

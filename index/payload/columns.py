@@ -51,6 +51,9 @@ class ValueColumn:
             return
         width = len(self._first)
         top = max(numbers) + 1
+        # Most points have one value: it stands at the point's own number, so that a range is one
+        # comparison of an array. Further values, of arrays, stand behind each other with their
+        # numbers.
         self._first = self._fit(self._first, top)
         self._n = max(self._n, top)
         first = np.array([each[0] for each in values], dtype=self._first.dtype)
@@ -126,6 +129,7 @@ class ValueColumn:
 
     def _present(self, values: NDArray[Any]) -> NDArray[np.bool_]:
         present: NDArray[np.bool_] = values != self._absent
+        # NaN is not equal to itself, which is what tells here that it is what stands for no value.
         return present if self._absent == self._absent else ~np.isnan(values)
 
     def _append(self, more: list[tuple[int, Any]]) -> None:
@@ -147,6 +151,7 @@ class ValueColumn:
         dead = to_flags(gone, int(used.max()) + 1)[used]
         self._more[:, : self._m][:, dead] = self._absent
         self._dead += int(dead.sum())
+        # Packing is a pass over all further values: it is worth one once half of them are dead.
         if self._dead > _SLACK and 2 * self._dead > self._m:
             self._pack()
 

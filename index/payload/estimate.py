@@ -67,6 +67,8 @@ def _not(share: _Share) -> _Share:
 
 
 def _and(one: _Share, other: _Share) -> _Share:
+    # The bounds hold whatever the two have to do with each other; only the guess takes them for
+    # independent.
     low = max(0.0, one.low + other.low - 1)
     return _Share(low, one.expected * other.expected, min(one.high, other.high))
 

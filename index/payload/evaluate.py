@@ -45,6 +45,7 @@ class _Evaluation:
             found &= candidates.sure | candidates.maybe if candidates.maybe else candidates.sure
         for candidates in (known for _, known in must_not.known):
             found -= candidates.sure
+        # Cheapest first: what indexes know for certain has left few points for what has to be read.
         self._settle(must, must_not, found)
         enough, counted = self._enough(filter.min_should, found)
         found &= enough
@@ -61,6 +62,7 @@ class _Evaluation:
         held, doubtful = must.doubtful(found)
         not_held, more = must_not.doubtful(found)
         doubtful |= more
+        # The payloads of doubtful points are read once, for all conditions that leave them open.
         found -= doubtful - self._scan(Filter(must=held, must_not=not_held), doubtful)
         for each in must.filters:
             found &= self.passing(each, found)
@@ -81,6 +83,8 @@ class _Evaluation:
         hits |= self._scan(Filter(should=held), doubtful)
         for each in sorted_.filters:
             hits |= self.passing(each, found - hits)
+        # What holds one of the conditions for certain is only checked for the rest; the others need
+        # both, and are read once for both.
         passing = self._scan(checks, hits)
         if sorted_.unread:
             rest = Filter(checks.must, tuple(sorted_.unread), checks.must_not)
@@ -91,6 +95,8 @@ class _Evaluation:
         """Return the points with enough conditions, or all of them and what payloads must tell."""
         if clause is None:
             return within, None
+        # Without an index each condition would read all payloads: they are read once, for all of
+        # them.
         if not any(is_known(each, self._source.indexes) for each in clause.conditions):
             return within, clause
         n = (within.max() + 1) if within else 0

@@ -69,10 +69,14 @@ def load_fields(
         elif (reason := _load(indexes, folders, entry)) is not None:
             reasons[entry.key] = reason
     loaded = [entry for entry in entries if entry.key not in reasons]
+    # The oldest folder decides for all: a point that is indexed anew is right in the newer ones as
+    # well.
     written = min((entry.seq for entry in loaded), default=0)
+    # Which points were touched is not known: every folder may be behind, so that none is of use.
     if not _follow(store, indexes, loaded, written):
         indexes = PayloadIndexes()
         reasons.update({entry.key: "damage" for entry in loaded})
+    # Points that do not exist prove that it is of another state than the store.
     for key in indexes.beyond(live):
         _log.warning(_AGAIN, key, folders.parent, "it names points that do not exist")
         indexes.drop(key)
@@ -237,6 +241,8 @@ def _follow(
 
 
 def _index_anew(store: Store, indexes: PayloadIndexes, touched: BitMap) -> None:
+    # By number and without their old payloads, which are gone: that takes one pass over the whole
+    # index, for all touched points together.
     indexes.discard(touched)
     for numbers in pieces(touched):
         add_stored(

@@ -75,6 +75,8 @@ class Texts:
         found = self._with_all(tokens)
         if len(tokens) == 1:
             return PartCandidates(found, BitMap(), "others")
+        # Tokens of a point are not told apart by its texts: of one with several, both tokens may be
+        # in different ones, and only the payload tells.
         if condition.how == "all":
             return PartCandidates(found - self._several, found & self._several, "others")
         if self._sequences is None:

@@ -35,8 +35,8 @@ def diverse(
     worth = relevance
     while len(waiting) and len(taken) < count:
         check_stop()
-        # Of several that are equal the last, and the gap is filled by the last candidate: so does the
-        # reference, whose order ties come out in.
+        # Of several that are equal the last, and the gap is filled by the last candidate: so does
+        # the reference, whose order ties come out in.
         at = _last_best(worth[waiting])
         chosen = int(waiting[at])
         if np.isneginf(worth[chosen]):

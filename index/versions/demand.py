@@ -47,6 +47,8 @@ class Demand:
         """Read what the store holds; before the writer's jobs begin."""
         self._writer = writer
         self._lock = threading.Lock()  # of the hits
+        # Searches only append, which needs no lock; adding up waits until somebody asks, or many
+        # have come.
         self._notes: deque[tuple[int, Numbers]] = deque()
         self._hits: dict[int, Hits] = {}  # by column: per number of a point
         self._changed: dict[int, BitMap] = defaultdict(BitMap)  # since they were written
@@ -72,6 +74,7 @@ class Demand:
         """Add what was noted to the hits."""
         with self._lock:
             noted: dict[int, list[Numbers]] = defaultdict(list)
+            # As many as there are now: searches go on appending, and may never let it become empty.
             for _ in range(len(self._notes)):
                 column, numbers = self._notes.popleft()
                 noted[column].append(numbers[:_LONGEST])
@@ -149,6 +152,7 @@ class Demand:
             return
         worth = np.concatenate([_WORTH[: len(one)] for one in lists])
         hits = _long_enough(self._hits.get(column, _NONE), int(numbers.max()) + 1)
+        # Unbuffered: a point may stand in several of the lists.
         np.add.at(hits, numbers, worth)
         self._hits[column] = hits
         self._changed[column] |= from_numbers(numbers)
@@ -175,6 +179,8 @@ class Demand:
         with self._writer.store.transaction():
             self._writer.store.demand.put(column, numbers, values)
         with self._lock:
+            # Searches may have added to them while they were written: then they count as changed
+            # still.
             if np.array_equal(self._hits[column][numbers], values, equal_nan=True):
                 self._changed[column] -= some
             return bool(self._changed[column])

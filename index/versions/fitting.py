@@ -61,6 +61,7 @@ class Fitting:
         self._writer, self._jobs = writer, jobs
         self._pairing = Pairing(writer, points)
         self._making = Making(writer, self._pairing)
+        # One fit at a time: each takes all cores of a matrix product, and the memory of its pairs.
         self._turn = threading.Lock()
         self._asked: list[Running] = []  # by callers: waiting or under way
         self._again: list[Running] = []  # what background work fits again
@@ -91,6 +92,7 @@ class Fitting:
         check_embedded(config, request.vector, request.rows, request.queries)
         check_request(request)
         running = Running(request)
+        # Before its turn comes: work in the background sees that a caller waits, and gives way.
         self._asked.append(running)
         try:
             with self._job("fit", running) as job, self._turn:
@@ -112,6 +114,8 @@ class Fitting:
     ) -> Fitted:
         if cancelled():
             raise FitCancelled
+        # Before pairs are read: points that come meanwhile count as new, and let it be fitted
+        # again.
         there = self._pairing.count(ends)
         fitted = self._making.fitted(request, ends, running, cancelled)
         running.stage = "preparing rows"  # which the first search would wait for
@@ -121,6 +125,8 @@ class Fitting:
         self._held[ends] = there
         self._given.pop(ends, None)
         if fitted.untried:
+            # Pairs that a caller gave are kept in memory alone, for as long as dearer kinds may be
+            # tried on them.
             self._given[ends] = fitted, request
         return fitted
 
@@ -216,6 +222,7 @@ class Fitting:
     def fit_again(self) -> None:
         """Fit what is due, unless a caller's fit is under way, and give way to one."""
         request = self.due()
+        # Not waiting: its thread has other upkeep to do, and asks again.
         if request is None or not self._turn.acquire(blocking=False):
             return
         running = Running(request)
@@ -283,6 +290,8 @@ class Fitting:
         running = self._improving[ends] = Running(request, "waiting")
 
         def cancelled() -> bool:
+            # What is tried is only worth something in place of the very adapter it is compared
+            # with.
             return self._gives_way() or self._writer.fitted.get(ends) is not fitted
 
         better = self._making.improved(fitted, request, ends, running, cancelled)

@@ -62,6 +62,8 @@ def declare_version(writer: Writer, new: VersionConfig, space: VectorConfig) -> 
         VersionConflict: it was declared differently.
     """
 
+    # As a job of the writer: between the look at the config and its change no other declaration
+    # comes.
     def declare() -> bool:
         config = declared(writer.config, new, space)
         if config is None:
@@ -252,6 +254,7 @@ def put_fitted(
             raise VersionConflict(
                 "A version was dropped while its adapter was fitted: nothing is kept of the fit"
             )
+        # Asked here, in the job: since the caller looked another fit may have taken its place.
         if instead_of is not None and writer.fitted.get(ends) is not instead_of:
             raise VersionConflict("The adapter was dropped or replaced meanwhile: it stays so")
         before = [e for e in writer.store.adapters.entries() if (e.rows, e.queries) == ends]

@@ -104,6 +104,8 @@ class Aliases:
         """
         self.require_known()
         held = set(collections)
+        # On a copy: a change that fails leaves all as it was, and readers meanwhile see one or the
+        # other.
         mapping = dict(self.mapping)
         for change in changes:
             _apply(mapping, change, held)
@@ -117,6 +119,7 @@ class Aliases:
 
     def _replace(self, mapping: dict[str, str]) -> None:
         if mapping != self.mapping:
+            # On disk before it is in force: what an answer says must not be forgotten by a crash.
             self._files.write(dict(mapping))
             self.mapping = mapping
 

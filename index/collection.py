@@ -118,6 +118,8 @@ class Collection(PointWrites):
         virtual = self._virtual.get(version)
         if virtual is None:
             virtual = Collection(f"{self.name}{AT}{version}", self._parts, version)
+            # Kept: it is asked for with every request. Two threads may each make one, which does no
+            # harm.
             self._virtual[version] = virtual
         return virtual
 
@@ -293,6 +295,7 @@ class Collection(PointWrites):
 
         What their searches have in common is done at once, on several threads.
         """
+        # One for all: a batch is answered as of one moment, whatever is written while it runs.
         view = self.view
         results = []
         for start in range(0, len(requests), _AT_ONCE):

@@ -86,6 +86,7 @@ def store_bytes(folder: Path) -> int:
     """Return what the store and its log take on disk."""
     stored = 0
     for file in (STORE, f"{STORE}-wal"):
+        # The log is gone while a collection rests, and may go between two lines.
         with suppress(FileNotFoundError):
             stored += (folder / file).stat().st_size
     return stored

@@ -88,6 +88,8 @@ def _examine(stored: Stored, sink: _Named, examined: Examined, in_use: bool) -> 
     if in_use:
         with telling(sink, "log", stored.path):
             check_in_use(stored, sink)
+    # Before any row: where SQLite's own pages are damaged each table would be told of once more, in
+    # worse words.
     whole = check_pages(stored, sink)
     check_folders(stored, sink)
     check_position(stored, listing, sink)

@@ -27,6 +27,8 @@ def check_at_rest(path: Path, sink: Sink) -> bool:
 def check_in_use(stored: Stored, sink: Sink) -> None:
     """Check record and segments against the store that a server writes to."""
     record = record_of(stored.path)
+    # Before the snapshot: the server commits meanwhile, and what a file says now must be in the
+    # store by then. In the other order a healthy store would look as if it were behind.
     before, segments = _recorded(record), _of_segments(stored.path.parent)
     with stored.snapshot():
         reach = stored.reach()

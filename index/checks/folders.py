@@ -39,6 +39,8 @@ def check_folders(
         if at[:2] in listed and len(at) == 3:
             kind, name, file = at
         else:
+            # In order of their names, and from a fresh listing each time: folders come and go for
+            # as long as a check takes, and none that stays is passed over.
             left = [one for one in sorted(listed) if one > at[:2]]
             if not left:
                 return
@@ -108,6 +110,8 @@ def check_folder(
     severity, remedy = _loss_of(folder, None, {})
     description: Mapping[str, Any] | None = None
     with telling(sink, "files", path, severity):
+        # As the disk has it, past the page cache; read a second time only once its checksum is
+        # right.
         length, found = checksum_of(_told(folder, DESCRIPTION, sink))
         if found != checksum:
             sink.found(_other(path, "checksum", checksum, found, severity, remedy))

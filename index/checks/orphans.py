@@ -31,6 +31,8 @@ def check_orphans(stored: Stored, sink: Sink) -> None:
             if path.name in listing.superseded or path.name.endswith(UNFINISHED):
                 what = "is of no use any more, and deleted when the collection is opened"
                 sink.found(Finding("note", "orphans", path, what))
+            # Stores of earlier formats did not know what was replaced: nothing can be told of such
+            # a folder.
             elif listing.format < 5:
                 what = "is listed by no table"
                 remedy = "the server moves it to lost+found/ when it opens the collection"

@@ -103,6 +103,7 @@ class Parts:
                 {
                     name: folder.open(name)
                     for name in ("slots.npy", "ids.npy", "seqs.npy", "numbers.npy")
+                    # Segments of the first releases have none: their points are found by slots.
                     if folder.has(name) or name != "numbers.npy"
                 },
             )

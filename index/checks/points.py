@@ -27,6 +27,8 @@ from palimpsest.index.storage.ids import unpack_ids, widen_ids
 
 LOOKUP = 512  # ids asked for by one statement
 MOST_TOLD = 8  # points of one kind of contradiction that are named
+# A server that compacts may replace the segments of each listing that is read; it does not do so
+# for five seconds on end.
 _RETRIES = 50
 _PAUSE = 0.1  # seconds before a stretch is read again
 _LOST, _INDEX = Act.BRING_BACK, Act.REINDEX
@@ -104,6 +106,8 @@ class Points:
     def _follow(self) -> None:
         """Know what the store lists as of the snapshot."""
         version = self._stored.version()
+        # Snapshots of the same version list the same: mapping a hundred segments for each stretch
+        # would take longer than the stretch.
         if version == self._version:
             return
         self._listing = self._stored.listing()

@@ -61,6 +61,7 @@ def _skipping(keys: frozenset[str]) -> Callable[[bytes], Any] | None:
     nothing msgspec promises, so each reader has to find its keys before it is used.
     """
     fields = TypedDict("fields", dict.fromkeys(keys, Any), total=False)  # type: ignore[misc]
+    # With an empty name among them: that is what a name without its UTF-8 would be taken for.
     probe = {"": 1, **dict.fromkeys(keys, 0)}
     try:
         text = msgspec.json.encode(probe)  # the same strings: from here on they keep their UTF-8

@@ -45,6 +45,8 @@ def read_point(value: Any) -> Geo | None:
 def metres(one: Geo, other: Geo) -> float:
     """Return the distance between two points."""
     try:
+        # Payloads may hold latitudes of 500: they are in no circle, and must not fail the whole
+        # search.
         distance: float = haversine(one[::-1], other[::-1], unit=Unit.METERS, check=False)
     except ValueError:  # the arc sine of what only a latitude outside the globe gives
         return math.nan
@@ -85,6 +87,7 @@ def contains_each(condition: GeoCondition, lons: Degrees, lats: Degrees) -> Flag
 def _in_box(box: GeoBox, lon: Any, lat: Any) -> Any:
     (left, top), (right, bottom) = box.top_left, box.bottom_right
     east, west = lon > left, lon < right
+    # A box whose left side is east of its right one goes across the antimeridian.
     across = (east | west) if left > right else (east & west)
     return across & (lat < top) & (lat > bottom)
 

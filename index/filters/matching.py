@@ -142,6 +142,8 @@ def _field(path: Path, test: Test) -> Check:
 
     def check(facts: Facts) -> bool:
         value = facts.payload.get(key)  # a missing value is as good as null: no test holds for it
+        # `__class__` and not `isinstance`, here and below: payloads hold what JSON has and no
+        # subclasses, and this is asked for every point that is scanned.
         if value.__class__ is list:
             return any(map(test, value))
         return test(value)

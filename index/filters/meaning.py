@@ -114,6 +114,7 @@ def _match(condition: Match) -> Test:
 
 def _match_except(condition: MatchExcept) -> Test:
     matches = _match(Match(condition.path, condition.values))
+    # Null is no value: a point whose field is null does not pass.
     return lambda value: value is not None and not matches(value)
 
 
@@ -127,6 +128,8 @@ def _by_type(values: Sequence[Any]) -> Mapping[type, Collection[Any]]:
 
 def _range(condition: Range) -> Test:
     inside = within(condition)
+    # Integers are compared as integers, whatever their size; Python compares them exactly with
+    # floats.
     return lambda value: value.__class__ in (int, float) and inside(value)
 
 

@@ -59,6 +59,7 @@ def _parse(text: str) -> Path:
     while (part := _PART.match(text, place)) and len(steps) <= MAX_STEPS:
         quoted = part["quoted"]
         steps.append(part["key"] if quoted is None else quoted)
+        # Not all of them: a text of a million brackets is refused by its first hundred.
         brackets = islice(_BRACKET.finditer(part["brackets"]), MAX_STEPS)
         steps.extend(_step(each[1], text) for each in brackets)
         place = part.end()

@@ -31,6 +31,7 @@ from palimpsest.index.errors import InvalidConfig
 TokenizerKind = Literal["word", "whitespace", "prefix", "multilingual"]
 KINDS: tuple[TokenizerKind, ...] = ("word", "whitespace", "prefix", "multilingual")
 
+# The underscore parts words here, as it does in Qdrant's tokenizer; `\w` alone would keep it.
 _WORD = re.compile(r"[^\W_]+")
 _ASCII_WORDS = {code: " " for code in range(128) if not chr(code).isalnum()}
 _LATIN = re.compile(
@@ -87,9 +88,13 @@ class Tokenizer:
         else:
             words = _split(config.kind, text)
             if config.ascii_folding:
+                # Latin letters alone: `anyascii` would spell other scripts as well, and make words
+                # of them that no query asks for.
                 words = [_LATIN.sub(_folded, word) for word in words]
             if config.lowercase:
                 words = [word.lower() for word in words]
+        # In this order: stop words are what a word is before it is cut to its stem, lengths are
+        # those of the stem.
         if self._stopwords:
             words = [word for word in words if word not in self._stopwords]
         if self._stemmer is not None:

@@ -94,6 +94,7 @@ def parse_datetime(text: str) -> int | None:
         moment = datetime.fromisoformat(f"{found['date']}T{found['time'] or '00:00'}{zone}")
     except ValueError:  # no such day, hour or offset
         return None
+    # By whole numbers: `timestamp()` is a float, which is rounded once it is multiplied.
     return (moment - _EPOCH) // _MICROSECOND
 
 

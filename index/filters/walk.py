@@ -35,6 +35,7 @@ def conditions_of(filter: Filter) -> Iterator[tuple[Path, Single]]:
     The order is that of the clauses. The path is empty but inside nested filters, which are yielded
     before their conditions.
     """
+    # A list and no recursion: filters come from requests, and are as deep as bodies may be.
     waiting: list[tuple[Path, Condition]] = [((), filter)]
     while waiting:
         base, condition = waiting.pop()

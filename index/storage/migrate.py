@@ -63,6 +63,8 @@ def migrate(path: Path, connection: sqlite3.Connection, reach: Reach | None) -> 
         with disk_errors(f"write {record_of(path)}"):
             create_record(record_of(path), reach)  # first: a store that has a reach has a record
     reach = reach.next()
+    # All steps in one transaction: a crash, or a full disk, leaves the store as the release before
+    # wrote it, which can still read it.
     connection.execute("BEGIN IMMEDIATE")
     try:
         for step in _STEPS[row[0] - 1 :]:
@@ -139,6 +141,7 @@ def _chain_commits(connection: sqlite3.Connection) -> None:
 def _add_checksums(connection: sqlite3.Connection) -> None:
     """Format 5 to 6: rows of small tables are summed here, others later (``summing``)."""
     for name in _TRIGGERS:
+        # Those of an earlier release write rows without checksums.
         connection.execute(f"DROP TRIGGER IF EXISTS {name}")
     for statement in (*count_columns(), *checksum_columns(tables_of(6).values())):
         connection.execute(statement)

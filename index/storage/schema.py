@@ -187,7 +187,11 @@ def connect(path: Path) -> sqlite3.Connection:
         path, isolation_level=None, check_same_thread=False, timeout=WAIT_SECONDS
     )
     try:
+        # A commit is synced before it is answered: `NORMAL`, which is often taken with a log, syncs
+        # at checkpoints alone.
         connection.execute("PRAGMA synchronous = FULL")
+        # A row that is replaced counts as deleted then; without it the numbers of rows would go
+        # wrong with the first `INSERT OR REPLACE`.
         connection.execute("PRAGMA recursive_triggers = ON")
         connection.execute("PRAGMA trusted_schema = ON")  # triggers call what follows
     except SQLITE_ERRORS:  # the schema is damaged, say
@@ -325,6 +329,7 @@ def check_format(path: Path, connection: sqlite3.Connection) -> int:
     """
     row = connection.execute("SELECT value FROM settings WHERE name = 'format'").fetchone()
     columns = connection.execute("SELECT name FROM pragma_table_info('settings')").fetchall()
+    # Before format 6 there was none, and what the format is has to be read to know that.
     if ("checksum",) in columns:
         row = (setting(path, connection, "format"),)
     if row is None or row[0] not in range(1, FORMAT + 1):

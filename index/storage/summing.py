@@ -36,6 +36,8 @@ def sum_some(path: Path, connection: sqlite3.Connection) -> bool:
     limit = _FEW if table.long else _ROWS
     rows = stretch(connection, table, tuple(after) or None, limit)
     for check in table.checks:
+        # A checksum of what is visibly wrong would only hide it: such a row stays without, and is
+        # told of.
         _sum(connection, table, check, [row for row in rows if _is_sensible(table, row)])
     if len(rows) == limit:
         put_setting(connection, MARK, json.dumps([name, *_key(table, rows[-1])]))
@@ -49,6 +51,8 @@ def sum_some(path: Path, connection: sqlite3.Connection) -> bool:
 
 def _sum(connection: sqlite3.Connection, table: Table, check: Check, rows: list[Row]) -> None:
     stored, columns = table.columns.index(check.stored), places_in(table, check.columns)
+    # Those that were written since have theirs, of what was meant to be there; it is never
+    # replaced.
     lacking = [row for row in rows if row[stored] is None]
     sums = check.sums([tuple(row[at] for at in columns) for row in lacking])
     where = " AND ".join(f"{name} = ?" for name in table.key)

@@ -56,6 +56,8 @@ class Check:
     seed: int = field(init=False)
 
     def __post_init__(self) -> None:
+        # A seed for each checksum: a row that came to stand in another table, or a payload in the
+        # place of another column, does not pass.
         object.__setattr__(self, "seed", zlib.crc32(f"{self.table}.{self.stored}".encode()))
 
     def sums(self, rows: list[Row]) -> list[int]:
@@ -174,11 +176,14 @@ def plain_sum(seed: int, row: Iterable[Any]) -> int:
         for _ in range(8):
             crc = crc >> 1 ^ (_POLYNOMIAL if crc & 1 else 0)
     crc = ~crc & _ALL
+    # Signed, as SQLite's integers are: four bytes instead of six for half of all rows.
     return crc - (1 << 32) if crc >= 1 << 31 else crc
 
 
 def _text_of(value: Any) -> bytes:
     if value is None:
+        # With its type and its length before each value: cells cannot be shifted into one another
+        # unnoticed.
         return b"n" + bytes(8)
     if isinstance(value, int):
         return b"i" + struct.pack("<q", value)

@@ -33,6 +33,8 @@ class JsonRequest(Request):
             raise JSONDecodeError(str(error), "", 0) from None
         except RecursionError:
             raise JSONDecodeError(TOO_DEEP, "", 0) from None
+        # msgspec's own limit is another one, and is not promised: what one route takes all are to
+        # take.
         if is_deeper(value, MAX_NESTING):
             raise JSONDecodeError(TOO_DEEP, "", 0)
         return value

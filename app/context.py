@@ -88,11 +88,14 @@ class Context:
     def close(self) -> None:
         """Finish running requests' work, then close the database, which ends long work."""
         if hasattr(self, "threads"):
+            # First, while the database is open: requests under way are answered before what they
+            # read is gone.
             self.threads.close()
         self.has_finished = True
         self.gate.close()
         if not hasattr(self, "long"):
             return  # it was never opened
+        # Not waited for yet: it may be in a fit of minutes, which closing the database ends.
         self.long.shutdown(wait=False, cancel_futures=True)
         self.database.close()
         self.long.shutdown()

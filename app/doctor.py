@@ -70,6 +70,7 @@ def run(given: dict[str, Any]) -> int:
     except PalimpsestError as error:  # a server holds it, or nothing can be written there
         report = Report(data)
         report.refuse(error)
+    # The line of progress, which would else stand before the report.
     if sys.stderr.isatty():
         sys.stderr.write("\r\x1b[K")
     text = json.dumps(report.to_json(help_of), indent=1) if given["json"] else told(report)

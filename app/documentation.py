@@ -120,6 +120,7 @@ def describe(
     schemas = document.setdefault("components", {}).setdefault("schemas", {})
     for some in (components, SCHEMAS, QUERY_SCHEMAS, {"Failure": _FAILURE}):
         _add(schemas, some)
+    # By their text: annotated types are not all hashable.
     schema_of = dict(zip(map(repr, [*bodies, *results]), described[:-1], strict=True))
     for operation in _operations(document):
         known = operations.get(operation["operationId"])
@@ -132,6 +133,7 @@ def describe(
         path = f"/collections/{{collection_name}}/{suffix}"
         operation = _operation(path, route, schema_of)
         document["paths"].setdefault(path, {})[method.lower()] = operation
+    # FastAPI's own, of replies that this server never sends.
     for unused in ("HTTPValidationError", "ValidationError"):
         schemas.pop(unused, None)
     _loosen(schemas)

@@ -194,6 +194,7 @@ class CollectionGauges(Collector):
     def collect(self) -> Iterator[Metric]:
         """Yield every gauge."""
         started = perf_counter()
+        # Gathered once for all gauges: each of them would else walk through all collections.
         states = list(_states(self._collections()))
         yield from _whole(states)
         yield from _per_vector(states)

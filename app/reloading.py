@@ -47,6 +47,8 @@ class Reloading:
 
     def ask(self) -> None:
         """Have all parts read again, soon."""
+        # A signal that comes while parts are read asks for another round: what it was sent for may
+        # have been read already, as it was before.
         self._asked = True
         if self._running is None or self._running.done():
             self._running = asyncio.get_running_loop().create_task(self._read_while_asked())

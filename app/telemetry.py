@@ -20,6 +20,7 @@ from palimpsest.index import Collection, CollectionConfig, DamagedInfo
 
 MICROSECONDS = 1_000_000
 
+# Of the process: another one after each start.
 _ID = str(uuid4())
 _STARTED = datetime.now(UTC).isoformat()
 

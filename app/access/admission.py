@@ -50,6 +50,7 @@ async def admit(context: Context, scope: Scope) -> Access:
             "Service unavailable: the audit log cannot be written, see the server's log; requests "
             "are answered again as soon as it can",
         )
+    # From here on the request is somebody's: whatever becomes of it stands in the log.
     scope[RECORDED] = gate.audit is not None
     basic = asks_browsers(method, path)
     try:
@@ -130,6 +131,8 @@ async def _slow_down(gate: Gate, unproven: Unproven, address: str) -> None:
             f"Too many requests with invalid keys: retry after {LONGEST:.0f}s",
             {"retry-after": f"{LONGEST:.0f}"},
         )
+    # Counted for as long as it sleeps: replies to wrong keys are held back, but not without end, as
+    # each holds a connection.
     failures.waiting += 1
     try:
         await asyncio.sleep(wait)

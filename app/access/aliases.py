@@ -23,6 +23,8 @@ def require_aliases(access: Access, database: Database, changes: Sequence[AliasC
         return
     if Level.MANAGE not in access.collections.values():  # even where nothing is to change
         access.require_everywhere(Level.MANAGE)
+    # As of now, and followed change by change: the third may be about what the first two make of
+    # it.
     mapping = dict(database.aliases())
     for change in changes:
         _require(access, database, mapping, change)

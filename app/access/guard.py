@@ -43,6 +43,8 @@ def guarded(route: APIRoute, answer: Answer) -> Answer:
 
 def check(request: Request, path: str) -> None:
     """Raise Refusal (403) unless the sender of a request may use the route of a template."""
+    # By the template of the route that answers: paths can be written in many ways, a template in
+    # one.
     access, right = access_of(request), right_of(request.method, path)
     if right.scope == "collection":
         context: Context = request.app.state.context

@@ -17,6 +17,8 @@ def holds(database: Database, condition: ValueExists) -> bool:
     """
     must = [{"key": one.key, "match": {"value": one.value}} for one in condition.matches]
     try:
+        # By way of JSON, as any filter comes: a key of a token is a path, and is refused where it
+        # is none.
         wanted = decode_filter(msgspec.Raw(msgspec.json.encode({"must": must})))
         return database.get(condition.collection).count(wanted) > 0
     except (PalimpsestError, Refusal):

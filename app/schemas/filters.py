@@ -101,6 +101,8 @@ class _Reader:
         )
 
     def condition(self, raw: Any, where: str, depth: int) -> Condition:
+        # Counted over the whole filter: a thousand clauses of a thousand conditions each are as
+        # dear as one of a million.
         self.conditions += 1
         if self.conditions > MAX_CONDITIONS:
             raise format_error(
@@ -109,6 +111,8 @@ class _Reader:
             )
         if not isinstance(raw, dict):
             raise wrong_shape(where, "a condition, which is an object", raw)
+        # Clients of several languages send every field of their models, null where nothing was
+        # said.
         if None in raw.values():
             raw = _without_nulls(raw)
         if "key" in raw:

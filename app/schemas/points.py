@@ -86,6 +86,7 @@ def to_vectors(points: Sequence[PointVectorsBody], config: CollectionConfig) -> 
     ids = _require_ids([p.id for p in points])
     texts = [bytes(p.vector) for p in points]
     for place, text in enumerate(texts):
+        # Longer ones hold numbers; decoding each of them here would read all vectors twice.
         if len(text) < _SHORT and _is_empty(text):
             raise out_of_range(
                 f"points[{place}].vector", "must specify vectors to update for point"
@@ -102,6 +103,7 @@ def _is_empty(text: bytes) -> bool:
 
 def require_utf8(body: bytes) -> None:
     """Refuse a body that is not UTF-8; payloads are passed on undecoded."""
+    # Nearly always so, and looked at many bytes at once.
     if body.isascii():
         return
     try:
@@ -126,6 +128,8 @@ def read_payload(text: bytes, whose: object = None, above: int = 0) -> bytes | N
     if text[:1] != b"{":
         raise format_error(f"payload: expected an object{_point(whose)}")
     try:
+        # Decoded and thrown away: the text is kept as it came, but only what can be read back may
+        # be kept.
         fields = _PAYLOAD.decode(text)
     except msgspec.MsgspecError as error:
         raise format_error(f"payload: {error}{_point(whose)}") from None
@@ -186,6 +190,8 @@ def _from_columns(batch: BatchBody, config: CollectionConfig) -> PointBatch:
 def _named(text: bytes) -> dict[str, msgspec.Raw]:
     """Return vectors by name; an unnamed sparse vector, which cannot be, is one named ""."""
     named = _NAMED.decode(text)
+    # A sparse vector looks like two vectors named `indices` and `values`: with exactly these fields
+    # it is taken for the former.
     if named.keys() == SPARSE:
         return {"": msgspec.Raw(text)}
     return named

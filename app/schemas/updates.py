@@ -198,6 +198,8 @@ def to_vector_deletion(body: DeleteVectorsBody, config: CollectionConfig) -> Upd
 
 def to_updates(body: OperationsBody, config: CollectionConfig) -> list[Update]:
     """Return all operations, in order. Raises Refusal or InvalidInput when one is wrong."""
+    # All are read before the first is carried out: a batch with one wrong operation changes
+    # nothing.
     return [_to_update(each, place, config) for place, each in enumerate(body.operations)]
 
 

@@ -79,6 +79,8 @@ def parse_columns(
             and by its version.
         InvalidInput: a vector cannot be read; the text names the point.
     """
+    # The bare name and that of its version are one column: which of two vectors is meant nobody can
+    # tell.
     if any(config.aliases.get(name) in columns for name in columns):
         raise _named_twice(columns, config)
     parsed: dict[str, Parsed] = {}
@@ -166,6 +168,8 @@ def _parse_dense(
     assert isinstance(declared, VectorConfig)
     size = declared.size
     try:
+        # One native call for the whole column, which names no point where it fails; then each is
+        # read again, slowly, to find the one at fault.
         values = parse_vectors(texts)
         if values.shape[1] == size:
             return values
@@ -207,6 +211,8 @@ def _rows(vectors: Sequence[SparseBody]) -> SparseRows:
     np.cumsum(lengths, out=indptr[1:])
     total = int(indptr[-1])
     indices = np.fromiter(chain.from_iterable(v.indices for v in vectors), np.uint32, total)
+    # As doubles first: a value beyond float32 is to be refused, where a narrower array would make
+    # it infinite without a word.
     values = np.fromiter(chain.from_iterable(v.values for v in vectors), np.float64, total)
     with np.errstate(over="ignore"):  # what overflows becomes Inf, which is refused
         rows = SparseRows(indptr, indices, values.astype(np.float32))

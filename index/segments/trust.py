@@ -55,6 +55,8 @@ def usual_distance(sample: ProbeSample, walks: Walks, recalls: Exact) -> float |
     rows, *others = sample.split(recalls)
     if not _is_found(rows, _FOUND, _EACH_FOUND):
         return None
+    # All kinds of queries have to be found: a mean over all of them would hide the few that lie far
+    # out.
     if not all(_is_found(each, _OTHERS_FOUND, _EACH_OTHER_FOUND) for each in others):
         return None
     shares = _shares(sample, walks)
@@ -63,6 +65,8 @@ def usual_distance(sample: ProbeSample, walks: Walks, recalls: Exact) -> float |
         return None
     last = sample.nearest[:, sample.k - 1]
     if sample.source.config.distance is Distance.DOT:
+        # Inner products grow with the query: a distance is only comparable for queries of one
+        # length.
         last = last / np.linalg.norm(sample.queries.astype(np.float64), axis=1)
     return float(last.max())
 

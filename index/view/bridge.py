@@ -45,6 +45,8 @@ def bridges_of(
         column = config.column_of(queries)
         others = [
             _bridge(config, one, queries, fitted, damaged)
+            # The newest first: `sorted` keeps that order among those whose adapters are equally
+            # good.
             for one in reversed(config.versions_of(queries.vector))
             if one != queries and _is_searched(one, queries)
         ]

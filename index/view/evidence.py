@@ -40,6 +40,7 @@ def require_rows(
         if seq > newest:
             what = f"was last written by write {seq}, and there were {newest}"
             raise DamagedPoint(store, id_of_key(points[place][0]), what)
+    # Of a point that was written since the view was taken nothing can be said.
     known = np.array(seqs, dtype=np.int64) <= view.seq
     for column in columns:
         own = view.vectors.get(column)
@@ -78,6 +79,8 @@ def true_slots(view: View, number: int, key: Key, width: int) -> NDArray[np.uint
     for column, vectors in view.vectors.items():
         for numbers, ids, own in _live_columns(vectors):
             for row in np.flatnonzero(numbers == number).tolist():
+                # The number was read from a damaged row too: only rows that agree on both are
+                # believed.
                 if keys_of(unpack_ids(ids[row : row + 1])) != [key]:
                     return None
                 slots[column] = own[row]

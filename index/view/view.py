@@ -158,6 +158,8 @@ class VectorView(Generic[C, G, S]):
             sealed = tuple(part.only(flags) for part in self.sealed)
             growing = tuple(part.only(flags) for part in self.growing)
             known = points, VectorView(self.config, sealed, growing, self.recent)
+            # One alone: pages of the same filter follow each other, and each of these holds a
+            # bitmap per part.
             self._only[:] = [known]
         return known[1]
 
@@ -249,6 +251,8 @@ class View:
             points = self.vectors[column].held
             for other in above:
                 held = self.vectors[other].held
+                # Without a copy where nothing is to be taken away, as of versions that share no
+                # point.
                 points = points - held if points.intersect(held) else points
             self._bridged[key] = points
         return self._bridged[key]

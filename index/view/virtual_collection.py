@@ -37,6 +37,7 @@ class Shown:
     @property
     def view(self) -> View:
         """What a search that starts now reads. Raises VersionNotFound."""
+        # Both are taken once: another thread may publish, or replace what is kept here, in between.
         view, last = self._published.view, self._view
         if self._version is None:
             return view

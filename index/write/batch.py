@@ -119,6 +119,7 @@ def check_upsert(
     columns, passed = _check_columns(batch, config), _resolved(condition, config)
     write = Upsert(pack_ids(ids), keys_of(ids), batch.payloads, columns, mode, passed)
     places = range(len(ids))
+    # Of a dictionary the last of equal keys wins: read backwards that is the first of the batch.
     chosen = dict(zip(reversed(ids), reversed(places), strict=True))
     if mode != "insert_only":
         chosen = dict(zip(ids, places, strict=True))
@@ -176,6 +177,8 @@ def _check_columns(batch: PointBatch, config: CollectionConfig) -> list[Column]:
     return [
         _check_column(name, vectors, batch.ids, config)
         for name, vectors in batch.vectors.items()
+        # A name without any vector in the batch needs no column, nor is it asked whether it is
+        # declared.
         if len(vectors.positions)
     ]
 
@@ -208,6 +211,8 @@ def _check_column(
         )
     kind = kind_of(config)
     values = kind.check(vectors, Whose(name, ids, declared), config)
+    # A copy: the batch stays its caller's own, and the write is carried out later, by another
+    # thread.
     return Column(name, number, vectors.positions.copy(), values, kind)
 
 

@@ -18,6 +18,8 @@ def follow(indexes: PayloadIndexes, changes: Sequence[PayloadChanges]) -> int:
     for one in changes:
         touched += len(one.numbers)
         if one.unknown:
+            # What was in their payloads is not known: they are taken out of every set there is, and
+            # come anew.
             indexes.discard(BitMap(one.unknown))
         for start in range(0, len(one.numbers), _FOLLOWED):
             some = slice(start, start + _FOLLOWED)

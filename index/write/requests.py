@@ -52,6 +52,8 @@ def filter_of(write: Write) -> Filter | None:
 
 def frees(write: Write) -> bool:
     """Tell whether a write only takes away, so that a full disk is no reason to refuse it."""
+    # An edit that clears payloads frees; one that sets a shorter one may, but nobody knows before
+    # it is tried.
     return isinstance(write, (Deletion, VectorDeletion)) or (
         isinstance(write, PayloadEdit) and write.frees
     )

@@ -53,6 +53,7 @@ def cost_of_search(request: SearchRequest) -> int:
 
 def cost_of_tree(root: Prefetch) -> int:
     """Return the cost of a tree in its own collection."""
+    # A set: an example that stands in several levels is read once.
     examples = {read for level in levels_of(root) for read in examples_of(level)}
     own = sum(collection is None for collection, _ in examples)
     return own + sum(_leaf_costs(root, 0))

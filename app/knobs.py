@@ -46,11 +46,13 @@ def read_knobs(headers: Iterable[tuple[bytes, bytes]]) -> Knobs:
     """
     given: dict[bytes, bytes] = {}
     for name, value in headers:
+        # The same twice is no contradiction.
         if name.startswith(PREFIX) and given.setdefault(name, value) != value:
             raise _wrong(name, f"given twice, as {_shown(given[name])} and {_shown(value)}")
     if not given:
         return PLAIN
     for name in given:
+        # A misspelt header that were passed over would be taken for one that is obeyed.
         if name not in (BRIDGE, EXPLAIN):
             known = f"{BRIDGE.decode()} and {EXPLAIN.decode()}"
             raise _wrong(name, f"unknown header; those of this server are {known}")

@@ -93,6 +93,7 @@ def create_app(settings: Settings, *, opens: bool = True) -> Edge:
     app.state.registry.register(HealthGauges(context))
     app.state.registry.register(context.load)
     app.state.registry.register(BacklogGauges(context.collections))
+    # FastAPI takes the first route that fits.
     # Fixed paths stand before those with open parts.
     for each in (*DOCUMENTED, docs, unsupported):
         app.include_router(each.router)

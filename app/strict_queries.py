@@ -24,10 +24,13 @@ Request: TypeAlias = SearchRequest | QueryRequest | GroupRequest
 
 def check_queries(call: Call, requests: Sequence[Request], timeout: int | None) -> None:
     """Raise Refusal for what exceeds the limits of the collection, or of those looked up."""
+    # Before any limit is looked at: a refusal must not tell somebody without the right that a
+    # collection is there.
     for name in _lookups(requests):
         call.access.require(call.context.database, name, Level.READ)
     strict = call.strict()
     if strict is not None:
+        # All are checked before any is paid for.
         cost = sum(_check(strict, each) for each in requests)
         strict.read(cost=cost, timeout=timeout)
     for name, points in _looked_up(requests).items():

@@ -60,6 +60,8 @@ class CollectionParts:
 
     def close(self, *, dropped: bool) -> None:
         """Close all of them; what makes the next open quick is not written when ``dropped``."""
+        # From the last line up: first what begins work is told to end, then what it was about is
+        # written, then the writer ends, and its files are closed when nothing uses them any more.
         with ExitStack() as last_first:  # goes on when one of them fails
             last_first.callback(self.writer.leases.sweep)
             last_first.callback(self.writer.store.close)
@@ -90,6 +92,7 @@ def open_parts(
         raise
     if opened.store.read_only:
         parts.upkeep.stop()  # all of it writes
+    # Once everything else is there: building goes through the writer, in a thread of its own.
     parts.fields.resume(unbuilt)
     return parts
 

@@ -66,6 +66,8 @@ class Applied:
         """
         with self._changed:
             while True:
+                # Each time round: the writer may hang on its disk, and whoever waited for the
+                # answer be gone.
                 check_stop()
                 if self._given_up is not None and self._seq < seq:
                     raise NotYetApplied(self._given_up)
@@ -108,6 +110,8 @@ def consistent(
             error.catch_up(until)
             continue
         tries += 1
+        # After some tries the answer is given without the points that are written all the time: a
+        # busy point must not keep the others from being found.
         if tries == _TRIES or is_whole(found):
             return found
         catch_up(deadline())

@@ -23,6 +23,8 @@ class Client:
 
     def __init__(self, host: str, port: int) -> None:
         self.url = f"http://{host}:{port}"
+        # Of the standard library, and one connection: the demo is to run where only the server is
+        # installed.
         self._connection = HTTPConnection(host, port, timeout=TIMEOUT)
 
     def close(self) -> None:

@@ -56,6 +56,9 @@ def collect(limit: int, seed: int = 0, library: Path | None = None) -> list[Pass
     folder = library or Path(sysconfig.get_path("stdlib"))
     texts: dict[str, Passage] = {}
     for passage in _passages(folder):
+        # The same text stands under several names (methods that are inherited, functions that are
+        # wrapped): two passages that cannot be told apart would make questions with two right
+        # answers.
         texts.setdefault(passage.text, passage)
     if not texts:
         raise DemoError(

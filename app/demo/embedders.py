@@ -94,6 +94,7 @@ class LatentSemantics:
             raise DemoError(
                 f"{len(texts)} passages of {weights.shape[1]} words are too few to learn from"
             )
+        # Seeded: the story is told with the same numbers at every telling.
         self._reduce = decomposition(self.size, random_state=0).fit(weights)
 
     def embed(self, texts: Sequence[str]) -> Vectors:

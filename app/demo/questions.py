@@ -70,7 +70,10 @@ def ask(passages: Sequence[Passage], limit: int, seed: int = 0) -> Asked:
         DemoError: the passages make too few questions to measure anything.
     """
     made = make_questions(passages)
+    # Which question is popular must not depend on where in the alphabet its passage stands.
     order = [made[place] for place in np.random.default_rng(seed).permutation(len(made))]
+    # Others than those that are measured: an adapter that had seen these would look better than it
+    # is.
     practising = min(MAX_PRACTICE, len(order) // 5)
     chosen = order[practising : practising + limit]
     if len(chosen) < MIN_QUESTIONS:
@@ -89,6 +92,7 @@ def make_questions(passages: Sequence[Passage]) -> list[Question]:
     return [
         Question(PHRASINGS[number % len(PHRASINGS)].format(text), number)
         for number, text in enumerate(words)
+        # Of passages that begin alike none is asked for: nobody could say which one is right.
         if text.count(" ") == WORDS - 1 and often[text] == 1
     ]
 

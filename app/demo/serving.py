@@ -36,6 +36,7 @@ def serving(data: Path, port: int | None) -> Iterator[tuple[subprocess.Popen[byt
     Raises:
         DemoError: it did not start.
     """
+    # It is free at the moment only; where somebody takes it meanwhile the server says so, and ends.
     chosen = free_port(port or 0)
     command = [
         sys.executable,
@@ -120,6 +121,7 @@ def _stop(server: subprocess.Popen[bytes]) -> None:
         server.send_signal(signal.SIGTERM)
     try:
         server.wait(STOP_SECONDS)
+    # It is not left running: its folder is about to be deleted.
     except subprocess.TimeoutExpired:
         server.kill()
         server.wait()

@@ -139,6 +139,8 @@ class Story:
             )
         self._be_asked()
         done = self._covered()
+        # Asked again and again: an answer may hold fewer than were asked for, and none once all are
+        # done.
         while done < number and (chosen := self._backfill(number - done)):
             texts = [point["payload"]["text"] for point in chosen]
             self.client.add_vectors(NEW, [p["id"] for p in chosen], self.new.embed(texts))
@@ -175,6 +177,7 @@ class Story:
 
     def _be_asked(self) -> None:
         """Send what users ask: some questions often, most of them seldom."""
+        # Seeded by the step: others at each of them, and the same at every telling.
         drawn = np.random.default_rng(len(self.steps)).choice(
             len(self.asked.questions), REQUESTS, p=self.asked.shares
         )

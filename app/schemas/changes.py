@@ -65,6 +65,8 @@ def merge(declared: Mapping[str, Any], change: CollectionChange) -> Declaration:
         merged["vectors"] = _merge_vectors(declared.get("vectors") or {}, vectors)
     if sparse:
         merged["sparse_vectors"] = _merge_sparse(declared.get("sparse_vectors") or {}, sparse)
+    # As something stored: what an earlier release took must not stand in the way of an unrelated
+    # change.
     return Declaration.model_validate(merged, context=STORED)
 
 
@@ -135,6 +137,7 @@ def _overlay(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, An
     for key, value in above.items():
         if value == "Disabled":
             merged.pop(key, None)
+        # One kind of quantization takes the place of another as a whole; merged they would be two.
         elif isinstance(value, dict) and key != "quantization_config":
             merged[key] = _overlay(merged.get(key) or {}, value)
         elif value is not None:

@@ -65,6 +65,7 @@ def read_field(raw: Any, where: str) -> Condition:
                 f"{where}: `{name}` beside {' and '.join(f'`{n}`' for n in asked if n != name)} "
                 "in one condition; put each into a condition of its own"
             )
+    # As Qdrant reads several kinds in one condition: it holds where any of them does.
     return Filter(should=tuple(kinds))
 
 

@@ -147,6 +147,7 @@ def _unheld_sets(name: str, space: MultiConfig, known: RecallInfo) -> str:
 def _unheld(name: str, space: VectorConfig, known: RecallInfo) -> str:
     of = f" of vector {name!r}" if name else ""
     why = "more effort did not help"
+    # The first of the reasons that an operator can do something about.
     if space.fixed_encoding and space.encoding != "float32":
         why = f"their encoding of {space.encoding} bits was asked for and is kept"
     elif space.originals == "none":

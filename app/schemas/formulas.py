@@ -93,6 +93,7 @@ def _term(value: Any, depth: int) -> terms.Term:
         raise format_error(f"formula: expected a number, a string or an object, got {value!r:.60}")
     if len(value) == 1:
         ((name, operands),) = value.items()
+        # A condition has several fields, or one that is no function: so the two never look alike.
         read = _FUNCTIONS.get(name)
         if read is not None:
             return read(name, operands, depth + 1)

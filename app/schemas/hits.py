@@ -60,6 +60,7 @@ def to_points(
     if not len(result.ids):
         return ScoredPoints([])
     distances = result.distances
+    # From 0 and not by a minus sign: that of 0 would be -0.0, which prints.
     scores = _printed(0 - distances if similarity else distances)
     hits = [*map(ScoredPoint, result.ids, result.seqs, scores)]
     if select.wanted:

@@ -164,11 +164,14 @@ def to_kind(text: bytes) -> queries.Query | None:
     """
     if text in ABSENT:
         return None
+    # The most frequent form by far, and the quickest to tell.
     if text[:1] != b"{":
         return queries.Nearest(to_target(text))
     fields = _OBJECT.decode(text).keys()
     for kind in fields:
         known = _KINDS.get(kind)
+        # By the first known name: all its other fields are then read by the decoder of that kind,
+        # which refuses what does not belong there.
         if known is not None:
             decoder, read = known
             query: queries.Query = read(decoder.decode(text))

@@ -197,6 +197,8 @@ class Pruner:
                 if self._keeps_unknown(fields, name, value, place):
                     kept[name] = value
                 continue
+            # Absent, wherever its reader would not say so itself; models send null for all that was
+            # not set.
             if value == NULL and (meant != name or meant in kept or not known.takes_null):
                 continue
             if meant != name and any(
@@ -210,6 +212,8 @@ class Pruner:
         """Tell whether the decoder is to meet an unknown field."""
         if value == NULL:
             return False
+        # Before it would be left out: what is known and not carried out must not pass as a
+        # misspelling.
         if name in fields.refused:
             raise unsupported(place)
         if fields.strict or self._strict:

@@ -166,6 +166,8 @@ def between(field: str, given: int | None, least: int, most: int, default: int) 
     """Return a number, or the default for None. Raises Refusal when it is out of range."""
     if given is None:
         return default
+    # A negative number is no unsigned one: a matter of shape (400), as in Qdrant, not of range
+    # (422).
     if given < 0:
         raise format_error(f"{field}: expected an integer of 0 or more, got {given}")
     if not least <= given <= most:

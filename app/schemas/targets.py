@@ -46,6 +46,7 @@ def to_target(text: bytes, where: str = "query") -> queries.Target:
 
 def _from_string(text: bytes, where: str) -> Vector | PointId:
     string = msgspec.json.decode(text, type=str)
+    # Before base64: 32 hexadecimal digits are both, and ids are what clients send as text.
     if is_uuid(string):
         return parse_id(string)
     try:

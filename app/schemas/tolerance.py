@@ -111,8 +111,11 @@ def read(
     """
     try:
         return decode(text)
+    # Only once it was refused: nearly all bodies are read as they stand, at no cost for what others
+    # send.
     except (msgspec.ValidationError, Refusal, InvalidInput):
         pruned = prune(text, kind, warnings, strict)
+        # Nothing was left out, so that it would be refused again: by the same words.
         if pruned is text:
             raise
     return decode(pruned)

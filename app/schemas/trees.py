@@ -103,6 +103,8 @@ def _level(
     if depth > MAX_DEPTH:
         raise format_error(f"prefetch: nested too deeply, expected at most {MAX_DEPTH} levels")
     below = _prefetches(bytes(body.prefetch))
+    # Counted over the whole request: a tree of 32 levels could else have more leaves than anyone
+    # can count.
     budget.take(len(below))
     return queries.Prefetch(
         query=query or to_kind(bytes(body.query)),

@@ -77,6 +77,7 @@ def _supplied(given: dict[str, msgspec.Raw]) -> dict[PointId, Vector]:
             one = parse_path_id(key)
         except InvalidId as error:
             raise format_error(f"query.vectors: {error}") from None
+        # One id may be written in several ways; which of two vectors is meant nobody can tell.
         if one in supplied:
             raise wrong_input(f"query.vectors: {key!r} is point {one}, which is given twice")
         supplied[one] = _vector(vector, f"vectors.{key}")

@@ -20,6 +20,8 @@ Within: TypeAlias = Callable[[NDArray[Any]], NDArray[np.bool_]]  # (n,) values t
 
 def integers_within(bounds: Range | DatetimeRange) -> Within:
     """Return the comparison of int64 columns; it is false of the value below ``MIN_INTEGER``."""
+    # Bounds become integers once, exactly: compared with a float, a column would be made one, and
+    # lose all beyond 2^53.
     low, high = MIN_INTEGER, MAX_INTEGER
     if bounds.gt is not None:
         low = max(low, _floor(bounds.gt) + 1)
@@ -47,6 +49,7 @@ def floats_within(bounds: Range | DatetimeRange) -> Within:
             tests.append(_float_test(compare, or_equal, bound))
 
     def within(column: NDArray[Any]) -> NDArray[np.bool_]:
+        # Without any bound too: NaN stands for no value, and no comparison would sort it out.
         held: NDArray[np.bool_] = ~np.isnan(column)
         for test, bound in tests:
             held &= test(column, bound)

@@ -31,7 +31,10 @@ def merge(old: bytes | None, new: bytes) -> bytes | None:
         old: a JSON object, or None.
         new: a JSON object.
     """
+    # Only the levels that change are decoded. All below them stays the text that was sent, so that
+    # numbers of any length and any spelling come back as they came.
     fields = _merged(_fields(old or b"{}"), new)
+    # A payload without keys is none: so points look the same whether it was emptied or never given.
     return _ENCODE(fields) if fields else None
 
 
@@ -94,6 +97,7 @@ def _delete_fields(text: bytes, rests: Mapping[Step, list[Path]]) -> bytes:
 
 
 def _delete_items(text: bytes, items: Items, rests: Mapping[Step, list[Path]]) -> bytes:
+    # Whatever else is asked of the elements: they are gone.
     if () in rests.get(EACH, ()):
         return b"[]"
     changed = False
@@ -133,6 +137,7 @@ def is_same(old: bytes | None, new: bytes | None) -> bool:
     """Tell whether two payloads hold the same values; false where there is none."""
     if old is None or new is None:
         return False
+    # First as bytes: a client that writes points again sends the same text, and nothing is decoded.
     return old == new or _alike(decode_payload(old), decode_payload(new))
 
 

@@ -32,6 +32,7 @@ from palimpsest.index.payload.presence import Presence, typed_values
 from palimpsest.index.payload.texts import Texts
 from palimpsest.index.payload.values import READ
 
+# These look at every value there is. A look-up of a value is as quick as remembering it would be.
 _REMEMBERED = (Range, DatetimeRange, GeoBox, GeoRadius)
 _MOST_RECENT = 16  # a bitmap each
 _MOST_CORNERS = 1_000  # of a polygon that is remembered: it is kept, and hashed each time

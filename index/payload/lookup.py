@@ -56,6 +56,8 @@ class ExactMatches:
         """Answer matches, and characters of texts by looking at every distinct one."""
         if isinstance(condition, Match):
             known = [value for each in condition.values if (value := self._read(each)) is not None]
+            # A value of another kind than the index reads is in no set: payloads have to tell who
+            # holds it.
             is_open = len(known) < len(condition.values)
             return PartCandidates(self.postings.union(known), BitMap(), "others" if is_open else "")
         if isinstance(condition, MatchText) and self._read is read_text:
@@ -74,6 +76,8 @@ class ExactMatches:
     def _with_characters(self, condition: MatchText) -> PartCandidates | None:
         if condition.how == "prefix":
             found = self.postings.starting_with(condition.text)
+        # Every distinct value is looked at, not every point: of a keyword there are mostly far
+        # fewer.
         elif condition.how == "substring":
             found = [each for each in map(str, self.postings.values()) if condition.text in each]
         else:

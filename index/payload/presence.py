@@ -54,6 +54,8 @@ class Presence:
         self.plain |= plain
         self.filled |= plain
         self.typed.update(found.numbers)
+        # Nearly all points have one value of the kind that was declared; the rest is looked at one
+        # by one.
         for place in found.unusual:
             self._add_unusual(numbers[place], stored[place], read)
         return found

@@ -41,6 +41,8 @@ class Sequences:
         known = self._tokens
         text = array("I", [known.setdefault(token, len(known)) for token in tokens]).tobytes()
         self._text_bytes += len(text) - len(self._texts.get(number, b""))
+        # Numbers of four bytes in place of the words: a phrase is then found by a search for bytes,
+        # which is native, and texts take a fraction of their characters.
         self._texts[number] = text
 
     def discard(self, numbers: Iterable[int]) -> None:
@@ -48,6 +50,8 @@ class Sequences:
         gone = sum(len(self._texts.pop(number, b"")) for number in numbers)
         self._text_bytes -= gone
         self._gone_bytes += gone
+        # Once as much is gone as is left: a pass over all texts is then paid for by what it gives
+        # back.
         if self._gone_bytes > self._text_bytes + _SLACK:
             self._gone_bytes = 0
             self._drop_unused()

@@ -60,6 +60,7 @@ _NEEDS_NONE = Ways((), ())
 
 def out_of_reach(view: View, column: int) -> list[OutOfReach]:
     """Return the points that queries of a column do not reach."""
+    # Those with an adapter first: a point that one of them leads to is not out of reach.
     bridges = sorted(view.bridges_of(column), key=lambda one: one.fitted is None)
     return [
         OutOfReach(bridge.vector, bridge.rows, bridge.queries, len(points), bridge.damage)

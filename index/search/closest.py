@@ -103,6 +103,7 @@ def searched_ahead(
         if not is_alike(checked, vectors.config):
             alike.setdefault(plan, []).append((place, checked))
     for plan, members in alike.items():
+        # One alone gains nothing by being made ahead.
         if len(members) > 1:
             queries = np.stack([query for _, query in members])
             started = perf_counter()

@@ -28,7 +28,7 @@ PalimpsestError
     │   ├── OutOfMemory         an allocation was refused
     │   ├── DiskFailed          the disk could not read or write (EIO)
     │   ├── NotPermitted        the server's user may not read or write a file
-    │   └── ReadOnlyDisk        the file system takes no writes
+    │   ├── ReadOnlyDisk        the file system takes no writes
     │   └── SyncFailed      what was written may not be on the disk, whatever a later sync says
     ├── Damaged             a file's length or checksum is wrong; names the file
     │   └── DamagedPoint    what the store holds of a point contradicts the rest; names the point

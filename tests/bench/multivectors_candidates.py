@@ -50,7 +50,12 @@ def measure(corpus: TokenCorpus, must: Mapping[str, str] = NOTHING) -> Iterator[
 def _result(corpus: TokenCorpus, contender: str, scores: Scores) -> Result:
     inside = corpus.inside(scores, np.array([DEPTH]))[0]
     needed = " / ".join(f"{corpus.needed(scores, share):,}" for share in SHARES)
-    return _row(corpus, contender, needed, f"{inside:.3f} in {DEPTH}")
+    found = np.argpartition(-scores, DEPTH, axis=1)[:, :DEPTH]
+    return _row(corpus, contender, needed, _recall(inside, corpus.kept(found)))
+
+
+def _recall(inside: float, kept: float) -> str:
+    return f"{inside:.3f} in {DEPTH}, {kept:.4f} of the score"
 
 
 def _row(corpus: TokenCorpus, contender: str, measured: str, recall: str) -> Result:
@@ -119,21 +124,23 @@ def _walked(
     segment = _native.Segment(
         n, size, "inner_product", coder.native, ordered, 0.0, graph.native, None
     )
-    found, distances = np.empty(DEPTH, np.uint32), np.empty(DEPTH, np.float32)
-    hits = 0
-    for query, best in zip(queries, corpus.truth, strict=True):
+    rows_found = np.zeros((len(queries), DEPTH), np.uint32)
+    distances = np.empty(DEPTH, np.float32)
+    for query, into in zip(queries, rows_found, strict=True):
         how = Walk(DEPTH), Rescoring(0), _native.FirstRows(n), None, -np.inf
-        count = segment.walk(query, DEPTH, *how, found, distances)[0]
-        hits += int(np.isin(best, graph.order[found[:count]]).sum())
+        if segment.walk(query, DEPTH, *how, into, distances)[0] < DEPTH:
+            raise RuntimeError(f"a walk found fewer than {DEPTH} of {n} documents")
+    found = graph.order[rows_found].astype(np.int64)
+    pairs = zip(corpus.truth, found, strict=True)
+    inside = float(np.mean([np.isin(best, some).mean() for best, some in pairs]))
     each = coder.row_bytes + graph.nbytes / n
-    inside = f"{hits / corpus.truth.size:.3f} in {DEPTH}"
     contender = f"{preset}, {coder.bits} bit, graph"
     return Result(
         f"{corpus.name}: {contender}, bytes a document of codes and links",
         must,
         "",
         f"{each:,.0f}",
-        inside,
+        _recall(inside, corpus.kept(found)),
     )
 
 

@@ -54,12 +54,23 @@ class TokenCorpus:
     documents: int
     blocks: Callable[[], Iterator[Sets]]
     queries: Sets
+    exact: Scores  # (q, documents) by MaxSim
     truth: NDArray[np.int64]  # (q, K), best first
 
     def inside(self, scores: Scores, depths: NDArray[np.int64]) -> NDArray[np.float64]:
         """Return by depth the share of the K best among so many by `scores` (q, m)."""
         ranks = np.sort(_ranks(scores, self.truth), axis=None)
         return np.searchsorted(ranks, depths) / ranks.size
+
+    def kept(self, found: NDArray[np.int64]) -> float:
+        """Return what the scores of the K best in `found` (q, depth) are of those of the K best.
+
+        Where many documents are about as good, as those of the same passages are, this says more
+        than which of them are found.
+        """
+        best = np.take_along_axis(self.exact, self.truth, axis=1).sum(axis=1)
+        there = np.take_along_axis(self.exact, found, axis=1)
+        return float((np.sort(there, axis=1)[:, -K:].sum(axis=1) / best).mean())
 
     def needed(self, scores: Scores, share: float) -> int:
         """Return among how many best by `scores` (q, m) such a share of the K best are."""
@@ -73,7 +84,8 @@ def abstracts(folder: Path) -> TokenCorpus:
     truth = np.load(folder / _FOLDER / "maxsim128_gt100_i32.npy")[:, :K].astype(np.int64)
     name = f"Cranfield, {len(documents):,} documents"
     queries = _sets(folder, "queries")
-    return TokenCorpus(name, len(documents), lambda: iter([documents]), queries, truth)
+    exact = max_sims(queries, iter([documents]))
+    return TokenCorpus(name, len(documents), lambda: iter([documents]), queries, exact, truth)
 
 
 def recombined(folder: Path, documents: int, topics: int, queries: int = 225) -> TokenCorpus:
@@ -84,9 +96,10 @@ def recombined(folder: Path, documents: int, topics: int, queries: int = 225) ->
         for first in range(0, documents, BLOCK):
             yield _drawn(real, first, min(BLOCK, documents - first), topics)
 
-    truth = np.argsort(-max_sims(asked, blocks()), axis=1, kind="stable")[:, :K]
+    exact = max_sims(asked, blocks())
+    truth = np.argsort(-exact, axis=1, kind="stable")[:, :K]
     name = f"{documents:,} documents of {topics} topics"
-    return TokenCorpus(name, documents, blocks, asked, truth)
+    return TokenCorpus(name, documents, blocks, asked, exact, truth)
 
 
 def max_sims(queries: Sets, blocks: Iterator[Sets]) -> Scores:

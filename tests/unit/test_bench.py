@@ -117,9 +117,9 @@ def test_documents_of_topics_are_reproducible_and_their_truth_exact(tmp_path: Pa
 
 def test_what_is_needed_is_where_the_share_is_reached() -> None:
     truth = np.array([np.arange(K)])
-    corpus = TokenCorpus(
-        "ranks", 100, lambda: iter(()), Sets(np.empty((0, 1)), np.array([0])), truth
-    )
+    nothing = Sets(np.empty((0, 1), np.float32), np.array([0]))
+    exact = np.arange(100, 0, -1, dtype=np.float32)[None]
+    corpus = TokenCorpus("ranks", 100, lambda: iter(()), nothing, exact, truth)
     scores = np.zeros((1, 100), dtype=np.float32)
     scores[0, :K] = -np.arange(K) * 5  # number i has so many in front of it as score higher
     scores[0, K:] = -np.arange(100 - K) - 0.5
@@ -127,6 +127,8 @@ def test_what_is_needed_is_where_the_share_is_reached() -> None:
     inside = corpus.inside(scores, np.array([needed - 1, needed]))
     assert inside[0] < 0.9 <= inside[1]
     assert corpus.needed(scores, 0.1) == 1
+    assert corpus.kept(np.arange(50)[None]) == 1
+    assert corpus.kept(np.arange(1, 50)[None]) == pytest.approx(1 - 10 / exact[0, :K].sum())
 
 
 def test_scores_of_blocks_are_those_of_all() -> None:

@@ -118,6 +118,7 @@ from palimpsest.index.filters.expression import (
 from palimpsest.index.filters.paths import format_path, parse_path
 from palimpsest.index.filters.values import parse_datetime
 from palimpsest.index.filters.walk import conditions_of
+from palimpsest.index.kinds.multi.probe import WANTED as WANTED_AMONG_CANDIDATES
 from palimpsest.index.kinds.sparse.rows import NamedSparse, SparseRows, checked_rows
 from palimpsest.index.payload.config import FIELD_PARAMETERS, FieldIndex
 from palimpsest.index.query import request as queries
@@ -332,6 +333,7 @@ __all__ = [
     "VersionStats",
     "VersionedQuery",
     "WANTED",
+    "WANTED_AMONG_CANDIDATES",
     # what is refused, what failed, and what helps
     "Act",
     "AdapterNotFound",

@@ -9,6 +9,7 @@ from palimpsest.index import (
     FDE_PRESETS,
     NO_GRAPH,
     WANTED,
+    WANTED_AMONG_CANDIDATES,
     ColumnConfig,
     Distance,
     MultiConfig,
@@ -92,13 +93,25 @@ class TokensReply(TypedDict):
     pool: int
 
 
+class CandidatesReply(TypedDict):
+    """By what sets are found that are compared: what probes of segments chose.
+
+    ``most`` is how many the searches of a segment compare; null where nothing was probed.
+    ``generators`` counts segments by what finds these: ``fde``, or the ``mean`` of the vectors.
+    """
+
+    most: int | None
+    generators: dict[str, int]
+
+
 class KeptMultiReply(TypedDict):
     """How the sets of a multi-vector are kept.
 
     Candidates are found by one vector a set (``fde``), of which ``bits`` of a dimension are
     searched, and compared by ``tokens``; both are null where sets are compared by their originals
-    alone. ``reads`` says what a set is given back from: ``originals``, or ``codes`` of its vectors,
-    which are near what was written. The rest is as of a dense vector.
+    alone. ``recall`` is the share of the ten closest sets among the ``candidates``. ``reads`` says
+    what a set is given back from: ``originals``, or ``codes`` of its vectors, which are near what
+    was written. The rest is as of a dense vector.
     """
 
     comparator: str
@@ -113,6 +126,7 @@ class KeptMultiReply(TypedDict):
     graph: GraphReply | None
     segments: int
     outdated: int
+    candidates: CandidatesReply | None
     recall: RecallReply
 
 
@@ -172,8 +186,15 @@ def _multi(space: MultiConfig, held: VectorInfo) -> KeptMultiReply:
         "graph": _graph(space) if coded else None,
         "segments": held.segments,
         "outdated": held.outdated,
-        "recall": describe_recall(held.recall),
+        "candidates": _candidates(held.recall),
+        "recall": {**describe_recall(held.recall), "wanted": WANTED_AMONG_CANDIDATES},
     }
+
+
+def _candidates(held: RecallInfo | None) -> CandidatesReply | None:
+    if held is None:
+        return None
+    return {"most": held.candidates, "generators": dict(held.generators)}
 
 
 def _fde(space: MultiConfig) -> FdeReply:

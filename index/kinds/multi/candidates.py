@@ -14,7 +14,7 @@ import numpy as np
 from pyroaring import BitMap
 
 from palimpsest.index.config.multi import MultiConfig
-from palimpsest.index.config.vectors import VectorConfig
+from palimpsest.index.config.vectors import MAX_EF, VectorConfig
 from palimpsest.index.encoding.planes import Encoder
 from palimpsest.index.kinds.multi.generators import RowMaker
 from palimpsest.index.search.dense import search_parts
@@ -29,7 +29,7 @@ from palimpsest.index.types import Codes, Distance, Rows, SearchStats, Vectors
 from palimpsest.index.view.view import SealedPart, VectorView
 
 PREFIX = "rows_"
-# Of a walk, per candidate: 100,000 sets have .99 of the candidates a scan has by twice as many.
+# Rows that a walk keeps, per candidate: of 21,000 sets twice as many find what four times do.
 _EF = 2.0
 
 
@@ -85,7 +85,10 @@ class CandidateRows:
         part = SealedPart(self.dense, dead)
         view: VectorView[VectorConfig, Any, Sealed] = VectorView(self.config, (part,), ())
         row = self.maker.query(query)
-        plan = resolve(SearchRequest(row, k=count, ef=int(_EF * count), rescore=False), self.config)
+        plan = resolve(
+            SearchRequest(row, k=count, ef=min(int(_EF * count), MAX_EF), rescore=False),
+            self.config,
+        )
         ((_, hits),), own = search_parts(view, row, plan, allowed)
         stats.visited += own.visited
         stats.scored += own.scored

@@ -55,6 +55,14 @@ def test_a_multi_vector_says_how_it_is_found_and_read() -> None:
     assert told["graph"] is None
 
 
+def test_a_multi_vector_says_by_what_candidates_are_found() -> None:
+    recall = RecallInfo({"planned": 2}, {4: 2}, 5, 0.99, 0.8, {"fde": 1, "mean": 1}, 200)
+    _, told = describe_kept(MultiConfig(64, Distance.COSINE), info(recall))
+    assert told["candidates"] == {"most": 200, "generators": {"fde": 1, "mean": 1}}
+    assert told["recall"]["wanted"] == 0.985
+    assert told["recall"]["measured"] == 0.99
+
+
 def test_sets_that_are_compared_by_originals_have_no_codes() -> None:
     _, told = describe_kept(MultiConfig(4, Distance.EUCLID), info())
     assert [told[name] for name in ("fde", "tokens", "graph")] == [None] * 3

@@ -1,9 +1,9 @@
 """What a read costs of a rate limit: about how many vectors and points it has to look at.
 
-As in Qdrant's server: a search costs the vectors each point is compared with, 64 entries of a
-sparse one counting as one; any other read costs 1; every condition of a filter costs 1, and so does
-every point read by its id, examples of a query included. Levels that only rank what others found
-cost nothing.
+As in Qdrant's server: a search costs the vectors each point is compared with, those of other kinds
+than dense as many as they weigh; any other read costs 1; every condition of a filter costs 1, and
+so does every point read by its id, examples of a query included. Levels that only rank what others
+found cost nothing.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from uuid import UUID
 
 from palimpsest.index import (
     Filter,
+    KindVector,
     MatrixRequest,
     Nested,
     PointId,
     Prefetch,
     SearchRequest,
-    SparseVector,
     VersionedQuery,
     conditions_of,
     levels_of,
@@ -27,7 +27,6 @@ from palimpsest.index import (
 )
 
 BASE = 1
-SPARSE_UNIT = 64  # entries of a sparse vector that cost as much as a dense vector
 
 AnyTarget: TypeAlias = queries.Target | VersionedQuery
 Read: TypeAlias = tuple[str | None, PointId]  # a collection looked up, None for one's own; a point
@@ -119,8 +118,8 @@ def _compared(targets: Iterable[AnyTarget]) -> int:
 
 
 def _vectors_in(target: AnyTarget) -> int:
-    if isinstance(target, SparseVector):
-        return max(1, -(-len(target.indices) // SPARSE_UNIT))
+    if isinstance(target, KindVector):
+        return target.weight
     return len(target.vectors) if isinstance(target, VersionedQuery) else 1
 
 

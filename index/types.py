@@ -29,6 +29,7 @@ Numbers: TypeAlias = NDArray[np.uint32]  # (n,) dense collection-wide numbers of
 Distances: TypeAlias = NDArray[np.float32]  # (k,)
 Words: TypeAlias = NDArray[np.uint64]  # bit i of word i // 64 stands for row i
 
+_WEIGHED_AS_ONE = 64  # dimensions of a sparse vector
 
 BridgeMode: TypeAlias = Literal["on", "off", "require"]
 JobKind: TypeAlias = Literal[
@@ -52,6 +53,11 @@ class KindVector:
     __slots__ = ()
     kind: ClassVar[str]
 
+    @property
+    def weight(self) -> int:
+        """About as many dense vectors as take as long to compare, at least 1."""
+        return 1
+
     def to_json(self) -> Any:
         """Return it as it is shown: lists and objects by name, of arrays at the innermost."""
         raise NotImplementedError
@@ -69,6 +75,11 @@ class SparseVector(KindVector):
     indices: NDArray[np.uint32]
     values: NDArray[np.float32]
 
+    @property
+    def weight(self) -> int:
+        """So many dimensions as one dense vector, as Qdrant's server counts."""
+        return max(1, -(-len(self.indices) // _WEIGHED_AS_ONE))
+
     def to_json(self) -> dict[str, Any]:
         """Return it as it is shown."""
         return {"indices": self.indices, "values": self.values}
@@ -81,6 +92,11 @@ class MultiVector(KindVector):
     kind: ClassVar[str] = "multi"
 
     values: Vectors
+
+    @property
+    def weight(self) -> int:
+        """Each vector is compared."""
+        return len(self.values)
 
     def to_json(self) -> Vectors:
         """Return it as it is shown."""

@@ -8,7 +8,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from palimpsest.index.types import KindVector, OutOfReach, SearchStats, SparseVector, VersionStats
+from palimpsest.index.types import (
+    KindVector,
+    MultiVector,
+    OutOfReach,
+    SearchStats,
+    SparseVector,
+    VersionStats,
+)
 
 
 def full(n: int) -> SearchStats:
@@ -47,6 +54,20 @@ def test_stages_and_decisions_are_counted() -> None:
     stats.note("scan")
     stats.note("scan")
     assert stats.seconds == {"traverse": 0.75} and stats.decisions == {"scan": 2}
+
+
+@pytest.mark.parametrize(
+    ("vector", "weight"),
+    [
+        (SparseVector(np.arange(0, dtype=np.uint32), np.ones(0, np.float32)), 1),
+        (SparseVector(np.arange(64, dtype=np.uint32), np.ones(64, np.float32)), 1),
+        (SparseVector(np.arange(65, dtype=np.uint32), np.ones(65, np.float32)), 2),
+        (MultiVector(np.ones((7, 3), np.float32)), 7),
+        (KindVector(), 1),
+    ],
+)
+def test_vectors_weigh_as_many_dense_ones(vector: KindVector, weight: int) -> None:
+    assert vector.weight == weight
 
 
 def test_a_sparse_vector_is_shown_by_its_dimensions() -> None:

@@ -7,9 +7,8 @@ from collections.abc import Callable
 
 from palimpsest.app.strict_filters import bad_request, refusal
 from palimpsest.app.strict_limits import Limits
-from palimpsest.index import Collection, VectorConfig, VectorInfo
+from palimpsest.index import Collection
 
-ORIGINAL_BYTES = {"float32": 4, "float16": 2, "int8": 1}
 MEGABYTE = 1024 * 1024
 
 
@@ -19,7 +18,7 @@ def check_room(
     """Refuse a write that brings vectors, payloads or points to where there is no room for them."""
     if vectors:
         limit = limits.max_collection_vector_size_bytes
-        _require_room("vector storage", lambda: _vector_bytes(collection), limit)
+        _require_room("vector storage", collection.vector_bytes, limit)
     if payload:
         _check_payloads(collection, limits.max_collection_payload_size_bytes)
     most = limits.max_points_count
@@ -32,31 +31,6 @@ def _check_payloads(collection: Collection, limit: int | None) -> None:
     """Check the size of all payloads; it is counted only where the store's file is as large."""
     if limit is not None and collection.state().store_bytes >= limit:
         _require_room("payload storage", collection.payload_bytes, limit)
-
-
-def _vector_bytes(collection: Collection) -> int:
-    """Return the size of all vectors that live, as they are kept."""
-    config, total = collection.config, 0.0
-    for name, held in collection.state().vectors.items():
-        space = config.vectors.get(name)
-        if isinstance(space, VectorConfig):
-            total += held.points * space.size * _bytes_of(space, held)
-        else:
-            rows = held.points + held.dead
-            kept = held.bytes_by_component
-            size = kept.get("originals_mapped", 0) + kept.get("growing", 0)
-            total += size * held.points / max(rows, 1)
-    return int(total)
-
-
-def _bytes_of(space: VectorConfig, held: VectorInfo) -> float:
-    """Return the bytes of one value of a vector; of codes, the largest that segments have."""
-    if space.datatype == "uint8":
-        return 1
-    if space.originals == "none":
-        finest = max(held.recall.bits, default=0) if held.recall is not None else 0
-        return max(int(space.encoding), finest) / 8
-    return ORIGINAL_BYTES[space.originals]
 
 
 def _require_room(what: str, held: Callable[[], int], limit: int | None) -> None:

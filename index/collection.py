@@ -21,7 +21,7 @@ from palimpsest.index.config.versions import shown
 from palimpsest.index.errors import InvalidConfig, InvalidInput
 from palimpsest.index.filters.expression import Filter
 from palimpsest.index.filters.paths import format_path, parse_path
-from palimpsest.index.kinds.registry import ahead
+from palimpsest.index.kinds.registry import ahead, kind_of
 from palimpsest.index.payload.config import FieldIndex
 from palimpsest.index.payload.evaluate import estimate
 from palimpsest.index.read.cost import estimate_seconds
@@ -372,6 +372,21 @@ class Collection(PointWrites):
     def payload_bytes(self) -> int:
         """Return how many bytes all payloads take; of a large collection, took a moment ago."""
         return self._parts.payload_size.bytes(self.view.seq)
+
+    def vector_bytes(self) -> int:
+        """Return about how many bytes all vectors take that are not dead, as they are given."""
+        config, held = self.config.vectors, self.state().vectors
+        sizes = [
+            kind_of(config[name]).live_bytes(config[name], one)
+            for name, one in held.items()
+            if name in config
+        ]
+        return int(sum(sizes))
+
+    def numbers_in(self, name: str) -> int:
+        """Return about how many numbers a vector of a name has, 0 where few or unknown."""
+        vectors = self.view.find(name)
+        return 0 if vectors is None else kind_of(vectors.config).numbers_in(vectors)
 
     @property
     def store_bytes(self) -> int:

@@ -15,21 +15,19 @@ from palimpsest.app.errors import Refusal
 from palimpsest.app.work.memory import Memory
 from palimpsest.index import (
     Collection,
-    CollectionConfig,
     GroupRequest,
     QueryRequest,
     SearchRequest,
-    VectorConfig,
     levels_of,
 )
 
 SMALL = 16 * 2**20  # bytes; what is estimated at less is always read
-_FEW = 64  # points: even of the longest vectors they are small, but for their payloads
+_FEW = 64  # points: without their vectors they are small, but for their payloads
 _PER_POINT = 1_000  # bytes of a hit: its objects, its text, and that text joined
 _PER_CANDIDATE = 100  # of a point of a level that is not answered
 # Text of a number is about 12 bytes long and stands in memory up to three times.
 _PER_NUMBER = 40
-_PER_SPARSE = 10_000  # of a sparse vector; no one counts how many numbers each has
+_FEW_NUMBERS = 250  # of a vector of which no one counts how many it has
 _PAYLOAD_TIMES = 6  # of the bytes it is stored in: as read, as objects, as text
 
 
@@ -69,7 +67,8 @@ def room_for(memory: Memory, collection: Collection, reads: Sequence[Wanted]) ->
 
 def _held_for(memory: Memory, collection: Collection, reads: Sequence[Wanted]) -> int:
     """Return how many bytes to hold for reads, 0 for small ones. Raises Refusal, 507."""
-    if sum(each.points + each.candidates for each in reads) <= _FEW or not memory.limit:
+    few = sum(each.points + each.candidates for each in reads) <= _FEW
+    if not memory.limit or (few and not any(each.vectors for each in reads)):
         return 0
     size = 0
     # All of a store is quickly told, the payloads in it are not.
@@ -97,15 +96,12 @@ def _size_of(
     return sum(
         each.candidates * _PER_CANDIDATE
         + each.points
-        * (_PER_POINT + payload * each.payload + _vectors_of(collection.config, each.vectors))
+        * (_PER_POINT + payload * each.payload + _vectors_of(collection, each.vectors))
         for each in reads
     )
 
 
-def _vectors_of(config: CollectionConfig, wanted: bool | tuple[str, ...]) -> int:
+def _vectors_of(collection: Collection, wanted: bool | tuple[str, ...]) -> int:
     """Return about how many bytes the vectors of one point take."""
-    names = wanted if isinstance(wanted, tuple) else config.names if wanted else ()
-    spaces = [config.find(name) for name in names]
-    return sum(
-        _PER_NUMBER * one.size if isinstance(one, VectorConfig) else _PER_SPARSE for one in spaces
-    )
+    names = wanted if isinstance(wanted, tuple) else collection.config.names if wanted else ()
+    return sum(_PER_NUMBER * (collection.numbers_in(name) or _FEW_NUMBERS) for name in names)

@@ -37,6 +37,7 @@ from palimpsest.index.types import (
     RecallInfo,
     SearchStats,
     Slots,
+    VectorInfo,
     Vectors,
 )
 from palimpsest.index.view.view import SealedPart, VectorView, View
@@ -258,9 +259,15 @@ class Kind(ABC, Generic[C, V, G, S]):
         """Return which parts of the vectors of slots match a query, None where there are none."""
         return [None] * len(slots)
 
-    def numbers_in(self, config: C) -> int:
-        """Return how many numbers a vector has, 0 where they differ and are few."""
+    def numbers_in(self, vectors: VectorView[C, G, S]) -> int:
+        """Return about how many numbers a vector has as it is shown, 0 where they are few."""
         return 0
+
+    def live_bytes(self, config: C, held: VectorInfo) -> float:
+        """Return about how many bytes vectors take that are not dead, as they are given."""
+        rows, kept = held.points + held.dead, held.bytes_by_component
+        size = kept.get("originals_mapped", 0) or kept.get("tokens_mapped", 0)
+        return (size + kept.get("growing", 0)) * held.points / max(rows, 1)
 
     # What becomes of segments.
 

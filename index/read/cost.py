@@ -49,6 +49,6 @@ def _hit_seconds(vectors: AnyVectors, request: SearchRequest) -> float:
     if request.with_payload:
         seconds += _PER_PAYLOAD
     if request.with_vectors:
-        numbers = kind_of(vectors.config).numbers_in(vectors.config)
+        numbers = kind_of(vectors.config).numbers_in(vectors)
         seconds += _PER_VECTOR + numbers * _PER_NUMBER
     return seconds

@@ -10,9 +10,12 @@ from palimpsest.index import (
     CollectionConfig,
     Distance,
     MaintenanceConfig,
+    MultiConfig,
+    NamedMultiVectors,
     NamedVectors,
     PointBatch,
     SearchRequest,
+    SparseConfig,
     VectorConfig,
 )
 from palimpsest.index.errors import (
@@ -238,3 +241,33 @@ def test_a_closed_collection_refuses_writes(collection: Collection) -> None:
     collection.close()
     with pytest.raises(CollectionNotFound, match="test"):
         collection.upsert(batch_of([1], rows(1)))
+
+
+def test_vectors_of_every_kind_are_weighed(collection_of: OpenCollection) -> None:
+    config = CollectionConfig(
+        {
+            "dense": VectorConfig(SIZE, Distance.DOT, originals="float16"),
+            "codes": VectorConfig(SIZE, Distance.DOT, encoding="2", originals="none"),
+            "bytes": VectorConfig(SIZE, Distance.DOT, datatype="uint8", originals="float16"),
+            "sparse": SparseConfig(),
+            "late": MultiConfig(SIZE, Distance.DOT),
+        }
+    )
+    made = collection_of(config)
+    assert made.vector_bytes() == 0
+    assert [made.numbers_in(name) for name in ("dense", "sparse", "late", "none")] == [
+        SIZE,
+        0,
+        0,
+        0,
+    ]
+    places, starts = np.arange(3), np.array([0, 1, 3, 30])
+    dense = NamedVectors(places, rows(3))
+    late = NamedMultiVectors(places, starts, rows(30))
+    vectors = {"dense": dense, "codes": dense, "bytes": dense}
+    made.upsert(PointBatch([1, 2, 3], vectors, [None] * 3)).result()
+    assert made.vector_bytes() == 3 * SIZE * (2 + 2 / 8 + 1)
+    before = made.vector_bytes()
+    made.update_vectors(PointBatch([1, 2, 3], {"late": late}, [None] * 3)).result()
+    assert 30 * SIZE * 4 <= made.vector_bytes() - before <= 3 * 30 * SIZE * 4
+    assert made.numbers_in("late") == 10 * SIZE

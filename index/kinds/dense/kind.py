@@ -45,10 +45,13 @@ from palimpsest.index.types import (
     SearchStats,
     Slots,
     Vector,
+    VectorInfo,
     Vectors,
 )
 from palimpsest.index.view.dense import DensePart, DenseView, given_of
 from palimpsest.index.view.view import View
+
+_ORIGINAL_BYTES = {"float32": 4, "float16": 2, "int8": 1}  # of a number
 
 _COLUMNS = 64  # bytes a row of ids, slots and numbers, in memory and written
 
@@ -195,9 +198,19 @@ class DenseKind(Kind[VectorConfig, Vectors, Growing, Sealed]):
         example: Vector = as_examples(vector[None, :], config)[0]
         return example
 
-    def numbers_in(self, config: VectorConfig) -> int:
+    def numbers_in(self, vectors: DenseView) -> int:
         """Return how many numbers a vector has."""
-        return config.size
+        return vectors.config.size
+
+    def live_bytes(self, config: VectorConfig, held: VectorInfo) -> float:
+        """Return how many bytes vectors take; as codes, as the largest that segments have."""
+        size = held.points * config.size
+        if config.datatype == "uint8":
+            return size
+        if config.originals == "none":
+            finest = max(held.recall.bits, default=0) if held.recall is not None else 0
+            return size * max(int(config.encoding), finest) / 8
+        return size * _ORIGINAL_BYTES[config.originals]
 
     def recall(self, vectors: DenseView) -> RecallInfo:
         """Return what segments were found to need."""

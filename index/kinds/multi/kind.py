@@ -15,7 +15,7 @@ from palimpsest.index.config.kinds import ColumnConfig
 from palimpsest.index.config.multi import MultiConfig
 from palimpsest.index.errors import DimensionMismatch
 from palimpsest.index.kinds.kind import Asked, Block, Compared, Kind, Likeness, Whose
-from palimpsest.index.kinds.multi.cost import USUAL, seconds
+from palimpsest.index.kinds.multi.cost import seconds
 from palimpsest.index.kinds.multi.growing import MultiGrowing
 from palimpsest.index.kinds.multi.likeness import MultiLikeness
 from palimpsest.index.kinds.multi.live import MultiPart
@@ -211,6 +211,9 @@ class MultiKind(Kind[MultiConfig, MultiRows, MultiGrowing, MultiSealed]):
             candidates=max((one.depth for _, one in known), default=None),
         )
 
-    def numbers_in(self, config: MultiConfig) -> int:
-        """Return about how many numbers a set has."""
-        return config.size * USUAL
+    def numbers_in(self, vectors: MultiView) -> int:
+        """Return about how many numbers a set has: the mean of all rows, dead ones too."""
+        sealed = [(part.n, int(part.segment.starts[-1])) for part in vectors.sealed]
+        growing = [(part.n, int(part.columns.starts[part.n])) for part in vectors.growing]
+        sets, held = np.sum([(0, 0), *sealed, *growing], axis=0).tolist()
+        return vectors.config.size * (-(-held // sets) if sets else 0)

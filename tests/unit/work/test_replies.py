@@ -8,7 +8,18 @@ import pytest
 from palimpsest.app.errors import Refusal
 from palimpsest.app.work.memory import Memory
 from palimpsest.app.work.replies import Wanted, room_for, wanted_of
-from palimpsest.index import Collection, GroupRequest, Prefetch, QueryRequest, SearchRequest
+from palimpsest.index import (
+    Collection,
+    CollectionConfig,
+    Distance,
+    GroupRequest,
+    MultiConfig,
+    NamedMultiVectors,
+    PointBatch,
+    Prefetch,
+    QueryRequest,
+    SearchRequest,
+)
 from tests.conftest import OpenCollection
 from tests.points import batch_of, config_of
 
@@ -76,3 +87,14 @@ def test_no_more_is_wanted_than_there_is() -> None:
     assert wanted_of(QueryRequest(tree, with_vectors=True), POINTS) == (7, False, True, POINTS + 12)
     groups = GroupRequest(Prefetch(limit=2**32), path=("g",), size=2**32)
     assert wanted_of(groups, POINTS).points == POINTS
+
+
+def test_a_few_large_sets_are_no_small_read(collection_of: OpenCollection) -> None:
+    made = collection_of(CollectionConfig({"late": MultiConfig(SIZE, Distance.DOT)}))
+    values = np.ones((4_096, SIZE), dtype=np.float32)
+    sets = NamedMultiVectors(np.arange(2), np.array([0, 2_048, 4_096]), values)
+    made.upsert(PointBatch([1, 2], {"late": sets}, [None] * 2)).result()
+    full = Memory(HELD, lambda: 0)
+    assert refused(full, made, Wanted(2, payload=False, vectors=True))
+    assert refused(full, made, Wanted(2, payload=False, vectors=("late",)))
+    assert not refused(full, made, Wanted(2, payload=False, vectors=False))

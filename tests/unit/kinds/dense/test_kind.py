@@ -10,6 +10,7 @@ from palimpsest.index.config.vectors import VectorConfig
 from palimpsest.index.errors import DimensionMismatch, InvalidVector
 from palimpsest.index.kinds.dense.kind import DenseKind
 from palimpsest.index.kinds.kind import Whose
+from palimpsest.index.kinds.registry import empty
 from palimpsest.index.segments.build import Build
 from palimpsest.index.segments.dead import Dead
 from palimpsest.index.storage.ids import pack_ids
@@ -73,4 +74,4 @@ def test_rows_that_are_sealed_are_given_back() -> None:
     assert found.values.tolist() == [[5, 6], [1, 2]] and found.positions.tolist() == [0, 1]
     assert segment.find(np.array([5], dtype=np.uint64)).tolist() == [-1]
     assert KIND.spare((files / "one").list()) >= {"by_slot.npy"}
-    assert KIND.numbers_in(DOT) == 2 and KIND.bytes_to_write(DOT, [part]) > rows.nbytes  # type: ignore[list-item]
+    assert KIND.numbers_in(empty(DOT)) == 2 and KIND.bytes_to_write(DOT, [part]) > rows.nbytes  # type: ignore[list-item]

@@ -12,11 +12,11 @@ from palimpsest.index import DECISIONS, VectorInfo
 def recall_gauges(
     collections: Iterable[tuple[str, Mapping[str, VectorInfo]]],
 ) -> Iterator[Metric]:
-    """Yield the gauges of dense vectors; each decision has its series from the start."""
+    """Yield the gauges of vectors that are probed; each decision has its series from the start."""
     labels = ["collection", "vector"]
     decided = GaugeMetricFamily(
         "palimpsest_segments_decided",
-        "Sealed segments of dense vectors by what was decided of their searches.",
+        "Sealed segments of dense vectors and multi-vectors by what was decided of their searches.",
         labels=[*labels, "decision"],
     )
     mean = GaugeMetricFamily(

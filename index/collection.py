@@ -375,13 +375,8 @@ class Collection(PointWrites):
 
     def vector_bytes(self) -> int:
         """Return about how many bytes all vectors take that are not dead, as they are given."""
-        config, held = self.config.vectors, self.state().vectors
-        sizes = [
-            kind_of(config[name]).live_bytes(config[name], one)
-            for name, one in held.items()
-            if name in config
-        ]
-        return int(sum(sizes))
+        vectors = self.view.vectors.values()
+        return int(sum(kind_of(one.config).live_bytes(one) for one in vectors))
 
     def numbers_in(self, name: str) -> int:
         """Return about how many numbers a vector of a name has, 0 where few or unknown."""

@@ -20,6 +20,7 @@ Datatype: TypeAlias = Literal["float32", "float16", "uint8"]
 Modifier: TypeAlias = Literal["none", "idf"]
 Order: TypeAlias = Literal["shuffle", "lid_desc"]
 
+ORIGINAL_BYTES: Mapping[str, int] = {"float32": 4, "float16": 2, "int8": 1}  # of a number
 MAX_SIZE = 65_536
 NO_GRAPH, MIN_M, DEFAULT_M, MAX_M = 0, 4, 16, 64
 MIN_EF_CONSTRUCTION, DEFAULT_EF_CONSTRUCTION, MAX_EF_CONSTRUCTION = 16, 200, 2_000

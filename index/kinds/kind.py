@@ -37,7 +37,6 @@ from palimpsest.index.types import (
     RecallInfo,
     SearchStats,
     Slots,
-    VectorInfo,
     Vectors,
 )
 from palimpsest.index.view.view import SealedPart, VectorView, View
@@ -263,11 +262,12 @@ class Kind(ABC, Generic[C, V, G, S]):
         """Return about how many numbers a vector has as it is shown, 0 where they are few."""
         return 0
 
-    def live_bytes(self, config: C, held: VectorInfo) -> float:
+    def live_bytes(self, vectors: VectorView[C, G, S]) -> float:
         """Return about how many bytes vectors take that are not dead, as they are given."""
-        rows, kept = held.points + held.dead, held.bytes_by_component
-        size = kept.get("originals_mapped", 0) or kept.get("tokens_mapped", 0)
-        return (size + kept.get("growing", 0)) * held.points / max(rows, 1)
+        kept = [part.segment.bytes_by_component for part in vectors.sealed]
+        size: int = sum(one.get("originals_mapped", 0) for one in kept)
+        size += sum(part.columns.nbytes for part in vectors.growing)
+        return size * vectors.live / max(sum(part.n for part in vectors.parts), 1)
 
     # What becomes of segments.
 

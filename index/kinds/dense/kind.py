@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from palimpsest.index.config.collection import describe_sizes
 from palimpsest.index.config.kinds import ColumnConfig
-from palimpsest.index.config.vectors import VectorConfig
+from palimpsest.index.config.vectors import ORIGINAL_BYTES, VectorConfig
 from palimpsest.index.encoding.normalise import (
     as_examples,
     as_given,
@@ -45,13 +45,10 @@ from palimpsest.index.types import (
     SearchStats,
     Slots,
     Vector,
-    VectorInfo,
     Vectors,
 )
 from palimpsest.index.view.dense import DensePart, DenseView, given_of
 from palimpsest.index.view.view import View
-
-_ORIGINAL_BYTES = {"float32": 4, "float16": 2, "int8": 1}  # of a number
 
 _COLUMNS = 64  # bytes a row of ids, slots and numbers, in memory and written
 
@@ -202,15 +199,14 @@ class DenseKind(Kind[VectorConfig, Vectors, Growing, Sealed]):
         """Return how many numbers a vector has."""
         return vectors.config.size
 
-    def live_bytes(self, config: VectorConfig, held: VectorInfo) -> float:
+    def live_bytes(self, vectors: DenseView) -> float:
         """Return how many bytes vectors take; as codes, as the largest that segments have."""
-        size = held.points * config.size
+        config, size = vectors.config, vectors.live * vectors.config.size
         if config.datatype == "uint8":
             return size
         if config.originals == "none":
-            finest = max(held.recall.bits, default=0) if held.recall is not None else 0
-            return size * max(int(config.encoding), finest) / 8
-        return size * _ORIGINAL_BYTES[config.originals]
+            return size * max([int(config.encoding), *self.recall(vectors).bits]) / 8
+        return size * ORIGINAL_BYTES[config.originals]
 
     def recall(self, vectors: DenseView) -> RecallInfo:
         """Return what segments were found to need."""

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from palimpsest.index.config.collection import describe_sizes
 from palimpsest.index.config.kinds import ColumnConfig
 from palimpsest.index.config.multi import MultiConfig
+from palimpsest.index.config.vectors import ORIGINAL_BYTES
 from palimpsest.index.errors import DimensionMismatch
 from palimpsest.index.kinds.kind import Asked, Block, Compared, Kind, Likeness, Whose
 from palimpsest.index.kinds.multi.cost import seconds
@@ -217,3 +218,12 @@ class MultiKind(Kind[MultiConfig, MultiRows, MultiGrowing, MultiSealed]):
         growing = [(part.n, int(part.columns.starts[part.n])) for part in vectors.growing]
         sets, held = np.sum([(0, 0), *sealed, *growing], axis=0).tolist()
         return vectors.config.size * (-(-held // sets) if sets else 0)
+
+    def live_bytes(self, vectors: MultiView) -> float:
+        """Return about how many bytes sets take: of as many numbers each as all have on average."""
+        config, numbers = vectors.config, vectors.live * self.numbers_in(vectors)
+        if config.datatype == "uint8":
+            return numbers
+        if config.originals == "none":
+            return numbers * config.token_bits / 8
+        return numbers * ORIGINAL_BYTES[config.originals]

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import sqlite3
-import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from itertools import pairwise
 from pathlib import Path
 
 from pyroaring import BitMap
 
-from palimpsest.index.errors import CollectionNotFound, Damaged, DamagedPoint, StoreFailed
-from palimpsest.index.stops import check_stop, is_stopped
+from palimpsest.index.errors import Damaged, DamagedPoint
 from palimpsest.index.storage.checked import (
     Spared,
     Summed,
@@ -20,6 +17,7 @@ from palimpsest.index.storage.checked import (
     position_in,
     require_points,
 )
+from palimpsest.index.storage.connections import Connections
 from palimpsest.index.storage.id_index import IdIndex
 from palimpsest.index.storage.ids import UUID_BYTES, Key, id_of_key, order_of
 from palimpsest.index.storage.point_table import LOOKUP
@@ -31,9 +29,8 @@ from palimpsest.index.storage.read_rows import (
     stored_point,
 )
 from palimpsest.index.storage.reserve import Reserve
-from palimpsest.index.storage.schema import is_damage, store_errors
+from palimpsest.index.storage.schema import is_damage
 from palimpsest.index.storage.sums import PAYLOAD, Row
-from palimpsest.index.storage.waking import connect_at_rest, connect_briefly
 from palimpsest.index.types import Numbers
 
 _PLACE = "number, id, seq, slots, checksum"
@@ -43,11 +40,10 @@ _STRETCH = f"SELECT {_PAYLOADS} FROM points WHERE number BETWEEN ? AND ?"
 _TALLY = "SELECT seq, points, (SELECT count(*) FROM points) FROM position"  # by the index
 _PATIENCE = 64  # ids walked past per wanted point
 _READ_THROUGH = 4  # stored points per wanted one
-_STEPS = 10_000  # of SQLite between two looks at whether to stop, about half a millisecond
 _UNKNOWN = -1  # and below: numbers of points that are known by their ids only
 
 
-class Reader:
+class Reader(Connections):
     """Points by id and in id order, until closed: then CollectionNotFound."""
 
     def __init__(
@@ -72,53 +68,11 @@ class Reader:
             opened: called when a connection was opened, which stays open until ``rest``.
             reserve: room on the disk, of which a full one lets a connection have some.
         """
-        self.path = path
+        super().__init__(path, collection, frozen=frozen, opened=opened, reserve=reserve)
         self._summed = summed
         self._ids = ids or IdIndex(path, summed)
-        self._frozen = frozen
-        self._opened = opened
-        self._reserve = reserve
-        self._collection = collection
-        self._local = threading.local()
-        # A connection for each thread: calls on one are serialised, and its snapshot would be
-        # shared by reads that have nothing to do with each other.
-        self._open: list[sqlite3.Connection] = []
-        self._brief: set[sqlite3.Connection] = set()  # of these, for one read each
-        self._left = threading.Condition()
-        self._inside = 0  # reads under way
-        self.reads = 0  # begun
-        self._closed = False
         # Counting all points reads an index through; between two writes the answer stays the same.
         self._tallied = -1  # seq of the last write that was held against the index of ids
-
-    def close(self) -> None:
-        """Wait for the reads under way, then close the connections of every thread.
-
-        Closing a connection while its thread is inside SQLite would end the program.
-        """
-        with self._left:
-            self._closed = True
-            self._left.wait_for(lambda: self._inside == 0)
-            self._close_all()
-
-    @property
-    def is_open(self) -> bool:
-        """Whether a thread has a connection."""
-        return bool(self._open)
-
-    def rest(self) -> bool:
-        """Close the connections of every thread; tell whether no read was under way."""
-        with self._left:
-            if self._inside:
-                return False
-            self._close_all()
-            return True
-
-    def _close_all(self) -> None:
-        for connection in self._open:
-            connection.close()
-        self._open.clear()
-        self._local = threading.local()
 
     def points(
         self,
@@ -414,60 +368,3 @@ class Reader:
     def _require_key(self, key: object) -> None:
         if key.__class__ is not int and not (isinstance(key, bytes) and len(key) == UUID_BYTES):
             raise Damaged(self.path, "the id of a point", repr(key), "row of points", "file")
-
-    @contextmanager
-    def _reading(self) -> Iterator[sqlite3.Connection]:
-        """Give the calling thread's connection, which stays open for as long as the block."""
-        with self._left:
-            if self._closed:
-                raise CollectionNotFound(self._collection)
-            self._inside += 1
-            self.reads += 1
-        try:
-            check_stop()
-            with store_errors(self.path):
-                yield self._connection()
-        except StoreFailed:
-            check_stop()  # a statement was interrupted because of it
-            raise
-        finally:
-            with self._left:
-                if self._brief:
-                    self._close_brief()
-                self._inside -= 1
-                self._left.notify_all()
-
-    def _connection(self) -> sqlite3.Connection:
-        connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
-        if connection is None:
-            connection = self._connect()
-            # Reads of every route come past here: none of them can write, whatever statement it
-            # makes.
-            connection.execute("PRAGMA query_only = ON")
-            # A client that left, or a time that is over, ends a long statement from inside SQLite,
-            # where Python gets no turn.
-            connection.set_progress_handler(is_stopped, _STEPS)  # true interrupts the statement
-            with self._left:
-                self._open.append(connection)
-            self._local.connection = connection
-            self._opened()
-        return connection
-
-    def _connect(self) -> sqlite3.Connection:
-        try:
-            return connect_at_rest(self.path, self._reserve, frozen=self._frozen)
-        except sqlite3.Error:
-            connection = connect_briefly(self.path)
-            if connection is None:
-                raise
-            self._brief.add(connection)
-            return connection
-
-    def _close_brief(self) -> None:
-        """Close the calling thread's connection, if it is for one read."""
-        connection = getattr(self._local, "connection", None)
-        if connection in self._brief:
-            self._brief.remove(connection)
-            self._open.remove(connection)
-            self._local.connection = None
-            connection.close()

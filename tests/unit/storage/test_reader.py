@@ -1,8 +1,7 @@
-"""Reads from any thread: connections of their own, pages that advance, and an end that waits."""
+"""Reads from any thread: points by id and by number, pages that advance, damage by its name."""
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 from uuid import UUID
@@ -11,7 +10,7 @@ import numpy as np
 import pytest
 from pyroaring import BitMap
 
-from palimpsest.index.errors import CollectionNotFound, DamagedPoint
+from palimpsest.index.errors import DamagedPoint
 from palimpsest.index.storage.checked import Spared
 from palimpsest.index.storage.ids import id_of_key, keys_of
 from palimpsest.index.storage.reader import Reader
@@ -20,7 +19,6 @@ from tests.damage import change
 
 IDS = [0, 7, 2**53, 2**53 + 1, 2**64 - 1, UUID(int=0), UUID(int=2**127)]
 KEYS = keys_of(IDS)
-MINUTE = 60
 
 
 @pytest.fixture
@@ -79,28 +77,3 @@ def test_a_damaged_point_is_named_or_left_out(path: Path, reader: Reader) -> Non
     spared = Spared()
     found = reader.points(KEYS, with_payload=True, spared=spared)
     assert set(found) == {*KEYS} - {KEYS[3]} and set(spared.errors) == {3}
-
-
-def test_connections_rest_between_reads_and_end_with_the_last(reader: Reader) -> None:
-    assert not reader.is_open
-    reader.seq()
-    assert reader.is_open and reader.rest() and not reader.is_open
-    inside, leave = threading.Event(), threading.Event()
-
-    def read() -> None:
-        with reader._reading():
-            inside.set()
-            leave.wait(MINUTE)
-
-    reading = threading.Thread(target=read)
-    reading.start()
-    assert inside.wait(MINUTE) and not reader.rest()
-    closing = threading.Thread(target=reader.close)
-    closing.start()
-    closing.join(0.05)
-    assert closing.is_alive(), "it waits for the read under way"
-    leave.set()
-    closing.join(MINUTE)
-    reading.join(MINUTE)
-    with pytest.raises(CollectionNotFound, match="имя"):
-        reader.seq()

@@ -23,7 +23,7 @@ from tests.api.served import Server
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
-SHOWN = {"README.md", "versions.md", "collections.md"}  # have blocks that run
+SHOWN = {"README.md", "versions.md", "collections.md", "multivectors.md"}  # have blocks that run
 ADDRESS = "localhost:6333"  # of the server in them
 SECONDS = 600
 # curl takes a refusal for a success, and stops a script only when it is told to
@@ -92,8 +92,11 @@ def labelled(line: str) -> str:
 def test_every_block_runs_in_order(page: Path, server: Server, tmp_path: Path) -> None:
     told = [run(block, f"127.0.0.1:{server.port}", tmp_path) for block in are_run(page)]
     assert all(printed.strip() for printed in told)
+    shown = [block.code for block in blocks(page) if block.language == "text"]
     if page.name == "versions.md":
-        check_upgrade(*told, *(block.code for block in blocks(page) if block.language == "text"))
+        check_upgrade(*told, *shown)
+    if page.name == "multivectors.md":
+        assert told == shown
 
 
 def check_upgrade(upgrade: str, printed: str) -> None:

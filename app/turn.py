@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from typing import NamedTuple, Protocol
 
 from palimpsest.app.routes.short_queries import Asked, ShortQueries
 from palimpsest.app.wire.heads import Head
+
+log = logging.getLogger("palimpsest")
 
 MOST = 64  # queries searched for at once: the first of them are not to wait for all
 
@@ -16,6 +19,9 @@ class Asking(Protocol):
 
     def replied(self, head: Head, asked: Asked, reply: bytes | None) -> None:
         """Send a reply, or without one go the ASGI way; nothing where the client left."""
+
+    def drop(self, reason: str) -> None:
+        """End the connection at once."""
 
 
 class _Waiting(NamedTuple):
@@ -45,4 +51,8 @@ class Turn:
             some = waiting[start : start + MOST]
             replies = self._short.answer_all([each.asked for each in some])
             for (connection, head, asked), reply in zip(some, replies, strict=True):
-                connection.replied(head, asked, reply)
+                try:
+                    connection.replied(head, asked, reply)
+                except Exception:  # of this connection: the others have their replies to come
+                    log.exception("a reply could not be sent")
+                    connection.drop("failed")

@@ -64,7 +64,8 @@ def answer_now(
         result = collection.at_once.search(asked.request)
     except NotYetApplied:
         return None
-    return answer_of(context, collection, early, asked, result, started, warnings)
+    seconds = perf_counter() - started
+    return answer_of(context, collection, early, asked, result, seconds, warnings)
 
 
 def is_short(
@@ -85,13 +86,13 @@ def answer_of(
     early: Early,
     asked: Query,
     result: SearchResult,
-    started: float,
+    seconds: float,
     warnings: Warnings,
 ) -> ScoredPoints | None:
-    """Return the answer that a search made since ``started`` has, None if it has none any more."""
+    """Return the answer that a search of ``seconds`` has, None if it has none any more."""
     if collection.config is not early.config:
         return None  # names may mean vectors of another distance now than in what was read
-    context.metrics.search(result.stats, perf_counter() - started, collection)
+    context.metrics.search(result.stats, seconds, collection)
     warn_of_reach(warnings, collection, result.stats)
     request, select, similarity = asked
     return to_points(result, select, request.with_vectors, similarity)

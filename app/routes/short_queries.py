@@ -67,9 +67,9 @@ class ShortQueries:
             if read is None:
                 return None
             found = answer_now(self._context, *read, warnings)
+            return self._reply(found, scope, started, warnings)
         except Exception:
             return None  # the ASGI way meets the same error and words it
-        return self._reply(found, scope, started, warnings)
 
     def answer_all(self, asked: Sequence[Asked]) -> list[bytes | None]:
         """Return the reply to each of several, as ``answer`` does."""
@@ -121,12 +121,13 @@ class ShortQueries:
     ) -> bytes | None:
         warnings = Warnings()
         try:
+            seconds = sum(result.stats.seconds.values())  # its own: others were searched for since
             found = answer_of(
-                self._context, one.collection, one.early, one.query, result, started, warnings
+                self._context, one.collection, one.early, one.query, result, seconds, warnings
             )
+            return self._reply(found, scope, started, warnings)
         except Exception:
-            return None
-        return self._reply(found, scope, started, warnings)
+            return None  # as in ``answer``
 
     def _reply(
         self, found: ScoredPoints | None, scope: Scope, started: float, warnings: Warnings

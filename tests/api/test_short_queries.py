@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from time import perf_counter
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ import pytest
 
 from palimpsest.app.context import Context
 from palimpsest.app.main import create_app
+from palimpsest.app.routes import short_queries
 from palimpsest.app.routes.short_queries import EARLY, FINISHED, Asked, ShortQueries
 from palimpsest.app.settings import Settings
 from palimpsest.index import (
@@ -110,3 +112,33 @@ def test_a_change_of_names_meanwhile_sends_them_the_long_way(
     monkeypatch.setattr(Collection, "search_batch", changed)
     replies = ShortQueries(context).answer_all([SHORT[0], SHORT[2]])
     assert replies == [None, None]
+
+
+def test_each_search_took_its_own_time(context: Context, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the others of a turn took counts once: for them."""
+    taken: list[float] = []
+    monkeypatch.setattr(context.metrics, "search", lambda _, seconds, __: taken.append(seconds))
+    started = perf_counter()
+    ShortQueries(context).answer_all(SHORT * 10)
+    assert len(taken) == 10 * len(SHORT)
+    assert 0 < sum(taken) <= perf_counter() - started
+
+
+def test_a_reply_without_room_is_none(context: Context, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The ASGI way tells of it; the replies to others are sent."""
+    short = ShortQueries(context)
+    expected = [told(short.answer(*one)) for one in SHORT]
+    success = short_queries.success
+    replies = 0
+
+    def success_but_first(*given: Any) -> bytes:
+        nonlocal replies
+        replies += 1
+        if replies == 1:
+            raise MemoryError
+        return success(*given)
+
+    monkeypatch.setattr(short_queries, "success", success_but_first)
+    assert [told(one) for one in short.answer_all(SHORT)] == [None, *expected[1:]]
+    replies = 0
+    assert short.answer(*SHORT[0]) is None

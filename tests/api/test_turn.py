@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import random
 import select
 import socket
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, cast
 
 import httpx
 import pytest
 
+from palimpsest.app.routes.short_queries import Asked, ShortQueries
+from palimpsest.app.turn import Turn
+from palimpsest.app.wire.heads import Head
 from tests.api.replies import result
 from tests.api.served import Server
 from tests.api.test_protocol import receive, request
@@ -123,3 +127,39 @@ def test_a_second_request_waits_for_the_reply_to_the_first(
             assert three[1]["result"] == one[1]["result"]
     ready, _, _ = select.select(connections, [], [], 0.05)
     assert ready == []  # no reply was sent twice
+
+
+class Echo:
+    """Replies with the body, in the place of a search."""
+
+    def answer_all(self, asked: list[Asked]) -> list[bytes | None]:
+        return [each.body for each in asked]
+
+
+class Client:
+    """A connection; one that ``fails`` cannot be written to."""
+
+    def __init__(self, *, fails: bool) -> None:
+        self.fails = fails
+        self.told: list[bytes | None | str] = []
+
+    def replied(self, head: Head, asked: Asked, reply: bytes | None) -> None:
+        if self.fails:
+            raise RuntimeError("the transport is closed")
+        self.told.append(reply)
+
+    def drop(self, reason: str) -> None:
+        self.told.append(reason)
+
+
+def test_a_connection_that_fails_takes_no_reply_of_others() -> None:
+    async def told() -> list[list[bytes | None | str]]:
+        turn = Turn(cast(ShortQueries, Echo()))
+        clients = [Client(fails=place in (0, 70)) for place in range(100)]
+        for place, client in enumerate(clients):
+            turn.add(client, Head(b"", "docs", [], 2), b"%02d" % place)
+        await asyncio.sleep(0)
+        return [client.told for client in clients]
+
+    found = asyncio.run(told())
+    assert found == [["failed"] if i in (0, 70) else [b"%02d" % i] for i in range(100)]

@@ -53,6 +53,7 @@ from palimpsest.index.write.point_writes import PointWrites
 T = TypeVar("T")
 
 _AT_ONCE = 256  # searches of a batch, whose first walks are kept in memory
+_MOST_KEPT = 100_000  # hits that those of one part may be
 
 
 class Collection(PointWrites):
@@ -298,8 +299,10 @@ class Collection(PointWrites):
         # One for all: a batch is answered as of one moment, whatever is written while it runs.
         view = self.view
         results = []
-        for start in range(0, len(requests), _AT_ONCE):
-            some = requests[start : start + _AT_ONCE]
+        deepest = max((request.k + request.offset for request in requests), default=1)
+        step = min(max(_MOST_KEPT // max(deepest, 1), 1), _AT_ONCE)
+        for start in range(0, len(requests), step):
+            some = requests[start : start + step]
             for request, done in zip(some, ahead(view, some, self._parts.together), strict=True):
                 check_stop()
                 results.append(self._search(view, request, done))

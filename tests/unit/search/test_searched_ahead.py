@@ -5,16 +5,20 @@ from __future__ import annotations
 import sys
 import threading
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pytest
 
 from palimpsest.index import Collection, Distance, InvalidInput, SearchRequest
+from palimpsest.index import collection as collections
+from palimpsest.index.kinds.registry import ahead
 from palimpsest.index.search.closest import searched_ahead
-from palimpsest.index.segments.searcher import search_threads
+from palimpsest.index.segments.searcher import SearchThreads, search_threads
 from palimpsest.index.stops import Stop, Stopped, stopping
 from palimpsest.index.types import SearchResult, Vectors
 from palimpsest.index.view.dense import dense_of
+from palimpsest.index.view.view import View
 from tests.conftest import OpenCollection
 from tests.points import batch_of, config_of
 
@@ -146,3 +150,25 @@ def test_batches_of_several_threads_do_not_mix(collection_of: OpenCollection) ->
     finally:
         sys.setswitchinterval(before)
     assert found == expected
+
+
+def test_the_hits_that_are_kept_ahead_are_bounded(
+    collection_of: OpenCollection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However deep the searches of a batch are."""
+    collection = filled(collection_of, Distance.EUCLID, "4")
+    sizes: list[int] = []
+
+    def counted(view: View, requests: Sequence[SearchRequest], threads: SearchThreads) -> list[Any]:
+        sizes.append(len(requests))
+        return ahead(view, requests, threads)
+
+    monkeypatch.setattr(collections, "ahead", counted)
+    monkeypatch.setattr(collections, "_MOST_KEPT", 1_000)
+    for k, offset, expected in ((10, 0, [30]), (10, 90, [10] * 3), (900, 9_000, [1] * 30)):
+        asked = [SearchRequest(one, k=k, offset=offset, ef=WALKED) for one in rows(30, seed=8)]
+        sizes.clear()
+        found = collection.search_batch(asked)
+        assert sizes == expected
+        assert [shown(one) for one in found] == [shown(collection.search(one)) for one in asked]
+    assert collection.search_batch([]) == []

@@ -67,18 +67,25 @@ class QueryProtocol(Connection):
     def _parse(self, data: bytes) -> None:
         self._parsed = data
         super().data_received(data)
+        self._parsed = b""  # what a long request came in is not kept until its reply
 
     def review(self, now: float) -> None:
         """Give the parser what was kept from it: from here on time-outs are counted."""
         self._end_turn()
-        if self._headed is not None:
-            head, self._headed = self._headed, None
-            self._parse(head.text)
+        self._parse_head()
         super().review(now)
+
+    def eof_received(self) -> None:
+        """Answer what came: over TLS its end may come with it, after which nothing is sent."""
+        self._end_turn()
+        super().eof_received()
 
     def shutdown(self) -> None:
         """Answer what came, and close the connection when nothing is under way."""
         self._end_turn()
+        self._parse_head()
+        if self._held is not None:
+            self._hand_over()  # it is told to come again, whether or not the rest of it comes
         super().shutdown()
 
     def replied(self, head: Head, asked: Asked, reply: bytes | None) -> None:
@@ -102,6 +109,11 @@ class QueryProtocol(Connection):
         else:  # nobody else would ask in this turn
             asked = Asked(head.name, body, {"headers": head.headers})
             self.replied(head, asked, edge.short.answer(*asked))
+
+    def _parse_head(self) -> None:
+        head, self._headed = self._headed, None
+        if head is not None:
+            self._parse(head.text)
 
     def _end_turn(self) -> None:
         if self._asks:
@@ -200,7 +212,7 @@ class QueryProtocol(Connection):
 
     def _learn(self, edge: Any, name: str, length: int) -> None:
         """Remember the head of a request that came alone, in one piece or with its body apart."""
-        data = self._whole_head
+        data, self._whole_head = self._whole_head, b""
         stop = data.find(BLANK_LINE) + len(BLANK_LINE)
         # What stands before the request (empty lines are allowed) is none of its head.
         begins = data.startswith(b"POST %s HTTP/1.1\r\n" % self.url)
@@ -209,6 +221,7 @@ class QueryProtocol(Connection):
 
     def _hand_over(self) -> None:
         held, self._held = self._held or b"", None
+        self._whole_head = b""
         self.begin()
         if held:
             HttpToolsProtocol.on_body(self, held)  # counted already

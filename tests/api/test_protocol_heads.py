@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import signal
 import socket
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +13,8 @@ from typing import Any
 import httpx
 import pytest
 
+from palimpsest.app.protocol import QueryProtocol
+from palimpsest.app.wire.connection import Connection
 from tests.api.replies import result
 from tests.api.served import Server, serving
 from tests.api.test_protocol import points_of, receive, request
@@ -169,6 +172,38 @@ def test_wrong_bodies_below_a_known_head(connection: socket.socket) -> None:
         assert reply["status"]["error"]
     connection.sendall(one)
     assert first_of(receive(connection)[0]) == 8
+
+
+def test_a_head_without_its_body_is_refused_by_a_server_that_ends(tmp_path: Path) -> None:
+    """It was read: no client is left to guess what became of its request."""
+    with serving(tmp_path) as server:
+        result(
+            httpx.put(
+                f"{server.url}{TARGETS['docs']}",
+                json={"vectors": {"size": 3, "distance": "Euclid"}},
+            )
+        )
+        known, new = query(8, key=""), query(8, "x-new: 1", key="")
+        opened = [socket.create_connection(("127.0.0.1", server.port), timeout=30) for _ in "12"]
+        opened[0].sendall(known)
+        receive(opened[0])
+        for connection, each in zip(opened, (known, new), strict=True):
+            connection.sendall(each.partition(b"\r\n\r\n")[0] + b"\r\n\r\n")
+            _settle(connection)
+        server.process.send_signal(signal.SIGTERM)
+        for connection in opened:
+            assert refused(connection).startswith(b"HTTP/1.1 503")
+            connection.close()
+        assert server.process.wait(timeout=30) == 0
+
+
+def test_nothing_that_came_is_kept_when_it_is_parsed(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[bytes] = []
+    protocol = QueryProtocol.__new__(QueryProtocol)
+    monkeypatch.setattr(Connection, "data_received", lambda self, data: seen.append(self._parsed))
+    protocol._parse(b"a part of a long body")
+    assert seen == [b"a part of a long body"]
+    assert protocol._parsed == b""
 
 
 @pytest.mark.parametrize("seed", range(8))

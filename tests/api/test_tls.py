@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import signal
 import socket
 import ssl
@@ -19,6 +20,7 @@ from palimpsest.app.wire.tls import Certificates
 from tests import forking
 from tests.api.replies import refused, result
 from tests.api.served import Server
+from tests.api.test_protocol import request
 
 NAMES = ("localhost", "127.0.0.1")
 WAIT = 20.0  # seconds for what happens soon
@@ -244,3 +246,59 @@ def test_a_server_does_not_start_without_its_certificate(files: Files, tmp_path:
 def _made(folder: Path) -> Path:
     folder.mkdir()
     return folder
+
+
+def test_a_query_that_comes_with_the_end_of_its_connection_is_answered(files: Files) -> None:
+    """The end of a connection is told within it, so that both may be read at once."""
+    target = "/collections/docs"
+    query = request(f"{target}/points/query", b'{"query":[1,2],"limit":1}')
+    context = files.client()
+    with serving_tls(files, context) as (server, url):
+        with httpx.Client(base_url=url, verify=context) as http:
+            result(http.put(target, json={"vectors": {"size": 2, "distance": "Dot"}}))
+            result(
+                http.put(
+                    f"{target}/points?wait=true", json={"points": [{"id": 7, "vector": [1, 2]}]}
+                )
+            )
+        for _ in range(2):  # the second time its head is known
+            clients = [Bare(server.port, context) for _ in range(4)]
+            for client in clients:
+                client.send_and_end(query)
+            for client in clients:
+                assert b'"id":7' in client.rest()
+
+
+class Bare:
+    """A connection whose bytes are in the client's hands."""
+
+    def __init__(self, port: int, context: ssl.SSLContext) -> None:
+        self._received, self._written = ssl.MemoryBIO(), ssl.MemoryBIO()
+        self._tls = context.wrap_bio(self._received, self._written, server_hostname="localhost")
+        self._socket = socket.create_connection(("127.0.0.1", port), timeout=WAIT)
+        while True:
+            try:
+                self._tls.do_handshake()
+                break
+            except ssl.SSLWantReadError:
+                self._socket.sendall(self._written.read())
+                self._received.write(self._socket.recv(65_536))
+        self._socket.sendall(self._written.read())
+
+    def send_and_end(self, text: bytes) -> None:
+        """Send a text and the end of the connection in one piece."""
+        self._tls.write(text)
+        with contextlib.suppress(ssl.SSLWantReadError):
+            self._tls.unwrap()
+        self._socket.sendall(self._written.read())
+
+    def rest(self) -> bytes:
+        """Return what comes until the other side ends."""
+        while part := self._socket.recv(65_536):
+            self._received.write(part)
+        self._socket.close()
+        found = b""
+        with contextlib.suppress(ssl.SSLZeroReturnError, ssl.SSLWantReadError):
+            while part := self._tls.read(65_536):
+                found += part
+        return found

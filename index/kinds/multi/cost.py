@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from palimpsest.index.kinds.multi.growing import MultiGrowing
 from palimpsest.index.kinds.multi.plan import MultiPlan, resolve_multi
 from palimpsest.index.kinds.multi.sealed import MultiSealed
@@ -23,9 +25,7 @@ _SCORED = 25  # rows of a walk, per candidate
 def seconds(vectors: MultiView, request: SearchRequest) -> float:
     """Return roughly how long a search takes, of all parts."""
     plan = resolve_multi(request, vectors.config)
-    asked = len(request.query.values) if isinstance(request.query, MultiVector) else 1
-    if isinstance(request.query, int):
-        asked = USUAL
+    asked = _vectors_of(request)
     exact = coded = rows = 0.0
     for part in vectors.parts:
         if isinstance(part, MultiGrowing):
@@ -36,6 +36,12 @@ def seconds(vectors: MultiView, request: SearchRequest) -> float:
     products = asked * vectors.config.size
     compared = (exact * _PER_EXACT + coded * _PER_CODED) * products
     return _BASE + compared + rows * _PER_ROW
+
+
+def _vectors_of(request: SearchRequest) -> int:
+    if isinstance(request.query, MultiVector):
+        return len(request.query.values)
+    return 1 if isinstance(request.query, np.ndarray) else USUAL
 
 
 def _of_sealed(part: SealedPart[MultiSealed], plan: MultiPlan) -> tuple[float, float, float]:

@@ -21,7 +21,7 @@ from palimpsest.index.types import Codes, Distance
 MultiPart: TypeAlias = MultiGrowing | MultiSealed
 Places: TypeAlias = NDArray[np.integer]
 
-PIECE_VECTORS = 1 << 15  # read at once: 16 MB of 128 dimensions
+PIECE_NUMBERS = 1 << 22  # of vectors read at once, or of one set: 16 MB
 PIECE_SETS = 512
 
 
@@ -99,10 +99,10 @@ class LiveSets:
 
     def pieces(self, order: Places) -> Iterator[slice]:
         """Yield slices of an order whose sets may be read at once."""
-        ends = np.cumsum(self.counts[order])
+        ends = np.cumsum(self.counts[order]) * self._config.size
         first, before = 0, 0
         while first < len(order):
-            most = int(np.searchsorted(ends, before + PIECE_VECTORS, side="right"))
+            most = int(np.searchsorted(ends, before + PIECE_NUMBERS, side="right"))
             stop = min(max(most, first + 1), first + PIECE_SETS)
             yield slice(first, stop)
             first, before = stop, int(ends[stop - 1])

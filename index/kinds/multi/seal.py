@@ -17,7 +17,7 @@ from palimpsest.index.config.vectors import Originals
 from palimpsest.index.encoding.tokens import TokenEncoder
 from palimpsest.index.kinds.multi.candidates import files_of
 from palimpsest.index.kinds.multi.finding import FoundRows, bytes_of, find_rows
-from palimpsest.index.kinds.multi.live import PIECE_VECTORS, LiveSets, MultiPart, Places
+from palimpsest.index.kinds.multi.live import PIECE_NUMBERS, LiveSets, MultiPart, Places
 from palimpsest.index.kinds.multi.rows import starts_of
 from palimpsest.index.kinds.multi.sealed import describe
 from palimpsest.index.segments.build import Build
@@ -49,7 +49,7 @@ def write_multi(
 
 def bytes_to_write(config: MultiConfig, sets: int) -> int:
     """Return about how much memory it takes to write so many sets, however large they are."""
-    return sets * _COLUMNS + bytes_of(config, sets) + 4 * 4 * config.size * PIECE_VECTORS
+    return sets * _COLUMNS + bytes_of(config, sets) + 4 * 4 * PIECE_NUMBERS
 
 
 def _rows(found: FoundRows | None, order: NDArray[Any]) -> tuple[dict[str, Any], dict[str, Array]]:

@@ -24,7 +24,7 @@ def test_any_order_and_any_piece(monkeypatch: pytest.MonkeyPatch) -> None:
     expected |= drawn(range(20, 30), SIZE)
     order = np.random.default_rng(0).permutation(len(sets))
     assert len(sets) == 29 and sets.points(order).ids.tolist() == [ids[at] for at in order]
-    monkeypatch.setattr(live, "PIECE_VECTORS", 7)
+    monkeypatch.setattr(live, "PIECE_NUMBERS", 7 * SIZE)
     monkeypatch.setattr(live, "PIECE_SETS", 3)
     encoder, seen = TokenEncoder(SIZE, 8), 0
     for piece in sets.pieces(order):

@@ -14,7 +14,7 @@ import warnings
 
 # What newer clients say of methods of their own, whatever server they talk to.
 OF_THE_CLIENT_ITSELF = ("method is deprecated", "is deprecated, use")
-PLAIN, NAMED, OTHER = "life-plain", "life-named", "life-other"
+PLAIN, NAMED, OTHER, LATE = "life-plain", "life-named", "life-other", "life-late"
 CITIES = ["Berlin", "London", "Москва", "東京"]
 UUID = "8f14e45f-ceea-4a7d-9c3b-2f1d5a1e8b77"
 
@@ -51,7 +51,7 @@ def corner(n):
 
 
 def live(life):
-    for name in (PLAIN, NAMED, OTHER):
+    for name in (PLAIN, NAMED, OTHER, LATE):
         life.call("delete_collection", name)
     create(life)
     write(life)
@@ -60,6 +60,7 @@ def live(life):
     search_as_ever(life)
     recommend_and_discover(life)
     query(life)
+    late_interaction(life)
     analyse(life)
     update(life)
     name_and_configure(life)
@@ -327,6 +328,43 @@ def query(life):
         assert (groups[0].id, ids(groups[0].hits)) == ("東京", [3, 7])
 
 
+def late_interaction(life):
+    """What clients send that know of multi-vectors, since 1.10."""
+    models = life.models
+    if not hasattr(models, "MultiVectorComparator"):
+        return
+    sets = models.MultiVectorConfig(comparator=models.MultiVectorComparator.MAX_SIM)
+    late = models.VectorParams(size=4, distance=models.Distance.DOT, multivector_config=sets)
+    assert life.call("create_collection", LATE, vectors_config={"late": late})
+    points = [
+        models.PointStruct(id=n, vector={"late": [corner(n), corner(n + 1)][: 1 + n % 2]})
+        for n in range(8)
+    ]
+    life.call("upsert", LATE, points=points[:4], wait=True)
+    life.call("upload_points", LATE, points=iter(points[4:]), wait=True)
+    life.wait_until_written(LATE, 8)
+    config = life.call("get_collection", LATE).config.params.vectors["late"]
+    assert config.multivector_config == sets
+    read = life.call("retrieve", LATE, ids=[2, 3], with_vectors=True)
+    assert sorted(len(point.vector["late"]) for point in read) == [1, 2]
+    asked = [corner(1), corner(2)]
+    found = life.call("query_points", LATE, query=asked, using="late", limit=2).points
+    assert ids(found) == [5, 1]
+    changed = models.PointVectors(id=0, vector={"late": [[9.0, 0.0, 0.0, 0.0]] * 3})
+    life.call("update_vectors", LATE, points=[changed], wait=True)
+    one = life.call("query_points", LATE, query=[corner(0)], using="late", limit=1).points
+    assert ids(one) == [0]
+    best = life.call(
+        "query_points",
+        LATE,
+        prefetch=models.Prefetch(query=[corner(2)], using="late", limit=5),
+        query=asked,
+        using="late",
+        limit=1,
+    ).points
+    assert ids(best) == [5]
+
+
 def analyse(life):
     if life.has("facet"):
         hits = life.call("facet", PLAIN, key="city").hits
@@ -403,6 +441,7 @@ def delete(life):
     assert ids(life.call("scroll", PLAIN, limit=20)[0]) == [3, 4, 5, 7, 8, 9, 50]
     for name in (PLAIN, NAMED, OTHER):
         assert life.call("delete_collection", name)
+    life.call("delete_collection", LATE)
 
 
 class Collected(logging.Handler):

@@ -9,7 +9,7 @@ import pytest
 from palimpsest.index.checks.collection import examine
 from palimpsest.index.checks.findings import Finding
 from tests.damage import flip
-from tests.unit.doctor.making import make
+from tests.unit.doctor.making import copied
 
 
 class Told:
@@ -26,7 +26,7 @@ class Told:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    return make(tmp_path / "data", "имя", sealed=1_000, staged=4)
+    return copied(tmp_path / "data", "имя", sealed=1_000, staged=4)
 
 
 @pytest.mark.parametrize("in_use", [False, True])

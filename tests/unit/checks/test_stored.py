@@ -11,13 +11,13 @@ from palimpsest.index.checks import stored as module
 from palimpsest.index.checks.stored import Stored, opened
 from palimpsest.index.errors import Damaged
 from palimpsest.index.storage.verify import log_of
-from tests.unit.doctor.making import batch, make
+from tests.unit.doctor.making import batch, copied
 from tests.unit.doctor.making import opened as alone
 
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
-    return make(tmp_path / "data", sealed=1_000, staged=4) / "store.sqlite3"
+    return copied(tmp_path / "data", sealed=1_000, staged=4) / "store.sqlite3"
 
 
 def listing(stored: Stored) -> tuple[int, int, int]:

@@ -13,14 +13,14 @@ from palimpsest.index.checks.tables import check_pages, check_position, check_ro
 from palimpsest.index.remedies import Act
 from tests.damage import change, settle, swap_cells
 from tests.unit.checks.test_collection import Told
-from tests.unit.doctor.making import make
+from tests.unit.doctor.making import copied
 
 Key = tuple[object, ...]
 
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
-    made = make(tmp_path / "data", sealed=0, staged=30) / "store.sqlite3"
+    made = copied(tmp_path / "data", sealed=0, staged=30) / "store.sqlite3"
     settle(made)
     return made
 

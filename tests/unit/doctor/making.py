@@ -5,7 +5,9 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -64,6 +66,23 @@ def make(data: Path, name: str = "c", *, sealed: int = 1_500, staged: int = 20) 
             collection.upsert(batch(range(sealed, sealed + staged), 1)).result()
             collection.delete([0, sealed]).result()
     return data / "collections" / name
+
+
+def copied(data: Path, name: str = "c", *, sealed: int = 1_500, staged: int = 20) -> Path:
+    """Return what ``make`` does, made once and copied."""
+    shutil.copytree(_made(name, sealed, staged), data)
+    return data / "collections" / name
+
+
+@cache
+def _made(name: str, sealed: int, staged: int) -> Path:
+    _KEPT.append(TemporaryDirectory(prefix="made-"))
+    data = Path(_KEPT[-1].name) / "data"
+    make(data, name, sealed=sealed, staged=staged)
+    return data
+
+
+_KEPT: list[TemporaryDirectory[str]] = []  # until the tests end
 
 
 @contextmanager

@@ -10,13 +10,13 @@ import pytest
 from palimpsest.index.doctor.restoring import main, restore
 from palimpsest.index.errors import DirectoryLocked
 from palimpsest.index.storage.directory_lock import lock_directory
-from tests.unit.doctor.making import batch, make, opened, whole
+from tests.unit.doctor.making import batch, copied, opened, whole
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """A store that has 20 staged points, and segments of 1,000 more that it knows nothing of."""
-    folder = make(tmp_path / "data", sealed=0, staged=20)
+    folder = copied(tmp_path / "data", sealed=0, staged=20)
     before = {p: p.read_bytes() for p in folder.iterdir() if p.is_file()}
     with opened(folder) as collection:
         collection.upsert(batch(range(5_000, 6_000), 9)).result()

@@ -11,13 +11,13 @@ from palimpsest.index.storage.accept import accept, keep_files
 from palimpsest.index.storage.store import Store
 from palimpsest.index.storage.unfinished import FILE
 from palimpsest.index.storage.verify import check_store, log_of
-from tests.unit.doctor.making import make
+from tests.unit.doctor.making import copied
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """A collection of a sealed segment and some staged rows."""
-    return make(tmp_path / "data", sealed=1_000, staged=4)
+    return copied(tmp_path / "data", sealed=1_000, staged=4)
 
 
 def test_files_are_kept_under_numbers_of_their_own(folder: Path) -> None:

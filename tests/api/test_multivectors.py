@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import signal
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -395,3 +397,28 @@ def test_dense_hits_have_no_parts(collection: str, http: httpx.Client) -> None:
     put(http, collection, [{"id": 1, "vector": [1, 2, 3]}])
     told = explained(http, f"/collections/{collection}/points/query", {"query": [1, 2, 3]})
     assert "matched" not in told
+
+
+def test_sets_survive_a_kill(tmp_path: Path) -> None:
+    """What was acknowledged is there again, sealed and growing, and is found as before."""
+    rng = np.random.default_rng(3)
+    sets = [rng.integers(-9, 10, (count, 2)).astype(float).tolist() for count in range(1, 31)]
+    asked = rng.integers(-9, 10, (5, 2)).astype(float).tolist()
+    first = Server(tmp_path / "data")
+    first.wait_until_ready()
+    with httpx.Client(base_url=first.url, timeout=30) as http:
+        own = {"quiet_rows": 1, "quiet_seconds": 0}
+        body = {"vectors": PLANE, "metadata": {"palimpsest": own}}
+        result(http.put("/collections/c", json=body))
+        put(http, "c", [{"id": n, "vector": one} for n, one in enumerate(sets[:20])])
+        wait_for(http, "c", lambda held: held["segments_count"] >= 1 and is_quiet(held))
+        result(http.patch("/collections/c", json={"metadata": {"palimpsest": {}}}))
+        put(http, "c", [{"id": n, "vector": one} for n, one in enumerate(sets[20:], 20)])
+        before = found(http, "c", query=asked, limit=30)
+    first.stop(signal.SIGKILL)
+    second = Server(tmp_path / "data")
+    second.wait_until_ready()
+    with httpx.Client(base_url=second.url, timeout=30) as http:
+        assert vectors_of(http, "c") == dict(enumerate(sets))
+        assert found(http, "c", query=asked, limit=30) == before
+    second.stop()

@@ -23,7 +23,7 @@ from tests.conftest import OpenCollection
 from tests.points import batch_of, config_of
 
 SIZE, THREADS = 24, 4
-WALKED = 10  # an ef by which parts of this size are walked, not scanned
+WALKED = 5  # an ef by which parts of this size are walked, not scanned
 SPACES = [
     (Distance.COSINE, "4"),
     (Distance.COSINE, "float32"),
@@ -41,27 +41,27 @@ def rows(n: int, seed: int) -> Vectors:
 def filled(opened: OpenCollection, distance: Distance, encoding: str) -> Collection:
     """Fill three sealed parts, one of them with many copies, dead rows and growing ones."""
     collection = opened(config_of(SIZE, distance, encoding=encoding))
-    vectors = rows(9_000, seed=1)
-    vectors[3_000:4_500] = vectors[3_000]
-    vectors[5_000:5_900:3] = 0
-    for start in range(0, 9_000, 3_000):
-        ids = list(range(start, start + 3_000))
-        collection.upsert(batch_of(ids, vectors[start : start + 3_000])).result()
+    vectors = rows(4_500, seed=1)
+    vectors[1_500:2_250] = vectors[1_500]
+    vectors[2_500:2_950:3] = 0
+    for start in range(0, 4_500, 1_500):
+        ids = list(range(start, start + 1_500))
+        collection.upsert(batch_of(ids, vectors[start : start + 1_500])).result()
         collection.upkeep.seal()
-    collection.delete(list(range(4, 9_000, 5))).result()
-    collection.upsert(batch_of(list(range(8_000, 9_100)), rows(1_100, seed=2))).result()
+    collection.delete(list(range(4, 4_500, 5))).result()
+    collection.upsert(batch_of(list(range(4_000, 4_550)), rows(550, seed=2))).result()
     return collection
 
 
 def requests_of(vector: Vectors) -> list[SearchRequest]:
     """Return requests of all sorts: plans that many share, plans of their own, ids, zeros."""
-    found = [SearchRequest(one, k=10, ef=WALKED) for one in vector]
-    found += [SearchRequest(one, k=9, ef=11, max_distance=0.0) for one in vector[:20]]
-    found += [SearchRequest(one, k=10) for one in vector[:5]]
+    found = [SearchRequest(one, k=5, ef=WALKED) for one in vector]
+    found += [SearchRequest(one, k=4, ef=6, max_distance=0.0) for one in vector[:20]]
+    found += [SearchRequest(one, k=5) for one in vector[:5]]
     found += [SearchRequest(one, k=5, offset=7) for one in vector[:5]]
     found += [SearchRequest(one, k=3, exact=True) for one in vector[:5]]
     found += [SearchRequest(np.zeros(SIZE, np.float32), k=4)] * 2
-    found += [SearchRequest(one, k=4) for one in (1, 3_001, 8_500)]
+    found += [SearchRequest(one, k=4) for one in (1, 1_501, 4_251)]
     found += [SearchRequest(vector[0], k=2_000, rescore=False), SearchRequest(vector[0], k=1)]
     return found
 
@@ -77,7 +77,7 @@ def test_each_of_a_batch_finds_what_it_finds_alone(
     collection_of: OpenCollection, distance: Distance, encoding: str
 ) -> None:
     collection = filled(collection_of, distance, encoding)
-    vectors = np.concatenate([rows(40, seed=3), rows(9_000, seed=1)[3_000:3_001].repeat(5, axis=0)])
+    vectors = np.concatenate([rows(40, seed=3), rows(4_500, seed=1)[1_500:1_501].repeat(5, axis=0)])
     asked = requests_of(vectors)
     alone = [collection.search(request) for request in asked]
     together = collection.search_batch(asked)
@@ -90,7 +90,7 @@ def test_walks_that_share_a_plan_are_made_at_once(collection_of: OpenCollection)
     collection = filled(collection_of, Distance.COSINE, "4")
     view = dense_of(collection.view.vectors[0])
     vectors = rows(6, seed=4)
-    asked = [SearchRequest(one, k=10, ef=WALKED) for one in vectors]
+    asked = [SearchRequest(one, k=5, ef=WALKED) for one in vectors]
     wrong = SearchRequest(np.ones(SIZE + 1, np.float32))
     odd = [wrong, SearchRequest(np.zeros(SIZE, np.float32)), SearchRequest(7)]
     found = searched_ahead(view, [*asked, *odd, SearchRequest(vectors[0], k=99)], search_threads(2))
@@ -120,7 +120,7 @@ def test_a_batch_is_stopped_on_every_thread(collection_of: OpenCollection) -> No
     collection = filled(collection_of, Distance.EUCLID, "4")
     stop = Stop()
     stop.set()
-    asked = [SearchRequest(one, k=10, ef=WALKED) for one in rows(50, seed=6)]
+    asked = [SearchRequest(one, k=5, ef=WALKED) for one in rows(50, seed=6)]
     with stopping(stop), pytest.raises(Stopped):
         collection.search_batch(asked)
     assert len(collection.search_batch(asked)) == 50  # no thread keeps the stop
@@ -129,8 +129,7 @@ def test_a_batch_is_stopped_on_every_thread(collection_of: OpenCollection) -> No
 def test_batches_of_several_threads_do_not_mix(collection_of: OpenCollection) -> None:
     collection = filled(collection_of, Distance.COSINE, "4")
     sets = [
-        [SearchRequest(one, k=10, ef=WALKED) for one in rows(30, seed=seed)]
-        for seed in range(7, 11)
+        [SearchRequest(one, k=5, ef=WALKED) for one in rows(30, seed=seed)] for seed in range(7, 11)
     ]
     expected = [[shown(collection.search(one)) for one in each] for each in sets]
     found: list[Sequence[tuple[object, ...]]] = [[]] * len(sets)

@@ -12,7 +12,7 @@ from typing import Any, Literal, NamedTuple, TypeAlias, TypedDict, cast
 
 from pydantic import ConfigDict, Field
 
-from palimpsest.app.errors import unsupported, wrong_input
+from palimpsest.app.errors import wrong_input
 from palimpsest.app.schemas.changes import is_one
 from palimpsest.app.schemas.column_configs import encoding_of
 from palimpsest.app.schemas.declarations import to_space
@@ -144,7 +144,15 @@ def to_version(body: VersionBody, config: CollectionConfig, version: str) -> Dec
     """
     for clause in ("multivector_config", "fde"):
         if getattr(body, clause) is not None:
-            raise unsupported(clause)
+            raise wrong_input(
+                f"`{clause}` is not supported of a version, which is of a dense vector: declare "
+                "multi-vectors under a name of their own"
+            )
+    declared = config.find(body.vector)
+    if declared is not None and not isinstance(declared, VectorConfig):
+        raise wrong_input(
+            f"Vector {body.vector!r} is declared {declared.kind}: versions are of dense vectors"
+        )
     if body.encoding is not None and body.quantization_config is not None:
         raise wrong_input(
             "`encoding` and `quantization_config` both say how vectors are encoded: give one"

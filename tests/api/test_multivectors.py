@@ -263,7 +263,7 @@ def test_a_limit_of_strict_mode(make: Make, http: httpx.Client) -> None:
 
 def test_versions_of_sets_are_refused(plane: str, http: httpx.Client) -> None:
     where = f"/collections/{plane}/versions/v2"
-    refused(http.put(where, json={"size": 2}), 400)
+    assert "is declared multi: versions are of" in refused(http.put(where, json={"size": 2}), 400)
     body = {"size": 2, "multivector_config": MAX_SIM}
     assert "multivector_config" in refused(http.put(where, json=body), 400)
 

@@ -65,7 +65,9 @@ def measure(folder: Path, corpus: TokenCorpus, *, judged: bool) -> Iterator[Resu
 def _filled(place: Path, corpus: TokenCorpus) -> Collection:
     """Return all documents in one segment."""
     config = MultiConfig(corpus.queries.values.shape[1], Distance.COSINE, originals="float16")
-    upkeep = MaintenanceConfig(quiet_rows=1, quiet_seconds=3_600.0, tier_factor=2)
+    upkeep = MaintenanceConfig(
+        seal_rows=2_000_000, quiet_rows=1, quiet_seconds=3_600.0, tier_factor=2
+    )
     collection = open_collection(place, CollectionConfig({"": config}, upkeep))
     first = waiting = 0
     for block in corpus.blocks():
@@ -78,7 +80,7 @@ def _filled(place: Path, corpus: TokenCorpus) -> Collection:
             collection.upkeep.seal()
             waiting = 0
     collection.upkeep.seal()
-    while len(collection.reading().view.vectors[0].sealed) > 1:
+    while collection.upkeep.due.parts_to_compact():
         collection.upkeep.compact()
     return collection
 

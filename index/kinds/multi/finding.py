@@ -19,7 +19,13 @@ from palimpsest.index.encoding.planes import Encoder
 from palimpsest.index.encoding.tokens import TokenEncoder
 from palimpsest.index.kinds.multi import probe
 from palimpsest.index.kinds.multi.exact import CodedSets
-from palimpsest.index.kinds.multi.generators import FOLDED, RowMaker, folded, generators_of
+from palimpsest.index.kinds.multi.generators import (
+    FOLDED,
+    RowMaker,
+    folded,
+    generators_of,
+    unit_rows,
+)
 from palimpsest.index.kinds.multi.live import LiveSets
 from palimpsest.index.kinds.multi.probe import MultiProbed, MultiSample
 from palimpsest.index.kinds.multi.rows import MultiRows
@@ -73,7 +79,7 @@ def find_rows(live: LiveSets, to: Build[MultiConfig]) -> FoundRows | None:
             return None
         sets = live.take(order[piece])
         for one in every:
-            _fill(one, piece, sets)
+            _fill(one, piece, sets, unit=config.distance is Distance.COSINE)
         _compare(exact[:, piece], asked, sets, compared)
     _rank(every, asked, exact)
     probed = probe.decide({one.maker.generator.name: one.ranks for one in every}, asked)
@@ -109,11 +115,11 @@ def _begun(
     return _Made(maker, encoder, codes, room)
 
 
-def _fill(made: _Made, piece: slice, sets: MultiRows) -> None:
+def _fill(made: _Made, piece: slice, sets: MultiRows, *, unit: bool) -> None:
     rows = made.maker.documents(sets)
     made.codes[piece] = made.encoder.encode(rows)
     if made.linked is not None:
-        made.linked[piece] = folded(rows)
+        made.linked[piece] = unit_rows(folded(rows)) if unit else folded(rows)
 
 
 def _asked(live: LiveSets, to: Build[MultiConfig]) -> MultiSample:
@@ -153,7 +159,7 @@ def _graph(made: _Made, to: Build[MultiConfig]) -> Graph | None:
     rows = made.maker.generator.rows(to.config)
     return build(
         made.linked,
-        Distance.DOT,
+        to.config.distance,  # under cosine rows are about equally long, and links by angle better
         rows,
         seed=to.seed,
         threads=to.threads,

@@ -21,7 +21,10 @@ from palimpsest.index.kinds.multi.rows import MultiRows
 from palimpsest.index.types import Distance, Vector, Vectors
 
 FDE, MEAN = "fde", "mean"
-FOLDED = 512  # dimensions that a graph is built over: of 1-bit codes it finds as many
+# Dimensions that a graph is built over. Of 10,000 documents of four topics a walk that keeps three
+# rows for each of 200 candidates finds .976 of those of a scan, and as many of MaxSim's ten best;
+# over 512 dimensions that keeps two, .880 and .96 times as many.
+FOLDED = 2_048
 _MEAN_BITS: Encoding = "4"  # of a dimension: 8 find no more
 
 
@@ -119,3 +122,10 @@ def folded(rows: Vectors, size: int = FOLDED) -> Vectors:
     padded = np.zeros((n, blocks * size), dtype=np.float32)
     np.multiply(rows, signs, out=padded[:, :wide])
     return np.asarray(padded.reshape(n, blocks, size).sum(axis=1), dtype=np.float32)
+
+
+def unit_rows(rows: Vectors) -> Vectors:
+    """Return rows of unit length, zero ones as they are."""
+    lengths = np.sqrt(np.einsum("ij,ij->i", rows, rows, dtype=np.float64))
+    lengths[lengths == 0] = 1
+    return np.asarray(rows / lengths[:, None], dtype=np.float32)

@@ -47,4 +47,4 @@ def test_enough_sets_have_a_graph_and_a_build_can_be_cancelled() -> None:
 
 def test_memory_is_counted_by_sets_not_by_vectors() -> None:
     quality = MultiConfig(128, Distance.COSINE)
-    assert bytes_of(quality, 200_000) - bytes_of(quality, 100_000) < 100_000 * 8_000
+    assert bytes_of(quality, 200_000) - bytes_of(quality, 100_000) < 100_000 * 16_000

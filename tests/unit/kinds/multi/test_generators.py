@@ -9,7 +9,7 @@ import pytest
 
 from palimpsest.index import Distance, MultiConfig
 from palimpsest.index.errors import StorageError
-from palimpsest.index.kinds.multi.generators import RowMaker, folded, generators_of
+from palimpsest.index.kinds.multi.generators import RowMaker, folded, generators_of, unit_rows
 from palimpsest.index.kinds.multi.rows import MultiRows
 from tests.unit.kinds.multi.twin import batch_of, drawn
 
@@ -54,6 +54,8 @@ def test_nothing_is_asked_for_by_a_query_of_zeros() -> None:
 def test_folded_rows_have_about_the_products_of_the_rows() -> None:
     rows = np.random.default_rng(0).standard_normal((40, 5_000)).astype(np.float32)
     few = folded(rows)
-    assert few.shape == (40, 512) and folded(few) is few
+    assert few.shape == (40, 2_048) and folded(few) is few
+    lengths = np.linalg.norm(unit_rows(np.concatenate([few, 0 * few])), axis=1)
+    np.testing.assert_allclose(lengths, [1] * 40 + [0] * 40, rtol=1e-6)
     error = (few @ few.T - rows @ rows.T) / 5_000
     assert np.abs(error).max() < 0.25 and abs(float(error.mean())) < 0.01

@@ -20,8 +20,8 @@ def measure(folder: Path, rounds: int) -> Iterator[Result]:
     """Yield the rows; ``folder`` holds `text/corpus.jsonl.gz` and `text/v2_base_f16.npy`."""
     with_sums, without = [], []
     for _ in range(rounds):  # in turns: both meet the same neighbours
-        with_sums.append(_once(folder))
-        without.append(_once(folder, "--unsummed"))
+        with_sums.append(once(folder))
+        without.append(once(folder, "--unsummed"))
     for step in with_sums[0]:
         ours, plain = (min(one[step] for one in each) for each in (with_sums, without))
         yield Result(
@@ -32,9 +32,11 @@ def measure(folder: Path, rounds: int) -> Iterator[Result]:
         )
 
 
-def _once(folder: Path, *flags: str) -> dict[str, float]:
+def once(folder: Path, *flags: str, points: int = _POINTS) -> dict[str, float]:
+    """Return the CPU seconds of each step, measured in a process of its own."""
+    # -P: beside the script lie benches that are called as modules of Python are
     done = subprocess.run(
-        [sys.executable, rows_once.__file__, str(folder / "text"), str(_POINTS), *flags],
+        [sys.executable, "-P", rows_once.__file__, str(folder / "text"), str(points), *flags],
         check=True,
         capture_output=True,
         timeout=_LIMIT_SECONDS,

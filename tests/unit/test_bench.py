@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from palimpsest.index.types import Distance
-from tests.bench import load, servers
+from tests import evaluation
+from tests.bench import load, rows, servers
 from tests.bench.corpora import Corpus, K, synthetic
 from tests.bench.curves import Curve, Setting, race
 from tests.bench.load import Load
@@ -152,3 +153,14 @@ def test_documents_come_as_deep_as_their_nearest_token_lies() -> None:
         for depth in range(1, 51):
             united = {int(owners[token]) for token in nearest[:, :depth].ravel()}
             assert set(np.flatnonzero(found.of[place] <= depth).tolist()) == united
+
+
+@pytest.mark.skipif(
+    evaluation.find("text/corpus.jsonl.gz", "text/v2_base_f16.npy") is None,
+    reason="the texts of the evaluation data are not at hand (PALIMPSEST_EVAL_DATA)",
+)
+def test_a_pass_over_rows_runs_in_a_process_of_its_own() -> None:
+    for flags in ((), ("--unsummed",)):
+        seconds = rows.once(evaluation.FOLDER, *flags, points=500)
+        assert seconds.keys() == {"ingest", "overwrite", "scroll", "open", "first scroll"}
+        assert all(each > 0 for each in seconds.values())

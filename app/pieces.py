@@ -37,8 +37,9 @@ def _is_long(value: Any) -> bool:
 
 def _list_of(value: Any) -> str | None:
     """Return the name of a reply's field that holds a list, None where there is none."""
+    fields = getattr(value, "__struct_fields__", ())  # to ask for one that is not there takes long
     for name in _LISTS:
-        if isinstance(getattr(value, name, None), list):
+        if name in fields and isinstance(getattr(value, name), list):
             return name
     return None
 

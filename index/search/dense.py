@@ -132,11 +132,10 @@ def _search_sealed(
     if is_most or not is_walked(searcher, n, plan):
         return every_row()
     ef = min(plan.ef, n)
-    how, rescoring = Walk(ef), _walked(plan)
-    usual = segment.usual if scaling is None else -math.inf
 
     def walk(k: int) -> Hits:
-        return searcher.walk(query, k, how, rescoring, among, scaling, usual)
+        usual = segment.usual if scaling is None else -math.inf
+        return searcher.walk(query, k, Walk(ef), _walked(plan), among, scaling, usual)
 
     hits = walk(min(k + 1, ef, most)) if first is None else first
     distances = hits.distances

@@ -50,7 +50,9 @@ class Merged(NamedTuple):
         """Return the points from place ``start`` up to ``stop``."""
         if not start and stop >= len(self.ids):
             return self
-        return Merged(*(column[start:stop] for column in self))  # type: ignore[arg-type]
+        ids, distances, numbers, slots = self
+        part = slice(start, stop)
+        return Merged(ids[part], distances[part], numbers[part], slots[part])
 
     def clamped(self, distance: Distance, *, bridged: bool = False) -> Merged:
         """Return the points with distances that rounding has not taken beyond what there can be."""

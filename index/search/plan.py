@@ -99,9 +99,9 @@ class SearchPlan(NamedTuple):
         A caller's own ef is the whole effort, and stays it; so do codes alone where originals are
         not to be looked at.
         """
-        large = max(1.0, (rows / _LARGE) ** _GROWTH)
-        if self.instead or (effort == PLANNED and large == 1):
+        if self.instead or (effort == PLANNED and rows <= _LARGE):
             return self
+        large = max(1.0, (rows / _LARGE) ** _GROWTH)
         if effort.scan:
             return self._replace(exact=True) if self.rescored else self._replace(scanned=MAX_POINTS)
         rescored = int(effort.rescoring * self.rescored)

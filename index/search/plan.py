@@ -183,12 +183,12 @@ def _resolved(request: SearchRequest, config: VectorConfig, of: Page) -> SearchP
 @lru_cache(maxsize=1_024)  # requests are of few kinds, and a mixed search makes three plans
 def _planned(of: Page, given: _Settings) -> SearchPlan:
     fetch, k, offset, max_distance = of
-    encoding, asked, _, oversampling, exact, paged = given
+    encoding, asked, rescore, oversampling, exact, paged = given
     least = DEFAULT_EF[encoding]
     ef = least if asked is None else asked
     if not 1 <= ef <= MAX_EF:
         raise InvalidConfig(f"ef: expected 1 to {MAX_EF}, got {ef}")
-    rescored = _rescored(given, fetch)
+    rescored = rescored_of(fetch, rescore, oversampling, DEFAULT_OVERSAMPLING[encoding])
     if asked is None:
         ef = max(ef, rescored, _WALKED * fetch)
         if paged:
@@ -226,12 +226,17 @@ def rung(wanted: int, least: int) -> int:
     return least
 
 
-def _rescored(given: _Settings, fetch: int) -> int:
-    if given.rescore is False:
+def rescored_of(
+    fetch: int, rescore: bool | None, oversampling: float | None, default: float
+) -> int:
+    """Return how many candidates are compared again to find ``fetch``, 0 for none.
+
+    ``default`` is the oversampling of a caller who gives none. Raises InvalidConfig.
+    """
+    if rescore is False:
         return 0
-    oversampling = given.oversampling
     if oversampling is None:
-        oversampling = DEFAULT_OVERSAMPLING[given.encoding]
+        oversampling = default
     elif not 1 <= oversampling <= MAX_OVERSAMPLING:
         raise InvalidConfig(f"oversampling: expected 1 to {MAX_OVERSAMPLING}, got {oversampling}")
     return max(MIN_RESCORED, int(fetch * oversampling))

@@ -8,6 +8,7 @@ from typing import Any
 
 import httpx
 import pytest
+from qdrant_client import QdrantClient, models
 
 from tests.api.raw import BODY, CONNECTIONS, HEAD, HEADER_LIMIT, IDLE, SEND
 from tests.api.replies import result
@@ -41,6 +42,29 @@ def collection(http: httpx.Client) -> Iterator[str]:
     assert http.put(f"/collections/{name}", json=body).status_code == 200
     yield name
     http.delete(f"/collections/{name}")
+
+
+@pytest.fixture(scope="module")
+def client(server: Server) -> Iterator[QdrantClient]:
+    """A client that is connected to the server."""
+    connected = QdrantClient(url=server.url, timeout=30)
+    yield connected
+    connected.close()
+
+
+@pytest.fixture
+def name(client: QdrantClient) -> Iterator[str]:
+    """A collection of unnamed vectors with three points."""
+    chosen = f"three{next(_numbers)}"
+    dense = models.VectorParams(size=2, distance=models.Distance.DOT)
+    client.create_collection(chosen, vectors_config=dense)
+    points = [
+        models.PointStruct(id=i, vector=[i, 1.0], payload={"n": i, "tag": f"t{i % 2}"})
+        for i in range(3)
+    ]
+    client.upsert(chosen, points)
+    yield chosen
+    client.delete_collection(chosen)
 
 
 @pytest.fixture

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from itertools import count
 from typing import Any
 
 import httpx
@@ -11,34 +9,6 @@ import pytest
 from qdrant_client import QdrantClient, models
 
 from tests.api.replies import refused
-from tests.api.served import Server
-
-_numbers = count()
-
-
-DENSE = models.VectorParams(size=2, distance=models.Distance.DOT)
-
-
-@pytest.fixture(scope="module")
-def client(server: Server) -> Iterator[QdrantClient]:
-    connected = QdrantClient(url=server.url, timeout=30)
-    yield connected
-    connected.close()
-
-
-@pytest.fixture
-def name(client: QdrantClient) -> Iterator[str]:
-    """A collection of unnamed vectors with three points."""
-    chosen = f"indexed{next(_numbers)}"
-    client.create_collection(chosen, vectors_config=DENSE)
-    points = [
-        models.PointStruct(id=i, vector=[i, 1.0], payload={"n": i, "tag": f"t{i % 2}"})
-        for i in range(3)
-    ]
-    client.upsert(chosen, points)
-    yield chosen
-    client.delete_collection(chosen)
-
 
 SCHEMAS: dict[str, Any] = {
     "keyword": models.PayloadSchemaType.KEYWORD,

@@ -6,9 +6,6 @@ with payload indexes that come and go.
 
 from __future__ import annotations
 
-import pathlib
-import shutil
-import tempfile
 from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Any
@@ -18,10 +15,9 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from hypothesis.stateful import initialize, invariant, precondition, rule
 
 from palimpsest.index import (
-    Collection,
     CollectionConfig,
     Distance,
     MaintenanceConfig,
@@ -39,6 +35,7 @@ from palimpsest.index.storage.ids import key_of
 from palimpsest.index.types import Vector, Vectors
 from tests.conftest import open_collection
 from tests.oracle import distances, normalise
+from tests.property.living import Living
 from tests.property.payload_model import (
     CASES,
     COMBINED,
@@ -54,7 +51,6 @@ from tests.property.payload_model import (
     patched,
 )
 from tests.property.payload_names import Names, names
-from tests.soundness import require_sound
 
 SIZE = 5
 NAMES = ("", "text")
@@ -73,16 +69,13 @@ filters = st.builds(
 )
 
 
-class CollectionMachine(RuleBasedStateMachine):
+class CollectionMachine(Living):
     """``self.model`` holds what the collection must hold."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="palimpsest-"))
-        self.copies = 0
         self.seq = 0
         self.model: dict[PointId, Stored] = {}
-        self.collection: Collection | None = None
 
     @initialize(
         distance=st.sampled_from(Distance),
@@ -98,18 +91,7 @@ class CollectionMachine(RuleBasedStateMachine):
             {name: VectorConfig(SIZE, distance, encoding) for name in NAMES},
             MaintenanceConfig(quiet_rows=1, quiet_seconds=0, tier_factor=2, dead_ratio=0.3),
         )
-        self.collection = open_collection(self.folder / "0", config)
-
-    def teardown(self) -> None:
-        if self.collection is not None:
-            self.collection.close()
-            require_sound(self.folder / str(self.copies))
-        shutil.rmtree(self.folder)
-
-    @property
-    def open(self) -> Collection:
-        assert self.collection is not None
-        return self.collection
+        self.collection = open_collection(self.here, config)
 
     def _vectors(self, n: int) -> Vectors:
         return self.rng.standard_normal((n, SIZE), dtype=np.float32) + np.float32(0.1)
@@ -301,21 +283,10 @@ class CollectionMachine(RuleBasedStateMachine):
     def reopen(self) -> None:
         before = self._search_all()
         self.open.close()
-        self.collection = open_collection(self.folder / str(self.copies))
+        self.collection = open_collection(self.here)
         for (ids, found), (same_ids, same) in zip(before, self._search_all(), strict=True):
             assert ids == same_ids
             np.testing.assert_array_equal(found, same)
-
-    @rule()
-    def kill(self) -> None:
-        """Go on from the files as they are at this moment, without a close."""
-        self.copies += 1
-        copy = self.folder / str(self.copies)
-        shutil.copytree(self.folder / str(self.copies - 1), copy)
-        self.open.close()
-        shutil.rmtree(self.folder / str(self.copies - 1))
-        require_sound(copy)
-        self.collection = open_collection(copy)
 
     def _search_all(self) -> list[tuple[list[PointId], Vector]]:
         query = np.ones(SIZE, dtype=np.float32)

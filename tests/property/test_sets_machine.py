@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import pathlib
-import shutil
-import tempfile
 from typing import Any
 
 import numpy as np
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from hypothesis.stateful import initialize, invariant, precondition, rule
 
 from palimpsest.index import (
-    Collection,
     CollectionConfig,
     Distance,
     FdeConfig,
@@ -26,7 +22,7 @@ from palimpsest.index import (
     SearchRequest,
 )
 from tests.conftest import open_collection
-from tests.soundness import require_sound
+from tests.property.living import Living
 from tests.unit.kinds.multi.twin import Set, batch_of, distance_of, unit
 
 SIZE = 4
@@ -35,15 +31,12 @@ BULK = 300  # enough for a segment to have rows that candidates are found by
 FDE = FdeConfig(k_sim=2, projected=4, repetitions=6)
 
 
-class SetsMachine(RuleBasedStateMachine):
+class SetsMachine(Living):
     """``self.model`` holds what the collection must hold."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="palimpsest-"))
-        self.copies = 0
         self.model: dict[int, Set] = {}
-        self.collection: Collection | None = None
 
     @initialize(
         distance=st.sampled_from(Distance),
@@ -58,18 +51,7 @@ class SetsMachine(RuleBasedStateMachine):
             {"": MultiConfig(SIZE, distance, pool=pool, fde=FDE, encoding=encoding)},
             MaintenanceConfig(quiet_rows=1, quiet_seconds=0, tier_factor=2, dead_ratio=0.3),
         )
-        self.collection = open_collection(self.folder / "0", config)
-
-    def teardown(self) -> None:
-        if self.collection is not None:
-            self.collection.close()
-            require_sound(self.folder / str(self.copies))
-        shutil.rmtree(self.folder)
-
-    @property
-    def open(self) -> Collection:
-        assert self.collection is not None
-        return self.collection
+        self.collection = open_collection(self.here, config)
 
     def _sets(self, n: int) -> list[Set]:
         counts = self.rng.integers(1, 6, n)
@@ -120,19 +102,8 @@ class SetsMachine(RuleBasedStateMachine):
     def reopen(self) -> None:
         before = self._searched()
         self.open.close()
-        self.collection = open_collection(self.folder / str(self.copies))
+        self.collection = open_collection(self.here)
         assert self._searched() == before
-
-    @rule()
-    def kill(self) -> None:
-        """Go on from the files as they are at this moment, without a close."""
-        self.copies += 1
-        copy = self.folder / str(self.copies)
-        shutil.copytree(self.folder / str(self.copies - 1), copy)
-        self.open.close()
-        shutil.rmtree(self.folder / str(self.copies - 1))
-        require_sound(copy)
-        self.collection = open_collection(copy)
 
     def _searched(self) -> list[tuple[list[object], list[float]]]:
         query = MultiVector(np.eye(3, SIZE, dtype=np.float32))

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import pathlib
-import shutil
-import tempfile
 from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from hypothesis.stateful import invariant, precondition, rule
 
 from palimpsest.index import (
-    Collection,
     CollectionConfig,
     Distance,
     Filter,
@@ -27,8 +23,8 @@ from palimpsest.index.errors import MissingAdapter
 from palimpsest.index.types import Vector, Vectors
 from tests.conftest import open_collection
 from tests.oracle import distances, normalise
+from tests.property.living import Living
 from tests.property.versions_model import SIZES, Model
-from tests.soundness import require_sound
 
 LATENT = 8
 IDS = list(range(10))
@@ -36,15 +32,12 @@ MOST = 2_000
 versions = st.sampled_from(sorted(SIZES))
 
 
-class VersionsWorld(RuleBasedStateMachine):
+class VersionsWorld(Living):
     """``model`` is what the collection must hold."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="palimpsest-"))
-        self.copies = 0
         self.model = Model()
-        self.collection: Collection | None = None
 
     def begin(self, distance: Distance, encoding: Any, seed: int) -> None:
         """Create the collection, without background work."""
@@ -58,21 +51,10 @@ class VersionsWorld(RuleBasedStateMachine):
             {"": self.space("v1")},
             MaintenanceConfig(quiet_rows=1, quiet_seconds=0, tier_factor=2, dead_ratio=0.3),
         )
-        self.collection = open_collection(self.folder / "0", config)
+        self.collection = open_collection(self.here, config)
 
     def space(self, version: str) -> VectorConfig:
         return VectorConfig(SIZES[version], self.distance, self.encoding)
-
-    def teardown(self) -> None:
-        if self.collection is not None:
-            self.collection.close()
-            require_sound(self.folder / str(self.copies))
-        shutil.rmtree(self.folder)
-
-    @property
-    def open(self) -> Collection:
-        assert self.collection is not None
-        return self.collection
 
     def embedded(self, version: str, n: int) -> Vectors:
         latent = self.rng.standard_normal((n, LATENT), dtype=np.float32) + np.float32(0.1)
@@ -113,19 +95,8 @@ class VersionsWorld(RuleBasedStateMachine):
     def reopen(self) -> None:
         before = self._search_all()
         self.open.close()
-        self.collection = open_collection(self.folder / str(self.copies))
+        self.collection = open_collection(self.here)
         assert self._search_all() == before
-
-    @rule()
-    def kill(self) -> None:
-        """Go on from the files as they are at this moment, without a close."""
-        self.copies += 1
-        copy = self.folder / str(self.copies)
-        shutil.copytree(self.folder / str(self.copies - 1), copy)
-        self.open.close()
-        shutil.rmtree(self.folder / str(self.copies - 1))
-        require_sound(copy)
-        self.collection = open_collection(copy)
 
     def _search_all(self) -> list[Any]:
         answers: list[Any] = []

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from palimpsest.index.config.multi import MultiConfig
 from palimpsest.index.config.vectors import MAX_EF
 from palimpsest.index.errors import InvalidConfig
-from palimpsest.index.search.plan import MAX_OVERSAMPLING, MIN_RESCORED, Page, SearchRequest, page
+from palimpsest.index.search.plan import Page, SearchRequest, page, rescored_of
 
 # Sets compared again by originals, per wanted one, by the bits of their vectors' codes.
 DEFAULT_OVERSAMPLING = {8: 2.0, 4: 3.0, 2: 6.0}
@@ -49,15 +49,6 @@ def resolve_multi(request: SearchRequest, config: MultiConfig, *, without: int =
     if depth is not None and not 1 <= depth <= MAX_EF:
         raise InvalidConfig(f"ef: expected 1 to {MAX_EF}, got {depth}")
     exact = request.exact or request.ignore_codes or not config.is_coded
-    return MultiPlan(of, exact, depth, _rescored(request, config, of.fetch))
-
-
-def _rescored(request: SearchRequest, config: MultiConfig, fetch: int) -> int:
-    if request.rescore is False:
-        return 0
-    oversampling = request.oversampling
-    if oversampling is None:
-        oversampling = DEFAULT_OVERSAMPLING[config.token_bits]
-    elif not 1 <= oversampling <= MAX_OVERSAMPLING:
-        raise InvalidConfig(f"oversampling: expected 1 to {MAX_OVERSAMPLING}, got {oversampling}")
-    return max(MIN_RESCORED, int(fetch * oversampling))
+    default = DEFAULT_OVERSAMPLING[config.token_bits]
+    rescored = rescored_of(of.fetch, request.rescore, request.oversampling, default)
+    return MultiPlan(of, exact, depth, rescored)

@@ -103,16 +103,25 @@ class MultiVector(KindVector):
         return self.values
 
 
+class Members(NamedTuple):
+    """All vectors of a set that were pooled into those that match: places, ascending."""
+
+    whole: NDArray[np.int64]
+    best: Sequence[NDArray[np.int64]]  # t of them
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class MatchedParts:
     """Which vectors of a set match a query of ``t`` vectors; of equally good ones the first.
 
-    Places count from the first vector of the set as it is read.
+    Places count from the first vector of the set as it was given. Where a pooled vector stands for
+    several of these, it is the first, and ``members`` are all.
     """
 
     whole: int  # the vector with the greatest similarity summed over all of the query
     best: NDArray[np.int64]  # (t,) of each vector of the query
     distances: NDArray[np.float32]  # (t,) to them
+    members: Members | None = None  # None where vectors stand for themselves
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -50,13 +50,17 @@ class MatchedVectors(msgspec.Struct):
     """Which vectors of a hit's multi-vector match the query, by their places in it from 0.
 
     ``best`` is the one with the greatest similarity summed over the query; ``parts`` has the best
-    one for each vector of the query, and ``scores`` their similarities, or distances.
+    one for each vector of the query, and ``scores`` their similarities, or distances. Where vectors
+    are pooled and their originals not kept, they are the first of those that were pooled into the
+    one that matches, ``pooled_best`` and ``pooled_parts`` are all of these.
     """
 
     id: PointId
     best: int
     parts: list[int]
     scores: list[float]
+    pooled_best: list[int] | msgspec.UnsetType = msgspec.UNSET
+    pooled_parts: list[list[int]] | msgspec.UnsetType = msgspec.UNSET
 
 
 class Explanation(msgspec.Struct):
@@ -124,15 +128,16 @@ def describe_matched(
     parts: Mapping[PointId, MatchedParts], similarity: bool
 ) -> list[MatchedVectors]:
     """Return which vectors of hits match, as it is sent."""
-    return [
-        MatchedVectors(
-            one,
-            part.whole,
-            part.best.tolist(),
-            shortest((0 - part.distances if similarity else part.distances).tolist()),
-        )
-        for one, part in parts.items()
-    ]
+    return [_matched(one, part, similarity) for one, part in parts.items()]
+
+
+def _matched(one: PointId, part: MatchedParts, similarity: bool) -> MatchedVectors:
+    scores = shortest((0 - part.distances if similarity else part.distances).tolist())
+    found = MatchedVectors(one, part.whole, part.best.tolist(), scores)
+    if part.members is not None:
+        found.pooled_best = part.members.whole.tolist()
+        found.pooled_parts = [places.tolist() for places in part.members.best]
+    return found
 
 
 _LACKING = (

@@ -13,7 +13,7 @@ import pytest
 from palimpsest.index import Collection, Database, MultiVector, PointBatch, SearchRequest
 from palimpsest.index.kinds.multi.sealed import FORMAT
 from tests.formats.expected import NAME
-from tests.formats.write_sets import COLUMNS, as_lists, sets
+from tests.formats.write_sets import as_lists, matched, sets
 from tests.soundness import require_sound
 
 FILES = sorted(Path(__file__).parent.glob("sets_*.zip"))
@@ -33,6 +33,8 @@ def test_each_format_has_a_file() -> None:
 def require_answers(collection: Collection, stored: dict[str, Any], exactly: bool) -> None:
     for name, answers in stored["answers"].items():
         asked = MultiVector(np.array(answers["query"], dtype=np.float32))
+        if "matched" in answers:  # since format 2
+            assert matched(collection, name, asked, answers["False"][0]) == answers["matched"]
         for exact in (True, False) if exactly else (True,):
             found = collection.search(SearchRequest(asked, name, k=20, exact=exact))
             ids, distances = answers[str(exact)]
@@ -61,7 +63,7 @@ def test_takes_writes_and_is_sealed_anew(folder: Path) -> None:
     stored = json.loads((folder / "expected.json").read_text())
     with Database.open(folder, threads=1) as database:
         collection = database.get(NAME)
-        named = {name: sets(name, 9_000, 3) for name in COLUMNS if name != "n"}
+        named = {name: sets(name, 9_000, 3) for name in stored["answers"] if name not in "np"}
         collection.upsert(PointBatch([9_000, 9_001, 9_002], named, [None] * 3)).result()
         collection.upkeep.seal()
         collection.delete([9_000, 9_001, 9_002]).result()

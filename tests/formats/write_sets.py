@@ -29,6 +29,7 @@ from palimpsest.index import (
     MultiVector,
     NamedMultiVectors,
     PointBatch,
+    PointId,
     SearchRequest,
 )
 from palimpsest.index.kinds.multi.sealed import FORMAT
@@ -42,9 +43,10 @@ COLUMNS = {
     "n": MultiConfig(8, Distance.DOT, originals="none", fde=_FDE),
     "u": MultiConfig(4, Distance.COSINE, "uint8"),
     "e": MultiConfig(3, Distance.EUCLID),
+    "p": MultiConfig(8, Distance.COSINE, originals="none", pool=2),  # since format 2
 }
-_SEALED = {"t": 300, "g": 1_030, "n": 80, "u": 70, "e": 70}  # a graph needs 1,024
-_LATER, _GONE = 10, (3, 5, 8)
+_SEALED = {"t": 300, "g": 1_030, "n": 80, "u": 70, "e": 70, "p": 90}  # a graph needs 1,024
+_GROWING, _LATER, _GONE = 5_000, 10, (3, 5, 8)
 
 Set = NDArray[np.float32]
 
@@ -65,10 +67,10 @@ def fill(collection: Collection) -> None:
     collection.upsert(PointBatch(first, named, [None] * len(first))).result()
     collection.upkeep.seal()
     assert collection.upkeep.last_error is None
-    ids = list(range(5_000, 5_000 + _LATER))
-    later = {name: sets(name, 5_000, _LATER) for name in COLUMNS}
+    ids = list(range(_GROWING, _GROWING + _LATER))
+    later = {name: sets(name, _GROWING, _LATER) for name in COLUMNS}
     collection.upsert(PointBatch(ids, later, [None] * _LATER)).result()
-    collection.delete([*_GONE, 5_001]).result()
+    collection.delete([*_GONE, _GROWING + 1]).result()
 
 
 def describe(collection: Collection) -> dict[str, Any]:
@@ -89,8 +91,26 @@ def describe(collection: Collection) -> dict[str, Any]:
         answers[name] = {
             "query": as_lists(asked),
             **{key: [[*map(int, one.ids)], one.distances.tolist()] for key, one in found.items()},  # type: ignore[arg-type]
+            "matched": matched(collection, name, asked, found["False"].ids),
         }
     return {"points": held, "answers": answers}
+
+
+def matched(
+    collection: Collection, name: str, asked: MultiVector, ids: Sequence[PointId]
+) -> list[list[Any]]:
+    """Return which vectors of sealed sets match, and all that they stand for."""
+    own = [one for one in ids if int(one) < _GROWING]
+    parts = collection.reading().matched(name, asked, own)
+    return [
+        [
+            one.whole,
+            one.best.tolist(),
+            None if one.members is None else [place.tolist() for place in one.members.best],
+        ]
+        for one in parts
+        if one is not None
+    ]
 
 
 def as_lists(vector: Any) -> list[list[float]]:

@@ -19,7 +19,7 @@ from palimpsest.index.kinds.kind import Asked, Block, Compared, Kind, Likeness, 
 from palimpsest.index.kinds.multi.cost import seconds
 from palimpsest.index.kinds.multi.growing import MultiGrowing
 from palimpsest.index.kinds.multi.likeness import MultiLikeness
-from palimpsest.index.kinds.multi.live import MultiPart
+from palimpsest.index.kinds.multi.live import MultiPart, pooled_of
 from palimpsest.index.kinds.multi.plan import resolve_multi
 from palimpsest.index.kinds.multi.rows import MultiRows, as_query, checked_query, checked_rows
 from palimpsest.index.kinds.multi.seal import bytes_to_write, write_multi
@@ -190,9 +190,11 @@ class MultiKind(Kind[MultiConfig, MultiRows, MultiGrowing, MultiSealed]):
         asked = checked_query(query, vectors.config, averaged=True)
         found: list[MatchedParts | None] = [None] * len(slots)
         for rows, source in vectors.find(slots):
-            sets = sets_of(source)
+            sets, pooled = sets_of(source), pooled_of(source)
             for place in np.flatnonzero(rows >= 0).tolist():
-                found[place] = sets.parts(asked, int(rows[place]))
+                row = int(rows[place])
+                parts = sets.parts(asked, row)
+                found[place] = parts if pooled is None else pooled.named(parts, row)
         return found
 
     def recall(self, vectors: MultiView) -> RecallInfo | None:

@@ -6,7 +6,7 @@ in the order of its graph to be written.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -18,6 +18,7 @@ from palimpsest.index.encoding.tokens import TokenEncoder
 from palimpsest.index.kinds.multi.candidates import files_of
 from palimpsest.index.kinds.multi.finding import FoundRows, bytes_of, find_rows
 from palimpsest.index.kinds.multi.live import PIECE_NUMBERS, LiveSets, MultiPart, Places
+from palimpsest.index.kinds.multi.pooled import Labels, type_of
 from palimpsest.index.kinds.multi.rows import starts_of
 from palimpsest.index.kinds.multi.sealed import describe
 from palimpsest.index.segments.build import Build
@@ -74,10 +75,44 @@ def _sets(live: LiveSets, order: Places, to: Build[MultiConfig]) -> dict[str, Ar
         encoder = TokenEncoder(config.size, config.token_bits)
         shape = int(coded.sum()), encoder.row_bytes
         files["token_signs"] = encoder.signs
-        files["tokens"] = _streamed(live, order, shape, np.uint8, lambda p: live.coded(p, encoder))
-        if config.pool > 1 and config.originals != "none":
-            files["token_starts"] = starts_of(coded)
+        labels = _Labels(live, order, type_of(coded))
+
+        def codes(places: Places) -> Array:
+            found, own = live.coded(places, encoder)
+            labels.add(own)
+            return found
+
+        files["tokens"] = _streamed(live, order, shape, np.uint8, codes)
+        if config.originals != "none":
+            if config.pool > 1:
+                files["token_starts"] = starts_of(coded)
+        elif live.is_pooled:
+            files["given_starts"] = labels.starts
+            files["token_labels"] = labels.streamed()  # after ``tokens``, which it is made with
     return files
+
+
+class _Labels:
+    """Labels of sets that are coded: a byte or two a vector, held until codes are written."""
+
+    def __init__(self, live: LiveSets, order: Places, dtype: np.dtype[Any]) -> None:
+        self._dtype, self._pieces, self._made = dtype, list[Array](), 0
+        self.starts = starts_of(live.given_counts[order])
+
+    def add(self, labels: Labels) -> None:
+        """Take those of the next piece."""
+        self._pieces.append(labels.astype(self._dtype))
+        self._made += len(labels)
+
+    def streamed(self) -> Streamed:
+        """Return the file of all of them, written once all are there."""
+
+        def pieces() -> Iterator[Array]:
+            if self._made != self.starts[-1]:
+                raise RuntimeError(f"{self._made} labels of {self.starts[-1]} vectors")
+            return iter(self._pieces)
+
+        return Streamed((int(self.starts[-1]),), self._dtype, pieces)
 
 
 def _kept(

@@ -4,10 +4,12 @@ Files beside those of every segment (``index.segments.segment``): ``starts`` (n 
 sets start among all vectors; ``kept`` (m, d) f32 or f16, the vectors as they are compared exactly,
 absent where originals are not kept; ``token_lengths`` (m,) f32 where they are. ``tokens`` (m',
 row bytes) u8 are codes of the vectors, ``token_signs`` their rotation, and ``token_starts`` where
-vectors are pooled; ``rows_*`` what candidates are found by (``candidates``). Ids, numbers, starts
-and rows are read into memory; the rest stays mapped.
+vectors are pooled and kept as well. Where they are pooled and not kept, ``token_labels`` (m'',) u8
+or larger says which of a set's codes stands for each of its vectors as given, and ``given_starts``
+(n + 1,) i64 where sets start among these (``pooled``). ``rows_*`` are what candidates are found by
+(``candidates``). Ids, numbers, starts and rows are read into memory; the rest stays mapped.
 
-Formats of all this: 1, the first.
+Formats of all this: 1, the first, has no ``token_labels``; 2.
 """
 
 from __future__ import annotations
@@ -26,6 +28,7 @@ from palimpsest.index.encoding.tokens import TokenEncoder
 from palimpsest.index.errors import Damaged, UnknownFormat
 from palimpsest.index.kinds.multi.candidates import PREFIX, CandidateRows, opened
 from palimpsest.index.kinds.multi.exact import CodedSets, ComparedSets, Sets
+from palimpsest.index.kinds.multi.pooled import Pooled
 from palimpsest.index.kinds.multi.probe import MultiProbed
 from palimpsest.index.kinds.multi.rows import MultiRows, Starts, places_of
 from palimpsest.index.segments.deciding import UNPROBED
@@ -34,7 +37,7 @@ from palimpsest.index.segments.segment import NumbersOf, Segment, of_points, ope
 from palimpsest.index.storage.directory import Directory
 from palimpsest.index.storage.files import Array, Folder
 
-FORMAT = 1
+FORMAT = 2
 _CODED = ("tokens", "token_s")  # what names of files of codes begin with
 
 
@@ -47,6 +50,7 @@ class MultiSealed(Segment):
     lengths: Lengths | None
     sets: ComparedSets  # by originals, or by codes where none are kept
     coded: CodedSets | None
+    pooled: Pooled | None  # where vectors are pooled and originals are not kept
     candidates: CandidateRows | None  # None where all sets are compared
     probed: MultiProbed | None
 
@@ -76,6 +80,8 @@ class MultiSealed(Segment):
         tokens = 0 if coded is None else coded.codes.nbytes
         candidates = opened(files, points, config)
         codes, links = (0, 0) if candidates is None else candidates.nbytes
+        pooled = _pooled(files, points["n"])
+        given, labels = (0, 0) if pooled is None else pooled.nbytes
         return cls(
             **points,
             starts=starts,
@@ -83,13 +89,14 @@ class MultiSealed(Segment):
             lengths=lengths,
             sets=_sets(starts, kept, coded, config),
             coded=coded,
+            pooled=pooled,
             candidates=candidates,
             probed=MultiProbed.from_json(described["probe"]),
             bytes_by_component={
                 "codes": codes,
                 "links": links,
-                "ids": points["ids"].nbytes + points["numbers"].nbytes + starts.nbytes,
-                "tokens_mapped": tokens,
+                "ids": points["ids"].nbytes + points["numbers"].nbytes + starts.nbytes + given,
+                "tokens_mapped": tokens + labels,
                 "originals_mapped": mapped,
             },
         )
@@ -154,6 +161,15 @@ def _coded(files: Folder, starts: Starts, config: MultiConfig) -> CodedSets | No
     if codes.dtype != np.uint8 or codes.shape[1:] != (encoder.row_bytes,):
         raise ValueError(f"tokens ({codes.dtype} of {codes.shape}) do not fit their encoder")
     return CodedSets(own, codes, encoder)
+
+
+def _pooled(files: Folder, n: int) -> Pooled | None:
+    if not files.has("token_labels"):
+        return None
+    pooled = Pooled(files.loaded("given_starts"), files.mapped("token_labels"))
+    if len(pooled.starts) != n + 1:
+        raise ValueError(f"given_starts {pooled.starts.shape} do not fit {n} sets")
+    return pooled
 
 
 def _sets(

@@ -4,9 +4,18 @@ from __future__ import annotations
 
 from typing import cast
 
-from palimpsest.app.schemas.explanations import describe_reach, most_out_of_reach, warn_of_reach
+import msgspec
+import numpy as np
+
+from palimpsest.app.schemas.explanations import (
+    describe_matched,
+    describe_reach,
+    most_out_of_reach,
+    warn_of_reach,
+)
 from palimpsest.app.warnings import Warnings
-from palimpsest.index import Collection, OutOfReach, SearchStats
+from palimpsest.index import Collection, MatchedParts, OutOfReach, SearchStats
+from palimpsest.index.types import Members
 
 
 class Damaged:
@@ -55,3 +64,14 @@ def test_a_whole_answer_warns_of_nothing() -> None:
     warnings = Warnings()
     warn_of_reach(warnings, cast(Collection, Damaged()), SearchStats(segments=4))
     assert not warnings
+
+
+def test_pooled_vectors_that_matched_are_named_by_all_of_them() -> None:
+    distances = np.array([-2, -0.5], dtype=np.float32)
+    members = Members(np.array([1, 4]), [np.array([1, 4]), np.array([2])])
+    parts = MatchedParts(1, np.array([1, 2]), distances, members)
+    plain = MatchedParts(1, np.array([1, 2]), distances)
+    told = msgspec.to_builtins(describe_matched({7: parts, 8: plain}, similarity=True))
+    own = {"best": 1, "parts": [1, 2], "scores": [2.0, 0.5]}
+    pooled = {"pooled_best": [1, 4], "pooled_parts": [[1, 4], [2]]}
+    assert told == [{"id": 7, **own, **pooled}, {"id": 8, **own}]

@@ -31,8 +31,9 @@ def test_any_order_and_any_piece(monkeypatch: pytest.MonkeyPatch) -> None:
         some = sets.take(order[piece])
         assert len(some) <= 3
         assert some.counts.tolist() == sets.counts[order[piece]].tolist()
-        codes = sets.coded(order[piece], encoder)
+        codes, labels = sets.coded(order[piece], encoder)
         assert len(codes) == sets.coded_counts[order[piece]].sum()
+        assert len(labels) == sets.given_counts[order[piece]].sum()
         seen += len(some)
     assert seen == 29
     assert (sets.coded_counts == -(-sets.counts // 2)).all()

@@ -15,6 +15,7 @@ from palimpsest.index import (
     MultiVector,
     SearchRequest,
 )
+from palimpsest.index.encoding.pooling import pool_tokens
 from palimpsest.index.filters.expression import Filter, HasId
 from tests.conftest import OpenCollection
 from tests.unit.kinds.multi.corpus import SIZE, texts
@@ -114,7 +115,11 @@ def test_without_originals_codes_are_read_and_stay_as_they_are(
     (first,) = hits(collection, once[5])[:1]
     assert first[0] == 5
     (parts,) = collection.reading().matched("tokens", MultiVector(once[5][:3]), [5])
-    assert parts is not None and parts.best.tolist() == [0, 1, 2][: len(once[5])]
+    pooled = pool_tokens(points[5], np.array([0, len(points[5])]), 2, unit=True)
+    members = [pooled.members(0, len(points[5]), place).tolist() for place in range(3)]
+    assert parts is not None and parts.members is not None
+    assert [one.tolist() for one in parts.members.best] == members[: len(once[5])]
+    assert parts.best.tolist() == [one[0] for one in members[: len(once[5])]]
     assert collection.state().vectors["tokens"].bytes_by_component["originals_mapped"] == 0
     collection.close()
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import AbstractContextManager, suppress
 from time import monotonic
@@ -17,13 +17,13 @@ from palimpsest.app.access.gate import Gate
 from palimpsest.app.access.rights import NOTHING, Access
 from palimpsest.app.health.life import Life, Stage
 from palimpsest.app.knobs import PLAIN, Knobs
-from palimpsest.app.metrics import Metrics
+from palimpsest.app.metrics import Metrics, Unmeasured
 from palimpsest.app.rates import Rates
 from palimpsest.app.reloading import Reloading
 from palimpsest.app.schemas.query import Early
 from palimpsest.app.schemas.tolerance import read
 from palimpsest.app.settings import Settings
-from palimpsest.app.shares import Shares
+from palimpsest.app.shares import Shares, ThreadLoad
 from palimpsest.app.strict import Strict, strict_of
 from palimpsest.app.warnings import Warnings
 from palimpsest.app.wire.connections import Connections
@@ -55,7 +55,8 @@ class Context:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.life = Life()
-        self.metrics = Metrics()
+        measured = Metrics if settings.metrics else Unmeasured
+        self.metrics = measured(settings.metrics_collections)
         self.rates = Rates()
         self.reloading = Reloading()
         self.gate = Gate(settings, self.reloading)
@@ -120,14 +121,22 @@ class Context:
         """Return a collection's share of the threads; ``name`` is what it was called by."""
         return self.threads.of(self.database.real_name(name))
 
+    def thread_load(self) -> ThreadLoad | None:
+        """Return what the threads of requests do, None before there are any."""
+        return self.threads.load() if hasattr(self, "threads") else None
+
     def refuse_dropped(self, collection: Collection) -> None:
         """Raise CollectionNotFound when a collection was dropped after it was looked up."""
         if self.database.get(collection.name) is not collection:
             raise CollectionNotFound(collection.name)
 
+    def damaged(self) -> Mapping[str, str]:
+        """Return what is wrong with each collection that could not be opened."""
+        return self.database.damaged() if hasattr(self, "database") else {}
+
     def collections(self) -> Iterator[Collection]:
-        """Yield every collection that can be read."""
-        for name in self.database.names():
+        """Yield every collection that can be read; none while the first are being opened."""
+        for name in self.database.names() if hasattr(self, "database") else ():
             try:
                 yield self.database.get(name)
             except PalimpsestError:

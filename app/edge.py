@@ -20,6 +20,7 @@ from palimpsest.app.access.rights import Access
 from palimpsest.app.context import Call, Context
 from palimpsest.app.envelope import failure, success
 from palimpsest.app.errors import describe
+from palimpsest.app.exemplars import sampled_trace
 from palimpsest.app.knobs import read_knobs
 from palimpsest.app.points import Endpoint, Found, PointRoutes
 from palimpsest.app.routes.short_queries import EARLY, FINISHED, ShortQueries
@@ -27,6 +28,7 @@ from palimpsest.app.turn import Turn
 from palimpsest.app.warnings import Warnings
 from palimpsest.app.wire.bodies import Disconnected, read_body, replay
 from palimpsest.app.wire.compression import PACKED, accepts_gzip, compress
+from palimpsest.app.wire.counted import Counted
 from palimpsest.app.wire.heads import Heads
 from palimpsest.app.wire.replies import JSON, Headers, completed
 from palimpsest.app.wire.screen import REPLIED, Screen
@@ -53,8 +55,6 @@ class Edge:
         self._body_limit = context.settings.body_limit
         self._gzip_floor = context.settings.gzip_floor
         self._routes = PointRoutes(routes)
-        for method, template in self._routes.templates():
-            context.metrics.expect(method, template)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request, or pass on what is not HTTP."""
@@ -68,6 +68,8 @@ class Edge:
         metrics = self.context.metrics
         metrics.in_flight += 1
         route, status = "unmatched", 499  # a client that left, in the words of nginx
+        counted = Counted(receive, send)
+        receive, send = counted.receive, counted.send
         access: Access | None = None
         name: str | None = None
         taken = 0
@@ -102,7 +104,8 @@ class Edge:
             record(self.context.gate, scope, access, route, name, status)
             metrics.in_flight -= 1
             self.context.load.give_back(taken)
-            metrics.request(method, route, status, perf_counter() - started)
+            seconds, trace = perf_counter() - started, sampled_trace(scope["headers"])
+            metrics.request(method, route, status, seconds, counted.received, counted.sent, trace)
 
     async def _answer(
         self, found: Found, scope: Scope, receive: Receive, send: Send, started: float

@@ -15,12 +15,14 @@ from starlette.exceptions import HTTPException
 from starlette.middleware.gzip import GZipMiddleware
 
 from palimpsest.app.access.documented import describe_access
+from palimpsest.app.collection_metrics import OpenOnes
 from palimpsest.app.context import Context
 from palimpsest.app.documentation import describe
 from palimpsest.app.edge import Edge
 from palimpsest.app.errors import Refusal, answer
 from palimpsest.app.health.gauges import HealthGauges
 from palimpsest.app.metrics import build_registry
+from palimpsest.app.process_metrics import ProcessGauges
 from palimpsest.app.release import RELEASE
 from palimpsest.app.routes import (
     adapters,
@@ -37,7 +39,6 @@ from palimpsest.app.routes import (
 from palimpsest.app.routes.table import POINT_ROUTES
 from palimpsest.app.settings import Settings
 from palimpsest.app.wire.compression import LEVEL
-from palimpsest.app.work.gauges import BacklogGauges
 from palimpsest.index import PalimpsestError
 
 DOCUMENTED = (aliases, service, cluster, collections, vectors, versions, adapters, backfill)
@@ -60,12 +61,13 @@ def create_app(settings: Settings, *, opens: bool = True) -> Edge:
         if opens:
             context.open()
         context.reloading.listen(asyncio.get_running_loop())
-        watching = asyncio.create_task(context.gate.watch())
+        watching = [asyncio.create_task(one.watch()) for one in (context.gate, app.state.process)]
         await checkpoint()  # imports what anyio needs for it, and for threads
         try:
             yield
         finally:
-            watching.cancel()
+            for one in watching:
+                one.cancel()
             context.close()
             gc.unfreeze()
 
@@ -79,9 +81,9 @@ def create_app(settings: Settings, *, opens: bool = True) -> Edge:
         generate_unique_id_function=lambda route: route.name,
     )
     app.state.context = context
-    app.state.registry = build_registry(
-        context.metrics, context.collections, lambda: context.database.damaged()
-    )
+    open_ones = OpenOnes(context.collections, context.damaged)
+    registry = app.state.registry = build_registry(context.metrics, open_ones)
+    process = app.state.process = ProcessGauges(context.thread_load)
     gate = context.gate
     for counts in (
         context.reloading.counts,
@@ -89,10 +91,9 @@ def create_app(settings: Settings, *, opens: bool = True) -> Edge:
         gate.rates.limited,
         context.connections,
     ):
-        app.state.registry.register(counts)
-    app.state.registry.register(HealthGauges(context))
-    app.state.registry.register(context.load)
-    app.state.registry.register(BacklogGauges(context.collections))
+        registry.register(counts)
+    for gauges in (process, HealthGauges(context), context.load):
+        registry.register(gauges)
     # FastAPI takes the first route that fits.
     # Fixed paths stand before those with open parts.
     for each in (*DOCUMENTED, docs, unsupported):

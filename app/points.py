@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, NamedTuple
 
 from palimpsest.app.access.table import Right, right_of
@@ -38,11 +38,6 @@ class PointRoutes:
             for (method, suffix), found in self._whole.items()
             if suffix.endswith("}")
         }
-
-    def templates(self) -> Iterator[tuple[str, str]]:
-        """Yield method and template of each."""
-        for (method, _), (_, template, _) in self._whole.items():
-            yield method, template
 
     def find(self, method: str, path: str) -> Found | None:
         """Return the point route of a path, None when it is none."""

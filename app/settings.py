@@ -59,6 +59,16 @@ class Settings(BaseSettings):
         le=MOST,
         description="Smallest reply that is compressed for clients that accept it, in bytes.",
     )
+    metrics: bool = Field(
+        default=True, description="Whether `/metrics` is served, and requests and searches counted."
+    )
+    metrics_collections: int = Field(
+        default=200,
+        ge=0,
+        le=MOST,
+        description="Collections that have series of their own at `/metrics`; searches of others "
+        "count together.",
+    )
     # Of requests, beside filters, which never hold any.
     unknown_fields: Literal["ignore", "refuse"] = Field(
         default="ignore",

@@ -12,7 +12,7 @@ from collections import Counter, deque
 from collections.abc import Callable
 from concurrent.futures import Executor, Future
 from time import monotonic
-from typing import Any, ParamSpec, TypeAlias, TypeVar
+from typing import Any, NamedTuple, ParamSpec, TypeAlias, TypeVar
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -22,6 +22,14 @@ T = TypeVar("T")
 BEYOND = 14  # threads for collections that would have none
 
 _Item: TypeAlias = tuple[Future[Any], Callable[[], Any]]
+
+
+class ThreadLoad(NamedTuple):
+    """What there is to do for the threads, and how many do some of it."""
+
+    waiting: int
+    threads: int
+    busy: int
 
 
 class Shares:
@@ -53,6 +61,12 @@ class Shares:
             if not self._wake() and len(self._threads) < self._most:
                 self._start()
         return future
+
+    def load(self) -> ThreadLoad:
+        """Return how much waits and how many threads are busy."""
+        with self._changed:
+            waiting = sum(map(len, self._lines.values()))
+            return ThreadLoad(waiting, len(self._threads), self._busy.total())
 
     def close(self, seconds: float | None = None) -> bool:
         """Take no more work, carry out what waits, and tell whether all has ended in time."""

@@ -129,7 +129,7 @@ def _describe_damaged(damaged: DamagedInfo) -> AggregateReply:
 
 def _durations(context: Context) -> dict[str, dict[str, DurationsReply]]:
     found: dict[str, dict[str, DurationsReply]] = {}
-    for method, route, status, count, seconds in context.metrics.replies():
+    for method, route, status, count, seconds in context.metrics.requests.replies():
         micros = seconds * MICROSECONDS
         found.setdefault(f"{method} {route}", {})[str(status)] = {
             "count": count,

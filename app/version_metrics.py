@@ -6,6 +6,7 @@ Counts are changed only in the event loop's thread; gauges are read at scrape fr
 from __future__ import annotations
 
 from bisect import bisect_left
+from collections.abc import Collection as Names
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import accumulate
 from typing import Any
@@ -48,6 +49,12 @@ class Bridges:
                 if ends not in self._queries and len(self._queries) >= MAX_SERIES:
                     ends = (OTHER, OTHER, OTHER)
                 self._queries[ends] = self._queries.get(ends, 0) + 1
+
+    def forget(self, names: Names[str]) -> None:
+        """Keep the series of these collections alone."""
+        gone = [ends for ends in self._queries if ends[0] not in names and ends[0] is not OTHER]
+        for ends in gone:
+            del self._queries[ends]
 
     def fitted(self, seconds: float) -> None:
         """Count one adapter that was fitted."""

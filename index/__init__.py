@@ -143,18 +143,22 @@ from palimpsest.index.search.plan import SearchRequest
 from palimpsest.index.search.query_per_version import MAX_RESCORED
 from palimpsest.index.segments.deciding import DECISIONS, WANTED
 from palimpsest.index.segments.sealed import GRAPH_ROWS
+from palimpsest.index.segments.searcher import simd_level
 from palimpsest.index.stops import Stop, Stopped, check_stop, stopping
 from palimpsest.index.storage.causes import of_system
 from palimpsest.index.storage.checked import Spared
+from palimpsest.index.tally import BUILD_BOUNDS, COMMIT_BOUNDS, Tally
 from palimpsest.index.types import (
     BridgeMode,
     CollectionInfo,
     CollectionSizes,
+    CollectionWork,
     Distance,
     Distances,
     FieldInfo,
     Integrity,
     JobInfo,
+    JobState,
     KindVector,
     MatchedParts,
     MultiVector,
@@ -307,7 +311,11 @@ __all__ = [
     "BridgeMode",
     "CollectionInfo",
     "JobInfo",
+    "JobState",
     "CollectionSizes",
+    "CollectionWork",
+    "COMMIT_BOUNDS",
+    "BUILD_BOUNDS",
     "DECISIONS",
     "Distance",
     "Distances",
@@ -326,6 +334,7 @@ __all__ = [
     "SearchStats",
     "Spared",
     "SparseVector",
+    "Tally",
     "Vector",
     "VectorInfo",
     "Vectors",
@@ -334,6 +343,7 @@ __all__ = [
     "VersionedQuery",
     "WANTED",
     "WANTED_AMONG_CANDIDATES",
+    "simd_level",
     # what is refused, what failed, and what helps
     "Act",
     "AdapterNotFound",

@@ -11,7 +11,12 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from typing import Any, TypeVar
 
-from palimpsest.index.collection_info import collection_sizes, collection_state, store_bytes
+from palimpsest.index.collection_info import (
+    collection_sizes,
+    collection_state,
+    collection_work,
+    store_bytes,
+)
 from palimpsest.index.collection_parts import CollectionParts, open_parts
 from palimpsest.index.collection_versions import Versioning
 from palimpsest.index.config.collection import AT, CollectionConfig
@@ -37,6 +42,7 @@ from palimpsest.index.types import (
     BridgeMode,
     CollectionInfo,
     CollectionSizes,
+    CollectionWork,
     JobInfo,
     PointId,
     Record,
@@ -345,6 +351,10 @@ class Collection(PointWrites):
             self.fields.rebuilds,
             self.scrub.integrity(),
         )
+
+    def work(self) -> CollectionWork:
+        """Return what was done since the collection was opened, and what waits."""
+        return collection_work(self.folder, self.writer, self._parts.jobs, self.upkeep)
 
     @property
     def pacing(self) -> Pacing:

@@ -17,6 +17,7 @@ from palimpsest.index.payload.loading import Reason
 from palimpsest.index.types import (
     CollectionInfo,
     CollectionSizes,
+    CollectionWork,
     FieldInfo,
     Integrity,
     VectorInfo,
@@ -26,7 +27,10 @@ from palimpsest.index.upkeep.payload_indexing import PayloadIndexing
 from palimpsest.index.upkeep.recover import STORE
 from palimpsest.index.upkeep.upkeep import Upkeep
 from palimpsest.index.view.view import AnyVectors, View
+from palimpsest.index.write.jobs import Jobs
 from palimpsest.index.write.writer import Writer
+
+LOG = f"{STORE}-wal"
 
 
 def collection_state(
@@ -82,14 +86,31 @@ def collection_sizes(folder: Path, writer: Writer, fields: PayloadIndexing) -> C
     return CollectionSizes(disk, writer.indexes.nbytes)
 
 
+def collection_work(folder: Path, writer: Writer, jobs: Jobs, upkeep: Upkeep) -> CollectionWork:
+    """Return what was done, and what waits; opens no file."""
+    store, times = writer.store, jobs.times
+    return CollectionWork(
+        commits=store.commits,
+        syncs=store.syncs,
+        builds=times.builds,
+        jobs=times.ended.copy(),
+        job_seconds=times.seconds.copy(),
+        queued=writer.waiting,
+        waiting_seconds=upkeep.due.waiting_seconds(),
+        log_bytes=_size_of(folder / LOG),
+    )
+
+
 def store_bytes(folder: Path) -> int:
     """Return what the store and its log take on disk."""
-    stored = 0
-    for file in (STORE, f"{STORE}-wal"):
-        # The log is gone while a collection rests, and may go between two lines.
-        with suppress(FileNotFoundError):
-            stored += (folder / file).stat().st_size
-    return stored
+    return _size_of(folder / STORE) + _size_of(folder / LOG)
+
+
+def _size_of(file: Path) -> int:
+    # The log is gone while a collection rests, and may go between two lines.
+    with suppress(FileNotFoundError):
+        return file.stat().st_size
+    return 0
 
 
 def vector_state(vectors: AnyVectors) -> VectorInfo:

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from pyroaring import BitMap
 
 from palimpsest.index.remedies import Remedy
+from palimpsest.index.tally import Tally
 
 PointId: TypeAlias = int | UUID
 Vector: TypeAlias = NDArray[np.float32]  # (d,)
@@ -391,6 +392,20 @@ class CollectionSizes:
 
     disk: int
     fields: Mapping[str, int]  # resident, by payload index
+
+
+@dataclass(frozen=True, slots=True)
+class CollectionWork:
+    """What a collection did since it was opened, and what waits; the tallies go on counting."""
+
+    commits: Tally  # seconds of whole transactions
+    syncs: Tally  # and of the part of each that syncs the log
+    builds: Tally  # seconds of seals, compactions and merges that ended well
+    jobs: Mapping[tuple[JobKind, JobState], int]  # that ended
+    job_seconds: Mapping[JobKind, float]
+    queued: int  # requests and jobs that wait for the writer
+    waiting_seconds: float  # for which enough rows for a seal have waited, and none was
+    log_bytes: int  # of what SQLite has not moved into the database yet
 
 
 @dataclass(frozen=True, slots=True)

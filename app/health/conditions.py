@@ -32,10 +32,18 @@ def conditions(
         damaged: those that could not, and why.
     """
     for collection in collections:
-        info = collection.state()
-        error = error_of(info)
-        refuses, put_off = info.refuses_writes, info.put_off
-        yield Condition(collection.name, status_of(info), error, False, refuses, put_off)
+        yield condition_of(collection.name, collection.state())
+    yield from damaged_ones(damaged)
+
+
+def condition_of(name: str, info: CollectionInfo) -> Condition:
+    """Return the condition of an open collection."""
+    refuses, put_off = info.refuses_writes, info.put_off
+    return Condition(name, status_of(info), error_of(info), False, refuses, put_off)
+
+
+def damaged_ones(damaged: Mapping[str, str]) -> Iterator[Condition]:
+    """Yield the conditions of those that could not be opened."""
     for name, why in damaged.items():
         yield Condition(name, "red", why, True, why)
 

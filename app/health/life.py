@@ -13,6 +13,7 @@ from http import HTTPStatus
 from palimpsest.app.errors import Refusal
 
 PROBES = frozenset(("/healthz", "/livez", "/readyz"))
+OBSERVED = PROBES | {"/metrics"}  # also while it opens, for it may for minutes
 RETRY_SECONDS = 1
 
 
@@ -30,7 +31,7 @@ class Life:
 
     def __init__(self) -> None:
         self.stage = Stage.OPENING
-        self.refuses = True  # all but probes; an attribute, for every query reads it
+        self.refuses = True  # all but what is observed; an attribute, for every query reads it
         self.progress: tuple[int, int] | None = None  # collections opened so far, and in all
 
     def enter(self, stage: Stage) -> None:
@@ -52,7 +53,7 @@ class Life:
 
     def refusal(self, path: str) -> Refusal | None:
         """Return what a request for ``path`` is refused with, None when it can be answered."""
-        if not self.refuses or path.rstrip("/") in PROBES:
+        if not self.refuses or path.rstrip("/") in OBSERVED:
             return None
         return self._refusal()
 

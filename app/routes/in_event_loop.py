@@ -92,7 +92,7 @@ def answer_of(
     """Return the answer that a search of ``seconds`` has, None if it has none any more."""
     if collection.config is not early.config:
         return None  # names may mean vectors of another distance now than in what was read
-    context.metrics.search(result.stats, seconds, collection)
+    context.metrics.search(collection, asked.request, result.stats, seconds, len(result.ids))
     warn_of_reach(warnings, collection, result.stats)
     request, select, similarity = asked
     return to_points(result, select, request.with_vectors, similarity)

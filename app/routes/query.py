@@ -98,7 +98,8 @@ async def ask(call: Call, kind: type, decode: Decode) -> ScoredPoints | Explaine
     if answered is None:
         return await ask(call, kind, decode)
     stats, seconds, points = answered
-    call.context.metrics.search(stats, seconds, call.collection)
+    count = call.context.metrics.search
+    count(call.collection, asked.request, stats, seconds, len(points.points))
     warn_of_reach(call.warnings, call.collection, stats)
     if not knobs.explain:
         return points
@@ -167,8 +168,10 @@ async def ask_batch(call: Call, kind: type, decode: DecodeBatch) -> list[ScoredP
     replies = await call.run(search, short=short, timeout=timeout)
     if replies is None:
         return await ask_batch(call, kind, decode)
-    for stats, _ in replies:
-        call.context.metrics.search(stats, sum(stats.seconds.values()), call.collection)
+    count = call.context.metrics.search
+    for one, (stats, points) in zip(asked, replies, strict=True):
+        seconds = sum(stats.seconds.values())
+        count(call.collection, one.request, stats, seconds, len(points.points))
         warn_of_reach(call.warnings, call.collection, stats)
     found = [points for _, points in replies]
     if call.knobs.explain:
@@ -188,24 +191,25 @@ async def ask_groups(call: Call, kind: type, decode: DecodeGroups) -> GroupsRepl
     grouped: Grouped = await resolved(read)
     request, select, lookup = grouped
 
-    def search() -> tuple[SearchStats, GroupsReply]:
+    def search() -> tuple[SearchStats, float, GroupsReply]:
         strict = call.strict()
         if strict is not None:
             strict.group_by(request.path)
         check_queries(call, [request], timeout)
+        started = perf_counter()
         with _room(call, request):
             stats, groups = _groups(call, request)
             lookups = _lookups(call.context, call.access, lookup, [group.key for group in groups])
             vectors = request.with_vectors
-            return stats, GroupsReply(
-                [
-                    PointGroup(to_hits(hits, select, vectors), key, lookups.get(key))
-                    for key, hits in groups
-                ]
-            )
+            found = [
+                PointGroup(to_hits(hits, select, vectors), key, lookups.get(key))
+                for key, hits in groups
+            ]
+            return stats, perf_counter() - started, GroupsReply(found)
 
-    stats, found = await call.in_thread(search, timeout)
-    call.context.metrics.bridges.searched(call.collection.folder.name, stats.versions)
+    stats, seconds, found = await call.in_thread(search, timeout)
+    groups = len(found.groups)
+    call.context.metrics.search(call.collection, request, stats, seconds, groups)
     warn_of_reach(call.warnings, call.collection, stats)
     if not call.knobs.explain:
         return found

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import asyncio
 from http import HTTPStatus
+from time import perf_counter
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import PlainTextResponse
-from prometheus_client import CollectorRegistry
-from prometheus_client.exposition import choose_encoder
 
 from palimpsest.app.access.guard import GuardedRoute
 from palimpsest.app.access.table import wants_verbose
 from palimpsest.app.announced import announced_version
+from palimpsest.app.context import Context
 from palimpsest.app.envelope import success
+from palimpsest.app.exposition import expose
 from palimpsest.app.health.readiness import READY, check, why_not_ready
 from palimpsest.app.routes.collections import Shared, reply
 from palimpsest.app.schemas.documents import Operation
@@ -22,6 +23,7 @@ from palimpsest.app.telemetry import TelemetryReply, describe_server
 
 router = APIRouter(tags=["service"], route_class=GuardedRoute)
 
+_NOT_FOUND = HTTPStatus.NOT_FOUND
 PASSED = "healthz check passed"
 _EITHER = {
     "content": {"application/json": {"schema": {"type": "object"}}, "text/plain": {"schema": {}}}
@@ -67,9 +69,13 @@ async def ready(request: Request, context: Shared, verbose: str | None = None) -
 @router.get("/metrics", response_class=PlainTextResponse)
 def metrics(request: Request) -> Response:
     """Return all series as Prometheus text, or OpenMetrics when asked for."""
-    registry: CollectorRegistry = request.app.state.registry
-    encode, content_type = choose_encoder(request.headers.get("accept", ""))
-    return Response(encode(registry), headers={"content-type": content_type})
+    context: Context = request.app.state.context
+    if not context.settings.metrics:
+        return PlainTextResponse("metrics are off: set PALIMPSEST_METRICS to true", _NOT_FOUND)
+    started = perf_counter()
+    text, content_type = expose(request.app.state.registry, request.headers.get("accept", ""))
+    request.app.state.process.scrape_seconds = perf_counter() - started
+    return Response(text, headers={"content-type": content_type})
 
 
 @router.get("/telemetry")

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple, TypeAlias
 from palimpsest.app.access.rights import Level
 from palimpsest.app.context import Context
 from palimpsest.app.envelope import success
+from palimpsest.app.exemplars import sampled_trace
 from palimpsest.app.points import PREFIX
 from palimpsest.app.routes.in_event_loop import answer_now, answer_of, is_short, read_now
 from palimpsest.app.schemas.hits import ScoredPoints
@@ -67,7 +68,7 @@ class ShortQueries:
             if read is None:
                 return None
             found = answer_now(self._context, *read, warnings)
-            return self._reply(found, scope, started, warnings)
+            return self._reply(found, body, scope, started, warnings)
         except Exception:
             return None  # the ASGI way meets the same error and words it
 
@@ -86,8 +87,7 @@ class ShortQueries:
                     replies[each.place] = self.answer(*asked[each.place])
             else:
                 for each, result in zip(members, results, strict=True):
-                    scope = asked[each.place].scope
-                    replies[each.place] = self._reply_to(each, result, scope, started)
+                    replies[each.place] = self._reply_to(each, result, asked[each.place], started)
         return replies
 
     def _by_collection(self, asked: Sequence[Asked]) -> list[list[_Short]]:
@@ -117,7 +117,7 @@ class ShortQueries:
         return collection, early
 
     def _reply_to(
-        self, one: _Short, result: SearchResult, scope: Scope, started: float
+        self, one: _Short, result: SearchResult, asked: Asked, started: float
     ) -> bytes | None:
         warnings = Warnings()
         try:
@@ -125,12 +125,17 @@ class ShortQueries:
             found = answer_of(
                 self._context, one.collection, one.early, one.query, result, seconds, warnings
             )
-            return self._reply(found, scope, started, warnings)
+            return self._reply(found, asked.body, asked.scope, started, warnings)
         except Exception:
             return None  # as in ``answer``
 
     def _reply(
-        self, found: ScoredPoints | None, scope: Scope, started: float, warnings: Warnings
+        self,
+        found: ScoredPoints | None,
+        body: bytes,
+        scope: Scope,
+        started: float,
+        warnings: Warnings,
     ) -> bytes | None:
         if found is None:
             return None
@@ -140,5 +145,7 @@ class ShortQueries:
         if len(reply) >= self._gzip_floor and accepts_gzip(scope):
             scope[FINISHED] = reply
             return None
-        self._context.metrics.request("POST", QUERY_ROUTE, 200, perf_counter() - started)
+        seconds, trace = perf_counter() - started, sampled_trace(scope["headers"])
+        count = self._context.metrics.request
+        count("POST", QUERY_ROUTE, 200, seconds, len(body), len(reply), trace)
         return reply

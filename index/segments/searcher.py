@@ -60,6 +60,11 @@ def search_threads(count: int) -> SearchThreads:
     return SearchThreads(count)
 
 
+def simd_level() -> str:
+    """Return which kernels compare vectors on this machine."""
+    return _native.simd_level()
+
+
 class Searcher:
     """Arrays of one part bound to the native code, which keeps them alive."""
 

@@ -13,6 +13,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from pathlib import Path
+from time import perf_counter
 from typing import Any
 
 from palimpsest.index.errors import (
@@ -61,6 +62,7 @@ from palimpsest.index.storage.superseded import SupersededTable
 from palimpsest.index.storage.syncing import is_unsynced
 from palimpsest.index.storage.verify import behind, check_store, has_commits, log_of
 from palimpsest.index.storage.waking import connect_at_rest
+from palimpsest.index.tally import COMMIT_BOUNDS, Tally
 
 _log = logging.getLogger(__name__)
 _CHECKPOINT_PAGES = 8_000  # 32 MB of log between checkpoints
@@ -102,6 +104,8 @@ class Store:
         is_large = not self.read_only and _points(connection) > AT_ONCE
         self.ids = IdIndex(path, self.summed, later=is_large)
         self.reserve: Reserve | None = None  # what is kept for deletes, once there are writes
+        # seconds of whole transactions, and of the part of each that syncs
+        self.commits, self.syncs = Tally(COMMIT_BOUNDS), Tally(COMMIT_BOUNDS)
         self._attach(connection)
 
     @classmethod
@@ -280,13 +284,14 @@ class Store:
             raise ReadOnlyDisk(_NO_WRITES.format(path=self.path))
         if self.unsynced is not None:
             raise StoreFailed(self.unsynced)
-        reach = self.reach.next()
+        reach, started = self.reach.next(), perf_counter()
         try:
             with store_errors(self.path):
                 self._connection.execute("BEGIN IMMEDIATE")
                 try:
                     yield
                     close_commit(self._connection, reach)
+                    syncing = perf_counter()
                     self._connection.execute("COMMIT")
                 except BaseException:
                     if self._connection.in_transaction:
@@ -297,6 +302,9 @@ class Store:
             if isinstance(error, SyncFailed) or is_unsynced(error.__cause__):
                 self.poison(str(error))
             raise
+        ended = perf_counter()
+        self.syncs.add(ended - syncing)
+        self.commits.add(ended - started)
         self._committed(reach)
 
     def poison(self, why: str) -> None:

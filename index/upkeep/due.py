@@ -68,6 +68,7 @@ class Due:
         self._is_to_wait = is_to_wait  # whether merging full segments is
         self._seen_seq = writer.view.seq
         self._quiet_since = self._rested_at = time.monotonic()
+        self._waiting_since: float | None = None
 
     def rest_merges(self) -> None:
         """Leave full segments alone for a while from now on."""
@@ -80,6 +81,10 @@ class Due:
         if seq != self._seen_seq:
             self._seen_seq, self._quiet_since = seq, now
         worth = self.growing_to_seal()
+        if not worth:
+            self._waiting_since = None
+        elif self._waiting_since is None:
+            self._waiting_since = now
         if not worth or self._is_stopped():
             return None
         maintenance = self._writer.config.maintenance
@@ -87,6 +92,15 @@ class Due:
         if any(len(g) > 1 or g[-1].weight >= maintenance.seal_rows for g in worth.values()):
             due = now
         return max(0.0, due - now, self._attempts.retry_delay("seal", list(worth)))
+
+    def sealed(self) -> None:
+        """Note that rows were sealed: what waits now is younger."""
+        self._waiting_since = None
+
+    def waiting_seconds(self) -> float:
+        """Return for how long enough rows for a seal have waited; any thread may ask."""
+        since = self._waiting_since
+        return 0.0 if since is None else time.monotonic() - since
 
     def merge_delay(self) -> float | None:
         """Return in how many seconds full segments are to be merged, 0 for now; None for never."""

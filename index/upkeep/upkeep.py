@@ -311,6 +311,7 @@ class Upkeep:
             rate.end(sealed=sealed)
             self.due.rest_merges()
         if sealed:
+            self.due.sealed()
             # Rows of the table of staged ones, some in each transaction: one for all would hold up
             # writes for seconds.
             while self._writer.call(lambda: purge_some(self._writer.store)).result():

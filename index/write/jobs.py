@@ -17,6 +17,7 @@ from types import TracebackType
 from palimpsest.index.errors import InvalidInput, StorageError
 from palimpsest.index.storage.job_table import KEPT
 from palimpsest.index.types import JobInfo, JobKind, JobState
+from palimpsest.index.write.job_times import JobTimes
 from palimpsest.index.write.writer import Writer
 
 ASKED: tuple[JobKind, ...] = ("fit", "consolidate")  # by a caller, who may cancel them
@@ -47,6 +48,7 @@ class Jobs:
         self._ended = entries | left
         self._next = max(entries, default=0) + 1
         self._stopped = False
+        self.times = JobTimes()
 
     def stop(self) -> None:
         """Leave jobs that end from now on without an end: the collection is about to be closed."""
@@ -136,6 +138,7 @@ class Jobs:
             info, share = job.info, 1.0 if state == "done" else job.info.progress
             job.info = info._replace(state=state, error=error, progress=share, ended=time.time())
             del self._running[job.info.id]
+            self.times.add(job.info)
             if job.kept:
                 self._ended[job.info.id] = job.info
                 # Of each kind on its own: seals, of which there are many, would push out the one

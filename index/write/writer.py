@@ -206,6 +206,11 @@ class Writer:
         self.applied.reach(view.seq)
 
     @property
+    def waiting(self) -> int:
+        """How many requests and jobs wait; any thread may ask."""
+        return self._queue.qsize()
+
+    @property
     def refuses(self) -> str | None:
         """Why writes fail, None when the last one did not; any thread may ask."""
         return self._refused or self.store.trouble

@@ -218,7 +218,7 @@ def test_a_second_signal_ends_at_once(how: signal.Signals, tmp_path: Path) -> No
 def test_our_own_version_everywhere_but_at_the_root(http: httpx.Client) -> None:
     assert result(http.get("/telemetry"))["app"]["version"] == RELEASE
     assert http.get("/openapi.json").json()["info"]["version"] == RELEASE
-    assert f'palimpsest_build_info{{version="{RELEASE}"}} 1.0' in http.get("/metrics").text
+    assert f'version="{RELEASE}"}} 1.0' in http.get("/metrics").text
     assert http.get("/").json()["version"] != RELEASE
 
 

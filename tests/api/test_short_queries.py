@@ -90,7 +90,7 @@ def test_what_was_read_is_left_for_the_long_way(context: Context) -> None:
 
 def test_each_is_counted_once(context: Context) -> None:
     def counted() -> int:
-        return sum(count for *_, count, _ in context.metrics.replies())
+        return sum(count for *_, count, _ in context.metrics.requests.replies())
 
     before = counted()
     ShortQueries(context).answer_all([*SHORT, *LONG])
@@ -117,7 +117,7 @@ def test_a_change_of_names_meanwhile_sends_them_the_long_way(
 def test_each_search_took_its_own_time(context: Context, monkeypatch: pytest.MonkeyPatch) -> None:
     """What the others of a turn took counts once: for them."""
     taken: list[float] = []
-    monkeypatch.setattr(context.metrics, "search", lambda _, seconds, __: taken.append(seconds))
+    monkeypatch.setattr(context.metrics, "search", lambda *counted: taken.append(counted[3]))
     started = perf_counter()
     ShortQueries(context).answer_all(SHORT * 10)
     assert len(taken) == 10 * len(SHORT)

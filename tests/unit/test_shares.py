@@ -106,3 +106,17 @@ def test_closing_carries_out_what_waits_and_tells_of_what_does_not_end(
 def test_much_work_of_many_all_ends(shares: Shares) -> None:
     futures = [shares.of(f"c{n % 7}").submit(lambda n=n: n) for n in range(5_000)]
     assert [one.result(SOON) for one in futures] == [*range(5_000)]
+
+
+def test_what_waits_and_what_is_busy_is_told(shares: Shares, ending: threading.Event) -> None:
+    assert shares.load() == (0, 0, 0)
+    begun = threading.Barrier(2)
+    running = shares.of("a").submit(lambda: (begun.wait(SOON), ending.wait(SOON)))
+    begun.wait(SOON)
+    assert shares.load().busy == 1
+    stuck = [shares.of("a").submit(ending.wait, SOON) for _ in range(9)]
+    load = shares.load()
+    assert load.waiting + load.busy == 10
+    assert load.busy <= load.threads <= 4
+    ending.set()
+    wait([running, *stuck], SOON)

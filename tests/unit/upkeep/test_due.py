@@ -41,6 +41,24 @@ def test_few_rows_are_never_due_and_enough_ones_once_writes_pause(
     assert own.seal_delay() is None and own.pending() == 0
 
 
+def test_rows_grow_older_until_some_are_sealed(
+    collection_of: OpenCollection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    collection = made(collection_of, quiet_seconds=3_600.0)
+    own, now = collection.upkeep.due, time.monotonic()
+    monkeypatch.setattr(due.time, "monotonic", lambda: now)
+    insert(collection, 0, 9)
+    own.seal_delay()
+    assert own.waiting_seconds() == 0.0  # too few to be sealed
+    insert(collection, 9, 1)
+    own.seal_delay()
+    now += 700
+    own.seal_delay()
+    assert own.waiting_seconds() == 700
+    collection.upkeep.seal()
+    assert own.waiting_seconds() == 0.0
+
+
 def test_a_failure_puts_the_next_try_off(collection_of: OpenCollection) -> None:
     collection = made(collection_of, quiet_seconds=0.0)
     own = collection.upkeep.due

@@ -1,0 +1,69 @@
+"""How the program itself is: its event loop, its threads, its memory faults, its scrapes."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import resource
+from collections.abc import Callable, Iterator
+
+from prometheus_client.core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    HistogramMetricFamily,
+    Metric,
+)
+from prometheus_client.registry import Collector
+
+from palimpsest.app.exemplars import add_histogram
+from palimpsest.app.shares import ThreadLoad
+from palimpsest.index import Tally
+
+PERIOD = 0.25  # seconds between two looks at the event loop
+LAGS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
+_IDLE = ThreadLoad(0, 0, 0)
+
+
+class ProcessGauges(Collector):
+    """Of one server; ``load`` gives what its threads do, None before there are any."""
+
+    def __init__(self, load: Callable[[], ThreadLoad | None]) -> None:
+        self._load = load
+        self._lags = Tally(LAGS)
+        self.scrape_seconds = 0.0  # what the last scrape took, from its request to its text
+
+    async def watch(self) -> None:
+        """Note how late the event loop wakes what is due, for as long as it runs."""
+        loop = asyncio.get_running_loop()
+        while True:
+            due = loop.time() + PERIOD
+            await asyncio.sleep(PERIOD)
+            self._lags.add(max(0.0, loop.time() - due))
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield all series."""
+        lag = HistogramMetricFamily(
+            "palimpsest_event_loop_lag_seconds", "How late the event loop wakes what is due."
+        )
+        add_histogram(lag, (), self._lags)
+        load, usage = self._load() or _IDLE, resource.getrusage(resource.RUSAGE_SELF)
+        faults = CounterMetricFamily(
+            "palimpsest_page_faults",
+            "Pages of memory that were not there: major ones were read from a disk.",
+            labels=("kind",),
+        )
+        faults.add_metric(("major",), usage.ru_majflt)
+        faults.add_metric(("minor",), usage.ru_minflt)
+        yield from (lag, faults)
+        for name, text, value in (
+            ("executor_queue_length", "Requests that wait for a thread.", load.waiting),
+            ("executor_threads", "Threads of requests.", load.threads),
+            ("executor_busy_threads", "Those that work.", load.busy),
+            ("threads", "Of the program, builders of segments included.", _threads()),
+            ("scrape_seconds", "What the last scrape took here.", self.scrape_seconds),
+        ):
+            yield GaugeMetricFamily(f"palimpsest_{name}", text, value=value)
+
+
+def _threads() -> int:
+    return len(os.listdir("/proc/self/task"))

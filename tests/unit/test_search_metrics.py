@@ -1,0 +1,124 @@
+"""Searches are counted by what was asked, within a closed set of labels."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from palimpsest.app.search_metrics import OTHER, Searches
+from palimpsest.index import (
+    CollectionConfig,
+    Database,
+    Filter,
+    GroupRequest,
+    Prefetch,
+    QueryRequest,
+    SearchRequest,
+    SearchStats,
+    SparseConfig,
+    VectorConfig,
+    parse_path,
+)
+from tests.points import batch_of
+
+QUERY = np.ones(2, np.float32)
+CONFIG = CollectionConfig({"": VectorConfig(2, "dot", encoding="float32"), "s": SparseConfig()})
+
+
+def values(searches: Searches) -> dict[tuple[str, ...], float]:
+    samples = [sample for family in searches.collect() for sample in family.samples]
+    found = {
+        (sample.name.removeprefix("palimpsest_search_"), *sample.labels.values()): sample.value
+        for sample in samples
+    }
+    assert len(found) == len(samples)  # no series twice: a scraper refuses all of it then
+    return found
+
+
+def test_labels_say_what_was_asked(database: Database) -> None:
+    docs = database.create("écrits", CONFIG)
+    searches = Searches(10)
+    stats = SearchStats(visited=3, scored=20, rescored=5, seconds={"plan": 0.001, "odd": 1.0})
+    prefetch = Prefetch(using="")
+    asked: list[Any] = [
+        SearchRequest(QUERY),
+        SearchRequest(QUERY, filter=Filter()),
+        SearchRequest(QUERY, "s"),
+        QueryRequest(Prefetch(using="")),
+        QueryRequest(Prefetch(using="", prefetches=(prefetch,))),
+        GroupRequest(Prefetch(using="", prefetches=(prefetch,)), parse_path("a")),
+        QueryRequest(Prefetch(using="undeclared")),
+    ]
+    for request in asked:
+        searches.add(docs, request, stats, 0.002, 10)
+    found = values(searches)
+    counts = {key[1:]: n for key, n in found.items() if key[0] == "duration_seconds_count"}
+    assert counts == {
+        ("écrits", "", "dense", "false"): 2,
+        ("écrits", "", "dense", "true"): 1,
+        ("écrits", "s", "sparse", "false"): 1,
+        ("écrits", "", "hybrid", "false"): 2,
+        ("écrits", "undeclared", "none", "false"): 1,
+    }
+    assert found["distance_computations_total", "écrits", "", "float32"] == 100
+    assert found["visited_nodes_total", "écrits", "s", "none"] == 3
+    assert found["rescored_total", "écrits", "", "float32"] == 25
+    assert found["candidates_sum",] == 140
+    assert found["stage_duration_seconds_count", "plan"] == 7
+    assert not [key for key in found if "odd" in key]
+
+
+def test_collections_beyond_the_limit_count_together(database: Database) -> None:
+    searches = Searches(1)
+    for name in ("a", "b", "c"):
+        one = database.create(name, CONFIG)
+        for request in (SearchRequest(QUERY), SearchRequest(QUERY, "s")):
+            searches.add(one, request, SearchStats(scanned=1), 0.001, 10)
+    found = values(searches)
+    assert found["duration_seconds_count", OTHER, "", OTHER, "false"] == 4
+    assert found["exact_fallback_total", OTHER, "every_row"] == 4
+    assert {key[1] for key in found if key[0] == "duration_seconds_count"} == {"a", OTHER}
+
+
+def test_collections_that_are_gone_make_room(database: Database) -> None:
+    searches = Searches(1)
+    first, second = database.create("a", CONFIG), database.create("b", CONFIG)
+    searches.add(first, SearchRequest(QUERY), SearchStats(lacking=2), 0.001, 10)
+    searches.forget({"b"})
+    assert not [key for key in values(searches) if "a" in key[1:]]
+    searches.add(second, SearchRequest(QUERY), SearchStats(), 0.001, 10)
+    assert values(searches)["duration_seconds_count", "b", "", "dense", "false"] == 1
+
+
+def test_codecs_follow_the_declaration(database: Database) -> None:
+    docs = database.create("a", CONFIG)
+    searches = Searches(10)
+    searches.add(docs, SearchRequest(QUERY), SearchStats(scored=1), 0.001, 10)
+    encoded = {"": VectorConfig(2, "dot", encoding="4"), "s": SparseConfig()}
+    docs.reconfigure(CollectionConfig(encoded))
+    searches.add(docs, SearchRequest(QUERY), SearchStats(scored=1), 0.001, 10)
+    found = values(searches)
+    assert found["distance_computations_total", "a", "", "4"] == 2
+
+
+@pytest.mark.parametrize(
+    ("asked", "found", "short"),
+    [
+        (SearchRequest(QUERY, k=3), 3, False),
+        (SearchRequest(QUERY, k=3), 2, True),
+        (SearchRequest(QUERY, k=10), 5, False),  # all there are
+        (SearchRequest(QUERY, k=10), 4, False),  # by an id: without that point
+        (SearchRequest(QUERY, k=10), 3, True),
+        (SearchRequest(QUERY, k=10, offset=3), 2, False),
+        (SearchRequest(QUERY, k=3, max_distance=0.5), 0, False),
+        (SearchRequest(QUERY, k=3, filter=Filter()), 0, False),
+    ],
+)
+def test_what_is_short(database: Database, asked: SearchRequest, found: int, short: bool) -> None:
+    docs = database.create("a", CONFIG)
+    docs.upsert(batch_of([1, 2, 3, 4, 5], np.ones((5, 2), np.float32))).result()
+    searches = Searches(10)
+    searches.add(docs, asked, SearchStats(), 0.001, found)
+    assert values(searches)["results_short_total", "a", "", "float32"] == short

@@ -1,25 +1,46 @@
-"""Alerts ask for series that a server has, by labels and values that those series have."""
+"""Rules ask for series that a server has, by labels and values that those series have."""
 
 from __future__ import annotations
 
 import re
 from collections import defaultdict
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import promql_parser
 import pytest
 import yaml
 
 from palimpsest.app.main import create_app
 from palimpsest.app.settings import Settings
-from palimpsest.index import CollectionConfig, Distance, VectorConfig
+from palimpsest.index import (
+    CollectionConfig,
+    Distance,
+    SearchRequest,
+    SearchStats,
+    VectorConfig,
+    VersionStats,
+)
+from tests.points import batch_of
 
-FILE = Path(__file__).parents[2] / "docker" / "alerts.yml"
-RULES = [rule for group in yaml.safe_load(FILE.read_text())["groups"] for rule in group["rules"]]
+DOCKER = Path(__file__).parents[2] / "docker"
+FILE = DOCKER / "alerts.yml"
+
+
+def rules_of(file: Path) -> list[dict[str, Any]]:
+    groups = yaml.safe_load(file.read_text())["groups"]
+    return [rule for group in groups for rule in group["rules"]]
+
+
+RULES = rules_of(FILE)
+RECORDED = rules_of(DOCKER / "rules.yml")
+NAME = re.compile(r"\b(?:\w+:)?(?:palimpsest|process|scrape)_\w+(?::\w+)?|\bup\b")
 DURATION = re.compile(r"[1-9]\d*(s|m|h|d)")
 SCRAPED = {"job", "instance"}  # labels that Prometheus adds
+OWN = ("up", "scrape_duration_seconds")  # series of its own
 
 Series = dict[str, dict[str, set[str]]]
 
@@ -34,16 +55,39 @@ def series(tmp_path_factory: pytest.TempPathFactory) -> Series:
     app.context.open()
     app.context.database.create("one", CollectionConfig({"": VectorConfig(3, Distance.DOT)}))
     app.context.metrics.request("GET", "/", 500, 0.1)
-    known: Series = {"up": {}}
+    app.context.metrics.requests.add(("GET", "/", 200), 0.1)
+    one = app.context.database.get("one")
+    one.upsert(batch_of([1], np.ones((1, 3), np.float32))).result()
+    request = SearchRequest(np.ones(3, np.float32))
+    app.context.metrics.search(one, request, SearchStats(), 0.1, 1)
+    with suppress(ZeroDivisionError), one._parts.jobs.begin("fit", "x", kept=False):
+        raise ZeroDivisionError
+    bridged = [VersionStats("v2", None, None, 1, 1), VersionStats("v1", "ridge", "raw", 1, 1)]
+    app.context.metrics.bridges.searched("one", bridged)
+    known: Series = {name: {} for name in OWN}
     try:
         for family in app.app.state.registry.collect():
             for sample in family.samples:
                 labels = known.setdefault(sample.name, defaultdict(set))
                 for label, value in sample.labels.items():
                     labels[label].add(value)
+            if family.name == "palimpsest_bridge_overlap_ratio":  # nothing is fitted here
+                known[family.name] = dict.fromkeys(
+                    ("collection", "vector", "from_version", "to_version"), {"x"}
+                )
     finally:
         app.context.close()
+    for rule in RECORDED:
+        known[rule["record"]] = {label: {"x"} for label in labels_of(rule["expr"], known)}
     return known
+
+
+def labels_of(expression: str, known: Series) -> set[str]:
+    """Return the labels that an expression leaves: those it sums by, or all."""
+    by = re.findall(r"\bby \(([^)]*)\)", expression)
+    if by:
+        return {label.strip() for each in by for label in each.split(",")} - SCRAPED - {"le"}
+    return {label for name in NAME.findall(expression) for label in known[name]}
 
 
 def selectors(node: Any) -> Iterator[Any]:
@@ -60,7 +104,7 @@ def selectors(node: Any) -> Iterator[Any]:
 def test_every_kind_of_trouble_has_an_alert_of_its_own() -> None:
     names = [rule["alert"] for rule in RULES]
     assert len(names) == len(set(names))
-    asked = FILE.read_text()
+    asked = FILE.read_text() + (DOCKER / "rules.yml").read_text()
     for metric in ("up", "ready", "damaged", "collection_status", "collection_refuses_writes") + (
         "http_errors_total",
         "disk_free_bytes",
@@ -81,11 +125,17 @@ def test_an_alert_has_the_shape_of_one(rule: dict[str, Any]) -> None:
     assert rule["annotations"].keys() == {"summary", "description"}
 
 
-@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule["alert"])
-def test_an_alert_asks_for_what_is_measured(rule: dict[str, Any], series: Series) -> None:
+@pytest.mark.parametrize("rule", RECORDED, ids=lambda rule: rule["record"])
+def test_a_recorded_series_has_the_name_of_one(rule: dict[str, Any]) -> None:
+    assert rule.keys() == {"record", "expr"}
+    assert re.fullmatch(r"[a-z]+(_[a-z]+)?:palimpsest_[a-z_]+:[a-z]\w+", rule["record"])
+
+
+@pytest.mark.parametrize("rule", [*RECORDED, *RULES], ids=lambda rule: rule.get("alert", "record"))
+def test_a_rule_asks_for_what_is_measured(rule: dict[str, Any], series: Series) -> None:
     found = list(selectors(promql_parser.parse(rule["expr"])))
     assert found
-    assert len(found) == len(re.findall(r"\b(?:palimpsest|process)_\w+|\bup\b", rule["expr"]))
+    assert len(found) == len(NAME.findall(rule["expr"]))
     labels = set(SCRAPED)
     for one in found:
         assert one.name in series, one.name
@@ -96,5 +146,5 @@ def test_an_alert_asks_for_what_is_measured(rule: dict[str, Any], series: Series
             values = series[one.name][matcher.name]
             pattern = matcher.value if str(matcher.op).endswith("Re") else re.escape(matcher.value)
             assert any(re.fullmatch(pattern, value) for value in values), (one.name, matcher)
-    for text in rule["annotations"].values():
+    for text in rule.get("annotations", {}).values():
         assert set(re.findall(r"\$labels\.(\w+)", text)) <= labels

@@ -68,7 +68,7 @@ def test_prometheus_waits_for_a_healthy_server_and_reads_our_configuration(
         assert mode == "ro"
         mounted[target] = Path(source).name
     assert mounted["/etc/prometheus/prometheus.yml"] == "prometheus.yml"
-    assert [mounted[each] for each in prometheus["rule_files"]] == ["alerts.yml"]
+    assert [mounted[each] for each in prometheus["rule_files"]] == ["rules.yml", "alerts.yml"]
 
 
 def test_compose_asks_for_keys_and_prometheus_shows_the_one_for_reading(

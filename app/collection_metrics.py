@@ -15,7 +15,7 @@ from prometheus_client.registry import Collector
 
 from palimpsest.app.health.conditions import Condition, Status, condition_of, damaged_ones
 from palimpsest.app.integrity_metrics import integrity_series
-from palimpsest.app.recall_metrics import recall_gauges
+from palimpsest.app.recall_metrics import recall_gauges, sampled_recall
 from palimpsest.app.version_metrics import adapter_gauges, reach_gauge, version_gauges
 from palimpsest.app.work_metrics import backlog_series, work_series
 from palimpsest.index import (
@@ -62,6 +62,7 @@ class CollectionGauges(Collector):
         yield from _whole(states)
         yield from _per_vector(states)
         yield from recall_gauges((one.name, one.info.vectors) for one in states)
+        yield from sampled_recall((one.name, one.info.vectors) for one in states)
         yield from _per_field(states)
         yield from version_gauges((one.name, one.versions) for one in states)
         yield from adapter_gauges((one.name, one.adapters) for one in states)

@@ -39,8 +39,10 @@ from palimpsest.index import (
     Collection,
     CollectionNotFound,
     Database,
+    Durations,
     NotYetApplied,
     PalimpsestError,
+    RecallBudget,
 )
 
 T = TypeVar("T")
@@ -70,6 +72,9 @@ class Context:
         self.database: Database
         self.threads: Shares
         self.long: ThreadPoolExecutor  # of one thread, for what takes seconds
+        # Of one thread too: who asks what searches find is not to wait for a fit of minutes.
+        self.measuring: ThreadPoolExecutor
+        self.measures_recall = False  # one at a time
 
     def open(self) -> None:
         """Open the data directory, once. Raises DirectoryLocked when another server holds it."""
@@ -81,9 +86,11 @@ class Context:
             progress=self.life.opens,
             has_room=self.memory.has_room,
             scrub_days=self.settings.scrub_days,
+            sampling=RecallBudget(self.settings.recall_share, self.settings.recall_bytes),
         )
         self.threads = Shares(self.settings.threads or os.cpu_count() or 1)
         self.long = ThreadPoolExecutor(1, thread_name_prefix="long")
+        self.measuring = ThreadPoolExecutor(1, thread_name_prefix="recall")
         self.life.enter(Stage.SERVING)
 
     def close(self) -> None:
@@ -98,6 +105,7 @@ class Context:
             return  # it was never opened
         # Not waited for yet: it may be in a fit of minutes, which closing the database ends.
         self.long.shutdown(wait=False, cancel_futures=True)
+        self.measuring.shutdown(cancel_futures=True)  # given up with its request
         self.database.close()
         self.long.shutdown()
 
@@ -133,6 +141,10 @@ class Context:
     def damaged(self) -> Mapping[str, str]:
         """Return what is wrong with each collection that could not be opened."""
         return self.database.damaged() if hasattr(self, "database") else {}
+
+    def sample_durations(self) -> Durations | None:
+        """Return how long samples of recall took, None where none are taken, or not yet."""
+        return self.database.sample_durations if hasattr(self, "database") else None
 
     def collections(self) -> Iterator[Collection]:
         """Yield every collection that can be read; none while the first are being opened."""

@@ -19,6 +19,7 @@ from palimpsest.index import (
     Nested,
     PointId,
     Prefetch,
+    RecallRequest,
     SearchRequest,
     VersionedQuery,
     conditions_of,
@@ -65,6 +66,12 @@ def cost_of_matrix(request: MatrixRequest, points: int) -> int:
     """
     sample = min(request.sample, points)
     return cost_of_reading(request.filter) + 1 + 2 * sample
+
+
+def cost_of_recall(request: RecallRequest) -> int:
+    """Return the cost of measuring recall: two searches a query, of which most are rows read."""
+    asked = _compared(request.given) or 2 * request.num
+    return cost_of_reading(request.filter) + 2 * asked
 
 
 def examples_of(level: Prefetch) -> Iterator[Read]:

@@ -26,6 +26,12 @@ from palimpsest.app.schemas.examples import add_examples
 from palimpsest.app.schemas.explanations import Explanation
 from palimpsest.app.schemas.query_documents import QUERY_SCHEMAS
 from palimpsest.app.schemas.tolerance import ALIASES, OWN
+from palimpsest.index import (
+    DEFAULT_RECALL_K,
+    DEFAULT_RECALL_QUERIES,
+    MAX_RECALL_K,
+    MAX_RECALL_QUERIES,
+)
 
 ERRORS = {
     "400": "the request cannot be read, or contradicts the collection",
@@ -90,11 +96,42 @@ EXPLAIN: Schema = {
     "description": "whether the reply also tells what was searched, and how long each stage took",
     "schema": {"type": "boolean", "default": False},
 }
+_ASKED: tuple[Schema, ...] = (
+    {
+        "name": "num",
+        "in": "query",
+        "description": "how many rows are asked for, and recent queries at most",
+        "schema": {
+            "type": "integer",
+            "minimum": 1,
+            "maximum": MAX_RECALL_QUERIES,
+            "default": DEFAULT_RECALL_QUERIES,
+        },
+    },
+    {
+        "name": "top_k",
+        "in": "query",
+        "description": "of how many closest points the share that is found is measured",
+        "schema": {
+            "type": "integer",
+            "minimum": 1,
+            "maximum": MAX_RECALL_K,
+            "default": DEFAULT_RECALL_K,
+        },
+    },
+    {
+        "name": "using",
+        "in": "query",
+        "description": "the name of the vector",
+        "schema": {"type": "string", "default": ""},
+    },
+)
 PARAMETERS: Mapping[str, tuple[Schema, ...]] = {
     "none": (),
     "timeout": (TIMEOUT,),
     "read": (CONSISTENCY, TIMEOUT),
     "search": (CONSISTENCY, TIMEOUT, BRIDGE, EXPLAIN),
+    "recall": (*_ASKED, TIMEOUT),
     "write": (WAIT, ORDERING, TIMEOUT),
 }
 

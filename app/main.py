@@ -23,6 +23,7 @@ from palimpsest.app.errors import Refusal, answer
 from palimpsest.app.health.gauges import HealthGauges
 from palimpsest.app.metrics import build_registry
 from palimpsest.app.process_metrics import ProcessGauges
+from palimpsest.app.recall_metrics import SampleDurations
 from palimpsest.app.release import RELEASE
 from palimpsest.app.routes import (
     adapters,
@@ -92,7 +93,8 @@ def create_app(settings: Settings, *, opens: bool = True) -> Edge:
         context.connections,
     ):
         registry.register(counts)
-    for gauges in (process, HealthGauges(context), context.load):
+    durations = SampleDurations(context.sample_durations)
+    for gauges in (process, HealthGauges(context), context.load, durations):
         registry.register(gauges)
     # FastAPI takes the first route that fits.
     # Fixed paths stand before those with open parts.

@@ -223,6 +223,19 @@ class Settings(BaseSettings):
         description="Days in which every file and row is read once in the background and compared "
         "with its checksum; 0 for never.",
     )
+    recall_share: float = Field(
+        default=0.02,
+        ge=0,
+        le=1,
+        description="Share of one core in which searches are answered again, exactly, to estimate "
+        "how much they find; 0 for never.",
+    )
+    recall_bytes: Annotated[int, BeforeValidator(read_size)] = Field(
+        default=50_000_000,
+        ge=1,
+        le=MOST,
+        description="Bytes of originals a second that are read for it at most, or as 50MB.",
+    )
     write_wait: float = Field(
         default=2.0,
         ge=0,

@@ -131,6 +131,16 @@ from palimpsest.index.query.matrix import MatrixRequest, Neighbours, neighbours
 from palimpsest.index.query.request import GroupRequest, OrderBy, Prefetch, QueryRequest, levels_of
 from palimpsest.index.query.scored import farthest, is_similarity
 from palimpsest.index.read.reading import Reading
+from palimpsest.index.recall.drawn import DEFAULT_K as DEFAULT_RECALL_K
+from palimpsest.index.recall.drawn import DEFAULT_QUERIES as DEFAULT_RECALL_QUERIES
+from palimpsest.index.recall.drawn import MAX_K as MAX_RECALL_K
+from palimpsest.index.recall.drawn import MAX_QUERIES as MAX_RECALL_QUERIES
+from palimpsest.index.recall.drawn import SECONDS as RECALL_SECONDS
+from palimpsest.index.recall.drawn import RecallRequest
+from palimpsest.index.recall.measuring import FoundShare, MeasuredRecall
+from palimpsest.index.recall.sampling import BOUNDS as RECALL_BOUNDS
+from palimpsest.index.recall.sampling import Budget as RecallBudget
+from palimpsest.index.recall.sampling import Durations
 from palimpsest.index.remedies import (
     Act,
     DropVersion,
@@ -169,6 +179,7 @@ from palimpsest.index.types import (
     PointVector,
     RecallInfo,
     Record,
+    SampledRecall,
     SearchResult,
     SearchStats,
     SparseVector,
@@ -292,6 +303,19 @@ __all__ = [
     "queries",
     "stopping",
     "terms",
+    # how much searches find
+    "DEFAULT_RECALL_K",
+    "DEFAULT_RECALL_QUERIES",
+    "Durations",
+    "FoundShare",
+    "MAX_RECALL_K",
+    "MAX_RECALL_QUERIES",
+    "MeasuredRecall",
+    "RECALL_BOUNDS",
+    "RECALL_SECONDS",
+    "RecallBudget",
+    "RecallRequest",
+    "SampledRecall",
     # versions and the adapters between them
     "AdapterInfo",
     "AskedKind",

@@ -31,8 +31,10 @@ from palimpsest.index.payload.config import FieldIndex
 from palimpsest.index.payload.evaluate import estimate
 from palimpsest.index.read.cost import estimate_seconds
 from palimpsest.index.read.points import PointReader, wanted_of
-from palimpsest.index.read.reading import Reading
+from palimpsest.index.read.reading import Reading, Sampler
 from palimpsest.index.read.selector import Selector
+from palimpsest.index.recall.drawn import Question, RecallRequest, drawn
+from palimpsest.index.recall.measuring import MeasuredRecall, measure
 from palimpsest.index.search.plan import SearchRequest
 from palimpsest.index.stops import check_stop
 from palimpsest.index.storage.checked import Spared
@@ -92,6 +94,7 @@ class Collection(PointWrites):
         changed: Callable[[], None],
         has_room: HasRoom = lambda _: True,
         reserve: Reserve | None = None,
+        sampler: Sampler | None = None,
     ) -> Collection:
         """Open the files. Raises Damaged or UnknownFormat.
 
@@ -102,8 +105,9 @@ class Collection(PointWrites):
             changed: called by the writer after each change.
             has_room: tells whether background work may take so many bytes of memory.
             reserve: room on the disk kept for deletes.
+            sampler: takes a share of the searches, to learn what they find.
         """
-        return cls(name, open_parts(name, folder, threads, changed, has_room, reserve))
+        return cls(name, open_parts(name, folder, threads, changed, has_room, reserve, sampler))
 
     def close(self, *, dropped: bool = False) -> None:
         """Stop upkeep, finish queued writes and reads under way, and close the files.
@@ -216,7 +220,8 @@ class Collection(PointWrites):
         return self._reading(self.view, bridge)
 
     def _reading(self, view: View, bridge: BridgeMode) -> Reading:
-        return Reading(view, self._points, self.writer.indexes, self.demand.note, bridge)
+        sampler = self._parts.sampler
+        return Reading(view, self._points, self.writer.indexes, self.demand.note, bridge, sampler)
 
     def count(self, filter: Filter | None = None, *, exact: bool = True) -> int:
         """Return how many points pass; if not ``exact``, roughly where that saves time."""
@@ -336,6 +341,21 @@ class Collection(PointWrites):
             NotYetApplied: points it has to read were being written for seconds.
         """
         return consistent(read, self._points.catch_up, is_whole)
+
+    def measure_recall(self, request: RecallRequest) -> MeasuredRecall:
+        """Return how much of what is closest searches find.
+
+        Raises:
+            InvalidInput: one of its subclasses: a given query, or a parameter, is wrong.
+            Stopped: nobody waits for it.
+        """
+
+        def ask() -> tuple[View, list[Question]]:
+            reading = self.reading(request.bridge)
+            return reading.view, drawn(reading, request)
+
+        view, questions = self.consistent(ask, lambda _: True)
+        return measure(view, questions, request)
 
     def cost(self, request: SearchRequest) -> float:
         """Return roughly how many seconds the search will take."""

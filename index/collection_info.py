@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
+from statistics import fmean
 
 from pyroaring import BitMap
 
@@ -14,12 +15,15 @@ from palimpsest.index.config.collection import CollectionConfig
 from palimpsest.index.config.versions import space_of
 from palimpsest.index.kinds.registry import kind_of
 from palimpsest.index.payload.loading import Reason
+from palimpsest.index.recall.interval import interval_of
+from palimpsest.index.segments.recent import Recent
 from palimpsest.index.types import (
     CollectionInfo,
     CollectionSizes,
     CollectionWork,
     FieldInfo,
     Integrity,
+    SampledRecall,
     VectorInfo,
     VersionInfo,
 )
@@ -133,7 +137,22 @@ def vector_state(vectors: AnyVectors) -> VectorInfo:
         outdated=sum(part.segment.is_outdated(vectors.config) for part in vectors.sealed),
         bytes_by_component=dict(resident),
         recall=kind_of(vectors.config).recall(vectors),
+        sampled=sampled_recall(vectors.recent),
     )
+
+
+def sampled_recall(recent: Recent) -> list[SampledRecall]:
+    """Return what samples of a name's searches found, of those that were sampled."""
+    found = []
+    for filtered in (False, True):
+        total = recent.sampled(filtered=filtered)
+        if total:
+            of_late = recent.samples.of_late(filtered=filtered)
+            known: Sequence[float | None] = (None, None, None)
+            if of_late:
+                known = fmean(of_late), *interval_of(of_late)
+            found.append(SampledRecall(filtered, total, *known))
+    return found
 
 
 def version_states(view: View) -> list[VersionInfo]:

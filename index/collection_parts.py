@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from palimpsest.index.read.points import PointReader
+from palimpsest.index.read.reading import Sampler
 from palimpsest.index.read.selector import Selector
 from palimpsest.index.segments.searcher import SearchThreads, search_threads
 from palimpsest.index.storage.local import Local
@@ -47,6 +48,7 @@ class CollectionParts:
     upkeep: Upkeep
     scrub: Scrub
     together: SearchThreads  # of searches that are made at once
+    sampler: Sampler | None
 
     def forget(self, leftovers: Leftovers) -> None:
         """Forget what dropped columns have left behind, on disk too."""
@@ -81,12 +83,13 @@ def open_parts(
     changed: Callable[[], None],
     has_room: HasRoom,
     reserve: Reserve | None,
+    sampler: Sampler | None = None,
 ) -> CollectionParts:
     """Open the files of a collection; arguments and errors are those of ``Collection.open``."""
     opened, unbuilt = recover(folder)
     try:
         with store_errors(opened.store.path):
-            parts = _assembled(name, folder, opened, threads, changed, has_room, reserve)
+            parts = _assembled(name, folder, opened, threads, changed, has_room, reserve, sampler)
     except BaseException:
         opened.store.abandon()
         raise
@@ -105,6 +108,7 @@ def _assembled(
     changed: Callable[[], None],
     has_room: HasRoom,
     reserve: Reserve | None,
+    sampler: Sampler | None,
 ) -> CollectionParts:
     """Put the parts together, some of which read the store."""
     store, files, pace = opened.store, Local(folder), Pace()
@@ -147,4 +151,5 @@ def _assembled(
         Upkeep(files / SEGMENTS, writer, fields, due, threads, has_room, resting, jobs),
         Scrub(folder / STORE, Healing(writer, fields, files / ADAPTERS, changed).heal),
         search_threads(threads),
+        sampler,
     )

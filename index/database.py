@@ -32,6 +32,7 @@ from palimpsest.index.errors import (
     VersionNotFound,
     fresh,
 )
+from palimpsest.index.recall.sampling import NO_SAMPLES, Budget, Durations, Sampling
 from palimpsest.index.remedies import DropVersion
 from palimpsest.index.storage.causes import disk_errors
 from palimpsest.index.storage.directory import make_folder, remove_quietly
@@ -65,6 +66,7 @@ class Database:
         threads: int,
         has_room: HasRoom,
         scrub_days: float,
+        sampling: Budget,
     ) -> None:
         self._path = path
         self._aliases = Aliases(path, Local(path / "collections").list())
@@ -81,6 +83,7 @@ class Database:
         self._background = Background(self._upkeeps)
         self._reopening = Reopening(self._worth_a_try, self._try_again)
         self._scrubbing = Scrubbing(self._scrubs, scrub_days)
+        self._sampling = Sampling(sampling) if sampling.share else None
 
     @classmethod
     def open(
@@ -91,6 +94,7 @@ class Database:
         progress: Callable[[int, int], None] = lambda done, total: None,
         has_room: HasRoom = lambda _: True,
         scrub_days: float = 0,
+        sampling: Budget = NO_SAMPLES,
     ) -> Database:
         """Open or create a data directory and every collection in it.
 
@@ -103,6 +107,7 @@ class Database:
             has_room: tells whether background work may take so many bytes of memory; it is put off
                 where not.
             scrub_days: in how many days everything is read once in the background; 0 for never.
+            sampling: what may be spent on answering searches again, to learn what they find.
 
         Raises:
             DirectoryLocked: another process has it open.
@@ -119,7 +124,7 @@ class Database:
             lock = lock_directory(path)
             try:
                 threads = threads or os.cpu_count() or 1
-                database = cls(path, lock, threads, has_room, scrub_days)
+                database = cls(path, lock, threads, has_room, scrub_days, sampling)
             except BaseException:
                 lock.close()
                 raise
@@ -160,6 +165,8 @@ class Database:
             # sees `_closed` once it has it.
             self._reopening.stop()
             self._scrubbing.stop()
+            if self._sampling is not None:
+                self._sampling.stop()
             # The background first, as it writes to collections; the lock of the directory last,
             # when nothing of this process writes there any more.
             with ExitStack() as last_first:  # goes on when one of them fails
@@ -167,6 +174,11 @@ class Database:
                 for collection in self._open.values():
                     last_first.callback(collection.close)
                 last_first.callback(self._background.close)
+
+    @property
+    def sample_durations(self) -> Durations | None:
+        """How long it took to answer searches again, None where none are."""
+        return None if self._sampling is None else self._sampling.durations
 
     def names(self) -> list[str]:
         """Return the names of all collections, sorted; also of those that are damaged."""
@@ -389,6 +401,7 @@ class Database:
                     changed=partial(self._background.wake, name),
                     has_room=self._has_room,
                     reserve=self._reserve,
+                    sampler=self._sampling,
                 )
         except MemoryError:
             self._keep_broken(name, OutOfMemory(f"There is no memory to open {name!r}: {_MORE}"))

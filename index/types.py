@@ -297,6 +297,20 @@ class RecallInfo:
     candidates: int | None = None
 
 
+class SampledRecall(NamedTuple):
+    """What samples of answered searches found of their recall, with a filter or without one.
+
+    ``recall`` is the mean of those of late, between ``low`` and ``high`` by a 95 % interval, None
+    where there are none; ``total`` is how many there were since the opening.
+    """
+
+    filtered: bool
+    total: int
+    recall: float | None
+    low: float | None
+    high: float | None
+
+
 @dataclass(frozen=True, slots=True)
 class VectorInfo:
     """Counts and resident bytes of one vector name.
@@ -314,6 +328,7 @@ class VectorInfo:
     outdated: int
     bytes_by_component: Mapping[str, int]  # codes, links, ids, growing, factors, originals_mapped
     recall: RecallInfo | None = None  # of a dense one
+    sampled: Sequence[SampledRecall] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -63,6 +63,7 @@ _READ = (
     *("POST C/points/discover", "POST C/points/discover/batch"),
     *("POST C/points/search/matrix/pairs", "POST C/points/search/matrix/offsets"),
     "POST C/facet",
+    *("GET C/recall", "POST C/recall"),
     *("GET C/versions", "GET C/adapters", "GET C/backfill", "GET C/backfill/status"),
 )
 _WRITE = (

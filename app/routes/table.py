@@ -6,7 +6,16 @@ from collections.abc import Awaitable, Callable
 from typing import Any, NamedTuple
 
 from palimpsest.app.context import Call
-from palimpsest.app.routes import adapters, analysis, indexes, legacy, points, query, updates
+from palimpsest.app.routes import (
+    adapters,
+    analysis,
+    indexes,
+    legacy,
+    points,
+    query,
+    recall,
+    updates,
+)
 from palimpsest.app.schemas.adapters import AdapterBody, AdapterReply, CompareBody
 from palimpsest.app.schemas.analysis import (
     FacetBody,
@@ -29,6 +38,7 @@ from palimpsest.app.schemas.legacy_bodies import (
     SearchPointsBody,
 )
 from palimpsest.app.schemas.points import UpsertBody
+from palimpsest.app.schemas.recall import RecallBody, RecallReport
 from palimpsest.app.schemas.records import (
     CountBody,
     CountReply,
@@ -127,5 +137,9 @@ POINT_ROUTES: dict[tuple[str, str], PointRoute] = {
     ("PUT", "index"): _write(indexes.create_index, IndexBody),
     ("DELETE", "index/{field_name}"): _write(indexes.drop_index, None),
     ("POST", "adapters"): _long(adapters.fit_adapter, AdapterBody, AdapterReply),
+    ("GET", "recall"): PointRoute(recall.recall, None, RecallReport, "recall", "recall"),
+    ("POST", "recall"): PointRoute(
+        recall.measure_recall, RecallBody, RecallReport, "timeout", "recall"
+    ),
     ("POST", "compare"): _long(adapters.compare_versions, CompareBody, dict[str, Any]),
 }

@@ -16,7 +16,7 @@ REFERENCE = "#/components/schemas/{name}"
 MAX_DEPTH = 32  # of filters in filters; deeper ones are refused
 
 
-ParameterKind: TypeAlias = Literal["none", "timeout", "read", "search", "write"]
+ParameterKind: TypeAlias = Literal["none", "timeout", "read", "search", "recall", "write"]
 
 
 class Operation(NamedTuple):

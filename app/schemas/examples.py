@@ -67,6 +67,8 @@ EXAMPLES: dict[str, Example] = {
     ),
     "discover_points": Example({"target": 1, "limit": 3}),
     "discover_batch_points": Example({"searches": [{"target": 1, "limit": 3}]}),
+    "recall": Example(query={"num": 10, "top_k": 2}),
+    "measure_recall": Example({"queries": [NEAR_CAT], "top_k": 2}),
     "facet_points": Example({"key": "kind"}),
     "matrix_pairs_points": Example(SAMPLE),
     "matrix_offsets_points": Example(SAMPLE),

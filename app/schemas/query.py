@@ -139,7 +139,7 @@ def to_search(body: QueryBody, config: CollectionConfig, target: queries.Target)
     declared = config.find(name)
     if declared is None:
         raise UnknownVectorName(name, list(config.vectors))
-    target = _as_declared(target, name, declared)
+    target = as_declared(target, name, declared)
     params = body.params or NO_PARAMS
     if params.idf is not None and not isinstance(declared, SparseConfig):
         raise wrong_input(
@@ -169,7 +169,7 @@ def to_search(body: QueryBody, config: CollectionConfig, target: queries.Target)
     return Query(request, select, similarity)
 
 
-def _as_declared(target: queries.Target, name: str, declared: ColumnConfig) -> queries.Target:
+def as_declared(target: queries.Target, name: str, declared: ColumnConfig) -> queries.Target:
     """Return a target as what its name is declared with: one vector is a set of one.
 
     Raises:

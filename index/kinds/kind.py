@@ -24,7 +24,7 @@ from palimpsest.index.search.plan import SearchRequest
 from palimpsest.index.segments.build import Build
 from palimpsest.index.segments.dead import Dead
 from palimpsest.index.segments.growing_part import AnyGrowing, Values
-from palimpsest.index.segments.searcher import SearchThreads
+from palimpsest.index.segments.searcher import Searcher, SearchThreads
 from palimpsest.index.segments.segment import NumbersOf, Segment
 from palimpsest.index.storage.directory import Directory
 from palimpsest.index.types import (
@@ -41,6 +41,7 @@ from palimpsest.index.types import (
 )
 from palimpsest.index.view.view import SealedPart, VectorView, View
 
+_PAGE = 4_096  # bytes
 DENSE = "dense"  # the kind of vectors that are plain arrays
 
 C = TypeVar("C", bound=ColumnConfig)
@@ -243,6 +244,30 @@ class Kind(ABC, Generic[C, V, G, S]):
     def as_query(self, vector: PointVector, config: C) -> PointVector:
         """Return a vector that was read as it is searched for."""
         return vector
+
+    def is_exact(self, vectors: VectorView[C, G, S], request: SearchRequest) -> bool:
+        """Tell whether a search looks at every row by what is kept of it, so that it misses none.
+
+        Where it does, nothing is kept of what was asked of late either.
+        """
+        return True
+
+    def ef(self, vectors: VectorView[C, G, S], request: SearchRequest) -> int | None:
+        """Return how many candidates a search keeps of a segment, at most; None without any."""
+        return None
+
+    def walked(self, vectors: VectorView[C, G, S]) -> Sequence[Searcher]:
+        """Return what searches the segments that have a graph."""
+        return []
+
+    def bytes_read(self, vectors: VectorView[C, G, S], stats: SearchStats) -> float:
+        """Return about how many bytes of originals a search has read: of each whole pages."""
+        each = self.live_bytes(vectors) / max(vectors.live, 1)
+        return stats.rescored * max(each, _PAGE)
+
+    def recent(self, vectors: VectorView[C, G, S]) -> Sequence[PointVector]:
+        """Return what was asked of late (``segments.recent``), newest last, to be asked again."""
+        return []
 
     def likeness(self, rows: Sequence[PointVector], config: C) -> Likeness:
         """Return what compares vectors, which ``as_query`` gave, with others.

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from time import perf_counter
-from typing import Any
+from typing import Any, Protocol
 from uuid import UUID
 
 import numpy as np
@@ -54,6 +54,16 @@ from palimpsest.index.view.view import AnyVectors, View
 EVERYTHING = Filter()
 
 
+class Sampler(Protocol):
+    """What takes a few of the searches, to learn what they find."""
+
+    def is_due(self) -> bool:
+        """Tell whether the search that was just answered is one of them; asked of every search."""
+
+    def take(self, view: View, asked: Asked, found: Merged) -> None:
+        """Take what was asked of a view, by a vector of its own version, and what was found."""
+
+
 class Reading:
     """Made by ``Collection.reading``; used by one thread, for one request."""
 
@@ -61,6 +71,7 @@ class Reading:
         "_indexes",
         "_noted",
         "_points",
+        "_sampler",
         "_selected",
         "_selector",
         "_stats",
@@ -75,14 +86,17 @@ class Reading:
         indexes: PayloadIndexes,
         noted: Callable[[int, Numbers], None],
         bridge: BridgeMode = "on",
+        sampler: Sampler | None = None,
     ) -> None:
         """Take one view, and what reads the store beside it.
 
         ``noted`` takes the points that searches of a column find by adapters; ``bridge`` says
-        whether levels of trees go over them, plain searches say so themselves.
+        whether levels of trees go over them, plain searches say so themselves. ``sampler`` takes
+        a share of the searches.
         """
         self.view = view
         self.bridge = bridge
+        self._sampler = sampler
         self._points = points
         self._indexes = indexes
         self._noted = noted
@@ -192,7 +206,10 @@ class Reading:
                 config = self._view_of(request.vector_name).config
                 (without,), vectors = vectors_by_id(self, request.vector_name, config, [query])
                 request = request._replace(query=vectors[query])
-            found = search(self.view, Asked(request, allowed, without, corpus, ahead))
+            asked = Asked(request, allowed, without, corpus, ahead)
+            found = search(self.view, asked)
+            if self._sampler is not None and self._sampler.is_due():
+                self._sampler.take(self.view, asked, found.merged)
         # What answers use of points by adapters is what a backfill is ordered by.
         for column, numbers in found.stats.bridged:
             self._noted(column, numbers)

@@ -16,6 +16,7 @@ import numpy as np
 from pyroaring import BitMap
 
 from palimpsest.index import _native
+from palimpsest.index.config.vectors import MAX_POINTS
 from palimpsest.index.search.allowed import Allowed
 from palimpsest.index.search.merge import PartHits
 from palimpsest.index.search.plan import SearchPlan
@@ -73,7 +74,7 @@ def search_parts(
     found: list[PartHits] = []
     stats = SearchStats() if stats is None else stats
     started = perf_counter()
-    if scaling_of is None:
+    if scaling_of is None and plan.noted:
         vectors.recent.note(query)
     allowed = None if points is None else Allowed(points)
     for place, part in enumerate(vectors.sealed):
@@ -192,7 +193,7 @@ def _beyond_copies(
 
 def is_walked(searcher: Searcher, rows: int, plan: SearchPlan) -> bool:
     """Tell whether a graph is walked to find the closest of so many rows, not all looked at."""
-    if not searcher.has_graph or plan.exact:
+    if not searcher.has_graph or plan.exact or plan.scanned == MAX_POINTS:
         return False
     return rows > plan.scanned * _USUAL_BYTES // max(searcher.row_bytes, _LEAST_BYTES)
 

@@ -43,7 +43,9 @@ class SearchRequest(NamedTuple):
     of the answer. ``paged`` says that the answer is a page of a longer one, as an offset does;
     ``averaged`` that the vector was made of several. ``max_distance`` is inclusive. Points that
     hold only other versions of the vector are found by adapters unless ``bridge`` is off; with
-    require, all of them must be.
+    require, all of them must be. ``every_row`` is as exact, but looks at the codes of all rows
+    first and reads originals only where those leave it open. What the server asks itself is not
+    ``noted`` among what was asked of late.
     """
 
     query: PointVector | PointId | VersionedQuery
@@ -62,6 +64,8 @@ class SearchRequest(NamedTuple):
     bridge: BridgeMode = "on"
     paged: bool = False
     averaged: bool = False
+    every_row: bool = False
+    noted: bool = True
 
 
 class SearchPlan(NamedTuple):
@@ -72,7 +76,8 @@ class SearchPlan(NamedTuple):
     scanned. ``surely``: what is found does not depend on how much is fetched, so that pages fit
     together; every candidate of a walk is rescored then, and as many as ``kept`` of a scan. A
     caller's own ef stands ``instead`` of the default, which is 0 where there is none.
-    More is looked at while it is open whether the first ``sure`` are right, 0: never.
+    More is looked at while it is open whether the first ``sure`` are right, 0: never. ``noted`` is
+    that of the request.
     """
 
     fetch: int
@@ -87,6 +92,7 @@ class SearchPlan(NamedTuple):
     kept: int = 0
     instead: int = 0
     sure: int = 0
+    noted: bool = True
 
     @property
     def depth(self) -> int:
@@ -97,9 +103,9 @@ class SearchPlan(NamedTuple):
         """Return the plan for a segment of so many rows whose searches are to try so hard.
 
         A caller's own ef is the whole effort, and stays it; so do codes alone where originals are
-        not to be looked at.
+        not to be looked at, and there is no more than all rows.
         """
-        if self.instead or (effort == PLANNED and rows <= _LARGE):
+        if self.instead or self.scanned == MAX_POINTS or (effort == PLANNED and rows <= _LARGE):
             return self
         large = max(1.0, (rows / _LARGE) ** _GROWTH)
         if effort.scan:
@@ -171,19 +177,22 @@ class _Settings(NamedTuple):
     oversampling: float | None
     exact: bool
     paged: bool
+    every_row: bool
+    noted: bool
 
 
 def _resolved(request: SearchRequest, config: VectorConfig, of: Page) -> SearchPlan:
     exact = request.exact or request.ignore_codes or config.distance is Distance.MANHATTAN
     paged = request.offset > 0 or request.paged
     effort = request.ef, request.rescore, request.oversampling
-    return _planned(of, _Settings(config.encoding, *effort, exact, paged))
+    own = request.every_row, request.noted
+    return _planned(of, _Settings(config.encoding, *effort, exact, paged, *own))
 
 
 @lru_cache(maxsize=1_024)  # requests are of few kinds, and a mixed search makes three plans
 def _planned(of: Page, given: _Settings) -> SearchPlan:
     fetch, k, offset, max_distance = of
-    encoding, asked, rescore, oversampling, exact, paged = given
+    encoding, asked, rescore, oversampling, exact, paged, every_row, noted = given
     least = DEFAULT_EF[encoding]
     ef = least if asked is None else asked
     if not 1 <= ef <= MAX_EF:
@@ -196,6 +205,7 @@ def _planned(of: Page, given: _Settings) -> SearchPlan:
     ef = max(ef, fetch)
     surely = paged or asked is not None
     is_limited = asked is not None or oversampling is not None or not rescored
+    few = (SCANNED_PER_EF_WIDE if surely or ef > least else SCANNED_PER_EF_FEW) * ef
     return SearchPlan(
         fetch,
         k,
@@ -204,11 +214,12 @@ def _planned(of: Page, given: _Settings) -> SearchPlan:
         min(rescored, ef),
         exact,
         max_distance,
-        (SCANNED_PER_EF_WIDE if surely or ef > least else SCANNED_PER_EF_FEW) * ef,
+        MAX_POINTS if every_row else few,
         surely,
         ef if asked is None else _kept(ef, encoding),
         0 if asked is None else least,
         0 if is_limited else -(-ef // _PAGED) if paged else fetch,
+        noted,
     )
 
 

@@ -71,11 +71,13 @@ class Searcher:
     __slots__ = (
         "_every",
         "_exact",
+        "_graph",
         "_is_dot",
         "_n",
         "_rows_by_number",
         "_scan",
         "_score",
+        "_unreached",
         "_walk",
         "_walk_each",
         "folds_copies",
@@ -110,6 +112,7 @@ class Searcher:
         self._walk, self._scan, self._exact = native.walk, native.scan, native.exact
         self._walk_each, self._score = native.walk_each, native.score
         self._rows_by_number: tuple[Rows | None, int] | None = None
+        self._graph, self._unreached = graph, None if graph is not None else 0
         self._is_dot = distance is Distance.DOT
         self.has_codes = codes is not None
         self.has_graph = graph is not None
@@ -123,6 +126,18 @@ class Searcher:
         if self._rows_by_number is None or self._rows_by_number[0] is None:
             return 0
         return self._rows_by_number[0].nbytes
+
+    @property
+    def n(self) -> int:
+        """How many rows there are."""
+        return self._n
+
+    def unreached(self) -> int:
+        """Return how many rows no walk meets; counted once, by one walk over all of the graph."""
+        if self._unreached is None:
+            assert self._graph is not None
+            self._unreached = self._graph.unreachable()
+        return self._unreached
 
     def first(self, n: int, live: Words | None = None) -> _native.FirstRows:
         """Return the first ``n`` rows, of those the ones whose bit is set: what may be found."""

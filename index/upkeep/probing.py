@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 
 from palimpsest.index.kinds.registry import kind_of
+from palimpsest.index.segments.recent import RECENT
 from palimpsest.index.segments.segment import Segment
 from palimpsest.index.view.view import AnySealed, AnyVectors
 from palimpsest.index.write.writer import Writer
@@ -24,7 +25,7 @@ class Probing:
     def probe(self) -> None:
         """Probe the next segment; nothing is kept of one that is cancelled."""
         for vectors, segment in self._unprobed():
-            config, recent = vectors.config, vectors.recent.queries()
+            config, recent = vectors.config, vectors.recent.queries(RECENT)
             # One segment at a time: a probe takes seconds of a core, and its thread is wanted for
             # compactions.
             return kind_of(config).probe(segment, config, recent, self._cancelled)

@@ -16,6 +16,7 @@ from palimpsest.index.kinds.registry import kind_of
 from palimpsest.index.search.mapped_query import factors_of
 from palimpsest.index.segments.build import Build
 from palimpsest.index.segments.dead import Dead
+from palimpsest.index.segments.recent import RECENT
 from palimpsest.index.storage.directory import Directory
 from palimpsest.index.storage.entries import SegmentEntry
 from palimpsest.index.storage.files import remove_folder
@@ -127,7 +128,7 @@ class Replacing:
             threads=self._threads,
             cancelled=self._cancelled,
             said=said,
-            recent=vectors.recent.queries(),
+            recent=vectors.recent.queries(RECENT),
             firm=firm,
             admitted=anything if frees else self._writer.store.admitted,
         )

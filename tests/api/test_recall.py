@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 
 from tests.api.replies import result
 from tests.api.served import serving
+from tests.api.test_backlog import until
 from tests.api.test_vectors import is_sealed, wait_for
 from tests.unit.segments.bad import clusters
 
@@ -149,3 +151,117 @@ def test_sparse_vectors_have_no_recall_to_show(three: Any) -> None:
     assert "recall" not in shown["sparse_vectors"]["words"]
     names = series(http, "palimpsest_segments_decided")
     assert not any('vector="words"' in name for name in names)
+
+
+def report(http: httpx.Client, name: str, below: str = "", **body: Any) -> dict[str, Any]:
+    """Return what is measured of a collection: with a body by POST."""
+    url = f"/collections/{name}/recall{below}"
+    found: dict[str, Any] = result(http.post(url, json=body) if body else http.get(url))
+    return found
+
+
+def test_recall_is_measured_when_it_is_asked(three: Any) -> None:
+    http, _, _ = three
+    found = report(http, "well", "?num=30&top_k=5")
+    assert (found["top_k"], found["wanted"], found["exact"], found["complete"]) == (
+        *(5, 0.98, False),
+        True,
+    )
+    assert found["rows"]["queries"] == 30 and found["given"] is None
+    of = found["found"]
+    assert of["low"] <= of["recall"] <= of["high"] and of["recall"] >= 0.95
+    assert found["graph"] == {"rows": len(TIGHT), "unreached": 0} and found["lid"]["mean"] > 1
+    narrow = report(http, "narrow", queries=TIGHT[:9].tolist(), params={"hnsw_ef": 16})
+    assert narrow["given"]["queries"] == 9 and narrow["rows"] is narrow["recent"] is None
+    assert narrow["ef"] is None  # so few codes are all scanned
+
+
+def test_recent_queries_are_asked_again_and_never_shown(three: Any) -> None:
+    http, _, _ = three
+    for _ in range(8):
+        search(http, "well")
+    found = report(http, "well")
+    assert found["recent"]["queries"] >= 1
+    assert set(found["recent"]) == {"queries", "recall", "low", "high", "worst"}
+
+
+def test_recall_among_points_that_pass_and_of_none(three: Any) -> None:
+    http, _, _ = three
+    few = {"must": [{"has_id": list(range(40))}]}
+    found = report(http, "well", filter=few, num=100)
+    assert found["rows"]["queries"] == 40 and found["found"]["recall"] == 1
+    nothing = report(http, "well", filter={"must": [{"has_id": [10**9]}]})
+    assert nothing["rows"] is None and nothing["complete"]
+
+
+def test_recall_of_an_empty_collection_and_of_sparse_vectors(three: Any) -> None:
+    http, _, _ = three
+    body = {"vectors": {"ö.a b": {"size": 4, "distance": "Dot"}}, "sparse_vectors": {"words": {}}}
+    result(http.put("/collections/leer", json=body))
+    empty = report(http, "leer", "?using=%C3%B6.a%20b")
+    assert empty["found"] is None and not empty["exact"]
+    sparse = report(http, "leer", "?using=words")
+    assert sparse["exact"] and sparse["found"] is None
+
+
+@pytest.mark.parametrize(
+    "below, body, status, text",
+    [
+        ("?num=0", None, 422, "num"),
+        ("?num=-1", None, 400, "num"),
+        ("?top_k=101", None, 422, "top_k"),
+        ("?ef=5", None, 400, "unknown field `ef`"),
+        ("?num=1&num=2", None, 400, "num"),
+        ("?using=other", None, 400, "other"),
+        ("", {"queries": [[1.0, 2.0]]}, 400, "dimension"),
+        ("", {"queries": [5]}, 400, "queries[0]: expected a vector"),
+        ("", {"params": {"exact": True}}, 400, "params.exact"),
+        ("", {"params": {"hnsw_ef": 0}}, 422, "hnsw_ef"),
+        ("?num=5", {"num": 5}, 400, "unknown field `num`"),
+        ("", {"filter": {"must": 5}}, 400, "filter"),
+    ],
+)
+def test_what_cannot_be_measured_is_refused(
+    three: Any, below: str, body: Any, status: int, text: str
+) -> None:
+    http, _, _ = three
+    url = f"/collections/well/recall{below}"
+    reply = http.get(url) if body is None else http.post(url, json=body)
+    assert reply.status_code == status, reply.text
+    assert text in reply.json()["status"]["error"]
+
+
+def test_one_measurement_at_a_time(three: Any) -> None:
+    http, _, _ = three
+    url = str(http.base_url)
+    queries = {"queries": TIGHT[:1000].tolist(), "top_k": 100}
+    with ThreadPoolExecutor(4) as pool:
+        replies = [
+            pool.submit(httpx.post, f"{url}/collections/narrow/recall", json=queries, timeout=60)
+            for _ in range(4)
+        ]
+        statuses = [one.result().status_code for one in replies]
+        refused = [one.result() for one in replies if one.result().status_code == 429]
+    assert set(statuses) == {200, 429}
+    assert all(int(one.headers["retry-after"]) >= 1 for one in refused)
+    assert report(http, "well", "?num=1")["complete"]  # and the next one is taken
+
+
+def test_samples_of_real_queries_are_told(three: Any) -> None:
+    http, _, _ = three
+    series_of = 'palimpsest_recall_samples_total{collection="well",filtered="false",vector=""}'
+
+    def sampled() -> bool:
+        search(http, "well")
+        return series(http, "palimpsest_recall_samples_total").get(series_of, 0) >= 2
+
+    until(sampled)
+    estimates = series(http, "palimpsest_recall_estimate")
+    labels = '{collection="well",filtered="false",vector=""}'
+    low, mean, high = (
+        estimates[f"palimpsest_recall_estimate{name}_ratio{labels}"]
+        for name in ("_low", "", "_high")
+    )
+    assert 0 <= low <= mean <= high <= 1
+    counts = series(http, "palimpsest_recall_sample_duration_seconds_count")
+    assert counts["palimpsest_recall_sample_duration_seconds_count"] >= 2

@@ -57,6 +57,7 @@ def series(tmp_path_factory: pytest.TempPathFactory) -> Series:
     app.context.metrics.request("GET", "/", 500, 0.1)
     app.context.metrics.requests.add(("GET", "/", 200), 0.1)
     one = app.context.database.get("one")
+    one.view.vectors[0].recent.samples.add(1.0, filtered=False)
     one.upsert(batch_of([1], np.ones((1, 3), np.float32))).result()
     request = SearchRequest(np.ones(3, np.float32))
     app.context.metrics.search(one, request, SearchStats(), 0.1, 1)

@@ -26,19 +26,21 @@ from palimpsest.index.kinds.dense.cost import seconds
 from palimpsest.index.kinds.kind import Asked, Block, Compared, Kind, Whose
 from palimpsest.index.search.across import across
 from palimpsest.index.search.closest import Ahead, Closest, searched_ahead
+from palimpsest.index.search.dense import is_walked
 from palimpsest.index.search.mapped_query import check_size, closest_of_all
 from palimpsest.index.search.mapped_scores import score_all_versions
 from palimpsest.index.search.one_segment import closest_rows
-from palimpsest.index.search.plan import SearchRequest
+from palimpsest.index.search.plan import SearchRequest, resolve
 from palimpsest.index.segments.build import Build
 from palimpsest.index.segments.dead import Dead
 from palimpsest.index.segments.growing import Growing
 from palimpsest.index.segments.seal import live_rows, write_segment
 from palimpsest.index.segments.sealed import Sealed, spare
-from palimpsest.index.segments.searcher import SearchThreads
+from palimpsest.index.segments.searcher import Searcher, SearchThreads
 from palimpsest.index.segments.segment import NumbersOf
 from palimpsest.index.storage.directory import Directory
 from palimpsest.index.types import (
+    Distance,
     NamedVectors,
     PointVector,
     RecallInfo,
@@ -194,6 +196,33 @@ class DenseKind(Kind[VectorConfig, Vectors, Growing, Sealed]):
         assert isinstance(vector, np.ndarray)  # what ``read`` gives
         example: Vector = as_examples(vector[None, :], config)[0]
         return example
+
+    def is_exact(self, vectors: DenseView, request: SearchRequest) -> bool:
+        """Tell whether originals of all rows are compared."""
+        is_asked = request.exact or request.ignore_codes
+        return is_asked or vectors.config.distance is Distance.MANHATTAN
+
+    def ef(self, vectors: DenseView, request: SearchRequest) -> int | None:
+        """Return the largest ef of walks, None where no graph is walked."""
+        plan = resolve(request, vectors.config)
+        segments = [part.segment for part in vectors.sealed]
+        tried = [(one, plan.at(one.effort, one.n)) for one in segments]
+        return max((to.ef for one, to in tried if is_walked(one.searcher, one.n, to)), default=None)
+
+    def walked(self, vectors: DenseView) -> Sequence[Searcher]:
+        """Return what searches the segments that have a graph."""
+        found = [part.segment.searcher for part in vectors.sealed]
+        return [one for one in found if one.has_graph]
+
+    def bytes_read(self, vectors: DenseView, stats: SearchStats) -> float:
+        """Return about how many bytes of originals a search has read, which may be all it has."""
+        scored = stats.scored if vectors.config.encoding == "float32" else 0
+        each = self.live_bytes(vectors) / max(vectors.live, 1)
+        return super().bytes_read(vectors, stats) + scored * each
+
+    def recent(self, vectors: DenseView) -> Sequence[PointVector]:
+        """Return what was asked of late, newest last."""
+        return [as_examples(one[None, :], vectors.config)[0] for one in vectors.recent.queries()]
 
     def numbers_in(self, vectors: DenseView) -> int:
         """Return how many numbers a vector has."""

@@ -30,6 +30,7 @@ from palimpsest.index.search.merge import merge
 from palimpsest.index.search.plan import SearchRequest
 from palimpsest.index.segments.build import Build
 from palimpsest.index.segments.dead import Dead
+from palimpsest.index.segments.searcher import Searcher
 from palimpsest.index.segments.segment import NumbersOf
 from palimpsest.index.storage.directory import Directory
 from palimpsest.index.types import (
@@ -178,6 +179,27 @@ class MultiKind(Kind[MultiConfig, MultiRows, MultiGrowing, MultiSealed]):
         """Return a set that was read as it is searched for."""
         assert isinstance(vector, MultiVector)  # what ``read`` gives
         return as_query(vector, config)
+
+    def is_exact(self, vectors: MultiView, request: SearchRequest) -> bool:
+        """Tell whether originals of all sets are compared."""
+        return request.exact or request.ignore_codes or not vectors.config.is_coded
+
+    def ef(self, vectors: MultiView, request: SearchRequest) -> int | None:
+        """Return the most candidates that are compared of a segment."""
+        plan = resolve_multi(request, vectors.config)
+        found = [part.segment.candidates for part in vectors.sealed]
+        return max((plan.candidates(one.depth) for one in found if one is not None), default=None)
+
+    def walked(self, vectors: MultiView) -> Sequence[Searcher]:
+        """Return what searches the rows of candidates over a graph."""
+        found = [part.segment.candidates for part in vectors.sealed]
+        searchers = [one.dense.searcher for one in found if one is not None]
+        return [one for one in searchers if one.has_graph]
+
+    def recent(self, vectors: MultiView) -> Sequence[PointVector]:
+        """Return what was asked of late, newest last."""
+        asked = map(MultiVector, vectors.recent.queries())
+        return [as_query(one, vectors.config) for one in asked]
 
     def likeness(self, rows: Sequence[PointVector], config: MultiConfig) -> Likeness:
         """Return what compares sets that were read with others."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from palimpsest.index.config.multi import MultiConfig
-from palimpsest.index.config.vectors import MAX_EF
+from palimpsest.index.config.vectors import MAX_EF, MAX_POINTS
 from palimpsest.index.errors import InvalidConfig
 from palimpsest.index.search.plan import Page, SearchRequest, page, rescored_of
 
@@ -13,19 +13,23 @@ from palimpsest.index.search.plan import Page, SearchRequest, page, rescored_of
 DEFAULT_OVERSAMPLING = {8: 2.0, 4: 3.0, 2: 6.0}
 _WIDER = 2  # candidates of a long answer, per result
 _SCANNED = 2  # times the candidates, up to which all sets are compared by codes
+# Times as many are compared by originals where all are by codes: sets have no bounds that would
+# tell when to stop.
+_SURE = 4
 
 
 class MultiPlan(NamedTuple):
     """``page`` says which results are the answer.
 
     Of a segment ``depth`` candidates are compared by codes, None for what the segment needs, and
-    the ``rescored`` closest of these by originals, 0 for none.
+    the ``rescored`` closest of these by originals, 0 for none. ``noted`` is that of the request.
     """
 
     page: Page
     exact: bool
     depth: int | None
     rescored: int
+    noted: bool = True
 
     def candidates(self, needed: int) -> int:
         """Return how many candidates are compared of a segment that needs so many."""
@@ -51,4 +55,6 @@ def resolve_multi(request: SearchRequest, config: MultiConfig, *, without: int =
     exact = request.exact or request.ignore_codes or not config.is_coded
     default = DEFAULT_OVERSAMPLING[config.token_bits]
     rescored = rescored_of(of.fetch, request.rescore, request.oversampling, default)
-    return MultiPlan(of, exact, depth, rescored)
+    if request.every_row:
+        depth, rescored = MAX_POINTS, _SURE * rescored
+    return MultiPlan(of, exact, depth, rescored, request.noted)

@@ -71,7 +71,8 @@ def search_multi(
     stats, started = SearchStats(), perf_counter()
     found: list[PartHits] = []
     findable = Findable(points)
-    vectors.recent.note(query)
+    if plan.noted:
+        vectors.recent.note(query)
     for part in vectors.sealed:
         stats.lacking += bool(part.segment.lacking)
         if findable.most(part):

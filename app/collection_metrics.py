@@ -114,11 +114,14 @@ def _whole(states: Sequence[_State]) -> Iterator[Metric]:
     pending = GaugeMetricFamily(
         "palimpsest_index_pending_points", "Rows waiting to be indexed.", labels=["collection"]
     )
-    disk = GaugeMetricFamily("palimpsest_disk_bytes", "Bytes on disk.", labels=["collection"])
+    disk = GaugeMetricFamily(
+        "palimpsest_disk_bytes", "Bytes on disk.", labels=["collection", "component"]
+    )
     for name, info, sizes, *_ in states:
         points.add_metric([name], info.points)
         pending.add_metric([name], info.pending)
-        disk.add_metric([name], sizes.disk)
+        for component, nbytes in sizes.disk.items():
+            disk.add_metric([name, component], nbytes)
     yield from (points, pending, disk)
 
 

@@ -21,6 +21,7 @@ from palimpsest.index import (
     PalimpsestError,
     Report,
     check_directory,
+    compact_directory,
     repair_directory,
 )
 
@@ -36,8 +37,9 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     """Add what the command takes."""
     parser.description = (
         "Check a data directory: every file, every row, and all of them against each other. "
-        "Nothing is changed without --repair. A server may be running on it. Exit status: 0 "
-        "healthy, 1 damage found (or left after a repair), 2 wrong use, 3 it could not be checked."
+        "Nothing is changed without --repair or --compact. A server may be running on it. Exit "
+        "status: 0 healthy, 1 damage found (or left after a repair), 2 wrong use, 3 it could not "
+        "be checked."
     )
     parser.add_argument(
         "data",
@@ -47,11 +49,19 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
         help="the directory (PALIMPSEST_DATA, or else ./data)",
     )
     parser.add_argument("--collection", metavar="NAME", help="check only this collection")
-    parser.add_argument(
+    changes = parser.add_mutually_exclusive_group()
+    changes.add_argument(
         "--repair",
         action="store_true",
         help="make anew what can be derived, and bring back from segments what a store lost; no "
         "server may be running; nothing is removed that is not kept in lost+found/",
+    )
+    changes.add_argument(
+        "--compact",
+        action="store_true",
+        help="write stores anew without the pages they keep free, and have them give such pages "
+        "back by themselves from then on; no server may be running, and as much room as they use "
+        "has to be free; one that was cut off goes on when asked again",
     )
     parser.add_argument("--json", action="store_true", help="print the report as one JSON object")
 
@@ -59,7 +69,9 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
 def run(given: dict[str, Any]) -> int:
     """Check, print the report, and return the exit status."""
     data = given["data"] or Path(os.environ.get(_VARIABLE) or Settings.model_fields["data"].default)
-    examine = repair_directory if given["repair"] else check_directory
+    examine = check_directory
+    if given["repair"] or given["compact"]:
+        examine = repair_directory if given["repair"] else compact_directory
     try:
         report = examine(data, given["collection"], progress=_progress(sys.stderr))
     except KeyboardInterrupt:
@@ -94,8 +106,8 @@ def told(report: Report) -> str:
             f"  {one.name}: {one.status}, {points} points, {one.segments} segments, "
             f"{one.bytes_read} bytes read{lost}"
         )
-    for done in report.repaired:
-        lines.append(f"repaired: {done}")
+    lines += [f"repaired: {done}" for done in report.repaired]
+    lines += [f"compacted: {done}" for done in report.compacted]
     for severity in _ORDER:
         for finding in report.findings:
             if finding.severity == severity:

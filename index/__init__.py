@@ -54,6 +54,7 @@ from palimpsest.index.config.vectors import (
     VectorConfig,
 )
 from palimpsest.index.database import Database
+from palimpsest.index.doctor.compacting import compact_directory
 from palimpsest.index.doctor.directory import check_directory
 from palimpsest.index.doctor.repairing import repair_directory
 from palimpsest.index.doctor.report import Report
@@ -410,5 +411,6 @@ __all__ = [
     # data directories at rest
     "Report",
     "check_directory",
+    "compact_directory",
     "repair_directory",
 ]

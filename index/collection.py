@@ -11,12 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from typing import Any, TypeVar
 
-from palimpsest.index.collection_info import (
-    collection_sizes,
-    collection_state,
-    collection_work,
-    store_bytes,
-)
+from palimpsest.index.collection_info import collection_state, collection_work, store_bytes
 from palimpsest.index.collection_parts import CollectionParts, open_parts
 from palimpsest.index.collection_versions import Versioning
 from palimpsest.index.config.collection import AT, CollectionConfig
@@ -423,7 +418,11 @@ class Collection(PointWrites):
 
     def sizes(self) -> CollectionSizes:
         """Return what a collection takes of disk and memory; looks at every file of an index."""
-        return collection_sizes(self.folder, self.writer, self.fields)
+        return CollectionSizes(self.disk(), self.writer.indexes.nbytes)
+
+    def disk(self) -> Mapping[str, int]:
+        """Return what the collection takes on disk, in bytes by component."""
+        return self._parts.disk.by_component()
 
     @property
     def payload_indexes(self) -> Mapping[str, FieldIndex]:

@@ -19,7 +19,6 @@ from palimpsest.index.recall.interval import interval_of
 from palimpsest.index.segments.recent import Recent
 from palimpsest.index.types import (
     CollectionInfo,
-    CollectionSizes,
     CollectionWork,
     FieldInfo,
     Integrity,
@@ -27,7 +26,6 @@ from palimpsest.index.types import (
     VectorInfo,
     VersionInfo,
 )
-from palimpsest.index.upkeep.payload_indexing import PayloadIndexing
 from palimpsest.index.upkeep.recover import STORE
 from palimpsest.index.upkeep.upkeep import Upkeep
 from palimpsest.index.view.view import AnyVectors, View
@@ -80,14 +78,6 @@ def _vector_states(view: View) -> dict[str, VectorInfo]:
                 sizes = {**state.bytes_by_component, "factors": held}
                 states[bridge.column] = replace(state, bytes_by_component=sizes)
     return {view.config.name_of(column): state for column, state in states.items()}
-
-
-def collection_sizes(folder: Path, writer: Writer, fields: PayloadIndexing) -> CollectionSizes:
-    """Return what a collection takes of disk and memory; looks at every file of an index."""
-    vectors = writer.view.vectors.values()
-    sealed = sum(part.segment.disk_bytes for one in vectors for part in one.sealed)
-    disk = sealed + store_bytes(folder) + fields.disk_bytes()
-    return CollectionSizes(disk, writer.indexes.nbytes)
 
 
 def collection_work(folder: Path, writer: Writer, jobs: Jobs, upkeep: Upkeep) -> CollectionWork:

@@ -7,6 +7,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
+from palimpsest.index.collection_disk import DiskUse
 from palimpsest.index.read.points import PointReader
 from palimpsest.index.read.reading import Sampler
 from palimpsest.index.read.selector import Selector
@@ -47,6 +48,7 @@ class CollectionParts:
     fitting: Fitting
     upkeep: Upkeep
     scrub: Scrub
+    disk: DiskUse
     together: SearchThreads  # of searches that are made at once
     sampler: Sampler | None
 
@@ -138,6 +140,7 @@ def _assembled(
     fields = PayloadIndexing(files / FIELDS, writer, jobs)
     fitting = Fitting(files / ADAPTERS, writer, points, jobs)
     due, resting = Versions(fitting, demand), Resting(writer, reader)
+    scrub = Scrub(folder / STORE, Healing(writer, fields, files / ADAPTERS, changed).heal)
     return CollectionParts(
         folder,
         reader,
@@ -149,7 +152,8 @@ def _assembled(
         Backfill(writer, points, demand, pace),
         fitting,
         Upkeep(files / SEGMENTS, writer, fields, due, threads, has_room, resting, jobs),
-        Scrub(folder / STORE, Healing(writer, fields, files / ADAPTERS, changed).heal),
+        scrub,
+        DiskUse(folder, writer, scrub),
         search_threads(threads),
         sampler,
     )

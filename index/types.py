@@ -405,7 +405,7 @@ class CollectionInfo:
 class CollectionSizes:
     """What takes a look at files and indexes to tell, in bytes."""
 
-    disk: int
+    disk: Mapping[str, int]  # by component
     fields: Mapping[str, int]  # resident, by payload index
 
 

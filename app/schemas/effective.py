@@ -83,6 +83,7 @@ class PalimpsestReply(TypedDict):
     sparse_vectors: NotRequired[dict[str, KeptSparseReply]]
     upkeep: UpkeepReply
     backlog: NotRequired[BacklogReply]
+    disk: NotRequired[dict[str, int]]  # bytes by what they are taken for
     integrity: IntegrityReply
 
 

@@ -149,6 +149,7 @@ def describe_collection(collection: Collection) -> CollectionReply:
     missed = [describe_reach(one) for one in collection.versions.out_of_reach()]
     short = unheld(collection.config, info.vectors)
     described["palimpsest"]["backlog"] = backlog = _backlog(collection)
+    described["palimpsest"]["disk"] = dict(collection.disk())
     behind = [_behind(backlog)] if backlog["slowed"] else []
     if warnings := [*behind, *unmet(collection.config, info.fields), *missed, *short]:
         described["warnings"] = [{"message": text} for text in warnings]

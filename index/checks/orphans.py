@@ -7,6 +7,7 @@ from pathlib import Path
 from palimpsest.index.checks.findings import Finding, Sink, telling
 from palimpsest.index.checks.stored import Stored
 from palimpsest.index.remedies import Act
+from palimpsest.index.storage.compacting import SUFFIX
 from palimpsest.index.storage.local import Local
 from palimpsest.index.storage.tidying import ADAPTERS, FIELDS, LOST, SEGMENTS, UNFINISHED
 from palimpsest.index.storage.unfinished import FILE
@@ -16,6 +17,7 @@ _FILES = {"store.sqlite3", "store.sqlite3-wal", "store.sqlite3-shm", "store.reac
 _OTHERS = {"store.sqlite3-journal", "store.reach.tmp", "scrub.json", "scrub.json.tmp"}
 _OTHERS |= {"scrub.tmp"}  # as earlier releases wrote it
 _OTHERS |= {FILE, f"{FILE}.tmp"}
+_CUT_OFF = "store.sqlite3" + SUFFIX  # of a compaction, and what lies beside it
 
 
 def check_orphans(stored: Stored, sink: Sink) -> None:
@@ -41,7 +43,10 @@ def check_orphans(stored: Stored, sink: Sink) -> None:
                 what = "is listed by no table, and not known to be replaced"
                 sink.found(Finding("damage", "orphans", path, what, remedy=Act.KEEP))
         for path in _entries(folder):
-            if path.name not in _OWN | _FILES | _OTHERS:
+            if path.name.startswith(_CUT_OFF):
+                what = "was left by a compaction that was cut off, and goes when it is opened"
+                sink.found(Finding("note", "orphans", path, what))
+            elif path.name not in _OWN | _FILES | _OTHERS:
                 what = "is not of the collection"
                 sink.found(Finding("note", "orphans", path, what, remedy="move it elsewhere"))
 

@@ -19,7 +19,7 @@ HEALTHY, DAMAGED, UNCHECKED = 0, 1, 3  # exit statuses; 2 is wrong use
 
 @dataclass
 class Report:
-    """Of one run; ``repaired`` says what was done."""
+    """Of one run; ``repaired`` and ``compacted`` say what was done."""
 
     data: Path
     mode: Mode = "offline"
@@ -27,6 +27,7 @@ class Report:
     collections: list[Examined] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
     repaired: list[str] = field(default_factory=list)
+    compacted: list[str] = field(default_factory=list)
     seconds: float = 0.0
 
     def refuse(self, error: PalimpsestError) -> None:
@@ -108,6 +109,7 @@ class Report:
             "collections": [one.to_json() for one in self.collections],
             "findings": [one.to_json(word) for one in self.findings],
             "repaired": list(self.repaired),
+            "compacted": list(self.compacted),
             "bytes_read": self.bytes_read,
             "seconds": round(self.seconds, 3),
         }

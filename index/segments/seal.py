@@ -205,7 +205,7 @@ class _Parts(NamedTuple):
             searcher=searcher,
             description={},
             bytes_by_component={},
-            disk_bytes=0,
+            disk={},
             lacking=(),
             effort=effort,
         )

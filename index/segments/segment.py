@@ -43,8 +43,13 @@ class Segment:
     ids: Ids
     description: Mapping[str, Any]
     bytes_by_component: Mapping[str, int]
-    disk_bytes: int
+    disk: Mapping[str, int]  # bytes of each file
     lacking: tuple[str, ...]  # damaged files that are made anew when it is written again
+
+    @property
+    def disk_bytes(self) -> int:
+        """Bytes of all files."""
+        return sum(self.disk.values())
 
     @property
     def columns(self) -> Self:
@@ -81,7 +86,7 @@ class OfPoints(TypedDict):
     numbers: Numbers
     ids: Ids
     description: Mapping[str, Any]
-    disk_bytes: int
+    disk: Mapping[str, int]
     lacking: tuple[str, ...]
 
 
@@ -138,7 +143,7 @@ def of_points(files: Folder, numbers_of: NumbersOf | None = None) -> OfPoints:
         "numbers": _numbers(files, ids, numbers_of),
         "ids": ids,
         "description": files.description,
-        "disk_bytes": files.nbytes,
+        "disk": files.sizes,
         "lacking": tuple(files.lacking),
     }
 

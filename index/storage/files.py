@@ -168,9 +168,9 @@ class Folder:
         return array
 
     @property
-    def nbytes(self) -> int:
-        """Bytes of all arrays on disk."""
-        return sum(len(buffer) for buffer in self.buffers.values())
+    def sizes(self) -> dict[str, int]:
+        """Bytes of each file of an array on disk."""
+        return {name: len(buffer) for name, buffer in self.buffers.items()}
 
 
 def open_folder(

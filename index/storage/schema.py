@@ -28,7 +28,8 @@ this have a checksum too, a setting (``index.storage.schema_sum``).
 Formats: 1, the first; 2, points are numbered and payload fields indexed; 3, vectors have versions;
 4, vectors have datatypes, in whose numbers rows are staged, and seqs of points are known on open;
 5, commits are chained, and folders that may be deleted are known; 6, rows have checksums; 7, dead
-slots tell by which write they died, and jobs are kept.
+slots tell by which write they died, and jobs are kept. Of format 7 there are two kinds: new ones
+give free pages back (``index.storage.vacuum``), which changes nothing of what is read.
 A store of an older format is brought to the newest when it is opened (``index.storage.migrate``).
 """
 
@@ -268,6 +269,8 @@ def create_store(path: Path, config: dict[str, Any]) -> None:
         connection = connect(path)
         try:
             connection.execute("PRAGMA synchronous = OFF")  # once, at the end
+            # Before anything is written: of a store that has a page it cannot be set any more.
+            connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
             connection.execute("PRAGMA journal_mode = WAL")
             connection.executescript(
                 f"BEGIN;{_SCHEMA}{_POINTS}{FIELDS}{VERSIONS}{SEQS}{REACH};{SUPERSEDED}{JOBS}"

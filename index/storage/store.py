@@ -34,6 +34,7 @@ from palimpsest.index.storage.entries import Position, SegmentEntry
 from palimpsest.index.storage.field_table import FieldTable
 from palimpsest.index.storage.id_index import AT_ONCE, IdIndex
 from palimpsest.index.storage.job_table import JobTable
+from palimpsest.index.storage.lengths import sampled_lengths
 from palimpsest.index.storage.migrate import migrate
 from palimpsest.index.storage.point_table import PointTable
 from palimpsest.index.storage.reach import Reach, ReachRecord, read_record, record_of
@@ -60,6 +61,7 @@ from palimpsest.index.storage.summing import sum_some
 from palimpsest.index.storage.sums import Row, put_row
 from palimpsest.index.storage.superseded import SupersededTable
 from palimpsest.index.storage.syncing import is_unsynced
+from palimpsest.index.storage.vacuum import gives_back, pages_of, vacuum_some
 from palimpsest.index.storage.verify import behind, check_store, has_commits, log_of
 from palimpsest.index.storage.waking import connect_at_rest
 from palimpsest.index.tally import COMMIT_BOUNDS, Tally
@@ -87,8 +89,9 @@ class Store:
     """The writing side. Every method but ``open`` belongs to the collection's writer thread.
 
     At rest it holds no file open; ``wake`` comes before anything else is asked of it then.
-    ``trouble`` says why the last transaction could not be carried out, until one could; any thread
-    may read it.
+    ``trouble`` says why the last transaction could not be carried out, until one could; ``pages``
+    are as of the last one, ``gives_back`` says whether free ones can be given back, and ``lengths``
+    are of points, when last they were measured. Any thread may read these.
     """
 
     def __init__(
@@ -106,6 +109,8 @@ class Store:
         self.reserve: Reserve | None = None  # what is kept for deletes, once there are writes
         # seconds of whole transactions, and of the part of each that syncs
         self.commits, self.syncs = Tally(COMMIT_BOUNDS), Tally(COMMIT_BOUNDS)
+        self.pages, self.gives_back = pages_of(connection), gives_back(connection)
+        self.lengths, self._measured = sampled_lengths(connection), reach
         self._attach(connection)
 
     @classmethod
@@ -206,6 +211,7 @@ class Store:
         if not self.read_only and log.exists() and log.stat().st_size:
             if not self._trim():
                 return False
+        self.measure()
         self.close()
         return True
 
@@ -328,9 +334,8 @@ class Store:
         """
         try:
             with store_errors(self.path):
-                (pages,) = self._connection.execute("PRAGMA page_count").fetchone()
-                (size,) = self._connection.execute("PRAGMA page_size").fetchone()
-            if pages * size - self.path.stat().st_size > _GROWTH:
+                self.pages = pages = pages_of(self._connection)
+            if pages.count * pages.size - self.path.stat().st_size > _GROWTH:
                 Checkpoints(self.path).move()
         except SyncFailed as error:
             self.poison(str(error))
@@ -412,6 +417,16 @@ class Store:
     def put_config(self, config: dict[str, Any]) -> None:
         """Replace the config."""
         put_setting(self._connection, "config", json.dumps(config))
+
+    def vacuum_some(self, leave: int, seconds: float) -> None:
+        """Give free pages back in one transaction, for about so long, but for some that stay."""
+        with self.transaction(frees=True):
+            vacuum_some(self._connection, leave, seconds)
+
+    def measure(self) -> None:
+        """Look anew at how long rows of points are, where any were written."""
+        if self._measured != self.reach:
+            self.lengths, self._measured = sampled_lengths(self._connection), self.reach
 
     def sum_some(self) -> bool:
         """Give some rows of a store of an earlier format their checksums; tell of more to do."""

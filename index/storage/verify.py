@@ -27,7 +27,8 @@ _MAGIC = b"SQLite format 3\0"
 _HEADER = 100
 _VERSIONS = slice(18, 20)  # for writing and for reading: 1 without a log, 2 with one
 _KNOWN_VERSIONS = (b"\x01\x01", b"\x02\x02")
-_ROOT = 3  # of ``position`` in every store that was not vacuumed by hand
+_LARGEST_ROOT = slice(52, 56)  # kept by a store that gives free pages back alone; else zero
+_ROOT = 3  # of ``position`` in a store as it was made; one more behind a map of pages
 _LARGEST_PAGE = 65_536
 REMEDY = (
     "bring back what the segments hold of it with "
@@ -127,12 +128,12 @@ def _read_database(path: Path) -> _Database:
             raise Damaged(
                 path, "versions of a file with a log, 2 and 2,", header[_VERSIONS], "header"
             )
-        root = _root(path)
+        root = _root(path, _ROOT + any(header[_LARGEST_ROOT]))
         file.seek((root - 1) * size)
         return _Database(size, root, reach_in(file.read(size)))
 
 
-def _root(path: Path) -> int:
+def _root(path: Path, usual: int) -> int:
     """Return the first page of ``position``; a checkpoint that was cut short may hide it."""
     # Frozen: an ordinary connection would bring the log into the database, or delete it, before
     # anything of it was checked.
@@ -142,7 +143,7 @@ def _root(path: Path) -> int:
         root: int = found.fetchone()[0]
         return root
     except (*SQLITE_ERRORS, TypeError):
-        return _ROOT
+        return usual
     finally:
         connection.close()
 

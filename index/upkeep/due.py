@@ -13,6 +13,7 @@ from palimpsest.index.upkeep.probing import Probing, to_write_anew
 from palimpsest.index.upkeep.replacing import bytes_to_write
 from palimpsest.index.upkeep.resting import Resting
 from palimpsest.index.upkeep.tiers import to_compact, to_merge
+from palimpsest.index.upkeep.vacuuming import Vacuuming
 from palimpsest.index.versions.demand import Demand
 from palimpsest.index.versions.fitting import Fitting
 from palimpsest.index.view.view import AnySealed
@@ -53,6 +54,7 @@ class Due:
         fields: PayloadIndexing,
         versions: Versions,
         probing: Probing,
+        vacuuming: Vacuuming,
         resting: Resting,
         attempts: Attempts,
         is_stopped: Callable[[], bool],
@@ -62,6 +64,7 @@ class Due:
         self._fields = fields
         self._versions = versions
         self._probing = probing
+        self._vacuuming = vacuuming
         self._resting = resting
         self._attempts = attempts
         self._is_stopped = is_stopped
@@ -118,16 +121,17 @@ class Due:
         if self._writer.leases.is_due:
             return 0.0
         delays = [self._attempts.retry_delay("compact", columns)] if columns else []
-        if self.is_in_doubt():
-            delays.append(self._attempts.retry_delay("store"))
-        if not self._writer.store.summed.complete:
-            delays.append(self._attempts.retry_delay("sum"))
+        due = {
+            "store": self.is_in_doubt(),
+            "sum": not self._writer.store.summed.complete,
+            "save": self._fields.is_due(),
+            "probe": self._probing.is_due(),
+        }
+        delays += [self._attempts.retry_delay(kind) for kind, is_due in due.items() if is_due]
         if self._writer.leases.waiting:
             delays.append(_RELEASE_SECONDS)  # readers end without waking anyone
-        if self._fields.is_due():
-            delays.append(self._attempts.retry_delay("save"))
-        if self._probing.is_due():
-            delays.append(self._attempts.retry_delay("probe"))
+        if (vacuum := self._vacuuming.delay()) is not None:
+            delays.append(max(vacuum, self._attempts.retry_delay("vacuum")))
         if self._versions.is_due():
             delays.append(self._attempts.retry_delay("fit"))
         elif self._writer.view.bridges:

@@ -16,6 +16,7 @@ from pathlib import Path
 from palimpsest.index.errors import StorageFull
 from palimpsest.index.payload.loading import Unbuilt, load_fields
 from palimpsest.index.storage.causes import disk_errors
+from palimpsest.index.storage.compacting import remove_unfinished
 from palimpsest.index.storage.directory import Directory, make_folder
 from palimpsest.index.storage.leases import Leases
 from palimpsest.index.storage.local import Local
@@ -53,6 +54,7 @@ def recover(folder: Path) -> tuple[Opened, list[Unbuilt]]:
             indexes, unbuilt = load_fields(store, files / FIELDS, view.live)
             if not store.read_only:
                 _tidy_folders(store, files)
+                remove_unfinished(store.path)
     # The log stays where it is: whoever looks into why it cannot be opened is to find everything as
     # it was.
     except BaseException:

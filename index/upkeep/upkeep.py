@@ -29,6 +29,7 @@ from palimpsest.index.upkeep.recover import purge_some
 from palimpsest.index.upkeep.replacing import Replacing, bytes_to_write
 from palimpsest.index.upkeep.resting import Resting
 from palimpsest.index.upkeep.tiers import excess
+from palimpsest.index.upkeep.vacuuming import Vacuuming
 from palimpsest.index.view.view import AnyPart, AnySealed
 from palimpsest.index.write.changes import frozen
 from palimpsest.index.write.jobs import Jobs
@@ -70,6 +71,7 @@ class Upkeep:
         self._threads = threads
         self._resting = resting
         self._probing = Probing(writer, self._stopped.is_set)
+        self._vacuuming = Vacuuming(writer, self._stopped.is_set)
         self._replacing = Replacing(segments, writer, threads, self._stopped.is_set)
         # The same work with another reason to end: full segments are merged for the sake of
         # searches alone, and only while nothing else is to be done.
@@ -80,6 +82,7 @@ class Upkeep:
             fields,
             versions,
             self._probing,
+            self._vacuuming,
             resting,
             self.attempts,
             self._stopped.is_set,
@@ -197,6 +200,7 @@ class Upkeep:
             text = f"sealing {rows} rows of {self._name_of(column)}"
             with self.attempts.attempt("seal", column, text, 0):
                 self._seal(column)
+                self._writer.call(self._writer.store.measure).result()
                 self._checkpoint()
         self._writer.leases.sweep()  # of parts that were held here, and dropped meanwhile
 
@@ -252,8 +256,8 @@ class Upkeep:
     def compact(self, *, at_once: bool = True) -> None:
         """Carry out the next compaction of every column that has one due.
 
-        Payload indexes are written to fresh folders, and adapters fitted again, when that is due;
-        a store whose last write failed is tried.
+        Payload indexes are written to fresh folders, adapters fitted again, and free pages of the
+        store given back, when that is due; a store whose last write failed is tried.
 
         Args:
             at_once: also try again what failed moments ago.
@@ -272,6 +276,8 @@ class Upkeep:
                 self._versions.tend()
         if self._probing.is_due() and (at_once or not self.attempts.retry_delay("probe")):
             self._quietly("probe", "probing a segment", self._probing.probe)
+        if self._vacuuming.delay() == 0 and (at_once or not self.attempts.retry_delay("vacuum")):
+            self._quietly("vacuum", "giving back free pages", self._vacuuming.vacuum)
         for column in [*self.due.parts_to_compact()]:
             if at_once or not self.attempts.retry_delay("compact", [column]):
                 self._compact_next(column)

@@ -233,7 +233,7 @@ def test_state_tells_counts_and_sizes(collection: Collection) -> None:
     assert (vectors.points, vectors.indexed, vectors.growing, vectors.dead) == (3_001, 2_999, 2, 1)
     assert vectors.segments == 1
     assert vectors.bytes_by_component["originals_mapped"] == 3_000 * SIZE * 4
-    assert collection.sizes().disk > 3_000 * SIZE * 4
+    assert collection.sizes().disk["vectors"] > 3_000 * SIZE * 4
     assert collection.cost(SearchRequest(rows(1)[0])) > 0
 
 

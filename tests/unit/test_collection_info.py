@@ -39,7 +39,7 @@ def test_a_state_and_sizes_of_the_whole(collection: Collection) -> None:
     collection.create_index("ж", FieldIndex.from_declared("integer")).result()
     info, sizes = collection.state(), collection.sizes()
     assert (info.points, info.fields["ж"].points, info.last_error) == (N, N, None)
-    assert info.store_bytes == store_bytes(collection.folder) <= sizes.disk
+    assert info.store_bytes == store_bytes(collection.folder) <= sum(sizes.disk.values())
     assert sizes.fields["ж"] > 0 and info.pending >= 0
     assert store_bytes(collection.folder / "segments") == 0
 

@@ -137,6 +137,7 @@ def test_the_command_tells_in_words_and_as_json(trial: Path) -> None:
         "collections",
         "findings",
         "repaired",
+        "compacted",
         "bytes_read",
         "seconds",
     }

@@ -108,7 +108,7 @@ def component_of(name: str) -> str:
 
 
 def _growing_bytes(vectors: AnyVectors) -> float:
-    rows = sum(part.live for part in vectors.growing)
+    rows = sum(part.n for part in vectors.growing)  # dead ones too, until they are sealed
     return kind_of(vectors.config).live_bytes(vectors) / max(vectors.live, 1) * rows
 
 

@@ -32,6 +32,8 @@ def test_a_collection_describes_itself(http: httpx.Client, collection: str) -> N
     backlog = described["palimpsest"].pop("backlog")
     assert backlog.pop("sealed_per_second") > 0
     assert backlog == {"rows": 0, "limit": 131_072, "segments": 0, "slowed": False}
+    disk = described["palimpsest"].pop("disk")
+    assert disk.pop("other") + disk.pop("wal") > 0 == sum(disk.values())
     assert described == {
         "status": "green",
         "optimizer_status": "ok",

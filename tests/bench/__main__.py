@@ -25,6 +25,7 @@ from tests.bench import (
     sampling,
     scans,
     scroll,
+    space,
     sparse,
     versions,
     wire,
@@ -49,8 +50,15 @@ PARTS = (
     "leaving",
     "backlog",
     "collections",
+    "space",
 )
-_SYNTHETIC = ("graphs", "backlog", "multivectors")  # parts that may have any number of rows
+_SYNTHETIC = (
+    "graphs",
+    "backlog",
+    "multivectors",
+    "space",
+)  # parts that may have any number of rows
+_LONG = ("backlog", "space")  # run when they are asked for
 _TEXTS = ("payload", "scroll", "rows", "versions", "multivectors")  # that need the folder itself
 
 
@@ -94,8 +102,8 @@ def _arguments() -> argparse.Namespace:
 
 def _plan(arguments: argparse.Namespace) -> Iterator[tuple[Corpus, list[str]]]:
     """Choose corpora one at a time (they are large) and what is measured on each."""
-    only = arguments.only or [part for part in PARTS if part != "backlog"]  # which takes long
-    if {*only} <= {"backlog", "collections", "multivectors"}:
+    only = arguments.only or [part for part in PARTS if part not in _LONG]
+    if {*only} <= {*_LONG, "collections", "multivectors"}:
         yield corpora.synthetic(1_000), only  # it makes its own
         return
     if arguments.synthetic is not None:
@@ -135,6 +143,7 @@ def _measure(part: str, corpus: Corpus, arguments: argparse.Namespace) -> Iterat
         "sampling": lambda: sampling.measure(corpus),
         "leaving": leaving.measure,
         "collections": collections.measure,
+        "space": lambda: space.measure(arguments.synthetic or space.ROWS),
         "backlog": lambda: backlog.measure(arguments.synthetic or backlog.ROWS),
     }
     return parts[part]()

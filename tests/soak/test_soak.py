@@ -7,7 +7,7 @@ from pathlib import Path
 from tests.soak.running import soak
 from tests.soak.watching import Sample, judge, table
 
-SECONDS = 15.0
+SECONDS = 10.0
 
 
 def test_a_short_soak_holds(tmp_path: Path) -> None:

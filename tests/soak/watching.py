@@ -75,7 +75,7 @@ def judge(samples: Sequence[Sample], tolerance: float) -> list[Verdict]:
             "memory, MB", first, last, lambda one: one.memory / 1e6, megabytes, 1 + tolerance
         ),
         # A compaction takes place for old and new at once, so disk swings more than memory.
-        _compared("disk, MB", first, last, lambda one: one.disk / 1e6, "at most 2x", 2.0),
+        _compared("disk, MB", first, last, lambda one: one.disk / 1e6, "at most 1.5x", 1.5),
         _bounded("descriptors", first, last, lambda one: one.descriptors),
         _bounded("threads", first, last, lambda one: one.threads),
     ]

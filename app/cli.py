@@ -1,4 +1,4 @@
-"""The ``palimpsest`` command: ``serve``, ``doctor`` and ``demo``."""
+"""The ``palimpsest`` command: ``serve``, ``doctor``, ``restore`` and ``demo``."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from typing import Any
 
 import uvicorn
 
-from palimpsest.app import doctor
+from palimpsest.app import doctor, restore
 from palimpsest.app.demo import DEFAULT_PASSAGES, MIN_PASSAGES, DemoError, Options, run
 from palimpsest.app.edge import Edge
 from palimpsest.app.health.serving import Server
@@ -52,6 +52,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return demonstrate(Options(**given))
     if command == "doctor":
         return doctor.run(given)
+    if command == "restore":
+        return restore.run(given)
     try:
         flags = {name: value for name, value in given.items() if value is not None}
         settings = read_settings(flags, os.environ)
@@ -151,6 +153,9 @@ def _parser() -> argparse.ArgumentParser:
         )
     doctor.add_flags(
         commands.add_parser("doctor", help="check a data directory", allow_abbrev=False)
+    )
+    restore.add_flags(
+        commands.add_parser("restore", help="check or restore a snapshot", allow_abbrev=False)
     )
     _add_demo(commands.add_parser("demo", help="watch a collection change its embedding model"))
     return parser

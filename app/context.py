@@ -19,6 +19,7 @@ from palimpsest.app.health.life import Life, Stage
 from palimpsest.app.knobs import PLAIN, Knobs
 from palimpsest.app.metrics import Metrics, Unmeasured
 from palimpsest.app.rates import Rates
+from palimpsest.app.release import RELEASE
 from palimpsest.app.reloading import Reloading
 from palimpsest.app.schemas.query import Early
 from palimpsest.app.schemas.tolerance import read
@@ -43,6 +44,7 @@ from palimpsest.index import (
     NotYetApplied,
     PalimpsestError,
     RecallBudget,
+    SnapshotPlan,
 )
 
 T = TypeVar("T")
@@ -75,6 +77,7 @@ class Context:
         # Of one thread too: who asks what searches find is not to wait for a fit of minutes.
         self.measuring: ThreadPoolExecutor
         self.measures_recall = False  # one at a time
+        self.copies: ThreadPoolExecutor  # of one thread, for snapshots
 
     def open(self) -> None:
         """Open the data directory, once. Raises DirectoryLocked when another server holds it."""
@@ -87,10 +90,13 @@ class Context:
             has_room=self.memory.has_room,
             scrub_days=self.settings.scrub_days,
             sampling=RecallBudget(self.settings.recall_share, self.settings.recall_bytes),
+            snapshots=SnapshotPlan(self.settings.snapshot_hours, self.settings.snapshot_keep),
+            release=RELEASE,
         )
         self.threads = Shares(self.settings.threads or os.cpu_count() or 1)
         self.long = ThreadPoolExecutor(1, thread_name_prefix="long")
         self.measuring = ThreadPoolExecutor(1, thread_name_prefix="recall")
+        self.copies = ThreadPoolExecutor(1, thread_name_prefix="snapshots")
         self.life.enter(Stage.SERVING)
 
     def close(self) -> None:
@@ -106,6 +112,8 @@ class Context:
         # Not waited for yet: it may be in a fit of minutes, which closing the database ends.
         self.long.shutdown(wait=False, cancel_futures=True)
         self.measuring.shutdown(cancel_futures=True)  # given up with its request
+        self.database.snapshots.stop()
+        self.copies.shutdown(cancel_futures=True)
         self.database.close()
         self.long.shutdown()
 
@@ -134,8 +142,13 @@ class Context:
         return self.threads.load() if hasattr(self, "threads") else None
 
     def refuse_dropped(self, collection: Collection) -> None:
-        """Raise CollectionNotFound when a collection was dropped after it was looked up."""
+        """Raise CollectionNotFound when a collection was dropped after it was looked up.
+
+        Raises:
+            BeingReplaced: another was, or is being, put in its place.
+        """
         if self.database.get(collection.name) is not collection:
+            self.database.refuse_replaced(collection)
             raise CollectionNotFound(collection.name)
 
     def damaged(self) -> Mapping[str, str]:

@@ -7,6 +7,7 @@ FastAPI with its body already read, so that the limit holds everywhere.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from http import HTTPStatus
 from time import perf_counter
@@ -32,11 +33,15 @@ from palimpsest.app.wire.counted import Counted
 from palimpsest.app.wire.heads import Heads
 from palimpsest.app.wire.replies import JSON, Headers, completed
 from palimpsest.app.wire.screen import REPLIED, Screen
+from palimpsest.app.wire.uploads import is_download, is_upload
 from palimpsest.app.work.client import client_of
-from palimpsest.index import Damaged, StorageError
+from palimpsest.index import BeingReplaced, CollectionNotFound, Damaged, StorageError
 
 METHODS = frozenset(("GET", "PUT", "POST", "PATCH", "DELETE", "HEAD", "OPTIONS"))
 TEXT = (b"content-type", b"text/plain; charset=utf-8")
+ACCEPTS = b"accept-encoding"
+LONGEST_REPLACING = 60.0  # seconds that a request waits for a collection that is being restored
+SHORTEST_PAUSE, LONGEST_PAUSE = 0.005, 0.25  # seconds between two looks whether it is there
 OF_BODY = (b"content-type", b"content-length", b"content-encoding")
 
 
@@ -120,24 +125,7 @@ class Edge:
             body = await read_body(scope, receive, self._body_limit)
             reply = scope.get(FINISHED)
             if reply is None:
-                knobs = read_knobs(scope["headers"])
-                collection = reach(access, context.database, found.right, found.name)
-                warnings = Warnings()
-                call = Call(
-                    context=context,
-                    collection=collection,
-                    query_string=scope["query_string"],
-                    body=body,
-                    tail=found.tail,
-                    knobs=knobs,
-                    warnings=warnings,
-                    access=access,
-                    client=client_of(scope),
-                    early=scope.get(EARLY),
-                )
-                reply = success(await self._result(found, call), started, warnings)
-                if warnings:
-                    context.metrics.warned(warnings.kinds())
+                reply = await self._reply(found, scope, access, body, started)
         except Disconnected:
             raise
         except Exception as error:
@@ -150,10 +138,51 @@ class Edge:
         await send_reply(send, status, reply, extra)
         return status
 
+    async def _reply(
+        self, found: Found, scope: Scope, access: Access, body: bytes, started: float
+    ) -> bytes:
+        """Return what a point route replies, by the old collection or the new during a restore."""
+        until = perf_counter() + LONGEST_REPLACING
+        pause = SHORTEST_PAUSE
+        while True:
+            try:
+                return await self._reply_now(found, scope, access, body, started)
+            except BeingReplaced:
+                # Nothing was done: the old collection is closed. The new one answers soon.
+                if perf_counter() + pause > until:
+                    raise
+                scope.pop(EARLY, None)  # what was read of it was meant for the old one
+            await asyncio.sleep(pause)
+            pause = min(2 * pause, LONGEST_PAUSE)
+
+    async def _reply_now(
+        self, found: Found, scope: Scope, access: Access, body: bytes, started: float
+    ) -> bytes:
+        context, warnings = self.context, Warnings()
+        call = Call(
+            context=context,
+            collection=reach(access, context.database, found.right, found.name),
+            query_string=scope["query_string"],
+            body=body,
+            tail=found.tail,
+            knobs=read_knobs(scope["headers"]),
+            warnings=warnings,
+            access=access,
+            client=client_of(scope),
+            early=scope.get(EARLY),
+        )
+        reply = success(await self._result(found, call), started, warnings)
+        if warnings:
+            context.metrics.warned(warnings.kinds())
+        return reply
+
     async def _result(self, found: Found, call: Call) -> Any:
         """Return an endpoint's result; what fails because of a drop fails as not found."""
         try:
             return await found.endpoint(call)
+        except CollectionNotFound:  # it was closed, or it is another one that is not there
+            self.context.refuse_dropped(call.collection)
+            raise
         except (StorageError, OSError) as error:
             self.context.refuse_dropped(call.collection)
             if isinstance(error, Damaged):
@@ -174,8 +203,10 @@ class Edge:
                 message["headers"] = completed(message["headers"], replied)
             await send(message)
 
-        # What is passed on is whole and unpacked, and JSON where nothing else was said.
-        headers = [*(each for each in scope["headers"] if each[0] not in OF_BODY), JSON]
+        # What is passed on is whole and unpacked, and JSON where nothing else was said; snapshots
+        # are passed on as they come.
+        brings = is_upload(scope["method"].encode(), scope["path"].encode())
+        headers = _passed_on(scope, brings=brings)
         warnings = Warnings()
         inner: dict[str, Any] = {
             **scope,
@@ -187,8 +218,9 @@ class Edge:
         if scope["method"] == "HEAD":
             inner["method"] = "GET"  # the server keeps the body back
         try:
-            body = await read_body(scope, receive, self._body_limit)
-            await self.app(inner, replay(body, receive), send_screened)
+            if not brings:  # its route reads it as it comes
+                receive = replay(await read_body(scope, receive, self._body_limit), receive)
+            await self.app(inner, receive, send_screened)
         except Disconnected:
             raise
         except Exception as error:
@@ -210,6 +242,17 @@ async def refuse(error: Exception, scope: Scope, send: Send, started: float) -> 
     else:
         await send_reply(send, status, failure(text, started), extra)
     return status
+
+
+def _passed_on(scope: Scope, *, brings: bool) -> Headers:
+    """Return the headers that FastAPI is to see of a request, which may bring a snapshot."""
+    headers: Headers = scope["headers"]
+    if not brings:
+        headers = [*(each for each in headers if each[0] not in OF_BODY), JSON]
+    if is_download(scope["method"], scope["path"]):
+        # to compress gigabytes of codes and vectors takes long, and saves little
+        headers = [each for each in headers if each[0] != ACCEPTS]
+    return headers
 
 
 async def send_reply(

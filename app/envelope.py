@@ -55,6 +55,11 @@ def success(result: Any, started: float, warnings: Warnings) -> bytes:
     return encode_around(shell, result)
 
 
+def accepted(started: float) -> bytes:
+    """Return the body of a reply to a request whose work goes on, as Qdrant has it."""
+    return _ENCODER.encode({"status": "accepted", "time": perf_counter() - started})
+
+
 def failure(text: str, started: float) -> bytes:
     """Return the body of an error reply; ``started`` is when the request came."""
     return _ENCODER.encode({"status": {"error": text}, "time": perf_counter() - started})

@@ -21,6 +21,7 @@ from starlette.responses import Response
 from palimpsest.app.envelope import failure
 from palimpsest.app.remedies import help_of
 from palimpsest.index import (
+    BeingReplaced,
     CollectionExists,
     CollectionNotFound,
     InvalidConfig,
@@ -52,6 +53,7 @@ STATUS: tuple[tuple[type[Exception], int], ...] = (
     (OutOfDescriptors, HTTPStatus.SERVICE_UNAVAILABLE),
     (OutOfMemory, HTTPStatus.SERVICE_UNAVAILABLE),
     (NotYetApplied, HTTPStatus.SERVICE_UNAVAILABLE),
+    (BeingReplaced, HTTPStatus.SERVICE_UNAVAILABLE),
     (ReadOnlyDisk, HTTPStatus.INSUFFICIENT_STORAGE),
     (StorageError, HTTPStatus.INTERNAL_SERVER_ERROR),
 )

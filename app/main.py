@@ -33,16 +33,21 @@ from palimpsest.app.routes import (
     collections,
     docs,
     service,
+    snapshots,
     unsupported,
     vectors,
     versions,
 )
 from palimpsest.app.routes.table import POINT_ROUTES
 from palimpsest.app.settings import Settings
+from palimpsest.app.snapshot_metrics import SnapshotSeries
 from palimpsest.app.wire.compression import LEVEL
 from palimpsest.index import PalimpsestError
 
-DOCUMENTED = (aliases, service, cluster, collections, vectors, versions, adapters, backfill)
+DOCUMENTED = (
+    *(aliases, service, cluster, collections, vectors, versions, adapters, backfill),
+    snapshots,
+)
 
 
 def create_app(settings: Settings, *, opens: bool = True) -> Edge:
@@ -94,7 +99,10 @@ def create_app(settings: Settings, *, opens: bool = True) -> Edge:
     ):
         registry.register(counts)
     durations = SampleDurations(context.sample_durations)
-    for gauges in (process, HealthGauges(context), context.load, durations):
+    snapshots_kept = SnapshotSeries(
+        lambda: getattr(context, "database", None), context.metrics.most_collections
+    )
+    for gauges in (process, HealthGauges(context), context.load, durations, snapshots_kept):
         registry.register(gauges)
     # FastAPI takes the first route that fits.
     # Fixed paths stand before those with open parts.

@@ -16,10 +16,12 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from palimpsest.app.options.environment import Environment, refuse_empty
 from palimpsest.app.options.option import NO_FLAG
 from palimpsest.app.wire.names import host_list, origin_list
+from palimpsest.app.wire.servers import server_list
 from palimpsest.app.work.sizes import read_size
 
 DEFAULT_BODY_LIMIT = 32 * 1024 * 1024
 DEFAULT_GZIP_FLOOR = 16 * 1024
+DEFAULT_SNAPSHOT_LIMIT = 100 * 1024**3
 SHORTEST, LONGEST = 0.01, 86_400.0  # seconds of time-outs
 MOST = 2**40  # of what is counted or measured in bytes: what is meant as no limit, no float loses
 
@@ -242,6 +244,32 @@ class Settings(BaseSettings):
         le=60,
         description="Seconds that a write waits at most when rows come faster than they are "
         "sealed; those that would wait longer are refused (429).",
+    )
+
+    snapshot_hours: float = Field(
+        default=0,
+        ge=0,
+        le=8_760,
+        description="Hours between two snapshots of each collection that the server makes by "
+        "itself; 0 for none.",
+    )
+    snapshot_keep: int = Field(
+        default=3,
+        ge=1,
+        le=10_000,
+        description="Snapshots of each collection that were made so and are kept, the newest.",
+    )
+    snapshot_limit: Annotated[int, BeforeValidator(read_size)] = Field(
+        default=DEFAULT_SNAPSHOT_LIMIT,
+        ge=1,
+        le=MOST,
+        description="Largest snapshot that is taken from elsewhere, packed and unpacked, in bytes "
+        "or as 100GiB.",
+    )
+    snapshot_origins: Annotated[tuple[str, ...], AfterValidator(server_list)] = Field(
+        default=(),
+        description="Servers that snapshots may be fetched from by URL, as in "
+        "https://backup.example.org; none unless set.",
     )
 
     @field_validator("*", mode="before")

@@ -54,15 +54,18 @@ from palimpsest.index.config.vectors import (
     VectorConfig,
 )
 from palimpsest.index.database import Database
+from palimpsest.index.database_snapshots import Snapshots, SnapshotStats
 from palimpsest.index.doctor.compacting import compact_directory
 from palimpsest.index.doctor.directory import check_directory
 from palimpsest.index.doctor.repairing import repair_directory
 from palimpsest.index.doctor.report import Report
+from palimpsest.index.doctor.snapshot import restore_snapshot, verify_snapshot
 from palimpsest.index.encoding.sets import format_set, parse_set, parse_sets
 from palimpsest.index.encoding.text import format_vector, parse_vector, parse_vectors
 from palimpsest.index.errors import (
     AdapterNotFound,
     AliasNotFound,
+    BeingReplaced,
     CollectionExists,
     CollectionNotFound,
     Damaged,
@@ -74,6 +77,7 @@ from palimpsest.index.errors import (
     InvalidId,
     InvalidInput,
     InvalidPairs,
+    InvalidSnapshot,
     InvalidVector,
     MissingAdapter,
     NoRangeIndex,
@@ -84,6 +88,7 @@ from palimpsest.index.errors import (
     PalimpsestError,
     PointNotFound,
     ReadOnlyDisk,
+    SnapshotNotFound,
     StorageError,
     StorageFull,
     StoreFailed,
@@ -155,6 +160,9 @@ from palimpsest.index.search.query_per_version import MAX_RESCORED
 from palimpsest.index.segments.deciding import DECISIONS, WANTED
 from palimpsest.index.segments.sealed import GRAPH_ROWS
 from palimpsest.index.segments.searcher import simd_level
+from palimpsest.index.snapshots.incoming import Incoming
+from palimpsest.index.snapshots.schedule import SnapshotPlan
+from palimpsest.index.snapshots.shelf import SnapshotInfo
 from palimpsest.index.stops import Stop, Stopped, check_stop, stopping
 from palimpsest.index.storage.causes import of_system
 from palimpsest.index.storage.checked import Spared
@@ -209,6 +217,14 @@ __all__ = [
     "Database",
     "DeleteAlias",
     "RenameAlias",
+    # copies of them
+    "Incoming",
+    "SnapshotInfo",
+    "SnapshotPlan",
+    "SnapshotStats",
+    "Snapshots",
+    "restore_snapshot",
+    "verify_snapshot",
     # what a collection declares
     "CollectionConfig",
     "ColumnConfig",
@@ -373,6 +389,7 @@ __all__ = [
     "Act",
     "AdapterNotFound",
     "AliasNotFound",
+    "BeingReplaced",
     "CollectionExists",
     "CollectionNotFound",
     "Damaged",
@@ -386,6 +403,7 @@ __all__ = [
     "InvalidId",
     "InvalidInput",
     "InvalidPairs",
+    "InvalidSnapshot",
     "InvalidVector",
     "MigratePoints",
     "MissingAdapter",
@@ -399,6 +417,7 @@ __all__ = [
     "PointNotFound",
     "ReadOnlyDisk",
     "Remedy",
+    "SnapshotNotFound",
     "StorageError",
     "StorageFull",
     "StoreFailed",

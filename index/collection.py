@@ -7,8 +7,9 @@ payloads, a connection of the calling thread; they take no lock and wait for nob
 from __future__ import annotations
 
 import pathlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 from palimpsest.index.collection_info import collection_state, collection_work, store_bytes
@@ -31,9 +32,12 @@ from palimpsest.index.read.selector import Selector
 from palimpsest.index.recall.drawn import Question, RecallRequest, drawn
 from palimpsest.index.recall.measuring import MeasuredRecall, measure
 from palimpsest.index.search.plan import SearchRequest
+from palimpsest.index.snapshots.archive import GoOn
+from palimpsest.index.snapshots.taking import Taken, take
 from palimpsest.index.stops import check_stop
 from palimpsest.index.storage.checked import Spared
 from palimpsest.index.storage.ids import check_ids, key_of, keys_of
+from palimpsest.index.storage.local import Local
 from palimpsest.index.storage.reserve import Reserve
 from palimpsest.index.types import (
     BridgeMode,
@@ -387,6 +391,26 @@ class Collection(PointWrites):
             InvalidInput: the job does not run, or is of a kind that goes on by itself.
         """
         self._parts.jobs.cancel(id)
+
+    @contextmanager
+    def snapshot(self, release: str, aside: Local, go_on: GoOn) -> Iterator[Taken]:
+        """Hold the collection as of one commit for the time of a block, while writes go on.
+
+        Args:
+            release: that asks for it.
+            aside: an empty folder, for the copy of its store.
+            go_on: told of what was copied; raises to end it.
+
+        Raises:
+            InvalidInput: this is a version of it.
+            StorageError: it could not be read, or the copy not be written.
+        """
+        self._require_real()
+        with (
+            self._parts.jobs.begin("snapshot", "all of it", kept=False),
+            take(self.name, self.folder, self.writer, release, aside, go_on) as taken,
+        ):
+            yield taken
 
     def met_damage(self, text: str) -> None:
         """Let ``state`` tell of damage that a read met, until the collection is opened again."""

@@ -1,8 +1,9 @@
 """A data directory of named collections, served by one process at a time.
 
 ``lock`` is held while the directory is open, ``collections/<name>/`` is one folder each,
-``aliases.json`` and its copy say what else they are called, and ``unfinished/`` holds collections
-being created or dropped; it is emptied on open. ``reserve`` is room kept for deletes.
+``aliases.json`` and its copy say what else they are called, ``snapshots/`` holds copies of them.
+``unfinished/`` is what is being created, dropped, copied or restored; it is emptied on open, after
+what a kill left there without its place was put back. ``reserve`` is room kept for deletes.
 """
 
 from __future__ import annotations
@@ -16,13 +17,16 @@ from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 from typing import IO
+from weakref import WeakSet
 
 from palimpsest.index.aliases import AliasChange, Aliases, CreateAlias, DeleteAlias, RenameAlias
 from palimpsest.index.collection import Collection
 from palimpsest.index.config.collection import AT, CollectionConfig
 from palimpsest.index.config.names import MAX_COLLECTION_NAME, check_name, check_vector_name
 from palimpsest.index.config.versions import names_with
+from palimpsest.index.database_snapshots import SnapshotHost, Snapshots
 from palimpsest.index.errors import (
+    BeingReplaced,
     CollectionExists,
     CollectionNotFound,
     InvalidInput,
@@ -34,6 +38,8 @@ from palimpsest.index.errors import (
 )
 from palimpsest.index.recall.sampling import NO_SAMPLES, Budget, Durations, Sampling
 from palimpsest.index.remedies import DropVersion
+from palimpsest.index.snapshots.schedule import NEVER, Schedule, SnapshotPlan
+from palimpsest.index.snapshots.swapping import Swap, settle, swap
 from palimpsest.index.storage.causes import disk_errors
 from palimpsest.index.storage.directory import make_folder, remove_quietly
 from palimpsest.index.storage.directory_lock import lock_directory
@@ -49,6 +55,7 @@ from palimpsest.index.upkeep.scrub import Scrub
 from palimpsest.index.upkeep.scrub_thread import Scrubbing
 from palimpsest.index.upkeep.unopened import DamagedInfo, read_damaged
 from palimpsest.index.upkeep.upkeep import HasRoom, Upkeep
+from palimpsest.index.write.writer import Writer
 
 _log = logging.getLogger(__name__)
 MAX_CALLED = 1_024  # characters that may call a collection, with its version
@@ -67,6 +74,8 @@ class Database:
         has_room: HasRoom,
         scrub_days: float,
         sampling: Budget,
+        plan: SnapshotPlan,
+        release: str,
     ) -> None:
         self._path = path
         self._aliases = Aliases(path, Local(path / "collections").list())
@@ -79,11 +88,15 @@ class Database:
         self._change = threading.Lock()  # orders create, drop, changes of aliases and close
         self._open: dict[str, Collection] = {}
         self._broken: dict[str, StorageError] = {}
+        self._replaced: WeakSet[Writer] = WeakSet()  # of collections that requests may still hold
         self._closed = False
         self._background = Background(self._upkeeps)
         self._reopening = Reopening(self._worth_a_try, self._try_again)
         self._scrubbing = Scrubbing(self._scrubs, scrub_days)
         self._sampling = Sampling(sampling) if sampling.share else None
+        host = SnapshotHost(self.get, self.names, self.aliases, self._try_out, self._place)
+        self.snapshots = Snapshots(path, self._reserve, host, release)
+        self._schedule = Schedule(self.snapshots, self.names, plan)
 
     @classmethod
     def open(
@@ -95,6 +108,8 @@ class Database:
         has_room: HasRoom = lambda _: True,
         scrub_days: float = 0,
         sampling: Budget = NO_SAMPLES,
+        snapshots: SnapshotPlan = NEVER,
+        release: str = "unknown",
     ) -> Database:
         """Open or create a data directory and every collection in it.
 
@@ -108,6 +123,8 @@ class Database:
                 where not.
             scrub_days: in how many days everything is read once in the background; 0 for never.
             sampling: what may be spent on answering searches again, to learn what they find.
+            snapshots: how often one of each collection is made, and how many are kept.
+            release: what snapshots say of who made them.
 
         Raises:
             DirectoryLocked: another process has it open.
@@ -124,7 +141,11 @@ class Database:
             lock = lock_directory(path)
             try:
                 threads = threads or os.cpu_count() or 1
-                database = cls(path, lock, threads, has_room, scrub_days, sampling)
+                # Before aliases of collections that are not there are forgotten.
+                settle(Local(path / "collections"), Local(path / "unfinished"))
+                database = cls(
+                    path, lock, threads, has_room, scrub_days, sampling, snapshots, release
+                )
             except BaseException:
                 lock.close()
                 raise
@@ -132,6 +153,7 @@ class Database:
             # drops, and no collection knows of them.
             for name in (Local(path) / "unfinished").list():
                 remove_folder(Local(path) / "unfinished" / name)
+            database.snapshots.shelf.tidy()
             names = Local(path / "collections").list()
         # At once, before collections are opened: their logs may grow while they are brought up to
         # date, and the room to delete something is to be there first.
@@ -147,6 +169,7 @@ class Database:
         database._background.start()
         database._reopening.start()
         database._scrubbing.start()
+        database._schedule.start()
         return database
 
     def __enter__(self) -> Database:
@@ -167,6 +190,8 @@ class Database:
             self._scrubbing.stop()
             if self._sampling is not None:
                 self._sampling.stop()
+            self.snapshots.stop()
+            self._schedule.stop()
             # The background first, as it writes to collections; the lock of the directory last,
             # when nothing of this process writes there any more.
             with ExitStack() as last_first:  # goes on when one of them fails
@@ -284,12 +309,7 @@ class Database:
             self._require_open()
             if name in self._open or name in self._broken:
                 raise CollectionExists(name)
-            if name in self._aliases.mapping:
-                raise InvalidInput(
-                    f"Can't create collection with name {name}. Alias with the same "
-                    "name already exists: delete the alias, or choose another name"
-                )
-            self._aliases.require_known()
+            self._require_no_alias(name)
             # Refused while there is little room, as upserts are: an empty collection is small, but
             # it is the first of many writes.
             with disk_errors(f"create collection {name!r}"), self._reserve.admitted(self._path):
@@ -322,6 +342,11 @@ class Database:
             takes = not all(isinstance(change, DeleteAlias) for change in changes)
             with self._reserve.admitted(self._path) if takes else anything():
                 self._aliases.change(changes, self.names())
+
+    def refuse_replaced(self, collection: Collection) -> None:
+        """Raise BeingReplaced for a collection whose place a snapshot took since it was got."""
+        if collection.writer in self._replaced:
+            raise BeingReplaced(collection.name)
 
     def drop(self, name: str) -> bool:
         """Delete a collection, all it holds and its aliases; tell whether there was one.
@@ -362,6 +387,14 @@ class Database:
                 self._aliases.forget(name)
         return True
 
+    def _require_no_alias(self, name: str) -> None:
+        if name in self._aliases.mapping:
+            raise InvalidInput(
+                f"Can't create collection with name {name}. Alias with the same "
+                "name already exists: delete the alias, or choose another name"
+            )
+        self._aliases.require_known()
+
     def _require_no_version(self, name: str, version: str) -> None:
         collection = self._open.get(name)
         having = [] if collection is None else names_with(collection.config, version)
@@ -387,6 +420,52 @@ class Database:
         except BaseException:
             remove_folder(unfinished)
             raise
+
+    def _try_out(self, name: str, folder: Path) -> None:
+        """Open a folder that is to become a collection, and close it again."""
+        with store_errors(folder / STORE):
+            Collection.open(
+                name,
+                folder,
+                threads=self._threads,
+                changed=lambda: None,
+                has_room=self._has_room,
+                reserve=self._reserve,
+            ).close()
+
+    def _place(self, name: str, folder: Path) -> None:
+        """Put a whole folder in the place of a collection, or make it one. Raises as ``create``."""
+        check_name(name, "collection", MAX_COLLECTION_NAME)
+        with self._change:
+            self._require_open()
+            self._require_no_alias(name)
+            with disk_errors(f"replace collection {name!r}"):
+                self._replace(name, Local(folder))
+
+    def _replace(self, name: str, folder: Local) -> None:
+        collections, unfinished = Local(self._path / "collections"), folder.parent.parent
+        # First, so that nobody is told meanwhile that there is no such collection.
+        self._broken[name] = BeingReplaced(name)
+        made: Swap | None = None
+        try:
+            before = self._open.pop(name, None)
+            if before is not None:
+                self._replaced.add(before.writer)
+                before.close(dropped=True)
+                del before  # and what it holds in memory
+            made = swap(collections, unfinished, folder, name)
+            self._open_one(name)
+            if name not in self._open:
+                raise fresh(self._broken[name])
+        except BaseException:
+            if made is not None:
+                made.undo()
+            if collections.has(name):
+                self._open_one(name)
+            else:
+                del self._broken[name]
+            raise
+        made.finish()
 
     def _open_one(self, name: str) -> None:
         try:

@@ -9,6 +9,7 @@ PalimpsestError
 │   ├── InvalidConfig       a collection, index or search parameter out of range or contradictory
 │   ├── InvalidPairs        too few, unequal or degenerate pairs to fit an adapter on
 │   ├── NoRangeIndex        an order by values that no index keeps in order
+│   ├── InvalidSnapshot     a file that cannot be restored: no snapshot, or not what was written
 │   ├── MissingAdapter      points of one version cannot be found by queries of another
 │   └── Unsupported         a known request this engine does not carry out
 ├── NotFound
@@ -16,6 +17,7 @@ PalimpsestError
 │   ├── AliasNotFound
 │   ├── CollectionNotFound
 │   ├── PointNotFound
+│   ├── SnapshotNotFound
 │   ├── VectorNotFound
 │   └── VersionNotFound
 ├── CollectionExists
@@ -23,6 +25,7 @@ PalimpsestError
 ├── VersionConflict         a change of versions that would lose points, quality or a declaration
 └── StorageError            the disk said no, or no longer says what was written
     ├── StorageFull         no space: writes are refused, reads go on
+    ├── BeingReplaced       a snapshot is just taking the collection's place: ask again
     ├── StoreFailed         SQLite or the file system failed; the write was not acknowledged
     │   ├── OutOfDescriptors    the process or the machine may open no more files
     │   ├── OutOfMemory         an allocation was refused
@@ -160,6 +163,10 @@ class MissingAdapter(InvalidInput):
         self.vector, self.rows, self.queries = vector, rows, queries
 
 
+class InvalidSnapshot(InvalidInput):
+    """A file that cannot be restored, as it is no snapshot or not what was written."""
+
+
 class Unsupported(InvalidInput):
     """A known request that this engine does not carry out."""
 
@@ -190,6 +197,14 @@ class PointNotFound(NotFound):
     def __init__(self, point_id: object) -> None:
         super().__init__(f"No point with id {point_id} found")
         self.point_id = point_id
+
+
+class SnapshotNotFound(NotFound):
+    """No snapshot of that name."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"Snapshot {name:.255} not found")
+        self.name = name
 
 
 class VectorNotFound(NotFound):
@@ -245,6 +260,16 @@ class StorageError(PalimpsestError):
 
 class StorageFull(StorageError):
     """No space left: the write was not acknowledged and left nothing behind; reads go on."""
+
+
+class BeingReplaced(StorageError):
+    """A snapshot is just taking the place of the collection."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            f"Collection `{name}` is just being replaced by a snapshot: ask again in a second"
+        )
+        self.name = name
 
 
 class StoreFailed(StorageError):

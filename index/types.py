@@ -34,7 +34,7 @@ _WEIGHED_AS_ONE = 64  # dimensions of a sparse vector
 
 BridgeMode: TypeAlias = Literal["on", "off", "require"]
 JobKind: TypeAlias = Literal[
-    "seal", "compact", "merge", "index", "fit", "refit", "consolidate", "upkeep"
+    "seal", "compact", "merge", "index", "fit", "refit", "consolidate", "upkeep", "snapshot"
 ]
 JobState: TypeAlias = Literal["running", "done", "failed", "cancelled", "resumed", "interrupted"]
 

@@ -18,15 +18,7 @@ router = APIRouter(include_in_schema=False, route_class=GuardedRoute)
 
 COLLECTION = "/collections/{collection_name}"
 SHARD = f"{COLLECTION}/shards/{{shard_id}}"
-ENDPOINTS: tuple[tuple[str, tuple[str, ...]], ...] = (
-    (f"{COLLECTION}/snapshots", ("GET", "POST")),
-    (f"{COLLECTION}/snapshots/recover", ("PUT",)),
-    (f"{COLLECTION}/snapshots/upload", ("POST",)),
-    (f"{COLLECTION}/snapshots/{{snapshot_name}}", ("GET", "DELETE")),
-    ("/snapshots", ("GET", "POST")),
-    ("/snapshots/{snapshot_name}", ("GET", "DELETE")),
-    ("/quotas", ("GET", "PUT")),
-)
+ENDPOINTS: tuple[tuple[str, tuple[str, ...]], ...] = (("/quotas", ("GET", "PUT")),)
 CLUSTER_ENDPOINTS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("/cluster/telemetry", ("GET",)),
     ("/cluster/recover", ("POST",)),

@@ -35,6 +35,9 @@ class Example(msgspec.Struct, frozen=True):
 
 
 WAIT = {"wait": True}
+# their names tell when they were made: those that the list before replied
+SNAPSHOT = {"snapshot_name": "pets-2026-11-30-12-00-00.snapshot"}
+FULL_SNAPSHOT = {"snapshot_name": "full-snapshot-2026-11-30-12-00-00.snapshot"}
 V2 = {"version": "v2"}
 
 # by operation id; the dictionary's order is that of the requests
@@ -106,6 +109,16 @@ EXAMPLES: dict[str, Example] = {
     "drop_adapter": Example(path={"rows": "v1", "queries": "v2"}),
     "drop_version": Example(query={"force": True}, path={"version": "v1"}),
     "drop_index_points": Example(query=WAIT, path={"field_name": "kind"}),
+    "create_snapshot": Example(),
+    "list_snapshots": Example(),
+    "get_snapshot": Example(path=SNAPSHOT),
+    "recover_from_snapshot": Example({"location": SNAPSHOT["snapshot_name"]}),
+    "recover_from_uploaded_snapshot": Example(),
+    "delete_snapshot": Example(path=SNAPSHOT),
+    "create_full_snapshot": Example(),
+    "list_full_snapshots": Example(),
+    "get_full_snapshot": Example(path=FULL_SNAPSHOT),
+    "delete_full_snapshot": Example(path=FULL_SNAPSHOT),
     "get_collection_cluster": Example(),
     "list_shard_keys": Example(),
     "get_optimizations": Example(),

@@ -20,6 +20,7 @@ from palimpsest.app.wire.connections import MAX_HEADERS, Connections
 from palimpsest.app.wire.ends import Broken, head_too_large, malformed, too_slow
 from palimpsest.app.wire.sending import Unread
 from palimpsest.app.wire.targets import origin_form
+from palimpsest.app.wire.uploads import is_upload
 
 if TYPE_CHECKING:
     import asyncio
@@ -72,6 +73,7 @@ class Connection(HttpToolsProtocol):
         self._first = 0  # the same, when the request began
         self._raw = 0  # bytes of the request before what is being parsed, without those
         self._received = 0  # bytes of the body so far
+        self._most = self._limits.body_limit  # bytes that it may have
         self._last_words: bytes | None = None  # to be sent when all replies before are
         self._unread = Unread()
         self._closes = False  # whether the request is the last one
@@ -149,6 +151,8 @@ class Connection(HttpToolsProtocol):
         self._phase = BODY
         self._since = self._all.now
         self._received = 0
+        brings = is_upload(self.parser.get_method(), self.url)
+        self._most = self._limits.snapshot_limit if brings else self._limits.body_limit
 
     def on_body(self, body: bytes) -> None:
         """Count a part of a body, and pass it on."""
@@ -239,7 +243,7 @@ class Connection(HttpToolsProtocol):
         elif self._phase is BODY and self._raw > FRAMING * (self._received + limit):
             text = "Bad request: the chunks of the body have more framing than content"
             self._break(Broken("framing", HTTPStatus.BAD_REQUEST, text))
-        elif self._phase is BODY and self._received > 2 * self._limits.body_limit:
+        elif self._phase is BODY and self._received > 2 * self._most:
             self.drop("framing")  # it was refused long ago
 
     def _break(self, broken: Broken) -> None:

@@ -44,6 +44,7 @@ class Limits(NamedTuple):
     idle_timeout: float
     send_timeout: float
     body_limit: int
+    snapshot_limit: int
 
 
 class Reviewed(Protocol):
@@ -76,6 +77,7 @@ class Connections(Collector):
             settings.idle_timeout,
             settings.send_timeout,
             settings.body_limit,
+            settings.snapshot_limit,
         )
         self.certificates = Certificates.of(settings)
         if self.certificates is not None:

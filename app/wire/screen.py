@@ -20,6 +20,7 @@ from palimpsest.app.wire.hosts import Hosts
 from palimpsest.app.wire.names import listens_on_loopback
 from palimpsest.app.wire.origins import PREFLIGHT, Origins
 from palimpsest.app.wire.replies import JSON, SECURE, VARY_ORIGIN, Headers, written
+from palimpsest.app.wire.uploads import is_upload, upload_refusal
 
 REPLIED = "palimpsest.headers"  # where a scope carries what is to stand in every reply to it
 NOTED = frozenset(
@@ -44,6 +45,7 @@ class Screen:
 
     def __init__(self, settings: Settings, *, has_key: bool) -> None:
         self._body_limit = settings.body_limit
+        self._snapshot_limit = settings.snapshot_limit
         self._hosts = Hosts(
             settings.allowed_hosts,
             loopback_only=listens_on_loopback(settings.host) and not has_key,
@@ -88,7 +90,7 @@ class Screen:
                 noted.get(b"sec-fetch-site", []), origins, scope["scheme"], hosts
             )
             or _path_refusal(scope)
-            or self._body_refusal(noted)
+            or self._body_refusal(scope, noted)
         )
 
     def preflight(self, scope: Scope) -> Headers | None:
@@ -102,10 +104,12 @@ class Screen:
             return None
         return PREFLIGHT
 
-    def _body_refusal(self, noted: dict[bytes, list[bytes]]) -> Refusal | None:
+    def _body_refusal(self, scope: Scope, noted: dict[bytes, list[bytes]]) -> Refusal | None:
         lengths = noted.get(b"content-length", [])
         if b"transfer-encoding" not in noted and not any(int(each) for each in lengths):
             return None
+        if is_upload(scope["method"].encode(), scope["path"].encode()):
+            return upload_refusal(noted, self._snapshot_limit)
         refused = self._types.refusal(noted.get(b"content-type", []))
         if refused is not None:
             return refused

@@ -24,6 +24,7 @@ from palimpsest.index.storage.local import Local
 
 COLLECTIONS, UNFINISHED = "collections", "unfinished"
 _OWN = {COLLECTIONS, UNFINISHED, "lock", "reserve", FILE, copy_of(Path(FILE)).name, "lost+found"}
+_OWN |= {"snapshots"}
 _REPAIRING = "a repair is running on it: what is found may be of the middle of it"
 Progress = Callable[[str, int], None]
 

@@ -52,10 +52,12 @@ class Directory(Protocol):
         admitted: Admitted = anything,
         *,
         synced: bool = True,
+        steady: bool = False,
     ) -> tuple[int, int]:
         """Write a new file, each piece of it once that is admitted; return its length and crc32.
 
-        On failure a part of it may be left. Raises FileExistsError.
+        A ``steady`` one is synced piece by piece: one sync of gigabytes would hold up the commits
+        of others. On failure a part of it may be left. Raises FileExistsError.
         """
 
     def read(self, name: str) -> bytes:

@@ -56,6 +56,7 @@ class InMemory:
         admitted: Admitted = anything,
         *,
         synced: bool = True,
+        steady: bool = False,
     ) -> tuple[int, int]:
         """Keep a new file; return its length and crc32."""
         self._require_new(self.path / name)

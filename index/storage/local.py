@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 from palimpsest.index.storage.directory import PIECE
 from palimpsest.index.storage.mapped import map_file
@@ -54,9 +55,10 @@ class Local:
         admitted: Admitted = anything,
         *,
         synced: bool = True,
+        steady: bool = False,
     ) -> tuple[int, int]:
         """Write a new file; return its length and crc32."""
-        length = checksum = 0
+        length = checksum = waiting = 0
         # Never an existing file: what a reader has mapped must not change under it, and what
         # replaces a file is written beside it and renamed.
         descriptor = os.open(self.path / name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
@@ -68,6 +70,10 @@ class Local:
                     piece = part[start : start + PIECE]
                     with admitted():
                         _write_all(descriptor, piece)
+                    waiting += len(piece)
+                    if steady and waiting >= PIECE:
+                        sync(descriptor)
+                        waiting = 0
                     checksum = zlib.crc32(piece, checksum)
                 length += len(part)
             # Before any rename that makes it visible: a rename that survives a power cut while the
@@ -77,6 +83,10 @@ class Local:
         finally:
             os.close(descriptor)
         return length, checksum
+
+    def begin(self, name: str) -> IO[bytes]:
+        """Return a new file that grows as it comes: one that is of no use after a crash."""
+        return open(self.path / name, "xb", buffering=0)
 
     def read(self, name: str) -> bytes:
         """Return what a small file holds."""

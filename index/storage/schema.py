@@ -272,15 +272,7 @@ def create_store(path: Path, config: dict[str, Any]) -> None:
             # Before anything is written: of a store that has a page it cannot be set any more.
             connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
             connection.execute("PRAGMA journal_mode = WAL")
-            connection.executescript(
-                f"BEGIN;{_SCHEMA}{_POINTS}{FIELDS}{VERSIONS}{SEQS}{REACH};{SUPERSEDED}{JOBS}"
-            )
-            for statement in (
-                *count_columns(),
-                *checksum_columns(TABLES.values(), points=False),
-                *triggers(),
-            ):
-                connection.execute(statement)
+            create_tables(connection)
             put_setting(connection, "format", FORMAT)
             put_setting(connection, "config", json.dumps(config))
             put_schema_sum(connection)
@@ -291,6 +283,19 @@ def create_store(path: Path, config: dict[str, Any]) -> None:
             connection.close()
     sync_file(path)
     create_record(record_of(path), reach)
+
+
+def create_tables(connection: sqlite3.Connection) -> None:
+    """Begin a transaction, and make the tables and triggers of a new store in it."""
+    connection.executescript(
+        f"BEGIN;{_SCHEMA}{_POINTS}{FIELDS}{VERSIONS}{SEQS}{REACH};{SUPERSEDED}{JOBS}"
+    )
+    for statement in (
+        *count_columns(),
+        *checksum_columns(TABLES.values(), points=False),
+        *triggers(),
+    ):
+        connection.execute(statement)
 
 
 def put_setting(connection: sqlite3.Connection, name: str, value: object) -> None:

@@ -11,10 +11,8 @@ from tests.api.replies import refused
 @pytest.mark.parametrize(
     ("method", "path"),
     [
-        ("GET", "/collections/{}/snapshots"),
-        ("PUT", "/collections/{}/snapshots/recover"),
-        ("GET", "/snapshots"),
         ("GET", "/quotas"),
+        ("PUT", "/quotas"),
     ],
 )
 def test_what_is_not_supported_says_so(

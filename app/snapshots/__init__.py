@@ -1,0 +1,1 @@
+"""Where snapshots come from: uploads, names below the data directory, other servers by URL."""

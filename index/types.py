@@ -231,6 +231,7 @@ class SearchStats:
     estimated: list[Numbers | BitMap] = field(default_factory=list)
     out_of_reach: list[OutOfReach] = field(default_factory=list)
     damaged: list[str] = field(default_factory=list)
+    ef: int = 0  # the largest of the walks that were made
 
     def note(self, decision: str) -> None:
         """Count a dense segment that is searched, by what was decided of it."""
@@ -243,6 +244,7 @@ class SearchStats:
     def add(self, other: SearchStats) -> None:
         """Add what a part of the same search did."""
         self.visited += other.visited
+        self.ef = max(self.ef, other.ef)
         self.scored += other.scored
         self.rescored += other.rescored
         self.extended += other.extended
@@ -285,7 +287,8 @@ class RecallInfo:
     ``recall`` and ``worst`` are recall@10, the mean over the rows of probed segments and the least
     of their worst queries', None where nothing was probed; ``rows`` is how many that are. Of sets
     of vectors it is the share of the ten closest among the candidates, of which ``candidates`` is
-    the most that a segment needs, and ``generators`` counts segments by what finds these.
+    the most that a segment needs, and ``generators`` counts segments by what finds these. ``ef`` is
+    the largest that walks take for ten results, None where no graph is walked.
     """
 
     segments: Mapping[str, int]
@@ -295,6 +298,7 @@ class RecallInfo:
     worst: float | None
     generators: Mapping[str, int] = field(default_factory=dict)
     candidates: int | None = None
+    ef: int | None = None
 
 
 class SampledRecall(NamedTuple):

@@ -199,6 +199,7 @@ class SpaceBody(Body):
     encoding: Literal["float32", "8", "4", "2", "1"] | None = None
     originals: Literal["float32", "float16", "int8", "none"] | None = None
     order: Literal["shuffle", "lid_desc"] | None = None
+    recall: float | None = None
     fde: FdeBody | None = None
     tokens: TokensBody | None = None
     pool: int | None = None

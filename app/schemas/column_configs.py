@@ -45,7 +45,7 @@ MULTI_DATATYPES: dict[str, dict[str, Any]] = {
     "turbo4": {"originals": "none", "token_bits": 4},
 }
 MULTI_ONLY = ("fde", "tokens", "pool", "max_vectors")  # of SpaceBody
-ROW_SETTINGS = {"encoding", "originals", "order"}  # of SpaceBody, as are these
+ROW_SETTINGS = {"encoding", "originals", "order", "recall"}  # of SpaceBody, as are these
 MULTI_SETTINGS = {"encoding", "originals", "pool", "max_vectors"}
 FEWEST_TOKEN_BITS = 2
 
@@ -90,8 +90,9 @@ def _multi_config(
     name: str, vector: VectorBody, body: CollectionBody, engine: EngineBody
 ) -> MultiConfig:
     own = (engine.vectors or {}).get(name) or SpaceBody()
-    if own.order is not None:
-        raise _misplaced(name, "order", "about vectors that are rows of a graph themselves")
+    for setting in ("order", "recall"):
+        if getattr(own, setting) is not None:
+            raise _misplaced(name, setting, "about vectors that are rows of a graph themselves")
     chosen: dict[str, Any] = {}
     coded = _encoding(vector.quantization_config or body.quantization_config)
     if coded:

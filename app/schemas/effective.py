@@ -19,7 +19,6 @@ from palimpsest.app.schemas.kept import (
     rounded,
 )
 from palimpsest.index import (
-    WANTED,
     CollectionConfig,
     CollectionInfo,
     Integrity,
@@ -155,6 +154,6 @@ def _unheld(name: str, space: VectorConfig, known: RecallInfo) -> str:
         why = "without originals nothing can be compared again"
     return (
         f"{known.segments['short']} of {sum(known.segments.values())} segments{of} do not hold a "
-        f"recall of {WANTED} (measured {rounded(known.recall)}): {why}; a larger "
+        f"recall of {space.recall:g} (measured {rounded(known.recall)}): {why}; a larger "
         "`metadata.palimpsest.encoding` or kept `originals` raise it, and `exact` finds everything"
     )

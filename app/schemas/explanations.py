@@ -68,7 +68,8 @@ class Explanation(msgspec.Struct):
 
     ``decisions`` counts the segments of dense vectors by what was decided of their searches when
     they were written (``docs/recall.md``); ``extended`` those in which the codes left the answer
-    open, so that more was looked at, ``scanned`` those of them in which all rows were. ``versions``
+    open, so that more was looked at, ``scanned`` those of them in which all rows were. ``ef`` is
+    how many candidates walks began with, at most, 0 where none was made. ``versions``
     is empty where the vector has a single one. ``estimated`` are the hits whose scores
     are estimates in the metric of the query's version; ``out_of_reach`` is what was not searched.
     ``matched`` stands beside hits that are ranked by a multi-vector, in their order.
@@ -78,6 +79,7 @@ class Explanation(msgspec.Struct):
     points_bridged: int
     estimated: list[PointId]
     out_of_reach: list[Unreached]
+    ef: int
     visited: int
     scored: int
     rescored: int
@@ -112,6 +114,7 @@ def explain(
         points_bridged=sum(one.hits for one in versions if one.adapter is not None),
         estimated=collection.versions.estimated(stats, hits),
         out_of_reach=[Unreached(*one[:4]) for one in most_out_of_reach(stats)],
+        ef=stats.ef,
         visited=stats.visited,
         scored=stats.scored,
         rescored=stats.rescored,
@@ -147,8 +150,8 @@ _LACKING = (
 
 
 _UNHEEDED = (
-    "hnsw_ef is less than {} of {} segments were found to need for a recall of 0.98: without it "
-    "they are searched as they need it"
+    "hnsw_ef is less than {} of {} segments were found to need for the recall that is wanted: "
+    "without it they are searched as they need it"
 )
 
 

@@ -34,7 +34,8 @@ class RecallReply(TypedDict):
 
     ``measured`` is the mean over the rows that were probed, ``worst`` that of the worst twentieth
     of the queries in the worst segment; null where nothing was probed. ``decisions`` and ``bits``
-    count segments: by what was decided of their searches, and by the bits of their codes.
+    count segments: by what was decided of their searches, and by the bits of their codes. ``ef`` is
+    the largest that default searches of ten results walk with, null where they walk no graph.
     """
 
     wanted: float
@@ -42,6 +43,7 @@ class RecallReply(TypedDict):
     worst: float | None
     decisions: dict[str, int]
     bits: dict[str, int]
+    ef: int | None
 
 
 class KeptReply(TypedDict):
@@ -139,16 +141,17 @@ def describe_kept(config: ColumnConfig, held: VectorInfo) -> tuple[str, AnyKept]
     return place, described(config, held)
 
 
-def describe_recall(held: RecallInfo | None) -> RecallReply:
+def describe_recall(held: RecallInfo | None, wanted: float = WANTED) -> RecallReply:
     """Return what the segments of a vector name find, as it is sent."""
     if held is None:
-        return {"wanted": WANTED, "measured": None, "worst": None, "decisions": {}, "bits": {}}
+        held = RecallInfo({}, {}, 0, None, None)
     return {
-        "wanted": WANTED,
+        "wanted": wanted,
         "measured": rounded(held.recall),
         "worst": rounded(held.worst),
         "decisions": dict(held.segments),
         "bits": {str(bits): count for bits, count in sorted(held.bits.items())},
+        "ef": held.ef,
     }
 
 
@@ -167,7 +170,7 @@ def _dense(space: VectorConfig, held: VectorInfo) -> KeptReply:
         "order": space.order,
         "segments": held.segments,
         "outdated": held.outdated,
-        "recall": describe_recall(held.recall),
+        "recall": describe_recall(held.recall, space.recall),
     }
 
 
@@ -187,7 +190,7 @@ def _multi(space: MultiConfig, held: VectorInfo) -> KeptMultiReply:
         "segments": held.segments,
         "outdated": held.outdated,
         "candidates": _candidates(held.recall),
-        "recall": {**describe_recall(held.recall), "wanted": WANTED_AMONG_CANDIDATES},
+        "recall": describe_recall(held.recall, WANTED_AMONG_CANDIDATES),
     }
 
 

@@ -33,6 +33,7 @@ MAX_POINTS = 2**32  # of a collection; a limit above it means all there are
 MAX_EF = 100_000
 DEFAULT_ENCODING: Encoding = "4"
 DEFAULT_ORIGINALS: Originals = "float32"
+MIN_RECALL, DEFAULT_RECALL, MAX_RECALL = 0.5, 0.98, 0.999
 
 
 def _require(ok: bool, what: str, expected: str, received: object) -> None:
@@ -51,7 +52,8 @@ class VectorConfig:
     Values of rows and queries become numbers of the ``datatype`` as they come
     (``index.encoding.normalise``). ``M`` 0 means no graph: codes, or originals where there are
     none, are scanned. A ``fixed_encoding`` was asked for by name; others get more bits where recall
-    needs them.
+    needs them. ``recall`` is what the searches of a segment are to find of the ten closest when it
+    is written.
     """
 
     kind: ClassVar[str] = "dense"
@@ -65,8 +67,11 @@ class VectorConfig:
     order: Order = "shuffle"
     datatype: Datatype = "float32"
     fixed_encoding: bool = False
+    recall: float = DEFAULT_RECALL
 
     def __post_init__(self) -> None:
+        in_reach = MIN_RECALL <= self.recall <= MAX_RECALL
+        _require(in_reach, "recall", f"{MIN_RECALL} to {MAX_RECALL}", self.recall)
         _require(1 <= self.size <= MAX_SIZE, "size", f"1 to {MAX_SIZE}", self.size)
         _require_one_of(get_args(Encoding), "encoding", self.encoding)
         _require_one_of(get_args(Originals), "originals", self.originals)

@@ -91,7 +91,8 @@ def measure(view: View, questions: Sequence[Question], request: RecallRequest) -
     vectors = view.vectors[view.config.number(request.vector_name)]
     kind = kind_of(vectors.config)
     searching = request.searching(None)
-    wanted = WANTED
+    config = vectors.config
+    wanted = config.recall if isinstance(config, VectorConfig) else WANTED
     if kind.is_exact(vectors, searching):
         return MeasuredRecall(True, wanted)
     began = monotonic()

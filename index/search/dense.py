@@ -88,6 +88,8 @@ def search_parts(
             stats.scanned += tried.exact and not plan.exact
             first = None if walked is None else walked.get(place)
             hits = _search_sealed(part, query, tried, allowed, scaling, first)
+            if hits.visited and tried.ef > stats.ef:
+                stats.ef = tried.ef
             found.append(PartHits(part.segment, hits))
     traversed = perf_counter()
     for growing in vectors.growing:

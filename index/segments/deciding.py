@@ -3,7 +3,8 @@
 The efforts are tried in the order of what they cost users, and the first that holds is taken: more
 candidates of a walk, then more of them rescored, then codes of up to ``MORE_BITS`` more bits a
 dimension, then a scan. Codes that were asked for by name are kept as they are, and so are those
-that tell neighbours apart: more bits would find no more.
+that tell neighbours apart: more bits would find no more. Where less recall is wanted than by
+default, and the planned effort holds it, lighter ones are tried.
 """
 
 from __future__ import annotations
@@ -12,18 +13,20 @@ import math
 from collections.abc import Callable, Mapping
 from typing import Any, Literal, NamedTuple, TypeAlias, get_args
 
+from palimpsest.index.config.vectors import DEFAULT_RECALL
 from palimpsest.index.segments.effort import PLANNED, Effort
 from palimpsest.index.segments.probe import Exact, Find, ProbeSample, Recall
 
 # What is demanded and tried; a segment that fell short under an earlier number is tried again.
 RULE = 1
-WANTED = 0.98  # mean recall@10
+WANTED = DEFAULT_RECALL  # mean recall@10, unless the vector name says another
 _SLACK = 0.5  # standard errors
 WORST_WANTED = 0.5  # of the worst twentieth of the queries
 MORE_BITS = 4
 BITS = (1, 2, 4, 8)
 WIDER = Effort(2)
 _WALKS = (WIDER, Effort(4), Effort(4, 4))
+_LIGHTER = (Effort(0.5), Effort(0.25))
 _DEEPEST = Effort(8, 8)
 _RESCORED = (Effort(1, 4), Effort(1, 16))  # where nothing is walked
 _SCAN = Effort(scan=True)
@@ -40,7 +43,7 @@ class Probed(NamedTuple):
     ``planned`` is the recall as searches are planned, ``recall`` that of what was decided; both
     over ``queries`` queries, of which ``recent`` were users' own. ``resolution`` is None without
     codes. ``fixed`` codes were asked for by name. ``usual`` is the distance up to which plain walks
-    are trusted (``trust``), None where none are.
+    are trusted (``trust``), None where none are. ``wanted`` is the recall that was to be held.
     """
 
     rule: int
@@ -52,6 +55,7 @@ class Probed(NamedTuple):
     resolution: float | None
     fixed: bool
     usual: float | None = None
+    wanted: float = WANTED
 
     def to_json(self) -> dict[str, Any]:
         """Return what ``from_json`` takes."""
@@ -66,7 +70,12 @@ class Probed(NamedTuple):
         """Return what a segment's description states; None where it was written without a probe."""
         if stored is None:
             return None
-        known = {name: stored[name] for name in cls._fields if name in stored or name != "usual"}
+        # Earlier releases stated none of those that have a default.
+        known = {
+            name: stored[name]
+            for name in cls._fields
+            if name in stored or name not in cls._field_defaults
+        }
         planned, recall = Recall(*stored["planned"]), Recall(*stored["recall"])
         return cls(**{**known, "planned": planned, "recall": recall})
 
@@ -113,6 +122,8 @@ def decide(sample: ProbeSample, means: Means) -> Decided:
         if one.holds:
             break
     assert planned is not None and best is not None
+    if best is planned and best.holds and means.walked:
+        best = _lightest(sample, means, best)
     probed = Probed(
         rule=RULE,
         decision=_name(best, means.bits),
@@ -122,8 +133,24 @@ def decide(sample: ProbeSample, means: Means) -> Decided:
         recent=sample.recent,
         resolution=means.resolution,
         fixed=means.fixed,
+        wanted=sample.wanted,
     )
     return Decided(best.effort, best.bits, probed)
+
+
+def _lightest(sample: ProbeSample, means: Means, planned: _Tried) -> _Tried:
+    """Return the least effort that holds, of the planned one and, if less is wanted, lighter ones.
+
+    Of the default they are not tried: samples are too few to tell half an effort that just holds
+    from one that does not.
+    """
+    best = planned
+    for effort in _LIGHTER if sample.wanted < WANTED else ():
+        one = _try(sample, means.with_bits(means.bits)(effort), effort, means.bits)
+        if not one.holds:
+            break
+        best = one
+    return best
 
 
 def widened(decided: Decided, recall: Recall) -> Decided:
@@ -137,7 +164,8 @@ def measured(sample: ProbeSample, find: Find, fixed: bool) -> Probed:
     """Return what a probe finds of a segment that is searched as it is: planned, or short."""
     recall, enough = holds(sample, find)
     decision: Decision = "planned" if enough else "short"
-    return Probed(RULE, decision, recall, recall, len(sample.queries), sample.recent, None, fixed)
+    asked = len(sample.queries), sample.recent
+    return Probed(RULE, decision, recall, recall, *asked, None, fixed, wanted=sample.wanted)
 
 
 def holds(sample: ProbeSample, find: Find) -> tuple[Recall, bool]:
@@ -150,8 +178,9 @@ def holds(sample: ProbeSample, find: Find) -> tuple[Recall, bool]:
     """
     each = sample.recalls(find)
     rows, moved, users = sample.split(each)
-    enough = _is_enough(rows, WANTED) and all(
-        _is_enough(few, WANTED - _SLACK * _standard_error(few)) for few in (moved, users)
+    wanted = sample.wanted
+    enough = _is_enough(rows, wanted) and all(
+        _is_enough(few, wanted - _SLACK * _standard_error(few)) for few in (moved, users)
     )
     return Recall.of(each), enough
 
@@ -213,4 +242,4 @@ def _name(tried: _Tried, bits: int) -> Decision:
         return "bits"
     if tried.effort.rescoring > 1:
         return "rescoring"
-    return "ef" if tried.effort.ef > 1 else "planned"
+    return "ef" if tried.effort.ef != 1 else "planned"

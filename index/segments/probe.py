@@ -119,6 +119,11 @@ class ProbeSample:
         """How many results are asked for: ``K``, fewer where there are no more rows."""
         return min(K, self.source.n - 1)
 
+    @property
+    def wanted(self) -> float:
+        """The mean recall that is to be held."""
+        return self.source.config.recall
+
     def recalls(self, find: Find) -> Exact:
         """Return the recall@k of each query (q,). Raises Cancelled."""
         return np.array([self._recall(place, find) for place in range(len(self.queries))])

@@ -224,9 +224,16 @@ def is_walked(config: VectorConfig) -> bool:
 
 
 def _is_decided_otherwise(segment: Sealed, config: VectorConfig) -> bool:
-    """Tell whether what was decided was not free to be what it may be now, or the reverse."""
+    """Tell whether what was decided was not free to be what it may be now, or the reverse.
+
+    Or less was to be held than is wanted now, and is.
+    """
     probed = segment.probed
-    if probed is None or segment.encoder is None:
+    if probed is None:
+        return False
+    if probed.wanted < config.recall and probed.recall.mean < config.recall:
+        return True
+    if segment.encoder is None:
         return False
     if config.fixed_encoding:
         return segment.encoder.bits != int(config.encoding)

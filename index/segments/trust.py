@@ -13,6 +13,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from palimpsest.index.config.vectors import DEFAULT_RECALL as WANTED
 from palimpsest.index.segments.probe import (
     Exact,
     Find,
@@ -53,15 +54,19 @@ def usual_distance(sample: ProbeSample, walks: Walks, recalls: Exact) -> float |
     products, squared under euclid. Raises Cancelled.
     """
     rows, *others = sample.split(recalls)
-    if not _is_found(rows, _FOUND, _EACH_FOUND):
+    less = min(sample.wanted - WANTED, 0.0)  # is enough where less is wanted
+    found, others_found = (
+        max(usually + less, sample.wanted) for usually in (_FOUND, _OTHERS_FOUND)
+    )
+    if not _is_found(rows, found, _EACH_FOUND):
         return None
     # All kinds of queries have to be found: a mean over all of them would hide the few that lie far
     # out.
-    if not all(_is_found(each, _OTHERS_FOUND, _EACH_OTHER_FOUND) for each in others):
+    if not all(_is_found(each, others_found, _EACH_OTHER_FOUND) for each in others):
         return None
     shares = _shares(sample, walks)
     every_row = np.concatenate([rows, shares])
-    if not _is_found(shares, _FOUND, _EACH_FOUND) or every_row.mean() < _ROWS_FOUND:
+    if not _is_found(shares, found, _EACH_FOUND) or every_row.mean() < _ROWS_FOUND + less:
         return None
     last = sample.nearest[:, sample.k - 1]
     if sample.source.config.distance is Distance.DOT:
@@ -77,7 +82,8 @@ def finds_less(sample: ProbeSample, recalls: Exact) -> bool:
     Looking into such walks mends those that end in poor places, not those that merely miss some.
     """
     _, moved, users = sample.split(recalls)
-    return any(len(each) > 0 and Recall.of(each).mean < _OTHERS_FOUND for each in (moved, users))
+    wanted = max(_OTHERS_FOUND + min(sample.wanted - WANTED, 0.0), sample.wanted)
+    return any(len(each) > 0 and Recall.of(each).mean < wanted for each in (moved, users))
 
 
 def _is_found(each: Exact, mean: float, least: float) -> bool:

@@ -87,6 +87,7 @@ def test_a_collection_describes_itself(http: httpx.Client, collection: str) -> N
                         "worst": None,
                         "decisions": {},
                         "bits": {},
+                        "ef": None,
                     },
                 }
             },

@@ -265,3 +265,20 @@ def test_samples_of_real_queries_are_told(three: Any) -> None:
     assert 0 <= low <= mean <= high <= 1
     counts = series(http, "palimpsest_recall_sample_duration_seconds_count")
     assert counts["palimpsest_recall_sample_duration_seconds_count"] >= 2
+
+
+def test_a_recall_of_ones_own_is_held_and_shown(three: Any) -> None:
+    http, _, _ = three
+    fill(http, "roughly", recall=0.7)
+    recall, _ = recall_of(http, "roughly")
+    assert recall["wanted"] == 0.7 and recall["measured"] >= 0.7
+    explained = search(http, "roughly")["explain"]
+    assert explained["ef"] >= 0 and (recall["ef"] is None) == (explained["ef"] == 0)
+    assert report(http, "roughly", "?num=5")["wanted"] == 0.7
+    for wrong in (0.4, 1.0):
+        body = {
+            "vectors": {"size": 4, "distance": "Dot"},
+            "metadata": {"palimpsest": {"recall": wrong}},
+        }
+        reply = http.put("/collections/wrong", json=body)
+        assert reply.status_code == 422 and "recall" in reply.text

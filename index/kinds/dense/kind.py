@@ -248,6 +248,7 @@ class DenseKind(Kind[VectorConfig, Vectors, Growing, Sealed]):
             rows=rows,
             recall=sum(n * recall.mean for n, recall in known) / rows if rows else None,
             worst=min((recall.worst for _, recall in known), default=None),
+            ef=self.ef(vectors, SearchRequest(np.empty(0, np.float32))),
         )
 
     def is_unprobed(self, segment: Sealed) -> bool:

@@ -36,6 +36,7 @@ def test_a_dense_vector_says_what_its_segments_find() -> None:
         "worst": None,
         "decisions": {"plain": 2},
         "bits": {"2": 1, "4": 1},
+        "ef": None,
     }
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +22,7 @@ from palimpsest.index import (
 from palimpsest.index.config.vectors import VectorConfig
 from palimpsest.index.segments.deciding import DECISIONS, Means, Probed, decide
 from palimpsest.index.segments.effort import PLANNED, Effort
-from palimpsest.index.segments.probe import Find, ProbeSample, draw, source_of
+from palimpsest.index.segments.probe import Find, ProbeSample, Recall, draw, source_of
 from palimpsest.index.segments.sealed import Sealed
 from palimpsest.index.types import Rows, Vector, Vectors
 from tests import oracle
@@ -353,3 +354,48 @@ def test_every_column_is_probed_by_rows_of_its_own(
         assert isinstance(part.segment, Sealed)
         found[collection.config.name_of(column)] = decided(part.segment)
     assert found == {"text": "planned", "codes": "scan"}
+
+
+@pytest.mark.parametrize("wanted, effort", [(0.8, (0.25, 0.5)), (0.98, (1.0,)), (0.999, None)])
+def test_efforts_are_tuned_to_the_recall_that_is_wanted(
+    collection_of: OpenCollection, corpus: Corpus, wanted: float, effort: tuple[float, ...] | None
+) -> None:
+    collection = collection_of(config_of(corpus.base.shape[1], recall=wanted))
+    segment = sealed(collection, corpus.base)
+    probed = segment.probed
+    assert probed is not None and probed.wanted == wanted
+    if effort is not None:
+        assert segment.effort.ef in effort
+    else:
+        assert segment.effort != PLANNED or probed.recall.mean >= wanted
+    assert decided(segment) in ("planned", "ef") if wanted < 0.99 else True
+    assert probed.recall.mean >= wanted - 0.01
+    held = collection.state().vectors[""].recall
+    assert held is not None and (held.ef is None or held.ef >= 10)
+
+
+def test_a_segment_is_written_anew_where_more_is_wanted_than_it_holds(
+    collection_of: OpenCollection, corpus: Corpus
+) -> None:
+    collection = collection_of(config_of(corpus.base.shape[1], recall=0.8))
+    segment = sealed(collection, corpus.base[:4_000])
+    probed = segment.probed
+    assert probed is not None
+    config = collection.config.dense[""]
+    short = replace(segment, probed=probed._replace(recall=Recall(0.9, 0.7)))
+    assert not short.is_outdated(config)
+    assert short.is_outdated(replace(config, recall=0.95))
+    assert not short.is_outdated(replace(config, recall=0.85))  # which it holds
+    assert not short.is_outdated(replace(config, recall=0.6))
+    # One that was already tried for as much is not tried again.
+    tried = replace(segment, probed=probed._replace(recall=Recall(0.9, 0.7), wanted=0.95))
+    assert not tried.is_outdated(replace(config, recall=0.95))
+
+
+def test_a_probe_of_an_earlier_release_was_to_hold_the_default() -> None:
+    recall = Recall(0.99, 0.9)
+    probed = Probed(1, "planned", recall, recall, 160, 0, None, False, 0.5, 0.9)
+    stored = probed.to_json()
+    assert Probed.from_json(stored) == probed
+    del stored["wanted"], stored["usual"]
+    assert Probed.from_json(stored) == probed._replace(wanted=0.98, usual=None)

@@ -31,8 +31,8 @@ def measure(corpus: Corpus) -> Iterator[Result]:
         for key in ("", _KEY):
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
             server = stack.enter_context(servers.running(servers.palimpsest(folder), key=key))
-            _fill(server, corpus)
-            contenders.append((server, _queries(corpus, key)))
+            fill(server, corpus)
+            contenders.append((server, queries(corpus, key)))
         rates: list[list[float]] = [[], []]
         for turn in range(_TURNS):
             for which in (0, 1) if turn % 2 else (1, 0):  # neither is always the first
@@ -48,7 +48,8 @@ def measure(corpus: Corpus) -> Iterator[Result]:
     )
 
 
-def _fill(server: servers.Server, corpus: Corpus) -> None:
+def fill(server: servers.Server, corpus: Corpus) -> None:
+    """Write the first rows of a corpus."""
     vectors = {"size": corpus.base.shape[1], "distance": corpus.distance.value.capitalize()}
     server.call("PUT", _PATH, {"vectors": vectors})
     part = Corpus(corpus.name, corpus.distance, corpus.base[:_ROWS], corpus.queries, corpus.truth)
@@ -56,7 +57,8 @@ def _fill(server: servers.Server, corpus: Corpus) -> None:
         server.call("PUT", f"{_PATH}/points?wait=true", msgspec.json.decode(body))
 
 
-def _queries(corpus: Corpus, key: str) -> list[bytes]:
+def queries(corpus: Corpus, key: str) -> list[bytes]:
+    """Prepare one request for each query."""
     bodies = ({"query": query.round(6).tolist(), "limit": K} for query in corpus.queries)
     path = f"{_PATH}/points/query"
     return [load.request("POST", path, msgspec.json.encode(body), key) for body in bodies]

@@ -95,11 +95,48 @@ def test_the_commands_of_the_readme_make_the_keys_that_compose_asks_for(
     )
     assert done.returncode == 0, done.stderr
     made = dict(line.split("=") for line in (tmp_path / ".env").read_text().splitlines())
-    assert made.keys() == compose["services"][SERVICE]["environment"].keys()
+    required = re.findall(r"\$\{(\w+):\?", (ROOT / "compose.yaml").read_text())
+    assert sorted(made) == sorted(required)
     assert all(re.fullmatch("[0-9a-f]{64}", key) for key in made.values())
-    assert len(set(made.values())) == 2
+    assert len(set(made.values())) == len(required)
     assert (tmp_path / ".env").stat().st_mode & 0o077 == 0
     assert done.stdout == f"compose up --build\napi-key: {made['PALIMPSEST_API_KEY']}\n"
+
+
+def test_grafana_asks_for_a_password_and_has_the_dashboards_of_the_tree(
+    compose: Any, prometheus: Any
+) -> None:
+    service = compose["services"]["grafana"]
+    assert service["environment"]["GF_SECURITY_ADMIN_PASSWORD"].startswith("${GRAFANA_PASSWORD:?")
+    assert service["depends_on"]["prometheus"]["condition"] == "service_healthy"
+    mounted = {}
+    for volume in service["volumes"][:-1]:
+        source, target, mode = volume.split(":")
+        assert (ROOT / source).is_dir()
+        assert mode == "ro"
+        mounted[target] = ROOT / source
+    provisioning = mounted["/etc/grafana/provisioning"]
+    (file,) = (provisioning / "dashboards").iterdir()
+    (provider,) = yaml.safe_load(file.read_text())["providers"]
+    boards = mounted[provider["options"]["path"]]
+    assert len(list(boards.glob("*.json"))) == 3
+    home = service["environment"]["GF_DASHBOARDS_DEFAULT_HOME_DASHBOARD_PATH"]
+    assert (boards / Path(home).name).is_file()
+    assert str(Path(home).parent) == provider["options"]["path"]
+    (file,) = (provisioning / "datasources").iterdir()
+    (source,) = yaml.safe_load(file.read_text())["datasources"]
+    assert source["url"] == "http://prometheus:9090"
+    assert source["jsonData"]["timeInterval"] == prometheus["global"]["scrape_interval"]
+
+
+def test_those_who_watch_have_limits_and_no_rights(compose: Any) -> None:
+    for name in ("prometheus", "grafana"):
+        service = compose["services"][name]
+        assert service["mem_limit"] and service["pids_limit"]
+        assert service["read_only"] is True
+        assert service["cap_drop"] == ["ALL"]
+        assert "127.0.0.1" in service["healthcheck"]["test"][-1]
+    assert "--enable-feature=exemplar-storage" in compose["services"]["prometheus"]["command"]
 
 
 def test_compose_publishes_on_the_loopback_only_and_names_its_volumes(compose: Any) -> None:

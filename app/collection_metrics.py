@@ -21,6 +21,7 @@ from palimpsest.app.work_metrics import backlog_series, work_series
 from palimpsest.index import (
     AdapterInfo,
     Collection,
+    CollectionConfig,
     CollectionInfo,
     CollectionSizes,
     OutOfReach,
@@ -35,19 +36,19 @@ class OpenOnes(NamedTuple):
     damaged: Callable[[], Mapping[str, str]]
 
 
-class Forgetting(Protocol):
+class Counting(Protocol):
     """What keeps counts by collection."""
 
     most_collections: int
 
-    def forget(self, names: set[str]) -> None:
-        """Drop the series of all other collections."""
+    def declared(self, configs: Mapping[str, CollectionConfig]) -> None:
+        """Take how all collections are declared, and drop the series of others."""
 
 
 class CollectionGauges(Collector):
     """All series of collections but those of requests and searches."""
 
-    def __init__(self, metrics: Forgetting, open_ones: OpenOnes) -> None:
+    def __init__(self, metrics: Counting, open_ones: OpenOnes) -> None:
         self._metrics = metrics
         self._open_ones = open_ones
 
@@ -55,7 +56,7 @@ class CollectionGauges(Collector):
         """Yield every series."""
         collections = list(self._open_ones.collections())
         damaged = self._open_ones.damaged()
-        self._metrics.forget({one.name for one in collections})
+        self._metrics.declared({one.name: one.config for one in collections})
         # Gathered once for all gauges: each of them would else walk through all collections.
         shown = _shown(collections, self._metrics.most_collections)
         states = list(_states(shown))

@@ -110,7 +110,8 @@ class Edge:
             metrics.in_flight -= 1
             self.context.load.give_back(taken)
             seconds, trace = perf_counter() - started, sampled_trace(scope["headers"])
-            metrics.request(method, route, status, seconds, counted.received, counted.sent, trace)
+            where = method, route, status
+            metrics.request(where, seconds, counted.received, counted.sent, trace)
 
     async def _answer(
         self, found: Found, scope: Scope, receive: Receive, send: Send, started: float

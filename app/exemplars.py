@@ -1,4 +1,4 @@
-"""Histograms whose buckets name an example: the trace of a request that fell into them."""
+"""Tallies whose buckets name an example: the trace of a request that fell into them."""
 
 from __future__ import annotations
 
@@ -6,8 +6,7 @@ from bisect import bisect_left
 from collections.abc import Sequence
 from time import time
 
-from prometheus_client.core import Exemplar, HistogramMetricFamily
-from prometheus_client.samples import Sample
+from prometheus_client.core import Exemplar
 
 from palimpsest.index import Tally
 
@@ -25,21 +24,10 @@ class Exemplary(Tally):
         super().__init__(bounds)
         self.examples: dict[int, Exemplar] = {}  # by the place of the bucket
 
-    def add_traced(self, value: float, trace: str | None) -> None:
-        """Count one value, of a trace where it has one."""
-        self.add(value)
-        if trace is not None:
-            place = bisect_left(self.bounds, value)
-            self.examples[place] = Exemplar({"trace_id": trace}, value, time())
-
-
-def add_histogram(family: HistogramMetricFamily, labels: Sequence[str], tally: Tally) -> None:
-    """Add a tally to a family, with its examples where it keeps some."""
-    first = len(family.samples)
-    family.add_metric(labels, tally.buckets(), tally.total)
-    for place, example in getattr(tally, "examples", {}).copy().items():
-        name, values, value, *_ = family.samples[first + place]
-        family.samples[first + place] = Sample(name, values, value, None, example)
+    def note(self, value: float, trace: str) -> None:
+        """Name the trace of a value that is counted."""
+        place = bisect_left(self.bounds, value)
+        self.examples[place] = Exemplar({"trace_id": trace}, value, time())
 
 
 def sampled_trace(headers: Sequence[tuple[bytes, bytes]]) -> str | None:
@@ -48,10 +36,8 @@ def sampled_trace(headers: Sequence[tuple[bytes, bytes]]) -> str | None:
     As W3C's Trace Context: four fields of lower-case hex, ids that are not all zero, the lowest bit
     of the last field for sampled; later versions may add fields. Anything else counts as absent.
     """
-    for name, value in headers:
-        if name == _PLACE:
-            return _sampled(value)
-    return None
+    value = dict(headers).get(_PLACE)  # on the way of every query: in C, not in a loop
+    return None if value is None else _sampled(value)
 
 
 def _sampled(value: bytes) -> str | None:

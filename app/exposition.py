@@ -1,7 +1,8 @@
 """Series as the texts that scrapers read: Prometheus' own, or OpenMetrics with examples.
 
-What ``prometheus_client`` writes, byte for byte, in a third of its time: names and labels are ours,
-so that only values of labels are escaped, and a scrape has tens of lines per collection.
+What ``prometheus_client`` writes, byte for byte, in a fifth of its time: names and labels are ours,
+so that only values of labels are escaped, and a scrape has a hundred lines per collection. Only
+histograms have examples.
 """
 
 from __future__ import annotations
@@ -12,6 +13,8 @@ from prometheus_client.core import Exemplar, Metric
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import CollectorRegistry
 from prometheus_client.utils import floatToGoString
+
+from palimpsest.app.histograms import Held, Histograms
 
 _TYPES = {"info": "gauge", "unknown": "untyped"}  # as plain texts call them
 _SUFFIXES = {"counter": "_total", "info": "_info"}  # of the names that plain texts describe
@@ -52,17 +55,43 @@ def openmetrics_text(families: Iterable[Metric]) -> bytes:
 
 
 def _add_samples(lines: list[str], family: Metric, *, examples: bool) -> None:
-    order: list[str] = []  # of the labels: by name, the same for all samples but those of buckets
-    keys: object = None
-    for name, labels, value, _, example, *_ in family.samples:
+    if isinstance(family, Histograms):
+        for one in family.held:
+            _add_histogram(lines, family, one, examples=examples)
+        return
+    order: list[str] = []  # of the labels: by name, the same for all samples of a family
+    for name, labels, value, *_ in family.samples:
         if labels:
-            if labels.keys() != keys:
-                order, keys = sorted(labels), labels.keys()
+            if len(labels) != len(order):
+                order = sorted(labels)
             told = ",".join([f'{key}="{_escaped(labels[key])}"' for key in order])
             name = f"{name}{{{told}}}"
-        # most are counts, whose text takes a tenth of the time this way
-        number = f"{value}.0" if type(value) is int and value < _MOST else _float_text(value)
-        lines.append(f"{name} {number}{_shown(example) if examples and example else ''}\n")
+        lines.append(f"{name} {_number(value)}\n")
+
+
+def _add_histogram(lines: list[str], family: Histograms, one: Held, *, examples: bool) -> None:
+    told = {
+        key: f'{key}="{_escaped(text)}"'
+        for key, text in zip(family.label_names, one.labels, strict=True)
+    }
+    order = sorted(told)
+    around = [told[key] for key in order if key < "le"], [told[key] for key in order if key > "le"]
+    before = "".join(f"{each}," for each in around[0])
+    after = "".join(f",{each}" for each in around[1])
+    head, tail = f'{family.name}_bucket{{{before}le="', f'"{after}}} '
+    count = 0
+    for place, (bound, n) in enumerate(zip((*one.bounds, "+Inf"), one.counts, strict=True)):
+        count += n
+        example = one.examples.get(place) if examples else None
+        lines.append(f"{head}{bound}{tail}{_number(count)}{_shown(example) if example else ''}\n")
+    rest = f"{{{','.join(told[key] for key in order)}}}" if told else ""
+    lines.append(f"{family.name}_count{rest} {_number(count)}\n")
+    lines.append(f"{family.name}_sum{rest} {_number(one.total)}\n")
+
+
+def _number(value: float) -> str:
+    # most are counts, whose text takes a tenth of the time this way
+    return f"{value}.0" if type(value) is int and value < _MOST else _float_text(value)
 
 
 def _escaped(text: str) -> str:

@@ -1,16 +1,15 @@
 """What the server measures, as Prometheus series.
 
 Counts are plain numbers, changed only in the event loop's thread, so observing takes no lock and a
-query pays a few microseconds for all of it. Gauges of collections are read at scrape from their
-published state: no collection is woken, no row is read. Label values come from closed sets: route
-templates, methods, status codes, stages, and the collections, vectors and payload indexes that
-exist, of which ``metrics_collections`` have series of their own.
+query pays two or three microseconds for all of it. Gauges of collections are read at scrape from
+their published state: no collection is woken, no row is read. Label values come from closed sets:
+route templates, methods, status codes, stages, and the collections, vectors and payload indexes
+that exist, of which ``metrics_collections`` have series of their own.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection as Names
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 from prometheus_client import (
     CollectorRegistry,
@@ -32,7 +31,7 @@ from palimpsest.app.request_metrics import Requests
 from palimpsest.app.search_metrics import AnyRequest, Searches
 from palimpsest.app.version_metrics import Bridges
 from palimpsest.app.warnings import KINDS, Kind
-from palimpsest.index import Collection, SearchStats, simd_level
+from palimpsest.index import Collection, CollectionConfig, SearchStats, simd_level
 
 DEFAULT_COLLECTIONS = 200
 
@@ -46,22 +45,10 @@ class Metrics(Collector):
         self.points_written = 0
         self.points_deleted = 0
         self.requests = Requests()
+        self.request = self.requests.add  # no call around it: every query makes it
         self.searches = Searches(most)
         self.bridges = Bridges()
         self._warnings: dict[Kind, int] = dict.fromkeys(KINDS, 0)
-
-    def request(
-        self,
-        method: str,
-        route: str,
-        status: int,
-        seconds: float,
-        received: int = 0,
-        sent: int = 0,
-        trace: str | None = None,
-    ) -> None:
-        """Count one answered request; arguments are those of ``Requests.add``."""
-        self.requests.add((method, route, status), seconds, received, sent, trace)
 
     def warned(self, kinds: Iterable[Kind]) -> None:
         """Count the warnings of one reply."""
@@ -81,10 +68,10 @@ class Metrics(Collector):
             self.bridges.searched(collection.folder.name, stats.versions)
         self.searches.add(collection, request, stats, seconds, found)
 
-    def forget(self, names: Names[str]) -> None:
-        """Drop the series of all other collections."""
-        self.searches.forget(names)
-        self.bridges.forget(names)
+    def declared(self, configs: Mapping[str, CollectionConfig]) -> None:
+        """Take how all collections are declared, and drop the series of others."""
+        self.searches.declared(configs)
+        self.bridges.forget(configs)
 
     def collect(self) -> Iterator[Metric]:
         """Yield every counter and histogram."""
@@ -112,11 +99,16 @@ class Metrics(Collector):
 class Unmeasured(Metrics):
     """Of a server whose metrics are off: requests and searches are not counted."""
 
-    def request(self, *args: object, **kwargs: object) -> None:
-        """Do nothing."""
+    def __init__(self, most: int = DEFAULT_COLLECTIONS) -> None:
+        super().__init__(most)
+        self.request = _nothing
 
     def search(self, *args: object, **kwargs: object) -> None:
         """Do nothing."""
+
+
+def _nothing(*args: object, **kwargs: object) -> None:
+    pass
 
 
 def build_registry(metrics: Metrics, open_ones: OpenOnes) -> CollectorRegistry:

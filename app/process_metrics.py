@@ -10,12 +10,11 @@ from collections.abc import Callable, Iterator
 from prometheus_client.core import (
     CounterMetricFamily,
     GaugeMetricFamily,
-    HistogramMetricFamily,
     Metric,
 )
 from prometheus_client.registry import Collector
 
-from palimpsest.app.exemplars import add_histogram
+from palimpsest.app.histograms import Histograms
 from palimpsest.app.shares import ThreadLoad
 from palimpsest.index import Tally
 
@@ -42,10 +41,10 @@ class ProcessGauges(Collector):
 
     def collect(self) -> Iterator[Metric]:
         """Yield all series."""
-        lag = HistogramMetricFamily(
+        lag = Histograms(
             "palimpsest_event_loop_lag_seconds", "How late the event loop wakes what is due."
         )
-        add_histogram(lag, (), self._lags)
+        lag.add((), self._lags)
         load, usage = self._load() or _IDLE, resource.getrusage(resource.RUSAGE_SELF)
         faults = CounterMetricFamily(
             "palimpsest_page_faults",

@@ -1,19 +1,23 @@
 """Requests by method, route and status: how many, how long, how large.
 
-Counted in the event loop's thread without a lock. A route has series once it was called.
+Told of in the event loop's thread, which costs a query a microsecond, and counted when many were,
+or by the thread of a scrape. A route has series once it was called.
 """
 
 from __future__ import annotations
 
+import threading
+from collections import deque
 from collections.abc import Iterator
+from typing import TypeAlias, TypeVar
 
 from prometheus_client.core import (
     CounterMetricFamily,
-    HistogramMetricFamily,
     Metric,
 )
 
-from palimpsest.app.exemplars import Exemplary, add_histogram
+from palimpsest.app.exemplars import Exemplary
+from palimpsest.app.histograms import Histograms
 from palimpsest.index import Tally
 
 # Seconds. Finer at the low end than the usual defaults: a search takes tens of microseconds.
@@ -23,28 +27,48 @@ BOUNDS = (
 )
 SIZES = tuple(float(4**power) for power in range(4, 14))  # bytes: 256 to 64 Mi
 LABELS = ("method", "route", "status")
+MOST_WAITING = 1_024  # requests, before they are counted
+
+T = TypeVar("T")
+Where: TypeAlias = tuple[str, str, int]  # method, route, status
 
 
 class _Route:
     """What was asked of one route and answered with one status."""
 
-    __slots__ = ("received", "seconds", "sent")
+    __slots__ = ("received", "seconds", "sent", "waiting")
 
     def __init__(self) -> None:
         self.seconds = Exemplary(BOUNDS)
         self.received = Tally(SIZES)
         self.sent = Tally(SIZES)
+        self.waiting: deque[tuple[float, int, int]] = deque()  # of which a thread may take each
+
+    def settle(self) -> None:
+        """Count what waits; one thread at a time."""
+        taken = taken_from(self.waiting)
+        if taken:
+            seconds, received, sent = zip(*taken, strict=True)
+            self.seconds.add_all(seconds)
+            self.received.add_all(received)
+            self.sent.add_all(sent)
+
+
+def taken_from(waiting: deque[T]) -> list[T]:
+    """Take what waits now; others may append meanwhile."""
+    return [waiting.popleft() for _ in range(len(waiting))]
 
 
 class Requests:
     """Of one server."""
 
     def __init__(self) -> None:
-        self._routes: dict[tuple[str, str, int], _Route] = {}
+        self._routes: dict[Where, _Route] = {}
+        self._settling = threading.Lock()
 
     def add(
         self,
-        where: tuple[str, str, int],
+        where: Where,
         seconds: float,
         received: int = 0,
         sent: int = 0,
@@ -62,13 +86,23 @@ class Requests:
         route = self._routes.get(where)
         if route is None:
             route = self._routes[where] = _Route()
-        route.seconds.add_traced(seconds, trace)
-        route.received.add(received)
-        route.sent.add(sent)
+        waiting = route.waiting
+        waiting.append((seconds, received, sent))
+        if trace is not None:
+            route.seconds.note(seconds, trace)
+        if len(waiting) >= MOST_WAITING:
+            self._settled()
+
+    def _settled(self) -> list[tuple[Where, _Route]]:
+        with self._settling:
+            found = list(self._routes.items())
+            for _, route in found:
+                route.settle()
+        return found
 
     def replies(self) -> Iterator[tuple[str, str, int, int, float]]:
         """Yield method, route, status, count and seconds of the requests answered so far."""
-        for (method, name, status), route in list(self._routes.items()):
+        for (method, name, status), route in self._settled():
             yield method, name, status, route.seconds.count, route.seconds.total
 
     def collect(self) -> Iterator[Metric]:
@@ -80,16 +114,16 @@ class Requests:
         seconds = _histogram("request_duration_seconds", "From a request's headers to its reply.")
         received = _histogram("request_size_bytes", "Of the bodies of requests.")
         sent = _histogram("response_size_bytes", "Of the bodies of replies, as sent.")
-        for (method, name, status), route in list(self._routes.items()):
+        for (method, name, status), route in self._settled():
             values = (method, name, str(status))
             count.add_metric(values, route.seconds.count)
             if status >= 400:
                 errors.add_metric(values, route.seconds.count)
-            add_histogram(seconds, values, route.seconds)
-            add_histogram(received, values, route.received)
-            add_histogram(sent, values, route.sent)
+            seconds.add(values, route.seconds)
+            received.add(values, route.received)
+            sent.add(values, route.sent)
         yield from (count, errors, seconds, received, sent)
 
 
-def _histogram(name: str, text: str) -> HistogramMetricFamily:
-    return HistogramMetricFamily(f"palimpsest_http_{name}", text, labels=LABELS)
+def _histogram(name: str, text: str) -> Histograms:
+    return Histograms(f"palimpsest_http_{name}", text, labels=LABELS)

@@ -1,19 +1,21 @@
 """Searches by collection, vector, kind and filter: how many, how long, what they looked at.
 
-Counted in the event loop's thread without a lock. Collections beyond a limit count as ``other``;
-those that are gone are forgotten at the next scrape.
+Told of in the event loop's thread, which costs a query a microsecond, and counted when many were,
+or by the thread of a scrape. Collections beyond a limit count as ``other``; those that are gone are
+forgotten at the next scrape, which also says how the vectors of the others are declared.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection as Names
-from collections.abc import Iterable, Iterator
+import threading
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TypeAlias
 
-from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily, Metric
+from prometheus_client.core import CounterMetricFamily, Metric
 
-from palimpsest.app.exemplars import add_histogram
-from palimpsest.app.request_metrics import BOUNDS
+from palimpsest.app.histograms import Histograms
+from palimpsest.app.request_metrics import BOUNDS, MOST_WAITING, taken_from
 from palimpsest.index import (
     Collection,
     CollectionConfig,
@@ -28,6 +30,7 @@ from palimpsest.index import (
 STAGES = ("plan", "filter", "scan", "traverse", "bridge", "rescore", "merge", "payload")
 COMPARED = tuple(float(4**power) for power in range(2, 12))  # vectors: 16 to 4 Mi
 OTHER = "other"
+MOST_FOUND = 10_000  # sets of labels, by what collections were called
 _LABELS = ("collection", "vector", "kind", "filtered")
 _WORK = ("collection", "vector", "codec")
 
@@ -38,13 +41,12 @@ _Key: TypeAlias = tuple[str, str, bool, bool]  # collection, vector, of several 
 class _Searched:
     """The searches of one set of labels."""
 
-    __slots__ = ("codec", "config", "kind", "rescored", "scored", "seconds", "short", "visited")
+    __slots__ = ("rescored", "scored", "seconds", "short", "visited", "waiting")
 
     def __init__(self) -> None:
         self.seconds = Tally(BOUNDS)
         self.visited = self.scored = self.rescored = self.short = 0
-        self.config: CollectionConfig | None = None  # that ``kind`` and ``codec`` were read from
-        self.kind = self.codec = OTHER
+        self.waiting: deque[float] = deque()
 
 
 class Searches:
@@ -54,8 +56,12 @@ class Searches:
         self._most = most
         self._named: dict[str, None] = {}  # collections with series of their own
         self._known: dict[_Key, _Searched] = {}
+        self._found: dict[_Key, _Searched] = {}  # by what a collection was called, versions too
+        self._configs: Mapping[str, CollectionConfig] = {}
         self._stages = {stage: Tally(BOUNDS) for stage in STAGES}
         self._compared = Tally(COMPARED)
+        self._waiting: deque[tuple[int, Mapping[str, float]]] = deque()  # compared, and stages
+        self._settling = threading.Lock()
         self._fallbacks: dict[tuple[str, str], int] = {}  # by collection and reason
 
     def add(
@@ -66,66 +72,79 @@ class Searches:
         seconds: float,
         found: int,
     ) -> None:
-        """Count one search that found so many points."""
-        name = self._name(collection.folder.name)
+        """Count one search that found so many points, or groups."""
         key: _Key
+        is_short = False
         if isinstance(request, SearchRequest):
-            key = name, request.vector_name, False, request.filter is not None
+            key = collection.name, request.vector_name, False, request.filter is not None
+            is_short = found < request.k and _is_short(collection, request, found)
         else:
             root = request.root
-            key = name, root.using, bool(root.prefetches), root.filter is not None
-        if name is OTHER:
-            key = name, "", False, key[3]
-        one = self._known.get(key)
+            key = collection.name, root.using, bool(root.prefetches), root.filter is not None
+        one = self._found.get(key)
         if one is None:
-            one = self._known[key] = _Searched()
-        config = collection.config
-        if one.config is not config and name is not OTHER:
-            one.config, one.kind, one.codec = config, *_described(config, key)
-        one.seconds.add(seconds)
+            one = self._meet(collection, key)
+        one.waiting.append(seconds)
         one.visited += stats.visited
         one.scored += stats.scored
         one.rescored += stats.rescored
-        self._compared.add(stats.scored)
-        if isinstance(request, SearchRequest) and found < request.k:
-            one.short += _is_short(collection, request, found)
+        one.short += is_short
         if stats.scanned or stats.lacking:
-            self._note_fallbacks(name, stats)
-        stages = self._stages
-        for stage, spent in stats.seconds.items():
-            if stage in stages:
-                stages[stage].add(spent)
+            self._note_fallbacks(collection.folder.name, stats)
+        self._waiting.append((stats.scored, stats.seconds))
+        if len(self._waiting) >= MOST_WAITING:
+            self._settle()
 
-    def forget(self, names: Names[str]) -> None:
-        """Keep the series of these collections alone."""
-        gone = {name for name in self._named if name not in names}
-        for name in gone:
-            del self._named[name]
+    def declared(self, configs: Mapping[str, CollectionConfig]) -> None:
+        """Take how all collections are declared, and keep the series of these alone."""
+        self._configs = configs
+        gone = {name for name in self._named if name not in configs}
         if gone:
+            for name in gone:
+                del self._named[name]
+            self._found = {}
             self._known = {key: one for key, one in self._known.items() if key[0] not in gone}
             kept = {key: n for key, n in self._fallbacks.items() if key[0] not in gone}
             self._fallbacks = kept
 
+    def _meet(self, collection: Collection, key: _Key) -> _Searched:
+        name = self._name(collection.folder.name)
+        labels = (OTHER, "", False, key[3]) if name is OTHER else (name, *key[1:])
+        one = self._known.setdefault(labels, _Searched())
+        if len(self._found) >= MOST_FOUND:
+            self._found = {}
+        self._found[key] = one
+        return one
+
+    def _settle(self) -> None:
+        """Count what waits."""
+        with self._settling:
+            for one in list(self._known.values()):
+                one.seconds.add_all(taken_from(one.waiting))
+            taken = taken_from(self._waiting)
+            self._compared.add_all([compared for compared, _ in taken])
+            for stage, tally in self._stages.items():
+                tally.add_all([spent[stage] for _, spent in taken if stage in spent])
+
     def collect(self) -> Iterator[Metric]:
         """Yield all series."""
-        searched = list(self._known.items())
-        whole = HistogramMetricFamily(
-            "palimpsest_search_duration_seconds", "Whole searches.", labels=_LABELS
-        )
-        for (name, vector, _, filtered), one in searched:
-            values = (name, vector, one.kind, str(filtered).lower())
-            add_histogram(whole, values, one.seconds)
-        stages = HistogramMetricFamily(
+        self._settle()
+        searched = [(key, self._described(key), one) for key, one in list(self._known.items())]
+        whole = Histograms("palimpsest_search_duration_seconds", "Whole searches.", labels=_LABELS)
+        for (name, vector, _, filtered), (kind, _), one in searched:
+            values = (name, vector, kind, str(filtered).lower())
+            whole.add(values, one.seconds)
+        stages = Histograms(
             "palimpsest_search_stage_duration_seconds", "Parts of searches.", labels=("stage",)
         )
         for stage, tally in self._stages.items():
-            add_histogram(stages, (stage,), tally)
-        compared = HistogramMetricFamily(
+            stages.add((stage,), tally)
+        compared = Histograms(
             "palimpsest_search_candidates", "Vectors, or their codes, that a search compared."
         )
-        add_histogram(compared, (), self._compared)
+        compared.add((), self._compared)
         yield from (whole, stages, compared)
-        yield from _work(one for one in searched)
+        yield from _work(searched)
         fallbacks = CounterMetricFamily(
             "palimpsest_search_exact_fallback",
             "Segments in which a search compared every row: every_row where codes left the answer "
@@ -144,16 +163,30 @@ class Searches:
         self._named[name] = None
         return name
 
+    def _described(self, key: _Key) -> tuple[str, str]:
+        """Return the kind of a search and the codec of what it reads, as declared now."""
+        name, vector, several, _ = key
+        config = self._configs.get(name)
+        if config is None:
+            return OTHER, OTHER
+        declared = config.find(vector)
+        codec = declared.encoding if isinstance(declared, VectorConfig) else "none"
+        if several:
+            return "hybrid", codec
+        # none: points by their payloads
+        return "none" if declared is None else declared.kind, codec
+
     def _note_fallbacks(self, name: str, stats: SearchStats) -> None:
+        name = self._name(name)
         for reason, count in (("every_row", stats.scanned), ("damaged", stats.lacking)):
             self._fallbacks[name, reason] = self._fallbacks.get((name, reason), 0) + count
 
 
-def _work(searched: Iterable[tuple[_Key, _Searched]]) -> Iterator[Metric]:
+def _work(searched: Iterable[tuple[_Key, tuple[str, str], _Searched]]) -> Iterator[Metric]:
     """Yield what searches looked at, summed over those with a filter and those without."""
     sums: dict[tuple[str, str, str], list[int]] = {}
-    for (name, vector, *_), one in searched:
-        counts = sums.setdefault((name, vector, one.codec), [0, 0, 0, 0])
+    for (name, vector, *_), (_, codec), one in searched:
+        counts = sums.setdefault((name, vector, codec), [0, 0, 0, 0])
         for place, count in enumerate((one.visited, one.scored, one.rescored, one.short)):
             counts[place] += count
     for place, (name, text) in enumerate(
@@ -168,16 +201,6 @@ def _work(searched: Iterable[tuple[_Key, _Searched]]) -> Iterator[Metric]:
         for labels, counts in sums.items():
             family.add_metric(labels, counts[place])
         yield family
-
-
-def _described(config: CollectionConfig, key: _Key) -> tuple[str, str]:
-    """Return the kind of a search and the codec of what it reads."""
-    _, vector, several, _ = key
-    declared = config.find(vector)
-    codec = declared.encoding if isinstance(declared, VectorConfig) else "none"
-    if several:
-        return "hybrid", codec
-    return "none" if declared is None else declared.kind, codec  # none: points by their payloads
 
 
 def _is_short(collection: Collection, request: SearchRequest, found: int) -> bool:

@@ -5,20 +5,18 @@ Counts are changed only in the event loop's thread; gauges are read at scrape fr
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from collections.abc import Collection as Names
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import accumulate
 from typing import Any
 
 from prometheus_client.core import (
     CounterMetricFamily,
     GaugeMetricFamily,
-    HistogramMetricFamily,
     Metric,
 )
 
-from palimpsest.index import AdapterInfo, OutOfReach, VersionInfo, VersionStats
+from palimpsest.app.histograms import Histograms
+from palimpsest.index import AdapterInfo, OutOfReach, Tally, VersionInfo, VersionStats
 
 MAX_SERIES = 1_000  # of one counter; what is above counts under OTHER
 OTHER = "other"
@@ -32,8 +30,7 @@ class Bridges:
 
     def __init__(self) -> None:
         self._queries: dict[Ends, int] = {}
-        self._fits = [0] * (len(FIT_BOUNDS) + 1)
-        self._fit_seconds = 0.0
+        self._fits = Tally(FIT_BOUNDS)
 
     def searched(self, collection: str, versions: Sequence[VersionStats]) -> None:
         """Count what one search did with rows of versions other than its own.
@@ -58,8 +55,7 @@ class Bridges:
 
     def fitted(self, seconds: float) -> None:
         """Count one adapter that was fitted."""
-        self._fits[bisect_left(FIT_BOUNDS, seconds)] += 1
-        self._fit_seconds += seconds
+        self._fits.add(seconds)
 
     def collect(self) -> Iterator[Metric]:
         """Yield the counter and the histogram."""
@@ -70,12 +66,10 @@ class Bridges:
         )
         for ends, count in list(self._queries.items()):
             queries.add_metric(ends, count)
-        fits = HistogramMetricFamily(
-            "palimpsest_bridge_fit_duration_seconds", "To fit and measure one adapter."
+        fits = Histograms(
+            "palimpsest_bridge_fit_duration_seconds", "To fit and measure an adapter."
         )
-        bounds = [*map(str, FIT_BOUNDS), "+Inf"]
-        counts = accumulate(self._fits)
-        fits.add_metric((), list(zip(bounds, counts, strict=True)), self._fit_seconds)
+        fits.add((), self._fits)
         yield from (queries, fits)
 
 

@@ -8,11 +8,10 @@ from itertools import product
 from prometheus_client.core import (
     CounterMetricFamily,
     GaugeMetricFamily,
-    HistogramMetricFamily,
     Metric,
 )
 
-from palimpsest.app.exemplars import add_histogram
+from palimpsest.app.histograms import Histograms
 from palimpsest.index import Collection, CollectionWork, JobState
 
 ENDS: tuple[JobState, ...] = ("done", "failed")  # of which there are series from the start
@@ -64,7 +63,7 @@ def work_series(collections: Iterable[tuple[str, CollectionWork]]) -> Iterator[M
         # A collection that nobody writes to has no series of these: most may be such.
         for family, tally in ((commits, work.commits), (syncs, work.syncs), (builds, work.builds)):
             if tally.count:
-                add_histogram(family, [name], tally)
+                family.add([name], tally)
         for kind, spent in work.job_seconds.items():
             seconds.add_metric([name, kind], spent)
         of_ends = {**dict.fromkeys(product(work.job_seconds, ENDS), 0), **work.jobs}
@@ -81,5 +80,5 @@ def _counter(name: str, text: str, *labels: str) -> CounterMetricFamily:
     return CounterMetricFamily(f"palimpsest_{name}", text, labels=["collection", *labels])
 
 
-def _histogram(name: str, text: str) -> HistogramMetricFamily:
-    return HistogramMetricFamily(f"palimpsest_{name}", text, labels=["collection"])
+def _histogram(name: str, text: str) -> Histograms:
+    return Histograms(f"palimpsest_{name}", text, labels=["collection"])

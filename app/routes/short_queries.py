@@ -24,6 +24,7 @@ from palimpsest.app.wire.compression import accepts_gzip
 from palimpsest.index import Collection, SearchResult
 
 QUERY_ROUTE = f"{PREFIX}{{collection_name}}/points/query"
+_WHERE = "POST", QUERY_ROUTE, 200
 FINISHED = "palimpsest.reply"  # where a scope carries a reply that is only to be sent
 EARLY = "palimpsest.early"  # where it carries a body that was read, and not answered
 
@@ -147,5 +148,5 @@ class ShortQueries:
             return None
         seconds, trace = perf_counter() - started, sampled_trace(scope["headers"])
         count = self._context.metrics.request
-        count("POST", QUERY_ROUTE, 200, seconds, len(body), len(reply), trace)
+        count(_WHERE, seconds, len(body), len(reply), trace)
         return reply

@@ -9,7 +9,6 @@ from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector,
 from prometheus_client.core import (
     CounterMetricFamily,
     GaugeMetricFamily,
-    HistogramMetricFamily,
     InfoMetricFamily,
     Metric,
 )
@@ -18,8 +17,10 @@ from prometheus_client.openmetrics.exposition import generate_latest as generate
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 from prometheus_client.registry import Collector
 
-from palimpsest.app.exemplars import Exemplary, add_histogram
+from palimpsest.app.exemplars import Exemplary
 from palimpsest.app.exposition import OPENMETRICS, expose
+from palimpsest.app.histograms import Histograms
+from palimpsest.index import Tally
 
 NAMES = ["", "docs", "écrits", 'a"b\\c\nd', "name.with.dots", "a/b", "名前", "x" * 300]
 VALUES = [
@@ -36,14 +37,27 @@ class Strange(Collector):
                 gauge.add_metric((name, str(place)), value)
         counter = CounterMetricFamily("c", "Counts.", labels=("name",))
         counter.add_metric(("é",), 3)
-        histogram = HistogramMetricFamily("h_seconds", "Takes.", labels=("route",))
+        histogram = Histograms("h_seconds", "Takes.", labels=("route", "a", "zone"))
         tally = Exemplary((0.1, 1.0))
         for value, trace in ((0.05, "a" * 32), (0.5, None), (7.0, "b" * 32)):
-            tally.add_traced(value, trace)
-        add_histogram(histogram, ("/é",), tally)
+            tally.add(value)
+            if trace is not None:
+                tally.note(value, trace)
+        histogram.add(("/é", 'a"b', ""), tally)
+        histogram.add(("/", "", "z"), Tally((0.5,)))
+        bare = Histograms("bare", "Without labels.")
+        bare.add((), tally)
         empty = GaugeMetricFamily("nothing", "None of it.", labels=("name",))
         info = InfoMetricFamily("b", "What runs.", value={"version": "1"})
-        return [gauge, counter, histogram, empty, info, GaugeMetricFamily("plain", "x", value=2)]
+        return [
+            gauge,
+            counter,
+            histogram,
+            bare,
+            empty,
+            info,
+            GaugeMetricFamily("plain", "x", value=2),
+        ]
 
 
 @pytest.fixture

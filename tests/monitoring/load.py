@@ -30,11 +30,13 @@ class Workload:
         self._next = 300  # the id of the next point
 
     def begin(self) -> None:
-        """Make collections, seal one, begin an upgrade, and have some requests refused."""
+        """Make collections, seal one, begin an upgrade, be refused, and take snapshots."""
         self._make_docs()
         self._make_sets()
         self._make_upgrade()
         self._meet_refusals()
+        for where in (f"/collections/{SETS}", ""):
+            result(self.http.post(f"{where}/snapshots"))
         self._until(lambda: self._info(DOCS)["segments_count"] > 0)
 
     def go_on(self) -> None:

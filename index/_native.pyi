@@ -54,6 +54,32 @@ class FdeEncoder:
     def documents(self, values: Vectors, starts: NDArray[np.int64], out: Vectors) -> None: ...
     def query(self, tokens: Vectors, out: Vector) -> None: ...
 
+class Centroids:
+    # values (k, size), heads (g, size) that they are grouped by, none where all are compared
+    def __init__(self, values: Vectors, heads: Vectors) -> None: ...
+    # rows (n, size), out (n,)
+    def nearest(self, rows: Vectors, out: NDArray[np.uint32]) -> None: ...
+
+class TokenLists:
+    def __init__(
+        self,
+        centroids: Codes,  # (k, row bytes) of 8 bits
+        starts: NDArray[np.int64],  # (k + 1,)
+        rows: Rows,  # (starts[k],), below n
+        n: int,
+    ) -> None: ...
+    # allowed and out (n,); returns how many rows were written, touched, and looked at in lists
+    def closest(
+        self,
+        query: CodedQuery,
+        probes: int,
+        wanted: int,
+        allowed: NDArray[np.uint8] | None,
+        out: Rows,
+    ) -> tuple[int, int, int]: ...
+    # out (n,)
+    def gains(self, query: CodedQuery, probes: int, out: NDArray[np.float32]) -> None: ...
+
 class Graph:
     def __init__(
         self,

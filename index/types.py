@@ -123,6 +123,7 @@ class MatchedParts:
     best: NDArray[np.int64]  # (t,) of each vector of the query
     distances: NDArray[np.float32]  # (t,) to them
     members: Members | None = None  # None where vectors stand for themselves
+    example: int | None = None  # which of several examples it is that they match
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -52,7 +52,8 @@ class MatchedVectors(msgspec.Struct):
     ``best`` is the one with the greatest similarity summed over the query; ``parts`` has the best
     one for each vector of the query, and ``scores`` their similarities, or distances. Where vectors
     are pooled and their originals not kept, they are the first of those that were pooled into the
-    one that matches, ``pooled_best`` and ``pooled_parts`` are all of these.
+    one that matches, ``pooled_best`` and ``pooled_parts`` are all of these. ``example`` is which of
+    several examples they match: the closest of the liked ones, by its place among them.
     """
 
     id: PointId
@@ -61,6 +62,7 @@ class MatchedVectors(msgspec.Struct):
     scores: list[float]
     pooled_best: list[int] | msgspec.UnsetType = msgspec.UNSET
     pooled_parts: list[list[int]] | msgspec.UnsetType = msgspec.UNSET
+    example: int | msgspec.UnsetType = msgspec.UNSET
 
 
 class Explanation(msgspec.Struct):
@@ -137,6 +139,8 @@ def describe_matched(
 def _matched(one: PointId, part: MatchedParts, similarity: bool) -> MatchedVectors:
     scores = shortest((0 - part.distances if similarity else part.distances).tolist())
     found = MatchedVectors(one, part.whole, part.best.tolist(), scores)
+    if part.example is not None:
+        found.example = part.example
     if part.members is not None:
         found.pooled_best = part.members.whole.tolist()
         found.pooled_parts = [places.tolist() for places in part.members.best]

@@ -99,7 +99,8 @@ class CandidatesReply(TypedDict):
     """By what sets are found that are compared: what probes of segments chose.
 
     ``most`` is how many the searches of a segment compare; null where nothing was probed.
-    ``generators`` counts segments by what finds these: ``fde``, or the ``mean`` of the vectors.
+    ``generators`` counts segments by what finds these: ``lists`` of sets by centroids of their
+    vectors, ``wide_lists`` where more of these are looked at, ``fde``, or the ``mean`` of vectors.
     """
 
     most: int | None

@@ -89,12 +89,13 @@ class Compared(NamedTuple):
     """Which points are compared with several queries.
 
     ``allowed`` and ``corpus`` are those of ``Asked``, ``bridge`` says whether points of other
-    versions are.
+    versions are, and ``exact`` whether estimates will not do.
     """
 
     allowed: BitMap | None
     bridge: BridgeMode = "on"
     corpus: BitMap | None = None
+    exact: bool = False
 
 
 # Numbers of points (m,), the distance of each query to each (E, m), and whether these are exact.

@@ -123,6 +123,8 @@ struct Kernels {
   MaxProducts max2, max4, max8;
   // rows of float32 or float16 (raw bits); [type][metric].
   MaxSimilarities similarities[2][3];
+  // What max8 takes the largest of: products (rows, blocks * 16) of each row with each token.
+  MaxProducts products8;
 };
 
 inline DotRows dot_for(const Kernels& k, int bits) {

@@ -325,25 +325,23 @@ inline void add_products<8>(const uint8_t (*x)[kUnpacked], const int8_t* q, size
   }
 }
 
-// A register holds four dimensions of eight query tokens, and four codes of a row are broadcast to
-// all of them. Two rows and one block are four sums of 16 and four of 32 bits: with query and codes
-// they stay in sixteen registers.
-template <int bits>
-void max_block(const int8_t* block, const int32_t* sums, const TokenRows& codes, size_t padded,
-               float* best) {
+// Calls take(row, half, products), the last row possibly twice. A register holds four dimensions of
+// eight query tokens, and four codes of a row are broadcast to all of them. Two rows and one block
+// are four sums of 16 and four of 32 bits: with query and codes they stay in sixteen registers.
+template <int bits, typename Take>
+inline void for_products(const int8_t* block, const int32_t* sums, const TokenRows& codes,
+                         size_t padded, const Take& take) {
   // Codes of 8 bits are 128 too small, and twice that is 256 times the sum.
   const __m256i offset = _mm256_set1_epi32(bits == 8 ? 1 : 1 - (1 << bits));
-  __m256 most[kHalves];
   __m256i more[kHalves];
-  for (size_t h = 0; h < kHalves; ++h) {
-    most[h] = _mm256_loadu_ps(best + 8 * h);
-    more[h] = _mm256_mullo_epi32(load(sums + 8 * h), offset);
-  }
+  for (size_t h = 0; h < kHalves; ++h) more[h] = _mm256_mullo_epi32(load(sums + 8 * h), offset);
   for (size_t r = 0; r < codes.n; r += kPairRows) {
+    size_t at_row[kPairRows];
     const uint8_t* row[kPairRows];
-    // The last group repeats the last row, which changes no maximum.
-    for (size_t i = 0; i < kPairRows; ++i)
-      row[i] = codes.rows + (r + i < codes.n ? r + i : codes.n - 1) * codes.stride;
+    for (size_t i = 0; i < kPairRows; ++i) {
+      at_row[i] = r + i < codes.n ? r + i : codes.n - 1;
+      row[i] = codes.rows + at_row[i] * codes.stride;
+    }
     Sums acc = {};
     for (size_t from = 0; from < padded; from += kUnpacked) {
       const size_t n = padded - from < kUnpacked ? padded - from : kUnpacked;
@@ -357,10 +355,20 @@ void max_block(const int8_t* block, const int32_t* sums, const TokenRows& codes,
       for (size_t h = 0; h < kHalves; ++h) {
         const __m256i twice = _mm256_add_epi32(_mm256_slli_epi32(acc[i][h], 1), more[h]);
         const __m256 product = _mm256_mul_ps(_mm256_cvtepi32_ps(twice), _mm256_set1_ps(factor));
-        most[h] = _mm256_max_ps(product, most[h]);
+        take(at_row[i], h, product);
       }
     }
   }
+}
+
+template <int bits>
+void max_block(const int8_t* block, const int32_t* sums, const TokenRows& codes, size_t padded,
+               float* best) {
+  __m256 most[kHalves];
+  for (size_t h = 0; h < kHalves; ++h) most[h] = _mm256_loadu_ps(best + 8 * h);
+  for_products<bits>(block, sums, codes, padded, [&](size_t, size_t h, __m256 product) {
+    most[h] = _mm256_max_ps(product, most[h]);
+  });
   for (size_t h = 0; h < kHalves; ++h) _mm256_storeu_ps(best + 8 * h, most[h]);
 }
 
@@ -369,6 +377,16 @@ void max_of(const TokenBlocks& query, const TokenRows& codes, size_t padded, flo
   for (size_t b = 0; b < query.blocks; ++b) {
     max_block<bits>(query.bytes + b * kTokens * padded, query.sums + b * kTokens, codes, padded,
                     best + b * kTokens);
+  }
+}
+
+void products8(const TokenBlocks& query, const TokenRows& codes, size_t padded, float* out) {
+  for (size_t b = 0; b < query.blocks; ++b) {
+    float* to = out + b * kTokens;
+    for_products<8>(query.bytes + b * kTokens * padded, query.sums + b * kTokens, codes, padded,
+                    [&](size_t r, size_t h, __m256 product) {
+                      _mm256_storeu_ps(to + r * query.blocks * kTokens + 8 * h, product);
+                    });
   }
 }
 
@@ -385,6 +403,7 @@ Kernels table() {
   k.max2 = max_of<2>;
   k.max4 = max_of<4>;
   k.max8 = max_of<8>;
+  k.products8 = products8;
   return k;
 }
 

@@ -220,22 +220,24 @@ inline void unpack(const uint8_t* code, size_t n, uint8_t* out) {
   }
 }
 
-// A lane is a query token, and four codes of a row are broadcast to all lanes. Four rows and two
-// blocks are eight independent sums, which share each load of the query.
-template <int bits, size_t blocks>
-void max_rows(const TokenBlocks& query, const TokenRows& codes, size_t padded, float* best) {
-  __m512 most[blocks];
+// Calls take(row, block, products), the last row of four possibly several times. A lane is a query
+// token, and four codes of a row are broadcast to all lanes. Four rows and two blocks are eight
+// independent sums, which share each load of the query.
+template <int bits, size_t blocks, typename Take>
+inline void for_products(const TokenBlocks& query, const TokenRows& codes, size_t padded,
+                         const Take& take) {
   __m512i less[blocks];
   for (size_t b = 0; b < blocks; ++b) {
-    most[b] = _mm512_loadu_ps(best + b * kTokens);
     const __m512i all = _mm512_set1_epi32((1 << bits) - 1);
     less[b] = _mm512_mullo_epi32(load(query.sums + b * kTokens), all);
   }
   for (size_t r = 0; r < codes.n; r += kRowsAtOnce) {
+    size_t at_row[kRowsAtOnce];
     const uint8_t* row[kRowsAtOnce];
-    // The last group repeats the last row, which changes no maximum.
-    for (size_t i = 0; i < kRowsAtOnce; ++i)
-      row[i] = codes.rows + (r + i < codes.n ? r + i : codes.n - 1) * codes.stride;
+    for (size_t i = 0; i < kRowsAtOnce; ++i) {
+      at_row[i] = r + i < codes.n ? r + i : codes.n - 1;
+      row[i] = codes.rows + at_row[i] * codes.stride;
+    }
     __m512i acc[kRowsAtOnce][blocks];
     for (size_t i = 0; i < kRowsAtOnce; ++i) {
       for (size_t b = 0; b < blocks; ++b) acc[i][b] = _mm512_setzero_si512();
@@ -263,16 +265,36 @@ void max_rows(const TokenBlocks& query, const TokenRows& codes, size_t padded, f
       for (size_t b = 0; b < blocks; ++b) {
         const __m512i twice = _mm512_sub_epi32(_mm512_slli_epi32(acc[i][b], 1), less[b]);
         const __m512 product = _mm512_mul_ps(_mm512_cvtepi32_ps(twice), _mm512_set1_ps(factor));
-        most[b] = _mm512_max_ps(product, most[b]);
+        take(at_row[i], b, product);
       }
     }
   }
+}
+
+template <int bits, size_t blocks>
+void max_rows(const TokenBlocks& query, const TokenRows& codes, size_t padded, float* best) {
+  __m512 most[blocks];
+  for (size_t b = 0; b < blocks; ++b) most[b] = _mm512_loadu_ps(best + b * kTokens);
+  for_products<bits, blocks>(query, codes, padded, [&](size_t, size_t b, __m512 product) {
+    most[b] = _mm512_max_ps(product, most[b]);
+  });
   for (size_t b = 0; b < blocks; ++b) _mm512_storeu_ps(best + b * kTokens, most[b]);
+}
+
+template <size_t blocks>
+void product_rows(const TokenBlocks& query, const TokenRows& codes, size_t padded, float* out) {
+  for_products<8, blocks>(query, codes, padded, [out](size_t r, size_t b, __m512 product) {
+    _mm512_storeu_ps(out + (r * blocks + b) * kTokens, product);
+  });
 }
 
 template <int bits>
 void max_of(const TokenBlocks& query, const TokenRows& codes, size_t padded, float* best) {
   (query.blocks == 2 ? max_rows<bits, 2> : max_rows<bits, 1>)(query, codes, padded, best);
+}
+
+void products8(const TokenBlocks& query, const TokenRows& codes, size_t padded, float* out) {
+  (query.blocks == 2 ? product_rows<2> : product_rows<1>)(query, codes, padded, out);
 }
 
 Kernels table() {
@@ -288,6 +310,7 @@ Kernels table() {
   k.max2 = max_of<2>;
   k.max4 = max_of<4>;
   k.max8 = max_of<8>;
+  k.products8 = products8;
   return k;
 }
 

@@ -531,7 +531,8 @@ constexpr Kernels float_kernels(const char* name) {
                  {{max_similarities<Float32Row, Product>, max_similarities<Float32Row, SquaredL2>,
                    max_similarities<Float32Row, L1>},
                   {max_similarities<Float16Row, Product>, max_similarities<Float16Row, SquaredL2>,
-                   max_similarities<Float16Row, L1>}}};
+                   max_similarities<Float16Row, L1>}},
+                 nullptr};
 }
 
 }  // namespace

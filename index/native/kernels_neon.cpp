@@ -153,11 +153,12 @@ inline void unpack(const uint8_t* code, size_t n, uint8_t* out) {
   }
 }
 
-// A register holds four dimensions of four query tokens, and four codes of a row are broadcast to
-// all of them. Two products are added before they widen: 2 * 128 * 127 = 32,512 just fits.
-template <int bits>
-void max_block(const int8_t* block, const int32_t* sums, const TokenRows& codes, size_t padded,
-               float* best) {
+// Calls take(row, quarter, products). A register holds four dimensions of four query tokens, and
+// four codes of a row are broadcast to all of them. Two products are added before they widen:
+// 2 * 128 * 127 = 32,512 just fits.
+template <int bits, typename Take>
+inline void for_products(const int8_t* block, const int32_t* sums, const TokenRows& codes,
+                         size_t padded, const Take& take) {
   constexpr size_t kQuarters = kTokens / 4;
   // Codes of 8 bits are 128 too small, and twice that is 256 times the sum.
   constexpr int32_t offset = bits == 8 ? 1 : 1 - (1 << bits);
@@ -187,11 +188,18 @@ void max_block(const int8_t* block, const int32_t* sums, const TokenRows& codes,
     for (size_t h = 0; h < kQuarters; ++h) {
       const int32x4_t more = vmulq_n_s32(vld1q_s32(sums + 4 * h), offset);
       const int32x4_t twice = vaddq_s32(vshlq_n_s32(acc[h], 1), more);
-      const float32x4_t product = vmulq_n_f32(vcvtq_f32_s32(twice), factor);
-      const float32x4_t most = vld1q_f32(best + 4 * h);
-      vst1q_f32(best + 4 * h, vbslq_f32(vcgtq_f32(product, most), product, most));
+      take(r, h, vmulq_n_f32(vcvtq_f32_s32(twice), factor));
     }
   }
+}
+
+template <int bits>
+void max_block(const int8_t* block, const int32_t* sums, const TokenRows& codes, size_t padded,
+               float* best) {
+  for_products<bits>(block, sums, codes, padded, [best](size_t, size_t h, float32x4_t product) {
+    const float32x4_t most = vld1q_f32(best + 4 * h);
+    vst1q_f32(best + 4 * h, vbslq_f32(vcgtq_f32(product, most), product, most));
+  });
 }
 
 template <int bits>
@@ -199,6 +207,16 @@ void max_of(const TokenBlocks& query, const TokenRows& codes, size_t padded, flo
   for (size_t b = 0; b < query.blocks; ++b) {
     max_block<bits>(query.bytes + b * kTokens * padded, query.sums + b * kTokens, codes, padded,
                     best + b * kTokens);
+  }
+}
+
+void products8(const TokenBlocks& query, const TokenRows& codes, size_t padded, float* out) {
+  for (size_t b = 0; b < query.blocks; ++b) {
+    float* to = out + b * kTokens;
+    for_products<8>(query.bytes + b * kTokens * padded, query.sums + b * kTokens, codes, padded,
+                    [&](size_t r, size_t h, float32x4_t product) {
+                      vst1q_f32(to + r * query.blocks * kTokens + 4 * h, product);
+                    });
   }
 }
 
@@ -215,6 +233,7 @@ Kernels table() {
   k.max2 = max_of<2>;
   k.max4 = max_of<4>;
   k.max8 = max_of<8>;
+  k.products8 = products8;
   return k;
 }
 

@@ -54,8 +54,10 @@ void dot_planes(const uint8_t* const* rows, size_t n, const void* query, size_t 
   }
 }
 
-template <int bits>
-void max_rows(const TokenBlocks& query, const TokenRows& codes, size_t padded, float* best) {
+// Calls take(row, token, product).
+template <int bits, typename Take>
+void for_products(const TokenBlocks& query, const TokenRows& codes, size_t padded,
+                  const Take& take) {
   // Codes of 8 bits are read 128 too small, and twice that is 256 times the sum.
   constexpr int64_t offset = bits == 8 ? 1 : 1 - (1 << bits);
   for (size_t r = 0; r < codes.n; ++r) {
@@ -68,10 +70,22 @@ void max_rows(const TokenBlocks& query, const TokenRows& codes, size_t padded, f
       for (size_t i = 0; i < padded; ++i)
         dot += code_at(row, i, bits) * q[i / 4 * 4 * kTokens + i % 4];
       const int32_t twice = static_cast<int32_t>(2 * dot + offset * query.sums[t]);
-      const float product = factor * static_cast<float>(twice);
-      best[t] = product > best[t] ? product : best[t];
+      take(r, t, factor * static_cast<float>(twice));
     }
   }
+}
+
+template <int bits>
+void max_rows(const TokenBlocks& query, const TokenRows& codes, size_t padded, float* best) {
+  for_products<bits>(query, codes, padded, [best](size_t, size_t t, float product) {
+    best[t] = product > best[t] ? product : best[t];
+  });
+}
+
+void products8(const TokenBlocks& query, const TokenRows& codes, size_t padded, float* out) {
+  for_products<8>(query, codes, padded, [&](size_t r, size_t t, float product) {
+    out[r * query.blocks * kTokens + t] = product;
+  });
 }
 
 Kernels table() {
@@ -87,6 +101,7 @@ Kernels table() {
   k.max2 = max_rows<2>;
   k.max4 = max_rows<4>;
   k.max8 = max_rows<8>;
+  k.products8 = products8;
   return k;
 }
 

@@ -60,6 +60,14 @@ class CodedQuery {
                   best);
   }
 
+  // The products themselves, of codes of 8 bits: (rows, lanes), lanes those of the blocks at hand.
+  size_t products(size_t first, const TokenRows& rows, float* out) const {
+    const size_t blocks = std::min(kTokenBlocks, (steps_.size() - first + kTokens - 1) / kTokens);
+    kernels().products8({bytes_.data() + first * padded_, sums_.data() + first, blocks}, rows,
+                        padded_, out);
+    return blocks * kTokens;
+  }
+
   double step(size_t token) const { return steps_[token]; }
 
  private:

@@ -21,7 +21,7 @@ from palimpsest.index.read.by_id import Point
 from palimpsest.index.search.every_point import blocks
 from palimpsest.index.search.plan import rung
 from palimpsest.index.stops import checked
-from palimpsest.index.types import Numbers, Vector
+from palimpsest.index.types import Numbers
 
 Judged: TypeAlias = Recommend | Discover | Context | Feedback
 # Scores from similarities, which may be off by some slack. Where a small error of a similarity
@@ -129,9 +129,7 @@ def _among(
     corpus = source.allowed(node.params.idf_corpus)
 
     def exactly(points: Numbers) -> Similarities:
-        return similarities(
-            source.rescore(node.using, np.stack(cast(Sequence[Vector], targets)), points), distance
-        )
+        return similarities(source.rescore(node.using, targets, points), distance)
 
     every, exact, judged = node.params.exact or node.params.ignore_codes, True, []
     for some, distances, is_exact in source.score(

@@ -3,11 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Protocol, TypeAlias, cast
 
+import numpy as np
+
+from palimpsest.index.config.kinds import ColumnConfig
 from palimpsest.index.errors import InvalidVector, NotFound
 from palimpsest.index.kinds.registry import kind_of
-from palimpsest.index.query.request import GroupRequest, Nearest, Prefetch, QueryRequest
+from palimpsest.index.query.likeness import average
+from palimpsest.index.query.request import (
+    Context,
+    Discover,
+    Feedback,
+    GroupRequest,
+    Nearest,
+    Prefetch,
+    Query,
+    QueryRequest,
+    Recommend,
+    Target,
+)
 from palimpsest.index.query.source import Source
 from palimpsest.index.query.targets import resolve
 from palimpsest.index.search.plan import SearchRequest
@@ -40,8 +56,11 @@ def matched_parts(
         elsewhere: returns other collections by name, and ``source`` itself by its own.
 
     Returns:
-        Nothing for hits whose vectors have no parts, where they are not ranked by how near they are
-        to one query, or to one in several versions, and where it is that of a point which is gone.
+        Of several examples parts match the closest one, by its place: of recommend and context
+        among those that are liked, or among the disliked where there are no others. Of discover and
+        feedback they match the target. Nothing for hits whose vectors have no parts, where they are
+        not ranked by how near they are to anything, or to a query in several versions, and where
+        that is a point which is gone.
     """
     level = _ranking(request)
     config = source.vector_names.get(level.using)
@@ -51,10 +70,40 @@ def matched_parts(
         query, _ = resolve(level, source, elsewhere)
     except (NotFound, InvalidVector):  # what it names was there when it was answered
         return {}
-    if not isinstance(query, Nearest) or isinstance(query.target, VersionedQuery):
+    examples = _examples(query, config)
+    if not examples:
         return {}
-    parts = source.matched(level.using, cast(PointVector, query.target), ids)
-    return {one: part for one, part in zip(ids, parts, strict=True) if part is not None}
+    found = [source.matched(level.using, one, ids) for one in examples]
+    closest = [_closest(each) for each in zip(*found, strict=True)]
+    return {one: part for one, part in zip(ids, closest, strict=True) if part is not None}
+
+
+def _examples(query: Query | None, config: ColumnConfig) -> Sequence[PointVector]:
+    """Return what hits are near to, none where that is nothing of this space."""
+    targets: Sequence[Target | VersionedQuery]
+    match query:
+        case Nearest() | Discover() | Feedback():
+            targets = [query.target]
+        case Context():
+            targets = [pair.positive for pair in query.pairs]
+        case Recommend() if query.strategy == "average_vector":
+            targets = [average(query, config)]
+        case Recommend():
+            targets = query.positive or query.negative
+        case _:
+            return []
+    if any(isinstance(one, VersionedQuery) for one in targets):
+        return []
+    return cast(Sequence[PointVector], targets)
+
+
+def _closest(parts: Sequence[MatchedParts | None]) -> MatchedParts | None:
+    """Return what matches the closest of some examples, the first of equal ones."""
+    known = [(place, part) for place, part in enumerate(parts) if part is not None]
+    if not known:
+        return None
+    place, best = min(known, key=lambda one: float(one[1].distances.sum(dtype=np.float64)))
+    return best if len(parts) == 1 else replace(best, example=place)
 
 
 def _ranking(request: AnyRequest) -> Prefetch:

@@ -93,8 +93,13 @@ class Source(Protocol):
         ``corpus``, None for all.
         """
 
-    def rescore(self, name: str, targets: Vectors, numbers: Numbers) -> NDArray[np.float32]:
-        """Return the exact distances (E, m) of the dense vectors of some points."""
+    def rescore(
+        self, name: str, targets: Vectors | Sequence[PointVector], numbers: Numbers
+    ) -> NDArray[np.float32]:
+        """Return the exact distances (E, m) of some points, which have a vector.
+
+        Targets of a dense name may be one array (E, d).
+        """
 
     def numbers_of(self, ids: Sequence[PointId]) -> list[int | None]:
         """Return the number of each id, None where there is no such point."""

@@ -19,6 +19,7 @@ from palimpsest.index.config.kinds import ColumnConfig
 from palimpsest.index.config.vectors import VectorConfig
 from palimpsest.index.config.versions import space_of
 from palimpsest.index.encoding.normalise import check_query
+from palimpsest.index.filters.bitmaps import from_numbers
 from palimpsest.index.filters.expression import Filter, Path
 from palimpsest.index.filters.tokens import Tokenizer
 from palimpsest.index.kinds.kind import Asked, Block, Compared
@@ -239,11 +240,31 @@ class Reading:
         self.stats.add(stats)
         return blocks
 
-    def rescore(self, name: str, targets: Vectors, numbers: Numbers) -> NDArray[np.float32]:
-        """Return exact distances (E, m) of the dense vectors of some points."""
-        column = self._dense(name)
+    def rescore(
+        self, name: str, targets: Vectors | Sequence[PointVector], numbers: Numbers
+    ) -> NDArray[np.float32]:
+        """Return exact distances (E, m) of some points, which have a vector.
+
+        Targets of a dense name may be one array (E, d).
+        """
+        column = self.view.config.number(name)
+        if not isinstance(self.view.vectors[column].config, VectorConfig):
+            return self._exactly(column, targets, numbers)
+        column, targets = self._dense(name), np.asarray(targets)
         queries = self._checked(column, targets)
         return exact_of_all_versions(self.view, column, queries, numbers, self.bridge)
+
+    def _exactly(
+        self, column: int, targets: Vectors | Sequence[PointVector], numbers: Numbers
+    ) -> NDArray[np.float32]:
+        vectors = self.view.vectors[column]
+        found = np.full((len(targets), len(numbers)), np.inf, dtype=np.float32)
+        order = np.argsort(numbers)
+        asked = Compared(from_numbers(numbers), self.bridge, exact=True)
+        blocks, _ = kind_of(vectors.config).score(self.view, column, vectors, [*targets], asked)
+        for some, distances, _ in blocks:
+            found[:, order[np.searchsorted(numbers[order], some)]] = distances
+        return found
 
     def matched(
         self, name: str, query: PointVector | PointId, ids: Sequence[PointId]

@@ -380,7 +380,10 @@ def test_explained_hits_name_the_vectors_that_matched(plane: str, http: httpx.Cl
     )
     groups = {"query": asked, "group_by": "n"}
     assert explained(http, f"{where}/groups", groups)["matched"] == matched[1:]
-    assert "matched" not in explained(http, where, {"query": {"recommend": {"positive": [1]}}})
+    both = {"recommend": {"positive": [[[0.0, 1.0]], [[4.0, 4.0]]], "strategy": "best_score"}}
+    (told,) = explained(http, where, {"query": both, "limit": 1})["matched"]
+    assert told == {"id": 1, "best": 0, "parts": [0], "scores": [4.0], "example": 1}
+    assert "matched" not in explained(http, where, {"query": {"sample": "random"}})
     assert "matched" not in http.post(where, json={"query": asked}).json()
 
 

@@ -1,9 +1,10 @@
 """How many candidates have to be looked at to have the best ten of MaxSim among them.
 
-Compared are the presets, as float and as codes of the ordinary encoder, the mean of the tokens, and
-what token indexes do: search for each query token among all tokens (here exactly, which no index
-betters), and unite the documents found, counted with and without those that come twice (the
-single-vector heuristic of MUVERA, arXiv 2405.19504, section 3).
+Compared are lists of the documents that have a token near each of many centroids, the presets, as
+float and as codes of the ordinary encoder, the mean of the tokens, and what token indexes do:
+search for each query token among all tokens (here exactly, which no index betters), and unite the
+documents found, counted with and without those that come twice (the single-vector heuristic of
+MUVERA, arXiv 2405.19504, section 3).
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ from palimpsest.index.config.fde import PRESETS
 from palimpsest.index.config.vectors import VectorConfig
 from palimpsest.index.encoding.fde import FdeEncoder
 from palimpsest.index.encoding.planes import Encoder
+from palimpsest.index.kinds.multi.lists import PROBES, MadeLists, sample_of
+from palimpsest.index.kinds.multi.rows import MultiRows, starts_of
 from palimpsest.index.segments.graph import build
 from palimpsest.index.segments.searcher import Rescoring, Walk
 from palimpsest.index.types import Codes, Distance, Vectors
@@ -41,10 +44,44 @@ def measure(corpus: TokenCorpus, must: Mapping[str, str] = NOTHING) -> Iterator[
     """
     means = np.concatenate([block.means() for block in corpus.blocks()])
     yield _result(corpus, "mean of tokens", corpus.queries.means() @ means.T)
+    yield from _lists(corpus)
     for preset in PRESETS:
         yield from _preset(corpus, preset, must.get(preset, ""))
     if corpus.documents * 150 <= _TOKENS:
         yield from _token_by_token(corpus)
+
+
+def _lists(corpus: TokenCorpus) -> Iterator[Result]:
+    held = iter(corpus.blocks())
+    sample = [next(held)]
+    each = len(sample[0].values) / len(sample[0])
+    wanted = sample_of(int(each * corpus.documents))
+    while sum(len(one.values) for one in sample) < wanted and (block := next(held, None)):
+        sample.append(block)
+    some = Sets(
+        np.concatenate([one.values for one in sample]),
+        starts_of(np.concatenate([np.diff(one.starts) for one in sample])),
+    )
+    made = MadeLists(
+        MultiRows(some.starts, some.values),
+        int(each * corpus.documents),
+        corpus.documents,
+        1,
+        unit=True,
+    )
+    first = 0
+    for block in corpus.blocks():
+        made.fill(slice(first, first + len(block)), MultiRows(block.starts, block.values))
+        first += len(block)
+    lists = made.made()
+    bytes_each = sum(array.nbytes for array in lists.files().values()) / corpus.documents
+    for probes in PROBES.values():
+        gains = [
+            0 - lists.estimates(corpus.queries.one(place), probes)
+            for place in range(len(corpus.queries))
+        ]
+        contender = f"{probes} lists a token, {bytes_each:,.0f} bytes a document"
+        yield _result(corpus, contender, np.stack(gains))
 
 
 def _result(corpus: TokenCorpus, contender: str, scores: Scores) -> Result:

@@ -70,7 +70,17 @@ def native_calls(n: int = N) -> dict[str, Call]:
     as_bytes = vectors.view(np.uint8)
     one, part, part_sims = np.array([0, n]), np.empty(64, np.int64), np.empty(64)
     few_vectors, labels = vectors[:2_000].copy(), np.empty(2_000, np.uint32)
+    centroids = _native.Centroids(vectors[:2_000].copy(), vectors[:40].copy())
+    nearest, lists_query = np.empty(n, np.uint32), np.tile(vectors[:50], (20, 1))
+    lists_coder = TokenEncoder(SIZE, 8)
+    token_lists = _native.TokenLists(
+        lists_coder.encode(vectors[:2_000]), np.arange(2_001) * (n // 2_000), numbers, n
+    )
+    asked_lists = _native.CodedQuery(lists_coder.native, lists_query)
     return {
+        "nearest": lambda: centroids.nearest(vectors, nearest),
+        "lists": lambda: token_lists.closest(asked_lists, 500, K, None, all_rows),
+        "gains": lambda: token_lists.gains(asked_lists, 500, distances),
         "encode_tokens": lambda: tokens.native.encode(vectors, token_rows, None),
         "decode_tokens": lambda: tokens.native.decode(token_rows, decoded),
         "max_sims": lambda: coded.scores(token_rows, few_starts, documents, max_sims),

@@ -10,7 +10,8 @@ import pytest
 
 from palimpsest.index import _native_test
 
-# Prints the level chosen and a digest of rows, errors, decoded rows, estimates and MaxSim.
+# Prints the level chosen and a digest of rows, errors, decoded rows, estimates, MaxSim, nearest
+# centroids and gains by lists.
 CODES = """
 import hashlib
 import numpy as np
@@ -40,6 +41,16 @@ for size in (1, 33, 96, 128, 256, 384, 512, 768, 1024, 1100, 1536):
         for values in (vectors, vectors.astype(np.float16)):
             scores = ExactMaxSim(distance).scores(vectors[:20], values, starts, every)
             digest.update(scores.tobytes())
+    labels = np.empty(37, np.uint32)
+    _native.Centroids(vectors[:30], vectors[:5]).nearest(vectors, labels)
+    rows8 = TokenEncoder(size, 8).encode(vectors)
+    lists = _native.TokenLists(rows8, np.arange(38), np.arange(37, dtype=np.uint32) % 9, 9)
+    for count in (1, 16, 20, 32, 37):
+        gains = np.empty(9, np.float32)
+        query = _native.CodedQuery(TokenEncoder(size, 8).native, vectors[:count])
+        lists.gains(query, 5, gains)
+        digest.update(gains.tobytes())
+    digest.update(labels.tobytes())
 print(_native.simd_level(), digest.hexdigest())
 """
 

@@ -21,6 +21,7 @@ WRITES = (
     "build",
     "encode_tokens",
     "ward",
+    "nearest",
 )  # of writes and upkeep, which are never stopped so
 SEARCHES = (
     "walk",

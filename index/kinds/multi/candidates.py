@@ -1,14 +1,14 @@
-"""One coded row for each set of a segment, by which candidates of MaxSim are found.
+"""What candidates of MaxSim are found by: a coded row for each set of a segment, or lists.
 
-Rows are those of a dense segment without originals: scanned, or walked to over a graph, with all
-that dense searches know of filters, copies and dead rows.
+Lists are those of ``lists``. Rows are those of a dense segment without originals: scanned, or
+walked to over a graph, with all that dense searches know of filters, copies and dead rows.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from pyroaring import BitMap
@@ -16,6 +16,7 @@ from pyroaring import BitMap
 from palimpsest.index.config.multi import MultiConfig
 from palimpsest.index.config.vectors import MAX_EF, VectorConfig
 from palimpsest.index.encoding.planes import Encoder
+from palimpsest.index.kinds.multi import lists
 from palimpsest.index.kinds.multi.generators import RowMaker
 from palimpsest.index.search.dense import search_parts
 from palimpsest.index.search.plan import SearchRequest, resolve
@@ -28,9 +29,39 @@ from palimpsest.index.storage.files import Array, Folder
 from palimpsest.index.types import Codes, Distance, Rows, SearchStats, Vectors
 from palimpsest.index.view.view import SealedPart, VectorView
 
-PREFIX = "rows_"
+ROWS = "rows_"
+PREFIXES = (ROWS, lists.PREFIX)  # what names of files of candidates begin with
 # Rows that a walk keeps, per candidate (``generators.FOLDED``).
 _EF = 3.0
+
+
+class Candidates(Protocol):
+    """What finds the sets of a segment that are compared with a query."""
+
+    @property
+    def depth(self) -> int:
+        """How many of the closest are compared by MaxSim."""
+
+    def closest(
+        self, query: Vectors, count: int, dead: Dead, allowed: BitMap | None, stats: SearchStats
+    ) -> Rows:
+        """Return about ``count`` rows that come closest to a query (t, d), or more that tie.
+
+        Args:
+            query: checked, and not all zeros.
+            count: at least 1.
+            dead: which rows are not found.
+            allowed: numbers of the points that may be found, None for all.
+            stats: what is done is added to.
+        """
+
+    @property
+    def nbytes(self) -> tuple[int, int]:
+        """Bytes of codes, and of links or lists, in memory."""
+
+    @property
+    def ids_nbytes(self) -> int:
+        """Bytes that searches hold by row, now."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -73,15 +104,7 @@ class CandidateRows:
     def closest(
         self, query: Vectors, count: int, dead: Dead, allowed: BitMap | None, stats: SearchStats
     ) -> Rows:
-        """Return about ``count`` rows that come closest to a query (t, d), or more that tie.
-
-        Args:
-            query: checked, and not all zeros.
-            count: at least 1.
-            dead: which rows are not found.
-            allowed: numbers of the points that may be found, None for all.
-            stats: what is done is added to.
-        """
+        """Return about ``count`` rows that come closest, as ``Candidates.closest``."""
         part = SealedPart(self.dense, dead)
         view: VectorView[VectorConfig, Any, Sealed] = VectorView(self.config, (part,), ())
         row = self.maker.query(query)
@@ -100,16 +123,21 @@ class CandidateRows:
         assert self.dense.codes is not None
         return self.dense.codes.nbytes, self.links
 
+    @property
+    def ids_nbytes(self) -> int:
+        """Bytes that searches hold by row, now."""
+        return self.dense.searcher.nbytes
+
 
 def files_of(
     maker: RowMaker, coded: tuple[Encoder, Codes], graph: Graph | None, depth: int
 ) -> tuple[dict[str, Array], dict[str, Any]]:
     """Return the arrays of rows under their names in a folder, and what a description says."""
     encoder, codes = coded
-    arrays = {f"{PREFIX}codes": codes}
-    arrays |= {f"{PREFIX}encoder_{name}": array for name, array in encoder.arrays().items()}
+    arrays = {f"{ROWS}codes": codes}
+    arrays |= {f"{ROWS}encoder_{name}": array for name, array in encoder.arrays().items()}
     if graph is not None:
-        arrays |= {f"{PREFIX}graph_{name}": array for name, array in graph.arrays().items()}
+        arrays |= {f"{ROWS}graph_{name}": array for name, array in graph.arrays().items()}
     return arrays, {
         "maker": maker.to_json(),
         "encoder": encoder.to_json(),
@@ -118,18 +146,20 @@ def files_of(
     }
 
 
-def opened(files: Folder, points: OfPoints, config: MultiConfig) -> CandidateRows | None:
-    """Return what ``files_of`` gave; None where there is none, or a file of it is damaged."""
+def opened(files: Folder, points: OfPoints, config: MultiConfig) -> Candidates | None:
+    """Return what a segment has; None where that is nothing, or a file of it is damaged."""
     said: Mapping[str, Any] | None = files.description.get("candidates")
-    if said is None or any(name.startswith(PREFIX) for name in files.lacking):
+    if said is None or any(name.startswith(PREFIXES) for name in files.lacking):
         return None
-    codes = files.loaded(f"{PREFIX}codes")
+    if said.get("lists"):
+        return lists.opened(files, said, points["numbers"], config.size)
+    codes = files.loaded(f"{ROWS}codes")
     if codes.dtype != np.uint8 or codes.ndim != 2 or len(codes) != points["n"]:
-        raise ValueError(f"{PREFIX}codes ({codes.dtype} of {codes.shape}) do not fit the sets")
-    encoder = Encoder.from_json(said["encoder"], _prefixed(files, f"{PREFIX}encoder_"))
+        raise ValueError(f"{ROWS}codes ({codes.dtype} of {codes.shape}) do not fit the sets")
+    encoder = Encoder.from_json(said["encoder"], _prefixed(files, f"{ROWS}encoder_"))
     graph = None
     if said["graph"] is not None:
-        graph = Graph.from_arrays(said["graph"], _prefixed(files, f"{PREFIX}graph_"))
+        graph = Graph.from_arrays(said["graph"], _prefixed(files, f"{ROWS}graph_"))
     maker = RowMaker.from_json(said["maker"])
     return CandidateRows.of(maker, config, points, (encoder, codes), graph, said["depth"])
 

@@ -19,7 +19,7 @@ _BASE = 100e-6
 _PER_CODED = 0.01e-9
 _PER_EXACT = 0.06e-9
 _PER_ROW = 0.15e-6  # of a candidate's row that is compared
-_SCORED = 25  # rows of a walk, per candidate
+_SCORED = 25  # rows of a walk, or sets that lists touch, per candidate
 
 
 def seconds(vectors: MultiView, request: SearchRequest) -> float:

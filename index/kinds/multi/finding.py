@@ -1,4 +1,4 @@
-"""Makes the rows that candidates of a segment are found by: all generators, of which one is kept.
+"""Makes what the candidates of a segment are found by: all generators, of which one is kept.
 
 Sets are read piece by piece, once, and nothing of a generator is kept as floats but what a graph is
 built over.
@@ -7,70 +7,63 @@ built over.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from palimpsest.index.config.multi import MultiConfig
 from palimpsest.index.config.vectors import NO_GRAPH
-from palimpsest.index.encoding.planes import Encoder
 from palimpsest.index.encoding.tokens import TokenEncoder
-from palimpsest.index.kinds.multi import probe
+from palimpsest.index.kinds.multi import lists, made_rows, probe
 from palimpsest.index.kinds.multi.exact import CodedSets
-from palimpsest.index.kinds.multi.generators import (
-    FOLDED,
-    RowMaker,
-    folded,
-    generators_of,
-    unit_rows,
-)
+from palimpsest.index.kinds.multi.generators import Finished, RowMaker, generators_of
+from palimpsest.index.kinds.multi.lists import MadeLists, WideLists
 from palimpsest.index.kinds.multi.live import LiveSets
+from palimpsest.index.kinds.multi.made_rows import MadeRows
 from palimpsest.index.kinds.multi.probe import MultiProbed, MultiSample
 from palimpsest.index.kinds.multi.rows import MultiRows
 from palimpsest.index.segments.build import Build
-from palimpsest.index.segments.graph import Graph, build
 from palimpsest.index.segments.sealed import GRAPH_ROWS
-from palimpsest.index.types import Codes, Distance, Vectors
+from palimpsest.index.types import Distance, Distances, Vectors
 
 _COMPARED_BITS = 8  # of codes by which a probe knows what is closest: several times as quick
 _FITTED = 1_024  # sets whose rows an encoder is fitted to
 
 
-class FoundRows(NamedTuple):
-    """The rows that were chosen, in the order of the sets they were made of."""
+class Found(NamedTuple):
+    """What finds candidates, and what was measured of it."""
 
-    maker: RowMaker
-    encoder: Encoder
-    codes: Codes
+    finished: Finished
     probed: MultiProbed
-    graph: Graph | None
 
 
-@dataclass(slots=True, eq=False)
-class _Made:
-    """What is known of the rows of one generator."""
+class Made(Protocol):
+    """A generator while sets are read."""
 
-    maker: RowMaker
-    encoder: Encoder
-    codes: Codes
-    linked: Vectors | None  # what a graph is built over
-    ranks: list[NDArray[np.int64]] = field(default_factory=list)
+    @property
+    def name(self) -> str:
+        """What it is called where a probe is told."""
+
+    def fill(self, piece: slice, sets: MultiRows) -> None:
+        """Take the next sets, those of ``piece``."""
+
+    def estimates(self, query: Vectors) -> Distances:
+        """Return what all sets (n,) are ranked by for a query (t, d), once all are there."""
+
+    def finished(self, to: Build[MultiConfig], depth: int) -> Finished | None:
+        """Return what is written for candidates of such a depth, None when cancelled."""
 
 
-def find_rows(live: LiveSets, to: Build[MultiConfig]) -> FoundRows | None:
-    """Return the rows of sets that find the closest ones by the fewest candidates.
+def find_candidates(live: LiveSets, to: Build[MultiConfig]) -> Found | None:
+    """Return what finds the closest sets by the fewest candidates.
 
     None where sets are so few that all are compared, where nothing is coded, or when cancelled.
     """
     config, n = to.config, len(live)
-    generators = generators_of(config)
-    if n < probe.FEWEST_SETS or not generators:
+    if n < probe.FEWEST_SETS or not config.is_coded:
         return None
-    linked = config.M != NO_GRAPH and n >= GRAPH_ROWS
-    sample = _fitting_sample(live)
-    every = [_begun(RowMaker(one, config.size), sample, n, linked, to) for one in generators]
+    every = _begun(live, to)
     asked = _asked(live, to)
     exact = np.empty((len(asked.queries), n), dtype=np.float32)
     order, compared = np.arange(n), TokenEncoder(config.size, _COMPARED_BITS)
@@ -79,47 +72,39 @@ def find_rows(live: LiveSets, to: Build[MultiConfig]) -> FoundRows | None:
             return None
         sets = live.take(order[piece])
         for one in every:
-            _fill(one, piece, sets, unit=config.distance is Distance.COSINE)
+            one.fill(piece, sets)
         _compare(exact[:, piece], asked, sets, compared)
-    _rank(every, asked, exact)
-    probed = probe.decide({one.maker.generator.name: one.ranks for one in every}, asked)
-    chosen = next(one for one in every if one.maker.generator.name == probed.generator)
-    graph = None
-    if chosen.linked is not None:
-        graph = _graph(chosen, to)
-        if graph is None:
-            return None
-    return FoundRows(chosen.maker, chosen.encoder, chosen.codes, probed, graph)
+    probed = probe.decide({one.name: _ranks(one, asked, exact) for one in every}, asked)
+    chosen = next(one for one in every if one.name == probed.generator)
+    finished = chosen.finished(to, probed.depth)
+    return None if finished is None else Found(finished, probed)
 
 
-def bytes_of(config: MultiConfig, n: int) -> int:
-    """Return about how many bytes it takes to make the rows of n sets."""
-    sizes = [one.rows(config) for one in generators_of(config)]
-    codes = sum(one.size * int(one.encoding) // 8 + 8 for one in sizes)
-    linked = sum(min(one.size, FOLDED) for one in sizes) * 4 + FOLDED + 4 * 4 * config.M
-    pieces = max((one.size for one in sizes), default=0) * 4 * (_FITTED + 512)
-    return n * (codes + linked + 4 * 2 * probe.QUERIES) + pieces
+def bytes_of(config: MultiConfig, n: int, vectors: int) -> int:
+    """Return about how many bytes it takes to find candidates of n sets of so many vectors."""
+    if not config.is_coded:
+        return 0
+    rows = [one.rows(config) for one in generators_of(config)]
+    pieces = max(one.size for one in rows) * 4 * (_FITTED + 512)
+    own = sum(made_rows.bytes_of(one, n) for one in rows) + lists.bytes_of(config.size, vectors)
+    return n * 4 * 2 * probe.QUERIES + pieces + own
 
 
-def _fitting_sample(live: LiveSets) -> MultiRows:
-    return live.take(np.linspace(0, len(live) - 1, min(_FITTED, len(live))).astype(np.intp))
+def _begun(live: LiveSets, to: Build[MultiConfig]) -> list[Made]:
+    """Return all generators, the cheapest first."""
+    config, n = to.config, len(live)
+    linked = config.M != NO_GRAPH and n >= GRAPH_ROWS
+    sample = _sample(live, _FITTED)
+    makers = [RowMaker(one, config.size) for one in generators_of(config)]
+    mean, *others = [MadeRows.begun(maker, sample, n, to, linked=linked) for maker in makers]
+    vectors = int(live.counts.sum())
+    some = _sample(live, -(-lists.sample_of(vectors) * n // max(vectors, 1)))
+    narrow = MadeLists(some, vectors, n, to.seed, unit=config.distance is Distance.COSINE)
+    return [mean, narrow, WideLists(narrow), *others]
 
 
-def _begun(
-    maker: RowMaker, sample: MultiRows, n: int, linked: bool, to: Build[MultiConfig]
-) -> _Made:
-    rows = maker.generator.rows(to.config)
-    encoder = Encoder.fit(maker.documents(sample), Distance.DOT, int(rows.encoding), to.seed)
-    codes = np.empty((n, encoder.row_bytes), dtype=np.uint8)
-    room = np.empty((n, min(maker.size, FOLDED)), dtype=np.float32) if linked else None
-    return _Made(maker, encoder, codes, room)
-
-
-def _fill(made: _Made, piece: slice, sets: MultiRows, *, unit: bool) -> None:
-    rows = made.maker.documents(sets)
-    made.codes[piece] = made.encoder.encode(rows)
-    if made.linked is not None:
-        made.linked[piece] = unit_rows(folded(rows)) if unit else folded(rows)
+def _sample(live: LiveSets, count: int) -> MultiRows:
+    return live.take(np.linspace(0, len(live) - 1, min(count, len(live))).astype(np.intp))
 
 
 def _asked(live: LiveSets, to: Build[MultiConfig]) -> MultiSample:
@@ -146,23 +131,12 @@ def _compare(
         exact[place] = coded.distances(query, rows)
 
 
-def _rank(every: Sequence[_Made], asked: MultiSample, exact: NDArray[np.float32]) -> None:
+def _ranks(
+    made: Made, asked: MultiSample, exact: NDArray[np.float32]
+) -> Sequence[NDArray[np.int64]]:
+    """Return before how many sets each of the closest is put, for each query."""
+    found = []
     for place, (query, own) in enumerate(zip(asked.queries, asked.own.tolist(), strict=True)):
         closest = probe.closest_of(exact[place], own)
-        for one in every:
-            estimates = one.encoder.estimate(one.maker.query(query), one.codes)
-            one.ranks.append(probe.ranks_of(estimates, closest, own))
-
-
-def _graph(made: _Made, to: Build[MultiConfig]) -> Graph | None:
-    assert made.linked is not None
-    rows = made.maker.generator.rows(to.config)
-    return build(
-        made.linked,
-        to.config.distance,  # under cosine rows are about equally long, and links by angle better
-        rows,
-        seed=to.seed,
-        threads=to.threads,
-        cancelled=to.cancelled,
-        firm=to.firm,
-    )
+        found.append(probe.ranks_of(made.estimates(query), closest, own))
+    return found

@@ -9,15 +9,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from palimpsest.index.config.fde import FdeConfig
 from palimpsest.index.config.multi import MultiConfig
 from palimpsest.index.config.vectors import Encoding, VectorConfig
 from palimpsest.index.encoding.fde import FdeEncoder
 from palimpsest.index.kinds.multi.rows import MultiRows
+from palimpsest.index.storage.files import Array
 from palimpsest.index.types import Distance, Vector, Vectors
 
 FDE, MEAN = "fde", "mean"
@@ -26,6 +28,14 @@ FDE, MEAN = "fde", "mean"
 # over 512 dimensions that keeps two, .880 and .96 times as many.
 FOLDED = 2_048
 _MEAN_BITS: Encoding = "4"  # of a dimension: 8 find no more
+
+
+class Finished(NamedTuple):
+    """What is written of the generator that a probe chose, once all sets are read."""
+
+    files: Mapping[str, Array]
+    said: Mapping[str, Any]
+    order: NDArray[Any] | None  # in which sets are written, None for as they were read
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from palimpsest.index.config.multi import MultiConfig
 from palimpsest.index.config.vectors import ORIGINAL_BYTES
 from palimpsest.index.errors import DimensionMismatch
 from palimpsest.index.kinds.kind import Asked, Block, Compared, Kind, Likeness, Whose
+from palimpsest.index.kinds.multi.candidates import CandidateRows
 from palimpsest.index.kinds.multi.cost import seconds
 from palimpsest.index.kinds.multi.growing import MultiGrowing
 from palimpsest.index.kinds.multi.likeness import MultiLikeness
@@ -93,7 +94,8 @@ class MultiKind(Kind[MultiConfig, MultiRows, MultiGrowing, MultiSealed]):
         self, config: MultiConfig, parts: Sequence[SealedPart[MultiSealed] | MultiGrowing]
     ) -> int:
         """Return about how much memory sealing takes, which sets pass through in pieces."""
-        return bytes_to_write(config, sum(part.live for part in parts))
+        vectors = sum(_vectors_in(part) for part in parts)
+        return bytes_to_write(config, sum(part.live for part in parts), vectors)
 
     def search(self, view: View, column: int, vectors: MultiView, asked: Asked) -> Closest:
         """Return the points whose sets are closest."""
@@ -118,10 +120,9 @@ class MultiKind(Kind[MultiConfig, MultiRows, MultiGrowing, MultiSealed]):
         targets: Sequence[PointVector],
         asked: Compared,
     ) -> tuple[Iterator[Block], SearchStats]:
-        """Return exact distances."""
+        """Return exact distances, or of many sets those by codes where exact ones are not asked."""
         queries = [checked_query(target, vectors.config) for target in targets]
-        blocks = score_multi(vectors, queries, asked.allowed)
-        return ((numbers, distances, True) for numbers, distances in blocks), SearchStats()
+        return score_multi(vectors, queries, asked.allowed, exact=asked.exact), SearchStats()
 
     def mean(self, vectors: Sequence[PointVector], shares: Sequence[float]) -> MultiVector:
         """Return the vectors of all sets, those of a negative share negated.
@@ -193,7 +194,7 @@ class MultiKind(Kind[MultiConfig, MultiRows, MultiGrowing, MultiSealed]):
     def walked(self, vectors: MultiView) -> Sequence[Searcher]:
         """Return what searches the rows of candidates over a graph."""
         found = [part.segment.candidates for part in vectors.sealed]
-        searchers = [one.dense.searcher for one in found if one is not None]
+        searchers = [one.dense.searcher for one in found if isinstance(one, CandidateRows)]
         return [one for one in searchers if one.has_graph]
 
     def recent(self, vectors: MultiView) -> Sequence[PointVector]:
@@ -238,9 +239,8 @@ class MultiKind(Kind[MultiConfig, MultiRows, MultiGrowing, MultiSealed]):
 
     def numbers_in(self, vectors: MultiView) -> int:
         """Return about how many numbers a set has: the mean of all rows, dead ones too."""
-        sealed = [(part.n, int(part.segment.starts[-1])) for part in vectors.sealed]
-        growing = [(part.n, int(part.columns.starts[part.n])) for part in vectors.growing]
-        sets, held = np.sum([(0, 0), *sealed, *growing], axis=0).tolist()
+        every = [(part.n, _vectors_in(part)) for part in vectors.parts]
+        sets, held = np.sum([(0, 0), *every], axis=0).tolist()
         return vectors.config.size * (-(-held // sets) if sets else 0)
 
     def live_bytes(self, vectors: MultiView) -> float:
@@ -251,3 +251,10 @@ class MultiKind(Kind[MultiConfig, MultiRows, MultiGrowing, MultiSealed]):
         if config.originals == "none":
             return numbers * config.token_bits / 8
         return numbers * ORIGINAL_BYTES[config.originals]
+
+
+def _vectors_in(part: SealedPart[MultiSealed] | MultiGrowing) -> int:
+    """Return how many vectors a part has, those of dead rows too."""
+    if isinstance(part, MultiGrowing):
+        return int(part.columns.starts[part.n])
+    return int(part.segment.starts[-1])

@@ -22,7 +22,9 @@ class MultiPlan(NamedTuple):
     """``page`` says which results are the answer.
 
     Of a segment ``depth`` candidates are compared by codes, None for what the segment needs, and
-    the ``rescored`` closest of these by originals, 0 for none. ``noted`` is that of the request.
+    the ``rescored`` closest of these by originals, 0 for none. ``until_sure`` has fewer of them
+    compared where the others are too far to come among the results: unless the caller says how
+    many. ``noted`` is that of the request.
     """
 
     page: Page
@@ -30,6 +32,7 @@ class MultiPlan(NamedTuple):
     depth: int | None
     rescored: int
     noted: bool = True
+    until_sure: bool = False
 
     def candidates(self, needed: int) -> int:
         """Return how many candidates are compared of a segment that needs so many."""
@@ -57,4 +60,5 @@ def resolve_multi(request: SearchRequest, config: MultiConfig, *, without: int =
     rescored = rescored_of(of.fetch, request.rescore, request.oversampling, default)
     if request.every_row:
         depth, rescored = MAX_POINTS, _SURE * rescored
-    return MultiPlan(of, exact, depth, rescored, request.noted)
+    until_sure = request.oversampling is None and not request.every_row
+    return MultiPlan(of, exact, depth, rescored, request.noted, until_sure)

@@ -15,8 +15,7 @@ from numpy.typing import DTypeLike, NDArray
 from palimpsest.index.config.multi import MultiConfig
 from palimpsest.index.config.vectors import Originals
 from palimpsest.index.encoding.tokens import TokenEncoder
-from palimpsest.index.kinds.multi.candidates import files_of
-from palimpsest.index.kinds.multi.finding import FoundRows, bytes_of, find_rows
+from palimpsest.index.kinds.multi.finding import bytes_of, find_candidates
 from palimpsest.index.kinds.multi.live import PIECE_NUMBERS, LiveSets, MultiPart, Places
 from palimpsest.index.kinds.multi.pooled import Labels, type_of
 from palimpsest.index.kinds.multi.rows import starts_of
@@ -36,29 +35,24 @@ def write_multi(
     """Write the live rows of parts as a segment; return its checksum, None when cancelled."""
     config = to.config
     live = LiveSets(parts, config)
-    found = find_rows(live, to)
+    found = find_candidates(live, to)
     if to.cancelled():
         return None
     order: NDArray[Any] = np.arange(len(live))
-    if found is not None and found.graph is not None:
-        order = found.graph.order
+    if found is not None and found.finished.order is not None:
+        order = found.finished.order
     arrays: dict[str, Array | Streamed] = {**live.points(order).files(), **_sets(live, order, to)}
-    said, rows = _rows(found, order)
+    said: dict[str, Any] = {"candidates": None, "probe": None}
+    if found is not None:
+        said = {"candidates": found.finished.said, "probe": found.probed.to_json()}
+        arrays |= found.finished.files
     description = {**to.said, **describe(config, to.seed), **said}
-    return write_folder(folder, {**arrays, **rows}, description, to.admitted)
+    return write_folder(folder, arrays, description, to.admitted)
 
 
-def bytes_to_write(config: MultiConfig, sets: int) -> int:
-    """Return about how much memory it takes to write so many sets, however large they are."""
-    return sets * _COLUMNS + bytes_of(config, sets) + 4 * 4 * PIECE_NUMBERS
-
-
-def _rows(found: FoundRows | None, order: NDArray[Any]) -> tuple[dict[str, Any], dict[str, Array]]:
-    if found is None:
-        return {"candidates": None, "probe": None}, {}
-    maker, encoder, codes, probed, graph = found
-    files, said = files_of(maker, (encoder, codes[order]), graph, probed.depth)
-    return {"candidates": said, "probe": probed.to_json()}, files
+def bytes_to_write(config: MultiConfig, sets: int, vectors: int) -> int:
+    """Return about how much memory it takes to write sets of so many vectors together."""
+    return sets * _COLUMNS + bytes_of(config, sets, vectors) + 4 * 4 * PIECE_NUMBERS
 
 
 def _sets(live: LiveSets, order: Places, to: Build[MultiConfig]) -> dict[str, Array | Streamed]:

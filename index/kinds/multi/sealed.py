@@ -6,10 +6,11 @@ absent where originals are not kept; ``token_lengths`` (m,) f32 where they are. 
 row bytes) u8 are codes of the vectors, ``token_signs`` their rotation, and ``token_starts`` where
 vectors are pooled and kept as well. Where they are pooled and not kept, ``token_labels`` (m'',) u8
 or larger says which of a set's codes stands for each of its vectors as given, and ``given_starts``
-(n + 1,) i64 where sets start among these (``pooled``). ``rows_*`` are what candidates are found by
-(``candidates``). Ids, numbers, starts and rows are read into memory; the rest stays mapped.
+(n + 1,) i64 where sets start among these (``pooled``). ``rows_*`` or ``lists_*`` are what
+candidates are found by (``candidates``). These, ids, numbers and starts are read into memory; the
+rest stays mapped.
 
-Formats of all this: 1, the first, has no ``token_labels``; 2.
+Formats of all this: 1, the first, has neither ``token_labels`` nor ``lists_*``; 2.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from palimpsest.index.config.vectors import NO_GRAPH
 from palimpsest.index.encoding.normalise import Lengths
 from palimpsest.index.encoding.tokens import TokenEncoder
 from palimpsest.index.errors import Damaged, UnknownFormat
-from palimpsest.index.kinds.multi.candidates import PREFIX, CandidateRows, opened
+from palimpsest.index.kinds.multi.candidates import PREFIXES, Candidates, opened
 from palimpsest.index.kinds.multi.exact import CodedSets, ComparedSets, Sets
 from palimpsest.index.kinds.multi.pooled import Pooled
 from palimpsest.index.kinds.multi.probe import MultiProbed
@@ -51,7 +52,7 @@ class MultiSealed(Segment):
     sets: ComparedSets  # by originals, or by codes where none are kept
     coded: CodedSets | None
     pooled: Pooled | None  # where vectors are pooled and originals are not kept
-    candidates: CandidateRows | None  # None where all sets are compared
+    candidates: Candidates | None  # None where all sets are compared
     probed: MultiProbed | None
 
     @classmethod
@@ -111,7 +112,7 @@ class MultiSealed(Segment):
         """Bytes in memory by component, now."""
         sizes = dict(self.bytes_by_component)
         if self.candidates is not None:
-            sizes["ids"] += self.candidates.dense.searcher.nbytes
+            sizes["ids"] += self.candidates.ids_nbytes
         return sizes
 
     @property
@@ -136,7 +137,7 @@ class MultiSealed(Segment):
 
 def spare(names: Collection[str]) -> set[str]:
     """Return the files of a segment that can be made anew from the others."""
-    derived = (PREFIX, *_CODED) if "kept.npy" in names else (PREFIX,)
+    derived = (*PREFIXES, *_CODED) if "kept.npy" in names else PREFIXES
     return {name for name in names if name == "by_slot.npy" or name.startswith(derived)}
 
 

@@ -17,6 +17,7 @@ from pyroaring import BitMap
 
 from palimpsest.index.config.multi import MultiConfig
 from palimpsest.index.filters.bitmaps import to_flags
+from palimpsest.index.kinds.kind import Block
 from palimpsest.index.kinds.multi.exact import ComparedSets, Sets
 from palimpsest.index.kinds.multi.growing import MultiColumns, MultiGrowing
 from palimpsest.index.kinds.multi.plan import MultiPlan
@@ -26,12 +27,16 @@ from palimpsest.index.search.merge import PartHits
 from palimpsest.index.segments.dead import flagged
 from palimpsest.index.segments.searcher import Hits
 from palimpsest.index.storage.ids import Ids
-from palimpsest.index.types import Distances, Numbers, SearchStats, Vectors
+from palimpsest.index.types import Distances, SearchStats, Vectors
 from palimpsest.index.view.view import SealedPart, VectorView
 
 MultiView: TypeAlias = VectorView[MultiConfig, MultiGrowing, MultiSealed]
 SearchedPart: TypeAlias = SealedPart[MultiSealed] | MultiGrowing
 SetRows: TypeAlias = NDArray[np.integer]
+
+_DEVIATIONS = 3.0  # of estimates, which a row that is not compared again may be off
+_LEAST_MORE = 4  # rows that are compared again together
+_EXACTLY = 1_024  # sets that are compared with several examples without codes
 
 
 class Findable:
@@ -108,10 +113,31 @@ def _search_sealed(
     estimated = coded.distances(query, rows)
     if not plan.rescored or segment.kept is None:
         return _hits(segment, *first(rows, estimated, segment.ids, k))
-    rows, _ = first(rows, estimated, segment.ids, plan.rescored)
-    stats.rescored += len(rows)
-    distances = segment.sets.distances(query, rows)
-    return _hits(segment, *first(rows, distances, segment.ids, k))
+    rows, estimated = first(rows, estimated, segment.ids, plan.rescored)
+    distances = _rescored(segment.sets, query, rows, estimated, k if plan.until_sure else len(rows))
+    stats.rescored += len(distances)
+    return _hits(segment, *first(rows[: len(distances)], distances, segment.ids, k))
+
+
+def _rescored(
+    sets: ComparedSets, query: Vectors, rows: SetRows, estimated: Distances, k: int
+) -> Distances:
+    """Return exact distances of the first rows, until no other comes among the k closest.
+
+    They come in the order of their estimates (m,). How far these are off, the rows tell that are
+    compared; the next one is too far where all but three deviations of it are.
+    """
+    distances, step = np.empty(0, dtype=np.float32), max(k // 2, _LEAST_MORE)
+    while len(distances) < len(rows):
+        done = len(distances)
+        if done >= k:
+            off = distances.astype(np.float64) - estimated[:done]
+            limit = np.partition(distances, k - 1)[k - 1]
+            if estimated[done] + off.mean() - _DEVIATIONS * off.std() > limit:
+                break
+        more = rows[done : max(k, done) + step]
+        distances = np.concatenate([distances, sets.distances(query, more)])
+    return distances
 
 
 def _candidates(
@@ -150,18 +176,26 @@ def _hits(columns: MultiColumns | MultiSealed, rows: SetRows, distances: Distanc
 
 
 def score_multi(
-    vectors: MultiView, queries: Sequence[Vectors], points: BitMap | None
-) -> Iterator[tuple[Numbers, NDArray[np.float32]]]:
-    """Yield blocks of all allowed points that have a set: numbers (m,) and distances (E, m)."""
+    vectors: MultiView, queries: Sequence[Vectors], points: BitMap | None, *, exact: bool
+) -> Iterator[Block]:
+    """Yield blocks of all allowed points that have a set: numbers (m,) and distances (E, m).
+
+    Exact ones, or unless they are asked for those by codes of a segment of more than ``_EXACTLY``
+    sets: of these the caller has the best compared exactly.
+    """
     findable = Findable(points)
     for part in vectors.parts:
         if not findable.most(part):
             continue
-        rows, sets = findable.rows(part), sets_of(part.source)
+        rows, sets, is_exact = findable.rows(part), sets_of(part.source), True
+        if not exact and len(rows) > _EXACTLY and isinstance(part, SealedPart):
+            coded = part.segment.coded
+            if coded is not None and coded is not sets:
+                sets, is_exact = coded, False
         for block in blocks(len(queries), len(rows)):
             some = rows[block]
             distances = [sets.distances(query, some) for query in queries]
-            yield part.columns.numbers[some], np.stack(distances)
+            yield part.columns.numbers[some], np.stack(distances), is_exact
 
 
 def first(rows: SetRows, distances: Distances, ids: Ids, k: int) -> tuple[SetRows, Distances]:

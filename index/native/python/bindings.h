@@ -82,6 +82,7 @@ struct BoundAmong : BoundRows {
 void bind_stops(nb::module_& m);
 void bind_encoder(nb::module_& m);
 void bind_fde(nb::module_& m);
+void bind_lists(nb::module_& m);
 void bind_graphs(nb::module_& m);
 void bind_allowed(nb::module_& m);
 void bind_segment(nb::module_& m);

@@ -15,6 +15,7 @@ NB_MODULE(_native, m) {
   p::bind_sparse(m);
   p::bind_ranked(m);
   p::bind_maxsim(m);
+  p::bind_lists(m);
   p::bind_sums(m);
   p::bind_text(m);
   p::bind_sets(m);

@@ -136,7 +136,7 @@ class Plain:
         rows, _ = self.vectors(name, numbers)
         if not len(rows):
             return np.empty((len(targets), 0), dtype=np.float32)
-        return distances(targets, rows, config.distance).astype(np.float32)
+        return distances(np.asarray(targets), rows, config.distance).astype(np.float32)
 
     def numbers_of(self, ids: Sequence[PointId]) -> list[int | None]:
         known = {point.id: number for number, point in enumerate(self.points)}

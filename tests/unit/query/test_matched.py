@@ -93,13 +93,47 @@ def test_the_last_level_of_a_tree_ranks(collection: Collection) -> None:
         SearchRequest(np.ones(2, np.float32), "plain"),
         SearchRequest(ASKED, "no such name"),
         SearchRequest(77, "late"),  # a point that is gone
-        QueryRequest(Prefetch(queries.Recommend((ASKED,)), using="late")),
+        QueryRequest(Prefetch(queries.Recommend((ASKED,)), using="plain")),
         QueryRequest(Prefetch(queries.Sample(), using="late")),
         QueryRequest(Prefetch(None, using="late")),
     ],
 )
 def test_where_there_are_no_parts(collection: Collection, request_: AnyRequest) -> None:
     assert told(collection, request_, [1, 2]) == {}
+
+
+ONE, OTHER = (
+    MultiVector(np.array([[1, 0]], np.float32)),
+    MultiVector(np.array([[0, 2]], np.float32)),
+)
+PAIR = queries.Pair(OTHER, ONE)
+
+
+@pytest.mark.parametrize(
+    ("query", "expected", "example"),
+    [
+        # all vectors of all examples, those of disliked ones negated
+        (queries.Recommend((ASKED,)), EXPECTED[2], None),
+        (queries.Recommend((ONE,), (OTHER,)), (2, [2, 2], [3, 0]), None),
+        (queries.Recommend((ONE, OTHER), strategy="best_score"), (0, [0], [6]), 1),
+        (queries.Recommend((ONE, 1), (OTHER,), strategy="sum_scores"), (1, [2, 0], [3, 3]), 1),
+        (queries.Recommend((), (ONE,), strategy="best_score"), (2, [2], [3]), None),
+        (queries.Discover(ASKED, (PAIR,)), EXPECTED[2], None),
+        (queries.Context((PAIR, queries.Pair(ONE, OTHER))), (0, [0], [6]), 0),
+        (queries.Feedback(ASKED, ((OTHER, 1.0), (ONE, 0.5)), 1.0, 1.0, 1.0), EXPECTED[2], None),
+    ],
+)
+def test_of_several_examples_the_closest_is_matched(
+    collection: Collection,
+    query: queries.Query,
+    expected: tuple[int, list[int], list[float]],
+    example: int | None,
+) -> None:
+    request = QueryRequest(Prefetch(query, using="late"))
+    assert told(collection, request, [2]) == {2: expected}
+    reading = collection.reading()
+    (part,) = matched_parts(reading, request, [2], lambda _: reading).values()
+    assert part.example == example
 
 
 def test_hits_that_are_gone_are_left_out(collection: Collection) -> None:

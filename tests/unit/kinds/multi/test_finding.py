@@ -7,9 +7,10 @@ import pytest
 
 from palimpsest.index import Distance, FdeConfig, MultiConfig
 from palimpsest.index.kinds.multi import live, probe
-from palimpsest.index.kinds.multi.finding import bytes_of, find_rows
+from palimpsest.index.kinds.multi.finding import bytes_of, find_candidates
 from palimpsest.index.kinds.multi.live import LiveSets
 from palimpsest.index.segments.build import Build
+from tests.unit.kinds.multi.conftest import Only
 from tests.unit.kinds.multi.corpus import SIZE, texts
 from tests.unit.kinds.multi.test_seal import part_of
 
@@ -24,27 +25,32 @@ def live_of(n: int, config: MultiConfig = CONFIG) -> LiveSets:
 
 
 def test_few_sets_have_no_rows() -> None:
-    assert find_rows(live_of(probe.FEWEST_SETS - 1), Build(CONFIG)) is None
+    assert find_candidates(live_of(probe.FEWEST_SETS - 1), Build(CONFIG)) is None
     euclid = MultiConfig(SIZE, Distance.EUCLID)
-    assert find_rows(live_of(probe.FEWEST_SETS, euclid), Build(euclid)) is None
+    assert find_candidates(live_of(probe.FEWEST_SETS, euclid), Build(euclid)) is None
 
 
 def test_pieces_do_not_change_what_is_made(monkeypatch: pytest.MonkeyPatch) -> None:
-    whole = find_rows(live_of(400), Build(CONFIG, seed=3))
+    whole = find_candidates(live_of(400), Build(CONFIG, seed=3))
     monkeypatch.setattr(live, "PIECE_SETS", 37)
-    pieces = find_rows(live_of(400), Build(CONFIG, seed=3))
-    assert whole is not None and pieces is not None and whole.graph is None
-    np.testing.assert_array_equal(whole.codes, pieces.codes)
+    pieces = find_candidates(live_of(400), Build(CONFIG, seed=3))
+    assert whole is not None and pieces is not None and whole.finished.order is None
+    assert {*whole.finished.files} == {*pieces.finished.files}
+    for name, array in whole.finished.files.items():
+        np.testing.assert_array_equal(array, pieces.finished.files[name])
+    assert {*whole.probed.found} == {"mean", "lists", "wide_lists", "fde"}
     assert whole.probed == pieces.probed and whole.probed.queries == probe.QUERIES
 
 
-def test_enough_sets_have_a_graph_and_a_build_can_be_cancelled() -> None:
-    found = find_rows(live_of(1_100), Build(CONFIG))
-    assert found is not None and found.graph is not None
-    assert sorted(found.graph.order.tolist()) == [*range(1_100)]
-    assert find_rows(live_of(300), Build(CONFIG, cancelled=lambda: True)) is None
+def test_enough_sets_have_a_graph_and_a_build_can_be_cancelled(only: Only) -> None:
+    only("mean")
+    found = find_candidates(live_of(1_100), Build(CONFIG))
+    assert found is not None and found.finished.order is not None
+    assert sorted(found.finished.order.tolist()) == [*range(1_100)]
+    assert find_candidates(live_of(300), Build(CONFIG, cancelled=lambda: True)) is None
 
 
-def test_memory_is_counted_by_sets_not_by_vectors() -> None:
+def test_memory_is_less_than_that_of_sets() -> None:
     quality = MultiConfig(128, Distance.COSINE)
-    assert bytes_of(quality, 200_000) - bytes_of(quality, 100_000) < 100_000 * 16_000
+    few, many = (bytes_of(quality, n, 134 * n) for n in (100_000, 200_000))
+    assert many - few < 100_000 * 20_000  # a set of 134 vectors has 68,608 bytes

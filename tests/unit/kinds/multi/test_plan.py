@@ -29,6 +29,8 @@ def test_what_a_caller_asks_for() -> None:
     assert plan_of(ef=77).candidates(200) == 77
     assert plan_of(k=500, ef=77).candidates(200) == 1_500
     assert plan_of(oversampling=5.0).rescored == 50
+    assert plan_of().until_sure and not plan_of(oversampling=5.0).until_sure
+    assert not plan_of(every_row=True).until_sure
     assert plan_of(rescore=False).rescored == 0
     assert plan_of(exact=True).exact and plan_of(ignore_codes=True).exact
     assert plan_of(MultiConfig(4, Distance.EUCLID)).exact

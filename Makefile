@@ -9,6 +9,7 @@
 #   make differential  the suites beside qdrant-client's local mode, LENGTH times as many examples
 #   make shapes   recall on many drawn shapes of data, and on 600,000 rows (SHAPES: how many)
 #   make crash    kills and damages, many more than in the tests (KILLS, FLIPS, DAMAGES, LOG_DAMAGES)
+#   make fuzz     files that are read back, changed in FUZZ (2,000) seeded ways
 #   make soak     a server at full load for MINUTES (20): errors, memory, descriptors, disk
 #   make clients  clients of other versions and languages, installed under build (CLIENTS=short: few)
 #   make emulated the kernels this CPU lacks, on emulators, against the scalar ones
@@ -29,6 +30,7 @@ DEMO ?=
 TESTS ?=
 LENGTH ?= 20
 MINUTES ?= 20
+FUZZ ?= 2000
 CLIENTS ?= all
 KILLS ?= 200
 SHAPES ?= 500
@@ -44,7 +46,7 @@ CPP := $(filter %.cpp %.h,$(NATIVE)) $(wildcard tests/native/emulated/*.cpp test
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install serve demo test check format bench differential shapes crash soak clients emulated asan wheel settings \
+.PHONY: help install serve demo test check format bench differential shapes crash fuzz soak clients emulated asan wheel settings \
 	clean
 
 help:
@@ -94,6 +96,11 @@ crash: $(VENV)/.dev
 	PALIMPSEST_KILLS=$(KILLS) PALIMPSEST_VERSION_KILLS=$(KILLS) PALIMPSEST_FLIPS=$(FLIPS) \
 	PALIMPSEST_DAMAGES=$(DAMAGES) PALIMPSEST_LOG_DAMAGES=$(LOG_DAMAGES) \
 		$(VENV)/bin/python -m pytest --timeout=7200 tests/crash
+
+fuzz: $(VENV)/.dev
+	@seed=$$(date +%s); echo "first seed: $$seed"; \
+	PALIMPSEST_FUZZ=$(FUZZ) PALIMPSEST_FUZZ_SEED=$$seed \
+		$(VENV)/bin/python -m pytest --timeout=7200 tests/fuzz
 
 soak: $(VENV)/.dev
 	$(VENV)/bin/python -m tests.soak --minutes $(MINUTES)

@@ -134,9 +134,9 @@ class Fitted:
         stored = files.description
         if stored.get("kind") != KIND:
             raise Damaged(folder.path, KIND, stored.get("kind"), "kind of contents")
-        arrays = {name[:-4]: files.loaded(name[:-4]) for name in files.buffers}
-        points = arrays.pop(_POINTS, None)
         try:
+            arrays = {name[:-4]: files.loaded(name[:-4]) for name in files.buffers}
+            points = arrays.pop(_POINTS, None)
             adapter = adapter_from_json(stored["adapter"], arrays)
             require_sense(adapter)
             return cls(

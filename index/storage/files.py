@@ -19,6 +19,7 @@ import zlib
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from tokenize import TokenError
 from typing import Any
 
 import numpy as np
@@ -148,8 +149,11 @@ class Folder:
         # Enough for any head that `write_folder` writes; the array itself is not touched, so that
         # nothing is paged in.
         head = io.BytesIO(buffer[: min(len(buffer), 4096)])
-        np.lib.format.read_magic(head)
-        shape, fortran, dtype = np.lib.format.read_array_header_1_0(head)
+        try:
+            np.lib.format.read_magic(head)
+            shape, fortran, dtype = np.lib.format.read_array_header_1_0(head)
+        except (RecursionError, SyntaxError, TokenError) as error:  # it is read as Python text
+            raise ValueError(f"{name} has no head of an array: {error}") from error
         if fortran:
             raise Damaged(self.path / f"{name}.npy", "C order", "Fortran order", "array order")
         # Over a buffer that is read-only, so that the array is too; `np.load` would need the path,
@@ -198,21 +202,36 @@ def open_folder(
         raise unreadable(path / DESCRIPTION, error) from error
     # Before it is parsed: what it says of lengths and formats is trusted from here on.
     _require_equal(path / DESCRIPTION, "checksum", checksum, zlib.crc32(text))
-    description = json.loads(text)
-    if description["format"] not in range(1, FORMAT + 1):
-        raise UnknownFormat(path, description["format"], FORMAT)
-    expected = description["files"]
+    description, expected = _described(path, text)
     spared = () if spare is None else spare(expected)
     buffers, lacking = {}, {}
-    for name, one in expected.items():
+    for name, (length, crc) in expected.items():
         try:
-            buffers[name] = _open_file(folder, name, one["bytes"], one["crc32"])
+            buffers[name] = _open_file(folder, name, length, crc)
         except Damaged as error:
             if name not in spared:
                 raise
             lacking[name] = _bare(error)
             _log.warning("%s; it is made anew from other files", error.finding)
     return Folder(path, description, buffers, lacking)
+
+
+def _described(path: Path, text: bytes) -> tuple[dict[str, Any], dict[str, tuple[int, int]]]:
+    """Return a description, and length and crc32 of each file, of a text that is as it was written.
+
+    Someone may have made it on purpose: then it is no error of this program if it means nothing.
+    """
+    try:
+        description = json.loads(text)
+        format, files = description["format"], description["files"]
+        expected = {name: (one["bytes"], one["crc32"]) for name, one in files.items()}
+    except (AttributeError, LookupError, TypeError, ValueError) as error:
+        raise Damaged(path / DESCRIPTION, "a description", repr(error), "contents") from error
+    if format not in range(1, FORMAT + 1):
+        raise UnknownFormat(path, format, FORMAT)
+    if any({"/", "\0"} & {*name} for name in expected):  # it would be read from somewhere else
+        raise Damaged(path / DESCRIPTION, "names of files", list(expected), "contents")
+    return description, expected
 
 
 def _bare(error: Damaged) -> Damaged:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import zlib
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -10,8 +14,9 @@ from palimpsest.index.adapters.estimating import fit_score_map
 from palimpsest.index.adapters.fitted import Fitted
 from palimpsest.index.adapters.kinds import Kind, fit, make_pairs
 from palimpsest.index.errors import Damaged
-from palimpsest.index.storage.files import write_folder
+from palimpsest.index.storage.files import DESCRIPTION, write_folder
 from palimpsest.index.storage.in_memory import InMemory
+from palimpsest.index.storage.local import Local
 from palimpsest.index.types import Distance
 
 COSINE, DOT = Distance.COSINE, Distance.DOT
@@ -55,6 +60,22 @@ def test_what_is_no_adapter_is_damaged_by_name(rng: np.random.Generator) -> None
     checksum = write_folder(folder, dict(written.adapter.arrays()), description)
     with pytest.raises(Damaged, match="merge"):
         Fitted.open(folder, checksum)
+
+
+def test_arrays_that_mean_nothing_are_damaged_by_name(
+    rng: np.random.Generator, tmp_path: Path
+) -> None:
+    folder = Local(tmp_path / "adapter")
+    fitted(rng).save(folder)
+    (name, *_) = (one for one in folder.list() if one.endswith(".npy"))
+    content = b"no array"
+    (folder.path / name).write_bytes(content)
+    said = json.loads(folder.read(DESCRIPTION))
+    said["files"][name] = {"bytes": len(content), "crc32": zlib.crc32(content)}
+    text = json.dumps(said).encode()
+    (folder.path / DESCRIPTION).write_bytes(text)
+    with pytest.raises(Damaged, match="an adapter"):
+        Fitted.open(folder, zlib.crc32(text))
 
 
 def test_what_is_kept_of_rows_is_kept_on_when_more_is_told(rng: np.random.Generator) -> None:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import errno
 import os
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 
 from palimpsest.index.errors import Damaged, StorageFull, StoreFailed, UnknownFormat
 from palimpsest.index.storage import files
-from palimpsest.index.storage.files import DESCRIPTION, open_folder, write_folder
+from palimpsest.index.storage.files import DESCRIPTION, Folder, open_folder, write_folder
 from palimpsest.index.storage.local import Local
 
 
@@ -99,3 +100,32 @@ def test_short_writes_are_continued(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         patched.setattr(os, "write", lambda file, text: write(file, bytes(text)[:7]))
         checksum = write_folder(Local(tmp_path / "a"), arrays(), {})
     open_folder(Local(tmp_path / "a"), checksum)
+
+
+@pytest.mark.parametrize("head", [b"\0" * 20, b"\xc2\x96", b"(" * 50, b"-" * 3_000 + b"1", b"{'a'"])
+def test_a_head_that_is_none_of_an_array_is_a_wrong_value(tmp_path: Path, head: bytes) -> None:
+    content = b"\x93NUMPY\1\0" + len(head).to_bytes(2, "little") + head
+    unopened = Folder(tmp_path, {}, {"a.npy": memoryview(content)})
+    for read in (unopened.mapped, unopened.loaded):
+        with pytest.raises(ValueError):
+            read("a")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *(b"", b"[]", b"3", b"{}", b"\xff", b'{"format": 2, "files": []}'),
+        b'{"format": 2, "files": {"a.npy": 3}}',
+        b'{"format": 2, "files": {"a.npy": {"bytes": 1}}}',
+        b'{"format": 2, "files": {"../a/a.npy": {"bytes": 1, "crc32": 1}}}',
+        b'{"format": 2, "files": {"a\\u0000": {"bytes": 1, "crc32": 1}}}',
+        b'{"format": 2, "files": {"a.npy": {"bytes": "many", "crc32": 1}}}',
+    ],
+)
+def test_a_description_that_means_nothing_is_damaged_though_its_checksum_fits(
+    tmp_path: Path, text: bytes
+) -> None:
+    write_folder(Local(tmp_path / "a"), {"a": np.zeros(1)}, {})
+    (tmp_path / "a" / DESCRIPTION).write_bytes(text)
+    with pytest.raises(Damaged, match="a"):
+        open_folder(Local(tmp_path / "a"), zlib.crc32(text))

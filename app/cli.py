@@ -1,8 +1,9 @@
-"""The ``palimpsest`` command: ``serve``, ``doctor``, ``restore`` and ``demo``."""
+"""The ``palimpsest`` command: a server, what checks its files, and what speaks to it over HTTP."""
 
 from __future__ import annotations
 
 import argparse
+import importlib
 import logging
 import os
 import resource
@@ -18,6 +19,7 @@ from typing import Any
 import uvicorn
 
 from palimpsest.app import doctor, restore
+from palimpsest.app.commands.arguments import COMMANDS, add_commands
 from palimpsest.app.demo import DEFAULT_PASSAGES, MIN_PASSAGES, DemoError, Options, run
 from palimpsest.app.edge import Edge
 from palimpsest.app.health.serving import Server
@@ -54,6 +56,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return doctor.run(given)
     if command == "restore":
         return restore.run(given)
+    if command in COMMANDS:
+        # Only now: a server needs no client of another.
+        running = importlib.import_module("palimpsest.app.commands.running")
+        status: int = running.run_command(command, given)
+        return status
     try:
         flags = {name: value for name, value in given.items() if value is not None}
         settings = read_settings(flags, os.environ)
@@ -157,6 +164,7 @@ def _parser() -> argparse.ArgumentParser:
     restore.add_flags(
         commands.add_parser("restore", help="check or restore a snapshot", allow_abbrev=False)
     )
+    add_commands(commands)
     _add_demo(commands.add_parser("demo", help="watch a collection change its embedding model"))
     return parser
 

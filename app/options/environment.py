@@ -25,10 +25,12 @@ from palimpsest.app.options.option import (
     variable_of,
 )
 
-# Read by the engine, the Makefile and the tests.
+# Read by the engine, the commands, the Makefile and the tests.
 OTHERS = frozenset(
     PREFIX + name
     for name in ("SIMD", "EVAL_DATA", "CLIENTS", "DIFFERENTIAL")
+    # of the commands that speak to a server
+    + ("URL", "CA", "SOURCE_API_KEY", "SOURCE_API_KEY_FILE")
     + ("KILLS", "KILL_SEED", "VERSION_KILLS", "FLIPS")
     + ("DAMAGES", "LOG_DAMAGES", "DAMAGE_SEED", "DAMAGE_TRIALS")
 )

@@ -30,6 +30,7 @@ _AVERAGED = 3  # times as long is twice the mean of some examples less that of o
 _SLACK = 1 + 1e-6  # of the longest: float32 values of such a vector are off by that much
 _SAFE = (1e-24, LONGEST**2)  # squared lengths that float32 sums without losing them
 _UNIT2 = 1.5  # squared length; bytes below it are a single 1, whose direction scaling keeps
+_UNIT_SLACK = 2.5e-7  # of a squared length: what rounding to float32 leaves of unit rows, at most
 _LARGEST_HALF = float(np.finfo(np.float16).max)
 
 
@@ -170,13 +171,15 @@ def _too_long(what: str) -> str:
 
 
 def _unit_rows(values: Vectors) -> Vectors:
-    """Return rows of unit length, zero ones as they are.
+    """Return rows of unit length, zero ones as they are, and so those that are of it already.
+
+    A row that is read and written again so stays the same to the last bit.
 
     Lengths are summed in float64, so that equal vectors score 1 to within float32 rounding.
     """
     norm2 = np.einsum("ij,ij->i", values, values, dtype=np.float64)
     lengths = np.sqrt(norm2)
-    lengths[lengths == 0] = 1
+    lengths[(lengths == 0) | (np.abs(norm2 - 1) <= _UNIT_SLACK)] = 1
     with np.errstate(over="ignore", invalid="ignore"):  # of rows that are done again below
         scales = (1 / lengths).astype(np.float32)
         unit: Vectors = values * scales[:, None]

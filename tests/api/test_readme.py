@@ -72,7 +72,13 @@ def run(block: Block, address: str, folder: Path) -> str:
     done = subprocess.run(
         command,
         cwd=ROOT,
-        env={**os.environ, "MAKEFLAGS": "n", "PYTHONPATH": str(ROOT)},
+        env={
+            **os.environ,
+            "MAKEFLAGS": "n",
+            "PYTHONPATH": str(ROOT),
+            "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",  # `palimpsest`
+            "XDG_STATE_HOME": str(folder),
+        },
         capture_output=True,
         text=True,
         timeout=SECONDS,

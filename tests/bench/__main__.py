@@ -16,6 +16,7 @@ from tests.bench import (
     corpora,
     filtered,
     graphs,
+    importing,
     keys,
     leaving,
     monitoring,
@@ -53,6 +54,7 @@ PARTS = (
     "backlog",
     "collections",
     "space",
+    "importing",
 )
 _SYNTHETIC = (
     "graphs",
@@ -60,7 +62,7 @@ _SYNTHETIC = (
     "multivectors",
     "space",
 )  # parts that may have any number of rows
-_LONG = ("backlog", "space")  # run when they are asked for
+_LONG = ("backlog", "importing", "space")  # run when they are asked for
 _TEXTS = ("payload", "scroll", "rows", "versions", "multivectors")  # that need the folder itself
 
 
@@ -147,6 +149,7 @@ def _measure(part: str, corpus: Corpus, arguments: argparse.Namespace) -> Iterat
         "leaving": leaving.measure,
         "collections": collections.measure,
         "space": lambda: space.measure(arguments.synthetic or space.ROWS),
+        "importing": lambda: importing.measure(arguments.synthetic or importing.ROWS),
         "backlog": lambda: backlog.measure(arguments.synthetic or backlog.ROWS),
     }
     return parts[part]()

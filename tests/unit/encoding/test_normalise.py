@@ -74,6 +74,17 @@ def test_rows_that_are_rounded_stay_as_they_are(datatype: Datatype, distance: Di
     np.testing.assert_array_equal(rounded(rows, config), rows)
 
 
+@pytest.mark.parametrize("size", [1, 2, 3, 7, 384, 1536])
+def test_rows_of_unit_length_stay_as_they_are_to_the_last_bit(size: int) -> None:
+    config = VectorConfig(size, Distance.COSINE)
+    rng = np.random.default_rng(size)
+    drawn = rng.standard_normal((2_000, size)) * 10.0 ** rng.uniform(-20, 17, (2_000, 1))
+    once = check_rows(drawn.astype(np.float32), config, str)
+    lengths = np.linalg.norm(once.astype(np.float64), axis=1)
+    assert np.abs(lengths - 1).max() < 1.3e-7
+    assert np.array_equal(check_rows(once, config, str), once)
+
+
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
 @pytest.mark.parametrize("datatype", ["float16", "uint8", "float32"])
 @pytest.mark.parametrize("distance", Distance)

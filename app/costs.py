@@ -68,9 +68,12 @@ def cost_of_matrix(request: MatrixRequest, points: int) -> int:
     return cost_of_reading(request.filter) + 1 + 2 * sample
 
 
-def cost_of_recall(request: RecallRequest) -> int:
-    """Return the cost of measuring recall: two searches a query, of which most are rows read."""
-    asked = _compared(request.given) or 2 * request.num
+def cost_of_recall(request: RecallRequest, points: int) -> int:
+    """Return the cost of measuring recall in a collection of so many points.
+
+    Each query is answered twice; where none are given, rows are read, and recent ones asked too.
+    """
+    asked = _compared(request.given) or 2 * min(request.num, points)
     return cost_of_reading(request.filter) + 2 * asked
 
 

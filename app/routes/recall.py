@@ -58,7 +58,8 @@ async def _measured(call: Call, asked: RecallRequest) -> RecallReport:
     strict = call.strict()
     if strict is not None:
         strict.search(ef=asked.ef, exact=True, oversampling=asked.oversampling)
-        strict.read(cost=cost_of_recall(asked), limit=asked.k, timeout=timeout, filter=asked.filter)
+        cost = cost_of_recall(asked, call.collection.count())
+        strict.read(cost=cost, limit=asked.k, timeout=timeout, filter=asked.filter)
     if context.measures_recall:
         raise Refusal(
             HTTPStatus.TOO_MANY_REQUESTS,

@@ -65,6 +65,7 @@ COSTS: dict[str, tuple[str, str, Any, int]] = {
     "batch": ("POST", "points/query/batch", {"searches": [{"query": V}, {"query": 1}]}, 3),
     "groups": ("POST", "points/query/groups", {"query": 1, "group_by": "city"}, 2),
     "matrix": ("POST", "points/search/matrix/pairs", {"filter": TWO}, 6),
+    "recall by a query": ("POST", "recall", {"queries": [V], "filter": TWO}, 5),
     "search of old": ("POST", "points/search", {"vector": V, "filter": TWO, "limit": 3}, 3),
 }
 

@@ -92,6 +92,22 @@ def test_work_that_timed_out_ends(server: Server, http: httpx.Client) -> None:
     assert busy(server.process.pid, 1) < 0.3
 
 
+def test_a_measurement_of_recall_ends_with_its_client(server: Server, http: httpx.Client) -> None:
+    queries = np.random.default_rng(3).standard_normal((1_000, SIZE)).astype(np.float32)
+    body = {"queries": [as_text(query) for query in queries], "top_k": 100}
+    brief = {"queries": [as_text(queries[0])], "top_k": 1}
+
+    def asked() -> int:
+        return http.post("/collections/c/recall", json=brief).status_code
+
+    with occupied(server, [request_of("POST", "/collections/c/recall?timeout=60", body)]):
+        assert asked() == 429
+    deadline = time.monotonic() + 10
+    while asked() != 200:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
 def test_a_write_is_carried_out_though_its_client_left(server: Server, http: httpx.Client) -> None:
     points = [{"id": N + n, "vector": [0.5] * SIZE} for n in range(1_000)]
     with occupied(server, [long_batch(1_000)] * 4):

@@ -282,3 +282,14 @@ def test_a_recall_of_ones_own_is_held_and_shown(three: Any) -> None:
         }
         reply = http.put("/collections/wrong", json=body)
         assert reply.status_code == 422 and "recall" in reply.text
+
+
+def test_strict_mode_holds_for_measurements(three: Any) -> None:
+    http, _, _ = three
+    body = {
+        "vectors": {"size": 4, "distance": "Dot"},
+        "strict_mode_config": {"enabled": True, "search_allow_exact": False},
+    }
+    result(http.put("/collections/strict", json=body))
+    reply = http.get("/collections/strict/recall")
+    assert reply.status_code == 400 and "Exact search disabled!" in reply.text

@@ -12,9 +12,15 @@ import pytest
 
 from palimpsest.index import (
     Collection,
+    CollectionConfig,
     Database,
+    Distance,
     Filter,
     HasId,
+    MultiConfig,
+    MultiVector,
+    NamedMultiVectors,
+    PointBatch,
     RecallBudget,
     SampledRecall,
     SearchRequest,
@@ -122,6 +128,23 @@ def test_searches_that_tell_nothing_are_not_taken(
         collection.search(request_)
     time.sleep(0.05)
     assert told(collection) == {}
+
+
+def test_sets_of_vectors_are_sampled(tmp_path: Path) -> None:
+    values = np.random.default_rng(4).standard_normal((900, 16)).astype(np.float32)
+    sets = NamedMultiVectors(np.arange(300), np.arange(0, 901, 3), values)
+    with Database.open(tmp_path, threads=1, sampling=FREE) as database:
+        config = CollectionConfig({"": MultiConfig(16, Distance.COSINE)})
+        collection = database.create("c", config)
+        collection.upsert(PointBatch(range(300), {"": sets}, [None] * 300)).result()
+        collection.upkeep.seal()
+
+        def sampled_once() -> bool:
+            collection.search(SearchRequest(MultiVector(values[:4])))
+            return False in told(collection)
+
+        until(sampled_once)
+        assert told(collection)[False].recall is not None
 
 
 class Idle(Sampling):

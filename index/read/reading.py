@@ -142,7 +142,9 @@ class Reading:
         # its id is not reused.
         known = self._selected.get(id(filter))
         if known is None:
+            started = perf_counter()
             known = self._selected[id(filter)] = filter, self.selector.select(filter)
+            self.stats.took("filter", perf_counter() - started)
         return known[1]
 
     # Searches.
@@ -328,7 +330,10 @@ class Reading:
         self, numbers: Numbers, *, with_payload: bool, with_vectors: bool | tuple[str, ...]
     ) -> list[Record | None]:
         """Return each point as the user sees it, None for one that is gone or damaged."""
-        return records(self.view, self._points, numbers, self.stats, with_payload, with_vectors)
+        started = perf_counter()
+        found = records(self.view, self._points, numbers, self.stats, with_payload, with_vectors)
+        self.stats.took("payload", perf_counter() - started)
+        return found
 
     def first(self, points: BitMap, limit: int) -> Numbers:
         """Return the first ``limit`` of some points in the order of their ids."""

@@ -55,6 +55,20 @@ def test_a_level_of_a_tree_finds_what_a_plain_search_does(
         assert reading.stats.scored == plain.stats.scored
 
 
+def test_filters_and_payloads_of_trees_are_timed_as_those_of_searches(
+    collection: Collection,
+) -> None:
+    filter = Filter(must=(HasId(frozenset(range(0, N, 3))),))
+    reading = collection.reading()
+    level = reading.nearest(SearchRequest(ROWS[0], k=7), reading.allowed(filter))
+    spent = reading.stats.seconds["filter"]
+    assert spent > 0
+    reading.allowed(filter)  # known already
+    assert reading.stats.seconds["filter"] == spent
+    reading.records(level.numbers, with_payload=True, with_vectors=False)
+    assert reading.stats.seconds["payload"] > 0
+
+
 def test_what_hits_show_changes_no_hit(collection: Collection) -> None:
     bare = collection.search(SearchRequest(ROWS[1], k=9))
     full = collection.search(SearchRequest(ROWS[1], k=9, with_payload=True, with_vectors=True))

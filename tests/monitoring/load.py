@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable
 from typing import Any
@@ -111,9 +112,11 @@ class Workload:
         }
         result(self.http.put(f"/collections/{BUSY}", json=body))
         path = f"/collections/{BUSY}/points?wait=true"
-        too_many = points(SEAL_ROWS, 2 * SEAL_ROWS, plain=True)
+        # written down before: the seal is under way for a tenth of a second only
+        too_many = json.dumps(points(SEAL_ROWS, 2 * SEAL_ROWS, plain=True)).encode()
         result(self.http.put(path, json=points(0, SEAL_ROWS, plain=True)))
-        refused = self.http.put(path, json=too_many)
+        typed = {"content-type": "application/json"}
+        refused = self.http.put(path, content=too_many, headers=typed)
         assert refused.status_code == 429, refused.text
 
     def _info(self, name: str) -> Any:

@@ -14,7 +14,10 @@
 #   make clients  clients of other versions and languages, installed under build (CLIENTS=short: few)
 #   make emulated the kernels this CPU lacks, on emulators, against the scalar ones
 #   make asan     the tests on a native module built with AddressSanitizer and UBSan
-#   make wheel    dist/*.whl
+#   make wheel    dist/*.whl for every Linux with glibc 2.28 or newer (PYTHONS: for which interpreters)
+#   make wheel-check  the wheels of dist installed and served from, without a compiler or this tree
+#   make image-check  the steps of Dockerfile in Debian roots, and what they make tried (needs root)
+#   make lock     docker/*.lock, the packages of the image and their checksums, anew
 #   make settings the table in docs/settings.md, from the fields of app/settings.py
 #   make install  only the environment, .venv
 #
@@ -27,6 +30,8 @@ PORT ?= 6333
 DATA ?= ./data
 BENCH ?=
 DEMO ?=
+PYTHONS ?= $(PYTHON)
+IMAGE_PYTHON ?=
 TESTS ?=
 LENGTH ?= 20
 MINUTES ?= 20
@@ -46,8 +51,8 @@ CPP := $(filter %.cpp %.h,$(NATIVE)) $(wildcard tests/native/emulated/*.cpp test
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install serve demo test check format bench differential shapes crash fuzz soak clients emulated asan wheel settings \
-	clean
+.PHONY: help install serve demo test check format bench differential shapes crash fuzz soak clients emulated asan wheel \
+	wheel-check image-check lock settings clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -70,6 +75,7 @@ check: $(VENV)/.dev build/links
 	$(VENV)/bin/mypy
 	$(VENV)/bin/lint-imports
 	$(VENV)/bin/clang-format --dry-run --Werror $(CPP)
+	$(VENV)/bin/hadolint Dockerfile
 
 # The folders under the name that they have once installed, for mypy.
 build/links:
@@ -114,9 +120,33 @@ emulated:
 settings: $(VENV)/.built
 	$(VENV)/bin/python -m palimpsest.app.options.page
 
-wheel: $(VENV)/.built
-	$(VENV)/bin/pip wheel --no-build-isolation --no-deps --wheel-dir dist \
-		-C build-dir='build/wheel-{wheel_tag}' .
+# Each in an environment of its own that pip makes. PALIMPSEST_PORTABLE: index/native/portable.
+wheel: $(VENV)/.tools
+	@$(VENV)/bin/pip install --quiet --group wheel || $(UNFETCHED)
+	rm -rf build/wheels
+	for python in $(PYTHONS); do \
+		$(VENV)/bin/pip --python "$$(command -v $$python)" wheel --quiet --no-deps --wheel-dir build/wheels \
+			-C cmake.define.PALIMPSEST_PORTABLE=ON . || exit 1; \
+	done
+	for wheel in build/wheels/*.whl; do \
+		PATH=$(VENV)/bin:$$PATH $(VENV)/bin/python -m auditwheel repair --only-plat --plat manylinux_2_28_x86_64 \
+			--wheel-dir dist $$wheel || exit 1; \
+	done
+
+wheel-check: $(VENV)/.dev
+	PALIMPSEST_WHEELS=dist PALIMPSEST_PYTHONS="$(PYTHONS)" $(VENV)/bin/python -m pytest tests/wheel
+
+image-check: $(VENV)/.dev
+	$(VENV)/bin/python -m tests.image $(IMAGE_PYTHON)
+
+# Of Linux and of every Python from 3.11 on; UPGRADE=--upgrade takes newer packages where there are.
+LOCK = $(VENV)/bin/uv pip compile --quiet $(UPGRADE) --universal --python-version 3.11 --generate-hashes \
+	--custom-compile-command 'make lock'
+
+lock: $(VENV)/.tools
+	@$(VENV)/bin/pip install --quiet --group lock || $(UNFETCHED)
+	$(LOCK) --extra otel --output-file docker/runtime.lock pyproject.toml
+	$(LOCK) --group pyproject.toml:build --output-file docker/build.lock
 
 clean:
 	rm -rf build dist $(VENV) $(ASAN_VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -25,8 +25,9 @@ from palimpsest.app.health.start import announce
 from palimpsest.app.remedies import help_of
 from palimpsest.index import StorageError
 
-GRACE_SECONDS = 10  # for running requests, once they are all that is waited for
-LATE_SECONDS = 5  # for those that were told to stop
+# Together less than the ten seconds after which engines of containers kill what they asked to end.
+GRACE_SECONDS = 6  # for running requests, once they are all that is waited for
+LATE_SECONDS = 3  # for those that were told to stop
 SIGNALLED = 128  # plus a signal's number: status of a process that it ended, as shells have it
 
 log = logging.getLogger("palimpsest")

@@ -145,4 +145,4 @@ def test_a_server_that_is_told_to_stop_does_not_wait_for_searches(tmp_path: Path
         with occupied(server, [long_batch(20_000)] * 4):
             started = time.monotonic()
             assert server.stop(signal.SIGTERM) == 0
-            assert time.monotonic() - started < 20  # ten seconds of grace
+            assert time.monotonic() - started < 15  # six seconds of grace

@@ -27,6 +27,7 @@ from tests.bench import (
     sampling,
     scans,
     scroll,
+    sizes,
     space,
     sparse,
     versions,
@@ -55,6 +56,7 @@ PARTS = (
     "collections",
     "space",
     "importing",
+    "sizes",
 )
 _SYNTHETIC = (
     "graphs",
@@ -107,7 +109,7 @@ def _arguments() -> argparse.Namespace:
 def _plan(arguments: argparse.Namespace) -> Iterator[tuple[Corpus, list[str]]]:
     """Choose corpora one at a time (they are large) and what is measured on each."""
     only = arguments.only or [part for part in PARTS if part not in _LONG]
-    if {*only} <= {*_LONG, "collections", "multivectors"}:
+    if {*only} <= {*_LONG, "collections", "multivectors", "sizes"}:
         yield corpora.synthetic(1_000), only  # it makes its own
         return
     if arguments.synthetic is not None:
@@ -150,6 +152,7 @@ def _measure(part: str, corpus: Corpus, arguments: argparse.Namespace) -> Iterat
         "collections": collections.measure,
         "space": lambda: space.measure(arguments.synthetic or space.ROWS),
         "importing": lambda: importing.measure(arguments.synthetic or importing.ROWS),
+        "sizes": sizes.measure,
         "backlog": lambda: backlog.measure(arguments.synthetic or backlog.ROWS),
     }
     return parts[part]()

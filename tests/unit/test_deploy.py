@@ -15,6 +15,10 @@ from typing import Any
 import pytest
 import yaml
 
+from palimpsest.app.health.serving import GRACE_SECONDS, LATE_SECONDS
+from tests.image import dockerfile
+from tests.image.dockerfile import Stage
+
 ROOT = Path(__file__).parents[2]
 SERVICE = "palimpsest"
 PORT = "6333"
@@ -31,22 +35,8 @@ def prometheus() -> Any:
 
 
 @pytest.fixture(scope="module")
-def stages() -> list[list[tuple[str, str]]]:
-    """The Dockerfile's (instruction, arguments) pairs, stage by stage."""
-    text = re.sub(r"^\s*#.*\n", "", (ROOT / "Dockerfile").read_text(), flags=re.MULTILINE)
-    parsed: list[list[tuple[str, str]]] = []
-    for line in re.sub(r"\\\n\s*", " ", text).splitlines():
-        if line.strip():
-            instruction, _, arguments = line.strip().partition(" ")
-            if instruction == "FROM":
-                parsed.append([])
-            parsed[-1].append((instruction, arguments.strip()))
-    return parsed
-
-
-def environment(stage: list[tuple[str, str]]) -> dict[str, str]:
-    words = [word for name, rest in stage if name == "ENV" for word in shlex.split(rest)]
-    return dict(word.split("=", 1) for word in words)
+def stages() -> list[Stage]:
+    return dockerfile.read()
 
 
 def test_prometheus_scrapes_the_server_of_the_compose_file(compose: Any, prometheus: Any) -> None:
@@ -148,27 +138,25 @@ def test_compose_publishes_on_the_loopback_only_and_names_its_volumes(compose: A
 
 
 def test_image_port_and_volume_are_those_of_the_compose_file(
-    stages: list[list[tuple[str, str]]], compose: Any
+    stages: list[Stage], compose: Any
 ) -> None:
-    last = dict(stages[-1])
-    settings = environment(stages[-1])
-    assert last["EXPOSE"] == settings["PALIMPSEST_PORT"] == PORT
-    assert last["VOLUME"] == settings["PALIMPSEST_DATA"]
+    last = stages[-1]
+    settings = stages[-1].environment
+    assert last.last("EXPOSE") == settings["PALIMPSEST_PORT"] == PORT
+    assert last.last("VOLUME") == settings["PALIMPSEST_DATA"]
     assert compose["services"][SERVICE]["volumes"] == [f"{SERVICE}:{settings['PALIMPSEST_DATA']}"]
 
 
-def test_image_settings_are_settings_of_the_server(
-    stages: list[list[tuple[str, str]]], compose: Any
-) -> None:
+def test_image_settings_are_settings_of_the_server(stages: list[Stage], compose: Any) -> None:
     from palimpsest.app.settings import Settings
 
-    given = [*environment(stages[-1]), *compose["services"][SERVICE]["environment"]]
+    given = [*stages[-1].environment, *compose["services"][SERVICE]["environment"]]
     ours = [name for name in given if name.startswith("PALIMPSEST_")]
     assert {name.removeprefix("PALIMPSEST_").lower() for name in ours} <= set(Settings.model_fields)
 
 
 def test_image_copies_only_what_exists_and_what_the_context_lets_through(
-    stages: list[list[tuple[str, str]]],
+    stages: list[Stage],
 ) -> None:
     allowed = {
         line.removeprefix("!")
@@ -176,7 +164,7 @@ def test_image_copies_only_what_exists_and_what_the_context_lets_through(
         if line.startswith("!")
     }
     for stage in stages:
-        for instruction, arguments in stage:
+        for instruction, arguments in stage.steps:
             if instruction == "COPY" and not arguments.startswith("--from"):
                 for source in shlex.split(arguments)[:-1]:
                     assert (ROOT / source).exists(), source
@@ -184,29 +172,64 @@ def test_image_copies_only_what_exists_and_what_the_context_lets_through(
 
 
 def test_image_compiles_in_the_first_stage_only_and_runs_as_a_user(
-    stages: list[list[tuple[str, str]]],
+    stages: list[Stage],
 ) -> None:
     build, final = stages
-    assert any("g++" in rest for name, rest in build if name == "RUN")
-    assert not any("g++" in rest or "apt-get" in rest for name, rest in final if name == "RUN")
-    assert environment(build)["HNSWLIB_NO_NATIVE"] == "1"
-    names = [name for name, _ in final]
+    assert any("g++" in rest for name, rest in build.steps if name == "RUN")
+    assert not any(
+        "g++" in rest or "apt-get" in rest for name, rest in final.steps if name == "RUN"
+    )
+    names = [name for name, _ in final.steps]
     assert names.index("USER") < names.index("ENTRYPOINT")
-    assert dict(final)["USER"] not in {"root", "0"}
+    assert final.last("USER") not in {"root", "0"}
 
 
-def test_image_starts_a_command_of_the_package(stages: list[list[tuple[str, str]]]) -> None:
+def test_image_installs_what_is_locked_and_nothing_else(stages: list[Stage]) -> None:
+    locked = r"--require-hashes --only-binary :all: -r docker/\w+\.lock"
+    steps = [rest for stage in stages for name, rest in stage.steps if name == "RUN"]
+    installs = [
+        " ".join(each.split())
+        for step in steps
+        for each in re.findall(r"pip\b[^&]* install ([^&]*)", step)
+    ]
+    assert len(installs) == 3
+    for each in installs:
+        assert re.fullmatch(locked, each) or each.startswith("--no-index --no-deps"), each
+
+
+def test_image_check_of_compose_is_that_of_the_image(stages: list[Stage], compose: Any) -> None:
+    flags, _, command = stages[-1].last("HEALTHCHECK").partition("CMD ")
+    check = compose["services"][SERVICE]["healthcheck"]
+    assert check["test"] == ["CMD", *json.loads(command)]
+    given = dict(flag.removeprefix("--").split("=") for flag in flags.split())
+    assert {name.replace("-", "_"): value for name, value in given.items()} == {
+        name: str(value) for name, value in check.items() if name != "test"
+    }
+
+
+def test_compose_confines_the_server(compose: Any) -> None:
+    service = compose["services"][SERVICE]
+    assert service["read_only"] and service["tmpfs"] == ["/tmp"]
+    assert service["cap_drop"] == ["ALL"]
+    assert service["security_opt"] == ["no-new-privileges:true"]
+    assert service["mem_limit"] and service["pids_limit"]
+    # longer than the server takes to end whatever requests do
+    assert service["stop_grace_period"] == "15s"
+    assert GRACE_SECONDS + LATE_SECONDS < 10
+
+
+def test_image_starts_a_command_of_the_package(stages: list[Stage]) -> None:
     scripts = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["scripts"]
-    last = dict(stages[-1])
-    assert json.loads(last["ENTRYPOINT"])[0] in scripts
-    assert json.loads(last["CMD"]) == ["serve"]
+    last = stages[-1]
+    assert json.loads(last.last("ENTRYPOINT"))[0] in scripts
+    assert json.loads(last.last("CMD")) == ["serve"]
 
 
-def test_health_check_is_runnable_python(stages: list[list[tuple[str, str]]]) -> None:
-    command = json.loads(dict(stages[-1])["HEALTHCHECK"].partition("CMD ")[2])
+def test_health_check_is_runnable_python(stages: list[Stage]) -> None:
+    command = json.loads(stages[-1].last("HEALTHCHECK").partition("CMD ")[2])
     assert command == ["python", "-m", "palimpsest.app.health.probe"]
     # Nothing listens on this port, so the check must fail, and by itself.
-    nowhere = {**os.environ, **environment(stages[-1]), "PALIMPSEST_PORT": "1"}
+    nowhere = {**os.environ, **stages[-1].environment, "PALIMPSEST_PORT": "1"}
     done = subprocess.run(
         [sys.executable, *command[1:]], env=nowhere, capture_output=True, text=True, timeout=60
     )

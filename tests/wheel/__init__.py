@@ -1,0 +1,1 @@
+"""Wheels, installed as a user would: see ``make wheel-check``."""

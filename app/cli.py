@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import importlib
-import logging
 import os
 import resource
 import signal
@@ -29,6 +28,7 @@ from palimpsest.app.options.reading import WrongSettings, read_settings
 from palimpsest.app.protocol import AcceptingTls, Listening
 from palimpsest.app.release import RELEASE
 from palimpsest.app.settings import Misconfigured, Settings
+from palimpsest.app.tracing.logs import configure
 
 BEFORE_COMMAND = ("-h", "--help", "--version")  # the options that stand there
 WRONG_USAGE = 2  # status, as argparse has it
@@ -74,9 +74,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def serve(settings: Settings) -> int:
     """Serve until a signal; running requests finish, the database closes."""
     raise_descriptor_limit()
-    logging.basicConfig(
-        level=settings.log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
-    )
+    configure(settings.log_level, settings.log_format)
     signal.signal(signal.SIGHUP, signal.SIG_IGN)  # until ``app.reloading`` hears it
     try:
         app = create_app(settings, opens=False)

@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import AbstractContextManager, suppress
-from time import monotonic
+from time import monotonic, perf_counter
 from typing import Any, TypeVar
 
 import msgspec
@@ -26,6 +26,9 @@ from palimpsest.app.schemas.tolerance import read
 from palimpsest.app.settings import Settings
 from palimpsest.app.shares import Shares, ThreadLoad
 from palimpsest.app.strict import Strict, strict_of
+from palimpsest.app.tracing.slow import SlowLog
+from palimpsest.app.tracing.spans import Tracing
+from palimpsest.app.tracing.trace import PARSE, Trace
 from palimpsest.app.warnings import Warnings
 from palimpsest.app.wire.connections import Connections
 from palimpsest.app.work.backlog import SHARE, Waiting
@@ -61,6 +64,8 @@ class Context:
         self.life = Life()
         measured = Metrics if settings.metrics else Unmeasured
         self.metrics = measured(settings.metrics_collections)
+        self.slow = SlowLog(settings.slow_seconds)
+        self.tracing = Tracing(settings.trace_ratio) if settings.trace_ratio else None
         self.rates = Rates()
         self.reloading = Reloading()
         self.gate = Gate(settings, self.reloading)
@@ -182,6 +187,7 @@ class Call(msgspec.Struct, frozen=True):
     client: Client = msgspec.field(default_factory=Client)  # who waits for it
     since: float = msgspec.field(default_factory=monotonic)  # when its body was read
     early: Early | None = None  # what the short way has read of it
+    trace: Trace = msgspec.field(default_factory=lambda: Trace((), perf_counter()))
 
     def read(self, kind: Any, decode: Callable[[bytes], T]) -> T:
         """Return what ``decode`` makes of the body, which is to be of a type.
@@ -196,9 +202,10 @@ class Call(msgspec.Struct, frozen=True):
 
     def read_update(self, kind: Any, decode: Callable[[bytes], T]) -> T:
         """Do the same for a write, whose lists are counted once they are read."""
-        self.check_depth()
-        strict = self.context.settings.unknown_fields == "refuse"
-        return read(self.body, kind, decode, self.warnings, strict)
+        with self.trace.stage(PARSE):
+            self.check_depth()
+            strict = self.context.settings.unknown_fields == "refuse"
+            return read(self.body, kind, decode, self.warnings, strict)
 
     def check_depth(self) -> None:
         """Raise Refusal when the body is nested more deeply than the server allows."""

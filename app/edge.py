@@ -21,10 +21,11 @@ from palimpsest.app.access.rights import Access
 from palimpsest.app.context import Call, Context
 from palimpsest.app.envelope import failure, success
 from palimpsest.app.errors import describe
-from palimpsest.app.exemplars import sampled_trace
 from palimpsest.app.knobs import read_knobs
 from palimpsest.app.points import Endpoint, Found, PointRoutes
-from palimpsest.app.routes.short_queries import EARLY, FINISHED, ShortQueries
+from palimpsest.app.routes.short_queries import EARLY, FINISHED, SAMPLED, ShortQueries
+from palimpsest.app.tracing.ids import REQUEST_ID
+from palimpsest.app.tracing.trace import BODY, CURRENT, SERIALISE, Trace
 from palimpsest.app.turn import Turn
 from palimpsest.app.warnings import Warnings
 from palimpsest.app.wire.bodies import Disconnected, read_body, replay
@@ -59,17 +60,17 @@ class Edge:
         self.turn = Turn(self.short)
         self._body_limit = context.settings.body_limit
         self._gzip_floor = context.settings.gzip_floor
+        self._slow_from = context.slow.from_seconds
         self._routes = PointRoutes(routes)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request, or pass on what is not HTTP."""
-        if scope["type"] == "websocket":
-            await send({"type": "websocket.close", "code": 1008})  # none is served
-            return
         if scope["type"] != "http":
-            await self.app(scope, receive, send)
+            await self._pass_by(scope, receive, send)
             return
         started = perf_counter()
+        trace = Trace(scope["headers"], started)
+        CURRENT.set(trace)  # each request has a task of its own
         metrics = self.context.metrics
         metrics.in_flight += 1
         route, status = "unmatched", 499  # a client that left, in the words of nginx
@@ -79,11 +80,15 @@ class Edge:
         name: str | None = None
         taken = 0
         method = scope["method"] if scope["method"] in METHODS else "other"
+        if self.context.tracing is not None:
+            self.context.tracing.begin(trace, method, scope.get(SAMPLED))
         try:
             found = self._routes.find("GET" if method == "HEAD" else method, scope["path"])
             if found is not None:
                 route, name = found.route, found.name
-            refusal = self.screen.refusal(scope) or self.context.life.refusal(scope["path"])
+            refusal = self.screen.refusal(scope)
+            scope[REPLIED].append((REQUEST_ID, trace.request_id.encode()))
+            refusal = refusal or self.context.life.refusal(scope["path"])
             if refusal is not None:
                 raise refusal
             preflight = self.screen.preflight(scope)
@@ -100,33 +105,41 @@ class Edge:
             elif found is None:
                 route, name, status = await self._pass_on(scope, receive, send, started)
             else:
-                status = await self._answer(found, scope, receive, send, started)
+                status = await self._answer(found, scope, receive, send, trace)
         except Disconnected:
             pass
         except Exception as error:  # from before a route, which answers its own
             status = await refuse(error, scope, send, started)
         finally:
-            record(self.context.gate, scope, access, route, name, status)
+            record(self.context.gate, scope, access, trace.request_id, route, name, status)
             metrics.in_flight -= 1
             self.context.load.give_back(taken)
-            seconds, trace = perf_counter() - started, sampled_trace(scope["headers"])
-            where = method, route, status
-            metrics.request(where, seconds, counted.received, counted.sent, trace)
+            seconds, where = perf_counter() - started, (method, route, status)
+            metrics.request(where, seconds, counted.received, counted.sent, trace.sampled)
+            self._tell(trace, method, route, name, status, seconds)
+
+    async def _pass_by(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass on what is not HTTP, but for websockets: none is served."""
+        if scope["type"] == "websocket":
+            await send({"type": "websocket.close", "code": 1008})
+        else:
+            await self.app(scope, receive, send)
 
     async def _answer(
-        self, found: Found, scope: Scope, receive: Receive, send: Send, started: float
+        self, found: Found, scope: Scope, receive: Receive, send: Send, trace: Trace
     ) -> int:
         """Answer a point route; return the status."""
-        context = self.context
+        context, started = self.context, trace.began
         status = 200
         extra: Headers = scope[REPLIED]
         try:
             access: Access = scope[ACCESS]
             allow(access, context.database, found.right, found.name)  # before anything is read
-            body = await read_body(scope, receive, self._body_limit)
+            with trace.stage(BODY):
+                body = await read_body(scope, receive, self._body_limit)
             reply = scope.get(FINISHED)
             if reply is None:
-                reply = await self._reply(found, scope, access, body, started)
+                reply = await self._reply(found, scope, access, body, trace)
         except Disconnected:
             raise
         except Exception as error:
@@ -140,14 +153,14 @@ class Edge:
         return status
 
     async def _reply(
-        self, found: Found, scope: Scope, access: Access, body: bytes, started: float
+        self, found: Found, scope: Scope, access: Access, body: bytes, trace: Trace
     ) -> bytes:
         """Return what a point route replies, by the old collection or the new during a restore."""
         until = perf_counter() + LONGEST_REPLACING
         pause = SHORTEST_PAUSE
         while True:
             try:
-                return await self._reply_now(found, scope, access, body, started)
+                return await self._reply_now(found, scope, access, body, trace)
             except BeingReplaced:
                 # Nothing was done: the old collection is closed. The new one answers soon.
                 if perf_counter() + pause > until:
@@ -157,7 +170,7 @@ class Edge:
             pause = min(2 * pause, LONGEST_PAUSE)
 
     async def _reply_now(
-        self, found: Found, scope: Scope, access: Access, body: bytes, started: float
+        self, found: Found, scope: Scope, access: Access, body: bytes, trace: Trace
     ) -> bytes:
         context, warnings = self.context, Warnings()
         call = Call(
@@ -171,11 +184,23 @@ class Edge:
             access=access,
             client=client_of(scope),
             early=scope.get(EARLY),
+            trace=trace,
         )
-        reply = success(await self._result(found, call), started, warnings)
+        result = await self._result(found, call)
+        with trace.stage(SERIALISE):
+            reply = success(result, trace.began, warnings)
         if warnings:
             context.metrics.warned(warnings.kinds())
         return reply
+
+    def _tell(
+        self, trace: Trace, method: str, route: str, name: str | None, status: int, seconds: float
+    ) -> None:
+        """Tell of a request that is answered, where it was slow or is sampled."""
+        if seconds >= self._slow_from:
+            self.context.slow.note(trace, method, route, name, status, seconds)
+        if self.context.tracing is not None:
+            self.context.tracing.end(trace, method, route, name, status)
 
     async def _result(self, found: Found, call: Call) -> Any:
         """Return an endpoint's result; what fails because of a drop fails as not found."""

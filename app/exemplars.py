@@ -8,11 +8,8 @@ from time import time
 
 from prometheus_client.core import Exemplar
 
+from palimpsest.app.tracing.ids import Headers, parent
 from palimpsest.index import Tally
-
-_PLACE = b"traceparent"
-_LENGTH = 55  # of version 00: 00-<32 hex>-<16 hex>-<2 hex>
-_HEX = frozenset("0123456789abcdef")
 
 
 class Exemplary(Tally):
@@ -30,26 +27,7 @@ class Exemplary(Tally):
         self.examples[place] = Exemplar({"trace_id": trace}, value, time())
 
 
-def sampled_trace(headers: Sequence[tuple[bytes, bytes]]) -> str | None:
-    """Return the trace id of a sampled ``traceparent``, None where there is none.
-
-    As W3C's Trace Context: four fields of lower-case hex, ids that are not all zero, the lowest bit
-    of the last field for sampled; later versions may add fields. Anything else counts as absent.
-    """
-    value = dict(headers).get(_PLACE)  # on the way of every query: in C, not in a loop
-    return None if value is None else _sampled(value)
-
-
-def _sampled(value: bytes) -> str | None:
-    text = value.decode("latin-1")
-    version, *rest = text[:_LENGTH].split("-")
-    if len(rest) != 3 or [len(version), *map(len, rest)] != [2, 32, 16, 2]:
-        return None
-    if len(text) > _LENGTH and (version == "00" or text[_LENGTH] != "-"):
-        return None
-    trace, parent, flags = rest
-    if version == "ff" or not _HEX.issuperset(version + trace + parent + flags):
-        return None
-    if not trace.strip("0") or not parent.strip("0") or not int(flags, 16) & 1:
-        return None
-    return trace
+def sampled_trace(headers: Headers) -> str | None:
+    """Return the trace that a request says to be part of, None unless that is sampled."""
+    sender = parent(headers)
+    return sender.trace_id if sender is not None and sender.is_sampled else None

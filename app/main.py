@@ -75,6 +75,8 @@ def create_app(settings: Settings, *, opens: bool = True) -> Edge:
             for one in watching:
                 one.cancel()
             context.close()
+            if context.tracing is not None:
+                context.tracing.close()  # last: what was done before is done whoever waits for it
             gc.unfreeze()
 
     app = FastAPI(

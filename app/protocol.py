@@ -22,6 +22,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResp
 from palimpsest.app.edge import Edge
 from palimpsest.app.points import PREFIX
 from palimpsest.app.routes.short_queries import Asked
+from palimpsest.app.tracing.ids import REQUEST_ID, request_id
 from palimpsest.app.wire.connection import QUIET, Connection
 from palimpsest.app.wire.heads import BLANK_LINE, Head
 from palimpsest.app.wire.waiting import Accepting, Secured, Waiting
@@ -202,8 +203,16 @@ class QueryProtocol(Connection):
         reply = edge.short.answer(name, body, self.scope)
         if reply is None:
             return False
-        self._send(edge, reply)
-        self._learn(edge, name, len(body))
+        named = request_id(self.headers)
+        if named is None:
+            self._send(edge, reply)
+            self._learn(edge, name, len(body))
+        else:  # another one has another id: the head does not come again
+            self._whole_head = b""
+            head: bytes = edge.screen.head % len(reply)
+            echo = b"%b: %b\r\n" % (REQUEST_ID, named.encode())
+            self.transport.write(head[:-2] + echo + b"\r\n" + reply)
+            self.server_state.total_requests += 1
         return True
 
     def _send(self, edge: Any, reply: bytes) -> None:

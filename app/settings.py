@@ -101,6 +101,25 @@ class Settings(BaseSettings):
     log_level: Annotated[
         Literal["DEBUG", "INFO", "WARNING", "ERROR"], BeforeValidator(_in_capitals)
     ] = Field(default="INFO", description="Least severe messages that are logged.")
+    log_format: Literal["text", "json"] = Field(
+        default="text",
+        description="Whether lines of the log are for people or, one JSON object each, for "
+        "machines.",
+    )
+    slow_seconds: float = Field(
+        default=0,
+        ge=0,
+        le=LONGEST,
+        description="Seconds from which on a request is logged as slow, with what its stages took; "
+        "0 for never.",
+    )
+    trace_ratio: float = Field(
+        default=0,
+        ge=0,
+        le=1,
+        description="Share of requests that OpenTelemetry (the extra `otel`) is told of, beside "
+        "those whose `traceparent` says so; 0 for none at all.",
+    )
     api_key: SecretStr | None = Field(
         default=None,
         description="Key for everything, one a line when several are valid at once.",

@@ -22,7 +22,6 @@ from palimpsest.app.errors import Refusal
 MISSING = "Must provide an API key or an Authorization bearer token"
 INVALID = "Invalid API key or JWT"
 NOBODY = "unknown"  # in the audit log: whoever showed no valid key
-REQUEST_ID = b"x-request-id"
 RECORDED = "palimpsest.recorded"  # where a scope says that the audit log tells of it
 
 
@@ -64,7 +63,13 @@ async def admit(context: Context, scope: Scope) -> Access:
 
 
 def record(
-    gate: Gate, scope: Scope, access: Access | None, action: str, name: str | None, status: int
+    gate: Gate,
+    scope: Scope,
+    access: Access | None,
+    request_id: str,
+    action: str,
+    name: str | None,
+    status: int,
 ) -> None:
     """Write what became of a request into the audit log, where it is to stand there.
 
@@ -73,12 +78,11 @@ def record(
     """
     if gate.audit is None or not scope.get(RECORDED):
         return
-    ids = [value for key, value in scope["headers"] if key == REQUEST_ID]
     gate.audit.write(
         entry(
             key=NOBODY if access is None else access.who,
             address=_address(scope),
-            request_id=ids[0] if ids else None,
+            request_id=request_id,
             method=scope["method"],
             action=action,
             collection=name,

@@ -22,9 +22,7 @@ log = logging.getLogger("palimpsest")
 # nobody reads must not hold the event loop.
 FLAGS = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NONBLOCK
 MODE = 0o600
-MAX_REQUEST_ID = 64  # characters
 MAX_NAME = 255  # characters of a collection's name
-VISIBLE = range(0x21, 0x7F)
 
 
 class Entry(msgspec.Struct, frozen=True):
@@ -33,7 +31,7 @@ class Entry(msgspec.Struct, frozen=True):
     time: str  # when the request was answered, UTC
     key: str
     address: str
-    request_id: str | None
+    request_id: str  # as the reply and the log have it
     method: str
     action: str  # the template of the route
     collection: str | None  # as the request called it
@@ -98,7 +96,7 @@ def entry(
     *,
     key: str,
     address: str,
-    request_id: bytes | None,
+    request_id: str,
     method: str,
     action: str,
     collection: str | None,
@@ -109,7 +107,7 @@ def entry(
         time=datetime.now(UTC).isoformat(timespec="milliseconds"),
         key=key,
         address=address,
-        request_id=None if request_id is None else _plain(request_id),
+        request_id=request_id,
         method=method,
         action=action,
         collection=None if collection is None else _printable(collection[:MAX_NAME]),
@@ -120,11 +118,6 @@ def entry(
 def _printable(name: str) -> str:
     """Return a name without what readers of logs may take for the end of a line."""
     return "".join(sign if sign.isprintable() else "?" for sign in name)
-
-
-def _plain(value: bytes) -> str:
-    """Return what of a header can stand in a log."""
-    return "".join(chr(byte) if byte in VISIBLE else "?" for byte in value[:MAX_REQUEST_ID])
 
 
 _ENCODER = msgspec.json.Encoder()

@@ -18,6 +18,7 @@ from palimpsest.app.schemas.plain import Query
 from palimpsest.app.schemas.query import Asked, Early, Tree, decode_query
 from palimpsest.app.schemas.unresolved import Unresolved
 from palimpsest.app.strict import strict_of
+from palimpsest.app.tracing.trace import Trace
 from palimpsest.app.warnings import Warnings
 from palimpsest.index import (
     BridgeMode,
@@ -51,10 +52,12 @@ def answer_now(
     early: Early,
     warnings: Warnings,
     bridge: BridgeMode = "on",
+    trace: Trace | None = None,
 ) -> ScoredPoints | None:
     """Return the answer to a query that is expected to be short, None for any other.
 
-    ``warnings`` takes what is to be said of the answer; it is only added to when there is one.
+    ``warnings`` takes what is to be said of the answer, ``trace`` what the search was; they
+    are only added to when there is one.
     """
     asked = is_short(context, collection, early, bridge)
     if asked is None:
@@ -65,6 +68,8 @@ def answer_now(
     except NotYetApplied:
         return None
     seconds = perf_counter() - started
+    if trace is not None:
+        trace.searched(result.stats, seconds)
     return answer_of(context, collection, early, asked, result, seconds, warnings)
 
 

@@ -81,7 +81,9 @@ async def ask(call: Call, kind: type, decode: Decode) -> ScoredPoints | Explaine
     asked: Asked = await resolved(await _read(call, kind, decode, config, timeout))
     if call.early is None and call.has_small_body and not knobs.explain:
         early = Early(config, asked)
-        found = answer_now(call.context, call.collection, early, call.warnings, knobs.bridge)
+        found = answer_now(
+            call.context, call.collection, early, call.warnings, knobs.bridge, call.trace
+        )
         if found is not None:
             return found
 
@@ -100,6 +102,7 @@ async def ask(call: Call, kind: type, decode: Decode) -> ScoredPoints | Explaine
     stats, seconds, points = answered
     count = call.context.metrics.search
     count(call.collection, asked.request, stats, seconds, len(points.points))
+    call.trace.searched(stats, seconds)
     warn_of_reach(call.warnings, call.collection, stats)
     if not knobs.explain:
         return points
@@ -172,6 +175,7 @@ async def ask_batch(call: Call, kind: type, decode: DecodeBatch) -> list[ScoredP
     for one, (stats, points) in zip(asked, replies, strict=True):
         seconds = sum(stats.seconds.values())
         count(call.collection, one.request, stats, seconds, len(points.points))
+        call.trace.searched(stats, seconds)
         warn_of_reach(call.warnings, call.collection, stats)
     found = [points for _, points in replies]
     if call.knobs.explain:
@@ -210,6 +214,7 @@ async def ask_groups(call: Call, kind: type, decode: DecodeGroups) -> GroupsRepl
     stats, seconds, found = await call.in_thread(search, timeout)
     groups = len(found.groups)
     call.context.metrics.search(call.collection, request, stats, seconds, groups)
+    call.trace.searched(stats, seconds)
     warn_of_reach(call.warnings, call.collection, stats)
     if not call.knobs.explain:
         return found

@@ -26,6 +26,7 @@ from palimpsest.index import Collection, SearchResult
 QUERY_ROUTE = f"{PREFIX}{{collection_name}}/points/query"
 _WHERE = "POST", QUERY_ROUTE, 200
 FINISHED = "palimpsest.reply"  # where a scope carries a reply that is only to be sent
+SAMPLED = "palimpsest.sampled"  # where it says whether it was drawn to have spans
 EARLY = "palimpsest.early"  # where it carries a body that was read, and not answered
 
 # Of an ASGI scope at least the headers; what was found out is left in it for the ASGI way.
@@ -56,6 +57,8 @@ class ShortQueries:
         self._context = context
         self._gzip_floor = context.settings.gzip_floor
         self._body_limit = context.settings.body_limit
+        self._slow, self._slow_from = context.slow, context.slow.from_seconds
+        self._tracing = context.tracing
 
     def answer(self, name: str, body: bytes, scope: Scope) -> bytes | None:
         """Return the reply to a short, valid query; None for any other, which goes the ASGI way.
@@ -69,7 +72,7 @@ class ShortQueries:
             if read is None:
                 return None
             found = answer_now(self._context, *read, warnings)
-            return self._reply(found, body, scope, started, warnings)
+            return self._reply(found, Asked(name, body, scope), started, warnings)
         except Exception:
             return None  # the ASGI way meets the same error and words it
 
@@ -107,6 +110,8 @@ class ShortQueries:
 
     def _read(self, name: str, body: bytes, scope: Scope) -> tuple[Collection, Early] | None:
         context = self._context
+        if self._tracing is not None and self._is_sampled(scope):
+            return None
         access = context.gate.who_now(scope["headers"])
         if access is None or len(body) > self._body_limit or context.life.refuses:
             return None
@@ -126,20 +131,20 @@ class ShortQueries:
             found = answer_of(
                 self._context, one.collection, one.early, one.query, result, seconds, warnings
             )
-            return self._reply(found, asked.body, asked.scope, started, warnings)
+            return self._reply(found, asked, started, warnings)
         except Exception:
             return None  # as in ``answer``
 
     def _reply(
         self,
         found: ScoredPoints | None,
-        body: bytes,
-        scope: Scope,
+        asked: Asked,
         started: float,
         warnings: Warnings,
     ) -> bytes | None:
         if found is None:
             return None
+        name, body, scope = asked
         reply = success(found, started, warnings)
         if warnings:
             self._context.metrics.warned(warnings.kinds())
@@ -149,4 +154,14 @@ class ShortQueries:
         seconds, trace = perf_counter() - started, sampled_trace(scope["headers"])
         count = self._context.metrics.request
         count(_WHERE, seconds, len(body), len(reply), trace)
+        if seconds >= self._slow_from:
+            self._slow.note(None, *_WHERE[:2], name, 200, seconds)
         return reply
+
+    def _is_sampled(self, scope: Scope) -> bool:
+        """Draw whether a query is to have spans, once; those go the ASGI way."""
+        if SAMPLED not in scope:
+            assert self._tracing is not None
+            scope[SAMPLED] = self._tracing.samples(None)  # one of a trace is not plain
+        sampled: bool = scope[SAMPLED]
+        return sampled

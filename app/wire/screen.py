@@ -15,6 +15,7 @@ from starlette.types import Scope
 from palimpsest.app.errors import Refusal, too_large
 from palimpsest.app.knobs import PREFIX as OURS
 from palimpsest.app.settings import Settings
+from palimpsest.app.tracing.ids import TRACEPARENT
 from palimpsest.app.wire.bodies import Types, packing
 from palimpsest.app.wire.hosts import Hosts
 from palimpsest.app.wire.names import listens_on_loopback
@@ -44,6 +45,8 @@ class Screen:
     """The rules of one server. ``has_key``: whether requests need one."""
 
     def __init__(self, settings: Settings, *, has_key: bool) -> None:
+        traced = (TRACEPARENT,) if settings.trace_ratio else ()
+        self._not_plain = _NOT_PLAIN.union(traced)
         self._body_limit = settings.body_limit
         self._snapshot_limit = settings.snapshot_limit
         self._hosts = Hosts(
@@ -67,7 +70,7 @@ class Screen:
                 accepted = self._hosts if name == b"host" else self._types
                 if not accepted.accepts(value):
                     return False
-            elif name in _NOT_PLAIN or name.startswith(OURS):
+            elif name in self._not_plain or name.startswith(OURS):
                 return False
             elif name == b"content-length" and len(value) > _PLAIN_DIGITS:
                 return False  # one beyond the limit is refused before it comes

@@ -501,7 +501,7 @@ def test_the_audit_log_says_who_did_what(tmp_path: Path) -> None:
     log = tmp_path / "audit.log"
     with serving(tmp_path / "data", **SETTINGS, PALIMPSEST_AUDIT_LOG=str(log)) as running:
         with client(running.url, FULL) as full:
-            result(full.put("/collections/docs", json=DOCS, headers={"x-request-id": "a\tb" * 99}))
+            result(full.put("/collections/docs", json=DOCS, headers={"x-request-id": "mine"}))
             result(full.post("/collections/docs/points/query?timeout=9", json=QUERY))
         alice = token(rights(docs="r"), sub="alice")
         with client(running.url, alice) as reader:
@@ -519,7 +519,8 @@ def test_the_audit_log_says_who_did_what(tmp_path: Path) -> None:
     assert lines[0]["key"].startswith("full-")
     assert lines[0]["key"] == lines[1]["key"]
     assert [one["key"] for one in lines[2:]] == ["token:alice", "unknown"]
-    assert lines[0]["request_id"].startswith("a?ba?b")
+    assert lines[0]["request_id"] == "mine"
+    assert len({one["request_id"] for one in lines}) == len(lines)  # the others were given one
     assert "timeout" not in log.read_text()
 
 

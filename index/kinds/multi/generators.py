@@ -6,6 +6,7 @@ where it finds as much as ``fde`` it is the cheapest.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -27,6 +28,8 @@ FDE, MEAN = "fde", "mean"
 # rows for each of 200 candidates finds .976 of those of a scan, and as many of MaxSim's ten best;
 # over 512 dimensions that keeps two, .880 and .96 times as many.
 FOLDED = 2_048
+_LARGEST_SCALE = 126  # by which a number of float32 stays one
+_FARTHEST = np.float32(1e9)  # of a scaled number: its square is a float
 _MEAN_BITS: Encoding = "4"  # of a dimension: 8 find no more
 
 
@@ -139,3 +142,18 @@ def unit_rows(rows: Vectors) -> Vectors:
     lengths = np.sqrt(np.einsum("ij,ij->i", rows, rows, dtype=np.float64))
     lengths[lengths == 0] = 1
     return np.asarray(rows / lengths[:, None], dtype=np.float32)
+
+
+def scale_of(values: Vectors) -> np.float32:
+    """Return the power of two that brings the largest number near 1, if it is a float."""
+    largest = float(np.abs(values).max(initial=0))
+    return np.float32(math.ldexp(1, min(-math.frexp(largest)[1], _LARGEST_SCALE)))
+
+
+def scaled(values: Vectors, scale: np.float32) -> Vectors:
+    """Return vectors whose squares are floats: what ranks does not depend on how long all are."""
+    if scale == 1:
+        return values
+    with np.errstate(over="ignore", under="ignore"):
+        found: Vectors = (values * scale).clip(-_FARTHEST, _FARTHEST)
+    return found

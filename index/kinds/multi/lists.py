@@ -21,7 +21,7 @@ from palimpsest.index.config.multi import MultiConfig
 from palimpsest.index.encoding.centroids import PER_CENTROID, fitted
 from palimpsest.index.encoding.tokens import TokenEncoder
 from palimpsest.index.filters.bitmaps import to_flags
-from palimpsest.index.kinds.multi.generators import Finished
+from palimpsest.index.kinds.multi.generators import Finished, scale_of, scaled
 from palimpsest.index.kinds.multi.rows import MultiRows
 from palimpsest.index.segments.build import Build
 from palimpsest.index.segments.dead import Dead, flagged
@@ -36,8 +36,6 @@ PROBES = {LISTS: 16, WIDE: 32}
 _PER_ROOT = 5  # lists, of the root of how many vectors there are
 _MOST = 1 << 16
 _BITS = 8  # of codes of centroids
-_LARGEST_SCALE = 126  # by which a number of float32 stays one
-_FARTHEST = np.float32(1e9)  # of a scaled number: its square is a float
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -116,15 +114,15 @@ class MadeLists:
             seed: draws centroids.
             unit: whether vectors have length 1.
         """
-        self._scale = np.float32(1) if unit else _scale_of(sample.values)
+        self._scale = np.float32(1) if unit else scale_of(sample.values)
         count = min(_PER_ROOT * math.isqrt(vectors), _MOST)
-        self._centroids = fitted(self._scaled(sample.values), count, seed, unit=unit)
+        self._centroids = fitted(scaled(sample.values, self._scale), count, seed, unit=unit)
         self._n, self._pairs = n, list[NDArray[np.uint64]]()
         self._lists: TokenLists | None = None
 
     def fill(self, piece: slice, sets: MultiRows) -> None:
         """Take the next sets, those of ``piece``."""
-        labels = self._centroids.nearest(self._scaled(sets.values)).astype(np.uint64)
+        labels = self._centroids.nearest(scaled(sets.values, self._scale)).astype(np.uint64)
         owners = np.repeat(np.arange(piece.start, piece.stop, dtype=np.uint64), sets.counts)
         self._pairs.append(np.unique(labels << np.uint64(32) | owners))
 
@@ -151,14 +149,6 @@ class MadeLists:
         encoder = TokenEncoder(self._centroids.values.shape[1], _BITS)
         codes = encoder.encode(self._centroids.values)
         return TokenLists(encoder, codes, starts, rows, self._n)
-
-    def _scaled(self, values: Vectors) -> Vectors:
-        """Return vectors whose squares are floats: no order depends on how long all are."""
-        if self._scale == 1:
-            return values
-        with np.errstate(over="ignore", under="ignore"):
-            scaled: Vectors = (values * self._scale).clip(-_FARTHEST, _FARTHEST)
-        return scaled
 
 
 class WideLists:
@@ -246,9 +236,3 @@ def opened(files: Folder, said: Mapping[str, Any], numbers: Numbers, size: int) 
         raise ValueError(f"{PREFIX}starts ({starts.dtype}) or {PREFIX}rows ({rows.dtype})")
     lists = TokenLists(encoder, centroids, starts, rows, len(numbers))
     return CandidateLists(lists, numbers, said["lists"], said["depth"])
-
-
-def _scale_of(values: Vectors) -> np.float32:
-    """Return the power of two that brings the largest number near 1, if it is a float."""
-    largest = float(np.abs(values).max(initial=0))
-    return np.float32(math.ldexp(1, min(-math.frexp(largest)[1], _LARGEST_SCALE)))

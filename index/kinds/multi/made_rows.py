@@ -15,6 +15,8 @@ from palimpsest.index.kinds.multi.generators import (
     Finished,
     RowMaker,
     folded,
+    scale_of,
+    scaled,
     unit_rows,
 )
 from palimpsest.index.kinds.multi.rows import MultiRows
@@ -32,6 +34,7 @@ class MadeRows:
     codes: Codes
     linked: Vectors | None  # what a graph is built over
     unit: bool  # whether that is brought to length 1
+    scale: np.float32  # of vectors, whose sums of squares are floats then
 
     @classmethod
     def begun(
@@ -45,10 +48,13 @@ class MadeRows:
     ) -> MadeRows:
         """Return room for the rows of n sets, whose codes are fitted to some of them."""
         rows = maker.generator.rows(to.config)
-        encoder = Encoder.fit(maker.documents(sample), Distance.DOT, int(rows.encoding), to.seed)
+        unit = to.config.distance is Distance.COSINE
+        scale = np.float32(1) if unit else scale_of(sample.values)
+        some = maker.documents(_scaled(sample, scale))
+        encoder = Encoder.fit(some, Distance.DOT, int(rows.encoding), to.seed)
         codes = np.empty((n, encoder.row_bytes), dtype=np.uint8)
         room = np.empty((n, min(maker.size, FOLDED)), dtype=np.float32) if linked else None
-        return cls(maker, encoder, codes, room, to.config.distance is Distance.COSINE)
+        return cls(maker, encoder, codes, room, unit, scale)
 
     @property
     def name(self) -> str:
@@ -57,7 +63,7 @@ class MadeRows:
 
     def fill(self, piece: slice, sets: MultiRows) -> None:
         """Take the next sets, those of ``piece``."""
-        rows = self.maker.documents(sets)
+        rows = self.maker.documents(_scaled(sets, self.scale))
         self.codes[piece] = self.encoder.encode(rows)
         if self.linked is not None:
             self.linked[piece] = unit_rows(folded(rows)) if self.unit else folded(rows)
@@ -87,6 +93,10 @@ class MadeRows:
             cancelled=to.cancelled,
             firm=to.firm,
         )
+
+
+def _scaled(sets: MultiRows, scale: np.float32) -> MultiRows:
+    return MultiRows(sets.starts, scaled(sets.values, scale))
 
 
 def bytes_of(rows: VectorConfig, n: int) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from palimpsest.index import Distance, FdeConfig, MultiConfig
 from palimpsest.index.kinds.multi.generators import MEAN, RowMaker, generators_of
 from palimpsest.index.kinds.multi.made_rows import MadeRows, bytes_of
 from palimpsest.index.kinds.multi.rows import MultiRows
@@ -51,3 +52,21 @@ def test_what_is_written_is_in_the_order_of_the_graph() -> None:
 def test_memory_grows_by_rows() -> None:
     (rows, _) = (one.rows(CONFIG) for one in generators_of(CONFIG))
     assert bytes_of(rows, 2_000) == 2 * bytes_of(rows, 1_000) > 0
+
+
+@pytest.mark.parametrize("factor", [1e-30, 1e15, 1e18, 1e37])
+def test_rows_are_the_same_however_long_all_vectors_are(factor: float) -> None:
+    config = MultiConfig(SIZE, Distance.DOT, fde=FdeConfig(8, 16, 1), encoding="4")
+    power = np.float32(2.0 ** round(np.log2(factor)))
+    codes = []
+    for values in (SETS.values, SETS.values * power):
+        for generator in generators_of(config):
+            sets = MultiRows(SETS.starts, values)
+            maker = RowMaker(generator, SIZE)
+            rows = MadeRows.begun(maker, sets, len(sets), Build(config), linked=True)
+            rows.fill(slice(0, len(sets)), sets)
+            assert rows.linked is not None and np.isfinite(rows.linked).all()
+            assert np.isfinite(rows.estimates(values[:3])).all()
+            codes.append(rows.codes)
+    for plain, far in zip(codes[:2], codes[2:], strict=True):
+        np.testing.assert_array_equal(plain, far)

@@ -33,9 +33,11 @@ def sampled_lengths(connection: sqlite3.Connection) -> Lengths | None:
     """
     try:
         (last,) = connection.execute("SELECT max(number) FROM points").fetchone()
+        if last is None:
+            return None
         # Drawn: rows at even distances may all be of one sort.
         drawn = Random(last)
-        starts = [int(drawn.random() * ((last or 0) + 1)) for _ in range(_SAMPLE)]
+        starts = [drawn.randint(0, last) for _ in range(min(_SAMPLE, last + 1))]
         found = [connection.execute(_ROW, (start,)).fetchone() for start in starts]
     except sqlite3.Error:
         return None

@@ -42,13 +42,13 @@ def measure(rows: int) -> Iterator[Result]:
     )
     with tempfile.TemporaryDirectory() as folder, Database.open(Path(folder)) as database:
         collection = database.create("c", config)
-        _bring(collection, rows)
         with _writing(collection) as busy:
+            _bring(collection, rows)
             _wait(lambda: _growing(collection) < seal_rows and not _is_vacuuming(collection))
         with _writing(collection) as quiet:
             time.sleep(_QUIET)
         yield Result(
-            "longest write of one point while segments are sealed and pages given back",
+            "longest write of one point while rows come, are sealed, and pages given back",
             "",
             "",
             f"{max(busy) * 1e3:.0f} ms, p99 {_p99(busy)} ms ({max(quiet) * 1e3:.0f} and "
@@ -95,7 +95,13 @@ def _is_vacuuming(collection: Collection) -> bool:
 
 def _rest(collection: Collection) -> None:
     """Wait until nothing is left to do, and the log is gone."""
-    _wait(lambda: not collection.state().pending and not collection.disk()["wal"])
+
+    def rests() -> bool:
+        disk = collection.disk()
+        spare = max(2 << 20, sum(disk.values()) // 32)
+        return not collection.state().pending and not disk["wal"] and disk["free"] <= spare
+
+    _wait(rests)
 
 
 def _wait(is_so: Callable[[], bool]) -> None:

@@ -18,6 +18,7 @@ from palimpsest.index.checks.findings import Finding, Severity, Sink, finding_of
 from palimpsest.index.doctor.report import Report
 from palimpsest.index.errors import CollectionNotFound, Damaged
 from palimpsest.index.remedies import Act
+from palimpsest.index.snapshots.swapping import left_behind
 from palimpsest.index.storage.directory_lock import looking
 from palimpsest.index.storage.doubled import copy_of
 from palimpsest.index.storage.local import Local
@@ -78,6 +79,7 @@ def examine_directory(
         _check(data, names if collection is None else [collection], report, sink)
         if collection is None:
             _check_aliases(data, names, sink)
+            _check_cut_off(data, sink)
             _check_others(data, sink)
     report.seconds += time.monotonic() - started
     return report
@@ -127,6 +129,14 @@ def _check_aliases(data: Path, names: list[str], sink: Sink) -> None:
                     "alias when it starts"
                 )
                 sink.found(Finding("note", "aliases", path, what, remedy=remedy))
+
+
+def _check_cut_off(data: Path, sink: Sink) -> None:
+    """Tell of collections that a restore was taking the place of when it was cut off."""
+    for path in left_behind(Local(data / COLLECTIONS), Local(data / UNFINISHED)):
+        what = f"collection {path.name!r}, as it was before a restore that was cut off"
+        remedy = "start the server, which puts it back"
+        sink.found(Finding("damage", "directory", path, what, remedy=remedy))
 
 
 def _check_others(data: Path, sink: Sink) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import uuid
 from dataclasses import dataclass
+from pathlib import Path
 
 from palimpsest.index.storage.directory import remove_quietly
 from palimpsest.index.storage.local import Local
@@ -84,13 +85,18 @@ def settle(collections: Local, unfinished: Local) -> None:
     Raises:
         OSError: of the file system.
     """
-    for entry in unfinished.list():
-        if not entry.endswith(_OLD):
-            continue
-        old = unfinished / entry
-        for name in old.list():
-            if not collections.has(name):
-                old.rename(name, collections, name)
-                collections.sync()
-                old.sync()
-                _log.warning("A restore of collection %r was cut off: it is as it was", name)
+    for path in left_behind(collections, unfinished):
+        old = Local(path.parent)
+        old.rename(path.name, collections, path.name)
+        collections.sync()
+        old.sync()
+        _log.warning("A restore of collection %r was cut off: it is as it was", path.name)
+
+
+def left_behind(collections: Local, unfinished: Local) -> list[Path]:
+    """Return where collections are that a kill left without their place. Raises OSError."""
+    if not unfinished.exists():
+        return []
+    old = [unfinished / entry for entry in unfinished.list() if entry.endswith(_OLD)]
+    paths = [folder.path / name for folder in old for name in folder.list()]
+    return [path for path in paths if not collections.has(path.name)]

@@ -23,7 +23,13 @@ from tests.api.served import Server
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
-SHOWN = {"README.md", "versions.md", "collections.md", "multivectors.md"}  # have blocks that run
+SHOWN = {
+    "README.md",
+    "versions.md",
+    "collections.md",
+    "multivectors.md",
+    "operate.md",
+}  # have blocks that run
 ADDRESS = "localhost:6333"  # of the server in them
 SECONDS = 600
 # curl takes a refusal for a success, and stops a script only when it is told to

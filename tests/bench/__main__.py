@@ -28,6 +28,7 @@ from tests.bench import (
     scans,
     scroll,
     sizes,
+    snapshots,
     space,
     sparse,
     versions,
@@ -54,6 +55,7 @@ PARTS = (
     "leaving",
     "backlog",
     "collections",
+    "snapshots",
     "space",
     "importing",
     "sizes",
@@ -62,6 +64,7 @@ _SYNTHETIC = (
     "graphs",
     "backlog",
     "multivectors",
+    "snapshots",
     "space",
 )  # parts that may have any number of rows
 _LONG = ("backlog", "importing", "space")  # run when they are asked for
@@ -150,6 +153,7 @@ def _measure(part: str, corpus: Corpus, arguments: argparse.Namespace) -> Iterat
         "monitoring": lambda: monitoring.measure(corpus),
         "leaving": leaving.measure,
         "collections": collections.measure,
+        "snapshots": lambda: snapshots.measure(corpus),
         "space": lambda: space.measure(arguments.synthetic or space.ROWS),
         "importing": lambda: importing.measure(arguments.synthetic or importing.ROWS),
         "sizes": sizes.measure,

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import random
 import shutil
 import threading
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -27,6 +29,7 @@ from palimpsest.index import (
 )
 from palimpsest.index.filters.expression import Range
 from palimpsest.index.snapshots import unpacking
+from tests.formats.write_sets import as_lists
 from tests.points import batch_of, config_of
 from tests.unit.snapshots.conftest import NAME, SIZE, fill
 
@@ -268,6 +271,22 @@ def test_no_mutation_is_ever_served(first: int, fuzzed: Database, tmp_path: Path
             fuzzed.snapshots.recover(NAME if seed // 6 % 2 else "new", tmp_path / "x")
     assert fuzzed.names() == [NAME]
     assert answers(fuzzed.get(NAME)) == before
+
+
+def test_sets_of_vectors_are_restored(tmp_path: Path) -> None:
+    golden = Path(__file__).parents[1] / "formats" / "sets_1.zip"
+    with zipfile.ZipFile(golden) as archive:
+        archive.extractall(tmp_path)
+    stored = json.loads((tmp_path / "expected.json").read_text())
+    with Database.open(tmp_path, threads=1) as database:
+        database.snapshots.create("golden")
+        database.snapshots.recover("again", path_of(database, "golden"))
+        records, _ = database.get("again").scroll(None, 2_000, with_vectors=True)
+        held = [
+            [one.id, {name: as_lists(it) for name, it in (one.vectors or {}).items()}]
+            for one in records
+        ]
+        assert held == stored["points"]
 
 
 def test_leftovers_of_a_kill_are_gone_after_a_start(filled: Database, tmp_path: Path) -> None:

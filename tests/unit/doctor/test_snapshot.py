@@ -13,11 +13,24 @@ from palimpsest.index import (
     Database,
     DirectoryLocked,
     InvalidSnapshot,
+    check_directory,
     restore_snapshot,
     verify_snapshot,
 )
 from tests.points import config_of
 from tests.unit.snapshots.conftest import NAME, fill
+
+
+def test_a_restore_that_was_cut_off_is_told_until_a_server_started(tmp_path: Path) -> None:
+    with Database.open(tmp_path, threads=1) as database:
+        database.create("c", config_of(3))
+    (tmp_path / "unfinished" / "id.old").mkdir()
+    (tmp_path / "collections" / "c").rename(tmp_path / "unfinished" / "id.old" / "c")
+    (found,) = check_directory(tmp_path).of("damage")
+    assert found.file.name == "c" and "cut off" in found.what
+    with Database.open(tmp_path, threads=1) as database:
+        assert database.names() == ["c"]
+    assert check_directory(tmp_path).findings == []
 
 
 @pytest.fixture(scope="module")

@@ -79,7 +79,8 @@ def test_probes_are_answered_while_it_opens(tmp_path: Path, gate: threading.Even
         assert verbose.status_code == 503
         assert verbose.json()["result"]["opened"] is False
         query = ("POST", "/collections/c/points/query")
-        for method, path in (("GET", "/"), ("GET", "/collections"), ("GET", "/metrics"), query):
+        assert "palimpsest_ready 0" in http.get("/metrics").text  # which tells how far it is
+        for method, path in (("GET", "/"), ("GET", "/collections"), query):
             reply = http.request(method, path, json={"query": [1]} if method == "POST" else None)
             assert reply.status_code == 503
             assert "are being opened" in reply.json()["status"]["error"]

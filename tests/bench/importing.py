@@ -8,6 +8,7 @@ rate is that of the server alone.
 from __future__ import annotations
 
 import http.client
+import json
 import os
 import subprocess
 import sys
@@ -44,6 +45,7 @@ def measure(rows: int = ROWS) -> Iterator[Result]:
     requests = _prepared(vectors)
     own: list[float] = []
     command: list[float] = []
+    moving: list[float] = []  # the command once it has begun: its start takes a second of a core
     with tempfile.TemporaryDirectory() as text:
         folder = Path(text)
         column = arrow.FixedSizeListArray.from_arrays(arrow.array(vectors.ravel()), SIZE)
@@ -60,14 +62,15 @@ def measure(rows: int = ROWS) -> Iterator[Result]:
                         if which is own:
                             _send(server, requests)
                         else:
-                            _import(server, folder)
+                            moving.append(rows / _import(server, folder))
                         which.append(rows / (time.perf_counter() - begun))
                         _check(server, rows)
     yield Result(
         f"import of {rows:,} x {SIZE} from Parquet, against the same as prepared requests",
         ">= 0.9x",
         "",
-        f"{max(command) / max(own):.2f}x ({rate(max(command))} against {rate(max(own))})",
+        f"{max(command) / max(own):.2f}x ({rate(max(command))} against {rate(max(own))}); "
+        f"{max(moving) / max(own):.2f}x without the start of the command",
     )
 
 
@@ -125,12 +128,14 @@ def _put(connection: http.client.HTTPConnection, body: bytes) -> int:
     return 0
 
 
-def _import(server: servers.Server, folder: Path) -> None:
+def _import(server: servers.Server, folder: Path) -> float:
+    """Run the command, and return the seconds that it says it took once it had begun."""
     command = [sys.executable, "-m", "palimpsest.app.cli", "import", str(folder / "rows.parquet")]
-    command += ["--collection", "imported", "--vector", "emb", "--restart"]
+    command += ["--collection", "imported", "--vector", "emb", "--restart", "--json"]
     command += ["--url", f"http://127.0.0.1:{server.port}"]
     environment = {**os.environ, "XDG_STATE_HOME": str(folder)}
-    subprocess.run(command, env=environment, check=True, stdout=subprocess.DEVNULL)
+    done = subprocess.run(command, env=environment, check=True, stdout=subprocess.PIPE)
+    return float(json.loads(done.stdout)["seconds"])
 
 
 def _check(server: servers.Server, rows: int) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import shutil
+import time
 import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
@@ -16,6 +17,9 @@ from palimpsest.index.storage.directory import PIECE
 from palimpsest.index.storage.mapped import map_file
 from palimpsest.index.storage.reserve import Admitted, anything
 from palimpsest.index.storage.syncing import sync
+
+_STEADY = 1 << 20  # bytes of a steady file between two syncs
+_LONGEST_PAUSE = 0.1  # seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,13 +70,17 @@ class Local:
             for part in parts:
                 # In pieces, each admitted on its own: a segment of gigabytes must not hold up a
                 # delete that waits for the room kept for it.
-                for start in range(0, len(part), PIECE):
-                    piece = part[start : start + PIECE]
+                step = _STEADY if steady else PIECE
+                for start in range(0, len(part), step):
+                    piece = part[start : start + step]
                     with admitted():
                         _write_all(descriptor, piece)
                     waiting += len(piece)
-                    if steady and waiting >= PIECE:
+                    if steady and waiting >= _STEADY:
+                        begun = time.monotonic()
                         sync(descriptor)
+                        # as long again the disk is left to those whose commits waited for this
+                        time.sleep(min(time.monotonic() - begun, _LONGEST_PAUSE))
                         waiting = 0
                     checksum = zlib.crc32(piece, checksum)
                 length += len(part)

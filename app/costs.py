@@ -130,7 +130,7 @@ def _compared(targets: Iterable[AnyTarget]) -> int:
 def _vectors_in(target: AnyTarget) -> int:
     if isinstance(target, KindVector):
         return target.weight
-    return len(target.vectors) if isinstance(target, VersionedQuery) else 1
+    return _compared(target.vectors.values()) if isinstance(target, VersionedQuery) else 1
 
 
 def _is_id(target: AnyTarget) -> bool:

@@ -146,9 +146,9 @@ def sampled_recall(recent: Recent) -> list[SampledRecall]:
 
 
 def version_states(view: View) -> list[VersionInfo]:
-    """Return the versions of all dense vectors, in the order they were declared."""
+    """Return the versions of all vectors but sparse ones, in the order they were declared."""
     config = view.config
-    names = [name for name in config.names if name in config.dense]
+    names = [name for name in config.names if name in config.embedded]
     return [info for name in names for info in _versions_of(view, config, name)]
 
 

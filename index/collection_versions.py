@@ -18,8 +18,7 @@ from palimpsest.index.adapters.fit_request import AdapterInfo, FitRequest
 from palimpsest.index.adapters.priorities import RANDOM_SHARE, Order
 from palimpsest.index.collection_info import version_states
 from palimpsest.index.collection_parts import CollectionParts
-from palimpsest.index.config.collection import VersionConfig
-from palimpsest.index.config.vectors import VectorConfig
+from palimpsest.index.config.collection import SpaceConfig, VersionConfig
 from palimpsest.index.read.points import PointReader
 from palimpsest.index.search.across import out_of_reach
 from palimpsest.index.storage.local import Local
@@ -91,7 +90,7 @@ class Versioning:
         self,
         vector: str,
         version: str,
-        space: VectorConfig,
+        space: SpaceConfig,
         *,
         model: str | None = None,
         declared: Mapping[str, Any],

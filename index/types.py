@@ -134,10 +134,10 @@ class VersionedQuery:
     again by their vectors in that version, where they have one or it is ``supplied``.
     """
 
-    vectors: Mapping[str, Vector]
+    vectors: Mapping[str, PointVector]
     rescore_version: str | None = None
     rescore_limit: int = 200
-    supplied: Mapping[PointId, Vector] = field(default_factory=dict)
+    supplied: Mapping[PointId, PointVector] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

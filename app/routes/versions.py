@@ -19,16 +19,15 @@ from palimpsest.app.context import Context
 from palimpsest.app.routes.collections import CheckedOnce, CheckedWhole, Shared, reply
 from palimpsest.app.schemas.documents import Operation
 from palimpsest.app.schemas.parameters import parse_parameters
+from palimpsest.app.schemas.version_spaces import VersionBody, to_version
 from palimpsest.app.schemas.versions import (
     ActivationBody,
     ConsolidationBody,
     ConsolidationReply,
     DropParameters,
     RetirementBody,
-    VersionBody,
     VersionsReply,
     describe_reverse,
-    to_version,
     to_versions_reply,
 )
 from palimpsest.index import Collection, StorageError
@@ -64,7 +63,7 @@ def open_collection(
 def list_versions(
     request: Request, context: Shared, access: Allowed, collection_name: str
 ) -> Response:
-    """List all versions of all dense vectors: state, points held, coverage, bytes per vector."""
+    """List all versions of all vectors but sparse ones: state, points, coverage, bytes a vector."""
     with open_collection(context, access, collection_name, Level.READ) as collection:
         return reply(request, to_versions_reply(collection.versions.states()))
 

@@ -14,8 +14,9 @@ import msgspec
 import numpy as np
 
 from palimpsest.app.errors import out_of_range, wrong_input
-from palimpsest.app.schemas.documents import AnyDense
+from palimpsest.app.schemas.documents import AnyDense, AnyEmbedded
 from palimpsest.app.schemas.ids import parse_ids, parse_path_id
+from palimpsest.app.schemas.multivectors import read_multi
 from palimpsest.app.schemas.searches import between
 from palimpsest.index import (
     DEFAULT_HOLDOUT,
@@ -31,6 +32,8 @@ from palimpsest.index import (
     FitRequest,
     InvalidInput,
     InvalidVector,
+    MultiConfig,
+    MultiVector,
     Pairs,
     PointId,
     VectorConfig,
@@ -81,7 +84,7 @@ class CompareBody(msgspec.Struct, forbid_unknown_fields=True):
 
     old: str
     new: str
-    queries: dict[str, list[AnyDense]]
+    queries: dict[str, list[AnyEmbedded]]
     vector: str = ""
     k: int | None = None
     relevant: list[list[int | str] | dict[str, float]] | None = None
@@ -165,7 +168,7 @@ def to_comparison(body: CompareBody, config: CollectionConfig) -> CompareRequest
             f"got {', '.join(map(repr, body.queries)) or 'none'}"
         )
     parsed = {
-        version: _column(texts, f"queries.{version}", space_of(config, body.vector, version).size)
+        version: _queries(texts, f"queries.{version}", space_of(config, body.vector, version))
         for version, texts in body.queries.items()
     }
     old, new = len(parsed[body.old]), len(parsed[body.new])
@@ -183,6 +186,24 @@ def to_comparison(body: CompareBody, config: CollectionConfig) -> CompareRequest
         relevant = [_relevant(one, place) for place, one in enumerate(body.relevant)]
     k = between("k", body.k, 1, MAX_COMPARED, DEFAULT_COMPARED)
     return CompareRequest(body.vector, body.old, body.new, parsed, k, relevant)
+
+
+def _queries(
+    texts: Sequence[msgspec.Raw], where: str, space: VectorConfig | MultiConfig
+) -> Vectors | list[MultiVector]:
+    """Return the queries of one version: vectors (n, size), or sets of them."""
+    if not isinstance(space, MultiConfig):
+        return _column(texts, where, space.size)
+    found = []
+    for place, text in enumerate(texts):
+        try:
+            found.append(read_multi(bytes(text)))
+        except InvalidInput as error:
+            raise InvalidVector(f"{where}: query {place}: {error}") from None
+        size = found[-1].values.shape[1]
+        if size != space.size:
+            raise DimensionMismatch(space.size, size, f"{where}: query {place}")
+    return found
 
 
 def _relevant(
@@ -229,7 +250,7 @@ def to_adapters_reply(adapters: Sequence[AdapterInfo]) -> AdaptersReply:
     return AdaptersReply([to_adapter_reply(one) for one in adapters])
 
 
-def space_of(config: CollectionConfig, vector: str, version: str) -> VectorConfig:
+def space_of(config: CollectionConfig, vector: str, version: str) -> VectorConfig | MultiConfig:
     """Return the space of a version.
 
     Raises:
@@ -239,7 +260,7 @@ def space_of(config: CollectionConfig, vector: str, version: str) -> VectorConfi
     known: Mapping[str, Any] = {one.version: one for one in config.versions_of(vector)}
     if version not in known:
         raise VersionNotFound(version, known)
-    return config.dense_spaces[config.column_of(known[version])]
+    return config.embedded_spaces[config.column_of(known[version])]
 
 
 def _check_clauses(body: AdapterBody) -> None:

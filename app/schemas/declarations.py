@@ -7,7 +7,6 @@ kept, given back and named (``app.schemas.unmet``). ``metadata.palimpsest`` over
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 from pydantic import ValidationError
@@ -73,30 +72,34 @@ def to_vector(
         raise out_of_range("dense", str(error)) from None
 
 
-def to_space(
-    vector: VectorBody, name: str, config: CollectionConfig, encoding: str, *, fixed: bool
-) -> VectorConfig:
-    """Return the configuration of a version of a dense vector name.
+def to_space(vector: VectorBody, name: str, config: CollectionConfig, own: SpaceBody) -> Described:
+    """Return the configuration of a version of a vector name.
 
     Args:
         vector: as it is described.
         name: of the vector.
         config: of the collection, whose own defaults hold for what is not described.
-        encoding: how rows are encoded whatever else says.
-        fixed: whether that was asked for by name.
+        own: how rows are kept, whatever else says; what it leaves out and the collection says of
+            the name holds for a version of the same kind.
 
     Raises:
         Refusal: 422 for what the engine cannot have.
     """
     whole, engine = _whole(config)
-    own = (engine.vectors or {}).get(name) or SpaceBody()
-    own = own.model_copy(update={"encoding": encoding})
+    known = (engine.vectors or {}).get(name) or SpaceBody()
+    if (vector.multivector_config is None) is isinstance(config.find(name), MultiConfig):
+        known = SpaceBody()  # it is about the other kind
+    own = known.model_copy(update=own.model_dump(include=own.model_fields_set) | _nested(own))
     try:
-        space = config_of(name, vector, whole, engine.model_copy(update={"vectors": {name: own}}))
-        assert isinstance(space, VectorConfig)  # versions of others are refused before
-        return replace(space, fixed_encoding=fixed)
+        return config_of(name, vector, whole, engine.model_copy(update={"vectors": {name: own}}))
     except InvalidConfig as error:
         raise out_of_range("dense", str(error)) from None
+
+
+def _nested(own: SpaceBody) -> dict[str, Any]:
+    """Return the settings that have settings of their own, as they are."""
+    given = {"fde": own.fde, "tokens": own.tokens}
+    return {name: one for name, one in given.items() if one is not None}
 
 
 def to_json(body: CollectionBody | CollectionChange) -> dict[str, Any]:

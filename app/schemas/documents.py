@@ -52,6 +52,10 @@ def record(required: tuple[str, ...] = (), /, **properties: Schema) -> Schema:
 
 
 AnyDense: TypeAlias = Annotated[msgspec.Raw, msgspec.Meta(extra_json_schema=ref("DenseVector"))]
+AnyEmbedded: TypeAlias = Annotated[
+    msgspec.Raw,
+    msgspec.Meta(extra_json_schema=one_of(ref("DenseVector"), ref("MultiVector"))),
+]
 AnyVector: TypeAlias = Annotated[msgspec.Raw, msgspec.Meta(extra_json_schema=ref("PointVectors"))]
 AnyVectors: TypeAlias = Annotated[msgspec.Raw, msgspec.Meta(extra_json_schema=ref("VectorColumns"))]
 AnyPayload: TypeAlias = Annotated[

@@ -28,6 +28,7 @@ from palimpsest.app.schemas import (
     records,
     searches,
     updates,
+    version_spaces,
     versions,
 )
 from palimpsest.app.schemas.collections import CollectionBody, CollectionChange, OptimizersBody
@@ -86,7 +87,7 @@ OWN: frozenset[type] = frozenset(
         adapters.AdapterBody,
         adapters.PairsBody,
         adapters.CompareBody,
-        versions.VersionBody,
+        version_spaces.VersionBody,
         versions.ActivationBody,
         versions.RetirementBody,
         versions.ConsolidationBody,

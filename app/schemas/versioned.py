@@ -9,15 +9,16 @@ from __future__ import annotations
 import msgspec
 
 from palimpsest.app.errors import format_error, out_of_range, wrong_input
-from palimpsest.app.schemas.documents import AnyDense
+from palimpsest.app.schemas.documents import AnyEmbedded
 from palimpsest.app.schemas.ids import parse_path_id
 from palimpsest.app.schemas.searches import between
-from palimpsest.app.schemas.vectors import read_vector
+from palimpsest.app.schemas.vectors import read_any
 from palimpsest.index import (
     MAX_RESCORED,
     InvalidId,
     InvalidInput,
     InvalidVector,
+    MultiVector,
     PointId,
     Vector,
     VersionedQuery,
@@ -34,10 +35,10 @@ class VersionsBody(msgspec.Struct, forbid_unknown_fields=True):
     vectors they hold or by those given here by id (``vectors``).
     """
 
-    versions: dict[str, AnyDense]
+    versions: dict[str, AnyEmbedded]
     rescore_version: str | None = None
     rescore_limit: int | None = None
-    vectors: dict[str, AnyDense] | None = None
+    vectors: dict[str, AnyEmbedded] | None = None
 
 
 def to_versions(body: VersionsBody) -> VersionedQuery:
@@ -68,10 +69,10 @@ def to_versions(body: VersionsBody) -> VersionedQuery:
     )
 
 
-def _supplied(given: dict[str, msgspec.Raw]) -> dict[PointId, Vector]:
+def _supplied(given: dict[str, msgspec.Raw]) -> dict[PointId, Vector | MultiVector]:
     if len(given) > MAX_SUPPLIED:
         raise out_of_range("query.vectors", f"expected at most {MAX_SUPPLIED}, got {len(given)}")
-    supplied: dict[PointId, Vector] = {}
+    supplied: dict[PointId, Vector | MultiVector] = {}
     for key, vector in given.items():
         try:
             one = parse_path_id(key)
@@ -84,8 +85,8 @@ def _supplied(given: dict[str, msgspec.Raw]) -> dict[PointId, Vector]:
     return supplied
 
 
-def _vector(text: msgspec.Raw, where: str) -> Vector:
+def _vector(text: msgspec.Raw, where: str) -> Vector | MultiVector:
     try:
-        return read_vector(bytes(text))
+        return read_any(bytes(text))
     except InvalidInput as error:
         raise InvalidVector(f"query.{where}: {error}") from None

@@ -6,46 +6,15 @@ Qdrant's ``VectorParams``: it is what ``GET /collections/{name}`` shows once the
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
-from typing import Any, Literal, NamedTuple, TypeAlias, TypedDict, cast
+from collections.abc import Sequence
+from typing import Literal, TypeAlias, TypedDict, cast
 
 from pydantic import ConfigDict, Field
 
-from palimpsest.app.errors import wrong_input
-from palimpsest.app.schemas.changes import is_one
-from palimpsest.app.schemas.column_configs import encoding_of
-from palimpsest.app.schemas.declarations import to_space
-from palimpsest.app.schemas.spaces import Body, Distances, HnswBody, Quantization, VectorBody
-from palimpsest.index import (
-    MAX_SIZE,
-    CollectionConfig,
-    FitRequest,
-    VectorConfig,
-    VersionConflict,
-    VersionInfo,
-)
+from palimpsest.app.schemas.spaces import Body
+from palimpsest.index import FitRequest, VersionInfo
 
 State: TypeAlias = Literal["shadow", "active", "serving", "retired"]
-EncodingName: TypeAlias = Literal["float32", "8", "4", "2", "1", 8, 4, 2, 1]
-MAX_MODEL = 1_000  # characters
-
-_SPACE = {"size", "distance", "hnsw_config", "quantization_config", "on_disk"}
-
-
-class VersionBody(Body):
-    """Body of ``PUT versions/{version}``; what is not given is as in the active version."""
-
-    vector: str = ""
-    size: int = Field(ge=1, le=MAX_SIZE)
-    distance: Distances | None = None
-    model: str | None = Field(default=None, max_length=MAX_MODEL)
-    encoding: EncodingName | None = None
-    hnsw_config: HnswBody | None = None
-    quantization_config: Quantization | None = None
-    on_disk: bool | None = None
-    multivector_config: Any = None
-    fde: Any = None
 
 
 class ActivationBody(Body):
@@ -112,7 +81,7 @@ class VersionReply(TypedDict):
 
 
 class VersionsReply(TypedDict):
-    """All versions of all dense vector names, in the order they were declared."""
+    """All versions of all vector names but sparse ones, in the order they were declared."""
 
     versions: list[VersionReply]
 
@@ -121,83 +90,6 @@ class ConsolidationReply(TypedDict):
     """How many rows were mapped."""
 
     points: int
-
-
-class Declaration(NamedTuple):
-    """A version to declare: its space, the model's name, and how the caller described it."""
-
-    space: VectorConfig
-    model: str | None
-    described: dict[str, Any]
-
-
-def to_version(body: VersionBody, config: CollectionConfig, version: str) -> Declaration:
-    """Return the version that a body declares.
-
-    What the body leaves out is as in the same version where it is declared already, so that to ask
-    again for less is to ask for the same; otherwise as in the active version.
-
-    Raises:
-        Refusal: a clause is unsupported, contradicts another, or is out of range.
-        VersionConflict: the version is declared already, and encoded differently.
-        UnknownVectorName: there is no dense vector of that name.
-    """
-    for clause in ("multivector_config", "fde"):
-        if getattr(body, clause) is not None:
-            raise wrong_input(
-                f"`{clause}` is not supported of a version, which is of a dense vector: declare "
-                "multi-vectors under a name of their own"
-            )
-    declared = config.find(body.vector)
-    if declared is not None and not isinstance(declared, VectorConfig):
-        raise wrong_input(
-            f"Vector {body.vector!r} is declared {declared.kind}: versions are of dense vectors"
-        )
-    if body.encoding is not None and body.quantization_config is not None:
-        raise wrong_input(
-            "`encoding` and `quantization_config` both say how vectors are encoded: give one"
-        )
-    held, model, like = _like(body.vector, config, version)
-    is_declared = version in {one.version for one in config.versions_of(body.vector)}
-    given = body.model_dump(include=_SPACE, exclude_none=True)
-    described = {**{name: one for name, one in like.items() if name != "size"}, **given}
-    encoding: str = held.encoding
-    if body.encoding is not None:
-        encoding = str(body.encoding)
-    elif body.quantization_config is not None:
-        encoding = encoding_of(body.quantization_config)
-    named = body.encoding is not None or body.quantization_config is not None
-    fixed = held.fixed_encoding or (named and not is_declared)
-    space = to_space(
-        VectorBody.model_validate(described), body.vector, config, encoding, fixed=fixed
-    )
-    if is_declared and replace(space, size=held.size, distance=held.distance) != held:
-        raise VersionConflict(
-            f"Version {version!r} of vector {body.vector!r} is declared already, encoded as "
-            f"{held.encoding!r} with M {held.M} and ef_construction {held.ef_construction}: choose "
-            "another name, or drop it first"
-        )
-    return Declaration(space, model if body.model is None else body.model, described)
-
-
-def _like(
-    vector: str, config: CollectionConfig, version: str
-) -> tuple[VectorConfig, str | None, Mapping[str, Any]]:
-    """Return space, model and description that hold for what a body leaves out."""
-    known = {one.version: one for one in config.versions_of(vector)}
-    same = known.get(version)
-    if same is None:
-        return config.dense[vector], None, declared_space(config.declared, vector)
-    if same.state == "active":
-        return config.dense[vector], same.model, declared_space(config.declared, vector)
-    return config.dense_spaces[config.column_of(same)], same.model, same.declared
-
-
-def declared_space(declared: Mapping[str, Any], vector: str) -> Mapping[str, Any]:
-    """Return how a dense vector name is described by a collection."""
-    vectors: Mapping[str, Any] = declared.get("vectors") or {}
-    found: Mapping[str, Any] = vectors if is_one(vectors) else vectors[vector]
-    return found
 
 
 def describe_reverse(back: FitRequest, there: int, needed: int) -> str:

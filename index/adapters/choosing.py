@@ -21,7 +21,8 @@ from numpy.typing import NDArray
 from palimpsest.index.adapters.adapter import Adapter, Kind
 from palimpsest.index.adapters.fit_kinds import FitOptions, check_kind, fit
 from palimpsest.index.adapters.pairs import MIN_PAIRS, Pairs
-from palimpsest.index.adapters.scoring import best, bridged_scores, native_scores
+from palimpsest.index.adapters.scoring import best
+from palimpsest.index.adapters.set_scores import NO_SETS, SetScores
 from palimpsest.index.adapters.watch import Watch
 from palimpsest.index.errors import InvalidConfig, InvalidPairs
 from palimpsest.index.types import Distance
@@ -65,6 +66,7 @@ def fit_best(
     options: FitOptions | None = None,
     watch: Watch | None = None,
     candidates: Sequence[Kind] = CANDIDATES,
+    sets: SetScores = NO_SETS,
 ) -> tuple[Adapter, list[Quality]]:
     """Return the adapter that finds most of what was held out, and all that were tried.
 
@@ -76,6 +78,7 @@ def fit_best(
         options: as of ``fit``.
         watch: progress from 0 to 1.
         candidates: the kinds to try, the quickest in use first.
+        sets: of the held-out points, where a version has sets.
 
     Raises:
         InvalidPairs: no map can be fitted on the pairs, or too few were held out.
@@ -88,7 +91,7 @@ def fit_best(
             f"got {len(held.rows)}; give more pairs, or name the kind"
         )
     kinds = serving(candidates, fit_part, rows_distance, queries_distance)
-    trial = HeldOut(held, options.query_pairs, rows_distance, queries_distance)
+    trial = HeldOut(held, options.query_pairs, rows_distance, queries_distance, sets)
     tried = _tried([], kinds, trial, fit_part, (rows_distance, queries_distance), options, watch)
     return _best_of(tried, trial, options.seed)
 
@@ -101,6 +104,7 @@ def improved(
     distances: tuple[Distance, Distance],
     options: FitOptions,
     watch: Watch,
+    sets: SetScores = NO_SETS,
 ) -> tuple[Adapter, list[Quality]]:
     """Return an adapter of one of some dearer kinds where that is better, else the one there is.
 
@@ -112,12 +116,13 @@ def improved(
         distances: of the rows' version, and of the queries'.
         options: as of ``fit``.
         watch: progress from 0 to 1.
+        sets: of the held-out points, where a version has sets.
 
     Raises:
         InvalidPairs: no map can be fitted on the pairs.
         FitCancelled: ``watch`` said so.
     """
-    trial = HeldOut(held, options.query_pairs, *distances)
+    trial = HeldOut(held, options.query_pairs, *distances, sets)
     found = trial.recalls(adapter)
     tried = _tried([(adapter, found)], kinds, trial, fit_part, distances, options, watch)
     return _best_of(tried, trial, options.seed)
@@ -176,6 +181,7 @@ class HeldOut:
         query_pairs: Pairs | None,
         rows_distance: Distance,
         queries_distance: Distance,
+        sets: SetScores = NO_SETS,
     ) -> None:
         # All of them are compared with all queries, and shares are known well enough by so many.
         corpus = held.take(slice(_MEASURED))
@@ -185,7 +191,9 @@ class HeldOut:
         self._queries = asking.queries[:_ASKED]
         self.asked = len(self._queries)
         self._k = min(K, len(corpus.rows) - 1)
-        self._truth = self._best(native_scores(self._queries, corpus.queries, queries_distance))
+        self._sets = sets
+        native = sets.by_new(self._queries, corpus.queries, queries_distance)
+        self._truth = self._best(native)
 
     def recalls(self, adapter: Adapter) -> NDArray[np.float64]:
         """Return (q,) shares of the true k best that an adapter finds among its k best."""
@@ -198,7 +206,7 @@ class HeldOut:
         )
 
     def _scores(self, adapter: Adapter) -> NDArray[np.float32]:
-        scores = bridged_scores(adapter, self._queries, self._rows, self._rows_distance)
+        scores = self._sets.over(adapter, self._queries, self._rows, self._rows_distance)
         if not adapter.rescores:
             return scores
         if self._itself:

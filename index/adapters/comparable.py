@@ -41,8 +41,9 @@ from palimpsest.index.adapters.bootstrap import estimate, resample
 from palimpsest.index.adapters.calibration import Calibration, fit_calibration
 from palimpsest.index.adapters.estimating import FEWEST as FEWEST
 from palimpsest.index.adapters.estimating import ScoreMap, estimated
-from palimpsest.index.adapters.kinds import Adapter, Pairs, best, bridged_scores, native_scores
+from palimpsest.index.adapters.kinds import Adapter, Pairs, best
 from palimpsest.index.adapters.level_shift import shift
+from palimpsest.index.adapters.set_scores import NO_SETS, SetScores
 from palimpsest.index.adapters.trial import rescore
 from palimpsest.index.types import Distance
 
@@ -187,6 +188,8 @@ def choose_merge(
     *,
     query_pairs: Pairs | None = None,
     score_map: ScoreMap | None = None,
+    sets: SetScores = NO_SETS,
+    plain: Merge | None = None,
     seed: int = 0,
 ) -> tuple[Merge, list[dict[str, Any]]]:
     """Return the merge that serves held-out pairs best, and what each method came to.
@@ -198,10 +201,17 @@ def choose_merge(
         queries_distance: of the queries' version.
         query_pairs: queries to ask; None for the held-out points themselves.
         score_map: takes the adapter's scores to the queries' metric, None where they are in it.
+        sets: of the held-out points, where a version has sets.
+        plain: what is kept where none is surely better; None for that of ``unmeasured``.
         seed: fixes which points are taken as embedded anew.
     """
     trial = _trial(
-        held.take(slice(_MOST)), adapter, rows_distance, queries_distance, query_pairs, score_map
+        held.take(slice(_MOST)),
+        adapter,
+        (rows_distance, queries_distance),
+        query_pairs,
+        score_map,
+        sets,
     )
     rng = np.random.default_rng(seed)
     points = trial.native.shape[1]
@@ -209,8 +219,9 @@ def choose_merge(
     methods: tuple[Method, ...] = "raw", "matched", "isotonic", "rank"
     found = {method: _found(trial, method, masks) for method in methods}
     table = [{"method": name, **_measured(one, found["raw"], seed)} for name, one in found.items()]
-    plain = unmeasured(adapter, rows_distance, queries_distance).method
-    chosen = prefer(found, plain, seed)
+    if plain is None:
+        plain = unmeasured(adapter, rows_distance, queries_distance)
+    chosen = prefer(found, plain.method, seed)
     return Merge(chosen, trial.calibration() if chosen == "isotonic" else None), table
 
 
@@ -249,14 +260,15 @@ class _Trial(NamedTuple):
 def _trial(
     held: Pairs,
     adapter: Adapter,
-    rows_distance: Distance,
-    queries_distance: Distance,
+    distances: tuple[Distance, Distance],
     query_pairs: Pairs | None,
     score_map: ScoreMap | None,
+    sets: SetScores,
 ) -> _Trial:
+    rows_distance, queries_distance = distances
     queries = (held if query_pairs is None else query_pairs).queries[:_ASKED]
-    native = native_scores(queries, held.queries, queries_distance)
-    bridged = bridged_scores(adapter, queries, held.rows, rows_distance)
+    native = sets.by_new(queries, held.queries, queries_distance)
+    bridged = sets.over(adapter, queries, held.rows, rows_distance)
     if adapter.rescores:
         rescore(adapter, queries, held.rows, bridged, _LISTED)
     if score_map is not None:

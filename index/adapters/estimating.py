@@ -28,7 +28,7 @@ from numpy.typing import NDArray
 from palimpsest.index.adapters.adapter import ESTIMATING, Adapter
 from palimpsest.index.adapters.calibration import fit_calibration
 from palimpsest.index.adapters.pairs import Pairs
-from palimpsest.index.adapters.scoring import bridged_scores, native_scores
+from palimpsest.index.adapters.set_scores import NO_SETS, SetScores
 from palimpsest.index.types import Distance, Vectors
 
 Scores: TypeAlias = NDArray[np.float32]
@@ -103,6 +103,7 @@ def learn_score_map(
     rows_distance: Distance,
     queries_distance: Distance,
     query_pairs: Pairs | None = None,
+    sets: SetScores = NO_SETS,
 ) -> ScoreMap | None:
     """Return the map of an adapter's scores; None where it needs none, or pairs are too few.
 
@@ -113,10 +114,11 @@ def learn_score_map(
         rows_distance: of the rows' version.
         queries_distance: of the queries' version.
         query_pairs: queries to ask, None for the points of the pairs themselves.
+        sets: of the held-out points, where a version has sets; a map is learned from these alone.
     """
-    if adapter.kind in ESTIMATING:
+    if sets.new is None and adapter.kind in ESTIMATING:
         return None
-    if len(held.rows) < FEWEST:
+    if len(held.rows) < FEWEST and sets is NO_SETS:
         # A map from pairs that the adapter saw is a little too sure of itself; from three pairs it
         # would be arbitrary.
         held = Pairs(*(np.concatenate(both) for both in zip(held, others, strict=True)))
@@ -124,8 +126,8 @@ def learn_score_map(
         return None
     corpus = held.take(slice(_MOST))
     queries = (corpus if query_pairs is None else query_pairs).queries[:_ASKED]
-    native = native_scores(queries, corpus.queries, queries_distance)
-    bridged = bridged_scores(adapter, queries, corpus.rows, rows_distance)
+    native = sets.by_new(queries, corpus.queries, queries_distance)
+    bridged = sets.over(adapter, queries, corpus.rows, rows_distance)
     if query_pairs is None:
         np.fill_diagonal(native, -np.inf)
         np.fill_diagonal(bridged, -np.inf)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
 from palimpsest.index.adapters.adapter import ESTIMATING
 from palimpsest.index.adapters.comparable import Merge
 from palimpsest.index.adapters.estimating import ScoreMap, Scores, converted, estimated, metrics_of
-from palimpsest.index.adapters.factors import Factors
+from palimpsest.index.adapters.factors import Factors, SetMeans
 from palimpsest.index.adapters.kinds import Adapter, Kind, adapter_from_json
 from palimpsest.index.adapters.sense import require_sense
 from palimpsest.index.errors import Damaged, InvalidInput
@@ -20,6 +20,11 @@ from palimpsest.index.types import Distance, Numbers, Vectors
 
 KIND = "adapter"
 _POINTS = "fitted_points"
+
+# What is compared through an adapter: the vectors of either version; of one whose points have sets,
+# and the other has one vector a point, the means of these sets (``rows``, ``queries``); of two
+# versions of sets each of their vectors, the tokens.
+Over: TypeAlias = Literal["vectors", "means of rows", "means of queries", "tokens"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -33,7 +38,9 @@ class Fitted:
     points it was fitted on (n,), None where the caller gave pairs, or where it was fitted by a
     release that did not keep them. ``score_map``
     takes the adapter's scores to the queries' metric; None where they are in it, or nothing was
-    there to learn it from.
+    there to learn it from. Of queries that are sets that is MaxSim by token: ``per_token`` of
+    ``index.adapters.set_scores``. ``rows_distance`` is that of the rows, whose ``means`` are kept
+    where they are asked for.
     """
 
     adapter: Adapter
@@ -48,23 +55,28 @@ class Fitted:
     untried: tuple[Kind, ...] = ()
     points: Numbers | None = None
     score_map: ScoreMap | None = None
+    over: Over = "vectors"
+    rows_distance: Distance = Distance.COSINE
     factors: Factors = field(init=False)
     rescoring: Factors = field(init=False)
+    means: SetMeans = field(init=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "factors", Factors(self.adapter.row_factors))
         object.__setattr__(self, "rescoring", Factors(self.adapter.rescoring_factors))
+        object.__setattr__(self, "means", SetMeans(self.adapter.rows_size, self.rows_distance))
 
     @property
     def of_rows(self) -> list[Factors]:
         """What is kept of each row: for searches, and for scoring candidates again."""
-        kept = [self.factors] if self.adapter.scales_rows else []
+        kept: list[Factors] = [self.means] if self.over == "means of rows" else []
+        kept += [self.factors] if self.adapter.scales_rows else []
         return [*kept, self.rescoring] if self.adapter.rescores else kept
 
     @property
     def in_metric(self) -> bool:
         """Whether the adapter's scores are in the metric of the queries' version."""
-        return self.adapter.kind in ESTIMATING
+        return self.adapter.kind in ESTIMATING and self.score_map is None
 
     def estimated(
         self, scores: Scores, rows_distance: Distance, queries: Vectors, mapped: Vectors
@@ -104,6 +116,7 @@ class Fitted:
         )
         object.__setattr__(told, "factors", self.factors)
         object.__setattr__(told, "rescoring", self.rescoring)
+        object.__setattr__(told, "means", self.means)
         return told
 
     def save(self, folder: Directory, admitted: Admitted = anything) -> int:
@@ -121,6 +134,8 @@ class Fitted:
             "report": dict(self.report),
             "untried": list(self.untried),
             "score_map": None if self.score_map is None else self.score_map.to_json(),
+            "over": self.over,
+            "rows_distance": str(self.rows_distance),
         }
         arrays = dict(self.adapter.arrays())
         if self.points is not None:
@@ -152,6 +167,8 @@ class Fitted:
                 untried=tuple(stored.get("untried", ())),
                 points=points,
                 score_map=_score_map_of(stored.get("score_map")),  # absent before they were fitted
+                over=stored.get("over", "vectors"),  # absent before sets had versions
+                rows_distance=Distance(stored.get("rows_distance", "cosine")),
             )
         except (InvalidInput, LookupError, TypeError, ValueError) as error:
             raise Damaged(folder.path, "an adapter", repr(error), "description") from error

@@ -32,6 +32,7 @@ from palimpsest.index.adapters.estimating import ScoreMap, estimated
 from palimpsest.index.adapters.growth import Grown, grown, measured
 from palimpsest.index.adapters.measures import gain_captured, kolmogorov_smirnov, retained
 from palimpsest.index.adapters.pairs import Pairs
+from palimpsest.index.adapters.set_scores import NO_SETS, SetScores
 from palimpsest.index.adapters.trial import Trial, run_trial, shares_found
 from palimpsest.index.adapters.verdict import ASSUMED, Levels, decide
 from palimpsest.index.types import Distance
@@ -54,6 +55,7 @@ def report(
     score_map: ScoreMap | None = None,
     newer: bool = True,
     known: Mapping[str, Any] | None = None,
+    sets: SetScores = NO_SETS,
     k: int = K,
     seed: int = 0,
 ) -> dict[str, Any]:
@@ -72,6 +74,7 @@ def report(
         newer: whether the queries' version was declared after the rows'. Where it was not, queries
             of an older model ask: the verdict is to stay, for the later model is taken as better.
         known: what judged queries have told of the two versions, None for nothing.
+        sets: of the held-out points, at most 1,000, where a version has sets.
         k: length of an answer.
         seed: fixes what is drawn at random.
     """
@@ -79,7 +82,7 @@ def report(
         return _unmeasured(len(held.rows), known)
     corpus = _drawn(held, seed)
     asked = None if query_pairs is None else _drawn(query_pairs, seed)
-    trial = run_trial(adapter, corpus, asked, (rows_distance, queries_distance), k)
+    trial = run_trial(adapter, corpus, asked, (rows_distance, queries_distance), k, sets)
     found = shares_found(trial, seed)
     old, bridged, both = measured(found, seed)
     expected = grown(found, points, seed)

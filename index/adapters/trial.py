@@ -19,7 +19,8 @@ from numpy.typing import NDArray
 from palimpsest.index.adapters.adapter import Adapter
 from palimpsest.index.adapters.joint_score import WEIGHT, fuse
 from palimpsest.index.adapters.pairs import Pairs
-from palimpsest.index.adapters.scoring import best, bridged_scores, native_scores
+from palimpsest.index.adapters.scoring import best
+from palimpsest.index.adapters.set_scores import NO_SETS, SetScores
 from palimpsest.index.types import Distance, Vectors
 
 ScoreMatrix = NDArray[np.float32]  # (q, n) larger for what is closer
@@ -72,6 +73,7 @@ def run_trial(
     query_pairs: Pairs | None,
     distances: tuple[Distance, Distance],
     k: int,
+    sets: SetScores = NO_SETS,
 ) -> Trial:
     """Return the scores of a trial.
 
@@ -82,13 +84,14 @@ def run_trial(
             (``queries``); None to search for the corpus's own points.
         distances: of the old rows, and of the new version.
         k: length of an answer; a quarter of a small corpus.
+        sets: of the corpus, where a version has sets.
     """
     old_distance, new_distance = distances
     asked = held if query_pairs is None else query_pairs
     k = max(1, min(k, len(held.rows) // 4))
-    new = native_scores(asked.queries, held.queries, new_distance)
-    old = native_scores(asked.rows, held.rows, old_distance)
-    bridged = bridged_scores(adapter, asked.queries, held.rows, old_distance)
+    new = sets.by_new(asked.queries, held.queries, new_distance)
+    old = sets.by_old(asked.rows, held.rows, old_distance)
+    bridged = sets.over(adapter, asked.queries, held.rows, old_distance)
     if adapter.rescores:
         rescore(adapter, asked.queries, held.rows, bridged, max(_RESCORED[0], _RESCORED[1] * k))
     if query_pairs is None:

@@ -11,6 +11,7 @@ from functools import cached_property
 from typing import Any, Literal, TypeAlias, TypeVar
 
 from palimpsest.index.config.kinds import ColumnConfig, from_json
+from palimpsest.index.config.multi import MultiConfig
 from palimpsest.index.config.vectors import MaintenanceConfig, VectorConfig
 from palimpsest.index.errors import UnknownVectorName
 
@@ -18,6 +19,7 @@ State: TypeAlias = Literal["shadow", "active", "serving", "retired"]
 
 FIRST_VERSION = "v1"  # what a vector name's vectors are until a second version is declared
 _Key = TypeVar("_Key", str, int)  # a name, or a column
+SpaceConfig: TypeAlias = VectorConfig | MultiConfig  # of an embedding model: what has versions
 AT = "@"  # between the name of a vector, or a collection, and a version
 
 
@@ -69,6 +71,11 @@ class CollectionConfig:
         return dense_among(self.vectors)
 
     @cached_property
+    def embedded(self) -> dict[str, SpaceConfig]:
+        """What embedding models make, by name: one vector a point or sets, versions included."""
+        return embedded_among(self.vectors)
+
+    @cached_property
     def names(self) -> list[str]:
         """The vector names as they were declared, without ``name@version``."""
         versions = {self._called(one) for one in self.versions} - self._versioned
@@ -92,7 +99,7 @@ class CollectionConfig:
         return {one.vector for one in self.versions}
 
     def _is_plain(self, name: str) -> bool:
-        return name in self.dense and name in self.names and name not in self._versioned
+        return name in self.embedded and name in self.names and name not in self._versioned
 
     def versions_of(self, vector: str) -> list[VersionConfig]:
         """Return the versions of a vector name, in the order they were declared.
@@ -103,7 +110,7 @@ class CollectionConfig:
         if vector in self._versioned:
             return [one for one in self.versions if one.vector == vector]
         if not self._is_plain(vector):
-            raise UnknownVectorName(vector, [name for name in self.names if name in self.dense])
+            raise UnknownVectorName(vector, [name for name in self.names if name in self.embedded])
         return [VersionConfig(vector, FIRST_VERSION, "active")]
 
     def shown_version(self, vector: str) -> VersionConfig:
@@ -134,6 +141,11 @@ class CollectionConfig:
     def dense_spaces(self) -> dict[int, VectorConfig]:
         """What is declared of each column of dense vectors, by number."""
         return dense_among(self.spaces)
+
+    @cached_property
+    def embedded_spaces(self) -> dict[int, SpaceConfig]:
+        """What is declared of each column that embedding models make, by number."""
+        return embedded_among(self.spaces)
 
     @cached_property
     def version_columns(self) -> dict[int, VersionConfig]:
@@ -250,8 +262,13 @@ def _full_name(one: VersionConfig) -> str:
 
 
 def dense_among(vectors: Mapping[_Key, ColumnConfig]) -> dict[_Key, VectorConfig]:
-    """Return the dense vectors by key: those that can have versions, and adapters between them."""
+    """Return the dense vectors by key."""
     return {key: one for key, one in vectors.items() if isinstance(one, VectorConfig)}
+
+
+def embedded_among(vectors: Mapping[_Key, ColumnConfig]) -> dict[_Key, SpaceConfig]:
+    """Return what can have versions, and adapters between them, by key: all but sparse vectors."""
+    return {key: one for key, one in vectors.items() if isinstance(one, SpaceConfig)}
 
 
 def describe_sizes(name: str, vectors: Mapping[str, ColumnConfig]) -> str:
@@ -259,7 +276,7 @@ def describe_sizes(name: str, vectors: Mapping[str, ColumnConfig]) -> str:
     base = name.rpartition(AT)[0] if name not in vectors or AT in name else name
     sizes = {
         other: one.size
-        for other, one in dense_among(vectors).items()
+        for other, one in embedded_among(vectors).items()
         if other.startswith(f"{base}{AT}")
     }
     if len(sizes) < 2:

@@ -101,6 +101,11 @@ class MultiConfig:
         """What each vector of a query is checked by: none is rounded to what originals hold."""
         return VectorConfig(self.size, self.distance, datatype=self.datatype)
 
+    @cached_property
+    def mean(self) -> VectorConfig:
+        """What the mean of a set is compared by, where other versions have one vector a point."""
+        return VectorConfig(self.size, self.distance, "float32")
+
     @property
     def fixed(self) -> object:
         """What stays as it was declared."""

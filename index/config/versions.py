@@ -6,8 +6,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from palimpsest.index.config.collection import AT, CollectionConfig, State, VersionConfig
-from palimpsest.index.config.vectors import VectorConfig
+from palimpsest.index.config.collection import (
+    AT,
+    CollectionConfig,
+    SpaceConfig,
+    State,
+    VersionConfig,
+)
 from palimpsest.index.errors import InvalidConfig, VersionConflict, VersionNotFound
 
 MAX_VERSION_NAME = 64  # bytes
@@ -47,9 +52,9 @@ def check_embedded(config: CollectionConfig, vector: str, *versions: str) -> Non
             )
 
 
-def space_of(config: CollectionConfig, one: VersionConfig) -> VectorConfig:
-    """Return how the vectors of a version are kept."""
-    return config.dense_spaces[config.column_of(one)]
+def space_of(config: CollectionConfig, one: VersionConfig) -> SpaceConfig:
+    """Return how the vectors, or sets, of a version are kept."""
+    return config.embedded_spaces[config.column_of(one)]
 
 
 def is_newer(config: CollectionConfig, vector: str, new: str, old: str) -> bool:
@@ -59,7 +64,7 @@ def is_newer(config: CollectionConfig, vector: str, new: str, old: str) -> bool:
 
 
 def declared(
-    config: CollectionConfig, new: VersionConfig, space: VectorConfig
+    config: CollectionConfig, new: VersionConfig, space: SpaceConfig
 ) -> CollectionConfig | None:
     """Return the config with a version more, None when the same one was declared before.
 
@@ -79,12 +84,13 @@ def declared(
         added = config.with_column(f"{new.vector}{AT}{new.version}", space)
         return replace(added, versions=(*known, *versions, new))
     was = space_of(config, held)
-    same = (was.size, was.distance) == (space.size, space.distance)
+    same = was.fixed == space.fixed
     if not same or (held.model is not None and new.model is not None and held.model != new.model):
         raise VersionConflict(
-            f"Version {new.version!r} of vector {new.vector!r} is declared already with size "
-            f"{was.size}, distance {was.distance} and model {held.model!r}, got {space.size}, "
-            f"{space.distance} and {new.model!r}: choose another name, or drop it first"
+            f"Version {new.version!r} of vector {new.vector!r} is declared already as {was.kind} "
+            f"with size {was.size}, distance {was.distance} and model {held.model!r}, got "
+            f"{space.kind}, {space.size}, {space.distance} and {new.model!r}: choose another name, "
+            "or drop it first"
         )
     if held.model is None and new.model is not None:
         return with_version(config, replace(held, model=new.model))
@@ -148,7 +154,7 @@ def shown(config: CollectionConfig, version: str) -> CollectionConfig:
         known = {
             one.version
             for name in config.names
-            if name in config.dense
+            if name in config.embedded
             for one in config.versions_of(name)
         }
         raise VersionNotFound(version, known)
@@ -163,8 +169,8 @@ def shown(config: CollectionConfig, version: str) -> CollectionConfig:
 
 def names_with(config: CollectionConfig, version: str) -> list[str]:
     """Return the vector names that have a version; sparse ones have none."""
-    dense = [name for name in config.names if name in config.dense]
-    return [n for n in dense if any(one.version == version for one in config.versions_of(n))]
+    embedded = [name for name in config.names if name in config.embedded]
+    return [n for n in embedded if any(one.version == version for one in config.versions_of(n))]
 
 
 def _description(declared: Mapping[str, Any], vector: str) -> Mapping[str, Any]:

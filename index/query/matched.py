@@ -36,7 +36,7 @@ class HasParts(Source, Protocol):
     """A state of a collection that tells what of a vector matched."""
 
     def matched(
-        self, name: str, query: PointVector, ids: Sequence[PointId]
+        self, name: str, query: PointVector | VersionedQuery, ids: Sequence[PointId]
     ) -> Sequence[MatchedParts | None]:
         """Return which parts of the vectors of points match a query, None where there are none."""
 
@@ -59,11 +59,10 @@ def matched_parts(
         Of several examples parts match the closest one, by its place: of recommend and context
         among those that are liked, or among the disliked where there are no others. Of discover and
         feedback they match the target. Nothing for hits whose vectors have no parts, where they are
-        not ranked by how near they are to anything, or to a query in several versions, and where
-        that is a point which is gone.
+        not ranked by how near they are to anything, and where that is a point which is gone.
     """
     level = _ranking(request)
-    config = source.vector_names.get(level.using)
+    config = _config_of(source, level)
     if config is None or not kind_of(config).has_parts:
         return {}
     try:
@@ -78,7 +77,7 @@ def matched_parts(
     return {one: part for one, part in zip(ids, closest, strict=True) if part is not None}
 
 
-def _examples(query: Query | None, config: ColumnConfig) -> Sequence[PointVector]:
+def _examples(query: Query | None, config: ColumnConfig) -> Sequence[PointVector | VersionedQuery]:
     """Return what hits are near to, none where that is nothing of this space."""
     targets: Sequence[Target | VersionedQuery]
     match query:
@@ -92,9 +91,7 @@ def _examples(query: Query | None, config: ColumnConfig) -> Sequence[PointVector
             targets = query.positive or query.negative
         case _:
             return []
-    if any(isinstance(one, VersionedQuery) for one in targets):
-        return []
-    return cast(Sequence[PointVector], targets)
+    return cast(Sequence[PointVector | VersionedQuery], targets)
 
 
 def _closest(parts: Sequence[MatchedParts | None]) -> MatchedParts | None:
@@ -104,6 +101,14 @@ def _closest(parts: Sequence[MatchedParts | None]) -> MatchedParts | None:
         return None
     place, best = min(known, key=lambda one: float(one[1].distances.sum(dtype=np.float64)))
     return best if len(parts) == 1 else replace(best, example=place)
+
+
+def _config_of(source: Source, level: Prefetch) -> ColumnConfig | None:
+    """Return what is declared of the version that a level is ranked by."""
+    query = level.query
+    if isinstance(query, Nearest) and isinstance(query.target, VersionedQuery):
+        return source.leading(level.using, query.target)
+    return source.vector_names.get(level.using)
 
 
 def _ranking(request: AnyRequest) -> Prefetch:

@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pyroaring import BitMap
 
+from palimpsest.index.config.collection import SpaceConfig
 from palimpsest.index.config.kinds import ColumnConfig
-from palimpsest.index.config.vectors import VectorConfig
 from palimpsest.index.filters.expression import Filter, Path
 from palimpsest.index.filters.tokens import Tokenizer
 from palimpsest.index.payload.indexes import OrderColumn
@@ -70,7 +70,7 @@ class Source(Protocol):
         counts the points of ``corpus``, None for all.
         """
 
-    def leading(self, name: str, query: VersionedQuery) -> VectorConfig:
+    def leading(self, name: str, query: VersionedQuery) -> SpaceConfig:
         """Return the space that a query in several versions is answered in."""
 
     def vectors(self, name: str, numbers: Numbers) -> tuple[Vectors, NDArray[np.bool_]]:

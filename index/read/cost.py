@@ -9,6 +9,7 @@ from palimpsest.index.filters.walk import conditions_of
 from palimpsest.index.kinds.registry import kind_of
 from palimpsest.index.payload.indexes import PayloadIndexes
 from palimpsest.index.search.plan import SearchRequest
+from palimpsest.index.types import KindVector, VersionedQuery
 from palimpsest.index.view.view import AnyVectors, View
 
 # Rough seconds on one core.
@@ -30,6 +31,11 @@ def estimate_seconds(view: View, request: SearchRequest, indexes: PayloadIndexes
     vectors = view.find(request.vector_name)
     if vectors is None:
         return 0.0
+    query = request.query
+    if isinstance(query, VersionedQuery) and any(
+        isinstance(one, KindVector) for one in query.vectors.values()
+    ):
+        return math.inf  # of which version it is, and what that takes, is told by searching
     kind = kind_of(vectors.config)
     hits = min(request.k + request.offset, vectors.live)
     seconds = kind.seconds(view, vectors, request) + hits * _hit_seconds(vectors, request)

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from palimpsest.index.filters.bitmaps import from_numbers
+from palimpsest.index.kinds.registry import kind_of
 from palimpsest.index.read.points import PointReader
-from palimpsest.index.search.across import across
-from palimpsest.index.types import BridgeMode, Numbers, Vectors
+from palimpsest.index.search.across import Across, across
+from palimpsest.index.types import (
+    BridgeMode,
+    MultiVector,
+    Numbers,
+    PointVector,
+    Slots,
+    Vectors,
+)
 from palimpsest.index.view.dense import vectors_of
 from palimpsest.index.view.view import View
 from palimpsest.index.waiting import StoreAhead
@@ -22,8 +30,10 @@ def mapped_vectors(
     numbers: Numbers,
     points: PointReader,
     mode: BridgeMode,
-) -> Iterator[tuple[NDArray[np.intp], Vectors]]:
+) -> Iterator[tuple[NDArray[np.intp], Sequence[PointVector] | Vectors]]:
     """Yield places of points without a vector of the column, and theirs mapped from other versions.
+
+    Where the column is of sets, what is mapped from a single vector is a set of one.
 
     Args:
         view: what is read.
@@ -43,8 +53,22 @@ def mapped_vectors(
     for one in across(view, column, mode, from_numbers(numbers)).bridges:
         places = np.flatnonzero([number in one.points for number in numbers.tolist()])
         slots = points.slots_of(numbers[places], one.bridge.column)
-        rows, complete = vectors_of(one.vectors, slots)
+        mapped, complete = _mapped(one, slots)
         if not complete:
             points.require_rows(view, [one.bridge.column], numbers[places].tolist())
             raise StoreAhead(points.catch_up)
-        yield places, one.fitted.adapter.map_rows(rows)
+        yield places, mapped
+
+
+def _mapped(one: Across, slots: Slots) -> tuple[Sequence[PointVector] | Vectors, bool]:
+    """Return what rows of another version are mapped to, and whether every one was found."""
+    adapter, over = one.fitted.adapter, one.fitted.over
+    if over == "tokens":
+        read, complete = kind_of(one.vectors.config).read(one.vectors, slots)
+        sets = [one for one in read if isinstance(one, MultiVector)]
+        return [MultiVector(adapter.map_rows(each.values)) for each in sets], complete
+    rows, complete = vectors_of(one.dense, slots)
+    mapped = adapter.map_rows(rows)
+    if over == "means of queries":
+        return [MultiVector(row[None, :]) for row in mapped], complete
+    return mapped, complete

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pyroaring import BitMap
 
+from palimpsest.index.config.collection import SpaceConfig
 from palimpsest.index.config.kinds import ColumnConfig
 from palimpsest.index.config.vectors import VectorConfig
 from palimpsest.index.config.versions import space_of
@@ -23,6 +24,7 @@ from palimpsest.index.filters.bitmaps import from_numbers
 from palimpsest.index.filters.expression import Filter, Path
 from palimpsest.index.filters.tokens import Tokenizer
 from palimpsest.index.kinds.kind import Asked, Block, Compared
+from palimpsest.index.kinds.multi.by_versions import closest_by_all
 from palimpsest.index.kinds.registry import kind_of, search
 from palimpsest.index.payload.indexes import OrderColumn, PayloadIndexes
 from palimpsest.index.read.attaching import attached, records
@@ -35,7 +37,7 @@ from palimpsest.index.search.leading_version import leading_version
 from palimpsest.index.search.mapped_scores import exact_of_all_versions
 from palimpsest.index.search.merge import Merged
 from palimpsest.index.search.plan import SearchRequest
-from palimpsest.index.search.query_per_version import Scene, closest_by_versions
+from palimpsest.index.search.query_per_version import Scene
 from palimpsest.index.storage.ids import check_ids
 from palimpsest.index.types import (
     BridgeMode,
@@ -203,7 +205,7 @@ class Reading:
         query, without = request.query, None
         if isinstance(query, VersionedQuery):
             scene = Scene(self.view, self._points.numbers_of)
-            found = closest_by_versions(scene, request, query, allowed)
+            found = closest_by_all(scene, request, query, allowed)
         else:
             if isinstance(query, (int, UUID)):
                 config = self._view_of(request.vector_name).config
@@ -218,7 +220,7 @@ class Reading:
             self._noted(column, numbers)
         return found
 
-    def leading(self, name: str, query: VersionedQuery) -> VectorConfig:
+    def leading(self, name: str, query: VersionedQuery) -> SpaceConfig:
         """Return the space that a query in several versions is answered in."""
         config = self.view.config
         return space_of(config, leading_version(config, name, query))
@@ -269,7 +271,7 @@ class Reading:
         return found
 
     def matched(
-        self, name: str, query: PointVector | PointId, ids: Sequence[PointId]
+        self, name: str, query: PointVector | PointId | VersionedQuery, ids: Sequence[PointId]
     ) -> Sequence[MatchedParts | None]:
         """Return which parts of the vectors of points match a query, for the points of an answer.
 
@@ -279,6 +281,9 @@ class Reading:
             InvalidInput: one of its subclasses: the name or the query is wrong.
         """
         column = self.view.config.number(name)
+        if isinstance(query, VersionedQuery):
+            leading = leading_version(self.view.config, name, query)
+            column, query = self.view.config.column_of(leading), query.vectors[leading.version]
         vectors = self.view.vectors[column]
         if isinstance(query, (int, UUID)):
             query = vectors_by_id(self, name, vectors.config, [query])[1][query]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -29,7 +31,7 @@ def dense_vectors(
     _require(complete, view, column, numbers[has], points)
     missing = np.flatnonzero(~has)
     for places, mapped in mapped_vectors(view, column, numbers[missing], points, mode):
-        found[missing[places]], has[missing[places]] = mapped, True
+        found[missing[places]], has[missing[places]] = cast(Vectors, mapped), True
     return found, has
 
 

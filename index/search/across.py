@@ -18,18 +18,27 @@ from palimpsest.index.errors import MissingAdapter
 from palimpsest.index.types import BridgeMode, OutOfReach
 from palimpsest.index.view.bridge import Bridge
 from palimpsest.index.view.dense import DenseView, dense_of
-from palimpsest.index.view.view import View
+from palimpsest.index.view.means import one_a_point
+from palimpsest.index.view.view import AnyVectors, View
 
 SCANNED = 131_072  # rows of a part that is scanned rather than walked by a mapped query
 
 
 class Across(NamedTuple):
-    """A bridge to points of ``rest``, None for all of its rows, which are ``live`` in number."""
+    """A bridge to points of ``rest``, None for all of its rows, which are ``live`` in number.
+
+    ``vectors`` are what its queries are compared with: rows, sets, or the means of sets.
+    """
 
     bridge: Bridge
-    vectors: DenseView
+    vectors: AnyVectors
     rest: BitMap | None
     live: int
+
+    @property
+    def dense(self) -> DenseView:
+        """What its queries are compared with, where that is one vector a point."""
+        return dense_of(self.vectors, self.bridge.rows)
 
     @property
     def points(self) -> BitMap:
@@ -113,7 +122,7 @@ def _ways(
     unreached: list[OutOfReach] = []
     # a point that is found over one of the open ones is not missing over another
     for bridge, points in view.bridged(column, sorted(bridges, key=lambda one: not is_open(one))):
-        vectors = dense_of(view.vectors[bridge.column])
+        vectors = compared(view, bridge)
         rest = None if len(points) == vectors.live else points
         if allowed is not None:
             rest = points & allowed
@@ -130,3 +139,11 @@ def _ways(
             missed = (bridge.vector, bridge.rows, bridge.queries, live, bridge.damage)
             unreached.append(OutOfReach(*missed))
     return Ways(found, unreached)
+
+
+def compared(view: View, bridge: Bridge) -> AnyVectors:
+    """Return what queries that go over a bridge, or queries of its own, are compared with."""
+    fitted = bridge.fitted
+    if fitted is not None and fitted.over == "means of rows":
+        return one_a_point(view, bridge.column, fitted)
+    return view.vectors[bridge.column]

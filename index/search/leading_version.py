@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+
+import numpy as np
+
 from palimpsest.index.config.collection import AT, CollectionConfig, VersionConfig, describe_sizes
+from palimpsest.index.config.multi import MultiConfig
 from palimpsest.index.config.versions import version_of
 from palimpsest.index.encoding.normalise import check_query
 from palimpsest.index.errors import (
@@ -11,7 +16,7 @@ from palimpsest.index.errors import (
     InvalidVector,
     UnknownVectorName,
 )
-from palimpsest.index.types import Vector, VersionedQuery
+from palimpsest.index.types import MultiVector, PointVector, Vector, Vectors, VersionedQuery
 
 
 def leading_version(config: CollectionConfig, name: str, query: VersionedQuery) -> VersionConfig:
@@ -55,20 +60,49 @@ def _split(config: CollectionConfig, name: str) -> tuple[str, str | None]:
 
 def by_column(config: CollectionConfig, vector: str, query: VersionedQuery) -> dict[int, Vector]:
     """Return the checked vectors of a query by column."""
-    columns = {
-        config.column_of(version_of(config, vector, version)): one
-        for version, one in query.vectors.items()
-    }
     return {
         column: checked(one, column, config, f"query.versions.{version}")
-        for version, (column, one) in zip(query.vectors, columns.items(), strict=True)
+        for version, column, one in vectors_of_versions(config, vector, query)
     }
 
 
-def checked(query: Vector, column: int, config: CollectionConfig, where: str) -> Vector:
-    """Return a vector of the query ready for search; ``where`` names it in errors."""
+def vectors_of_versions(
+    config: CollectionConfig, vector: str, query: VersionedQuery
+) -> Iterator[tuple[str, int, PointVector]]:
+    """Yield the versions of a query with their columns and vectors."""
+    for version, one in query.vectors.items():
+        yield version, config.column_of(version_of(config, vector, version)), one
+
+
+def _no_sets(query: PointVector, config: MultiConfig) -> Vectors:
+    raise InvalidVector("sets of vectors are searched by what knows them")
+
+
+def checked(
+    query: PointVector,
+    column: int,
+    config: CollectionConfig,
+    where: str,
+    check_set: Callable[[PointVector, MultiConfig], Vectors] = _no_sets,
+) -> Vector:
+    """Return a vector of the query ready for search, or a set (t, d).
+
+    Args:
+        query: as it was given.
+        column: of the version that it is of.
+        config: of the collection.
+        where: names it in errors.
+        check_set: does the same for a version of sets.
+    """
+    space = config.embedded_spaces[column]
     try:
-        return check_query(query, config.dense_spaces[column])
+        if isinstance(space, MultiConfig):
+            return check_set(query, space)
+        if not isinstance(query, np.ndarray):
+            given = "a set of vectors" if isinstance(query, MultiVector) else f"a {query.kind} one"
+            name = config.name_of(column)
+            raise InvalidVector(f"expected one vector, for {name!r} has one a point, got {given}")
+        return check_query(query, space)
     except DimensionMismatch as error:
         hint = describe_sizes(config.name_of(column), config.every_name)
         place = f"{where}; {hint}" if hint else where

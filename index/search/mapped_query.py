@@ -38,7 +38,7 @@ from palimpsest.index.search.zero_query import first_by_id, is_alike
 from palimpsest.index.segments.searcher import Scaling
 from palimpsest.index.types import SearchStats, Vector, VersionedQuery, VersionStats
 from palimpsest.index.view.dense import DensePart, DenseView, dense_of, vectors_of
-from palimpsest.index.view.view import View
+from palimpsest.index.view.view import AnyVectors, View
 
 _EF_TIMES = 4  # of larger parts
 BRIDGED = 64  # points taken from each bridge, at least: its order is the roughest near the top
@@ -120,7 +120,7 @@ def alike(
     """Return the ``count`` points of the lowest ids, of all versions, for a query that is zero."""
     found = first_by_id(vectors, allowed, count)
     for one in bridges:
-        found += first_by_id(one.vectors, one.rest, count)
+        found += first_by_id(one.dense, one.rest, count)
     return merge(found, count)
 
 
@@ -153,7 +153,7 @@ def by_bridge(
     plan = plan_of(request, one, count)
     scaling_of = _scaling_of(one.fitted, shift) if adapter.scales_rows else None
     stats.took("bridge", perf_counter() - started)
-    found, _ = search_parts(one.vectors, mapped, plan, one.rest, scaling_of, stats)
+    found, _ = search_parts(one.dense, mapped, plan, one.rest, scaling_of, stats)
     rows = ranked(found, count)
     if shift and scaling_of is None:
         rows = rows.scored(rows.distances - np.float32(shift))
@@ -165,7 +165,7 @@ def by_bridge(
 
 
 def _estimated(one: Across, query: Vector, mapped: Vector, rows: RankedRows) -> RankedRows:
-    rows_distance = one.vectors.config.distance
+    rows_distance = one.dense.config.distance
     return rows.scored(-one.fitted.estimated(-rows.distances, rows_distance, query, mapped))
 
 
@@ -176,7 +176,7 @@ def plan_of(request: SearchRequest, one: Across, count: int) -> SearchPlan:
     misses more than usual: on the text data it needs an ef of 768 where a scan of all codes is as
     quick up to about ``SCANNED`` rows, and misses nothing. A caller's own ef is kept.
     """
-    return bridged_plan(request, one.vectors.config, count)
+    return bridged_plan(request, one.dense.config, count)
 
 
 def bridged_plan(request: SearchRequest, config: VectorConfig, count: int) -> SearchPlan:
@@ -202,9 +202,9 @@ def factors_of(factors: Factors, part: DensePart) -> NDArray[np.float32]:
 
 def _rescored(one: Across, query: Vector, rows: RankedRows) -> RankedRows:
     """Order rows anew by the adapter's non-linear map of their vectors."""
-    vectors, complete = vectors_of(one.vectors, rows.slots)
+    vectors, complete = vectors_of(one.dense, rows.slots)
     assert complete  # they were found in these very parts
-    factors = _known_factors(one.fitted.rescoring, one.vectors, rows)
+    factors = _known_factors(one.fitted.rescoring, one.dense, rows)
     return rows.by(-one.fitted.adapter.rescore(query, vectors, factors))
 
 
@@ -225,7 +225,7 @@ def _known_factors(
     return found
 
 
-def searched(vectors: DenseView, allowed: BitMap | None) -> int:
+def searched(vectors: AnyVectors, allowed: BitMap | None) -> int:
     """Return how many points with a vector may be found."""
     return vectors.live if allowed is None else vectors.held.intersection_cardinality(allowed)
 

@@ -36,9 +36,16 @@ def score_all_versions(
     """
     yield from score_rows(dense_of(view.vectors[column]), queries, allowed)
     for one in bridges:
-        mapped, scalings = _mapped(one.fitted, queries)
-        for numbers, distances, exact in score_rows(one.vectors, mapped, one.rest, scalings):
-            yield numbers, _estimated(one, queries, mapped, distances), exact
+        yield from estimated_blocks(one, queries)
+
+
+def estimated_blocks(
+    one: Across, queries: Vectors
+) -> Iterator[tuple[Numbers, NDArray[np.float32], bool]]:
+    """Yield blocks of the points that one bridge leads to, scored by estimates."""
+    mapped, scalings = _mapped(one.fitted, queries)
+    for numbers, distances, exact in score_rows(one.dense, mapped, one.rest, scalings):
+        yield numbers, _estimated(one, queries, mapped, distances), exact
 
 
 def exact_of_all_versions(
@@ -55,7 +62,7 @@ def exact_of_all_versions(
     for one in across(view, column, mode, from_numbers(numbers)).bridges:
         there = np.array([number in one.points for number in numbers.tolist()], dtype=bool)
         mapped, scalings = _mapped(one.fitted, queries)
-        some = exact_distances(one.vectors, mapped, numbers[there], scalings)
+        some = exact_distances(one.dense, mapped, numbers[there], scalings)
         found[:, there] = np.where(
             np.isfinite(some), _estimated(one, queries, mapped, some), np.float32(np.inf)
         )
@@ -69,7 +76,7 @@ def _estimated(
     fitted, calibration = one.fitted, one.fitted.merge.calibration
     if fitted.in_metric and calibration is None:
         return distances
-    scores = fitted.estimated(-distances, one.vectors.config.distance, queries, mapped)
+    scores = fitted.estimated(-distances, one.dense.config.distance, queries, mapped)
     if calibration is not None:
         best = np.float32(best_score(fitted.adapter.queries_distance))
         scores = np.minimum(calibration.of(scores), best)

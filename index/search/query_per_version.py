@@ -43,6 +43,7 @@ from palimpsest.index.types import (
     Distance,
     Numbers,
     PointId,
+    PointVector,
     SearchStats,
     Vector,
     Vectors,
@@ -89,7 +90,7 @@ def closest_by_versions(
     vectors = dense_of(scene.view.vectors[column])
     started = perf_counter()
     plan = resolve(request, vectors.config)  # as it was asked
-    count = _count(plan, query)
+    count = count_of(plan, query)
     ways = across(scene.view, column, request.bridge, allowed, versions.keys())
     bridges = ways.bridges
     spaces = scene.view.config.dense_spaces
@@ -111,7 +112,7 @@ def closest_by_versions(
     if query.rescore_version is not None:
         by_rank = any(one.merge.method == "rank" for one in bridges)
         rows = rows.taken(slice(0, count))
-        rows, exact = _rescored(scene, rows, column, versions[column], query, by_rank=by_rank)
+        rows, exact = rescored(scene, rows, column, versions[column], query, by_rank=by_rank)
         stats.estimated[:] = [rows.numbers[~exact]]
     merged = rows.taken(slice(0, plan.fetch)).merged()
     merged = merged.clamped(vectors.config.distance, bridged=bool(bridges))
@@ -121,7 +122,8 @@ def closest_by_versions(
     return Closest(merged, stats)
 
 
-def _count(plan: SearchPlan, query: VersionedQuery) -> int:
+def count_of(plan: SearchPlan, query: VersionedQuery) -> int:
+    """Return how many points are to be found, to be scored again where that is asked for."""
     if query.rescore_version is None:
         return plan.fetch
     if not 1 <= query.rescore_limit <= MAX_RESCORED:
@@ -152,7 +154,7 @@ def found_across(
     own, wanted = versions.get(one.bridge.column), versions.get(leading.column)
     if own is None:
         return by_bridge(one, versions[leading.column], request, count, stats)
-    natively = native_list(one.vectors, own, plan_of(request, one, count), one.rest, stats)
+    natively = native_list(one.dense, own, plan_of(request, one, count), one.rest, stats)
     if one.bridge.fitted is None:
         if wanted is None:  # its scores are not compared with others
             return natively
@@ -173,12 +175,12 @@ def _as_if(
     Nothing tells how the spaces compare, so rows of the leading version are taken to be as long as
     its query, and to reach as far along it as these do, by their own length.
     """
-    vectors, complete = vectors_of(one.vectors, rows.taken(slice(0, BRIDGED)).slots)
+    vectors, complete = vectors_of(one.dense, rows.taken(slice(0, BRIDGED)).slots)
     assert complete  # they were found in these very parts
     if not rows.length:
         return rows
     new, usual = length(leading), usual_length(vectors)
-    theirs = Metric(one.vectors.config.distance, len(own), length(own), usual)
+    theirs = Metric(one.dense.config.distance, len(own), length(own), usual)
     wanted = Metric(distance, len(leading), new, new)
     return rows.scored(-converted(-rows.distances, theirs, wanted))
 
@@ -198,14 +200,14 @@ def _fused(
         np.array([shift], dtype=np.float32),
         lambda part: factors_of(fitted.factors, part) if scales else None,
     )
-    bridged = -exact_distances(one.vectors, mapped[None, :], both.numbers, scalings)[0]
-    natively = -exact_distances(one.vectors, own[None, :], both.numbers)[0]
-    bridged = fitted.estimated(bridged, one.vectors.config.distance, leading, mapped)
+    bridged = -exact_distances(one.dense, mapped[None, :], both.numbers, scalings)[0]
+    natively = -exact_distances(one.dense, own[None, :], both.numbers)[0]
+    bridged = fitted.estimated(bridged, one.dense.config.distance, leading, mapped)
     fused = fuse(bridged, natively, WEIGHT, typical)
     return both.by(-np.minimum(fused, np.float32(best_score(fitted.adapter.queries_distance))))
 
 
-def _rescored(
+def rescored(
     scene: Scene,
     rows: RankedRows,
     column: int,
@@ -236,7 +238,7 @@ def _rescored(
 
 
 def _supplied(
-    scene: Scene, numbers: Numbers, column: int, supplied: Mapping[PointId, Vector]
+    scene: Scene, numbers: Numbers, column: int, supplied: Mapping[PointId, PointVector]
 ) -> tuple[NDArray[np.intp], Vectors]:
     """Return the places of points whose vectors were supplied, and those, checked."""
     given = [

@@ -22,7 +22,8 @@ from palimpsest.index.storage.entries import SegmentEntry
 from palimpsest.index.storage.files import remove_folder
 from palimpsest.index.storage.reserve import SIZE, anything
 from palimpsest.index.types import Slots
-from palimpsest.index.view.dense import dense_of
+from palimpsest.index.view.dense import DensePart, dense_of
+from palimpsest.index.view.means import means_view
 from palimpsest.index.view.view import AnyPart, AnySealed, AnyVectors, SealedPart
 from palimpsest.index.write.changes import Changes, Replaced, apply, has_parts
 from palimpsest.index.write.writer import Writer
@@ -137,8 +138,15 @@ class Replacing:
     def _prepare(self, column: int, new: AnyVectors) -> None:
         """Compute the factors of new rows before a search needs them."""
         for (rows, _), one in self._writer.fitted.items():
-            if rows == column and one.adapter.scales_rows:
-                for part in dense_of(new).sealed:
+            new_parts: Sequence[DensePart]
+            if rows == column and one.over == "means of rows":
+                new_parts = means_view(new, one.means).growing
+            elif rows == column and one.over != "tokens":
+                new_parts = dense_of(new).sealed
+            else:
+                continue
+            if one.adapter.scales_rows:
+                for part in new_parts:
                     factors_of(one.factors, part)
 
     def _publish(

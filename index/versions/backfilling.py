@@ -24,7 +24,7 @@ from palimpsest.index.read.points import PointReader
 from palimpsest.index.types import Numbers, PointId
 from palimpsest.index.versions.demand import Demand
 from palimpsest.index.versions.lifecycle import corpus_of, outlook_of
-from palimpsest.index.view.dense import dense_of, vectors_of
+from palimpsest.index.view.means import points_vectors
 from palimpsest.index.view.view import View
 from palimpsest.index.write.writer import Writer
 
@@ -182,11 +182,11 @@ class Backfill:
         """Return the residuals (m,) of points, 1 where no adapter or no vector tells."""
         found = np.ones(len(numbers), dtype=np.float32)
         for bridge, rest in view.bridged(column):
-            if bridge.fitted is None:
+            if bridge.fitted is None or bridge.fitted.over == "tokens":
                 continue
             places = np.flatnonzero([number in rest for number in numbers.tolist()])
             slots = self._points.slots_of(numbers[places], bridge.column)
-            rows, complete = vectors_of(dense_of(view.vectors[bridge.column]), slots)
+            rows, complete = points_vectors(view.vectors[bridge.column], slots)
             if complete and len(places):
                 found[places] = residuals(bridge.fitted.adapter, rows)
         return found

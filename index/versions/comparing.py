@@ -10,9 +10,10 @@ view.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
 from pyroaring import BitMap
 
 from palimpsest.index.adapters.compare_judged import Served, Shared, judgement
@@ -21,13 +22,16 @@ from palimpsest.index.adapters.fit_request import DEFAULT_HOLDOUT
 from palimpsest.index.adapters.fitted import Fitted
 from palimpsest.index.adapters.gains import Gains
 from palimpsest.index.adapters.measures import Places
-from palimpsest.index.config.collection import CollectionConfig
+from palimpsest.index.config.collection import CollectionConfig, SpaceConfig
+from palimpsest.index.config.multi import MultiConfig
 from palimpsest.index.config.versions import is_newer, version_of
 from palimpsest.index.encoding.normalise import check_query
 from palimpsest.index.errors import InvalidConfig, InvalidPairs, MissingAdapter
 from palimpsest.index.filters.bitmaps import from_numbers, to_numbers
+from palimpsest.index.kinds.multi.by_versions import Query
+from palimpsest.index.kinds.multi.rows import checked_query
 from palimpsest.index.search.query_per_version import Scene
-from palimpsest.index.types import Numbers, Vector, Vectors
+from palimpsest.index.types import MultiVector, Numbers, Vectors
 from palimpsest.index.versions.compared_lists import (
     CompareRequest,
     Sides,
@@ -42,7 +46,6 @@ from palimpsest.index.versions.compared_lists import (
 from palimpsest.index.versions.drawn_pairs import is_held_out
 from palimpsest.index.versions.relevance import Judgements, NumbersOf, Searched, judgements_of
 from palimpsest.index.view.bridge import Bridge, FittedByColumns
-from palimpsest.index.view.dense import DenseView
 from palimpsest.index.view.view import View
 
 MAX_QUERIES, MAX_K = 2_000, 100
@@ -77,7 +80,7 @@ def compare(
     sides = _sides(view, config, fitted, numbers_of, request)
     _check(request)
     asked = {
-        version: _checked(request.queries[version], sides.vectors(column))
+        version: _checked(request.queries[version], config.embedded_spaces[column])
         for version, column in (
             (request.old, sides.old_column),
             (request.new, sides.new_column),
@@ -185,8 +188,11 @@ def _check(request: CompareRequest) -> None:
         )
 
 
-def _checked(queries: Vectors, vectors: DenseView) -> list[Vector]:
-    return [check_query(query, vectors.config) for query in queries]
+def _checked(queries: Vectors | Sequence[MultiVector], config: SpaceConfig) -> list[Query]:
+    if isinstance(config, MultiConfig):
+        return [checked_query(query, config) for query in queries]
+    assert isinstance(queries, np.ndarray)  # which the caller has looked at
+    return [check_query(query, config) for query in queries]
 
 
 # Without judgements.
@@ -208,7 +214,7 @@ def _measurable(sides: Sides) -> int:
     return min(request.k, max(1, unseen // 2))
 
 
-def _answers(sides: Sides, old: list[Vector], new: list[Vector], k: int) -> Answers:
+def _answers(sides: Sides, old: list[Query], new: list[Query], k: int) -> Answers:
     among = sides.unseen
     count = min(list_length(k), len(among))
     bridged, both, backwards = None, None, None
@@ -237,9 +243,7 @@ def _answers(sides: Sides, old: list[Vector], new: list[Vector], k: int) -> Answ
 # With judgements.
 
 
-def _judged(
-    sides: Sides, judged: Judgements, old: list[Vector], new: list[Vector]
-) -> dict[str, Any]:
+def _judged(sides: Sides, judged: Judgements, old: list[Query], new: list[Query]) -> dict[str, Any]:
     k, unseen = sides.request.k, None
     shared = _shared(sides, judged.shared, None, sides.points.both, old, new)
     if sides.over is not None:
@@ -248,7 +252,7 @@ def _judged(
     return judgement(served, shared, unseen, k=k, collection=sides.collection)
 
 
-def _served(sides: Sides, gains: list[Gains], old: list[Vector], new: list[Vector]) -> Served:
+def _served(sides: Sides, gains: list[Gains], old: list[Query], new: list[Query]) -> Served:
     """Return what users get of the queries that count."""
     k, among, over = sides.request.k, sides.corpus, sides.over
     asked = [place for place, one in enumerate(gains) if one]
@@ -290,8 +294,8 @@ def _shared(
     gains: list[Gains],
     over: Bridge | None,
     among: BitMap,
-    old: list[Vector],
-    new: list[Vector],
+    old: list[Query],
+    new: list[Query],
 ) -> Shared | None:
     """Return what is found where both versions are held; None where too few points do."""
     k = sides.request.k

@@ -24,7 +24,12 @@ from palimpsest.index.config.versions import (
     with_version,
 )
 from palimpsest.index.encoding.normalise import rounded, with_lengths
-from palimpsest.index.errors import AdapterNotFound, StoreFailed, VersionConflict
+from palimpsest.index.errors import (
+    AdapterNotFound,
+    InvalidConfig,
+    StoreFailed,
+    VersionConflict,
+)
 from palimpsest.index.filters.bitmaps import from_numbers, to_numbers
 from palimpsest.index.kinds.registry import kind_of
 from palimpsest.index.read.points import PointReader
@@ -68,7 +73,7 @@ class Consolidation:
 
         Raises:
             UnknownVectorName, VersionNotFound: a name is not declared.
-            InvalidConfig: the rows of one of them are mapped ones.
+            InvalidConfig: the rows of one of them are mapped ones, or sets.
             AdapterNotFound: no adapter leads from one to the other.
         """
         self._writer = writer
@@ -82,6 +87,12 @@ class Consolidation:
         check_embedded(config, vector, *ends)
         if fitted is None:
             raise AdapterNotFound(vector, *ends)
+        if fitted.over != "vectors":
+            raise InvalidConfig(
+                f"Versions {self._rows!r} and {self._queries!r} of {vector!r}: sets of vectors are "
+                "found over an adapter and cannot be mapped into another version; embed the points "
+                f"for {self._queries!r} instead"
+            )
         self._fitted = fitted
 
     def run(self, progress: Callable[[float], None]) -> int:

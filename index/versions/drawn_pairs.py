@@ -16,14 +16,24 @@ from numpy.typing import NDArray
 from palimpsest.index.adapters.fit_kinds import UNFITTED
 from palimpsest.index.adapters.fit_request import FitRequest
 from palimpsest.index.adapters.kinds import Pairs, directed, make_pairs, needed_pairs
-from palimpsest.index.config.vectors import VectorConfig
+from palimpsest.index.adapters.set_scores import NO_SETS, SetScores
+from palimpsest.index.config.collection import SpaceConfig
+from palimpsest.index.config.multi import MultiConfig
 from palimpsest.index.errors import InvalidPairs, VersionConflict
 from palimpsest.index.filters.bitmaps import to_numbers
 from palimpsest.index.read.points import PointReader
 from palimpsest.index.remedies import Act, PairPoints
 from palimpsest.index.types import Numbers
-from palimpsest.index.view.dense import DenseView, dense_of, vectors_of
-from palimpsest.index.view.view import View
+from palimpsest.index.versions.drawn_sets import (
+    HeldSets,
+    first_held,
+    held_sets,
+    over_of,
+    sets_at,
+    token_pairs,
+)
+from palimpsest.index.view.means import points_vectors
+from palimpsest.index.view.view import AnyVectors, View
 from palimpsest.index.waiting import StoreAhead, consistent
 from palimpsest.index.write.writer import Writer
 
@@ -35,12 +45,14 @@ _SHARES = 1_000_000  # of the hash, that the held-out share is cut at
 class Drawn(NamedTuple):
     """Pairs to fit on and to measure on; ``points`` are the numbers (n,) of the former's points.
 
-    ``points`` is None where the caller gave the pairs.
+    ``points`` is None where the caller gave the pairs. ``sets`` are the exact scores of the points
+    to measure on, where a version has sets.
     """
 
     fit_part: Pairs
     held: Pairs
     points: Numbers | None
+    sets: SetScores = NO_SETS
 
 
 class Pairing:
@@ -56,7 +68,7 @@ class Pairing:
         return rows.intersection_cardinality(queries)
 
     def draw(
-        self, request: FitRequest, ends: Ends, rows: VectorConfig, queries: VectorConfig
+        self, request: FitRequest, ends: Ends, rows: SpaceConfig, queries: SpaceConfig
     ) -> Drawn:
         """Return what is fitted on and what is held out.
 
@@ -71,6 +83,7 @@ class Pairing:
             VersionConflict: one of the versions was dropped meanwhile.
         """
         if request.pairs is not None:
+            _require_vectors(request, rows, queries)
             pairs = checked_pairs(request.pairs, rows, queries, "pairs")
             assert pairs is not None
             out = is_held_out(np.arange(len(pairs.rows), dtype=np.uint32), request.holdout)
@@ -85,13 +98,50 @@ class Pairing:
         out = is_held_out(numbers, request.holdout)
         most = int(request.max_pairs * request.holdout)
         measured, fitted = numbers[out][:most], numbers[~out][: request.max_pairs - most]
-        points, fit_part = self._pairs_of(fitted, ends)
-        return Drawn(fit_part, self._pairs_of(measured, ends)[1], points)
+        over = over_of(rows, queries)
+        if over == "vectors":
+            points, fit_part = self._pairs_of(fitted, ends)
+            return Drawn(fit_part, self._pairs_of(measured, ends)[1], points)
+        _require_vectors(request, rows, queries)
+        points, fit_part = self._pairs_of(fitted, ends, tokens=over == "tokens")
+        held = self._held(measured, ends)
+        return Drawn(fit_part, held.pairs, points, held.scores)
 
-    def _pairs_of(self, numbers: Numbers, ends: Ends) -> tuple[Numbers, Pairs]:
-        """Return points and their vectors in both versions.
+    def _held(self, numbers: Numbers, ends: Ends) -> HeldSets:
+        """Return what is measured on of points of which a version has sets."""
 
-        Points that lost one drop out, and those with a vector that has no direction.
+        def read() -> HeldSets:
+            kept, _ = self._pairs_of(numbers, ends)  # those that have both, and a direction
+            view = self._writer.view
+            vectors = _ends(view, ends)
+            slots = [self._points.slots_of(kept, number) for number in ends]
+            there = (slots[0] != 0) & (slots[1] != 0)
+            slots = [own[there] for own in slots]
+            most = first_held(vectors, slots)
+            found = [
+                sets_at(one, own[:most])
+                if isinstance(one.config, MultiConfig)
+                else points_vectors(one, own[:most])
+                for one, own in zip(vectors, slots, strict=True)
+            ]
+            self._require(view, ends, kept[there], [complete for _, complete in found])
+            spaces = [view.config.embedded_spaces[number] for number in ends]
+            return held_sets(found[0][0], found[1][0], spaces)
+
+        return consistent(read, self._points.catch_up)
+
+    def _require(self, view: View, ends: Ends, numbers: Numbers, complete: Sequence[bool]) -> None:
+        if not all(complete):
+            self._points.require_rows(view, ends, numbers.tolist())
+            raise StoreAhead(self._points.catch_up)
+
+    def _pairs_of(
+        self, numbers: Numbers, ends: Ends, *, tokens: bool = False
+    ) -> tuple[Numbers, Pairs]:
+        """Return points and their vectors in both versions, of sets the means.
+
+        Points that lost one drop out, and those with a vector that has no direction. With
+        ``tokens`` pairs are those of tokens, where both versions cut texts alike.
         """
 
         def read() -> tuple[Numbers, Pairs]:
@@ -99,14 +149,18 @@ class Pairing:
             vectors = _ends(view, ends)
             slots = [self._points.slots_of(numbers, number) for number in ends]
             both = (slots[0] != 0) & (slots[1] != 0)
-            found = [vectors_of(one, own[both]) for one, own in zip(vectors, slots, strict=True)]
-            if not all(complete for _, complete in found):
-                self._points.require_rows(view, ends, numbers[both].tolist())
-                raise StoreAhead(self._points.catch_up)
+            slots = [own[both] for own in slots]
+            found = [points_vectors(one, own) for one, own in zip(vectors, slots, strict=True)]
+            self._require(view, ends, numbers[both], [complete for _, complete in found])
             pairs = Pairs(found[0][0], found[1][0])
-            rows, queries = (one.config for one in vectors)
-            kept = np.flatnonzero(directed(pairs, rows.distance, queries.distance))
-            return numbers[both][kept], pairs.take(kept)
+            distances = [one.config.distance for one in vectors]
+            kept = np.flatnonzero(directed(pairs, *distances))
+            points, cut = numbers[both][kept], None
+            if tokens:
+                cut = token_pairs(vectors, [own[kept] for own in slots])
+            if cut is None:
+                return points, pairs.take(kept)
+            return points, cut.take(np.flatnonzero(directed(cut, *distances)))
 
         return consistent(read, self._points.catch_up)
 
@@ -131,21 +185,33 @@ def _require_pairs(request: FitRequest, held: Sequence[int], there: int, needed:
     )
 
 
-def _ends(view: View, ends: Ends) -> list[DenseView]:
+def _require_vectors(request: FitRequest, rows: SpaceConfig, queries: SpaceConfig) -> None:
+    """Raise InvalidPairs where vectors are given for versions of sets."""
+    given = (request.pairs, request.query_pairs, request.anchors)
+    if over_of(rows, queries) == "vectors" or all(one is None for one in given):
+        return
+    sets = request.rows if isinstance(rows, MultiConfig) else request.queries
+    raise InvalidPairs(
+        f"pairs, query_pairs and anchors are single vectors, and version {sets!r} has sets of "
+        "them: its adapters are fitted and measured on points that hold both versions; give none"
+    )
+
+
+def _ends(view: View, ends: Ends) -> list[AnyVectors]:
     """Return the vectors of two versions. Raises VersionConflict when one was dropped."""
-    found = [dense_of(one) for number in ends if (one := view.vectors.get(number)) is not None]
+    found = [one for number in ends if (one := view.vectors.get(number)) is not None]
     if len(found) < len(ends):
         raise VersionConflict("A version was dropped while its adapter was fitted")
     return found
 
 
-def needed_points(rows: VectorConfig, queries: VectorConfig, holdout: float) -> int:
+def needed_points(rows: SpaceConfig, queries: SpaceConfig, holdout: float) -> int:
     """Return how many points have to hold both versions for a fit, a share of them held out."""
     return math.ceil(needed_pairs(rows.size, queries.size) / (1 - holdout))
 
 
 def checked_pairs(
-    pairs: Pairs | None, rows: VectorConfig, queries: VectorConfig, what: str
+    pairs: Pairs | None, rows: SpaceConfig, queries: SpaceConfig, what: str
 ) -> Pairs | None:
     """Return pairs normalised as their versions are. Raises InvalidPairs."""
     if pairs is None:

@@ -13,8 +13,7 @@ from typing import NamedTuple
 from pyroaring import BitMap
 
 from palimpsest.index.adapters.fitted import Fitted
-from palimpsest.index.config.collection import CollectionConfig, VersionConfig
-from palimpsest.index.config.vectors import VectorConfig
+from palimpsest.index.config.collection import CollectionConfig, SpaceConfig, VersionConfig
 from palimpsest.index.config.versions import (
     activated,
     declared,
@@ -53,7 +52,7 @@ class Outlook(NamedTuple):
         return self.covered / self.points if self.points else 1.0
 
 
-def declare_version(writer: Writer, new: VersionConfig, space: VectorConfig) -> bool:
+def declare_version(writer: Writer, new: VersionConfig, space: SpaceConfig) -> bool:
     """Declare a version; False when the same one was declared before.
 
     Raises:

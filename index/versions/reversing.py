@@ -15,8 +15,9 @@ from typing import NamedTuple
 from palimpsest.index.adapters.fit_kinds import INNER_PRODUCTS
 from palimpsest.index.adapters.fit_request import AskedKind, FitRequest
 from palimpsest.index.adapters.fitted import Fitted
+from palimpsest.index.config.collection import SpaceConfig
+from palimpsest.index.config.multi import MultiConfig
 from palimpsest.index.config.versions import space_of
-from palimpsest.index.types import Distance
 from palimpsest.index.versions.drawn_pairs import Ends, needed_points
 from palimpsest.index.view.view import View
 from palimpsest.index.write.writer import Writer
@@ -75,8 +76,8 @@ class Reversing:
             there = held[0].intersection_cardinality(held[1])
             if there < self._left.get(ends, 0):
                 continue
-            spaces = [view.config.dense_spaces[column] for column in ends]
-            kind = _kind(there, *(space.distance for space in spaces))
+            spaces = [view.config.embedded_spaces[column] for column in ends]
+            kind = _kind(there, *spaces)
             request = FitRequest(rows.version, queries.version, rows.vector, kind)
             needed = needed_points(spaces[0], spaces[1], request.holdout)
             yield Reverse(ends, request, there, needed)
@@ -114,13 +115,16 @@ def reverses(view: View, fitted: Mapping[Ends, Fitted]) -> Iterator[Reverse]:
             spaces = space_of(config, active), space_of(config, other)
             held = view.vectors[rows].held, view.vectors[queries].held
             there = held[0].intersection_cardinality(held[1])
-            kind = _kind(there, *(space.distance for space in spaces))
+            kind = _kind(there, *spaces)
             request = FitRequest(active.version, other.version, active.vector, kind)
             yield Reverse(ends, request, there, needed_points(*spaces, request.holdout))
 
 
-def _kind(there: int, *distances: Distance) -> AskedKind:
+def _kind(there: int, *spaces: SpaceConfig) -> AskedKind:
     """Return the kind to fit: of few points too few are held out to choose one by."""
     if there >= _CHOSEN_BY:
         return "auto"
-    return "ridge" if all(one in INNER_PRODUCTS for one in distances) else "procrustes"
+    inner = all(one.distance in INNER_PRODUCTS for one in spaces)
+    # Tokens are mapped one by one, and no factor scales those they are compared with.
+    tokens = all(isinstance(one, MultiConfig) for one in spaces)
+    return "ridge" if inner and not tokens else "procrustes"

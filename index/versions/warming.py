@@ -5,13 +5,15 @@ Used by any thread; takes no lock.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 
 from palimpsest.index.adapters.fitted import Fitted
 from palimpsest.index.search.mapped_query import factors_of
 from palimpsest.index.versions.drawn_pairs import Ends
-from palimpsest.index.view.dense import DenseView, dense_of
+from palimpsest.index.view.dense import DensePart
+from palimpsest.index.view.means import one_a_point
+from palimpsest.index.view.view import View
 from palimpsest.index.write.writer import Writer
 
 
@@ -32,30 +34,49 @@ class Warming:
             if self._is_stopped():
                 return
             work()
-        for fitted, vectors in self._rows():
-            keys = {part.segment.name for part in vectors.sealed}
-            growing = {part.key for part in vectors.growing if part.n}
+        view = self._writer.view
+        for fitted, column in self._rows(view):
+            keys = {part.key for part in view.vectors[column].parts if part.n}
             for factors in fitted.of_rows:
-                factors.keep(keys | growing)
+                factors.keep(keys)
 
     def prepare(self, fitted: Fitted, ends: Ends) -> None:
         """Compute the factors of all sealed rows that an adapter about to be stored leads to."""
-        vectors = self._writer.view.vectors.get(ends[0])
-        for part in () if vectors is None else dense_of(vectors).sealed:
+        view = self._writer.view
+        for part in () if ends[0] not in view.vectors else _parts(view, ends[0], fitted):
             if fitted.adapter.scales_rows and not self._is_stopped():
                 factors_of(fitted.factors, part)
 
-    def _rows(self) -> Iterator[tuple[Fitted, DenseView]]:
-        """Yield the adapters, and the vectors that each leads to."""
-        fits, view = self._writer.fitted, self._writer.view
-        for (rows, _), fitted in fits.items():
-            vectors = view.vectors.get(rows)
-            if vectors is not None:
-                yield fitted, dense_of(vectors)
+    def _rows(self, view: View) -> Iterator[tuple[Fitted, int]]:
+        """Yield the adapters, and the column that each leads to."""
+        for (rows, _), fitted in self._writer.fitted.items():
+            if rows in view.vectors:
+                yield fitted, rows
 
     def _unwarmed(self) -> Iterator[Callable[[], object]]:
-        for fitted, vectors in self._rows():
-            for part in vectors.sealed:
+        view = self._writer.view
+        for fitted, column in self._rows(view):
+            sealed = view.vectors[column].sealed
+            for factors in fitted.of_rows:
+                for part in sealed:
+                    if not factors.has(part.key, part.n):
+                        yield partial(self._warm, view, column, fitted, part.key)
+
+    def _warm(self, view: View, column: int, fitted: Fitted, key: object) -> None:
+        """Compute what an adapter keeps of the rows of one part."""
+        for part in _parts(view, column, fitted):
+            if part.key == key:
                 for factors in fitted.of_rows:
-                    if not factors.has(part.segment.name, part.n):
-                        yield partial(factors_of, factors, part)
+                    if factors is not fitted.means:  # which ``_parts`` computed
+                        factors_of(factors, part)
+
+
+def _parts(view: View, column: int, fitted: Fitted) -> Sequence[DensePart]:
+    """Return the sealed parts that an adapter leads to, of sets as their means."""
+    if fitted.over == "tokens":  # which are mapped and nothing else
+        return ()
+    vectors = one_a_point(view, column, fitted)
+    if fitted.over != "means of rows":
+        return vectors.sealed
+    sealed: set[object] = {part.key for part in view.vectors[column].sealed}
+    return [part for part in vectors.growing if part.key in sealed]

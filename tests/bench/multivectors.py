@@ -14,6 +14,7 @@ from tests.bench import (
     multivectors_engine,
     multivectors_maxsim,
     multivectors_plaid,
+    multivectors_upgrade,
 )
 from tests.bench.multivectors_corpora import abstracts, recombined
 from tests.bench.report import Result
@@ -44,4 +45,5 @@ def measure(folder: Path, rounds: int, synthetic: int | None) -> Iterator[Result
     yield from multivectors_candidates.measure(recombined(folder, DOCUMENTS, TOPICS, 100))
     yield from multivectors_engine.measure(folder, corpus, judged=True)
     yield from multivectors_maxsim.measure(folder, corpus, rounds)
+    yield from multivectors_upgrade.measure(folder, corpus)
     yield from multivectors_plaid.measure(corpus)

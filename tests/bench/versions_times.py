@@ -115,7 +115,7 @@ def _search_rows(one: Across, mapped: MappedQuery) -> object:
     plan = plan_of(SearchRequest(mapped.vector, k=K), one, BRIDGED)
     fitted = one.fitted
     found, _ = search_parts(
-        one.vectors,
+        one.dense,
         mapped.vector,
         plan,
         one.rest,

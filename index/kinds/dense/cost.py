@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from operator import attrgetter
 
 import numpy as np
 
+from palimpsest.index.adapters.fitted import Fitted
 from palimpsest.index.search.dense import is_walked
 from palimpsest.index.search.mapped_query import BRIDGED, bridged_plan
 from palimpsest.index.search.plan import SearchPlan, SearchRequest, resolve
 from palimpsest.index.search.zero_query import is_alike
 from palimpsest.index.view.dense import DenseView, dense_of
-from palimpsest.index.view.view import View
+from palimpsest.index.view.view import AnyVectors, View
 
 # Rough seconds on one core; per dimension where rows are read.
 _BASE = 20e-6
@@ -55,15 +57,25 @@ def _bridged_seconds(view: View, vectors: DenseView, request: SearchRequest) -> 
         return 0.0
     found = 0.0
     for bridge in view.bridges_of(view.config.number(request.vector_name)):
-        rows = dense_of(view.vectors[bridge.column])
-        if bridge.fitted is None or not rows.live:
+        if bridge.fitted is None or not view.vectors[bridge.column].live:
             continue
+        if bridge.fitted.over == "means of rows":
+            found += _means_seconds(view.vectors[bridge.column], bridge.fitted)
+            continue
+        rows = dense_of(view.vectors[bridge.column])
         count = max(resolve(request, rows.config).depth, BRIDGED)
         found += _BRIDGE + _PER_HELD * (vectors.live + rows.live)
         found += _plan_seconds(rows, bridged_plan(request, rows.config, count))
         if bridge.fitted.adapter.rescores:
             found += _RESCORED
     return found
+
+
+def _means_seconds(sets: AnyVectors, fitted: Fitted) -> float:
+    """Return roughly how long the means of sets take, infinite where they are yet to be made."""
+    if not all(fitted.means.has(part.key, part.n) for part in sets.parts if part.n):
+        return math.inf
+    return _BRIDGE + sets.live * fitted.adapter.rows_size * _PER_FLOAT
 
 
 def _plan_seconds(vectors: DenseView, plan: SearchPlan) -> float:

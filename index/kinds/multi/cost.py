@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 import numpy as np
 
+from palimpsest.index.config.multi import MultiConfig
+from palimpsest.index.config.vectors import VectorConfig
 from palimpsest.index.kinds.multi.growing import MultiGrowing
 from palimpsest.index.kinds.multi.plan import MultiPlan, resolve_multi
 from palimpsest.index.kinds.multi.sealed import MultiSealed
 from palimpsest.index.kinds.multi.search import MultiView
 from palimpsest.index.search.plan import SearchRequest
 from palimpsest.index.types import MultiVector
-from palimpsest.index.view.view import SealedPart
+from palimpsest.index.view.view import SealedPart, View
 
 USUAL = 128  # vectors of a set, and of a query that is the id of a point
 
@@ -20,10 +24,27 @@ _PER_CODED = 0.01e-9
 _PER_EXACT = 0.06e-9
 _PER_ROW = 0.15e-6  # of a candidate's row that is compared
 _SCORED = 25  # rows of a walk, or sets that lists touch, per candidate
+_BRIDGE = 300e-6  # to map a query, and to merge
 
 
-def seconds(vectors: MultiView, request: SearchRequest) -> float:
-    """Return roughly how long a search takes, of all parts."""
+def seconds(view: View, vectors: MultiView, request: SearchRequest) -> float:
+    """Return roughly how long a search takes, of its own sets and of what bridges lead to."""
+    found = _own_seconds(vectors, request)
+    if request.bridge == "off":
+        return found
+    for bridge in view.bridges_of(view.config.number(request.vector_name)):
+        if bridge.fitted is None:
+            continue
+        rows = view.vectors[bridge.column]
+        found += _BRIDGE
+        if isinstance(rows.config, MultiConfig):
+            found += _own_seconds(cast(MultiView, rows), request)
+        else:  # scanned, whatever they are coded with
+            found += rows.live * cast(VectorConfig, rows.config).size * _PER_CODED
+    return found
+
+
+def _own_seconds(vectors: MultiView, request: SearchRequest) -> float:
     plan = resolve_multi(request, vectors.config)
     asked = _vectors_of(request)
     exact = coded = rows = 0.0

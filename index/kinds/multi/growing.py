@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from palimpsest.index.config.multi import MultiConfig
+from palimpsest.index.encoding.means import means_of
 from palimpsest.index.encoding.normalise import Lengths
 from palimpsest.index.kinds.multi.rows import MultiRows, Starts
 from palimpsest.index.segments.dead import Dead
@@ -90,3 +91,8 @@ class MultiGrowing(GrowingPart[MultiConfig, MultiColumns, MultiRows]):
     def rows_of(self, rows: NDArray[np.integer[Any]]) -> MultiRows:
         """Return some rows, in the order asked for."""
         return self.rows.take(rows)
+
+    def means_of(self, rows: NDArray[np.integer[Any]], *, unit: bool) -> Vectors:
+        """Return the means of some rows (m, d), of unit length where asked for."""
+        some = self.rows_of(rows)
+        return means_of(some.values, some.starts, unit=unit)

@@ -16,6 +16,7 @@ from palimpsest.index.config.multi import MultiConfig
 from palimpsest.index.config.vectors import ORIGINAL_BYTES
 from palimpsest.index.errors import DimensionMismatch
 from palimpsest.index.kinds.kind import Asked, Block, Compared, Kind, Likeness, Whose
+from palimpsest.index.kinds.multi.bridged import closest_over, score_all_sets
 from palimpsest.index.kinds.multi.candidates import CandidateRows
 from palimpsest.index.kinds.multi.cost import seconds
 from palimpsest.index.kinds.multi.growing import MultiGrowing
@@ -25,7 +26,8 @@ from palimpsest.index.kinds.multi.plan import resolve_multi
 from palimpsest.index.kinds.multi.rows import MultiRows, as_query, checked_query, checked_rows
 from palimpsest.index.kinds.multi.seal import bytes_to_write, write_multi
 from palimpsest.index.kinds.multi.sealed import MultiSealed, spare
-from palimpsest.index.kinds.multi.search import MultiView, score_multi, search_multi, sets_of
+from palimpsest.index.kinds.multi.search import MultiView, search_multi, sets_of
+from palimpsest.index.search.across import across
 from palimpsest.index.search.closest import Closest, page_of
 from palimpsest.index.search.merge import merge
 from palimpsest.index.search.plan import SearchRequest
@@ -98,18 +100,24 @@ class MultiKind(Kind[MultiConfig, MultiRows, MultiGrowing, MultiSealed]):
         return bytes_to_write(config, sum(part.live for part in parts), vectors)
 
     def search(self, view: View, column: int, vectors: MultiView, asked: Asked) -> Closest:
-        """Return the points whose sets are closest."""
+        """Return the points whose sets are closest, whichever versions they hold."""
         request, allowed, without = asked.request, asked.allowed, asked.without
         started = perf_counter()
         plan = resolve_multi(request, vectors.config, without=0 if without is None else 1)
         given = cast(PointVector, request.query)  # the caller has read the set of an id
         query = checked_query(given, vectors.config, averaged=request.averaged)
+        ways = across(view, column, request.bridge, allowed)
+        if ways.bridges:
+            over = closest_over(view, column, request, query, allowed, ways.bridges, without)
+            over.stats.out_of_reach.extend(ways.missed)
+            return over
         planned = perf_counter()
         found, stats = search_multi(vectors, query, plan, allowed)
         merging = perf_counter()
         merged = page_of(merge(found, plan.page.fetch), plan.page, without)
         seconds = stats.seconds
         seconds["plan"], seconds["merge"] = planned - started, perf_counter() - merging
+        stats.out_of_reach.extend(ways.missed)
         return Closest(merged, stats)
 
     def score(
@@ -120,9 +128,13 @@ class MultiKind(Kind[MultiConfig, MultiRows, MultiGrowing, MultiSealed]):
         targets: Sequence[PointVector],
         asked: Compared,
     ) -> tuple[Iterator[Block], SearchStats]:
-        """Return exact distances, or of many sets those by codes where exact ones are not asked."""
+        """Return distances of sets as ``score_multi`` does, and estimates over bridges."""
         queries = [checked_query(target, vectors.config) for target in targets]
-        return score_multi(vectors, queries, asked.allowed, exact=asked.exact), SearchStats()
+        ways = across(view, column, asked.bridge, asked.allowed)
+        stats = SearchStats(out_of_reach=[*ways.missed])
+        stats.estimated += [one.points for one in ways.bridges]
+        blocks = score_all_sets(vectors, queries, asked.allowed, ways.bridges, exact=asked.exact)
+        return blocks, stats
 
     def mean(self, vectors: Sequence[PointVector], shares: Sequence[float]) -> MultiVector:
         """Return the vectors of all sets, those of a negative share negated.
@@ -140,8 +152,8 @@ class MultiKind(Kind[MultiConfig, MultiRows, MultiGrowing, MultiSealed]):
         checked_query(vector, config)
 
     def seconds(self, view: View, vectors: MultiView, request: SearchRequest) -> float:
-        """Return roughly how long a search takes."""
-        return seconds(vectors, request)
+        """Return roughly how long a search takes, of all versions that it goes over."""
+        return seconds(view, vectors, request)
 
     def read(self, vectors: MultiView, slots: Slots) -> tuple[Sequence[MultiVector | None], bool]:
         """Return sets as they were given."""

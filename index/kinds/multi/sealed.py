@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 
 from palimpsest.index.config.multi import MultiConfig
 from palimpsest.index.config.vectors import NO_GRAPH
+from palimpsest.index.encoding.means import means_of
 from palimpsest.index.encoding.normalise import Lengths
 from palimpsest.index.encoding.tokens import TokenEncoder
 from palimpsest.index.errors import Damaged, UnknownFormat
@@ -37,6 +38,7 @@ from palimpsest.index.segments.originals import Kept, restore
 from palimpsest.index.segments.segment import NumbersOf, Segment, of_points, open_segment
 from palimpsest.index.storage.directory import Directory
 from palimpsest.index.storage.files import Array, Folder
+from palimpsest.index.types import Vectors
 
 FORMAT = 2
 _CODED = ("tokens", "token_s")  # what names of files of codes begin with
@@ -133,6 +135,11 @@ class MultiSealed(Segment):
             return MultiRows(starts, restore(self.kept[places]), lengths)
         assert self.coded is not None
         return MultiRows(starts, self.coded.encoder.decode(self.coded.codes[places]), lengths)
+
+    def means_of(self, rows: NDArray[np.integer[Any]], *, unit: bool) -> Vectors:
+        """Return the means of some rows (m, d), of unit length where asked for."""
+        some = self.rows_of(rows)
+        return means_of(some.values, some.starts, unit=unit)
 
 
 def spare(names: Collection[str]) -> set[str]:

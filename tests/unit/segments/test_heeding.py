@@ -11,7 +11,7 @@ import pytest
 from palimpsest.app.schemas.collections import CollectionBody
 from palimpsest.app.schemas.declarations import to_config
 from palimpsest.app.schemas.explanations import warn_of_reach
-from palimpsest.app.schemas.versions import VersionBody, to_version
+from palimpsest.app.schemas.version_spaces import VersionBody, to_version
 from palimpsest.app.warnings import Warnings
 from palimpsest.index import Collection, CollectionConfig, Distance, SearchRequest, VectorConfig
 from palimpsest.index.read.cost import estimate_seconds

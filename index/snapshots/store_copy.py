@@ -14,6 +14,7 @@ from pathlib import Path
 from palimpsest.index.snapshots.archive import GoOn
 from palimpsest.index.storage.local import Local
 from palimpsest.index.storage.schema import store_errors
+from palimpsest.index.storage.syncing import sync_file
 
 _PAGES, _BYTES = 256, 1 << 20  # copied without a sign of life
 _FREE = 8  # one page in so many may be free
@@ -36,7 +37,14 @@ def copy_store(
     path = folder.path / name
     with store_errors(path):
         with closing(_unsynced(path)) as copy:
-            connection.backup(copy, pages=_PAGES, progress=lambda *_: go_on(_BYTES))
+
+            def copied(*_: int) -> None:
+                # Bit by bit: a commit that is synced meanwhile would have to wait until all of this
+                # is on the disk, as file systems keep the order of what they allocate.
+                sync_file(path)
+                go_on(_BYTES)
+
+            connection.backup(copy, pages=_PAGES, progress=copied)
             _forget_statistics(copy)
             (pages,) = copy.execute("PRAGMA page_count").fetchone()
             (free,) = copy.execute("PRAGMA freelist_count").fetchone()

@@ -35,7 +35,7 @@ PREFIXES = (ROWS, lists.PREFIX)  # what names of files of candidates begin with
 _EF = 3.0
 
 
-class Candidates(Protocol):
+class SetCandidates(Protocol):
     """What finds the sets of a segment that are compared with a query."""
 
     @property
@@ -104,7 +104,7 @@ class CandidateRows:
     def closest(
         self, query: Vectors, count: int, dead: Dead, allowed: BitMap | None, stats: SearchStats
     ) -> Rows:
-        """Return about ``count`` rows that come closest, as ``Candidates.closest``."""
+        """Return about ``count`` rows that come closest, as ``SetCandidates.closest``."""
         part = SealedPart(self.dense, dead)
         view: VectorView[VectorConfig, Any, Sealed] = VectorView(self.config, (part,), ())
         row = self.maker.query(query)
@@ -146,7 +146,7 @@ def files_of(
     }
 
 
-def opened(files: Folder, points: OfPoints, config: MultiConfig) -> Candidates | None:
+def opened(files: Folder, points: OfPoints, config: MultiConfig) -> SetCandidates | None:
     """Return what a segment has; None where that is nothing, or a file of it is damaged."""
     said: Mapping[str, Any] | None = files.description.get("candidates")
     if said is None or any(name.startswith(PREFIXES) for name in files.lacking):

@@ -31,7 +31,7 @@ _COMPARED_BITS = 8  # of codes by which a probe knows what is closest: several t
 _FITTED = 1_024  # sets whose rows an encoder is fitted to
 
 
-class Found(NamedTuple):
+class FoundCandidates(NamedTuple):
     """What finds candidates, and what was measured of it."""
 
     finished: Finished
@@ -55,7 +55,7 @@ class Made(Protocol):
         """Return what is written for candidates of such a depth, None when cancelled."""
 
 
-def find_candidates(live: LiveSets, to: Build[MultiConfig]) -> Found | None:
+def find_candidates(live: LiveSets, to: Build[MultiConfig]) -> FoundCandidates | None:
     """Return what finds the closest sets by the fewest candidates.
 
     None where sets are so few that all are compared, where nothing is coded, or when cancelled.
@@ -77,7 +77,7 @@ def find_candidates(live: LiveSets, to: Build[MultiConfig]) -> Found | None:
     probed = probe.decide({one.name: _ranks(one, asked, exact) for one in every}, asked)
     chosen = next(one for one in every if one.name == probed.generator)
     finished = chosen.finished(to, probed.depth)
-    return None if finished is None else Found(finished, probed)
+    return None if finished is None else FoundCandidates(finished, probed)
 
 
 def bytes_of(config: MultiConfig, n: int, vectors: int) -> int:

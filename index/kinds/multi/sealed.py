@@ -28,7 +28,7 @@ from palimpsest.index.encoding.means import means_of
 from palimpsest.index.encoding.normalise import Lengths
 from palimpsest.index.encoding.tokens import TokenEncoder
 from palimpsest.index.errors import Damaged, UnknownFormat
-from palimpsest.index.kinds.multi.candidates import PREFIXES, Candidates, opened
+from palimpsest.index.kinds.multi.candidates import PREFIXES, SetCandidates, opened
 from palimpsest.index.kinds.multi.exact import CodedSets, ComparedSets, Sets
 from palimpsest.index.kinds.multi.pooled import Pooled
 from palimpsest.index.kinds.multi.probe import MultiProbed
@@ -54,7 +54,7 @@ class MultiSealed(Segment):
     sets: ComparedSets  # by originals, or by codes where none are kept
     coded: CodedSets | None
     pooled: Pooled | None  # where vectors are pooled and originals are not kept
-    candidates: Candidates | None  # None where all sets are compared
+    candidates: SetCandidates | None  # None where all sets are compared
     probed: MultiProbed | None
 
     @classmethod

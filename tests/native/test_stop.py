@@ -43,6 +43,8 @@ SEARCHES = (
     "max_sims",
     "exact_max_sims",
     "parts",
+    "lists",
+    "gains",
 )
 
 

@@ -107,7 +107,7 @@ def serve(stage: dockerfile.Stage, root: Path, say: Callable[[str], None]) -> No
             assert done.returncode == 0, done.stderr  # no reply was an error before the end
             say(f"stopped under load after {seconds:.1f} s, status {status}")
         finally:
-            container.process.kill()
+            container.end()
 
 
 def check_confinement(container: Container) -> None:

@@ -104,8 +104,17 @@ class Container:
         try:
             status = self.process.wait(seconds)
         finally:
-            self.process.kill()
+            self.end()
         return time.monotonic() - started, status
+
+    def end(self) -> None:
+        """Kill what still runs of it."""
+        # Changing the user clears the signal that would end it with its parent; as the first
+        # process of its space it takes all others there with it.
+        if self.process.poll() is None:
+            os.kill(self._pid, signal.SIGKILL)
+        self.process.kill()
+        self.process.wait()
 
     def _first(self) -> int:
         """Return the process that is the first one inside, once it is there."""

@@ -531,11 +531,8 @@ def test_unknown_paths_methods_and_endpoints(http: httpx.Client, collection: str
     reply = http.get(f"/collections/{collection}/points")
     assert refused(reply, 405) == f"Method Not Allowed: GET /collections/{collection}/points"
     assert sorted(reply.headers["allow"].split(", ")) == ["POST", "PUT"]
-    text = refused(http.post(f"/collections/{collection}/snapshots"), 501)
-    assert text == (
-        "Not implemented: `POST /collections/{collection_name}/snapshots` "
-        "is not supported by this server"
-    )
+    text = refused(http.get("/quotas"), 501)
+    assert text == "Not implemented: `GET /quotas` is not supported by this server"
     text = refused(http.put(f"/collections/{collection}/shards", json={}), 405)
     assert text.startswith("Distributed mode is not enabled")
 

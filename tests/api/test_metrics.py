@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import secrets
 from pathlib import Path
 from typing import Any
@@ -70,9 +71,12 @@ def test_openmetrics_has_the_traces_of_sampled_requests(
     assert trace not in http.get("/metrics").text
 
 
-def test_routes_that_were_never_called_have_no_series(http: httpx.Client) -> None:
-    text = http.get("/metrics").text
-    assert "/points/search/matrix/offsets" not in text  # nothing here asks for it
+def test_routes_that_were_never_called_have_no_series(tmp_path: Path) -> None:
+    with serving(tmp_path) as server, httpx.Client(base_url=server.url) as client:
+        client.get("/collections")
+        text = client.get("/metrics").text
+    routes = set(re.findall(r'route="([^"]*)"', text))
+    assert routes - {"/readyz", "/metrics"} == {"/collections"}
     assert text.count("# TYPE palimpsest_http_requests_total counter") == 1
 
 

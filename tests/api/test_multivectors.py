@@ -261,13 +261,6 @@ def test_a_limit_of_strict_mode(make: Make, http: httpx.Client) -> None:
     assert vectors_of(http, name).keys() == {1, 2}
 
 
-def test_versions_of_sets_are_refused(plane: str, http: httpx.Client) -> None:
-    where = f"/collections/{plane}/versions/v2"
-    assert "is declared multi: versions are of" in refused(http.put(where, json={"size": 2}), 400)
-    body = {"size": 2, "multivector_config": MAX_SIM}
-    assert "multivector_config" in refused(http.put(where, json=body), 400)
-
-
 @pytest.mark.parametrize("distance", ["Cosine", "Dot", "Euclid", "Manhattan"])
 def test_colbert_shapes_through_the_client(
     distance: str, server: Server, make: Make, http: httpx.Client

@@ -63,8 +63,9 @@ def compact(path: Path) -> Compacted | None:
             sync_file(unfinished)
             # Frames of the old file's log would be taken for the new one's.
             _require_no_log(path)
-            os.replace(unfinished, path)
-            Local(path.parent).sync()
+            folder = Local(path.parent)
+            folder.rename(unfinished.name, folder, path.name)
+            folder.sync()
         finally:
             remove_unfinished(path)
     Store.open(path).close()  # as a server will

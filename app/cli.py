@@ -1,34 +1,24 @@
-"""The ``palimpsest`` command: a server, what checks its files, and what speaks to it over HTTP."""
+"""The ``palimpsest`` command: a server, what checks its files, and what speaks to it over HTTP.
+
+What a command does, and which flags it takes, is loaded when it is the one that is run: the engine
+alone takes most of a second, and a server needs no client of another.
+"""
 
 from __future__ import annotations
 
 import argparse
-import importlib
 import os
-import resource
 import signal
 import sys
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-import uvicorn
-
-from palimpsest.app import doctor, restore
-from palimpsest.app.commands.arguments import COMMANDS, add_commands
-from palimpsest.app.demo import DEFAULT_PASSAGES, MIN_PASSAGES, DemoError, Options, run
-from palimpsest.app.edge import Edge
-from palimpsest.app.health.serving import Server
-from palimpsest.app.main import create_app
 from palimpsest.app.options.flags import add_flags, environment_alone, secret_on
-from palimpsest.app.options.reading import WrongSettings, read_settings
-from palimpsest.app.protocol import AcceptingTls, Listening
 from palimpsest.app.release import RELEASE
-from palimpsest.app.settings import Misconfigured, Settings
-from palimpsest.app.tracing.logs import configure
+from palimpsest.app.settings import Settings
 
 BEFORE_COMMAND = ("-h", "--help", "--version")  # the options that stand there
 WRONG_USAGE = 2  # status, as argparse has it
@@ -38,7 +28,7 @@ INTERRUPTED = 128 + signal.SIGINT  # status, as shells have it
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return the exit status."""
     words = sys.argv[1:] if arguments is None else arguments
-    parser = _parser()
+    parser = _parser(words)
     kept = secret_on(words, Settings)
     if kept is not None:  # before argparse, which would repeat its value
         parser.error(f"{kept.flag} is no flag: set {kept.variable} in the environment")
@@ -49,18 +39,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         names = [word.partition("=")[0] for word in others if word.startswith("-")]
         parser.error(f"unrecognized arguments: {' '.join(names or others)}")
     given = vars(known)
-    command = given.pop("command")
-    if command == "demo":
-        return demonstrate(Options(**given))
-    if command == "doctor":
-        return doctor.run(given)
-    if command == "restore":
-        return restore.run(given)
-    if command in COMMANDS:
-        # Only now: a server needs no client of another.
-        running = importlib.import_module("palimpsest.app.commands.running")
-        status: int = running.run_command(command, given)
-        return status
+    return _RUN[given.pop("command")](given)
+
+
+def serve(given: dict[str, Any]) -> int:
+    """Serve until a signal, by the values of flags and the environment."""
+    from palimpsest.app.options.reading import WrongSettings, read_settings
+
     try:
         flags = {name: value for name, value in given.items() if value is not None}
         settings = read_settings(flags, os.environ)
@@ -68,46 +53,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for problem in error.problems:
             print(f"palimpsest: {problem}", file=sys.stderr)
         return WRONG_USAGE
-    return serve(settings)
+    from palimpsest.app.server import serve as until_stopped
+
+    return until_stopped(settings)
 
 
-def serve(settings: Settings) -> int:
-    """Serve until a signal; running requests finish, the database closes."""
-    raise_descriptor_limit()
-    configure(settings.log_level, settings.log_format)
-    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # until ``app.reloading`` hears it
-    try:
-        app = create_app(settings, opens=False)
-    except Misconfigured as error:
-        print(f"palimpsest: {error}", file=sys.stderr)
-        return 2
-    app.context.connections.fit_descriptors()
-    server = Server(server_config(app, settings), app.context)
-    # Until the server hears them, and after: a requested stop is a success.
-    signal.signal(signal.SIGTERM, _leave)
-    signal.signal(signal.SIGINT, _leave)
-    try:
-        server.run()
-    except SystemExit as left:  # uvicorn's way out when it cannot listen, or ours
-        return 1 if left.code else 0
-    return 1 if server.failed else 0
-
-
-def raise_descriptor_limit() -> None:
-    """Let this process open as many files as its hard limit allows: segments and clients need them.
-
-    The soft limit is often 1,024, for programs that use ``select``, which this one does not.
-    """
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft != hard:
-        with suppress(OSError, ValueError):  # systems may refuse even what they call allowed
-            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-
-
-def demonstrate(options: Options) -> int:
+def demonstrate(given: dict[str, Any]) -> int:
     """Tell the story of an upgrade, printing it; the server it starts ends with it."""
+    from palimpsest.app.demo import DemoError, Options, run
+
     try:
-        run(replace(options, block=_block()), partial(print, flush=True))
+        run(replace(Options(**given), block=_block()), partial(print, flush=True))
     except DemoError as error:
         print(f"palimpsest: {error}", file=sys.stderr)
         return 1
@@ -116,58 +72,73 @@ def demonstrate(options: Options) -> int:
     return 0
 
 
-def server_config(app: Edge, settings: Settings) -> uvicorn.Config:
-    """Return uvicorn's configuration: no access log, no needless headers, no proxy layer."""
-    return uvicorn.Config(
-        app,
-        host=settings.host,
-        port=settings.port,
-        loop="uvloop",
-        http=Listening if app.context.connections.certificates is None else AcceptingTls,
-        ws="none",
-        lifespan="on",
-        access_log=False,
-        log_config=None,
-        proxy_headers=False,
-        server_header=False,
-        date_header=False,
-    )
+def _check_files(given: dict[str, Any]) -> int:
+    from palimpsest.app import doctor
+
+    return doctor.run(given)
 
 
-def _leave(*_: Any) -> None:
-    raise SystemExit(0)
+def _restore(given: dict[str, Any]) -> int:
+    from palimpsest.app import restore
+
+    return restore.run(given)
 
 
-def _parser() -> argparse.ArgumentParser:
+def _over_http(command: str, given: dict[str, Any]) -> int:
+    from palimpsest.app.commands.running import run_command
+
+    return run_command(command, given)
+
+
+def _parser(words: Sequence[str]) -> argparse.ArgumentParser:
+    """Return the parser of all commands, of which the one that is meant alone has its flags."""
     parser = argparse.ArgumentParser(prog="palimpsest", description="A vector search server.")
+    _add_version(parser)
     commands = parser.add_subparsers(dest="command", required=True)
-    serving = commands.add_parser(
-        "serve",
-        help="serve a data directory",
-        description="Every option is also PALIMPSEST_<NAME>, as docs/settings.md lists them.",
-        epilog=f"By the environment alone: {environment_alone(Settings)}.",
-        allow_abbrev=False,
-    )
-    add_flags(serving, Settings)
-    for each in (parser, serving):
-        each.add_argument(
-            "--version",
-            action="version",
-            version=f"palimpsest {RELEASE}",
-            help="show the version of this release and exit",
-        )
-    doctor.add_flags(
-        commands.add_parser("doctor", help="check a data directory", allow_abbrev=False)
-    )
-    restore.add_flags(
-        commands.add_parser("restore", help="check or restore a snapshot", allow_abbrev=False)
-    )
-    add_commands(commands)
-    _add_demo(commands.add_parser("demo", help="watch a collection change its embedding model"))
+    for name, (what, add) in _COMMANDS.items():
+        command = commands.add_parser(name, help=what, allow_abbrev=name == "demo")
+        if words and words[0] == name:
+            add(command)
     return parser
 
 
+def _add_version(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--version",
+        action="version",
+        version=f"palimpsest {RELEASE}",
+        help="show the version of this release and exit",
+    )
+
+
+def _add_serve(parser: argparse.ArgumentParser) -> None:
+    parser.description = "Every option is also PALIMPSEST_<NAME>, as docs/settings.md lists them."
+    parser.epilog = f"By the environment alone: {environment_alone(Settings)}."
+    add_flags(parser, Settings)
+    _add_version(parser)
+
+
+def _add_doctor(parser: argparse.ArgumentParser) -> None:
+    from palimpsest.app import doctor
+
+    doctor.add_flags(parser)
+
+
+def _add_restore(parser: argparse.ArgumentParser) -> None:
+    from palimpsest.app import restore
+
+    restore.add_flags(parser)
+
+
+def _add_over_http(command: str, parser: argparse.ArgumentParser) -> None:
+    from palimpsest.app.commands.arguments import add_arguments
+
+    add_arguments(command, parser)
+
+
 def _add_demo(parser: argparse.ArgumentParser) -> None:
+    from palimpsest.app.demo import DEFAULT_PASSAGES
+
     parser.description = (
         "Index docstrings of Python's standard library with one small embedding model, upgrade "
         "the collection to another, and show what that does to its answers. Needs no network."
@@ -195,11 +166,39 @@ def _block() -> str:
 
 
 def _passages(text: str) -> int:
+    from palimpsest.app.demo import MIN_PASSAGES
+
     number = int(text)
     if number < MIN_PASSAGES:
         raise argparse.ArgumentTypeError(f"expected at least {MIN_PASSAGES}, got {number}")
     return number
 
+
+_Add = Callable[[argparse.ArgumentParser], None]
+_Run = Callable[[dict[str, Any]], int]
+_OVER_HTTP = {
+    "import": "bring points into a collection",
+    "export": "write the points of a collection to a file",
+    "collections": "list, show, create and delete",
+    "snapshot": "make, fetch and restore snapshots",
+}
+_COMMANDS: dict[str, tuple[str, _Add]] = {
+    "serve": ("serve a data directory", _add_serve),
+    "doctor": ("check a data directory", _add_doctor),
+    "restore": ("check or restore a snapshot", _add_restore),
+    **{
+        name: (f"{what}, over HTTP", partial(_add_over_http, name))
+        for name, what in _OVER_HTTP.items()
+    },
+    "demo": ("watch a collection change its embedding model", _add_demo),
+}
+_RUN: dict[str, _Run] = {
+    "serve": serve,
+    "doctor": _check_files,
+    "restore": _restore,
+    **{name: partial(_over_http, name) for name in _OVER_HTTP},
+    "demo": demonstrate,
+}
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -29,6 +29,9 @@ ROOT = Path(__file__).parents[1]
 # The command, and what it would import only once it runs: forked servers find it imported.
 IMPORTED = (
     "palimpsest.app.cli",
+    "palimpsest.app.doctor",
+    "palimpsest.app.options.reading",
+    "palimpsest.app.server",
     "anyio._backends._asyncio",
     "numpy.ma",
     "numpy.random",

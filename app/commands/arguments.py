@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from palimpsest.app.commands.connection import CA, DEFAULT_URL, KEY, KEY_FILE, URL
 
-COMMANDS = ("import", "export", "collections", "snapshot")
 STATUS = (
     "Exit status: 0 done, 1 refused or bad input (the text says what has to change), 2 wrong use, "
     "3 the server could not be reached or had no room for long (the same again may succeed)."
@@ -20,19 +20,10 @@ SOURCES = (
 )
 
 
-def add_commands(commands: Any) -> None:
-    """Add the parser of each command."""
-    _add_import(_command(commands, "import", "bring points into a collection"))
-    _add_export(_command(commands, "export", "write the points of a collection to a file"))
-    _add_collections(_command(commands, "collections", "list, show, create and delete"))
-    _add_snapshots(_command(commands, "snapshot", "make, fetch and restore snapshots"))
-
-
-def _command(commands: Any, name: str, what: str) -> argparse.ArgumentParser:
-    parser: argparse.ArgumentParser = commands.add_parser(
-        name, help=f"{what}, over HTTP", epilog=STATUS, allow_abbrev=False
-    )
-    return parser
+def add_arguments(command: str, parser: argparse.ArgumentParser) -> None:
+    """Add what a command takes."""
+    parser.epilog = STATUS
+    _ADD[command](parser)
 
 
 def _add_connection(parser: argparse.ArgumentParser) -> None:
@@ -190,3 +181,11 @@ def _positive(text: str) -> int:
     if number < 1:
         raise argparse.ArgumentTypeError(f"expected 1 or more, got {number}")
     return number
+
+
+_ADD: dict[str, Callable[[argparse.ArgumentParser], None]] = {
+    "import": _add_import,
+    "export": _add_export,
+    "collections": _add_collections,
+    "snapshot": _add_snapshots,
+}

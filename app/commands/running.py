@@ -7,7 +7,6 @@ import signal
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from palimpsest.app.commands import collections, moving, snapshots
 from palimpsest.app.commands.connection import address_of
 from palimpsest.app.commands.output import tell
 from palimpsest.app.transfer.client import Client
@@ -16,14 +15,6 @@ from palimpsest.app.transfer.errors import TransferError, WrongUse
 INTERRUPTED = 128 + signal.SIGINT  # status, as shells have it
 FAILED = 1
 
-Run = Callable[[Client, Mapping[str, Any]], None]
-_RUN: Mapping[str, Run] = {
-    "import": moving.bring,
-    "export": moving.write_out,
-    "collections": collections.run,
-    "snapshot": snapshots.run,
-}
-
 
 def run_command(command: str, given: Mapping[str, Any]) -> int:
     """Run a command with the values of its arguments, and return the exit status."""
@@ -31,7 +22,7 @@ def run_command(command: str, given: Mapping[str, Any]) -> int:
         _check_yes(command, given)
         address = address_of(given["url"], given["api_key_file"], given["ca"], os.environ)
         with Client(address) as client:
-            _RUN[command](client, given)
+            _run_of(command)(client, given)
     except TransferError as error:
         tell(str(error))
         return error.exit_status
@@ -42,6 +33,21 @@ def run_command(command: str, given: Mapping[str, Any]) -> int:
         tell(_after_interrupt(command))
         return INTERRUPTED
     return 0
+
+
+def _run_of(command: str) -> Callable[[Client, Mapping[str, Any]], None]:
+    # Of all that transfers load the others need nothing.
+    if command == "collections":
+        from palimpsest.app.commands import collections
+
+        return collections.run
+    if command == "snapshot":
+        from palimpsest.app.commands import snapshots
+
+        return snapshots.run
+    from palimpsest.app.commands import moving
+
+    return moving.bring if command == "import" else moving.write_out
 
 
 def _check_yes(command: str, given: Mapping[str, Any]) -> None:

@@ -29,7 +29,7 @@ from palimpsest.app.schemas.records import (
 )
 from palimpsest.app.schemas.searches import MAX_COUNT, between
 from palimpsest.app.schemas.selectors import PayloadSelector, select_vectors
-from palimpsest.app.schemas.vectors import ABSENT
+from palimpsest.app.spelling import ABSENT
 from palimpsest.app.work.replies import Wanted, wanted_of
 from palimpsest.index import (
     Collection,

@@ -10,9 +10,9 @@ from collections.abc import Callable, Collection, KeysView, Sequence
 import msgspec
 
 from palimpsest.app.errors import Refusal, format_error, unsupported, wrong_input
+from palimpsest.app.spelling import SPARSE
 from palimpsest.index import DimensionMismatch, InvalidInput, InvalidVector, PointId
 
-SPARSE = {"indices", "values"}  # the fields of a sparse vector
 INFERRED = ("text", "image", "object")  # the fields of what is to be embedded
 
 

@@ -2,25 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
-from uuid import UUID
 
+from palimpsest.app.spelling import MAX_ID, read_uuid
 from palimpsest.index import InvalidId, PointId
-
-MAX_ID = 2**64 - 1
-
-# `UUID` itself reads more than RFC 4122 allows (hyphens anywhere, underscores), and less than
-# clients send (a URN in capitals).
-_DIGITS = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}|[0-9a-f]{32}"
-_UUID = re.compile(
-    rf"(?:urn:uuid:)?(?P<bare>{_DIGITS})|\{{(?P<braced>{_DIGITS})\}}", re.IGNORECASE | re.ASCII
-)
 
 
 def is_uuid(text: str) -> bool:
     """Tell whether ``text`` is a UUID: simple or hyphenated, bare, as a URN or in braces."""
-    return _UUID.fullmatch(text) is not None
+    return read_uuid(text) is not None
 
 
 def parse_id(raw: int | str) -> PointId:
@@ -28,8 +18,8 @@ def parse_id(raw: int | str) -> PointId:
     if isinstance(raw, int):
         if 0 <= raw <= MAX_ID:
             return raw
-    elif found := _UUID.fullmatch(raw):
-        return UUID(found["bare"] or found["braced"])
+    elif found := read_uuid(raw):
+        return found
     raise InvalidId(raw)
 
 

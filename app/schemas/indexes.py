@@ -6,7 +6,7 @@ import msgspec
 
 from palimpsest.app.errors import format_error
 from palimpsest.app.schemas.documents import AnyFieldSchema
-from palimpsest.app.schemas.vectors import ABSENT
+from palimpsest.app.spelling import ABSENT
 from palimpsest.index import FieldIndex
 
 

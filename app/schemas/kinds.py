@@ -8,12 +8,12 @@ from typing import Any, Literal
 import msgspec
 
 from palimpsest.app.errors import format_error, out_of_range, unsupported
-from palimpsest.app.schemas.faults import SPARSE, is_inference
+from palimpsest.app.schemas.faults import is_inference
 from palimpsest.app.schemas.formulas import AnyExpression, to_formula
 from palimpsest.app.schemas.searches import between
 from palimpsest.app.schemas.targets import AnyTarget, to_target
-from palimpsest.app.schemas.vectors import ABSENT
 from palimpsest.app.schemas.versioned import VersionsBody, to_versions
+from palimpsest.app.spelling import ABSENT, SPARSE
 from palimpsest.index import parse_datetime, parse_path, queries
 
 

@@ -32,7 +32,8 @@ from palimpsest.app.schemas.query import Asked, Tree, is_one_level, to_search
 from palimpsest.app.schemas.searches import GroupsBody, LookupBody, QueryBody
 from palimpsest.app.schemas.targets import to_target
 from palimpsest.app.schemas.trees import Grouped, to_groups, to_tree
-from palimpsest.app.schemas.vectors import ABSENT, read_any, read_sparse
+from palimpsest.app.schemas.vectors import read_any, read_sparse
+from palimpsest.app.spelling import ABSENT
 from palimpsest.index import CollectionConfig, queries
 
 _SEARCH = msgspec.json.Decoder(SearchPointsBody)

@@ -14,10 +14,10 @@ import msgspec
 
 from palimpsest.app.errors import format_error, out_of_range, unsupported, wrong_input
 from palimpsest.app.schemas.documents import AnyFilter, AnyPayload, AnyVector, AnyVectors
-from palimpsest.app.schemas.faults import SPARSE
 from palimpsest.app.schemas.ids import parse_ids
 from palimpsest.app.schemas.nesting import MAX_NESTING, TOO_DEEP, is_deeper
-from palimpsest.app.schemas.vectors import ABSENT, parse_columns
+from palimpsest.app.schemas.vectors import parse_columns
+from palimpsest.app.spelling import ABSENT, SPARSE
 from palimpsest.index import CollectionConfig, PointBatch, PointId
 
 _SHORT = 512  # bytes of what may hold no vector at all: empty ones, by name

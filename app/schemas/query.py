@@ -29,7 +29,7 @@ from palimpsest.app.schemas.selectors import PayloadSelector, select_vectors
 from palimpsest.app.schemas.targets import to_target
 from palimpsest.app.schemas.trees import to_tree
 from palimpsest.app.schemas.unresolved import Unresolved
-from palimpsest.app.schemas.vectors import ABSENT
+from palimpsest.app.spelling import ABSENT
 from palimpsest.index import (
     CollectionConfig,
     ColumnConfig,

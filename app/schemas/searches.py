@@ -13,7 +13,7 @@ from palimpsest.app.errors import format_error, out_of_range, unsupported
 from palimpsest.app.schemas.documents import AnyFilter, array, one_of, ref
 from palimpsest.app.schemas.filters import decode_filter
 from palimpsest.app.schemas.selectors import WithPayload, WithVector
-from palimpsest.app.schemas.vectors import ABSENT
+from palimpsest.app.spelling import ABSENT
 from palimpsest.index import MAX_EF, Filter, queries
 
 MAX_COUNT = 2**64 - 1  # of a limit or an offset: all there are

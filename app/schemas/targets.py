@@ -8,9 +8,10 @@ import msgspec
 
 from palimpsest.app.errors import format_error, wrong_input
 from palimpsest.app.schemas.documents import ref
-from palimpsest.app.schemas.faults import SPARSE, is_inference, no_inference
+from palimpsest.app.schemas.faults import is_inference, no_inference
 from palimpsest.app.schemas.ids import is_uuid, parse_id
-from palimpsest.app.schemas.vectors import ABSENT, read_any, read_sparse, read_vector
+from palimpsest.app.schemas.vectors import read_any, read_sparse, read_vector
+from palimpsest.app.spelling import ABSENT, SPARSE
 from palimpsest.index import InvalidInput, PointId, SparseVector, Vector, queries
 
 AnyTarget: TypeAlias = Annotated[msgspec.Raw, msgspec.Meta(extra_json_schema=ref("Target"))]

@@ -32,12 +32,12 @@ from palimpsest.app.schemas import (
     versions,
 )
 from palimpsest.app.schemas.collections import CollectionBody, CollectionChange, OptimizersBody
-from palimpsest.app.schemas.faults import SPARSE
 from palimpsest.app.schemas.indexes import IndexBody
 from palimpsest.app.schemas.pruning import LEAF, NULL, Fields, Known, Pruner, Shape, Types
 from palimpsest.app.schemas.spaces import HnswBody
 from palimpsest.app.schemas.vectors import SparseBody
 from palimpsest.app.schemas.versioned import VersionsBody
+from palimpsest.app.spelling import SPARSE
 from palimpsest.app.warnings import Warnings
 from palimpsest.index import FIELD_PARAMETERS, InvalidInput
 

@@ -23,7 +23,7 @@ from palimpsest.app.schemas.searches import (
     to_params,
 )
 from palimpsest.app.schemas.selectors import PayloadSelector, select_vectors
-from palimpsest.app.schemas.vectors import ABSENT
+from palimpsest.app.spelling import ABSENT
 from palimpsest.index import parse_path, queries
 
 MAX_DEPTH = 32  # of prefetches in prefetches

@@ -24,7 +24,7 @@ from palimpsest.app.schemas.points import (
     to_batch,
     to_vectors,
 )
-from palimpsest.app.schemas.vectors import ABSENT
+from palimpsest.app.spelling import ABSENT
 from palimpsest.index import Collection, CollectionConfig, Filter, PointBatch, Selection, parse_path
 
 Begin: TypeAlias = Callable[[Collection], Future[int]]

@@ -46,8 +46,6 @@ from palimpsest.index import (
     parse_vectors,
 )
 
-ABSENT = (b"", b"null")  # texts of a Raw field that was not sent, or sent as null
-
 Parsed: TypeAlias = NamedVectors | NamedSparse | NamedMultiVectors
 Columns: TypeAlias = Mapping[str, tuple[list[int], list[bytes]]]  # name -> positions, texts
 Index: TypeAlias = Annotated[int, msgspec.Meta(ge=0, le=2**32 - 1)]

@@ -1,6 +1,7 @@
 """Points on their way between files, other servers and a server: over HTTP, never by the engine.
 
     client      the calls of a server, again where it has no room
+    numbers     vectors as numbers, where they have to be
     rows        one point of a source as the server reads it, or what is wrong with it
     shapes      what kinds of vectors a source holds, and whether a collection takes them
     mapping     which column is the id, which are vectors, which are payload

@@ -15,12 +15,12 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from palimpsest.app.schemas.faults import SPARSE as SPARSE_FIELDS
+from palimpsest.app.spelling import SPARSE as SPARSE_FIELDS
 from palimpsest.app.transfer.errors import WrongUse
 from palimpsest.app.transfer.mapping import Mapping
+from palimpsest.app.transfer.numbers import set_text
 from palimpsest.app.transfer.rows import dense_text
 from palimpsest.app.transfer.shapes import Dense, Sets, Sparse
-from palimpsest.index import format_set
 
 EXTRA = "parquet"  # of this package: what installs pyarrow
 NOT_FINITE = "a number is NaN or Inf, or too large for float32"
@@ -81,7 +81,7 @@ def vector_texts(column: Any, name: str) -> list[bytes | None]:
     if kind is Dense:
         texts = iter(_dense_texts(column.drop_null(), name))
     elif kind is Sets:
-        texts = (format_set(_matrix(each.values, name)) for each in column.drop_null())
+        texts = (set_text(_matrix(each.values, name)) for each in column.drop_null())
     else:
         texts = (_sparse_text(each, name) for each in column.drop_null().to_pylist())
     if not column.null_count:

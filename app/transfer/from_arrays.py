@@ -18,10 +18,10 @@ from numpy.typing import NDArray
 
 from palimpsest.app.transfer.errors import TransferError, WrongUse
 from palimpsest.app.transfer.files import file_mark, lines_of, open_lines
+from palimpsest.app.transfer.numbers import set_text
 from palimpsest.app.transfer.reader import Start
 from palimpsest.app.transfer.rows import Fault, Item, dense_text, point_row
 from palimpsest.app.transfer.shapes import Dense, Sets, Shape
-from palimpsest.index import format_set
 
 BLOCK = 1_024  # rows that are read at once
 
@@ -95,7 +95,7 @@ class ArrayReader:
             elif payload and (fault := _payload_fault(payload)):
                 yield Fault(place, f"payload: {fault}", payload)
             else:
-                text = dense_text(values.data) if values.ndim == 1 else format_set(values)
+                text = dense_text(values.data) if values.ndim == 1 else set_text(values)
                 yield point_row(place, point_id, self._named(text), payload)
 
     def _named(self, text: bytes) -> bytes:

@@ -14,15 +14,14 @@ from typing import Any
 
 import msgspec
 
-from palimpsest.app.schemas.faults import SPARSE
-from palimpsest.app.schemas.vectors import ABSENT
+from palimpsest.app.spelling import ABSENT, SPARSE
 from palimpsest.app.transfer.errors import TransferError, WrongUse
 from palimpsest.app.transfer.files import STDIN, file_mark, lines_of, open_lines
 from palimpsest.app.transfer.mapping import ALL, Mapping, Wished, resolve
+from palimpsest.app.transfer.numbers import read_dense
 from palimpsest.app.transfer.reader import Start
 from palimpsest.app.transfer.rows import Fault, Item, named_text, object_text, point_row
 from palimpsest.app.transfer.shapes import Dense, Sets, Shape, Sparse
-from palimpsest.index import PalimpsestError, parse_set, parse_vector
 
 
 class Line(msgspec.Struct, forbid_unknown_fields=True):
@@ -36,6 +35,8 @@ class Line(msgspec.Struct, forbid_unknown_fields=True):
 _LINE = msgspec.json.Decoder(Line)
 _FIELDS = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _ID = msgspec.json.Decoder(int | str)
+_DENSE = msgspec.json.Decoder(list[float])
+_SET = msgspec.json.Decoder(list[list[float]])
 
 
 class LinesReader:
@@ -167,7 +168,7 @@ def _kind(name: str, text: bytes) -> Dense | Sets | Sparse:
         if text[:1] == b"{":
             return Sparse()
         if text[:1] == b"[" and text[1:].lstrip()[:1] == b"[":
-            return Sets(parse_set(text).shape[1])
-        return Dense(len(parse_vector(text)))
-    except PalimpsestError as error:
+            return Sets(len(_SET.decode(text)[0]))
+        return Dense(len(_DENSE.decode(text) if text[:1] == b"[" else read_dense(text)))
+    except (ValueError, IndexError, msgspec.MsgspecError) as error:
         raise TransferError(f"{name}: the vector of its first line: {error}") from None

@@ -7,13 +7,13 @@ never decoded to a type that holds less than they do.
 from __future__ import annotations
 
 import binascii
+import re
 from collections.abc import Mapping
 from typing import NamedTuple, TypeAlias
 
 import msgspec
 
-from palimpsest.app.schemas.ids import parse_id
-from palimpsest.index import InvalidId
+from palimpsest.app.spelling import MAX_ID, read_uuid
 
 
 class Row(NamedTuple):
@@ -35,6 +35,7 @@ class Fault(NamedTuple):
 Item: TypeAlias = Row | Fault
 
 NO_VECTORS = b"{}"
+_INTEGER = re.compile(r"0|[1-9][0-9]{0,19}")
 
 
 def point_row(place: int, point_id: int | str, vector: bytes, payload: bytes) -> Item:
@@ -48,26 +49,34 @@ def point_row(place: int, point_id: int | str, vector: bytes, payload: bytes) ->
     """
     try:
         # Rows at once are hundreds of thousands: text is put together, not encoded.
-        number = point_id if type(point_id) is int else canonical_id(point_id)
-        if type(number) is int:
-            if not 0 <= number < 1 << 64:
-                raise InvalidId(number)
-            shown = b"%d" % number
-        else:
-            shown = b'"%s"' % str(number).encode()
-    except InvalidId as error:
+        number = canonical_id(point_id)
+    except ValueError as error:
         return Fault(place, f"{error}", msgspec.json.encode({"id": str(point_id)}))
+    shown = b"%d" % number if type(number) is int else b'"%s"' % str(number).encode()
     if payload:
         return Row(place, number, b'{"id":%s,"vector":%s,"payload":%s}' % (shown, vector, payload))
     return Row(place, number, b'{"id":%s,"vector":%s}' % (shown, vector))
 
 
 def canonical_id(raw: int | str) -> int | str:
-    """Return an id in its one spelling: columns of text hold integers too. Raises InvalidId."""
-    if isinstance(raw, str) and raw.isascii() and raw.isdigit() and len(raw) <= 20:
-        raw = int(raw)
-    parsed = parse_id(raw)
-    return parsed if isinstance(parsed, int) else str(parsed)
+    """Return an id in its one spelling: columns of text hold integers too.
+
+    Raises:
+        ValueError: it is none, or is text that another id may be, too: "007" and "7" are two rows.
+    """
+    if isinstance(raw, str):
+        found = read_uuid(raw)
+        if found is not None:
+            return str(found)
+        number = int(raw) if _INTEGER.fullmatch(raw) else -1
+    else:
+        number = raw
+    if 0 <= number <= MAX_ID:
+        return number
+    raise ValueError(
+        f"Invalid point id {raw!r}: expected an unsigned 64-bit integer without leading zeros, or "
+        "a UUID"
+    )
 
 
 def dense_text(values: bytes | memoryview) -> bytes:

@@ -18,9 +18,9 @@ import numpy as np
 
 from palimpsest.app.transfer.errors import WrongUse
 from palimpsest.app.transfer.from_lines import Line
+from palimpsest.app.transfer.numbers import read_dense
 from palimpsest.app.transfer.shapes import Dense, Shape
 from palimpsest.app.transfer.spool import Spool
-from palimpsest.index import parse_vector
 
 PACKED = 6  # of gzip: its own default
 # The spool, the shape of its points, the body that creates their collection, and the file's place.
@@ -72,7 +72,7 @@ def write_arrays(spool: Spool, shape: Shape, declared: dict[str, Any], path: Pat
                 text = vectors_of(line).get(name)
                 if text is None:
                     raise WrongUse(f"{path}: point {line.id} has no vector: choose .parquet")
-                rows[place] = parse_vector(bytes(text))
+                rows[place] = read_dense(bytes(text))
                 id_file.write(f"{line.id}\n".encode())
                 payload_file.write((bytes(line.payload) or b"null") + b"\n")
         rows.flush()

@@ -17,10 +17,10 @@ import numpy as np
 from palimpsest.app.transfer.arrow import needed
 from palimpsest.app.transfer.from_lines import Line
 from palimpsest.app.transfer.from_parquet import FORMAT, METADATA
+from palimpsest.app.transfer.numbers import read_dense_rows, read_set
 from palimpsest.app.transfer.shapes import Dense, Sets, Shape, Sparse
 from palimpsest.app.transfer.spool import Spool
 from palimpsest.app.transfer.to_files import replacing, vectors_of
-from palimpsest.index import parse_set, parse_vectors
 
 GROUP = 8_192  # rows of a row group
 ID, PAYLOAD, VECTOR = "id", "payload", "vector"
@@ -77,14 +77,14 @@ def _column(texts: Sequence[bytes | None], kind: Dense | Sets | Sparse, arrow: A
         rows = np.zeros((len(texts), kind.size), dtype=np.float32)
         held = [place for place, text in enumerate(texts) if text is not None]
         if held:
-            rows[held] = parse_vectors([text for text in texts if text is not None])
+            rows[held] = read_dense_rows([text for text in texts if text is not None])
         missing = np.ones(len(texts), dtype=bool)
         missing[held] = False
         return arrow.FixedSizeListArray.from_arrays(
             arrow.array(rows.ravel()), kind.size, mask=arrow.array(missing)
         )
     if isinstance(kind, Sets):
-        sets = [None if text is None else [*parse_set(text)] for text in texts]
+        sets = [None if text is None else [*read_set(text)] for text in texts]
         return arrow.array(sets, _type(kind, arrow))
     decoded = [None if text is None else msgspec.json.decode(text) for text in texts]
     return arrow.array(decoded, _type(kind, arrow))

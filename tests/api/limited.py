@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import sys
 
-from palimpsest.app import cli
+from palimpsest.app import cli, server
 
 if __name__ == "__main__":
-    cli.raise_descriptor_limit = lambda: None
+    server.raise_descriptor_limit = lambda: None
     sys.exit(cli.main())

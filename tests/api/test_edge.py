@@ -16,7 +16,6 @@ import numpy as np
 import pytest
 from uvicorn.server import ServerState
 
-from palimpsest.app.cli import server_config
 from palimpsest.app.context import INLINE_BODY, Call
 from palimpsest.app.edge import EARLY, Edge
 from palimpsest.app.main import create_app
@@ -25,6 +24,7 @@ from palimpsest.app.routes import in_event_loop, points, query, updates
 from palimpsest.app.schemas import query as bodies
 from palimpsest.app.schemas.query import decode_query
 from palimpsest.app.schemas.unresolved import Unresolved
+from palimpsest.app.server import server_config
 from palimpsest.app.settings import Settings
 from palimpsest.app.warnings import Warnings
 from palimpsest.index import (

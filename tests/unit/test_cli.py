@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
 
 from palimpsest.app.cli import main
@@ -16,3 +19,28 @@ def test_version_is_that_of_the_release(
         main(words)
     assert left.value.code == 0
     assert capsys.readouterr().out == f"palimpsest {RELEASE}\n"
+
+
+def test_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as left:
+        main(["--help"])
+    assert left.value.code == 0
+    shown = capsys.readouterr().out
+    for command in "serve doctor restore import export collections snapshot demo".split():
+        assert f"\n    {command} " in shown
+        with pytest.raises(SystemExit) as left:
+            main([command, "--help"])
+        assert left.value.code == 0
+        assert f"usage: palimpsest {command} " in capsys.readouterr().out
+
+
+def test_commands_over_http_load_neither_the_server_nor_the_engine() -> None:
+    heavy = "{'palimpsest.index', 'fastapi', 'uvicorn', 'palimpsest.app.edge'}"
+    for words in ("import a.npy -c a", "export a a.parquet", "collections list", "snapshot list"):
+        script = (
+            "import sys; from palimpsest.app.cli import main; "
+            f"main([*{words.split()}, '--url', 'http://127.0.0.1:9']); "
+            f"print({heavy} & {{*sys.modules}})"
+        )
+        done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+        assert done.stdout == "set()\n", done.stderr

@@ -13,10 +13,10 @@ from typing import Any
 import httpx
 import pytest
 
-from palimpsest.app.cli import server_config
 from palimpsest.app.health.life import Stage
 from palimpsest.app.health.serving import Server
 from palimpsest.app.main import create_app
+from palimpsest.app.server import server_config
 from palimpsest.app.settings import Settings
 from palimpsest.index import Collection, CollectionConfig, Database, StoreFailed
 from tests.api.served import free_port

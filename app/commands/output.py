@@ -8,10 +8,14 @@ from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from typing import Any
 
+from palimpsest.app.lines import in_a_line
+
 
 def show(lines: Iterable[str], outcome: Any, as_json: bool) -> None:
     """Print lines, or what they say as JSON, to standard output."""
-    text = json.dumps(outcome, ensure_ascii=False, indent=1) if as_json else "\n".join(lines)
+    text = "\n".join(map(in_a_line, lines))
+    if as_json:
+        text = json.dumps(outcome, ensure_ascii=False, indent=1)
     with suppress(BrokenPipeError):  # whoever reads it has seen enough
         # names may be no text
         sys.stdout.buffer.write(text.encode("utf-8", "backslashreplace") + b"\n")
@@ -20,7 +24,7 @@ def show(lines: Iterable[str], outcome: Any, as_json: bool) -> None:
 
 def tell(text: str) -> None:
     """Print a line for whoever runs the command to standard error."""
-    sys.stderr.write(f"palimpsest: {text}\n")
+    sys.stderr.write(f"palimpsest: {in_a_line(text)}\n")
 
 
 def columns(rows: Sequence[Sequence[str]]) -> list[str]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 
 from palimpsest.app.context import Context
+from palimpsest.app.lines import in_a_line
 from palimpsest.app.release import RELEASE
 from palimpsest.index import Collection
 
@@ -27,11 +28,6 @@ def announce(context: Context, address: str) -> None:
     if len(damaged) > MOST_DAMAGED:
         more = len(damaged) - MOST_DAMAGED
         log.error("%d more collections cannot be opened: GET /readyz?verbose names them", more)
-
-
-def in_a_line(text: str) -> str:
-    """Return a text in which nothing begins another line, or moves the cursor."""
-    return "".join(each if each.isprintable() else repr(each)[1:-1] for each in text)
 
 
 def _held(context: Context) -> str:

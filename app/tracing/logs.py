@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from palimpsest.app.lines import in_a_line
 from palimpsest.app.tracing.trace import CURRENT
 
 Format = Literal["text", "json"]
@@ -21,7 +22,10 @@ FIELDS = (
 
 
 class TextFormatter(logging.Formatter):
-    """Time, level, logger, message, and the request's id where there is one."""
+    """Time, level, logger, message, and the request's id where there is one.
+
+    Names of collections, and of their folders, may hold line ends, and what moves a cursor.
+    """
 
     def __init__(self) -> None:
         super().__init__("%(asctime)s %(levelname)s %(name)s: %(message)s")
@@ -29,7 +33,7 @@ class TextFormatter(logging.Formatter):
     def formatMessage(self, record: logging.LogRecord) -> str:
         """Return a record's line, without what an exception adds."""
         trace = CURRENT.get()
-        line = super().formatMessage(record)
+        line = in_a_line(super().formatMessage(record))
         return line if trace is None else f"{line} [request {trace.request_id}]"
 
 

@@ -11,6 +11,7 @@ import importlib
 import math
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import msgspec
 import numpy as np
@@ -54,6 +55,13 @@ def vector_kind(arrow_type: Any) -> type[Dense | Sets | Sparse] | None:
     return None
 
 
+def size_of_lists(arrow_type: Any) -> int | None:
+    """Return how long all lists of a type are, None where it does not tell."""
+    held = _storage_type(arrow_type)
+    fixed = importlib.import_module("pyarrow.types").is_fixed_size_list(held)
+    return int(held.list_size) if fixed else None
+
+
 def looks_like_vector(arrow_type: Any) -> bool:
     """Tell whether a column is taken for a vector unasked: lists of integers rather are tags."""
     types = importlib.import_module("pyarrow.types")
@@ -67,7 +75,14 @@ def ids_of(column: Any) -> list[int | str]:
     held: list[Any] = column.to_pylist()
     if column.null_count:
         raise ValueError("the id is null")
-    return [each if type(each) is int else str(each) for each in held]
+    return [_id_of(each) for each in held]
+
+
+def _id_of(value: Any) -> int | str:
+    if type(value) is int:
+        return value
+    # UUIDs are 16 bytes where a writer does not say that they are UUIDs
+    return str(UUID(bytes=value) if type(value) is bytes else value)
 
 
 def vector_texts(column: Any, name: str) -> list[bytes | None]:

@@ -43,19 +43,23 @@ def body_of(rows: Iterable[Row]) -> bytes:
 def batches_of(
     items: Iterable[Item], source: int, start: Start, most_bytes: int = BATCH_BYTES
 ) -> Iterator[Batch]:
-    """Give the batches of a source; only a point that is larger by itself makes a larger one."""
+    """Give the batches of a source; only a row that is larger by itself makes a larger one.
+
+    Rows that are no points count as well: a source may hold nothing else.
+    """
     batch, size = Batch(source, end=start), 0
     for item in items:
-        if batch.rows and (size + len(item.text) > most_bytes or len(batch.rows) >= BATCH_ROWS):
+        held = len(batch.rows) + len(batch.faults)
+        if held and (size + len(item.text) > most_bytes or held >= BATCH_ROWS):
             yield batch
             batch, size = Batch(source, end=batch.end), 0
+        size += len(item.text) + 1
         if isinstance(item, Fault):
             batch.faults.append(item)
             batch.end = Start(item.place + 1, batch.end.after)
         else:
             batch.rows.append(item)
             batch.ids.add(item.id)
-            size += len(item.text) + 1
             batch.end = Start(item.place + 1, item.id)
     if batch.rows or batch.faults:
         yield batch

@@ -20,6 +20,7 @@ from palimpsest.app.transfer.rows import Fault
 from palimpsest.app.transfer.spool import Spool
 from palimpsest.app.transfer.to_files import (
     Write,
+    beside,
     require_one,
     write_arrays,
     write_lines,
@@ -63,8 +64,9 @@ def run_export(client: Client, collection: str, path: Path, *, restart: bool = F
     reader = ServerReader(client, collection)
     shape = reader.shape()
     # Before hours of reading, not after.
-    if path.exists():
-        raise WrongUse(f"{path}: exists: name another file, or remove it")
+    for each in (path, *(beside(path) if write is write_arrays else ())):
+        if each.exists():
+            raise WrongUse(f"{each}: exists: name another file, or remove it")
     if write is write_arrays:
         require_one(shape, path)
     if write is write_parquet:

@@ -18,6 +18,7 @@ from palimpsest.app.transfer.arrow import (
     looks_like_vector,
     needed,
     payload_texts,
+    size_of_lists,
     vector_kind,
     vector_texts,
 )
@@ -97,9 +98,17 @@ class ParquetReader:
     def _rows(self, block: Any, place: int, first_id: int) -> Iterator[Item]:
         try:
             yield from list(self._points(block, place, first_id))
-        except (ValueError, OverflowError, TypeError, self._arrow.ArrowException) as error:
+        # KeyError: a map that has a key twice, which is no JSON object
+        except (
+            ValueError,
+            OverflowError,
+            TypeError,
+            KeyError,
+            self._arrow.ArrowException,
+        ) as error:
+            why = error.args[0] if isinstance(error, KeyError) else error
             if block.num_rows == 1:
-                yield Fault(place, str(error), _shown(block))
+                yield Fault(place, str(why), _shown(block))
                 return
             for offset in range(block.num_rows):
                 yield from self._rows(block.slice(offset, 1), place + offset, first_id)
@@ -133,8 +142,12 @@ class ParquetReader:
                 f"{self.name}: column {column!r} is {field.type}: expected lists of numbers, lists "
                 "of those, or structs of indices and values"
             )
-        for block in self._file.iter_batches(BLOCK, columns=[column]):
-            for value in block.column(0):
+        told = size_of_lists(field.type)
+        if kind is Dense and told:
+            return Dense(told)
+        for block in self._file.iter_batches(BLOCK, columns=[column], use_threads=False):
+            # by name: Parquet gives what stands below others by the beginnings of their names
+            for value in block.column(column):
                 held = value.as_py()
                 if held and kind is Dense:
                     return Dense(len(held))

@@ -64,7 +64,7 @@ def write_arrays(spool: Spool, shape: Shape, declared: dict[str, Any], path: Pat
         WrongUse: points have more than one vector, or none, or one that is not dense.
     """
     name, size = require_one(shape, path)
-    ids, payloads = path.with_suffix(".ids.txt"), path.with_suffix(".payloads.jsonl")
+    ids, payloads = beside(path)
     with replacing(path) as array, replacing(ids) as of_ids, replacing(payloads) as of_payloads:
         rows = np.lib.format.open_memmap(array, mode="w+", dtype="<f4", shape=(spool.at.rows, size))
         with of_ids.open("wb") as id_file, of_payloads.open("wb") as payload_file:
@@ -77,6 +77,11 @@ def write_arrays(spool: Spool, shape: Shape, declared: dict[str, Any], path: Pat
                 payload_file.write((bytes(line.payload) or b"null") + b"\n")
         rows.flush()
         del rows
+
+
+def beside(path: Path) -> tuple[Path, Path]:
+    """Return the files of ids and of payloads that stand beside an array."""
+    return path.with_suffix(".ids.txt"), path.with_suffix(".payloads.jsonl")
 
 
 def require_one(shape: Shape, path: Path) -> tuple[str, int]:

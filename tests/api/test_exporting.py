@@ -77,6 +77,16 @@ def test_a_point_that_a_page_ended_with_may_be_gone(
     assert rest[0].place == 41
 
 
+@pytest.mark.parametrize("name", ["a.npy", "a.ids.txt", "a.payloads.jsonl"])
+def test_no_file_beside_an_array_is_written_over(
+    name: str, make: Callable[..., str], client: Client, tmp_path: Path
+) -> None:
+    (tmp_path / name).write_text("mine")
+    with pytest.raises(WrongUse, match=f"{name}: exists"):
+        run_export(client, make(vectors={"size": 3, "distance": "Dot"}), tmp_path / "a.npy")
+    assert (tmp_path / name).read_text() == "mine"
+
+
 def test_a_file_that_is_there_stays(held: str, client: Client, tmp_path: Path) -> None:
     (tmp_path / "a.jsonl").write_text("mine")
     with pytest.raises(WrongUse, match="exists"):

@@ -123,8 +123,14 @@ def test_counted_ids_go_on_from_one_source_to_the_next(
 
 @pytest.mark.parametrize("seed", range(3))
 def test_a_server_that_refuses_hangs_up_and_forgets(
-    seed: int, http: httpx.Client, server: Server, collection: str, tmp_path: Path
+    seed: int,
+    http: httpx.Client,
+    server: Server,
+    collection: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr("palimpsest.app.transfer.client.FIRST_WAIT", 0.01)
     # Each point stands four times, the last one counts.
     rows = [{"id": n % 50, "vector": [n, 0, 0], "payload": {"n": n}} for n in range(200)]
     path = tmp_path / "a.jsonl"

@@ -19,6 +19,14 @@ def test_words_for_people_json_for_programs(capfd: pytest.CaptureFixture[str]) -
     assert printed.err == "palimpsest: why\n"
 
 
+def test_what_others_have_named_moves_no_cursor(capfd: pytest.CaptureFixture[str]) -> None:
+    show(["a\x1b[2J", "b\nc"], {}, False)
+    tell("row \x1b]0;title\x07")
+    printed = capfd.readouterr()
+    assert printed.out == "a\\x1b[2J\nb\\nc\n"
+    assert printed.err == "palimpsest: row \\x1b]0;title\\x07\n"
+
+
 def test_columns_stand_below_each_other() -> None:
     assert columns([["a", "1"], ["bcd", ""]]) == ["a    1", "bcd"]
     assert columns([]) == []

@@ -10,24 +10,10 @@ import pytest
 
 from palimpsest.app.context import Context
 from palimpsest.app.health import start
-from palimpsest.app.health.start import announce, in_a_line
+from palimpsest.app.health.start import announce
 from palimpsest.app.settings import Settings
 from palimpsest.index import CollectionConfig, VectorConfig
 from tests.points import batch_of
-
-
-@pytest.mark.parametrize(
-    ("text", "shown"),
-    [
-        ("clé 漢字", "clé 漢字"),
-        ("a\nb\r", "a\\nb\\r"),
-        ("\x1b[2J", "\\x1b[2J"),
-        ("\u2028\u202e", "\\u2028\\u202e"),
-        ("\ud800", "\\ud800"),
-    ],
-)
-def test_a_text_in_a_line(text: str, shown: str) -> None:
-    assert in_a_line(text) == shown
 
 
 def test_what_is_served(

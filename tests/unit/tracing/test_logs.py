@@ -55,6 +55,13 @@ def test_lines_that_are_of_no_request_say_none() -> None:
     assert TextFormatter().format(record("opened")).endswith("ERROR palimpsest: opened")
 
 
+def test_a_name_begins_no_line_of_its_own() -> None:
+    made = record("%s is damaged", "data/a\n2026-01-01 ERROR palimpsest: forged\x1b[2J")
+    told = TextFormatter().format(made)
+    assert told.endswith("data/a\\n2026-01-01 ERROR palimpsest: forged\\x1b[2J is damaged")
+    assert told.isprintable()
+
+
 def test_an_exception_stands_in_the_line() -> None:
     try:
         raise ValueError("two\nlines")

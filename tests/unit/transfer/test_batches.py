@@ -34,6 +34,13 @@ def test_faults_stand_in_their_batch_and_the_place_moves_past_them() -> None:
     assert (only.ids, only.end) == ({"u", 5}, Start(7, 5))
 
 
+def test_a_source_of_faults_alone_is_not_kept_whole() -> None:
+    faults = (Fault(place, "why", b"x" * 9) for place in range(10))
+    batches = [*batches_of(faults, 0, Start(), 30)]
+    assert [len(one.faults) for one in batches] == [3, 3, 3, 1]
+    assert [one.end.rows for one in batches] == [3, 6, 9, 10]
+
+
 def test_going_on_keeps_the_last_point_where_only_faults_follow() -> None:
     (only,) = batches_of([Fault(9, "why", b"")], 0, Start(9, "u"))
     assert only.end == Start(10, "u")

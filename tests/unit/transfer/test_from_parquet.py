@@ -6,6 +6,7 @@ import datetime as dt
 import json
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import numpy as np
 import pyarrow as pa
@@ -167,3 +168,36 @@ def test_a_damaged_page_ends_with_its_row_group(large: Path, tmp_path: Path) -> 
     path.write_bytes(text)
     with pytest.raises(TransferError, match="row group"):
         read(path)
+
+
+def test_a_column_whose_name_begins_as_another_does(tmp_path: Path) -> None:
+    table = {
+        "emb.x": [[1.0, 2.0, 3.0]],
+        "emb": [[4.0, 5.0]],
+        "a": [{"b": 1}],
+        "a.b": [2],
+    }
+    path, wished = written(tmp_path / "a.parquet", table), Wished(vectors=("emb=",))
+    reader = ParquetReader(path, wished)
+    assert reader.shape() == {"": Dense(2)}
+    reader.close()
+    (row,) = read(path, wished)
+    held = json.loads(row.text)
+    assert parse_vector(json.dumps(held["vector"]).encode()).tolist() == [4, 5]
+    assert held["payload"] == {"emb.x": [1, 2, 3], "a": {"b": 1}, "a.b": 2}
+
+
+@pytest.mark.parametrize("kind", [pa.uuid(), pa.binary(16)])
+def test_uuids_as_bytes(kind: Any, tmp_path: Path) -> None:
+    one = UUID(int=7)
+    table = {"id": pa.array([one.bytes], kind), "emb": [[1.0]]}
+    (row,) = read(written(tmp_path / "a.parquet", table), Wished(vectors=("emb",)))
+    assert row.id == str(one)  # type: ignore[union-attr]
+
+
+def test_a_map_with_a_key_twice_is_named(tmp_path: Path) -> None:
+    held = pa.array([[("k", 1), ("k", 2)], [("k", 1)]], pa.map_(pa.string(), pa.int64()))
+    path = written(tmp_path / "a.parquet", {"emb": [[1.0], [2.0]], "m": held})
+    bad, good = read(path, Wished(vectors=("emb",)))
+    assert isinstance(bad, Fault) and "duplicate key was 'k'" in bad.why
+    assert json.loads(good.text)["payload"] == {"m": {"k": 1}}

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import subprocess
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import httpx
 import pytest
 
 from tests.api.served import Server, serving
 from tests.monitoring.load import KEY, READ_KEY, Workload
-from tests.monitoring.prometheus import Prometheus, watching
+from tests.monitoring.prometheus import Prometheus, checking_rules, watching
 
 SCRAPES = 6  # under load
 
@@ -34,11 +36,37 @@ def workload(server: Server) -> Iterator[Workload]:
         yield made
 
 
+class Checked:
+    """What the tool of Prometheus says of the cases of rules."""
+
+    def __init__(self, folder: Path, running: dict[Path, subprocess.Popen[bytes]]) -> None:
+        self._folder, self._running = folder, running
+
+    def outcome(self, file: Path) -> tuple[int, str]:
+        """Return the exit status for a file of cases, and what was said."""
+        status = self._running[file].wait(300)
+        return status, (self._folder / file.name).read_text()
+
+
+@pytest.fixture(scope="session")
+def checked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Checked]:
+    """The cases of rules, which are checked while a Prometheus waits for its first scrape."""
+    folder = tmp_path_factory.mktemp("checked")
+    with checking_rules(folder) as running:
+        yield Checked(folder, running)
+
+
 @pytest.fixture(scope="session")
 def prometheus(
-    server: Server, workload: Workload, tmp_path_factory: pytest.TempPathFactory
+    server: Server,
+    workload: Workload,
+    checked: Checked,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Prometheus]:
-    """A Prometheus that has scraped the server a few times while it was busy."""
+    """A Prometheus that has scraped the server a few times while it was busy.
+
+    It looks for what to scrape every five seconds, and no sooner at the first time.
+    """
     folder = tmp_path_factory.mktemp("prometheus")
     key = folder / "key"
     key.write_text(READ_KEY)
@@ -47,6 +75,8 @@ def prometheus(
         while sum(running.values("count_over_time(up[1m])")) < SCRAPES:
             assert time.monotonic() < until
             workload.go_on()
-            time.sleep(0.1)
-        time.sleep(2)  # for rules
+            time.sleep(0.05)
+        while any(rule["evaluationTime"] == 0 for rule in running.rules()):
+            assert time.monotonic() < until
+            time.sleep(0.05)
         yield running

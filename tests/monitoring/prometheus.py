@@ -20,6 +20,7 @@ from tests.api.served import free_port
 ROOT = Path(__file__).parents[2]
 DOCKER = ROOT / "docker"
 START_SECONDS = 60.0
+EVERY = "250ms"  # a scrape takes a few milliseconds
 
 
 def tool(name: str) -> str:
@@ -28,6 +29,25 @@ def tool(name: str) -> str:
     if found is None:
         pytest.skip(f"{name} is not there: apt-get install prometheus")
     return found
+
+
+CASES = sorted((ROOT / "tests" / "monitoring").glob("*_test.yml"))
+
+
+@contextmanager
+def checking_rules(folder: Path) -> Iterator[dict[Path, subprocess.Popen[bytes]]]:
+    """Have each file of cases checked, all at once; what is said of it is in a file of its name."""
+    program, running = tool("promtool"), {}
+    try:
+        for file in CASES:
+            with (folder / file.name).open("wb") as said:
+                command = [program, "test", "rules", str(file)]
+                running[file] = subprocess.Popen(command, stdout=said, stderr=said)
+        yield running
+    finally:
+        for process in running.values():
+            process.kill()
+            process.wait()
 
 
 class Prometheus:
@@ -73,9 +93,9 @@ class Prometheus:
 
 @contextmanager
 def watching(port: int, key: Path, folder: Path) -> Iterator[Prometheus]:
-    """Scrape a server every second, as docker/prometheus.yml says but for times and places."""
+    """Scrape a server often, as docker/prometheus.yml says but for times and places."""
     config = yaml.safe_load((DOCKER / "prometheus.yml").read_text())
-    config["global"] = {"scrape_interval": "1s", "evaluation_interval": "1s"}
+    config["global"] = {"scrape_interval": EVERY, "evaluation_interval": EVERY}
     config["rule_files"] = [str(DOCKER / Path(name).name) for name in config["rule_files"]]
     config["scrape_configs"] = config["scrape_configs"][:1]
     (job,) = config["scrape_configs"]

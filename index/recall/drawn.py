@@ -69,6 +69,7 @@ def drawn(reading: Reading, request: RecallRequest) -> list[Question]:
 
     Raises:
         UnknownVectorName: the name is not declared.
+        InvalidInput: a given query would be refused by a search.
         NotYetApplied: a point was replaced since; a newer reading has it.
     """
     view, name = reading.view, request.vector_name
@@ -80,6 +81,9 @@ def drawn(reading: Reading, request: RecallRequest) -> list[Question]:
         return Question(origin, Answerable(view, request.searching(query), allowed, without))
 
     if request.given:
+        config = view.vectors[column].config
+        for given in request.given:  # searches that are exact are not asked, and would refuse none
+            kind_of(config).check_example(given, config)
         questions = [question("given", query) for query in request.given]
     else:
         vectors = view.vectors[column]

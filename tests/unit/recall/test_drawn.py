@@ -7,7 +7,15 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from palimpsest.index import Filter, HasId, RecallRequest, SearchRequest, UnknownVectorName
+from palimpsest.index import (
+    Distance,
+    Filter,
+    HasId,
+    InvalidInput,
+    RecallRequest,
+    SearchRequest,
+    UnknownVectorName,
+)
 from palimpsest.index.recall.drawn import drawn
 from tests.conftest import OpenCollection
 from tests.points import batch_of, config_of
@@ -41,6 +49,18 @@ def test_given_queries_alone(collection_of: OpenCollection) -> None:
     collection = sealed(collection_of)
     questions = drawn(collection.reading(), RecallRequest(given=list(ASKED[:7])))
     assert [one.origin for one in questions] == ["given"] * 7
+
+
+@pytest.mark.parametrize("seal", [True, False])
+def test_given_queries_are_checked_though_no_search_is_made(
+    seal: bool, collection_of: OpenCollection
+) -> None:
+    collection = (
+        sealed(collection_of) if seal else collection_of(config_of(SIZE, Distance.MANHATTAN))
+    )
+    for query in (np.ones(SIZE + 1, np.float32), np.full(SIZE, np.inf, np.float32)):
+        with pytest.raises(InvalidInput):
+            collection.measure_recall(RecallRequest(given=[ASKED[0], query]))
 
 
 def test_zero_rows_are_no_queries(collection_of: OpenCollection) -> None:

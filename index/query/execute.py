@@ -122,6 +122,7 @@ class _Walk:
         scope = outer.narrowed(node.filter, examples)
         if not node.prefetches:
             return self._search(node, query, scope, offset)
+        told = self.source.estimates
         found = [self.level(each, scope) for each in node.prefetches]
         count = node.limit + offset
         if isinstance(query, Fusion):
@@ -131,6 +132,7 @@ class _Walk:
             return rescored.at_least(node.threshold).cut(offset)
         # A search over prefetches looks at what they found, and at nothing else; their scores do
         # not count.
+        self.source.forget_estimates(told)
         within = from_numbers(np.concatenate([one.numbers for one in found]))
         if not within:
             return nothing()

@@ -70,6 +70,13 @@ class Source(Protocol):
         counts the points of ``corpus``, None for all.
         """
 
+    @property
+    def estimates(self) -> int:
+        """How often points were found so far whose scores are estimates, made over a bridge."""
+
+    def forget_estimates(self, since: int) -> None:
+        """Take back what was told of estimates: scores of prefetches that do not count."""
+
     def leading(self, name: str, query: VersionedQuery) -> SpaceConfig:
         """Return the space that a query in several versions is answered in."""
 

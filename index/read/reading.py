@@ -220,6 +220,15 @@ class Reading:
             self._noted(column, numbers)
         return found
 
+    @property
+    def estimates(self) -> int:
+        """How often points were found so far whose scores are estimates, made over a bridge."""
+        return len(self.stats.estimated)
+
+    def forget_estimates(self, since: int) -> None:
+        """Take back what was told of estimates: scores of prefetches that do not count."""
+        del self.stats.estimated[since:]
+
     def leading(self, name: str, query: VersionedQuery) -> SpaceConfig:
         """Return the space that a query in several versions is answered in."""
         config = self.view.config

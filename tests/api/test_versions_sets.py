@@ -110,6 +110,26 @@ def test_what_is_found_by_which_version_is_told(docs: str, http: httpx.Client) -
     assert matched == {one for one in ids if one < 80}
 
 
+def test_scores_of_prefetches_that_do_not_count_are_no_estimates(
+    docs: str, http: httpx.Client
+) -> None:
+    migrate(http, docs, range(80))
+    fit(http, docs)
+    fit(http, docs, "v2", "v1")
+    new = [{"id": N + i, "vector": {}} for i in range(20)]
+    result(http.put(f"/collections/{docs}/points?wait=true", json={"points": new}))
+    some = [{"id": N + i, "vector": {"@v2": NEW[i]}} for i in range(20)]
+    result(http.put(f"/collections/{docs}/points/vectors?wait=true", json={"points": some}))
+    first = {"query": OLD[5], "limit": N + 20}  # those of N and more over a bridge
+    second = {"query": NEW[5], "using": "@v2", "limit": N + 20}
+    told = explained(http, docs, {**second, "prefetch": first})["explain"]
+    assert set(told["estimated"]) == set(range(80, N))  # and the others by their own sets
+    assert {one["id"] for one in told["matched"]} == {*range(80), *range(N, N + 20)}
+    fused = [{**second, "prefetch": first}, first]
+    told = explained(http, docs, {"query": {"fusion": "rrf"}, "prefetch": fused, "limit": N + 20})
+    assert set(told["explain"]["estimated"]) == set(range(80, N + 20))
+
+
 def test_versions_of_sets_are_listed_backfilled_compared_and_dropped(
     docs: str, http: httpx.Client
 ) -> None:

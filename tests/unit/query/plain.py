@@ -55,6 +55,13 @@ class Plain:
         self._ordered = ordered
         self._noise = noise
 
+    @property
+    def estimates(self) -> int:
+        return 0  # there are no versions, and no bridges
+
+    def forget_estimates(self, since: int) -> None:
+        assert since == 0
+
     def leading(self, name: str, query: VersionedQuery) -> VectorConfig:
         raise AssertionError("there are no versions here")
 

@@ -75,6 +75,8 @@ def set_scores(asked: Sequence[Vectors], sets: Sequence[Vectors], distance: Dist
     """Return exact MaxSim (q, n) per token of queries (t, d) each with sets (t, d) each."""
     starts = np.zeros(len(sets) + 1, dtype=np.int64)
     np.cumsum([len(one) for one in sets], out=starts[1:])
+    if not sets:  # an adapter that needs no pairs may have none
+        return np.empty((len(asked), 0), dtype=np.float32)
     values, rows = np.concatenate(sets), np.arange(len(sets), dtype=np.uint32)
     exact = ExactMaxSim(distance)
     found = np.empty((len(asked), len(sets)), dtype=np.float32)

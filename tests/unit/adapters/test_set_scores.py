@@ -37,6 +37,11 @@ def test_scores_are_maxsim_of_one_token(distance: Distance) -> None:
     assert set_scores(twice, sets, distance) == pytest.approx(found, abs=1e-4)
 
 
+def test_of_no_points_there_are_no_scores() -> None:
+    assert set_scores([], [], Distance.COSINE).shape == (0, 0)
+    assert set_scores([np.ones((2, 3), np.float32)], [], Distance.COSINE).shape == (1, 0)
+
+
 def test_a_point_asks_by_vectors_from_all_of_its_set() -> None:
     long = np.arange(1_000, dtype=np.float32)[:, None]
     asked = asked_by(long)

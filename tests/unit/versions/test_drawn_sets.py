@@ -96,3 +96,12 @@ def test_what_is_of_no_use_to_sets_is_refused(upgrade: SetUpgrade) -> None:
     upgrade.fit("v1", "v2")
     with pytest.raises(InvalidConfig, match="embed the points for 'v2'"):
         upgrade.collection.versions.consolidate("", "v1", "v2")
+
+
+def test_settings_can_be_bridged_before_a_point_holds_both(tmp_path: Path) -> None:
+    upgrade = SetUpgrade(tmp_path / "collection", "v2", "v4", n=40)
+    upgrade.put("v2", range(40))
+    assert upgrade.fit("v2", "v4", "identity").kind == "identity"
+    found = upgrade.search("v4", upgrade.asked("v4", 7), 40)
+    assert found.ids[0] == 7 and sorted(found.ids) == list(range(40))
+    upgrade.collection.close()

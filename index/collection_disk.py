@@ -34,8 +34,9 @@ COMPONENTS = (
     "lost_found",
     "other",  # small tables, and what describes folders
 )
-_IDS = ("slots", "by_slot", "seqs", "numbers", "ids", "starts")
-_CODES, _GRAPH = ("codes", "encoder_", "token"), ("graph_", "postings_")
+_IDS = ("slots", "by_slot", "seqs", "numbers", "ids", "starts", "given_starts")
+_CODES = ("codes", "encoder_", "token", "lists_centroids", "lists_signs")
+_GRAPH = ("graph_", "postings_", "lists_")  # less what are codes
 _OF_FINDER = "rows_"  # begins the files of what finds candidates among sets
 _TABLES = 24  # pages that a store without rows takes
 _KEPT_SECONDS = 1.0  # of what was looked up, while nothing is written
@@ -102,9 +103,9 @@ def component_of(name: str) -> str:
     name = name.removeprefix(_OF_FINDER)
     if name.removesuffix(".npy") in _IDS:
         return "ids"
-    if name.startswith(_GRAPH):
-        return "graph"
-    return "codes" if name.startswith(_CODES) else "vectors"
+    if name.startswith(_CODES):
+        return "codes"
+    return "graph" if name.startswith(_GRAPH) else "vectors"
 
 
 def _growing_bytes(vectors: AnyVectors) -> float:

@@ -11,11 +11,22 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from palimpsest.index import Collection, Database, FieldIndex
+from palimpsest.index import (
+    Collection,
+    CollectionConfig,
+    Database,
+    Distance,
+    FieldIndex,
+    MaintenanceConfig,
+    MultiConfig,
+    PointBatch,
+)
 from palimpsest.index.collection_disk import COMPONENTS, component_of
+from palimpsest.index.kinds.multi.probe import FEWEST_SETS
 from palimpsest.index.storage.checkpoints import Checkpoints
 from tests.conftest import OpenCollection
 from tests.points import batch_of, config_of
+from tests.unit.kinds.multi.twin import batch_of as sets_of
 
 N, SIZE = 20_000, 128
 APART = {"graph", "ids", "indexes", "wal"}
@@ -103,12 +114,33 @@ def test_every_component_is_told(collection_of: OpenCollection, rng: np.random.G
         ("encoder_signs.npy", "codes"),
         ("tokens.npy", "codes"),
         ("rows_codes.npy", "codes"),
+        ("lists_centroids.npy", "codes"),
+        ("lists_signs.npy", "codes"),
         ("graph_links.npy", "graph"),
+        ("lists_rows.npy", "graph"),
+        ("lists_starts.npy", "graph"),
         ("rows_graph_links.npy", "graph"),
         ("postings_rows.npy", "graph"),
         ("by_slot.npy", "ids"),
         ("starts.npy", "ids"),
+        ("given_starts.npy", "ids"),
     ],
 )
 def test_files_of_segments_are_for_one_thing(name: str, component: str) -> None:
     assert component_of(name) == component
+
+
+def test_of_sets_that_are_kept_as_codes_nothing_is_told_as_vectors(
+    collection_of: OpenCollection, rng: np.random.Generator
+) -> None:
+    kept = MultiConfig(8, Distance.COSINE, originals="none", pool=2)
+    upkeep = MaintenanceConfig(quiet_rows=1, quiet_seconds=0)
+    collection = collection_of(CollectionConfig({"": kept}, upkeep))
+    n = FEWEST_SETS + 44
+    sets = rng.standard_normal((n, 4, 8)).astype(np.float32)
+    batch = PointBatch(list(range(n)), {"": sets_of([*sets], 8)}, [None] * n)
+    collection.upsert(batch).result()
+    collection.upkeep.seal()
+    assert collection.upkeep.last_error is None
+    disk = collection.disk()
+    assert disk["growing"] == disk["vectors"] == 0 < disk["codes"]

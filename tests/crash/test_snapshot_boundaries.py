@@ -24,7 +24,7 @@ from tests.crash.boundaries import Boundaries
 from tests.points import batch_of, config_of
 
 SIZE, FIRST, MORE = 4, 120, 30
-EVERY = 19  # boundaries; all of them take two minutes
+EVERY = 29  # boundaries; all of them take two minutes
 LAST_STEP = 3
 
 

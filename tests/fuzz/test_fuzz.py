@@ -17,7 +17,7 @@ import pytest
 from tests.fuzz.mutations import MUTATIONS, mutated
 from tests.fuzz.trial import GOLDEN, REFUSED, RIGHT, ask, drawn, files_of, run, unpack
 
-TRIALS = int(os.environ.get("PALIMPSEST_FUZZ", "20"))
+TRIALS = int(os.environ.get("PALIMPSEST_FUZZ", "12"))
 SEED = int(os.environ.get("PALIMPSEST_FUZZ_SEED", "1"))
 
 

@@ -19,6 +19,7 @@ import zipfile
 import zlib
 from contextlib import closing
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -68,8 +69,9 @@ def unpack(golden: str, folder: Path) -> None:
     (folder / "reserve").unlink(missing_ok=True)
 
 
+@cache
 def files_of(folder: Path) -> list[Path]:
-    """Return the files of a data directory that a server reads back, relative."""
+    """Return the files of an unpacked directory that a server reads back, relative."""
     files = [path.relative_to(folder) for path in folder.rglob("*") if path.is_file()]
     return sorted(path for path in files if path.name != "lock")
 

@@ -20,10 +20,6 @@ from tests.api.leaving import as_text
 SIZE, IDS, GROUPS, BATCH = 96, 12_000, 20, 100
 NAME = "ж soak"
 PATH = f"/collections/{NAME}"
-BODY = {
-    "vectors": {"size": SIZE, "distance": "Cosine"},
-    "metadata": {"palimpsest": {"seal_rows": 3_000}},
-}
 _TEXT = "lorem ipsum " * 20
 _SNAPSHOT_SECONDS = 5.0  # between two
 
@@ -34,8 +30,9 @@ class Client(threading.Thread):
     ``done`` counts requests by status.
     """
 
-    def __init__(self, url: str, kind: str, seed: int) -> None:
+    def __init__(self, url: str, kind: str, seed: int, ids: int) -> None:
         super().__init__(name=f"{kind}-{seed}", daemon=True)
+        self._ids = ids
         self.kind, self.done, self.error = kind, Counter[int](), ""
         self.ended = threading.Event()
         self._rng = np.random.default_rng(seed)
@@ -63,7 +60,7 @@ class Client(threading.Thread):
 
     def act_upsert(self) -> None:
         """Write points anew."""
-        ids = self._rng.choice(IDS, BATCH, replace=False).tolist()
+        ids = self._rng.choice(self._ids, BATCH, replace=False).tolist()
         vectors = self._rng.standard_normal((BATCH, SIZE)).astype(np.float32)
         points = [
             {"id": id, "vector": as_text(vector), "payload": payload_of(id)}
@@ -73,7 +70,7 @@ class Client(threading.Thread):
 
     def act_delete(self) -> None:
         """Delete points by ids or by a filter, and change payloads of others."""
-        first = int(self._rng.integers(IDS))
+        first = int(self._rng.integers(self._ids))
         wanted: dict[str, Any] = {"points": [*range(first, first + 40)]}
         if self._rng.random() < 0.3:
             within = {"gte": first, "lt": first + 40}
@@ -98,7 +95,7 @@ class Client(threading.Thread):
 
     def act_read(self) -> None:
         """Read points in order, the state and the metrics."""
-        body = {"limit": 50, "offset": int(self._rng.integers(IDS)), "with_vector": True}
+        body = {"limit": 50, "offset": int(self._rng.integers(self._ids)), "with_vector": True}
         for point in self._ask("POST", f"{PATH}/points/scroll", body)["points"]:
             if len(point["vector"]) != SIZE or point["payload"]["n"] != point["id"]:
                 raise RuntimeError(f"a point is {point}")
@@ -128,15 +125,19 @@ def payload_of(id: int) -> dict[str, Any]:
     return {"n": id, "group": f"г{id % GROUPS}", "text": _TEXT}
 
 
-def prepare(url: str) -> None:
+def prepare(url: str, ids: int) -> None:
     """Make the collection, its indexes and all its points. Raises httpx.HTTPStatusError."""
+    declared = {
+        "vectors": {"size": SIZE, "distance": "Cosine"},
+        "metadata": {"palimpsest": {"seal_rows": ids // 4}},
+    }
     with httpx.Client(base_url=url, timeout=60) as http:
-        http.put(PATH, json=BODY).raise_for_status()
+        http.put(PATH, json=declared).raise_for_status()
         for key, schema in (("group", "keyword"), ("n", "integer")):
             body = {"field_name": key, "field_schema": schema}
             http.put(f"{PATH}/index?wait=true", json=body).raise_for_status()
         rng = np.random.default_rng(0)
-        for first in range(0, IDS, 1_000):
+        for first in range(0, ids, 1_000):
             points = [
                 {
                     "id": id,
@@ -153,9 +154,9 @@ def prepare(url: str) -> None:
             reply.raise_for_status()
 
 
-def delete_most(url: str) -> None:
+def delete_most(url: str, ids: int) -> None:
     """Delete nine tenths of the points. Raises httpx.HTTPStatusError."""
-    gone = [id for id in range(IDS) if id % 10]
+    gone = [id for id in range(ids) if id % 10]
     with httpx.Client(base_url=url, timeout=60) as http:
         for first in range(0, len(gone), 1_000):
             body = {"points": gone[first : first + 1_000]}

@@ -10,10 +10,11 @@ from pathlib import Path
 import httpx
 
 from tests.api.served import Server, serving
-from tests.soak.clients import KINDS, PATH, Client, delete_most, prepare
+from tests.soak.clients import IDS, KINDS, PATH, Client, delete_most, prepare
 from tests.soak.watching import Sample, Verdict, disk_of, judge, sample
 
-SHORT, FLAT, FLAT_WHEN_SHORT = 300.0, 0.05, 0.35  # seconds; memory, from there on and before
+SHORT = 300.0  # seconds
+FLAT, FLAT_WHEN_SHORT = (0.05, 0.5), (0.35, 1.5)  # memory and disk, from there on and before
 _GIVEN_BACK = 0.4  # of the disk that may be left of one of which nine tenths were deleted
 _PATIENCE = 120.0  # seconds until then
 
@@ -33,11 +34,11 @@ class Soaked:
         return not self.errors and all(one.holds for one in self.verdicts)
 
 
-def soak(data: Path, seconds: float) -> Soaked:
-    """Keep a server on a new data directory at full load for so long."""
+def soak(data: Path, seconds: float, ids: int = IDS) -> Soaked:
+    """Keep a server on a new data directory at full load for so long, with so many points."""
     with serving(data, PALIMPSEST_THREADS="2") as server:
-        prepare(server.url)
-        clients = [Client(server.url, kind, seed) for seed, kind in enumerate(KINDS)]
+        prepare(server.url, ids)
+        clients = [Client(server.url, kind, seed, ids) for seed, kind in enumerate(KINDS)]
         for one in clients:
             one.start()
         samples = _watch(server, clients, seconds)
@@ -47,7 +48,7 @@ def soak(data: Path, seconds: float) -> Soaked:
             one.join()
         errors = [one.error for one in clients if one.error]
         tolerance = FLAT if seconds >= SHORT else FLAT_WHEN_SHORT
-        verdicts = [] if errors else [*judge(samples, tolerance), _given_back(server)]
+        verdicts = [] if errors else [*judge(samples, *tolerance), _given_back(server, ids)]
         errors += _state_errors(server)
     done: dict[str, Counter[int]] = {}
     for one in clients:
@@ -64,11 +65,11 @@ def _watch(server: Server, clients: list[Client], seconds: float) -> list[Sample
     return samples
 
 
-def _given_back(server: Server) -> Verdict:
+def _given_back(server: Server, ids: int) -> Verdict:
     """Delete most points, and wait until the disk is given back."""
     _wait_until_green(server)
     before = disk_of(server.data / "collections")
-    delete_most(server.url)
+    delete_most(server.url, ids)
     until, after = time.monotonic() + _PATIENCE, before
     while after > _GIVEN_BACK * before and time.monotonic() < until:
         time.sleep(0.5)

@@ -7,11 +7,11 @@ from pathlib import Path
 from tests.soak.running import soak
 from tests.soak.watching import Sample, judge, table
 
-SECONDS = 10.0
+SECONDS, IDS = 5.0, 4_000
 
 
 def test_a_short_soak_holds(tmp_path: Path) -> None:
-    soaked = soak(tmp_path, SECONDS)
+    soaked = soak(tmp_path, SECONDS, IDS)
     assert soaked.errors == [] and soaked.holds, table(soaked.verdicts)
     for kind in ("upsert", "delete", "query", "read"):
         assert soaked.done[kind][200] > 10, kind

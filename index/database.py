@@ -180,6 +180,9 @@ class Database:
 
     def close(self) -> None:
         """Finish queued writes, stop background work and let the directory go."""
+        # Before `_change` is taken: what the schedule waits for may itself be waiting for that.
+        self.snapshots.stop()
+        self._schedule.stop()
         with self._change:
             if self._closed:
                 return
@@ -190,8 +193,6 @@ class Database:
             self._scrubbing.stop()
             if self._sampling is not None:
                 self._sampling.stop()
-            self.snapshots.stop()
-            self._schedule.stop()
             # The background first, as it writes to collections; the lock of the directory last,
             # when nothing of this process writes there any more.
             with ExitStack() as last_first:  # goes on when one of them fails

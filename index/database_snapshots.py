@@ -20,6 +20,8 @@ from palimpsest.index.errors import (
     CollectionNotFound,
     Damaged,
     InvalidSnapshot,
+    SnapshotNotFound,
+    StorageError,
     StoreFailed,
     UnknownFormat,
 )
@@ -74,11 +76,14 @@ class Snapshots:
         self._reserve, self._host, self._release = reserve, host, release
         self._one = threading.Lock()  # is made or restored at a time
         self._stopped = False
+        self._coming: set[Incoming] = set()
         self._stats: dict[str | None, SnapshotStats] = {}
 
     def stop(self) -> None:
         """End what is under way soon, and refuse what comes later."""
         self._stopped = True
+        for file in self._coming.copy():
+            file.stop()
 
     def stats(self) -> dict[str | None, SnapshotStats]:
         """Return what became of snapshots, by collection, None for those of all."""
@@ -111,7 +116,16 @@ class Snapshots:
             ):
                 return self._keep(own, taken.archive(self._go_on), scheduled=scheduled)
 
-        return self._counted(own, write)
+        def write_unless_dropped() -> SnapshotInfo:
+            try:
+                return write()
+            except StorageError:
+                # whose files went while they were read: no fault of the disk
+                if self._host.find(own).writer is not collection.writer:
+                    raise CollectionNotFound(own) from None
+                raise
+
+        return self._counted(own, write_unless_dropped)
 
     def create_whole(self, *, scheduled: bool = False) -> SnapshotInfo:
         """Make a snapshot of all collections and aliases. Raises as ``create``.
@@ -137,6 +151,7 @@ class Snapshots:
 
         Raises:
             InvalidSnapshot: the file is none that can be restored.
+            SnapshotNotFound: it is not there any more.
             InvalidInput: the name cannot be that of a collection, or the snapshot is too large.
             StorageFull: there is no room to unpack it.
         """
@@ -193,7 +208,13 @@ class Snapshots:
         """
         with self._aside() as aside:
             with Incoming(aside.path / "incoming", self._admitted) as file:
-                yield file
+                self._coming.add(file)
+                try:
+                    if self._stopped:
+                        file.stop()
+                    yield file
+                finally:
+                    self._coming.discard(file)
 
     def _stage(
         self, name: str | None, archive: ArchiveReader, folder: Local, most: int
@@ -242,18 +263,18 @@ class Snapshots:
         yield from ending(Contents(self._release, created, tuple(names), left))
 
     def _counted(self, name: str | None, write: Callable[[], SnapshotInfo]) -> SnapshotInfo:
-        before = self._stats.get(name, SnapshotStats())
-        begun = time.monotonic()
-        try:
-            with self._alone():
+        with self._alone():  # others of this name were counted before it has its turn
+            before = self._stats.get(name, SnapshotStats())
+            begun = time.monotonic()
+            try:
                 found = write()
-        except BaseException:
-            self._stats[name] = replace(before, failed=before.failed + 1)
-            raise
-        now = time.time()
-        self._stats[name] = SnapshotStats(
-            before.made + 1, before.failed, now, now, time.monotonic() - begun, found.nbytes
-        )
+            except BaseException:
+                self._stats[name] = replace(before, failed=before.failed + 1)
+                raise
+            now, seconds = time.time(), time.monotonic() - begun
+            self._stats[name] = SnapshotStats(
+                before.made + 1, before.failed, now, now, seconds, found.nbytes
+            )
         return found
 
     @contextmanager
@@ -274,9 +295,12 @@ class Snapshots:
             remove_folder(aside)
 
     def _pieces(self, path: Path) -> Iterator[bytes]:
-        for piece in Local(path.parent).pieces(path.name):
-            self._go_on(len(piece))
-            yield piece
+        try:
+            for piece in Local(path.parent).pieces(path.name):
+                self._go_on(len(piece))
+                yield piece
+        except FileNotFoundError:  # deleted while it waited for its turn
+            raise SnapshotNotFound(path.name) from None
 
     def _admitted(self) -> AbstractContextManager[None]:
         return self._reserve.admitted(self._unfinished.path)

@@ -12,7 +12,9 @@ import http.client
 import ipaddress
 import socket
 import ssl
+import time
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from http import HTTPStatus
 from urllib.parse import urlsplit
 
@@ -23,6 +25,7 @@ from palimpsest.index import Incoming
 
 CONNECT_SECONDS = 10.0
 READ_SECONDS = 60.0  # that the other server may keep still
+SLOWEST = 32 * 1024  # bytes a second, after so long: others wait for their turn meanwhile
 STEP = 1 << 20  # bytes written at once
 _LOCAL = ("localhost", "localhost.")
 
@@ -54,7 +57,7 @@ def fetch(url: str, api_key: str | None, allowed: Sequence[str], file: Incoming,
         )
     try:
         address = resolved(origin)
-        for piece in _pieces(url, origin, address, api_key):
+        for piece in _pieces(url, origin, address, api_key, file):
             if file.nbytes + len(piece) > most:
                 raise wrong_input(
                     f"the snapshot is larger than allowed (limit: {most} bytes, "
@@ -62,6 +65,7 @@ def fetch(url: str, api_key: str | None, allowed: Sequence[str], file: Incoming,
                 )
             file.write(piece)
     except (OSError, http.client.HTTPException, ValueError) as error:
+        file.require_wanted()  # else it may have failed because of that
         raise wrong_input(f"the snapshot could not be fetched from {url:.300}: {error}") from error
 
 
@@ -100,7 +104,9 @@ def may_be_asked(host: str, address: str) -> bool:
     )
 
 
-def _pieces(url: str, origin: Origin, address: str, api_key: str | None) -> Iterator[bytes]:
+def _pieces(
+    url: str, origin: Origin, address: str, api_key: str | None, file: Incoming
+) -> Iterator[bytes]:
     parts = urlsplit(url)
     target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     connection = _Pinned(origin, address)
@@ -108,6 +114,10 @@ def _pieces(url: str, origin: Origin, address: str, api_key: str | None) -> Iter
         headers = {"accept-encoding": "identity", "accept": "application/octet-stream, */*"}
         if api_key is not None:
             headers["api-key"] = api_key
+        began = time.monotonic()
+        connection.connect()
+        file.wake = connection.give_up
+        file.require_wanted()  # it may have been stopped before
         connection.request("GET", target, headers=headers)
         reply = connection.getresponse()
         if reply.status != HTTPStatus.OK:
@@ -116,12 +126,15 @@ def _pieces(url: str, origin: Origin, address: str, api_key: str | None) -> Iter
                 f"{reply.status} (redirects are not followed)"
             )
         expected, received = reply.length, 0
-        while piece := reply.read(STEP):
+        while piece := reply.read1(STEP):  # as it comes: to wait for more may take forever
             received += len(piece)
+            if time.monotonic() - began > READ_SECONDS + received / SLOWEST:
+                raise OSError(f"it comes too slowly: {received} bytes so far")
             yield piece
         if expected is not None and received != expected:
             raise OSError(f"it ended after {received} of {expected} bytes")
     finally:
+        file.wake = lambda: None
         connection.close()
 
 
@@ -140,3 +153,9 @@ class _Pinned(http.client.HTTPConnection):
             context = ssl.create_default_context()
             self.sock = context.wrap_socket(self.sock, server_hostname=self._origin.host)
         self.sock.settimeout(READ_SECONDS)
+
+    def give_up(self) -> None:
+        """End a wait for the other server; any thread may call."""
+        with suppress(OSError):  # it was closed
+            # not that of TLS, which takes away what the reading thread uses
+            socket.socket.shutdown(self.sock, socket.SHUT_RDWR)

@@ -153,7 +153,7 @@ class Shelf:
 
 def is_name(name: str) -> bool:
     """Tell whether a text can be the name of a snapshot, and of nothing that lies elsewhere."""
-    return name.endswith(SUFFIX) and name[0] != "." and not {"/", "\0"} & {*name}
+    return name.endswith(SUFFIX) and name != SUFFIX and not {"/", "\0"} & {*name}
 
 
 def _is_file(path: Path) -> bool:

@@ -6,8 +6,10 @@ import json
 import random
 import shutil
 import threading
+import time
 import zipfile
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +19,7 @@ from palimpsest.index import (
     Collection,
     CollectionNotFound,
     CreateAlias,
+    Damaged,
     Database,
     Filter,
     InvalidConfig,
@@ -24,6 +27,8 @@ from palimpsest.index import (
     InvalidSnapshot,
     PalimpsestError,
     SearchRequest,
+    SnapshotNotFound,
+    SnapshotPlan,
     StorageFull,
     StoreFailed,
 )
@@ -187,7 +192,7 @@ def test_what_is_refused_changes_nothing(
     for name in ("a@b", "../x", "", "."):
         with pytest.raises(InvalidConfig):
             snapshots.recover(name, path)
-    with pytest.raises(StoreFailed):
+    with pytest.raises(SnapshotNotFound):  # deleted while it waited for its turn
         snapshots.recover(NAME, tmp_path / "missing.snapshot")
     with pytest.raises(CollectionNotFound):
         snapshots.create("missing")
@@ -228,6 +233,68 @@ def test_what_was_stopped_makes_nothing(filled: Database) -> None:
     with pytest.raises(StoreFailed):
         filled.snapshots.create(NAME)
     assert filled.snapshots.shelf.list(NAME) == []
+
+
+def test_one_of_a_collection_that_is_dropped_meanwhile(filled: Database) -> None:
+    snapshots, ends = filled.snapshots, iter([filled.drop, lambda _: None])
+
+    def find(name: str) -> Collection:
+        found = filled.get(name)
+        next(ends)(name)  # at the first look; the second is that at what went wrong
+        return found
+
+    snapshots._host = replace(snapshots._host, find=find)
+    with pytest.raises(CollectionNotFound):
+        snapshots.create(NAME)
+    assert snapshots.shelf.list(NAME) == []
+
+
+def test_what_went_wrong_with_one_that_is_there_is_told(filled: Database) -> None:
+    folder = filled.get(NAME).folder / "segments"
+    next(next(folder.iterdir()).glob("*.npy")).unlink()
+    with pytest.raises(Damaged):
+        filled.snapshots.create(NAME)
+
+
+def test_all_that_wait_for_their_turn_are_counted(filled: Database) -> None:
+    snapshots = filled.snapshots
+    with snapshots._alone():
+        threads = [threading.Thread(target=snapshots.create, args=(NAME,)) for _ in range(3)]
+        for thread in threads:
+            thread.start()
+        time.sleep(0.2)
+    for thread in threads:
+        thread.join()
+    assert snapshots.stats()[NAME].made == len(snapshots.shelf.list(NAME)) == 3
+
+
+def test_closing_while_a_restore_and_the_schedule_wait(tmp_path: Path) -> None:
+    plan = SnapshotPlan(hours=1e-9, keep=1)
+    database = Database.open(tmp_path, threads=1, snapshots=plan)
+    fill(database)
+    database.snapshots.create(NAME)
+    begun, real = threading.Event(), database.snapshots._host.place
+
+    def place(name: str, folder: Path) -> None:
+        begun.set()
+        time.sleep(0.5)  # until the schedule waits for this, and closing has begun
+        real(name, folder)
+
+    def restore() -> None:
+        with pytest.raises(StoreFailed):
+            while True:
+                database.snapshots.recover(NAME, path_of(database))
+
+    database.snapshots._host = replace(database.snapshots._host, place=place)
+    restoring = threading.Thread(target=restore, daemon=True)
+    restoring.start()
+    assert begun.wait(20)
+    time.sleep(0.2)
+    closing = threading.Thread(target=database.close, daemon=True)
+    closing.start()
+    closing.join(20)
+    restoring.join(20)
+    assert not closing.is_alive() and not restoring.is_alive()
 
 
 def mutated(text: bytes, seed: int) -> bytes:

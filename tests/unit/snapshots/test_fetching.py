@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -13,9 +14,10 @@ from typing import Any
 import pytest
 
 from palimpsest.app.errors import Refusal
+from palimpsest.app.snapshots import fetching
 from palimpsest.app.snapshots.fetching import fetch, may_be_asked, resolved
 from palimpsest.app.wire.servers import Origin
-from palimpsest.index import Incoming
+from palimpsest.index import Incoming, StoreFailed
 from palimpsest.index.storage.reserve import anything
 
 TEXT = b"a snapshot" * 500
@@ -25,6 +27,7 @@ class Answers(BaseHTTPRequestHandler):
     """Answers by the path; notes what it was asked with."""
 
     seen: list[tuple[str, str | None, str | None]] = []
+    still = threading.Event()  # until when one says nothing
 
     def do_GET(self) -> None:
         self.seen.append((self.path, self.headers.get("api-key"), self.headers.get("host")))
@@ -32,6 +35,9 @@ class Answers(BaseHTTPRequestHandler):
             self.send_response(302)
             self.send_header("location", "/whole")
             self.end_headers()
+            return
+        if self.path.startswith("/still"):
+            self.close_connection = self.still.wait(30)
             return
         self.send_response(200 if "/whole" in self.path or "/short" in self.path else 404)
         more = 5 if "/short" in self.path else 0
@@ -51,6 +57,7 @@ def answering() -> Iterator[int]:
     try:
         yield server.server_address[1]
     finally:
+        Answers.still.set()
         server.shutdown()
         server.server_close()
         thread.join()
@@ -99,6 +106,28 @@ def test_what_is_no_snapshot(path: str, port: int, tmp_path: Path) -> None:
 def test_one_that_is_too_large(port: int, tmp_path: Path) -> None:
     with pytest.raises(Refusal, match="PALIMPSEST_SNAPSHOT_LIMIT"):
         fetched(f"http://127.0.0.1:{port}/whole", (f"http://127.0.0.1:{port}",), tmp_path, 4_999)
+
+
+def test_a_stop_ends_the_wait_for_a_server_that_says_nothing(port: int, tmp_path: Path) -> None:
+    url, began = f"http://127.0.0.1:{port}", time.monotonic()
+    with Incoming(tmp_path / "x", anything) as file:
+        timer = threading.Timer(0.1, file.stop)
+        timer.start()
+        with pytest.raises(StoreFailed, match="being stopped"):
+            fetch(f"{url}/still", None, (url,), file, 10_000)
+        timer.join()
+        with pytest.raises(StoreFailed, match="being stopped"):  # nor is another one asked
+            fetch(f"{url}/still", None, (url,), file, 10_000)
+    assert time.monotonic() - began < 20
+
+
+def test_one_that_comes_too_slowly(
+    port: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fetching, "READ_SECONDS", 1e-9)
+    monkeypatch.setattr(fetching, "SLOWEST", 1e12)
+    with pytest.raises(Refusal, match="too slowly"):
+        fetched(f"http://127.0.0.1:{port}/whole", (f"http://127.0.0.1:{port}",), tmp_path)
 
 
 @pytest.mark.parametrize(

@@ -25,7 +25,7 @@ def keep(shelf: Shelf, name: str | None, *, scheduled: bool = False) -> Snapshot
     return shelf.keep(name, [TEXT], lambda: SUM, lambda path: None, anything, scheduled=scheduled)
 
 
-@pytest.mark.parametrize("name", ["c", "é" * 120, "a.b", None])
+@pytest.mark.parametrize("name", ["c", "é" * 120, "a.b", ".a", "..a", None])
 def test_what_is_kept_is_listed_found_and_deleted(name: str | None, shelf: Shelf) -> None:
     assert shelf.list(name) == []
     kept = [keep(shelf, name), keep(shelf, name), keep(shelf, name, scheduled=True)]

@@ -47,12 +47,16 @@ def point_row(place: int, point_id: int | str, vector: bytes, payload: bytes) ->
         vector: JSON of its vectors, as an upsert takes them.
         payload: JSON of an object or null, empty for none.
     """
-    try:
-        # Rows at once are hundreds of thousands: text is put together, not encoded.
-        number = canonical_id(point_id)
-    except ValueError as error:
-        return Fault(place, f"{error}", msgspec.json.encode({"id": str(point_id)}))
-    shown = b"%d" % number if type(number) is int else b'"%s"' % str(number).encode()
+    # Rows at once are hundreds of thousands: text is put together, not encoded.
+    if type(point_id) is int and 0 <= point_id <= MAX_ID:  # as most
+        number: int | str = point_id
+        shown = b"%d" % point_id
+    else:
+        try:
+            number = canonical_id(point_id)
+        except ValueError as error:
+            return Fault(place, f"{error}", msgspec.json.encode({"id": str(point_id)}))
+        shown = msgspec.json.encode(number)
     if payload:
         return Row(place, number, b'{"id":%s,"vector":%s,"payload":%s}' % (shown, vector, payload))
     return Row(place, number, b'{"id":%s,"vector":%s}' % (shown, vector))

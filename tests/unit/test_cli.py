@@ -36,11 +36,19 @@ def test_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_commands_over_http_load_neither_the_server_nor_the_engine() -> None:
     heavy = "{'palimpsest.index', 'fastapi', 'uvicorn', 'palimpsest.app.edge'}"
-    for words in ("import a.npy -c a", "export a a.parquet", "collections list", "snapshot list"):
-        script = (
-            "import sys; from palimpsest.app.cli import main; "
-            f"main([*{words.split()}, '--url', 'http://127.0.0.1:9']); "
-            f"print({heavy} & {{*sys.modules}})"
+    calls = "\n".join(
+        f"main([*{words.split()}, '--url', 'http://127.0.0.1:9'])"
+        for words in (
+            "import a.npy -c a",
+            "export a a.parquet",
+            "collections list",
+            "snapshot list",
         )
-        done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
-        assert done.stdout == "set()\n", done.stderr
+    )
+    script = (
+        "import sys\nfrom palimpsest.app.cli import main\n"
+        f"{calls}\nprint({heavy} & {{*sys.modules}})"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert done.stdout == "set()\n", done.stderr
+    assert done.stderr.count("palimpsest: ") == 4

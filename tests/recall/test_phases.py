@@ -47,7 +47,7 @@ class Life:
     def compact(self) -> None:
         self.collection.upkeep.compact()
         assert self.collection.upkeep.last_error is None
-        assert self.collection.upkeep.due.compact_delay() is None
+        assert not self.collection.upkeep.due.parts_to_compact()
 
     def recall(self, **parameters: object) -> float:
         truth = self.truth()

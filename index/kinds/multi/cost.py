@@ -52,7 +52,7 @@ def _own_seconds(vectors: MultiView, request: SearchRequest) -> float:
         if isinstance(part, MultiGrowing):
             exact += len(part.rows.values)
             continue
-        own = _of_sealed(part, plan)
+        own = _of_sealed(part, plan, asked)
         exact, coded, rows = exact + own[0], coded + own[1], rows + own[2]
     products = asked * vectors.config.size
     compared = (exact * _PER_EXACT + coded * _PER_CODED) * products
@@ -65,7 +65,9 @@ def _vectors_of(request: SearchRequest) -> int:
     return 1 if isinstance(request.query, np.ndarray) else USUAL
 
 
-def _of_sealed(part: SealedPart[MultiSealed], plan: MultiPlan) -> tuple[float, float, float]:
+def _of_sealed(
+    part: SealedPart[MultiSealed], plan: MultiPlan, asked: int
+) -> tuple[float, float, float]:
     """Return how many vectors are compared exactly and by codes, and rows of candidates."""
     segment = part.segment
     mean = float(segment.starts[-1]) / max(segment.n, 1)
@@ -73,7 +75,7 @@ def _of_sealed(part: SealedPart[MultiSealed], plan: MultiPlan) -> tuple[float, f
         return part.live * mean, 0.0, 0.0
     rescored = min(plan.rescored, part.live) * mean
     candidates = segment.candidates
-    if candidates is None or plan.is_few(part.live, candidates.depth):
+    if candidates is None or plan.is_few(part.live, candidates.depth, asked):
         return rescored, part.live * mean, 0.0
-    count = plan.candidates(candidates.depth)
+    count = plan.candidates(candidates.depth, asked)
     return rescored, count * mean, float(min(part.live, _SCORED * count))

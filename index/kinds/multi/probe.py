@@ -27,7 +27,7 @@ DEFAULT_DEPTH = 200
 # Vectors of a query made of a set. Of users' queries of 1,400 abstracts .991 and .985 of the
 # ten closest are among 200 candidates by the two generators; of queries of 16 of a set's vectors
 # .992 and .985, of 20 more, of 12 fewer.
-_VECTORS = 16
+VECTORS = 16
 _WORTH = 0.7  # of the depth that a cheaper generator needs, above which that one is taken
 
 MultiDecision: TypeAlias = Literal["planned", "ef", "short"]
@@ -76,7 +76,7 @@ def queries_of(sets: Sequence[Vectors], seed: int) -> list[Vectors]:
     rng = np.random.default_rng(seed)
     made = []
     for one in sets:
-        few = min(_VECTORS, len(one))
+        few = min(VECTORS, len(one))
         made.append(np.ascontiguousarray(one[np.sort(rng.choice(len(one), few, replace=False))]))
     return made
 

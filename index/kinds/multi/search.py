@@ -151,9 +151,9 @@ def _candidates(
     candidates = part.segment.candidates
     if candidates is None or not query.any():
         return findable.rows(part)
-    if plan.is_few(findable.most(part), candidates.depth):
+    if plan.is_few(findable.most(part), candidates.depth, len(query)):
         return findable.rows(part)
-    count = plan.candidates(candidates.depth)
+    count = plan.candidates(candidates.depth, len(query))
     return candidates.closest(query, count, part.dead, findable.points, stats)
 
 

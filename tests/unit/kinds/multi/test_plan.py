@@ -5,9 +5,19 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from palimpsest.index import Distance, MultiConfig, MultiVector, SearchRequest
+from palimpsest.index import (
+    CollectionConfig,
+    Distance,
+    MaintenanceConfig,
+    MultiConfig,
+    MultiVector,
+    PointBatch,
+    SearchRequest,
+)
 from palimpsest.index.errors import InvalidConfig
 from palimpsest.index.kinds.multi.plan import MultiPlan, resolve_multi
+from tests.conftest import OpenCollection
+from tests.unit.kinds.multi.twin import batch_of
 
 CONFIG = MultiConfig(4, Distance.COSINE)
 
@@ -23,6 +33,35 @@ def test_defaults() -> None:
     assert plan.candidates(200) == 200 and plan.candidates(50) == 50
     assert plan.is_few(400, 200) and not plan.is_few(401, 200)
     assert plan_of(MultiConfig(4, Distance.COSINE, token_bits=8)).rescored == 20
+
+
+def test_queries_of_few_vectors_have_more_candidates() -> None:
+    plan = plan_of()
+    assert [plan.candidates(50, asked) for asked in (0, 1, 4, 16, 64)] == [*(200, 200, 100, 50, 50)]
+    assert plan.is_few(800, 200, 4) and not plan.is_few(801, 200, 4)
+    assert plan_of(ef=77).candidates(200, 1) == 77
+
+
+def test_one_vector_finds_what_is_closest(
+    collection_of: OpenCollection, rng: np.random.Generator
+) -> None:
+    n, size = 1_000, 16
+    topics = rng.standard_normal((30, size))
+    drawn = np.repeat(rng.integers(0, 30, (n, 4)), 3, axis=1)
+    tokens = (topics[drawn] + 0.3 * rng.standard_normal((n, 12, size))).astype(np.float32)
+    upkeep = MaintenanceConfig(quiet_rows=1, quiet_seconds=0)
+    collection = collection_of(
+        CollectionConfig({"": MultiConfig(size, Distance.COSINE, token_bits=8)}, upkeep)
+    )
+    collection.upsert(PointBatch([*range(n)], {"": batch_of([*tokens], size)}, [None] * n)).result()
+    collection.upkeep.seal()
+    found = []
+    for place in range(40):
+        query = tokens[place, :1] + 0.2 * rng.standard_normal((1, size))
+        asked = SearchRequest(MultiVector(query.astype(np.float32)))
+        exact = collection.search(asked._replace(exact=True)).ids
+        found.append(len({*exact} & {*collection.search(asked).ids}) / 10)
+    assert np.mean(found) >= 0.97
 
 
 def test_what_a_caller_asks_for() -> None:

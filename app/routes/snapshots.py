@@ -168,10 +168,14 @@ async def recover_from_uploaded_snapshot(
     """Put an uploaded snapshot in the place of a collection, or make it one; as `recover` does."""
     access.require_itself(Level.MANAGE, collection_name)
     snapshots, most = context.database.snapshots, context.settings.snapshot_limit
-    with ExitStack() as held:
-        file = await context.in_thread(lambda: held.enter_context(snapshots.incoming()))
+    left = ExitStack()
+    try:
+        file = await context.in_thread(lambda: left.enter_context(snapshots.incoming()))
         await receive(request, file, most)
-        left = held.pop_all()  # from here on it is the work's
+    except BaseException:
+        # beside the event loop: to delete gigabytes takes a while
+        await context.in_thread(left.close)
+        raise
 
     def restore() -> bool:
         with left:

@@ -25,7 +25,8 @@ from palimpsest.index import Incoming
 
 CONNECT_SECONDS = 10.0
 READ_SECONDS = 60.0  # that the other server may keep still
-SLOWEST = 32 * 1024  # bytes a second, after so long: others wait for their turn meanwhile
+SLOWEST = 32 * 1024  # bytes a second: others wait for their turn meanwhile
+LATE_SECONDS = 60.0  # that it may take beyond that
 STEP = 1 << 20  # bytes written at once
 _LOCAL = ("localhost", "localhost.")
 
@@ -128,7 +129,7 @@ def _pieces(
         expected, received = reply.length, 0
         while piece := reply.read1(STEP):  # as it comes: to wait for more may take forever
             received += len(piece)
-            if time.monotonic() - began > READ_SECONDS + received / SLOWEST:
+            if time.monotonic() - began > LATE_SECONDS + received / SLOWEST:
                 raise OSError(f"it comes too slowly: {received} bytes so far")
             yield piece
         if expected is not None and received != expected:

@@ -17,6 +17,7 @@ from palimpsest.index.checks.stored import Listing, Stored
 from palimpsest.index.errors import StorageError, StoreFailed, UnknownFormat
 from palimpsest.index.snapshots.archive import GoOn
 from palimpsest.index.snapshots.manifest import STORE, Manifest, damaged
+from palimpsest.index.snapshots.taking import files_of
 from palimpsest.index.storage.causes import disk_errors
 from palimpsest.index.storage.known_schema import require_known_schema
 from palimpsest.index.storage.local import Local
@@ -47,6 +48,7 @@ def prove(folder: Path, manifest: Manifest, snapshot: Path, go_on: GoOn) -> None
         raise UnknownFormat(snapshot, manifest.store_format, FORMAT)
     listing = _listing(folder / STORE, snapshot)
     _require_told(listing, manifest, snapshot)
+    _require_files(listing, manifest, folder, snapshot)
     assert listing.reach is not None
     with disk_errors(f"write {record_of(folder / STORE)}"):
         create_record(record_of(folder / STORE), listing.reach)
@@ -84,6 +86,16 @@ def _require_told(listing: Listing, manifest: Manifest, snapshot: Path) -> None:
     ):
         if told != found:
             raise damaged(snapshot, f"{told}"[:200], f"{found}"[:200], what)
+
+
+def _require_files(listing: Listing, manifest: Manifest, folder: Path, snapshot: Path) -> None:
+    """Require that a manifest tells of the files that folders list, and of no others."""
+    try:
+        listed = tuple(files_of(listing, Local(folder)))
+    except (LookupError, TypeError, ValueError, AttributeError, RecursionError) as error:
+        raise damaged(snapshot, "descriptions", repr(error)[:80], "folders") from None
+    if listed != manifest.files[1:]:
+        raise damaged(snapshot, "those that its folders list", "others", "list of files")
 
 
 def _require_whole(folder: Path, snapshot: Path, go_on: GoOn) -> None:

@@ -131,13 +131,17 @@ def take(
             listing.position.points,
             listing.reach.to_json(),
             listing.config,
-            (Kept(STORE, length, checksum), *_files_of(listing, files)),
+            (Kept(STORE, length, checksum), *files_of(listing, files)),
         )
         yield Taken(manifest, files, aside)
 
 
-def _files_of(listing: Listing, files: Local) -> Iterator[Kept]:
-    """Yield the files of all folders by their descriptions, whose checksums the store lists."""
+def files_of(listing: Listing, files: Local) -> Iterator[Kept]:
+    """Yield the files of all folders by their descriptions, whose checksums the store lists.
+
+    Raises:
+        Damaged: a description is missing, or is not the one that the store lists.
+    """
     for (kind, name), checksum in sorted(folders_of(listing).items()):
         folder = files / kind / name
         path = folder.path / DESCRIPTION

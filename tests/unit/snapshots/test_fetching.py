@@ -124,7 +124,7 @@ def test_a_stop_ends_the_wait_for_a_server_that_says_nothing(port: int, tmp_path
 def test_one_that_comes_too_slowly(
     port: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(fetching, "READ_SECONDS", 1e-9)
+    monkeypatch.setattr(fetching, "LATE_SECONDS", 0.0)
     monkeypatch.setattr(fetching, "SLOWEST", 1e12)
     with pytest.raises(Refusal, match="too slowly"):
         fetched(f"http://127.0.0.1:{port}/whole", (f"http://127.0.0.1:{port}",), tmp_path)

@@ -13,7 +13,7 @@ import pytest
 
 from palimpsest.index import Damaged, UnknownFormat
 from palimpsest.index.snapshots.archive import ArchiveReader
-from palimpsest.index.snapshots.manifest import STORE, Manifest
+from palimpsest.index.snapshots.manifest import STORE, Kept, Manifest
 from palimpsest.index.snapshots.proving import prove
 from palimpsest.index.snapshots.unpacking import Bounds, unpack
 from palimpsest.index.storage.local import Local
@@ -110,6 +110,14 @@ def test_a_manifest_that_tells_of_another(
     folder, manifest = unpacked
     with pytest.raises((Damaged, UnknownFormat)):
         prove(folder, replace(manifest, **fields), PATH, nothing)  # type: ignore[arg-type]
+
+
+def test_a_manifest_that_tells_of_more_files(unpacked: tuple[Path, Manifest]) -> None:
+    folder, manifest = unpacked
+    place = f"{manifest.files[1].place.rpartition('/')[0]}/more"
+    (folder / place).write_bytes(b"")
+    with pytest.raises(Damaged, match="list of files"):
+        prove(folder, replace(manifest, files=(*manifest.files, Kept(place, 0, 0))), PATH, nothing)
 
 
 def test_the_checksum_of_a_store_is_that_of_its_file(shot: Shot) -> None:

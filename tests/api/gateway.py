@@ -6,10 +6,11 @@ import random
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 import httpx
+
+from tests.answering import Answering, listening
 
 Whim = Literal["pass", "refuse", "hang up", "forget"]
 
@@ -59,49 +60,26 @@ def at_whim(seed: int, share: float) -> Callable[[Asked], Whim]:
 @contextmanager
 def gateway(server: str, whim: Callable[[Asked], Whim] = lambda _: "pass") -> Iterator[Gateway]:
     """Serve before a server."""
-    behind = httpx.Client(base_url=server, timeout=60)
+    with httpx.Client(base_url=server, timeout=60) as behind:
 
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
+        class Handler(Answering):
+            def answer(self) -> None:
+                body = self.body()
+                whim = served.decide(self.command, self.path, body)
+                if whim == "hang up":
+                    self.close_connection = True
+                    return
+                if whim == "refuse":
+                    text = b'{"status": {"error": "no room"}}'
+                    self.send(429, text, {"retry-after": "0"})
+                    return
+                head = {"content-type": "application/json"}
+                reply = behind.request(self.command, self.path, content=body, headers=head)
+                if whim == "forget":
+                    self.close_connection = True
+                    return
+                self.send(reply.status_code, reply.content, {})
 
-        def answer(self) -> None:
-            body = self.rfile.read(int(self.headers.get("content-length") or 0))
-            whim = served.decide(self.command, self.path, body)
-            if whim == "hang up":
-                self.close_connection = True
-                return
-            if whim == "refuse":
-                text = b'{"status": {"error": "no room"}}'
-                self.send(429, text, {"retry-after": "0"})
-                return
-            head = {"content-type": "application/json"}
-            reply = behind.request(self.command, self.path, content=body, headers=head)
-            if whim == "forget":
-                self.close_connection = True
-                return
-            self.send(reply.status_code, reply.content, {})
-
-        def send(self, status: int, text: bytes, headers: dict[str, str]) -> None:
-            self.send_response(status)
-            for name, value in headers.items():
-                self.send_header(name, value)
-            self.send_header("content-length", str(len(text)))
-            self.end_headers()
-            self.wfile.write(text)
-
-        do_GET = do_PUT = do_POST = do_DELETE = do_PATCH = answer
-
-        def log_message(self, format: str, *args: Any) -> None:
-            """Keep silent."""
-
-    listening = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    served = Gateway(f"http://127.0.0.1:{listening.server_port}", whim)
-    thread = threading.Thread(target=listening.serve_forever, args=(0.01,))
-    thread.start()
-    try:
-        yield served
-    finally:
-        listening.shutdown()
-        thread.join()
-        listening.server_close()
-        behind.close()
+        with listening(Handler) as url:
+            served = Gateway(url, whim)
+            yield served

@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
 from typing import Any, NamedTuple
+
+from tests.answering import Answering, listening
 
 
 class Answer(NamedTuple):
@@ -40,13 +40,10 @@ def scripted(answers: Sequence[Answer]) -> Iterator[Scripted]:
     """Serve these answers; all further ones are the last."""
     left = [*answers]
 
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
+    class Handler(Answering):
         def answer(self) -> None:
-            length = int(self.headers.get("content-length") or 0)
-            body = self.rfile.read(length)
-            served.got.append(Got(self.command, self.path, dict(self.headers), body))
+            got = Got(self.command, self.path, dict(self.headers), self.body())
+            served.got.append(got)
             status, result, headers = left.pop(0) if len(left) > 1 else left[0]
             if status is None:
                 self.close_connection = True
@@ -57,25 +54,8 @@ def scripted(answers: Sequence[Answer]) -> Iterator[Scripted]:
                 if status >= 400:
                     envelope = {"result": None, "status": {"error": result}}
                 text = json.dumps(envelope).encode()
-            self.send_response(status)
-            for name, value in headers.items():
-                self.send_header(name, value)
-            self.send_header("content-length", str(len(text)))
-            self.end_headers()
-            self.wfile.write(text)
+            self.send(status, text, headers)
 
-        do_GET = do_PUT = do_POST = do_DELETE = do_PATCH = answer
-
-        def log_message(self, format: str, *args: Any) -> None:
-            """Keep silent."""
-
-    listening = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    served = Scripted(f"http://127.0.0.1:{listening.server_port}")
-    thread = Thread(target=listening.serve_forever, args=(0.01,))
-    thread.start()
-    try:
+    with listening(Handler) as url:
+        served = Scripted(url)
         yield served
-    finally:
-        listening.shutdown()
-        thread.join()
-        listening.server_close()

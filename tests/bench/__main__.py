@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from palimpsest.index.segments.searcher import simd_level
 from tests import evaluation
 from tests.bench import (
     backlog,
@@ -22,6 +23,7 @@ from tests.bench import (
     monitoring,
     multivectors,
     payload,
+    rabitq,
     rest,
     rows,
     sampling,
@@ -103,7 +105,19 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=5, help="the best of so many counts")
     parser.add_argument("--seconds", type=float, default=3.0, help="length of one REST load run")
     parser.add_argument("--only", choices=PARTS, action="append", help="only this part")
+    parser.add_argument(
+        "--peers", action="store_true", help="graphs: against the indexes of rabitqlib too"
+    )
+    parser.add_argument(
+        "--limit-simd",
+        choices=("scalar", "avx2"),
+        help="have the engine use no wider instructions; other libraries use what they have",
+    )
     arguments = parser.parse_args()
+    if arguments.limit_simd is not None:
+        os.environ["PALIMPSEST_SIMD"] = arguments.limit_simd  # read when a kernel is first used
+    if arguments.peers and not rabitq.is_there():
+        parser.error("--peers: rabitqlib has no wheel for this platform or is not installed")
     if arguments.synthetic is not None and not 1_000 <= arguments.synthetic <= 1_000_000:
         parser.error("--synthetic: from 1,000 to 1,000,000 rows")
     return arguments
@@ -128,12 +142,13 @@ def _plan(arguments: argparse.Namespace) -> Iterator[tuple[Corpus, list[str]]]:
     yield corpora.text(arguments.vectors), list(only)
     if "graphs" in only:
         yield corpora.sift(arguments.vectors), ["graphs"]
+        yield corpora.tokens(arguments.vectors), ["graphs"]
 
 
 def _measure(part: str, corpus: Corpus, arguments: argparse.Namespace) -> Iterator[Result]:
     rounds: int = arguments.rounds
     parts: dict[str, Callable[[], Iterator[Result]]] = {
-        "graphs": lambda: graphs.measure(corpus, rounds),
+        "graphs": lambda: graphs.measure(corpus, rounds, peers=arguments.peers),
         "scans": lambda: scans.measure(corpus, rounds),
         "filtered": lambda: filtered.measure(
             corpus, rounds, arguments.vectors if arguments.vectors.is_dir() else None
@@ -169,7 +184,8 @@ def _machine() -> str:
         if line.startswith("model name"):
             model = line.partition(":")[2].strip()
             break
-    return f"{model}, {os.cpu_count()} cores, Python {platform.python_version()}"
+    level = simd_level()
+    return f"{model}, {os.cpu_count()} cores, {level}, Python {platform.python_version()}"
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """Vectors to search, queries, and the exact answers to them.
 
-The text and SIFT sets come from a folder laid out as `text/v2_base_f16.npy`,
+The real sets come from a folder laid out as `text/v2_base_f16.npy`,
 `ann/sift20k_base_u8.npy` and so on; without it the synthetic one stands in.
 """
 
@@ -60,6 +60,16 @@ def sift(folder: Path) -> Corpus:
     )
     truth = np.load(folder / "ann/sift20k_gt100_l2_i32.npy").astype(np.int64)
     return Corpus("SIFT", Distance.EUCLID, base, queries, truth)
+
+
+def tokens(folder: Path, asked: int = 1_000) -> Corpus:
+    """Load 187,000 token vectors of abstracts, 128 dims, cosine, and tokens of questions."""
+    base, queries = (
+        _unit(_float32(np.load(folder / f"ir/cranfield/tok128_{part}_i8.npy")))
+        for part in ("docs", "queries")
+    )
+    queries = np.ascontiguousarray(queries[:: len(queries) // asked][:asked])
+    return Corpus("Cranfield tokens", Distance.COSINE, base, queries, _nearest(base, queries))
 
 
 def synthetic(n: int, size: int = 384, queries: int = 1_000) -> Corpus:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import tempfile
 import time
 from collections.abc import Iterator
@@ -23,7 +24,7 @@ from palimpsest.index import (
 )
 from palimpsest.index.config.vectors import MAX_SEAL_ROWS, Encoding
 from palimpsest.index.search.plan import resolve
-from palimpsest.index.segments.searcher import Rescoring, Walk
+from palimpsest.index.segments.searcher import Rescoring, SearchThreads, Walk
 from palimpsest.index.view.dense import dense_of
 from tests.bench import EF_CONSTRUCTION, M
 from tests.bench.corpora import Corpus, K
@@ -90,6 +91,23 @@ def walk_all(collection: Collection, corpus: Corpus) -> SearchAll:
         for i, query in enumerate(corpus.queries):
             rows[i] = searcher.walk(query, K, walk, rescoring, every).rows
         return np.asarray(ids[rows])
+
+    return search
+
+
+def walk_at_once(collection: Collection, corpus: Corpus) -> SearchAll:
+    """Search the one segment's graph for all queries in one native call, on one thread."""
+    view = dense_of(collection.view.vectors[0])
+    (part,) = view.sealed
+    ids, searcher = part.segment.ids.astype(np.int64), part.segment.searcher
+    threads = SearchThreads(1)
+
+    def search(ef: int) -> NDArray[np.int64]:
+        plan = resolve(SearchRequest(query=corpus.queries[0], k=K, ef=ef), view.config)
+        walk, rescoring = Walk(plan.ef), Rescoring(plan.rescored)
+        every = searcher.first(part.segment.n)
+        hits = searcher.walk_each(corpus.queries, K, walk, rescoring, every, -math.inf, threads)
+        return np.asarray(ids[np.stack([found.rows for found in hits])])
 
     return search
 

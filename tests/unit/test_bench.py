@@ -9,7 +9,7 @@ import pytest
 
 from palimpsest.index.types import Distance
 from tests import evaluation
-from tests.bench import load, rows, servers
+from tests.bench import load, rabitq, rows, servers
 from tests.bench.corpora import Corpus, K, synthetic
 from tests.bench.curves import Curve, Setting, race
 from tests.bench.load import Load
@@ -164,3 +164,12 @@ def test_a_pass_over_rows_runs_in_a_process_of_its_own() -> None:
         seconds = rows.once(evaluation.FOLDER, *flags, points=500)
         assert seconds.keys() == {"ingest", "overwrite", "scroll", "open", "first scroll"}
         assert all(each > 0 for each in seconds.values())
+
+
+def test_other_compressed_graphs_find_what_is_closest() -> None:
+    if not rabitq.is_there():
+        pytest.skip("rabitqlib has no wheel for this platform")
+    corpus = synthetic(1_000, size=64, queries=10)
+    for name, index in rabitq.built(corpus):
+        assert corpus.recall(rabitq.search_all(index, corpus)(128)) > 0.9, name
+        assert rabitq.file_bytes(index) > 1_000 * 64 / 8, name

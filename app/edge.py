@@ -7,7 +7,6 @@ FastAPI with its body already read, so that the limit holds everywhere.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping
 from http import HTTPStatus
 from time import perf_counter
@@ -36,13 +35,12 @@ from palimpsest.app.wire.replies import JSON, Headers, completed
 from palimpsest.app.wire.screen import REPLIED, Screen
 from palimpsest.app.wire.uploads import is_download, is_upload
 from palimpsest.app.work.client import client_of
+from palimpsest.app.work.replacing import Pauses
 from palimpsest.index import BeingReplaced, CollectionNotFound, Damaged, StorageError
 
 METHODS = frozenset(("GET", "PUT", "POST", "PATCH", "DELETE", "HEAD", "OPTIONS"))
 TEXT = (b"content-type", b"text/plain; charset=utf-8")
 ACCEPTS = b"accept-encoding"
-LONGEST_REPLACING = 60.0  # seconds that a request waits for a collection that is being restored
-SHORTEST_PAUSE, LONGEST_PAUSE = 0.005, 0.25  # seconds between two looks whether it is there
 OF_BODY = (b"content-type", b"content-length", b"content-encoding")
 
 
@@ -156,18 +154,16 @@ class Edge:
         self, found: Found, scope: Scope, access: Access, body: bytes, trace: Trace
     ) -> bytes:
         """Return what a point route replies, by the old collection or the new during a restore."""
-        until = perf_counter() + LONGEST_REPLACING
-        pause = SHORTEST_PAUSE
+        pauses = Pauses()
         while True:
             try:
                 return await self._reply_now(found, scope, access, body, trace)
             except BeingReplaced:
                 # Nothing was done: the old collection is closed. The new one answers soon.
-                if perf_counter() + pause > until:
+                if not pauses.are_left:
                     raise
                 scope.pop(EARLY, None)  # what was read of it was meant for the old one
-            await asyncio.sleep(pause)
-            pause = min(2 * pause, LONGEST_PAUSE)
+            await pauses.pause()
 
     async def _reply_now(
         self, found: Found, scope: Scope, access: Access, body: bytes, trace: Trace
@@ -226,7 +222,7 @@ class Edge:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                message["headers"] = completed(message["headers"], replied)
+                message["headers"] = completed(message["headers"], replied, status)
             await send(message)
 
         # What is passed on is whole and unpacked, and JSON where nothing else was said; snapshots
@@ -285,7 +281,7 @@ async def send_reply(
     send: Send, status: int, reply: bytes, extra: Headers, kind: tuple[bytes, bytes] = JSON
 ) -> None:
     """Send a whole reply, JSON unless another kind is said."""
-    headers = [kind, (b"content-length", b"%d" % len(reply)), *extra]
+    headers = completed([kind, (b"content-length", b"%d" % len(reply)), *extra], [], status)
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": reply})
 

@@ -8,6 +8,7 @@ match on them.
 from __future__ import annotations
 
 import logging
+import traceback
 from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
@@ -153,7 +154,7 @@ def describe(error: Exception) -> tuple[int, str]:
             # What a client did wrong is told to the client alone: a log line for each would let
             # anybody fill the disk.
             if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-                log.error("%s: %s", type(error).__name__, told(error))
+                log.log(_level(error, status), "%s: %s", type(error).__name__, told(error))
             return _worded(error, status)
     return _describe_other(error)
 
@@ -167,7 +168,7 @@ def _describe_other(error: Exception) -> tuple[int, str]:
     if isinstance(error, TimeoutError):
         return HTTPStatus.REQUEST_TIMEOUT, "Timeout: the request took longer than its `timeout`"
     if isinstance(error, MemoryError):
-        log.error("a request was refused: out of memory", exc_info=error)
+        log.warning("MemoryError: a request was refused, %s", _raised_in(error))
         return HTTPStatus.SERVICE_UNAVAILABLE, OUT_OF_MEMORY
     if isinstance(error, OSError):
         return describe(of_system(error, "answer the request"))
@@ -197,6 +198,18 @@ def _worded(error: Exception, status: int) -> tuple[int, str]:
     if status == HTTPStatus.BAD_REQUEST and not text.startswith(BEGINNINGS):
         return status, f"Wrong input: {text}"
     return status, text
+
+
+def _level(error: Exception, status: int) -> int:
+    """Return how loudly an error of the server is logged: as it asks someone to act."""
+    if isinstance(error, BeingReplaced):
+        return logging.INFO  # as it should be, and over in a moment
+    return logging.WARNING if status == HTTPStatus.SERVICE_UNAVAILABLE else logging.ERROR
+
+
+def _raised_in(error: Exception) -> str:
+    frames = traceback.extract_tb(error.__traceback__)
+    return f"in {frames[-1].name}, line {frames[-1].lineno}" if frames else "before it was begun"
 
 
 async def answer(request: Request, error: Exception) -> Response:

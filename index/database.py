@@ -89,6 +89,7 @@ class Database:
         self._open: dict[str, Collection] = {}
         self._broken: dict[str, StorageError] = {}
         self._replaced: WeakSet[Writer] = WeakSet()  # of collections that requests may still hold
+        self._placed: dict[str, int] = {}  # snapshots, by the collection whose place they took
         self._closed = False
         self._background = Background(self._upkeeps)
         self._reopening = Reopening(self._worth_a_try, self._try_again)
@@ -212,7 +213,8 @@ class Database:
 
     def damaged(self) -> Mapping[str, str]:
         """Return what is wrong with each collection that could not be opened."""
-        return {name: str(error) for name, error in self._broken.copy().items()}
+        broken = self._broken.copy().items()
+        return {name: str(error) for name, error in broken if not isinstance(error, BeingReplaced)}
 
     def damaged_aliases(self) -> str | None:
         """Return what is wrong with the files of aliases, None where those there are are known."""
@@ -226,7 +228,9 @@ class Database:
         """
         real = self.real_name(name)
         error = self._broken.get(real)
-        return None if error is None else read_damaged(real, self._folder(real), str(error))
+        if error is None or isinstance(error, BeingReplaced):
+            return None
+        return read_damaged(real, self._folder(real), str(error))
 
     def try_disk(self) -> str | None:
         """Write a small file, synced, and remove it; return why that failed, None if it did not."""
@@ -349,6 +353,14 @@ class Database:
         if collection.writer in self._replaced:
             raise BeingReplaced(collection.name)
 
+    def is_being_replaced(self, name: str) -> bool:
+        """Tell whether a snapshot is just taking the place of what a name means."""
+        return isinstance(self._broken.get(self.real_name(name)), BeingReplaced)
+
+    def placed(self, name: str) -> int:
+        """Return how many snapshots took, or are taking, the place of what a name means."""
+        return self._placed.get(self.real_name(name), 0)
+
     def drop(self, name: str) -> bool:
         """Delete a collection, all it holds and its aliases; tell whether there was one.
 
@@ -447,6 +459,7 @@ class Database:
         collections, unfinished = Local(self._path / "collections"), folder.parent.parent
         # First, so that nobody is told meanwhile that there is no such collection.
         self._broken[name] = BeingReplaced(name)
+        self._placed[name] = self._placed.get(name, 0) + 1
         made: Swap | None = None
         try:
             before = self._open.pop(name, None)

@@ -6,7 +6,7 @@ So no way of writing a path leads around it. ``Edge`` has put into the scope who
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
-from typing import Annotated, Any, TypeAlias
+from typing import Annotated, Any, ClassVar, TypeAlias
 
 from fastapi import Depends, Request, Response
 from fastapi.routing import APIRoute
@@ -14,7 +14,8 @@ from fastapi.routing import APIRoute
 from palimpsest.app.access.rights import NOTHING, Access, Level
 from palimpsest.app.access.table import COLLECTION, READINESS, Right, is_open, right_of
 from palimpsest.app.context import Context
-from palimpsest.index import Collection, Database
+from palimpsest.app.work.replacing import Pauses
+from palimpsest.index import BeingReplaced, Collection, CollectionNotFound, Database, StorageError
 
 ACCESS = "palimpsest.access"  # where a scope carries who asks
 
@@ -30,15 +31,42 @@ def access_of(request: Request) -> Access:
 Allowed = Annotated[Access, Depends(access_of)]
 
 
-def guarded(route: APIRoute, answer: Answer) -> Answer:
+def guarded(route: GuardedRoute, answer: Answer) -> Answer:
     """Return ``answer`` for those who may; others are refused before a body is looked at."""
     path = route.path_format
 
     async def answer_allowed(request: Request) -> Response:
         check(request, path)
-        return await answer(request)
+        name = request.path_params.get(COLLECTION)
+        if name is None or not route.by_collection:
+            return await answer(request)
+        return await _answer_by_one(request, name, answer)
 
     return answer_allowed
+
+
+async def _answer_by_one(request: Request, name: str, answer: Answer) -> Response:
+    """Answer by the collection that is there, after the swap where a snapshot takes its place.
+
+    Raises:
+        BeingReplaced: a snapshot took it while the request was answered, which may be repeated.
+    """
+    context: Context = request.app.state.context
+    context.life.require_open()
+    database, pauses = context.database, Pauses()
+    while True:
+        while database.is_being_replaced(name) and pauses.are_left:
+            await pauses.pause()
+        placed = database.placed(name)
+        try:
+            return await answer(request)
+        except (CollectionNotFound, StorageError, OSError) as error:
+            # What the old one was asked for, it had not got or lost again.
+            if database.placed(name) == placed:
+                raise
+            # The body of any other was read, and is gone.
+            if request.method != "GET" or not pauses.are_left:
+                raise BeingReplaced(name) from error
 
 
 def check(request: Request, path: str) -> None:
@@ -75,6 +103,8 @@ def reach(access: Access, database: Database, right: Right, name: str) -> Collec
 
 class GuardedRoute(APIRoute):
     """A route that is checked so."""
+
+    by_collection: ClassVar[bool] = True  # where the path names one: whether it has to be open
 
     def get_route_handler(self) -> Answer:
         """Return what answers a request."""

@@ -28,7 +28,7 @@ from palimpsest.app.schemas.parameters import (
     parse_parameters,
     refuse_repeated,
 )
-from palimpsest.index import CollectionNotFound, NotFound, StorageError
+from palimpsest.index import BeingReplaced, CollectionNotFound, NotFound, StorageError
 
 router = APIRouter(prefix="/collections", tags=["collections"], route_class=JsonRoute)
 
@@ -108,6 +108,8 @@ async def get_collection(
     """Return a collection's state, counts and configuration; of a damaged one what can be read."""
     try:
         collection = access.collection(context.database, collection_name, Level.READ)
+    except BeingReplaced:
+        raise  # it is not damaged
     except StorageError:
         left = await context.in_thread(lambda: context.database.damaged_one(collection_name))
         if left is None:

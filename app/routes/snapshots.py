@@ -41,7 +41,14 @@ from palimpsest.app.snapshots.uploading import FIELD, receive
 from palimpsest.app.wire.uploads import MULTIPART
 from palimpsest.index import CollectionNotFound, Incoming, Snapshots
 
-router = APIRouter(tags=["snapshots"], route_class=JsonRoute)
+
+class FilesRoute(JsonRoute):
+    """A route about files, which also puts collections in place of others."""
+
+    by_collection = False
+
+
+router = APIRouter(tags=["snapshots"], route_class=FilesRoute)
 log = logging.getLogger("palimpsest")
 
 C = "/collections/{collection_name}/snapshots"

@@ -16,8 +16,10 @@ from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
+from palimpsest.app.tracing.ids import REQUEST_ID, request_id
 from palimpsest.app.wire.connections import MAX_HEADERS, Connections
 from palimpsest.app.wire.ends import Broken, head_too_large, malformed, too_slow
+from palimpsest.app.wire.screen import REPLIED
 from palimpsest.app.wire.sending import Unread
 from palimpsest.app.wire.targets import origin_form
 from palimpsest.app.wire.uploads import is_upload
@@ -250,6 +252,7 @@ class Connection(HttpToolsProtocol):
         """Answer what cannot be read, after the replies to what came before; read no more."""
         self._all.ended[broken.reason] += 1
         reading = self._phase is BODY
+        reply = broken.reply(self._request_id())
         self._phase = LEFT
         self._since = self._all.now
         cycle = self.cycle_being_read() if reading else None
@@ -263,9 +266,20 @@ class Connection(HttpToolsProtocol):
                 self.transport.abort()
                 return
         if follows:
-            self._last_words = broken.reply
+            self._last_words = reply
         else:
-            self._say_last(broken.reply)
+            self._say_last(reply)
+
+    def _request_id(self) -> bytes | None:
+        """Return what the request that is being read is called, None while it has no name."""
+        if self._phase is QUIET:
+            return None
+        scope: Any = self.scope
+        given = dict(scope.get(REPLIED, ())).get(REQUEST_ID)  # once it was given to the application
+        if given is not None:
+            return bytes(given)
+        named = request_id(scope["headers"])
+        return None if named is None else named.encode()
 
     def cycle_being_read(self) -> RequestResponseCycle | None:
         """Return the cycle of the request whose body is being read, None when it has none yet."""

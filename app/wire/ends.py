@@ -6,7 +6,8 @@ from http import HTTPStatus
 from time import perf_counter
 
 from palimpsest.app.envelope import failure
-from palimpsest.app.wire.replies import JSON, SECURE, written
+from palimpsest.app.tracing.ids import REQUEST_ID, new_id
+from palimpsest.app.wire.replies import JSON, SECURE, completed, written
 
 # What was not answered, by the label of the counter of connections that the server ended.
 REASONS = (
@@ -31,13 +32,24 @@ class Broken(Exception):
     def __init__(self, reason: str, status: int, text: str) -> None:
         super().__init__(text)
         self.reason = reason  # one of REASONS
-        self.reply = last_reply(status, text)
+        self.status = status
+
+    def reply(self, name: bytes | None = None) -> bytes:
+        """Return the last reply to a request that is called so, or is given an id."""
+        return last_reply(self.status, str(self), name)
 
 
-def last_reply(status: int, text: str) -> bytes:
-    """Return a whole reply after which the connection is closed."""
+def last_reply(status: int, text: str, name: bytes | None = None) -> bytes:
+    """Return a whole reply after which the connection is closed.
+
+    Args:
+        status: of HTTP.
+        text: what is wrong.
+        name: the id of the request where it has one; else it is given one.
+    """
     body = failure(text, perf_counter())
-    headers = [JSON, (b"content-length", b"%d" % len(body)), (b"connection", b"close"), *SECURE]
+    own = [JSON, (b"content-length", b"%d" % len(body)), (b"connection", b"close")]
+    headers = completed(own, [(REQUEST_ID, name or new_id().encode()), *SECURE], status)
     line = f"HTTP/1.1 {status} {HTTPStatus(status).phrase}\r\n"
     return line.encode() + written(headers) + b"\r\n" + body
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from http import HTTPStatus
+
 Headers = list[tuple[bytes, bytes]]
 
 POLICY = b"content-security-policy"
@@ -13,13 +15,17 @@ SECURE: Headers = [
     (POLICY, b"default-src 'none'; frame-ancestors 'none'"),
     (b"cache-control", b"no-store"),
 ]
+# Of every 503, unless it says something else: what keeps a request from its answer passes.
+SOON: Headers = [(b"retry-after", b"1")]
 JSON = (b"content-type", b"application/json")
 VARY_ORIGIN = (b"vary", b"origin")
 
 
-def completed(given: Headers, added: Headers) -> Headers:
+def completed(given: Headers, added: Headers, status: int = HTTPStatus.OK) -> Headers:
     """Return a reply's own headers with those it lacks; ``vary`` may stand several times."""
     names = {name for name, _ in given}
+    if status == HTTPStatus.SERVICE_UNAVAILABLE:
+        added = [*added, *SOON]
     return [*given, *(each for each in added if each[0] == b"vary" or each[0] not in names)]
 
 

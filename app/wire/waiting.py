@@ -20,10 +20,9 @@ from palimpsest.app.wire.connection import Connection
 from palimpsest.app.wire.connections import Connections
 from palimpsest.app.wire.ends import last_reply
 
-_FULL = last_reply(
-    HTTPStatus.SERVICE_UNAVAILABLE,
+_FULL = (
     "Service unavailable: as many connections have requests under way as there may be "
-    "(PALIMPSEST_CONNECTION_LIMIT): try again later, and keep connections for many requests",
+    "(PALIMPSEST_CONNECTION_LIMIT): try again later, and keep connections for many requests"
 )
 
 
@@ -54,7 +53,7 @@ class Waiting(asyncio.Protocol):
         if connections.admits():
             self.wait(connections.now)
         else:
-            transport.write(_FULL)
+            transport.write(last_reply(HTTPStatus.SERVICE_UNAVAILABLE, _FULL))
             transport.close()
 
     def wait(self, since: float) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import httpx
 import pytest
 
@@ -34,6 +36,22 @@ def test_large_heads_are_refused(slow: Server) -> None:
     within = GET + b"x: " + b"a" * (limit - 200) + b"\r\nconnection: close\r\n\r\n"
     assert answered(slow, within)[0] == [200]
     assert answered(slow, GET + b"a: b\r\n" * 200 + b"connection: close\r\n\r\n")[0] == [200]
+
+
+def test_what_cannot_be_read_has_an_id_too(slow: Server) -> None:
+    """What is broken is told of under the id that it brings, or one of its own."""
+    broken = b"content-length: -1\r\n\r\n"
+    large = b"x: " + b"a" * 2 * HEADER_LIMIT + b"\r\n\r\n"
+    found = set()
+    for sent in (b"nonsense\r\n\r\n", PUT + broken, PUT + large, GET + b"\r\n" + PUT + broken):
+        last = answered(slow, sent)[1].rpartition(b"HTTP/1.1 4")[2]
+        found |= set(re.findall(rb"\r\nx-request-id: (\S+)\r\n", last))
+    assert len(found) == 4
+    for rest in (broken, large, b"content-length: 9\r\n\r\n"):  # the last is awaited in vain
+        received = answered(slow, PUT + b"X-Request-Id: mine-7\r\n" + rest)[1]
+        assert re.findall(rb"\r\nx-request-id: (\S+)\r\n", received) == [b"mine-7"], received
+    insane = PUT + b"x-request-id: a b\r\n" + broken
+    assert b"a b" not in answered(slow, insane)[1]
 
 
 def test_requests_before_a_large_head_are_answered(slow: Server) -> None:

@@ -11,9 +11,11 @@ import pytest
 
 from palimpsest.app.errors import describe
 from palimpsest.index import (
+    BeingReplaced,
     CollectionExists,
     CollectionNotFound,
     Damaged,
+    OutOfDescriptors,
     StorageFull,
 )
 from tests.api.replies import refused, result
@@ -576,6 +578,25 @@ def test_the_error_table() -> None:
     assert describe(CollectionExists("x"))[0] == 409
     assert describe(StorageFull("no space left"))[0] == 507
     assert describe(TimeoutError())[0] == 408
+
+
+@pytest.mark.parametrize(
+    ("error", "level"),
+    [
+        (BeingReplaced("x"), "INFO"),
+        (OutOfDescriptors("too many open files"), "WARNING"),
+        (MemoryError(), "WARNING"),
+        (StorageFull("no space left"), "ERROR"),
+    ],
+)
+def test_what_passes_by_itself_is_no_error_of_the_log(
+    error: Exception, level: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    describe(error)
+    (record,) = caplog.records
+    assert record.levelname == level and record.exc_info is None
+    assert record.getMessage().startswith(f"{type(error).__name__}: ")
 
 
 def test_unexpected_and_storage_errors_are_logged(caplog: pytest.LogCaptureFixture) -> None:

@@ -28,15 +28,31 @@ from palimpsest.app.wire.replies import SECURE
 )
 def test_a_last_reply(broken: Broken, status: bytes) -> None:
     assert broken.reason in REASONS
-    head, _, body = broken.reply.partition(b"\r\n\r\n")
-    line, *headers = head.split(b"\r\n")
-    assert line == b"HTTP/1.1 " + status
-    given = dict(each.split(b": ", 1) for each in headers)
+    head, _, body = broken.reply().partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 " + status + b"\r\n")
+    given = headers_of(head)
     assert int(given[b"content-length"]) == len(body)
     assert given[b"connection"] == b"close"
     assert dict(SECURE).items() <= given.items()
     assert b"x-injected" not in given
     assert json.loads(body)["status"]["error"] == str(broken)
+
+
+def test_a_last_reply_names_its_request() -> None:
+    broken = malformed("x")
+    ids = {headers_of(broken.reply())[b"x-request-id"] for _ in range(3)}
+    assert len(ids) == 3
+    assert headers_of(broken.reply(b"mine"))[b"x-request-id"] == b"mine"
+
+
+def test_only_what_passes_is_asked_for_again() -> None:
+    assert headers_of(last_reply(503, "x"))[b"retry-after"] == b"1"
+    assert b"retry-after" not in headers_of(last_reply(400, "x"))
+
+
+def headers_of(reply: bytes) -> dict[bytes, bytes]:
+    _, *headers = reply.partition(b"\r\n\r\n")[0].split(b"\r\n")
+    return dict((name, value) for name, _, value in (each.partition(b": ") for each in headers))
 
 
 def test_the_time_since_the_request_is_not_that_since_the_start() -> None:

@@ -20,6 +20,12 @@ def test_what_is_given_stays_as_it_was() -> None:
     assert own == [JSON]
 
 
+def test_503_says_when_to_come_again() -> None:
+    assert (b"retry-after", b"1") in completed([JSON], [], 503)
+    assert completed([(b"retry-after", b"7")], [], 503) == [(b"retry-after", b"7")]
+    assert completed([JSON], [], 507) == [JSON]
+
+
 def test_each_line_has_its_end() -> None:
     assert written([JSON, (b"a", b"")]) == b"content-type: application/json\r\na: \r\n"
     assert written([]) == b""

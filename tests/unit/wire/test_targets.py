@@ -49,5 +49,5 @@ def test_what_names_nothing_here(method: bytes, target: bytes) -> None:
     headers = [(b"host", b"mine")]
     with pytest.raises(Broken) as broken:
         origin_form(method, target, headers)
-    assert broken.value.reply.startswith(b"HTTP/1.1 400 ")
+    assert broken.value.reply().startswith(b"HTTP/1.1 400 ")
     assert headers == [(b"host", b"mine")]

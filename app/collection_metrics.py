@@ -16,6 +16,7 @@ from prometheus_client.registry import Collector
 from palimpsest.app.health.conditions import Condition, Status, condition_of, damaged_ones
 from palimpsest.app.integrity_metrics import integrity_series
 from palimpsest.app.recall_metrics import recall_gauges, sampled_recall
+from palimpsest.app.snapshot_metrics import WHOLE
 from palimpsest.app.version_metrics import adapter_gauges, reach_gauge, version_gauges
 from palimpsest.app.work_metrics import backlog_series, work_series
 from palimpsest.index import (
@@ -28,12 +29,16 @@ from palimpsest.index import (
     VersionInfo,
 )
 
+SNAPSHOTS = "snapshots"  # the component of the disk; those of others are of the collection WHOLE
+
 
 class OpenOnes(NamedTuple):
     """The collections of a server, looked up at each scrape; none while they are being opened."""
 
     collections: Callable[[], Iterable[Collection]]
     damaged: Callable[[], Mapping[str, str]]
+    # Bytes of the snapshots of collections; of all others under None.
+    snapshots: Callable[[Sequence[str]], Mapping[str | None, int]]
 
 
 class Counting(Protocol):
@@ -61,6 +66,7 @@ class CollectionGauges(Collector):
         shown = _shown(collections, self._metrics.most_collections)
         states = list(_states(shown))
         yield from _whole(states)
+        yield _disk(states, self._open_ones.snapshots([one.name for one in states]))
         yield from _per_vector(states)
         yield from recall_gauges((one.name, one.info.vectors) for one in states)
         yield from sampled_recall((one.name, one.info.vectors) for one in states)
@@ -115,21 +121,33 @@ def _whole(states: Sequence[_State]) -> Iterator[Metric]:
     pending = GaugeMetricFamily(
         "palimpsest_index_pending_points", "Rows waiting to be indexed.", labels=["collection"]
     )
+    for name, info, *_ in states:
+        points.add_metric([name], info.points)
+        pending.add_metric([name], info.pending)
+    yield from (points, pending)
+
+
+def _disk(states: Sequence[_State], snapshots: Mapping[str | None, int]) -> Metric:
     disk = GaugeMetricFamily(
         "palimpsest_disk_bytes", "Bytes on disk.", labels=["collection", "component"]
     )
-    for name, info, sizes, *_ in states:
-        points.add_metric([name], info.points)
-        pending.add_metric([name], info.pending)
+    for name, _, sizes, *_ in states:
         for component, nbytes in sizes.disk.items():
             disk.add_metric([name, component], nbytes)
-    yield from (points, pending, disk)
+    for kept_of, nbytes in snapshots.items():
+        disk.add_metric([WHOLE if kept_of is None else kept_of, SNAPSHOTS], nbytes)
+    return disk
 
 
 def _per_vector(states: Sequence[_State]) -> Iterator[Metric]:
     labels = ["collection", "vector"]
     rows = GaugeMetricFamily("palimpsest_rows", "Vectors by state.", labels=[*labels, "state"])
     segments = GaugeMetricFamily("palimpsest_segments", "Sealed segments.", labels=labels)
+    unreached = GaugeMetricFamily(
+        "palimpsest_graph_unreachable_points",
+        "Rows of segments that no walk over their graph meets; there once it was counted.",
+        labels=labels,
+    )
     memory = GaugeMetricFamily(
         "palimpsest_memory_used_bytes", "Resident bytes.", labels=[*labels, "component"]
     )
@@ -140,9 +158,11 @@ def _per_vector(states: Sequence[_State]) -> Iterator[Metric]:
             rows.add_metric([name, vector, "growing"], held.growing)
             rows.add_metric([name, vector, "dead"], held.dead)
             segments.add_metric([name, vector], held.segments)
+            if held.unreached is not None and held.recall is not None:
+                unreached.add_metric([name, vector], held.unreached)
             for component, size in held.bytes_by_component.items():
                 memory.add_metric([name, vector, component], size)
-    yield from (rows, segments, memory)
+    yield from (rows, segments, unreached, memory)
 
 
 def _per_field(states: Sequence[_State]) -> Iterator[Metric]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import AbstractContextManager, suppress
 from time import monotonic, perf_counter
@@ -159,6 +159,12 @@ class Context:
     def damaged(self) -> Mapping[str, str]:
         """Return what is wrong with each collection that could not be opened."""
         return self.database.damaged() if hasattr(self, "database") else {}
+
+    def snapshot_bytes(self, names: Sequence[str]) -> Mapping[str | None, int]:
+        """Return the bytes of the snapshots of collections, and under None of all others."""
+        if not hasattr(self, "database"):
+            return {}
+        return self.database.snapshots.sizes.by_collection(names)
 
     def sample_durations(self) -> Durations | None:
         """Return how long samples of recall took, None where none are taken, or not yet."""

@@ -89,7 +89,7 @@ def create_app(settings: Settings, *, opens: bool = True) -> Edge:
         generate_unique_id_function=lambda route: route.name,
     )
     app.state.context = context
-    open_ones = OpenOnes(context.collections, context.damaged)
+    open_ones = OpenOnes(context.collections, context.damaged, context.snapshot_bytes)
     registry = app.state.registry = build_registry(context.metrics, open_ones)
     process = app.state.process = ProcessGauges(context.thread_load)
     gate = context.gate

@@ -27,7 +27,10 @@ from palimpsest.index import (
     VectorConfig,
 )
 
-STAGES = ("plan", "filter", "scan", "traverse", "bridge", "rescore", "merge", "payload")
+STAGES = (
+    *("plan", "filter", "scan", "traverse", "bridge", "maxsim", "rescore", "merge"),
+    *("fuse", "formula", "payload"),
+)
 COMPARED = tuple(float(4**power) for power in range(2, 12))  # vectors: 16 to 4 Mi
 OTHER = "other"
 MOST_FOUND = 10_000  # sets of labels, by what collections were called

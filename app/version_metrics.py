@@ -90,6 +90,16 @@ def version_gauges(states: Iterable[tuple[str, Sequence[VersionInfo]]]) -> Itera
         "Points that hold other versions of the vector only.",
         labels=labels,
     )
+    gained = CounterMetricFamily(
+        "palimpsest_backfill_points",
+        "Points that got the version, which they had not, since their collection was opened.",
+        labels=labels,
+    )
+    state = GaugeMetricFamily(
+        "palimpsest_model_state",
+        "1 for the state that a version has.",
+        labels=(*labels, "state"),
+    )
     for collection, versions in states:
         corpora = _corpora(versions)
         for one in versions:
@@ -97,9 +107,11 @@ def version_gauges(states: Iterable[tuple[str, Sequence[VersionInfo]]]) -> Itera
             points.add_metric(values, one.points)
             coverage.add_metric(values, one.coverage)
             active.add_metric(values, one.state == "active")
+            gained.add_metric(values, one.gained)
+            state.add_metric((*values, one.state), 1)
             if one.state != "retired":
                 remaining.add_metric(values, corpora.get(one.vector, 0) - one.points)
-    yield from (points, coverage, active, remaining)
+    yield from (points, coverage, active, state, remaining, gained)
 
 
 def reach_gauge(states: Iterable[tuple[str, Sequence[OutOfReach]]]) -> Metric:
@@ -133,6 +145,11 @@ def adapter_gauges(states: Iterable[tuple[str, Sequence[AdapterInfo]]]) -> Itera
         "Share of a full migration's answers expected through it, at the collection's size.",
         labels=labels,
     )
+    error = GaugeMetricFamily(
+        "palimpsest_bridge_error_ratio",
+        "Share of a full migration's answers lost through it, measured on pairs held out.",
+        labels=labels,
+    )
     untried = GaugeMetricFamily(
         "palimpsest_bridge_untried_kinds",
         "Dearer kinds of adapter yet to be tried, which replace it if they are better.",
@@ -147,7 +164,9 @@ def adapter_gauges(states: Iterable[tuple[str, Sequence[AdapterInfo]]]) -> Itera
                 expected = expected_overlap(one.report)
                 if expected is not None:
                     overlap.add_metric(values, expected)
-    yield from (pairs, overlap, untried)
+                if one.report.get("arr") is not None:
+                    error.add_metric(values, max(0.0, 1.0 - float(one.report["arr"])))
+    yield from (pairs, overlap, error, untried)
 
 
 def expected_overlap(report: Mapping[str, Any]) -> float | None:

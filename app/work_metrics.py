@@ -56,6 +56,8 @@ def work_series(collections: Iterable[tuple[str, CollectionWork]]) -> Iterator[M
     builds = _histogram("index_build_duration_seconds", "Seals, compactions and merges.")
     ended = _counter("jobs", "Background work that ended, by how.", "kind", "outcome")
     seconds = _counter("job_seconds", "What it took.", "kind")
+    running = _gauge("jobs_running", "Background work that runs.", "kind")
+    progress = _gauge("job_progress_ratio", "How far the first of it is.", "kind")
     for name, work in collections:
         queued.add_metric([name], work.queued)
         waiting.add_metric([name], work.waiting_seconds)
@@ -66,14 +68,17 @@ def work_series(collections: Iterable[tuple[str, CollectionWork]]) -> Iterator[M
                 family.add([name], tally)
         for kind, spent in work.job_seconds.items():
             seconds.add_metric([name, kind], spent)
+        for kind, (count, share) in work.running.items():
+            running.add_metric([name, kind], count)
+            progress.add_metric([name, kind], share)
         of_ends = {**dict.fromkeys(product(work.job_seconds, ENDS), 0), **work.jobs}
         for (kind, state), count in of_ends.items():
             ended.add_metric([name, kind, state], count)
-    yield from (queued, waiting, log, commits, syncs, builds, ended, seconds)
+    yield from (queued, waiting, log, commits, syncs, builds, ended, seconds, running, progress)
 
 
-def _gauge(name: str, text: str) -> GaugeMetricFamily:
-    return GaugeMetricFamily(f"palimpsest_{name}", text, labels=["collection"])
+def _gauge(name: str, text: str, *labels: str) -> GaugeMetricFamily:
+    return GaugeMetricFamily(f"palimpsest_{name}", text, labels=["collection", *labels])
 
 
 def _counter(name: str, text: str, *labels: str) -> CounterMetricFamily:

@@ -19,7 +19,7 @@ from palimpsest.index.config.collection import AT, CollectionConfig
 from palimpsest.index.config.kinds import ColumnConfig
 from palimpsest.index.config.vectors import MAX_POINTS
 from palimpsest.index.config.versions import shown
-from palimpsest.index.errors import InvalidConfig, InvalidInput
+from palimpsest.index.errors import CollectionNotFound, InvalidConfig, InvalidInput
 from palimpsest.index.filters.expression import Filter
 from palimpsest.index.filters.paths import format_path, parse_path
 from palimpsest.index.kinds.registry import ahead, kind_of
@@ -33,6 +33,7 @@ from palimpsest.index.recall.drawn import Question, RecallRequest, drawn
 from palimpsest.index.recall.measuring import MeasuredRecall, measure
 from palimpsest.index.search.plan import SearchRequest
 from palimpsest.index.snapshots.archive import GoOn
+from palimpsest.index.snapshots.copying import Copying
 from palimpsest.index.snapshots.taking import Taken, take
 from palimpsest.index.stops import check_stop
 from palimpsest.index.storage.checked import Spared
@@ -406,11 +407,13 @@ class Collection(PointWrites):
             StorageError: it could not be read, or the copy not be written.
         """
         self._require_real()
-        with (
-            self._parts.jobs.begin("snapshot", "all of it", kept=False),
-            take(self.name, self.folder, self.writer, release, aside, go_on) as taken,
-        ):
-            yield taken
+        with self._parts.jobs.begin("snapshot", "all of it", kept=False) as job:
+            try:
+                copying = Copying(self.disk(), go_on, job.note)
+            except FileNotFoundError:
+                raise CollectionNotFound(self.name) from None  # dropped meanwhile
+            with take(self.name, self.folder, self.writer, release, aside, copying.went) as taken:
+                yield taken
 
     def met_damage(self, text: str) -> None:
         """Let ``state`` tell of damage that a read met, until the collection is opened again."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -22,6 +22,7 @@ from palimpsest.index.types import (
     CollectionWork,
     FieldInfo,
     Integrity,
+    JobKind,
     SampledRecall,
     VectorInfo,
     VersionInfo,
@@ -92,7 +93,18 @@ def collection_work(folder: Path, writer: Writer, jobs: Jobs, upkeep: Upkeep) ->
         queued=writer.waiting,
         waiting_seconds=upkeep.due.waiting_seconds(),
         log_bytes=_size_of(folder / LOG),
+        running=_running(jobs),
     )
+
+
+def _running(jobs: Jobs) -> dict[JobKind, tuple[int, float]]:
+    """Return how many jobs of each kind run, and how far the first one is."""
+    found: dict[JobKind, tuple[int, float]] = {}
+    for job in jobs.running():
+        info = job.info
+        count, progress = found.get(info.kind, (0, info.progress))
+        found[info.kind] = count + 1, progress
+    return found
 
 
 def store_bytes(folder: Path) -> int:
@@ -128,7 +140,15 @@ def vector_state(vectors: AnyVectors) -> VectorInfo:
         bytes_by_component=dict(resident),
         recall=kind_of(vectors.config).recall(vectors),
         sampled=sampled_recall(vectors.recent),
+        unreached=_unreached(vectors),
     )
+
+
+def _unreached(vectors: AnyVectors) -> int | None:
+    """Return how many rows no walk meets, None before the graphs of all segments were counted."""
+    counts = [one.known_unreached for one in kind_of(vectors.config).walked(vectors)]
+    known = [count for count in counts if count is not None]
+    return sum(known) if len(known) == len(counts) else None
 
 
 def sampled_recall(recent: Recent) -> list[SampledRecall]:
@@ -145,14 +165,23 @@ def sampled_recall(recent: Recent) -> list[SampledRecall]:
     return found
 
 
-def version_states(view: View) -> list[VersionInfo]:
-    """Return the versions of all vectors but sparse ones, in the order they were declared."""
+def version_states(
+    view: View, gained: Callable[[int], int] = lambda column: 0
+) -> list[VersionInfo]:
+    """Return the versions of all vectors but sparse ones, in the order they were declared.
+
+    Args:
+        view: what holds them.
+        gained: tells how many points got a column since the collection was opened.
+    """
     config = view.config
     names = [name for name in config.names if name in config.embedded]
-    return [info for name in names for info in _versions_of(view, config, name)]
+    return [info for name in names for info in _versions_of(view, config, name, gained)]
 
 
-def _versions_of(view: View, config: CollectionConfig, name: str) -> Iterator[VersionInfo]:
+def _versions_of(
+    view: View, config: CollectionConfig, name: str, gained: Callable[[int], int]
+) -> Iterator[VersionInfo]:
     versions = config.versions_of(name)
     held = {one.version: view.vectors[config.column_of(one)].held for one in versions}
     corpus = len(BitMap.union(BitMap(), *held.values()))
@@ -173,4 +202,5 @@ def _versions_of(view: View, config: CollectionConfig, name: str) -> Iterator[Ve
             coverage=points / corpus if corpus else 1.0,
             bytes_per_vector=resident / points if points else 0.0,
             mapped_from=None if one.mapped is None else one.mapped[0],
+            gained=gained(config.column_of(one)),
         )

@@ -140,6 +140,7 @@ def _assembled(
     fields = PayloadIndexing(files / FIELDS, writer, jobs)
     fitting = Fitting(files / ADAPTERS, writer, points, jobs)
     due, resting = Versions(fitting, demand), Resting(writer, reader)
+    pace.follow(writer.view)
     scrub = Scrub(folder / STORE, Healing(writer, fields, files / ADAPTERS, changed).heal)
     return CollectionParts(
         folder,

@@ -63,7 +63,7 @@ class Versioning:
 
     def states(self) -> list[VersionInfo]:
         """Return the versions of all dense vectors, in the order they were declared."""
-        return version_states(self._shown.view)
+        return version_states(self._shown.view, self._parts.backfill.gained)
 
     def out_of_reach(self, *, every: bool = False) -> list[OutOfReach]:
         """Return the points that queries of this collection's vector names do not reach.

@@ -25,11 +25,12 @@ from palimpsest.index.errors import (
     StoreFailed,
     UnknownFormat,
 )
-from palimpsest.index.snapshots.archive import ArchiveReader
+from palimpsest.index.snapshots.archive import ArchiveReader, GoOn
 from palimpsest.index.snapshots.incoming import Incoming
 from palimpsest.index.snapshots.manifest import Manifest
 from palimpsest.index.snapshots.proving import prove
 from palimpsest.index.snapshots.shelf import Shelf, SnapshotInfo
+from palimpsest.index.snapshots.sizes import Sizes
 from palimpsest.index.snapshots.unpacking import Bounds, free_bytes, unpack, verify
 from palimpsest.index.snapshots.whole import Contents, ending, one_of_many, read_whole
 from palimpsest.index.storage.causes import disk_errors
@@ -78,6 +79,7 @@ class Snapshots:
         self._stopped = False
         self._coming: set[Incoming] = set()
         self._stats: dict[str | None, SnapshotStats] = {}
+        self.sizes = Sizes(self.shelf)
 
     def stop(self) -> None:
         """End what is under way soon, and refuse what comes later."""
@@ -114,7 +116,7 @@ class Snapshots:
                 self._aside() as aside,
                 collection.snapshot(self._release, aside, self._go_on) as taken,
             ):
-                return self._keep(own, taken.archive(self._go_on), scheduled=scheduled)
+                return self._keep(own, taken.archive(), scheduled=scheduled, go_on=taken.go_on)
 
         def write_unless_dropped() -> SnapshotInfo:
             try:
@@ -227,23 +229,30 @@ class Snapshots:
         folder.sync()
         return manifest
 
-    def _keep(self, name: str | None, parts: Iterable[bytes], *, scheduled: bool) -> SnapshotInfo:
+    def _keep(
+        self,
+        name: str | None,
+        parts: Iterable[bytes],
+        *,
+        scheduled: bool,
+        go_on: GoOn | None = None,
+    ) -> SnapshotInfo:
         digest = hashlib.sha256()
         return self.shelf.keep(
             name,
             _summed(parts, digest.update),
             digest.hexdigest,
-            lambda path: self._read_back(name, path),
+            lambda path: self._read_back(name, path, go_on or self._go_on),
             self._admitted,
             scheduled=scheduled,
         )
 
-    def _read_back(self, name: str | None, path: Path) -> None:
+    def _read_back(self, name: str | None, path: Path, go_on: GoOn) -> None:
         archive = ArchiveReader(path, self._pieces(path))
         if name is None:
-            read_whole(archive, lambda inner: verify(inner, self._go_on).collection)
+            read_whole(archive, lambda inner: verify(inner, go_on).collection)
         else:
-            verify(archive, self._go_on)
+            verify(archive, go_on)
 
     def _whole(self) -> Iterator[bytes]:
         aliases, created, names = self._host.aliases(), int(time.time()), list[str]()
@@ -256,7 +265,7 @@ class Snapshots:
                 self._aside() as aside,
                 collection.snapshot(self._release, aside, self._go_on) as taken,
             ):
-                parts = taken.archive(self._go_on)
+                parts = taken.archive()
                 yield from one_of_many(len(names), created, taken.nbytes, parts)
                 names.append(name)
         left = {alias: name for alias, name in aliases.items() if name in names}

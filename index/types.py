@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from time import perf_counter
 from typing import Any, ClassVar, Literal, NamedTuple, Protocol, TypeAlias
 from uuid import UUID
 
@@ -226,7 +227,7 @@ class SearchStats:
     lacking: int = 0  # of the segments, those whose damaged graph, codes or lists are made anew
     decisions: dict[str, int] = field(default_factory=dict)  # dense segments, by what was decided
     unheeded: int = 0  # segments in which a caller's ef is less than what was decided
-    seconds: dict[str, float] = field(default_factory=dict)  # plan, scan, traverse, merge, payload
+    seconds: dict[str, float] = field(default_factory=dict)  # by stage: plan, traverse, ...
     versions: list[VersionStats] = field(default_factory=list)
     bridged: list[tuple[int, Numbers]] = field(default_factory=list)  # by column of the query
     estimated: list[Numbers | BitMap] = field(default_factory=list)
@@ -241,6 +242,12 @@ class SearchStats:
     def took(self, stage: str, seconds: float) -> None:
         """Add what a part of a stage took."""
         self.seconds[stage] = self.seconds.get(stage, 0.0) + seconds
+
+    def took_since(self, stage: str, started: float) -> float:
+        """Add what a part of a stage took since a time of ``perf_counter``; return the time."""
+        now = perf_counter()
+        self.took(stage, now - started)
+        return now
 
     def add(self, other: SearchStats) -> None:
         """Add what a part of the same search did."""
@@ -334,6 +341,7 @@ class VectorInfo:
     bytes_by_component: Mapping[str, int]  # codes, links, ids, growing, factors, originals_mapped
     recall: RecallInfo | None = None  # of a dense one
     sampled: Sequence[SampledRecall] = ()
+    unreached: int | None = 0  # rows that no walk over their graph meets, None until counted
 
 
 @dataclass(frozen=True, slots=True)
@@ -426,6 +434,7 @@ class CollectionWork:
     queued: int  # requests and jobs that wait for the writer
     waiting_seconds: float  # for which enough rows for a seal have waited, and none was
     log_bytes: int  # of what SQLite has not moved into the database yet
+    running: Mapping[JobKind, tuple[int, float]]  # jobs now, and the share that is done of one
 
 
 @dataclass(frozen=True, slots=True)
@@ -446,3 +455,4 @@ class VersionInfo:
     coverage: float
     bytes_per_vector: float
     mapped_from: str | None
+    gained: int  # points that got it since the collection was opened

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from time import perf_counter
 from typing import NamedTuple
 
 import numpy as np
@@ -124,11 +125,14 @@ class _Walk:
             return self._search(node, query, scope, offset)
         told = self.source.estimates
         found = [self.level(each, scope) for each in node.prefetches]
-        count = node.limit + offset
+        count, started = node.limit + offset, perf_counter()
         if isinstance(query, Fusion):
-            return fuse(query, found).cut(0, count).at_least(node.threshold).cut(offset)
+            fused = fuse(query, found).cut(0, count).at_least(node.threshold).cut(offset)
+            self.source.took("fuse", perf_counter() - started)
+            return fused
         if isinstance(query, Formula):
             rescored = formula.rank(self.source, query, found, count)
+            self.source.took("formula", perf_counter() - started)
             return rescored.at_least(node.threshold).cut(offset)
         # A search over prefetches looks at what they found, and at nothing else; their scores do
         # not count.

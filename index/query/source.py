@@ -77,6 +77,9 @@ class Source(Protocol):
     def forget_estimates(self, since: int) -> None:
         """Take back what was told of estimates: scores of prefetches that do not count."""
 
+    def took(self, stage: str, seconds: float) -> None:
+        """Note what a part of the query took."""
+
     def leading(self, name: str, query: VersionedQuery) -> SpaceConfig:
         """Return the space that a query in several versions is answered in."""
 

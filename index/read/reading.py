@@ -229,6 +229,10 @@ class Reading:
         """Take back what was told of estimates: scores of prefetches that do not count."""
         del self.stats.estimated[since:]
 
+    def took(self, stage: str, seconds: float) -> None:
+        """Note what a part of the query took."""
+        self.stats.took(stage, seconds)
+
     def leading(self, name: str, query: VersionedQuery) -> SpaceConfig:
         """Return the space that a query in several versions is answered in."""
         config = self.view.config

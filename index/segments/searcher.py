@@ -132,6 +132,11 @@ class Searcher:
         """How many rows there are."""
         return self._n
 
+    @property
+    def known_unreached(self) -> int | None:
+        """What ``unreached`` returned, None before it was asked for."""
+        return self._unreached
+
     def unreached(self) -> int:
         """Return how many rows no walk meets; counted once, by one walk over all of the graph."""
         if self._unreached is None:

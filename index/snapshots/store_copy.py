@@ -16,7 +16,7 @@ from palimpsest.index.storage.local import Local
 from palimpsest.index.storage.schema import store_errors
 from palimpsest.index.storage.syncing import sync_file
 
-_PAGES, _BYTES = 256, 1 << 20  # copied without a sign of life
+_PAGES = 256  # copied without a sign of life
 _FREE = 8  # one page in so many may be free
 
 
@@ -29,7 +29,7 @@ def copy_store(
         connection: inside a transaction.
         folder: of the copy.
         name: of the file.
-        go_on: told of every megabyte.
+        go_on: told of bytes that were copied, after every ``_PAGES`` pages.
 
     Raises:
         StorageError: it could not be read or written.
@@ -37,12 +37,16 @@ def copy_store(
     path = folder.path / name
     with store_errors(path):
         with closing(_unsynced(path)) as copy:
+            (page,) = connection.execute("PRAGMA page_size").fetchone()
+            before = 0
 
-            def copied(*_: int) -> None:
+            def copied(_: int, remaining: int, total: int) -> None:
+                nonlocal before
                 # Bit by bit: a commit that is synced meanwhile would have to wait until all of this
                 # is on the disk, as file systems keep the order of what they allocate.
                 sync_file(path)
-                go_on(_BYTES)
+                done, before = (total - remaining) - before, total - remaining
+                go_on(done * page)
 
             connection.backup(copy, pages=_PAGES, progress=copied)
             _forget_statistics(copy)

@@ -45,6 +45,7 @@ class Taken:
     manifest: Manifest
     folder: Local  # of the collection
     copied: Local  # where the copy of its store is
+    go_on: GoOn  # told of bytes that were copied, written, or read back
 
     @property
     def nbytes(self) -> int:
@@ -52,17 +53,17 @@ class Taken:
         files = sum(member_size(one.nbytes) for one in self.manifest.files)
         return member_size(len(self.manifest.to_bytes())) + files + len(END)
 
-    def archive(self, go_on: GoOn) -> Iterator[bytes]:
+    def archive(self) -> Iterator[bytes]:
         """Yield the archive. Raises Damaged for a file that is not what was written."""
         created = self.manifest.created
         yield from member(MANIFEST, created, self.manifest.to_bytes())
         for one in self.manifest.files:
             yield header_of(one.place, one.nbytes, created)
-            yield from self._content(one, go_on)
+            yield from self._content(one)
             yield padding(one.nbytes)
         yield END
 
-    def _content(self, one: Kept, go_on: GoOn) -> Iterator[bytes]:
+    def _content(self, one: Kept) -> Iterator[bytes]:
         parent, _, name = one.place.rpartition("/")
         folder = Local(self.folder.path / parent) if parent else self.copied
         length = checksum = 0
@@ -72,7 +73,7 @@ class Taken:
                 length += len(piece)
                 if length <= one.nbytes:
                     yield piece
-                go_on(len(piece))
+                self.go_on(len(piece))
         except OSError as error:
             raise unreadable(folder.path / name, error) from error
         # Before the archive ends, and with it before it gets its name.
@@ -133,7 +134,7 @@ def take(
             listing.config,
             (Kept(STORE, length, checksum), *files_of(listing, files)),
         )
-        yield Taken(manifest, files, aside)
+        yield Taken(manifest, files, aside, go_on)
 
 
 def files_of(listing: Listing, files: Local) -> Iterator[Kept]:

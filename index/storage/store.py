@@ -61,7 +61,7 @@ from palimpsest.index.storage.summing import sum_some
 from palimpsest.index.storage.sums import Row, put_row
 from palimpsest.index.storage.superseded import SupersededTable
 from palimpsest.index.storage.syncing import is_unsynced
-from palimpsest.index.storage.vacuum import gives_back, pages_of, vacuum_some
+from palimpsest.index.storage.vacuum import Step, gives_back, pages_of, vacuum_some
 from palimpsest.index.storage.verify import behind, check_store, has_commits, log_of
 from palimpsest.index.storage.waking import connect_at_rest
 from palimpsest.index.tally import COMMIT_BOUNDS, Tally
@@ -418,10 +418,10 @@ class Store:
         """Replace the config."""
         put_setting(self._connection, "config", json.dumps(config))
 
-    def vacuum_some(self, leave: int, seconds: float) -> None:
-        """Give free pages back in one transaction, for about so long, but for some that stay."""
+    def vacuum_some(self, leave: int, most: Step) -> None:
+        """Give free pages back in one transaction of bounded work, but for some that stay."""
         with self.transaction(frees=True):
-            vacuum_some(self._connection, leave, seconds)
+            vacuum_some(self._connection, leave, most)
 
     def measure(self) -> None:
         """Look anew at how long rows of points are, where any were written."""

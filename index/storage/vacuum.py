@@ -11,9 +11,9 @@ from __future__ import annotations
 import sqlite3
 from dataclasses import dataclass
 from time import perf_counter
+from typing import NamedTuple
 
 _INCREMENTAL = 2  # of ``auto_vacuum``
-_AT_ONCE = 8  # pages moved by one statement: a cold disk reads each of them in its own time
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +35,13 @@ class Pages:
         return self.free * self.size
 
 
+class Step(NamedTuple):
+    """How much one transaction does at most: the work is bounded by time, its sync by pages."""
+
+    seconds: float
+    pages: int
+
+
 def pages_of(connection: sqlite3.Connection) -> Pages:
     """Return what a connection sees of the pages of its store. Raises sqlite3.Error."""
     size, count = (_pragma(connection, name) for name in ("page_size", "page_count"))
@@ -46,23 +53,26 @@ def gives_back(connection: sqlite3.Connection) -> bool:
     return _pragma(connection, "auto_vacuum") == _INCREMENTAL
 
 
-def vacuum_some(connection: sqlite3.Connection, leave: int, seconds: float) -> None:
-    """Give pages back inside a transaction, for about so long.
+def vacuum_some(connection: sqlite3.Connection, leave: int, most: Step) -> None:
+    """Give pages back inside a transaction.
 
     The file itself becomes shorter when the log is moved into it.
 
     Args:
         connection: of a store that gives pages back.
         leave: pages that may stay free.
-        seconds: after which no other page is begun.
+        most: after which no other page is begun.
 
     Raises:
         sqlite3.Error: of damaged pages, say; the transaction is to be given up.
     """
-    until = perf_counter() + seconds
-    while (surplus := _free(connection) - leave) > 0:
-        # Each page is a row of no columns: the statement has done its work once all were fetched.
-        connection.execute(f"PRAGMA incremental_vacuum({min(surplus, _AT_ONCE)})").fetchall()
+    until, free = perf_counter() + most.seconds, _free(connection)
+    last = max(leave, free - most.pages)
+    while free > last:
+        # One by one: the pragma gives a row of no columns for each page that it moves, and goes no
+        # further than rows are fetched, of which the library fetches the first.
+        connection.execute("PRAGMA incremental_vacuum(1)").fetchall()
+        free = _free(connection)
         if perf_counter() >= until:
             return
 

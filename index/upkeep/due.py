@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from palimpsest.index.segments.growing_part import AnyGrowing
 from palimpsest.index.upkeep.attempts import Attempts
+from palimpsest.index.upkeep.counting import Counting
 from palimpsest.index.upkeep.payload_indexing import PayloadIndexing
 from palimpsest.index.upkeep.probing import Probing, to_write_anew
 from palimpsest.index.upkeep.replacing import bytes_to_write
@@ -54,6 +55,7 @@ class Due:
         fields: PayloadIndexing,
         versions: Versions,
         probing: Probing,
+        counting: Counting,
         vacuuming: Vacuuming,
         resting: Resting,
         attempts: Attempts,
@@ -64,6 +66,7 @@ class Due:
         self._fields = fields
         self._versions = versions
         self._probing = probing
+        self._counting = counting
         self._vacuuming = vacuuming
         self._resting = resting
         self._attempts = attempts
@@ -154,13 +157,15 @@ class Due:
     def improve_delay(self) -> float | None:
         """Return in how many seconds there is work that no one waits for; None for none.
 
-        It is to read the index of ids of a large store, and to try dearer kinds of adapters.
+        It is to read the index of ids of a large store, to count what the graphs of new segments do
+        not lead to, and to try dearer kinds of adapters.
         """
         if self._is_stopped():
             return None
         ids_are_due = self._writer.store.ids.is_due
         delays = [
             self._attempts.retry_delay("ids") if ids_are_due else None,
+            self._attempts.retry_delay("count") if self._counting.is_due() else None,
             self.dearer_delay(),
         ]
         return min((one for one in delays if one is not None), default=None)

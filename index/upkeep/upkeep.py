@@ -21,6 +21,7 @@ from palimpsest.index.storage.checkpoints import Checkpoints
 from palimpsest.index.storage.directory import Directory
 from palimpsest.index.upkeep.attempts import WHOLE, Attempts
 from palimpsest.index.upkeep.backlog import LEAST_ROWS, Backlog, firm_threads, first_rate
+from palimpsest.index.upkeep.counting import Counting
 from palimpsest.index.upkeep.due import Due, Versions
 from palimpsest.index.upkeep.pacing import Pacing, SealRate
 from palimpsest.index.upkeep.payload_indexing import PayloadIndexing
@@ -71,6 +72,7 @@ class Upkeep:
         self._threads = threads
         self._resting = resting
         self._probing = Probing(writer, self._stopped.is_set)
+        self._counting = Counting(writer)
         self._vacuuming = Vacuuming(writer, self._stopped.is_set)
         self._replacing = Replacing(segments, writer, threads, self._stopped.is_set)
         # The same work with another reason to end: full segments are merged for the sake of
@@ -82,6 +84,7 @@ class Upkeep:
             fields,
             versions,
             self._probing,
+            self._counting,
             self._vacuuming,
             resting,
             self.attempts,
@@ -161,11 +164,13 @@ class Upkeep:
             self._resting.rest()
 
     def improve(self) -> None:
-        """Read the index of ids once, and try the dearer kinds of an adapter."""
+        """Read the index of ids once, count a graph, and try the dearer kinds of an adapter."""
         ids = self._writer.store.ids
         if ids.is_due and not self.attempts.retry_delay("ids"):
             self._quietly("ids", "reading the index of ids", lambda: ids.read(self._stopped.is_set))
-        if not self.due.dearer_delay():
+        if self._counting.is_due() and not self.attempts.retry_delay("count"):
+            self._quietly("count", "counting the rows that no walk meets", self._counting.count)
+        if self.due.dearer_delay() == 0:
             self._quietly(
                 "improve", "trying further kinds of an adapter", self._versions.fitting.improve
             )

@@ -77,12 +77,26 @@ class Pace:
         self._clock = clock
         self._samples: dict[int, deque[tuple[float, int]]] = {}
         self._lock = threading.Lock()
+        self._held: dict[int, int] = {}  # points, by column, as they were followed last
+        self._gained: dict[int, int] = {}
 
     def follow(self, view: View) -> None:
-        """Note how many points hold each version, of those that some do: work may begin later."""
+        """Note how many points hold each version, of those that some do: work may begin later.
+
+        Called by one thread, for the first time when a collection is opened.
+        """
         for column in view.config.version_columns:
-            if view.vectors[column].live:
-                self.sample(column, view.vectors[column].live)
+            live = view.vectors[column].live
+            more = live - self._held.get(column, live)
+            self._held[column] = live
+            if more > 0:
+                self._gained[column] = self._gained.get(column, 0) + more
+            if live:
+                self.sample(column, live)
+
+    def gained(self, column: int) -> int:
+        """Return how many points got a version that they had not, less what was deleted at once."""
+        return self._gained.get(column, 0)
 
     def sample(self, column: int, covered: int) -> None:
         """Note how many points hold a column now."""
@@ -190,6 +204,10 @@ class Backfill:
             if complete and len(places):
                 found[places] = residuals(bridge.fitted.adapter, rows)
         return found
+
+    def gained(self, column: int) -> int:
+        """Return how many points got a version since the collection was opened."""
+        return self._pace.gained(column)
 
     def status(self, vector: str, version: str) -> BackfillStatus:
         """Return how far a version's backfill is. Raises UnknownVectorName, VersionNotFound."""

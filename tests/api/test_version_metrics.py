@@ -35,6 +35,9 @@ def test_metrics_of_an_upgrade(upgrade: Upgrade) -> None:
     assert held[f"palimpsest_model_coverage_ratio{second}"] == 0.5
     assert held[f"palimpsest_model_active{second}"] == 0
     assert held[f"palimpsest_backfill_remaining_points{second}"] == HALF
+    assert held[f"palimpsest_backfill_points_total{second}"] == HALF
+    state = f'{{collection="{upgrade.name}",state="shadow",vector="",version="v2"}}'
+    assert held[f"palimpsest_model_state{state}"] == 1
     assert held[f"palimpsest_bridge_queries_total{ends}}}"] == 2
     bridge = f'{ends},vector=""}}'
     assert held[f"palimpsest_bridge_pairs{bridge}"] > 0
@@ -42,4 +45,6 @@ def test_metrics_of_an_upgrade(upgrade: Upgrade) -> None:
     overlap = held[f"palimpsest_bridge_overlap_ratio{bridge}"]
     assert overlap == fitted["report"]["expected"]["arr"]  # at the size of the collection
     assert overlap != fitted["report"]["arr"]
+    error = held[f"palimpsest_bridge_error_ratio{bridge}"]
+    assert error == pytest.approx(1 - fitted["report"]["arr"])
     assert held["palimpsest_bridge_fit_duration_seconds_count"] >= 1

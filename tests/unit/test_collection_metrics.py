@@ -15,7 +15,11 @@ CONFIG = CollectionConfig({"": VectorConfig(2, "dot")})
 
 
 def scraped(database: Database, most: int = 10) -> dict[tuple[str, ...], float]:
-    known = OpenOnes(lambda: [database.get(name) for name in database.names()], lambda: {"b": "x"})
+    known = OpenOnes(
+        lambda: [database.get(name) for name in database.names()],
+        lambda: {"b": "x"},
+        database.snapshots.sizes.by_collection,
+    )
     samples = [
         sample
         for family in CollectionGauges(Metrics(most), known).collect()
@@ -36,6 +40,11 @@ def test_what_a_collection_holds_and_how_it_is(database: Database) -> None:
     assert found["palimpsest_collection_status", "b", "red"] == 1  # it cannot be opened
     assert found["palimpsest_collection_refuses_writes", "écrits"] == 0
     assert found["palimpsest_write_queue_length", "écrits"] == 0
+    assert found["palimpsest_disk_bytes", "écrits", "snapshots"] == 0
+    made = database.snapshots.create("écrits")
+    after = scraped(database)
+    assert after["palimpsest_disk_bytes", "écrits", "snapshots"] > made.nbytes  # and its checksum
+    assert after["palimpsest_disk_bytes", "", "snapshots"] == 0
     assert found["palimpsest_damaged",] == found["palimpsest_collections",] == 1
 
 

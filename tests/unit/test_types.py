@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import fields
+from time import perf_counter
 from typing import Any
 
 import numpy as np
@@ -55,6 +56,8 @@ def test_stages_and_decisions_are_counted() -> None:
     stats.took("traverse", 0.25)
     stats.note("scan")
     stats.note("scan")
+    since = perf_counter() - 1.0
+    assert SearchStats().took_since("merge", since) >= since + 1.0
     assert stats.seconds == {"traverse": 0.75} and stats.decisions == {"scan": 2}
 
 

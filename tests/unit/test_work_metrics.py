@@ -71,9 +71,12 @@ def test_a_kind_of_job_has_a_series_of_failures_from_its_first_end() -> None:
         queued=4,
         waiting_seconds=61.0,
         log_bytes=0,
+        running={"snapshot": (1, 0.25)},
     )
     work.builds.add(0.75)
     found = values(work_series([("a", work)]))
+    assert found["palimpsest_jobs_running", "a", "snapshot"] == 1
+    assert found["palimpsest_job_progress_ratio", "a", "snapshot"] == 0.25
     jobs = {key[2:]: found[key] for key in found if key[0] == "palimpsest_jobs_total"}
     assert jobs == {
         ("seal", "done"): 2,

@@ -73,7 +73,7 @@ def search_multi(
         plan: how to search.
         points: numbers of the points that may be found; None for all.
     """
-    stats, started = SearchStats(), perf_counter()
+    stats = SearchStats()
     found: list[PartHits] = []
     findable = Findable(points)
     if plan.noted:
@@ -83,14 +83,13 @@ def search_multi(
         if findable.most(part):
             stats.note(part.segment.decision)
             found.append(_search_sealed(part, query, plan, findable, stats))
-    traversed = perf_counter()
+    started = perf_counter()
     for growing in vectors.growing:
         if findable.most(growing):
             rows = findable.rows(growing)
             found.append(_exactly(growing.columns, sets_of(growing), query, rows, plan, stats))
     stats.segments = len(vectors.sealed)
-    stats.took("traverse", traversed - started)
-    stats.took("scan", perf_counter() - traversed)
+    stats.took_since("scan", started)
     return found, stats
 
 
@@ -101,20 +100,26 @@ def _search_sealed(
     findable: Findable,
     stats: SearchStats,
 ) -> PartHits:
-    segment, most = part.segment, findable.most(part)
-    if plan.exact or most <= plan.rescored:
-        return _exactly(segment, segment.sets, query, findable.rows(part), plan, stats)
-    rows = _candidates(part, query, plan, findable, stats)
+    segment, most, started = part.segment, findable.most(part), perf_counter()
     coded = segment.coded
+    if plan.exact or most <= plan.rescored:
+        rows, coded = findable.rows(part), None
+    else:
+        rows = _candidates(part, query, plan, findable, stats)
+    started = stats.took_since("traverse", started)
     if coded is None:
-        return _exactly(segment, segment.sets, query, rows, plan, stats)
+        found = _exactly(segment, segment.sets, query, rows, plan, stats)
+        stats.took_since("maxsim", started)
+        return found
     k = plan.page.fetch
     stats.scored += len(rows)
     estimated = coded.distances(query, rows)
+    started = stats.took_since("maxsim", started)
     if not plan.rescored or segment.kept is None:
         return _hits(segment, *first(rows, estimated, segment.ids, k))
     rows, estimated = first(rows, estimated, segment.ids, plan.rescored)
     distances = _rescored(segment.sets, query, rows, estimated, k if plan.until_sure else len(rows))
+    stats.took_since("rescore", started)
     stats.rescored += len(distances)
     return _hits(segment, *first(rows[: len(distances)], distances, segment.ids, k))
 

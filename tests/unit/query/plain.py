@@ -54,6 +54,7 @@ class Plain:
         self.live = BitMap(range(len(points)))
         self._ordered = ordered
         self._noise = noise
+        self.seconds: dict[str, float] = {}
 
     @property
     def estimates(self) -> int:
@@ -61,6 +62,9 @@ class Plain:
 
     def forget_estimates(self, since: int) -> None:
         assert since == 0
+
+    def took(self, stage: str, seconds: float) -> None:
+        self.seconds[stage] = self.seconds.get(stage, 0.0) + seconds
 
     def leading(self, name: str, query: VersionedQuery) -> VectorConfig:
         raise AssertionError("there are no versions here")

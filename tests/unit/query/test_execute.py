@@ -97,6 +97,14 @@ def test_trees(kind: Any, local: QdrantClient, source: Plain) -> None:
         check(local, source, asked)
 
 
+def test_what_joins_prefetches_is_timed_by_what_it_is(source: Plain) -> None:
+    for query, stage in (({"fusion": "rrf"}, "fuse"), ({"formula": "$score"}, "formula")):
+        ask(source, fused(query, near("cos", limit=9), near("sp", limit=9)))
+        assert source.seconds.pop(stage) > 0
+    ask(source, near("cos", limit=9) | {"limit": 9})
+    assert not source.seconds
+
+
 def test_an_id_excludes_its_point_from_the_levels_below(local: QdrantClient, source: Plain) -> None:
     asked = fused(4, near("cos", 7, limit=60), near("sp", limit=60), using="dot", limit=60)
     check(local, source, asked)

@@ -21,7 +21,7 @@ def nothing(_: int) -> None:
 
 
 def archive_of(taken: Taken) -> ArchiveReader:
-    return ArchiveReader(Path("x"), taken.archive(nothing))
+    return ArchiveReader(Path("x"), taken.archive())
 
 
 @pytest.fixture
@@ -45,7 +45,7 @@ def test_folders_that_are_replaced_meanwhile_stay_until_it_is_done(
         collection.upkeep.compact()
         assert collection.upkeep.last_error is None
         assert set(before) <= {path.name for path in segments.iterdir()}
-        assert sum(map(len, taken.archive(nothing))) == taken.nbytes
+        assert sum(map(len, taken.archive())) == taken.nbytes
         manifest = verify(archive_of(taken), nothing)
     assert manifest == taken.manifest
     assert manifest.points == 297 and manifest.collection == NAME and manifest.release == "1"
@@ -63,7 +63,7 @@ def test_a_file_that_is_damaged_is_named(name: str, database: Database, aside: L
     file.write_bytes(text)
     with pytest.raises(Damaged, match=name):
         with take(NAME, collection.folder, collection.writer, "1", aside, nothing) as taken:
-            list(taken.archive(nothing))
+            list(taken.archive())
 
 
 def test_it_can_be_ended(database: Database, aside: Local) -> None:

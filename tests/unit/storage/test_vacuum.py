@@ -10,7 +10,7 @@ import pytest
 from palimpsest.index import Collection
 from palimpsest.index.errors import Damaged
 from palimpsest.index.storage.store import Store
-from palimpsest.index.storage.vacuum import Pages, gives_back, pages_of
+from palimpsest.index.storage.vacuum import Pages, Step, gives_back, pages_of
 from palimpsest.index.storage.verify import check_store
 from tests.conftest import OpenCollection, open_collection
 from tests.points import batch_of, config_of
@@ -28,8 +28,11 @@ def emptied(collection_of: OpenCollection) -> Collection:
     return made
 
 
-def vacuum(store: Store, leave: int = 0, seconds: float = 10.0) -> Pages:
-    store.vacuum_some(leave, seconds)
+WHOLE = Step(10.0, 1 << 20)
+
+
+def vacuum(store: Store, leave: int = 0, most: Step = WHOLE) -> Pages:
+    store.vacuum_some(leave, most)
     return store.pages
 
 
@@ -58,8 +61,14 @@ def test_pages_are_given_back_and_rows_stay(emptied: Collection) -> None:
 
 def test_a_step_ends_after_its_time(emptied: Collection) -> None:
     store, before = emptied.writer.store, emptied.writer.store.pages
-    after = emptied.writer.call(lambda: vacuum(store, seconds=0.0)).result()
+    after = emptied.writer.call(lambda: vacuum(store, most=Step(0.0, 1 << 20))).result()
     assert before.free - 8 <= after.free < before.free
+
+
+def test_a_step_moves_so_many_pages_that_its_sync_is_short(emptied: Collection) -> None:
+    store, before = emptied.writer.store, emptied.writer.store.pages
+    after = emptied.writer.call(lambda: vacuum(store, most=Step(10.0, 21))).result()
+    assert after.free == before.free - 21
 
 
 def test_a_reader_sees_its_moment_while_pages_go(emptied: Collection) -> None:
@@ -78,7 +87,7 @@ def test_a_damaged_map_of_pages_is_told_and_changes_nothing(emptied: Collection)
     store = Store.open(path)
     try:
         with pytest.raises(Damaged):
-            store.vacuum_some(0, 10.0)
+            store.vacuum_some(0, WHOLE)
         assert store.position().points == 100
     finally:
         store.close()

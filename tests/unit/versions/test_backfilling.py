@@ -54,6 +54,21 @@ def test_old_samples_are_forgotten_and_close_ones_are_one() -> None:
     assert down.rate(0) == 0.0
 
 
+def test_points_that_got_a_version_are_counted_from_the_opening_on(account: Account) -> None:
+    assert gained(account) == {"v1": N, "v2": 10}
+    account.put("v2", range(5, 20))
+    account.collection.delete([15]).result()
+    account.put("v2", range(16, 22))
+    assert gained(account) == {"v1": N, "v2": 22}
+    _, v2 = account.collection.versions.states()
+    assert v2.points == 21
+
+
+def gained(account: Account) -> dict[str, int]:
+    account.collection.writer.call(lambda: None).result()  # what came before was counted by now
+    return {one.version: one.gained for one in account.collection.versions.states()}
+
+
 @pytest.fixture
 def account(collection_of: OpenCollection, rng: np.random.Generator) -> Account:
     spaces = {v: VectorConfig(SIZES[v], Distance.COSINE) for v in ("v1", "v2")}

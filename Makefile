@@ -174,9 +174,17 @@ $(VENV)/.built: $(VENV)/.tools $(NATIVE)
 	@touch $@
 
 # hnswlib compiles itself for the CPU it is built on: a copy cached by another machine may not run.
-%/.dev: %/.tools | %/.built
+# One installs a package of few files that no other needs, so with `make --jobs=2` both go on at once.
+%/.bench: %/.tools | %/.built
 	$*/bin/pip install --quiet --no-cache-dir --no-binary hnswlib --group bench
+	@touch $@
+
+%/.tests: %/.tools | %/.built
 	@$*/bin/pip install --quiet --group dev || $(UNFETCHED)
+	@touch $@
+
+.PRECIOUS: %/.bench %/.tests
+%/.dev: %/.bench %/.tests
 	@touch $@
 
 # --- sanitizers ---------------------------------------------------------------------------------

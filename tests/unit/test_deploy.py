@@ -249,7 +249,7 @@ def test_continuous_integration_runs_check_and_test() -> None:
     assert all((ROOT / job).is_dir() for job in jobs if "/" in job)
     assert 'named+=("--ignore=$job")' in script
     assert 'make test TESTS="tests --ignore=tests/clients ${named[*]}"' in script
-    assert "| xargs -P 2 -n 1 .ci/run" in script
+    assert "| xargs -P 3 -n 1 .ci/run" in script
     assert {"make check", "make clients CLIENTS=short", "make emulated"} <= {
         command.strip(" ;") for command in re.findall(r"make [^;\n]+", script)
     }

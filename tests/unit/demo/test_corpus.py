@@ -33,11 +33,6 @@ if True:
 '''
 
 
-@pytest.fixture(scope="module")
-def standard() -> list[Passage]:
-    return collect(100_000)
-
-
 @pytest.fixture
 def library(tmp_path: Path) -> Path:
     (tmp_path / "package").mkdir()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from palimpsest.app.demo.corpus import Passage, collect
+from palimpsest.app.demo.corpus import Passage
 from palimpsest.app.demo.errors import DemoError
 from palimpsest.app.demo.questions import (
     ask,
@@ -13,11 +13,6 @@ from palimpsest.app.demo.questions import (
     make_questions,
     sample_sentences,
 )
-
-
-@pytest.fixture(scope="module")
-def standard() -> list[Passage]:
-    return collect(100_000)
 
 
 def test_questions_are_content_words_that_only_one_passage_begins_with() -> None:

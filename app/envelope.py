@@ -55,6 +55,12 @@ def success(result: Any, started: float, warnings: Warnings) -> bytes:
     return encode_around(shell, result)
 
 
+def success_of_points(points: bytes, started: float) -> bytes:
+    """Return the body of a reply whose points are JSON already, as ``success`` would write it."""
+    time = perf_counter() - started
+    return b'{"result":{"points":%b},"status":"ok","time":%b}' % (points, repr(time).encode())
+
+
 def accepted(started: float) -> bytes:
     """Return the body of a reply to a request whose work goes on, as Qdrant has it."""
     return _ENCODER.encode({"status": "accepted", "time": perf_counter() - started})

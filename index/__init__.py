@@ -157,6 +157,7 @@ from palimpsest.index.remedies import (
 )
 from palimpsest.index.search.plan import SearchRequest
 from palimpsest.index.search.query_per_version import MAX_RESCORED
+from palimpsest.index.search.ready import HitsText, VectorText
 from palimpsest.index.segments.deciding import DECISIONS, WANTED
 from palimpsest.index.segments.sealed import GRAPH_ROWS
 from palimpsest.index.segments.searcher import simd_level
@@ -371,12 +372,14 @@ __all__ = [
     "PointId",
     "RecallInfo",
     "Record",
+    "HitsText",
     "SearchResult",
     "SearchStats",
     "Spared",
     "SparseVector",
     "Tally",
     "Vector",
+    "VectorText",
     "VectorInfo",
     "Vectors",
     "VersionInfo",

@@ -2,7 +2,7 @@
 # these types; what does not fit raises ValueError before native code reads it.
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -246,6 +246,50 @@ class Segment:
         distances: Distances,
     ) -> _Counts: ...
     def score(self, queries: Vectors, rows: Rows, by_codes: bool, out: Distances) -> None: ...
+
+# --- ready searches ---
+
+# Of contiguous rows (d,) of float32; the second scales one of such a squared length to 1.
+def squared_length(vector: Vector) -> float: ...
+def to_unit(vector: Vector, squared_length: float, out: Vector) -> None: ...
+
+# Visited, scored, rescored, extended, scanned; nanoseconds of planning, of walks, of merging.
+_Told: TypeAlias = tuple[int, int, int, int, int, int, int, int]
+
+class ReadySearch:
+    def __init__(
+        self,
+        size: int,
+        fetch: int,  # rows that are wanted of every part, and one more
+        offset: int,
+        k: int,
+        farthest: float,
+        is_cosine: bool,
+        is_dot: bool,
+    ) -> None: ...
+    def add(
+        self,
+        segment: Segment,
+        walk: Walk,
+        rescoring: Rescoring,
+        among: FirstRows,
+        usual: float,
+        ids: NDArray[Any],  # (n,) uint64 or (n, 17) uint8
+        numbers: Rows,
+        slots: NDArray[np.uint64],
+        arrays: object,  # kept alive: what holds these arrays
+    ) -> None: ...
+    # Ids (those of 17 bytes as such), slots and what was done; distances and numbers are written.
+    def find(
+        self, query: Vector, distances: Distances, numbers: Rows
+    ) -> tuple[list[Any], list[int], _Told] | None: ...
+    def answer_texts(
+        self,
+        texts: Sequence[tuple[bytes, int, int]],  # a list: each a text, and where the vector is
+        seqs: NDArray[np.uint64],
+        is_similarity: bool,
+        threads: SearchThreads,
+    ) -> list[tuple[bytes, int, _Told] | None]: ...
 
 # --- sets of vectors ---
 

@@ -32,6 +32,7 @@ from palimpsest.index.read.selector import Selector
 from palimpsest.index.recall.drawn import Question, RecallRequest, drawn
 from palimpsest.index.recall.measuring import MeasuredRecall, measure
 from palimpsest.index.search.plan import SearchRequest
+from palimpsest.index.search.ready import HitsText, VectorText, ready_of
 from palimpsest.index.snapshots.archive import GoOn
 from palimpsest.index.snapshots.copying import Copying
 from palimpsest.index.snapshots.taking import Taken, take
@@ -318,6 +319,27 @@ class Collection(PointWrites):
                 check_stop()
                 results.append(self._search(view, request, done))
         return results
+
+    def hits_as_text(
+        self, request: SearchRequest, given: Sequence[VectorText]
+    ) -> Sequence[HitsText | None]:
+        """Return what searches find that differ in their vectors alone, as JSON texts.
+
+        What is usual is answered, all on several threads; of any other there is None, and
+        ``search`` answers it.
+
+        Args:
+            request: what they ask, whose vector is not looked at; hits have ids and scores alone.
+            given: the vectors, as they stand in texts.
+        """
+        view, sampler = self.view, self._parts.sampler
+        ready = None if request.filter is not None else ready_of(view, request)
+        has_more = request.with_payload or request.with_vectors is not False
+        if ready is None or ready.warns or has_more:
+            return [None] * len(given)
+        if sampler is not None and any([sampler.is_due() for _ in given]):
+            return [None] * len(given)  # it takes one of them as it is searched
+        return ready.texts(given, view.seqs.by_number, self._parts.together)
 
     def _search(self, view: View, request: SearchRequest, done: Any = None) -> SearchResult:
         try:

@@ -21,6 +21,7 @@ ANY_VECTOR = np.empty(0, dtype=np.float32)  # stands for it in what is remembere
 
 _MOST = 512
 _LONGEST = 1_024  # bytes around a vector
+_BEGINNINGS = b"-0123456789 \t\r\n]"  # of what stands behind the bracket of a vector
 
 
 class Query(NamedTuple):
@@ -29,6 +30,14 @@ class Query(NamedTuple):
     request: SearchRequest
     select: PayloadSelector
     similarity: bool
+
+
+class Cut(NamedTuple):
+    """A query of ``ANY_VECTOR``, and from where to where in its text the vector stands."""
+
+    query: Query
+    start: int
+    stop: int
 
 
 class _Known(NamedTuple):
@@ -53,23 +62,36 @@ class PlainQueries:
 
         Raises what ``read`` does, but for bodies that cannot be read.
         """
+        cut = self.cut(text, config)
+        if cut is None:
+            return None
+        try:
+            vector = parse_vector(text[cut.start : cut.stop])
+        except InvalidVector:
+            return None  # the plain way words the error
+        request, select, similarity = cut.query
+        return Query(SearchRequest._make((vector, *request[1:])), select, similarity)
+
+    def cut(self, text: bytes, config: CollectionConfig) -> Cut | None:
+        """Return the same without reading the vector, which may be none; raises as ``find``.
+
+        The very same query is returned for texts that differ in their vectors alone.
+        """
         start = text.find(b"[")
         stop = text.find(b"]", start) + 1
-        if not 0 <= start < stop:
+        if not 0 <= start < stop or text[start + 1] not in _BEGINNINGS:
             return None
         around = id(config), text[:start], text[stop:]
-        try:
-            vector = parse_vector(text[start:stop])
-            known = self._known.get(around)
-            if known is None:
+        known = self._known.get(around)
+        if known is None:
+            try:
                 query = None if MARK in text else self._read(_marked(around), config)
-                if query is None:
-                    return None
-                known = self._remember(around, _Known(config, query))
-        except (InvalidVector, msgspec.MsgspecError):
-            return None  # the plain way words the error
-        request, select, similarity = known.query
-        return Query(SearchRequest._make((vector, *request[1:])), select, similarity)
+            except (InvalidVector, msgspec.MsgspecError):
+                return None  # the plain way words the error
+            if query is None:
+                return None
+            known = self._remember(around, _Known(config, query))
+        return Cut(known.query, start, stop)
 
     def _remember(self, around: tuple[int, bytes, bytes], known: _Known) -> _Known:
         if len(around[1]) + len(around[2]) <= _LONGEST:

@@ -13,7 +13,7 @@ import msgspec
 import numpy as np
 
 from palimpsest.app.errors import wrong_input
-from palimpsest.app.schemas.plain import ANY_VECTOR, MARK, PlainQueries, Query
+from palimpsest.app.schemas.plain import ANY_VECTOR, MARK, Cut, PlainQueries, Query
 from palimpsest.app.schemas.points import refuse_clauses
 from palimpsest.app.schemas.searches import (
     NO_PARAMS,
@@ -77,6 +77,14 @@ def decode_query(text: bytes, config: CollectionConfig) -> Asked:
     """Return the query that the text of a body asks for; raises as ``to_query`` does."""
     found = _PLAIN.find(text, config)
     return to_query(_QUERY.decode(text), config) if found is None else found
+
+
+def cut_query(text: bytes, config: CollectionConfig) -> Cut | None:
+    """Return a plain query without its vector, None for a text that is to be decoded.
+
+    Raises as ``to_query`` does.
+    """
+    return _PLAIN.cut(text, config)
 
 
 def _read_marked(text: bytes, config: CollectionConfig) -> Query | None:

@@ -18,6 +18,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from palimpsest.index import _native
 from palimpsest.index.config.vectors import VectorConfig
 from palimpsest.index.errors import DimensionMismatch, InvalidVector
 from palimpsest.index.types import Distance, KindVector, PointVector, Vector, Vectors
@@ -59,11 +60,13 @@ def check_query(query: PointVector, config: VectorConfig, *, averaged: bool = Fa
 
 
 def _checked_query(query: Vector, config: VectorConfig, averaged: bool) -> Vector:
-    norm2 = float(np.vdot(query, query))  # unlike dot, it overflows without a warning
+    # As searches that are ready do it (``index/native/ready.h``), to the last bit.
+    norm2 = _native.squared_length(query)
     if _SAFE[0] < norm2 < _SAFE[1]:
         if config.distance is not Distance.COSINE:
             return query
-        unit: Vector = query * np.float32(norm2**-0.5)
+        unit = np.empty_like(query)
+        _native.to_unit(query, norm2, unit)
         return unit
     wide = query.astype(np.float64)  # squares of float32 values neither overflow nor vanish in it
     norm2 = float(wide.dot(wide))

@@ -10,6 +10,7 @@
 
 #include <optional>
 #include <thread>
+#include <utility>
 
 #include "scan.h"
 
@@ -122,6 +123,14 @@ std::optional<std::vector<Candidate>> walk_until_sure(const SegmentView& v, cons
     break;
   }
   return take(scan_all(rows, scorer, k, s, counts), k);
+}
+
+// As many candidates as results at least; more than candidates cannot be rescored.
+inline std::pair<Walk, Depth> fitted(Walk walk, Depth depth, size_t k, float usual) {
+  walk.ef = std::max(walk.ef, k);
+  depth.limit = std::min(depth.limit, walk.ef);
+  depth.usual = usual;
+  return {walk, depth};
 }
 
 // Graph search: candidates by estimate, which are then rescored. Nothing when the walk gave up,

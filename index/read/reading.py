@@ -38,6 +38,7 @@ from palimpsest.index.search.mapped_scores import exact_of_all_versions
 from palimpsest.index.search.merge import Merged
 from palimpsest.index.search.plan import SearchRequest
 from palimpsest.index.search.query_per_version import Scene
+from palimpsest.index.search.ready import ready_of
 from palimpsest.index.storage.ids import check_ids
 from palimpsest.index.types import (
     BridgeMode,
@@ -211,9 +212,13 @@ class Reading:
                 config = self._view_of(request.vector_name).config
                 (without,), vectors = vectors_by_id(self, request.vector_name, config, [query])
                 request = request._replace(query=vectors[query])
-            asked = Asked(request, allowed, without, corpus, ahead)
-            found = search(self.view, asked)
+            quick = None
+            if allowed is None and ahead is None and query.__class__ is np.ndarray:
+                ready = ready_of(self.view, request)
+                quick = None if ready is None else ready.closest(query)
+            found = quick or search(self.view, Asked(request, allowed, without, corpus, ahead))
             if self._sampler is not None and self._sampler.is_due():
+                asked = Asked(request, allowed, without, corpus)
                 self._sampler.take(self.view, asked, found.merged)
         # What answers use of points by adapters is what a backfill is ordered by.
         for column, numbers in found.stats.bridged:

@@ -125,20 +125,20 @@ def _search_sealed(
     searcher, n, most = segment.searcher, segment.n, part.live
     among = searcher.first(n, live)
     k = min(plan.fetch, most)
-    is_most = _is_most(searcher, k, most, plan)
+    reads_all = is_most(searcher, k, most, plan)
 
     def every_row() -> Hits:
-        if (plan.exact and searcher.has_kept) or is_most or not searcher.has_codes:
+        if (plan.exact and searcher.has_kept) or reads_all or not searcher.has_codes:
             return whole(lambda k: searcher.exact(query, k, among, scaling), k, most)
         return whole(lambda k: searcher.scan(query, k, _scanned(plan, k), among, scaling), k, most)
 
-    if is_most or not is_walked(searcher, n, plan):
+    if reads_all or not is_walked(searcher, n, plan):
         return every_row()
     ef = min(plan.ef, n)
 
     def walk(k: int) -> Hits:
         usual = segment.usual if scaling is None else -math.inf
-        return searcher.walk(query, k, Walk(ef), _walked(plan), among, scaling, usual)
+        return searcher.walk(query, k, Walk(ef), rescoring_of_walk(plan), among, scaling, usual)
 
     hits = walk(min(k + 1, ef, most)) if first is None else first
     distances = hits.distances
@@ -166,11 +166,11 @@ def walked_ahead(
         segment, searcher, most = part.segment, part.segment.searcher, part.live
         tried = plan.at(segment.effort, segment.n)
         k = min(tried.fetch, most)
-        if not most or _is_most(searcher, k, most, tried) or not is_walked(searcher, part.n, tried):
+        if not most or is_most(searcher, k, most, tried) or not is_walked(searcher, part.n, tried):
             continue
         ef = min(tried.ef, part.n)
         fetched, among = min(k + 1, ef, most), searcher.first(part.n, part.dead.allowed)
-        how, rescoring = Walk(ef), _walked(tried)
+        how, rescoring = Walk(ef), rescoring_of_walk(tried)
         every = searcher.walk_each(queries, fetched, how, rescoring, among, segment.usual, threads)
         for one, hits in zip(found, every, strict=True):
             one[place] = hits
@@ -200,14 +200,14 @@ def is_walked(searcher: Searcher, rows: int, plan: SearchPlan) -> bool:
     return rows > plan.scanned * _USUAL_BYTES // max(searcher.row_bytes, _LEAST_BYTES)
 
 
-def _is_most(searcher: Searcher, k: int, rows: int, plan: SearchPlan) -> bool:
+def is_most(searcher: Searcher, k: int, rows: int, plan: SearchPlan) -> bool:
     """Tell whether so many rows are to be rescored that reading all in order is quicker."""
     if not searcher.has_kept or not plan.rescored:
         return False
     return rows <= (_MOST * plan.kept if plan.surely else _SCAN_RESCORED * k)
 
 
-def _walked(plan: SearchPlan) -> Rescoring:
+def rescoring_of_walk(plan: SearchPlan) -> Rescoring:
     """Return what of a walk's candidates is rescored."""
     rescored = plan.ef if plan.surely and plan.rescored else plan.rescored
     return Rescoring(rescored, plan.surely, plan.sure)
@@ -278,7 +278,7 @@ def _search_allowed(
     def scan(k: int) -> Hits:
         return searcher.scan(query, k, _scanned(plan, k), among, scaling)
 
-    if (plan.exact and searcher.has_kept) or _is_most(searcher, k, most, plan):
+    if (plan.exact and searcher.has_kept) or is_most(searcher, k, most, plan):
         return whole(exact, k, most)
     visited = scored = 0
     if is_walked(searcher, most, plan) and not is_few(most, plan.ef):
@@ -308,7 +308,7 @@ def _walk(
     walk = walk_of(n, among.estimate(SAMPLED_ROWS), plan.ef, surely=plan.surely)
     if walk is None:
         return _NOTHING
-    rescoring = _walked(plan)
+    rescoring = rescoring_of_walk(plan)
 
     def search(k: int) -> Hits:
         return searcher.walk(query, k, walk, rescoring, among, scaling)
@@ -340,5 +340,5 @@ def _search_growing(
         rescoring = _scanned(plan if plan.rescored else plan._replace(rescored=1), k)
         return searcher.scan(query, k, rescoring, among, scaling)
 
-    is_exact = plan.exact or part.encoder is None or _is_most(searcher, k, most, plan)
+    is_exact = plan.exact or part.encoder is None or is_most(searcher, k, most, plan)
     return whole(exact if is_exact else scan, k, most)

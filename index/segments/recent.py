@@ -48,11 +48,19 @@ class Recent:
 
         One of a few is kept.
         """
+        turn = self.turn()
+        if turn is not None:
+            self.keep(turn, query.copy())
+
+    def turn(self) -> int | None:
+        """Count a query; return the turn it is kept in, None for most."""
         asked = next(self._asked)
-        if asked % _ONE_OF:
-            return
+        return None if asked % _ONE_OF else asked
+
+    def keep(self, turn: int, query: Vector) -> None:
+        """Keep the query of a turn, which nobody changes, in the place of the oldest."""
         places = max(1, min(KEPT, _BYTES // max(query.nbytes, 1)))
-        self._kept[asked // _ONE_OF % places] = asked, query.copy()
+        self._kept[turn // _ONE_OF % places] = turn, query
 
     def queries(self, most: int = KEPT) -> list[Vector]:
         """Return the newest of what is kept, newest last, none of it twice."""

@@ -84,6 +84,7 @@ class Searcher:
         "has_codes",
         "has_graph",
         "has_kept",
+        "native",
         "row_bytes",
     )
 
@@ -98,7 +99,7 @@ class Searcher:
         graph: Graph | None = None,
     ) -> None:
         rows: Any = kept if codes is None else codes
-        native = _native.Segment(
+        self.native = native = _native.Segment(
             n=len(rows),
             size=size,
             metric=_METRICS[distance],

@@ -61,10 +61,11 @@ def unpack_ids(packed: Ids) -> list[PointId]:
     if packed.ndim == 1:
         return packed.tolist()  # type: ignore[no-any-return]
     text = packed.tobytes()
-    return [_id_of(text[i : i + ID_BYTES]) for i in range(0, len(text), ID_BYTES)]
+    return [unpack_id(text[i : i + ID_BYTES]) for i in range(0, len(text), ID_BYTES)]
 
 
-def _id_of(text: bytes) -> PointId:
+def unpack_id(text: bytes) -> PointId:
+    """Return the id that 17 bytes of an array stand for."""
     return UUID(bytes=text[1:]) if text[0] else int.from_bytes(text, "big")
 
 

@@ -42,6 +42,11 @@ class Seqs:
         """Bytes in memory."""
         return self._of.nbytes
 
+    @property
+    def by_number(self) -> NDArray[np.uint64]:
+        """The seqs of all points, of numbers that were given so far; not to be changed."""
+        return self._of
+
     def of(self, numbers: Numbers) -> list[int]:
         """Return the seq of each point."""
         seqs: list[int] = self._of[numbers].tolist()

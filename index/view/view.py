@@ -201,7 +201,8 @@ class View:
     ``config`` says what names mean, to all who read this view: an activation changes the names of
     columns and moves none. ``bridges`` are, by the column whose queries they serve, the other
     versions of the same vector, in the order they are searched. ``seqs`` are those of the last
-    write to each point, also to come. ``memo`` is what searches worked out of it for later ones.
+    write to each point, also to come. ``memo`` is what searches worked out of it for later ones,
+    ``ready`` those of them that are ready for any vector (``search.ready``), by their parameters.
     """
 
     seq: int
@@ -211,6 +212,7 @@ class View:
     bridges: Mapping[int, tuple[Bridge, ...]] = field(default_factory=dict)
     seqs: Seqs = field(default_factory=Seqs)
     memo: dict[Hashable, Any] = field(default_factory=dict, init=False, repr=False)
+    ready: dict[Hashable, Any] = field(default_factory=dict, init=False, repr=False)
     _bridged: dict[tuple[int, ...], BitMap] = field(default_factory=dict, init=False, repr=False)
 
     @property

@@ -24,6 +24,7 @@ from palimpsest.index import (
     PointBatch,
     VectorConfig,
 )
+from tests.points import batch_of, config_of
 
 NAMES = ("one", "другая")
 SIZES = {"one": 2, "другая": 3}
@@ -32,7 +33,8 @@ GZIP = [(b"accept-encoding", b"gzip")]
 
 @pytest.fixture
 def context(tmp_path: Path) -> Iterator[Context]:
-    context = create_app(Settings(data=tmp_path, threads=2)).context
+    settings = Settings(data=tmp_path, threads=2, recall_share=0.0)
+    context = create_app(settings).context
     context.open()
     for name, size in SIZES.items():
         config = CollectionConfig(vectors={"": VectorConfig(size=size, distance=Distance.EUCLID)})
@@ -74,6 +76,34 @@ def test_all_at_once_is_each_alone(context: Context, others: list[Asked]) -> Non
     assert [one is not None for one in alone] == [True] * 4 + [False] * len(others) + [True] * 4
     assert alone[0]["points"][0]["id"] == 2**60 + 3
     assert short.answer_all([]) == []
+
+
+def test_ready_queries_are_answered_as_any_other(
+    context: Context, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Several at once, of which the engine reads the vectors itself, and one that it leaves."""
+    size, n = 24, 1_500
+    config = config_of(size, Distance.COSINE, encoding="float32", M=8)
+    made = context.database.create("ready", config)
+    rows = np.random.default_rng(5).standard_normal((n, size)).astype(np.float32)
+    made.upsert(batch_of([2**60 + i for i in range(n)], rows)).result()
+    made.upkeep.seal()
+    short = ShortQueries(context)
+    alike = {"limit": 3, "params": {"hnsw_ef": 12}}
+    every = [asked("ready", {"query": row.tolist(), **alike}) for row in rows[:8]]
+    every += [asked("ready", {"query": [0] * size, **alike}), *SHORT]
+    plainly = [told(short._answer_one(one, perf_counter())) for one in every]
+    texts: list[int] = []
+    success = short_queries.success_of_points
+
+    def counted(points: bytes, started: float) -> bytes:
+        texts.append(len(points))
+        return success(points, started)
+
+    monkeypatch.setattr(short_queries, "success_of_points", counted)
+    assert [told(one) for one in short.answer_all(every)] == plainly
+    assert len(texts) == 8 and plainly[3]["points"][0]["id"] == 2**60 + 3
+    assert plainly[3]["points"][0]["score"] == 1.0
 
 
 def test_what_was_read_is_left_for_the_long_way(context: Context) -> None:

@@ -13,6 +13,7 @@ from palimpsest.index.segments.searcher import simd_level
 from tests import evaluation
 from tests.bench import (
     backlog,
+    beyond,
     collections,
     corpora,
     filtered,
@@ -41,6 +42,7 @@ from tests.bench.report import Result, table
 
 PARTS = (
     "graphs",
+    "beyond",
     "scans",
     "filtered",
     "payload",
@@ -149,6 +151,7 @@ def _measure(part: str, corpus: Corpus, arguments: argparse.Namespace) -> Iterat
     rounds: int = arguments.rounds
     parts: dict[str, Callable[[], Iterator[Result]]] = {
         "graphs": lambda: graphs.measure(corpus, rounds, peers=arguments.peers),
+        "beyond": lambda: beyond.measure(corpus, rounds),
         "scans": lambda: scans.measure(corpus, rounds),
         "filtered": lambda: filtered.measure(
             corpus, rounds, arguments.vectors if arguments.vectors.is_dir() else None

@@ -64,6 +64,11 @@ struct BoundGraph {
   nb::object arrays;
 };
 
+// What a search of a part reads, with whom the arrays are kept alive.
+struct BoundSegment {
+  SegmentView view;
+};
+
 // The rows of a part that may be found: the first n less the dead, and of those all, or the ones
 // whose point is in a set.
 struct BoundRows {
@@ -86,6 +91,7 @@ void bind_lists(nb::module_& m);
 void bind_graphs(nb::module_& m);
 void bind_allowed(nb::module_& m);
 void bind_segment(nb::module_& m);
+void bind_ready(nb::module_& m);
 void bind_sparse(nb::module_& m);
 void bind_ranked(nb::module_& m);
 void bind_maxsim(nb::module_& m);

@@ -12,6 +12,7 @@ NB_MODULE(_native, m) {
   p::bind_graphs(m);
   p::bind_allowed(m);
   p::bind_segment(m);
+  p::bind_ready(m);
   p::bind_sparse(m);
   p::bind_ranked(m);
   p::bind_maxsim(m);

@@ -60,41 +60,41 @@ struct Places {
   }
 };
 
-class PySegment {
+class PySegment : public BoundSegment {
  public:
   PySegment(size_t n, size_t size, const std::string& metric, const Encoder* encoder,
             const std::optional<In2<uint8_t>>& codes, float error_scale, const BoundGraph* graph,
             const std::optional<Kept>& kept)
       : codes_(codes), kept_(kept) {
-    view_.n = n;
-    view_.size = size;
-    view_.metric = metric_of(metric);
-    view_.error_scale = error_scale;
+    view.n = n;
+    view.size = size;
+    view.metric = metric_of(metric);
+    view.error_scale = error_scale;
     if (encoder != nullptr) {
       require(codes.has_value() && codes->shape(0) >= n && codes->shape(1) == encoder->row_bytes(),
               "codes do not fit the encoder");
-      require(encoder->size() == size && encoder->metric() == view_.metric,
+      require(encoder->size() == size && encoder->metric() == view.metric,
               "the encoder is of another space");
-      view_.encoder = encoder;
-      view_.codes = codes->data();
+      view.encoder = encoder;
+      view.codes = codes->data();
     }
     if (graph != nullptr) {
       require(graph->graph.n == n, "the graph has another number of rows");
-      view_.graph = &graph->graph;
+      view.graph = &graph->graph;
     }
     if (kept) set_kept(*kept);
-    require(view_.encoder != nullptr || view_.kept.rows != nullptr, "neither codes nor kept rows");
+    require(view.encoder != nullptr || view.kept.rows != nullptr, "neither codes nor kept rows");
   }
 
   Counts walk(const In1<float>& query, size_t k, const Walk& how, const Depth& rescoring,
               const BoundRows& among, const BoundScaling* scaling, float usual,
               const Out1<uint32_t>& rows, const Out1<float>& distances) const {
-    require(view_.graph != nullptr, "this segment has no graph");
-    require(among.first.n == view_.n, "a walk of the graph needs all rows");
+    require(view.graph != nullptr, "this segment has no graph");
+    require(among.first.n == view.n, "a walk of the graph needs all rows");
     const auto [walk, depth] = fitted(how, rescoring, k, usual);
     return search(query, k, among, scaling, {rows, distances},
                   [&](const auto& some, const auto& scale, SearchCounts& counts) {
-                    return palimpsest::walk(view_, query.data(), some, k, walk, depth, scale,
+                    return palimpsest::walk(view, query.data(), some, k, walk, depth, scale,
                                             counts);
                   });
   }
@@ -106,9 +106,9 @@ class PySegment {
                  const Out2<uint32_t>& rows, const Out2<float>& distances,
                  const Out2<uint64_t>& counts) const {
     const size_t m = queries.shape(0);
-    require(view_.graph != nullptr && view_.n > 0, "this segment has no graph, or no rows");
-    require(among.first.n == view_.n && among.among == nullptr, "a walk needs all rows");
-    require(queries.shape(1) == view_.size, "queries have the wrong length");
+    require(view.graph != nullptr && view.n > 0, "this segment has no graph, or no rows");
+    require(among.first.n == view.n && among.among == nullptr, "a walk needs all rows");
+    require(queries.shape(1) == view.size, "queries have the wrong length");
     require(k >= 1 && rows.shape(0) == m && rows.shape(1) == k && distances.shape(0) == m &&
                 distances.shape(1) == k && counts.shape(0) == m && counts.shape(1) == 6,
             "outputs have the wrong shape");
@@ -119,7 +119,7 @@ class PySegment {
       try {
         for (size_t i = from; i < to; ++i) {
           SearchCounts done;
-          const auto hits = palimpsest::walk(view_, queries.data() + i * view_.size, among.first, k,
+          const auto hits = palimpsest::walk(view, queries.data() + i * view.size, among.first, k,
                                              walk, depth, Unscaled{}, done);
           uint64_t* told = counts.data() + 6 * i;
           const uint64_t found[] = {hits ? hits->size() : 0, done.visited,  done.scored,
@@ -141,22 +141,22 @@ class PySegment {
   Counts scan(const In1<float>& query, size_t k, const Depth& rescoring, const BoundRows& among,
               const BoundScaling* scaling, const Out1<uint32_t>& rows,
               const Out1<float>& distances) const {
-    require(view_.encoder != nullptr, "this segment has no codes");
+    require(view.encoder != nullptr, "this segment has no codes");
     return search(query, k, among, scaling, {rows, distances},
                   [&](const auto& some, const auto& scale, SearchCounts& counts) {
                     return std::optional(
-                        palimpsest::scan(view_, query.data(), some, k, rescoring, scale, counts));
+                        palimpsest::scan(view, query.data(), some, k, rescoring, scale, counts));
                   });
   }
 
   Counts exact(const In1<float>& query, size_t k, const BoundRows& among,
                const BoundScaling* scaling, const Out1<uint32_t>& rows,
                const Out1<float>& distances) const {
-    require(view_.kept.rows != nullptr, "this segment keeps no originals");
+    require(view.kept.rows != nullptr, "this segment keeps no originals");
     return search(
         query, k, among, scaling, {rows, distances},
         [&](const auto& some, const auto& scale, SearchCounts& counts) {
-          return std::optional(palimpsest::exact(view_, query.data(), some, k, scale, counts));
+          return std::optional(palimpsest::exact(view, query.data(), some, k, scale, counts));
         });
   }
 
@@ -164,13 +164,13 @@ class PySegment {
   void score(const In2<float>& queries, const In1<uint32_t>& rows, bool by_codes,
              const Out2<float>& out) const {
     const size_t q = queries.shape(0), m = rows.shape(0);
-    require(queries.shape(1) == view_.size, "queries have the wrong length");
-    require(by_codes ? view_.encoder != nullptr : view_.kept.rows != nullptr,
+    require(queries.shape(1) == view.size, "queries have the wrong length");
+    require(by_codes ? view.encoder != nullptr : view.kept.rows != nullptr,
             "this segment has no such rows");
     require(out.shape(0) == q && out.shape(1) == m, "output has the wrong shape");
-    for (size_t i = 0; i < m; ++i) require(rows(i) < view_.n, "a row is outside the segment");
+    for (size_t i = 0; i < m; ++i) require(rows(i) < view.n, "a row is outside the segment");
     for (size_t i = 0; i < q; ++i) {
-      score_rows(view_, queries.data() + i * view_.size, rows.data(), m, by_codes,
+      score_rows(view, queries.data() + i * view.size, rows.data(), m, by_codes,
                  out.data() + i * m);
     }
   }
@@ -178,27 +178,19 @@ class PySegment {
  private:
   void set_kept(const Kept& kept) {
     const size_t columns = kept.shape(1);
-    view_.kept.rows = kept.data();
+    view.kept.rows = kept.data();
     if (kept.dtype() == nb::dtype<float>()) {
-      view_.kept.type = RowType::float32;
+      view.kept.type = RowType::float32;
     } else if (kept.dtype() ==
                nb::dlpack::dtype{static_cast<uint8_t>(nb::dlpack::dtype_code::Float), 16, 1}) {
-      view_.kept.type = RowType::float16;
+      view.kept.type = RowType::float16;
     } else {
       require(kept.dtype() == nb::dtype<uint8_t>(),
               "kept rows must be float32, float16 or uint8 (int8 rows)");
-      view_.kept.type = RowType::int8;
+      view.kept.type = RowType::int8;
     }
-    const size_t expected = view_.kept.type == RowType::int8 ? view_.size + 4 : view_.size;
-    require(columns == expected && kept.shape(0) >= view_.n, "kept rows have the wrong shape");
-  }
-
-  // As many candidates as results at least; more than candidates cannot be rescored.
-  static std::pair<Walk, Depth> fitted(Walk walk, Depth depth, size_t k, float usual) {
-    walk.ef = std::max(walk.ef, k);
-    depth.limit = std::min(depth.limit, walk.ef);
-    depth.usual = usual;
-    return {walk, depth};
+    const size_t expected = view.kept.type == RowType::int8 ? view.size + 4 : view.size;
+    require(columns == expected && kept.shape(0) >= view.n, "kept rows have the wrong shape");
   }
 
   // Calls `find` for the rows and the scale that a search is for; it answers hits, or nothing where
@@ -206,15 +198,15 @@ class PySegment {
   template <typename Find>
   Counts search(const In1<float>& query, size_t k, const BoundRows& among,
                 const BoundScaling* scaling, const Places& places, Find find) const {
-    require(query.shape(0) == view_.size, "query has the wrong length");
-    require(among.first.n <= view_.n, "more rows than the segment has");
+    require(query.shape(0) == view.size, "query has the wrong length");
+    require(among.first.n <= view.n, "more rows than the segment has");
     require(places.hold(k), "output shorter than k");
     if (scaling != nullptr) {
-      require(view_.metric == Metric::inner_product, "only inner products are scaled");
+      require(view.metric == Metric::inner_product, "only inner products are scaled");
       require(scaling->n >= among.first.n, "factors are fewer than the rows");
     }
     // A graph without rows has no entry to start from.
-    if (view_.n == 0) return {0, 0, 0, 0, 0, 0};
+    if (view.n == 0) return {0, 0, 0, 0, 0, 0};
     SearchCounts counts;
     const auto find_scaled = [&](const auto& rows) {
       return scaling == nullptr ? find(rows, Unscaled{}, counts)
@@ -226,7 +218,6 @@ class PySegment {
     return places.take(*hits, counts);
   }
 
-  SegmentView view_;
   std::optional<In2<uint8_t>> codes_;  // with kept_, the arrays the view points into
   std::optional<Kept> kept_;
 };
@@ -254,7 +245,8 @@ void bind_segment(nb::module_& m) {
   nb::class_<SearchThreads>(m, "SearchThreads")
       .def(nb::init<size_t>(), "count"_a)
       .def_prop_ro("count", &SearchThreads::count);
-  nb::class_<PySegment>(m, "Segment")
+  nb::class_<BoundSegment>(m, "SegmentRows");
+  nb::class_<PySegment, BoundSegment>(m, "Segment")
       .def(nb::init<size_t, size_t, const std::string&, const Encoder*,
                     const std::optional<In2<uint8_t>>&, float, const BoundGraph*,
                     const std::optional<Kept>&>(),

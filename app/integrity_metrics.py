@@ -26,6 +26,12 @@ def integrity_series(known: Iterable[tuple[str, Integrity]]) -> Iterator[Metric]
         "Files, and rows, that the scrub found damaged and that were not made anew.",
         labels=(*LABELS, "kind"),
     )
+    met = CounterMetricFamily(
+        "palimpsest_integrity_errors",
+        "What was found damaged since the opening, made anew or not: files and rows by the scrub, "
+        "and what reads met.",
+        labels=(*LABELS, "kind"),
+    )
     entries = GaugeMetricFamily(
         "palimpsest_lost_found_entries", "Entries of lost+found.", labels=LABELS
     )
@@ -35,6 +41,8 @@ def integrity_series(known: Iterable[tuple[str, Integrity]]) -> Iterator[Metric]
         read.add_metric([name], one.bytes_read)
         damaged.add_metric([name, "file"], one.damaged_files)
         damaged.add_metric([name, "row"], one.damaged_rows)
+        for kind, count in one.met.items():
+            met.add_metric([name, kind], count)
         entries.add_metric([name], one.lost_found)
         nbytes.add_metric([name], one.lost_found_bytes)
-    yield from (finished, read, damaged, entries, nbytes)
+    yield from (finished, read, damaged, met, entries, nbytes)

@@ -1,7 +1,7 @@
 """What the server measures, as Prometheus series.
 
 Counts are plain numbers, changed only in the event loop's thread, so observing takes no lock and a
-query pays two or three microseconds for all of it. Gauges of collections are read at scrape from
+query pays one or two microseconds for all of it. Gauges of collections are read at scrape from
 their published state: no collection is woken, no row is read. Label values come from closed sets:
 route templates, methods, status codes, stages, and the collections, vectors and payload indexes
 that exist, of which ``metrics_collections`` have series of their own.

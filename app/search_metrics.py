@@ -10,8 +10,11 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import chain, groupby
 from typing import TypeAlias
 
+import numpy as np
+from numpy.typing import NDArray
 from prometheus_client.core import CounterMetricFamily, Metric
 
 from palimpsest.app.histograms import Histograms
@@ -63,7 +66,7 @@ class Searches:
         self._configs: Mapping[str, CollectionConfig] = {}
         self._stages = {stage: Tally(BOUNDS) for stage in STAGES}
         self._compared = Tally(COMPARED)
-        self._waiting: deque[tuple[int, Mapping[str, float]]] = deque()  # compared, and stages
+        self._waiting: deque[tuple[int, dict[str, float]]] = deque()  # compared, and stages
         self._settling = threading.Lock()
         self._fallbacks: dict[tuple[str, str], int] = {}  # by collection and reason
 
@@ -126,8 +129,9 @@ class Searches:
                 one.seconds.add_all(taken_from(one.waiting))
             taken = taken_from(self._waiting)
             self._compared.add_all([compared for compared, _ in taken])
-            for stage, tally in self._stages.items():
-                tally.add_all([spent[stage] for _, spent in taken if stage in spent])
+            for stage, seconds in _by_stage([spent for _, spent in taken]):
+                if stage in self._stages:
+                    self._stages[stage].add_all(seconds)
 
     def collect(self) -> Iterator[Metric]:
         """Yield all series."""
@@ -183,6 +187,23 @@ class Searches:
         name = self._name(name)
         for reason, count in (("every_row", stats.scanned), ("damaged", stats.lacking)):
             self._fallbacks[name, reason] = self._fallbacks.get((name, reason), 0) + count
+
+
+def _by_stage(
+    searches: Iterable[dict[str, float]],
+) -> Iterator[tuple[str, NDArray[np.float64]]]:
+    """Yield stages, each once or more often, and what they took in the searches that had them.
+
+    Most searches in a row have the same stages, whose times are then read in one go: by stage for
+    stage it takes as long as counting all else of a search.
+    """
+    alike: dict[tuple[str, ...], list[dict[str, float]]] = {}
+    for stages, some in groupby(searches, tuple):
+        alike.setdefault(stages, []).extend(some)
+    for stages, found in alike.items():
+        values = chain.from_iterable(map(dict.values, found))
+        table = np.fromiter(values, np.float64).reshape(len(found), len(stages))
+        yield from zip(stages, table.T, strict=True)
 
 
 def _work(searched: Iterable[tuple[_Key, tuple[str, str], _Searched]]) -> Iterator[Metric]:

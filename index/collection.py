@@ -440,6 +440,7 @@ class Collection(PointWrites):
     def met_damage(self, text: str) -> None:
         """Let ``state`` tell of damage that a read met, until the collection is opened again."""
         self.upkeep.attempts.met(text)
+        self.scrub.met("read")
 
     @property
     def refuses_writes(self) -> str | None:

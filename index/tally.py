@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from itertools import accumulate
 
 import numpy as np
+from numpy.typing import NDArray
 
 # Seconds: of a commit, most of which is waiting for a disk, and of builds.
 COMMIT_BOUNDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
@@ -28,12 +29,13 @@ class Tally:
         self.counts[bisect_left(self.bounds, value)] += 1
         self.total += value
 
-    def add_all(self, values: Sequence[float]) -> None:
+    def add_all(self, values: Sequence[float] | NDArray[np.float64]) -> None:
         """Count many values at once, as ``add`` does each: a fifth of the time for hundreds."""
-        places = np.searchsorted(self.bounds, values, side="left")
+        given = np.asarray(values, dtype=np.float64)  # once: a list takes longer than all below
+        places = np.searchsorted(self.bounds, given, side="left")
         more = np.bincount(places, minlength=len(self.counts)).tolist()
         self.counts = [count + n for count, n in zip(self.counts, more, strict=True)]
-        self.total += float(np.sum(values))
+        self.total += float(given.sum())
 
     @property
     def count(self) -> int:

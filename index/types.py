@@ -33,6 +33,7 @@ Words: TypeAlias = NDArray[np.uint64]  # bit i of word i // 64 stands for row i
 
 _WEIGHED_AS_ONE = 64  # dimensions of a sparse vector
 
+DamageKind: TypeAlias = Literal["file", "row", "read"]
 BridgeMode: TypeAlias = Literal["on", "off", "require"]
 JobKind: TypeAlias = Literal[
     "seal", "compact", "merge", "index", "fit", "refit", "consolidate", "upkeep", "snapshot"
@@ -364,7 +365,8 @@ class Integrity:
     """What the scrub knows of a collection's files and rows, and what was set aside.
 
     ``checked_at``, in seconds since the epoch, is when everything was last read, None for never.
-    ``lost``: some of what is damaged cannot be made anew.
+    ``lost``: some of what is damaged cannot be made anew. ``met`` counts what was found damaged
+    since the opening, made anew or not: a file or a row by the scrub, and what a read met.
     """
 
     checked_at: float | None
@@ -375,6 +377,7 @@ class Integrity:
     findings: Sequence[Told]
     lost_found: int  # entries of ``lost+found``
     lost_found_bytes: int
+    met: Mapping[DamageKind, int]
 
 
 class JobInfo(NamedTuple):

@@ -21,7 +21,7 @@ from palimpsest.index.checks.points import Points
 from palimpsest.index.checks.progress import Phase, Progress, read_progress, write_progress
 from palimpsest.index.checks.stored import Stored, opened
 from palimpsest.index.checks.tables import check_rows
-from palimpsest.index.types import Integrity
+from palimpsest.index.types import DamageKind, Integrity
 
 Heal = Callable[[Finding], None]
 DAY = 86_400.0  # seconds
@@ -51,6 +51,7 @@ class Scrub:
         self._inherited = bool(self._progress.found or self._progress.before)
         self._stopped, self._keeps = False, True
         self._lost = lost_of(self._folder)
+        self._met: dict[DamageKind, int] = {"file": 0, "row": 0, "read": 0}
 
     def stop(self, *, keep: bool = True) -> None:
         """End a pass under way soon; where it stood is kept, unless the collection is dropped."""
@@ -89,7 +90,12 @@ class Scrub:
             findings=tuple({str(one): one for one in found}.values()),
             lost_found=self._lost[0],
             lost_found_bytes=self._lost[1],
+            met=self._met.copy(),
         )
+
+    def met(self, kind: DamageKind) -> None:
+        """Count what was found damaged; each kind is told of by one thread."""
+        self._met[kind] += 1
 
     def look(self) -> None:
         """Look at what lies in ``lost+found``, and keep when the collection was first seen."""
@@ -172,6 +178,7 @@ class Scrub:
         # it.
         if finding not in (*own.found, *own.before):
             _log.error("Damage was found by the scrub: %s", finding)
+            self.met("file" if finding.check == "files" else "row")
         self._progress = own.with_finding(finding)
         self._heal(finding)
 

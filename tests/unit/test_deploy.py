@@ -123,6 +123,7 @@ def test_those_who_watch_have_limits_and_no_rights(compose: Any) -> None:
     for name in ("prometheus", "grafana"):
         service = compose["services"][name]
         assert service["mem_limit"] and service["pids_limit"]
+        assert service["logging"] == compose["services"][SERVICE]["logging"]  # which is bounded
         assert service["read_only"] is True
         assert service["cap_drop"] == ["ALL"]
         assert "127.0.0.1" in service["healthcheck"]["test"][-1]

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 import numpy as np
 import pytest
 
 from palimpsest.app.request_metrics import MOST_WAITING
-from palimpsest.app.search_metrics import OTHER, Searches
+from palimpsest.app.search_metrics import OTHER, STAGES, Searches
 from palimpsest.index import (
     Collection,
     CollectionConfig,
@@ -71,6 +72,21 @@ def test_labels_say_what_was_asked(database: Database) -> None:
     assert found["candidates_sum",] == 140
     assert found["stage_duration_seconds_count", "plan"] == 7
     assert not [key for key in found if "odd" in key]
+
+
+def test_stages_of_searches_of_all_sorts_add_up(database: Database) -> None:
+    docs, drawn = database.create("docs", CONFIG), np.random.default_rng(3)
+    searches, counts, sums = Searches(10), Counter[str](), Counter[str]()
+    for _ in range(2 * MOST_WAITING + 7):
+        some = drawn.permutation(STAGES)[: drawn.integers(0, 4)].tolist()
+        spent = dict(zip(some, drawn.exponential(0.01, len(some)).tolist(), strict=True))
+        counts.update(some)
+        sums.update(spent)
+        searches.add(docs, SearchRequest(QUERY), SearchStats(seconds=spent), 0.002, 10)
+    found = values(searches, docs)
+    for stage in STAGES:
+        assert found["stage_duration_seconds_count", stage] == counts[stage] > 0
+        assert found["stage_duration_seconds_sum", stage] == pytest.approx(sums[stage])
 
 
 def test_collections_beyond_the_limit_count_together(database: Database) -> None:

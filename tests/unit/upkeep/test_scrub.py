@@ -75,6 +75,8 @@ def test_a_damaged_file_of_a_segment_that_is_in_memory_is_written_anew(
     assert opened.state().integrity.damaged_files == 0
     said = [one.getMessage() for one in caplog.records if "found by the scrub" in one.getMessage()]
     assert len(said) == 1 and str(path) in said[0]
+    opened.met_damage("a row is damaged")
+    assert opened.state().integrity.met == {"file": 1, "row": 0, "read": 1}, "though it was mended"
 
 
 def test_a_damaged_payload_index_is_written_anew_at_once(opened: Collection, folder: Path) -> None:

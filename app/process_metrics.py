@@ -6,6 +6,8 @@ import asyncio
 import os
 import resource
 from collections.abc import Callable, Iterator
+from pathlib import Path
+from time import monotonic
 
 from prometheus_client.core import (
     CounterMetricFamily,
@@ -20,6 +22,8 @@ from palimpsest.index import Tally
 
 PERIOD = 0.25  # seconds between two looks at the event loop
 LAGS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
+MAPS, MAPS_LIMIT = Path("/proc/self/maps"), Path("/proc/sys/vm/max_map_count")
+MAPS_SECONDS = 60.0
 _IDLE = ThreadLoad(0, 0, 0)
 
 
@@ -29,6 +33,7 @@ class ProcessGauges(Collector):
     def __init__(self, load: Callable[[], ThreadLoad | None]) -> None:
         self._load = load
         self._lags = Tally(LAGS)
+        self._maps, self._maps_until = 0, 0.0  # by ``monotonic``
         self.scrape_seconds = 0.0  # what the last scrape took, from its request to its text
 
     async def watch(self) -> None:
@@ -59,9 +64,22 @@ class ProcessGauges(Collector):
             ("executor_threads", "Threads of requests.", load.threads),
             ("executor_busy_threads", "Those that work.", load.busy),
             ("threads", "Of the program, builders of segments included.", _threads()),
+            ("memory_maps", "Files and other ranges of memory that are mapped.", self._mapped()),
+            ("memory_maps_limit", "That the system lets one program map.", _maps_limit()),
             ("scrape_seconds", "What the last scrape took here.", self.scrape_seconds),
         ):
             yield GaugeMetricFamily(f"palimpsest_{name}", text, value=value)
+
+    def _mapped(self) -> int:
+        """Return how many there are, or were up to a minute ago: the system walks through them."""
+        now = monotonic()
+        if now >= self._maps_until:
+            self._maps, self._maps_until = MAPS.read_bytes().count(b"\n"), now + MAPS_SECONDS
+        return self._maps
+
+
+def _maps_limit() -> int:
+    return int(MAPS_LIMIT.read_text())
 
 
 def _threads() -> int:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import mmap
 import time
+
+import pytest
 
 from palimpsest.app.process_metrics import PERIOD, ProcessGauges
 from palimpsest.app.shares import ThreadLoad
@@ -31,6 +34,18 @@ def test_a_blocked_event_loop_is_late() -> None:
     found = values(gauges)
     assert found["event_loop_lag_seconds_count"] == 1
     assert found["event_loop_lag_seconds_sum"] >= 0.15
+
+
+def test_maps_are_counted_now_and_then(monkeypatch: pytest.MonkeyPatch) -> None:
+    gauges = ProcessGauges(lambda: None)
+    before = values(gauges)
+    assert 20 < before["memory_maps"] < before["memory_maps_limit"]
+    held = [mmap.mmap(-1, 4096 * (n + 1), mmap.MAP_SHARED) for n in range(50)]
+    assert values(gauges)["memory_maps"] == before["memory_maps"]
+    monkeypatch.setattr("palimpsest.app.process_metrics.MAPS_SECONDS", -1.0)
+    gauges = ProcessGauges(lambda: None)
+    assert values(gauges)["memory_maps"] >= before["memory_maps"] + 45
+    del held
 
 
 def test_threads_and_faults() -> None:

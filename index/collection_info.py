@@ -121,11 +121,6 @@ def _size_of(file: Path) -> int:
 
 def vector_state(vectors: AnyVectors) -> VectorInfo:
     """Return counts and resident bytes of one vector name."""
-    resident: Counter[str] = Counter()
-    for part in vectors.sealed:
-        resident.update(part.segment.resident)
-    resident["queries"] = vectors.recent.nbytes
-    resident["growing"] = sum(part.columns.nbytes for part in vectors.growing)
     sealed = sum(part.live for part in vectors.sealed)
     scanned = sum(part.live for part in vectors.sealed if part.segment.is_scanned)
     growing = sum(part.live for part in vectors.growing)
@@ -137,11 +132,21 @@ def vector_state(vectors: AnyVectors) -> VectorInfo:
         dead=sum(part.dead.count for part in vectors.sealed + vectors.growing),
         segments=len(vectors.sealed),
         outdated=sum(part.segment.is_outdated(vectors.config) for part in vectors.sealed),
-        bytes_by_component=dict(resident),
+        bytes_by_component=_resident(vectors),
         recall=kind_of(vectors.config).recall(vectors),
         sampled=sampled_recall(vectors.recent),
         unreached=_unreached(vectors),
     )
+
+
+def _resident(vectors: AnyVectors) -> dict[str, int]:
+    """Return resident bytes by component."""
+    resident: Counter[str] = Counter()
+    for part in vectors.sealed:
+        resident.update(part.segment.resident)
+    resident["queries"] = vectors.recent.nbytes
+    resident["growing"] = sum(part.columns.nbytes for part in vectors.growing)
+    return dict(resident)
 
 
 def _unreached(vectors: AnyVectors) -> int | None:
@@ -188,7 +193,7 @@ def _versions_of(
     for one in versions:
         space = space_of(config, one)
         points = len(held[one.version])
-        sizes = vector_state(view.vectors[config.column_of(one)]).bytes_by_component
+        sizes = _resident(view.vectors[config.column_of(one)])
         resident = sum(n for what, n in sizes.items() if what != "originals_mapped")
         yield VersionInfo(
             vector=name,

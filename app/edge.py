@@ -281,7 +281,9 @@ async def send_reply(
     send: Send, status: int, reply: bytes, extra: Headers, kind: tuple[bytes, bytes] = JSON
 ) -> None:
     """Send a whole reply, JSON unless another kind is said."""
-    headers = completed([kind, (b"content-length", b"%d" % len(reply)), *extra], [], status)
+    headers = [kind, (b"content-length", b"%d" % len(reply)), *extra]
+    if status == HTTPStatus.SERVICE_UNAVAILABLE:
+        headers = completed(headers, [], status)
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": reply})
 

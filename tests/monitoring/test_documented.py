@@ -55,7 +55,7 @@ def families(text: str) -> Families:
 
 @pytest.mark.parametrize(
     ("label", "most"),
-    [("stage", 11), ("status", 20), ("kind", 20), ("reason", 40), ("outcome", 10)],
+    [("stage", 11), ("status", 20), ("kind", 24), ("reason", 40), ("outcome", 10)],
 )
 def test_labels_come_from_closed_sets(
     server: Server, workload: Workload, label: str, most: int

@@ -15,6 +15,7 @@ import msgspec
 
 from palimpsest.app.access.gate import Gate
 from palimpsest.app.access.rights import NOTHING, Access
+from palimpsest.app.embedding.embedders import Embedders
 from palimpsest.app.health.life import Life, Stage
 from palimpsest.app.knobs import PLAIN, Knobs
 from palimpsest.app.metrics import Metrics, Unmeasured
@@ -70,6 +71,7 @@ class Context:
         self.reloading = Reloading()
         self.gate = Gate(settings, self.reloading)
         self.connections = Connections(settings, self.reloading)
+        self.embedders = Embedders(settings)
         self.declaring = threading.Lock()  # orders changes of what collections were declared as
         self.has_finished = False  # the work of requests, for good
         self.short_body = LEAST * settings.batch_limit  # bytes; such bodies list little enough

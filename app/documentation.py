@@ -42,7 +42,9 @@ ERRORS = {
     "422": "a value is outside its range",
     "429": "strict mode, the limit by key or what waits to be sealed lets no more through now",
     "500": "the server failed; its log says why",
-    "503": "the audit log cannot be written",
+    "502": "a model that embeds texts failed; nothing was stored",
+    "503": "the audit log cannot be written, or the embedder is suspended",
+    "504": "a model that embeds texts did not answer in time; nothing was stored",
     "507": "no space is left to write",
 }
 COLLECTION_NAME: Schema = {

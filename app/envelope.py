@@ -11,6 +11,24 @@ from palimpsest.app.pieces import encode_around
 from palimpsest.app.warnings import Warnings
 
 
+class ModelUsage(msgspec.Struct):
+    """Tokens that a model embedded for a request, as far as it tells."""
+
+    tokens: int
+
+
+class InferenceUsage(msgspec.Struct):
+    """The same of each model."""
+
+    models: dict[str, ModelUsage]
+
+
+class Usage(msgspec.Struct):
+    """What a request took."""
+
+    inference: InferenceUsage
+
+
 class Success(msgspec.Struct):
     """What a successful request is answered with."""
 
@@ -24,6 +42,7 @@ class FullSuccess(Success):
 
     explain: Any = msgspec.UNSET
     warnings: list[str] | msgspec.UnsetType = msgspec.UNSET
+    usage: Usage | msgspec.UnsetType = msgspec.UNSET
 
 
 class Explained(msgspec.Struct):
@@ -51,7 +70,8 @@ def success(result: Any, started: float, warnings: Warnings) -> bytes:
     if isinstance(result, Explained):
         result, explain = result.result, result.explain
     texts = warnings.texts() or msgspec.UNSET
-    shell = FullSuccess(None, "ok", perf_counter() - started, explain, texts)
+    seconds = perf_counter() - started
+    shell = FullSuccess(None, "ok", seconds, explain, texts, _usage(warnings))
     return encode_around(shell, result)
 
 
@@ -59,6 +79,13 @@ def success_of_points(points: bytes, started: float) -> bytes:
     """Return the body of a reply whose points are JSON already, as ``success`` would write it."""
     time = perf_counter() - started
     return b'{"result":{"points":%b},"status":"ok","time":%b}' % (points, repr(time).encode())
+
+
+def _usage(warnings: Warnings) -> Usage | msgspec.UnsetType:
+    if warnings.used is None:
+        return msgspec.UNSET
+    models = {name: ModelUsage(tokens) for name, tokens in warnings.used.items()}
+    return Usage(InferenceUsage(models))
 
 
 def accepted(started: float) -> bytes:

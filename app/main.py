@@ -19,6 +19,8 @@ from palimpsest.app.collection_metrics import OpenOnes
 from palimpsest.app.context import Context
 from palimpsest.app.documentation import describe
 from palimpsest.app.edge import Edge
+from palimpsest.app.embedding.probing import Probing
+from palimpsest.app.embedding_metrics import EmbedderSeries
 from palimpsest.app.errors import Refusal, answer
 from palimpsest.app.health.gauges import HealthGauges
 from palimpsest.app.metrics import build_registry
@@ -67,13 +69,21 @@ def create_app(settings: Settings, *, opens: bool = True) -> Edge:
         if opens:
             context.open()
         context.reloading.listen(asyncio.get_running_loop())
-        watching = [asyncio.create_task(one.watch()) for one in (context.gate, app.state.process)]
+        probing = Probing(
+            context.embedders.by_name,
+            settings.data,
+            lambda: hasattr(context, "database"),
+            context.reloading,
+        )
+        watchers = (context.gate, app.state.process, probing)
+        watching = [asyncio.create_task(one.watch()) for one in watchers]
         await checkpoint()  # imports what anyio needs for it, and for threads
         try:
             yield
         finally:
             for one in watching:
                 one.cancel()
+            await context.embedders.close()
             context.close()
             if context.tracing is not None:
                 context.tracing.close()  # last: what was done before is done whoever waits for it
@@ -98,13 +108,18 @@ def create_app(settings: Settings, *, opens: bool = True) -> Edge:
         gate.failed,
         gate.rates.limited,
         context.connections,
+        context.embedders.texts,
+        context.embedders.tokens,
+        context.embedders.failures,
     ):
         registry.register(counts)
     durations = SampleDurations(context.sample_durations)
     snapshots_kept = SnapshotSeries(
         lambda: getattr(context, "database", None), context.metrics.most_collections
     )
-    for gauges in (process, HealthGauges(context), context.load, durations, snapshots_kept):
+    embedders = EmbedderSeries(context.embedders.by_name)
+    of_server = (process, HealthGauges(context), context.load, embedders)
+    for gauges in (*of_server, durations, snapshots_kept):
         registry.register(gauges)
     # FastAPI takes the first route that fits.
     # Fixed paths stand before those with open parts.

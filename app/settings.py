@@ -291,6 +291,12 @@ class Settings(BaseSettings):
         "https://backup.example.org; none unless set.",
     )
 
+    embedders: Path | None = Field(
+        default=None,
+        description="File (TOML) of the models that embed texts, see `docs/embedders.md`; unset: "
+        "none but `qdrant/bm25`.",
+    )
+
     @field_validator("*", mode="before")
     @classmethod
     def _refuse_empty(cls, value: Any) -> Any:

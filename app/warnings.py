@@ -1,4 +1,4 @@
-"""What a reply says beside its result: what of a request was left out, and what of the points.
+"""What a reply says beside its result: what was left out, and what embedding texts took.
 
 A reply that warns of nothing has no such field. Texts are for people; kinds are what is counted.
 """
@@ -18,10 +18,11 @@ class Warnings:
     Filled by whoever finds something, in any thread, before the reply is written.
     """
 
-    __slots__ = ("_found",)
+    __slots__ = ("_found", "used")
 
     def __init__(self) -> None:
         self._found: dict[str, Kind] | None = None  # made for few requests, asked for by all
+        self.used: dict[str, int] | None = None  # tokens, by model; None where nothing was embedded
 
     def add(self, kind: Kind, text: str) -> None:
         """Warn of something."""
@@ -29,9 +30,15 @@ class Warnings:
             self._found = {}
         self._found.setdefault(text, kind)
 
+    def use(self, model: str, tokens: int) -> None:
+        """Say that a model embedded some more tokens of texts."""
+        if self.used is None:
+            self.used = {}
+        self.used[model] = self.used.get(model, 0) + tokens
+
     def __bool__(self) -> bool:
-        """Tell whether there is anything to warn of."""
-        return self._found is not None
+        """Tell whether there is anything to say."""
+        return self._found is not None or self.used is not None
 
     def texts(self) -> list[str]:
         """Return what the reply says; of very many only how many more there are."""

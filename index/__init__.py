@@ -60,6 +60,9 @@ from palimpsest.index.doctor.directory import check_directory
 from palimpsest.index.doctor.repairing import repair_directory
 from palimpsest.index.doctor.report import Report
 from palimpsest.index.doctor.snapshot import restore_snapshot, verify_snapshot
+from palimpsest.index.embedding.bm25 import Bm25, Bm25Config
+from palimpsest.index.embedding.onnx_model import OnnxModel
+from palimpsest.index.embedding.probes import PROBE_TEXTS, SAME_MODEL, Probes
 from palimpsest.index.encoding.sets import format_set, parse_set, parse_sets
 from palimpsest.index.encoding.text import format_vector, parse_vector, parse_vectors
 from palimpsest.index.errors import (
@@ -227,6 +230,12 @@ __all__ = [
     "restore_snapshot",
     "verify_snapshot",
     # what a collection declares
+    "Bm25",
+    "Bm25Config",
+    "OnnxModel",
+    "PROBE_TEXTS",
+    "Probes",
+    "SAME_MODEL",
     "CollectionConfig",
     "ColumnConfig",
     "DEFAULT_DEAD_RATIO",

@@ -16,7 +16,6 @@ from palimpsest.app.schemas.explanations import warn_of_reach
 from palimpsest.app.schemas.hits import ScoredPoints, to_points
 from palimpsest.app.schemas.plain import Query
 from palimpsest.app.schemas.query import Asked, Early, Tree, decode_query
-from palimpsest.app.schemas.unresolved import Unresolved
 from palimpsest.app.strict import strict_of
 from palimpsest.app.tracing.trace import Trace
 from palimpsest.app.warnings import Warnings
@@ -32,7 +31,7 @@ from palimpsest.index import (
 INLINE_SECONDS = 0.001  # expected; above it a search runs beside the event loop
 
 
-Decode: TypeAlias = Callable[[bytes, CollectionConfig], Asked | Unresolved[Asked]]
+Decode: TypeAlias = Callable[[bytes, CollectionConfig], Asked]
 
 
 def read_now(context: Context, collection: Collection, body: bytes) -> Early | None:
@@ -79,7 +78,7 @@ def is_short(
     """Return what is searched for where that is expected to be short, else None."""
     asked = early.asked
     if not isinstance(asked, Query) or strict_of(collection, context.rates) is not None:
-        return None  # a tree, or one whose vectors are to be made first
+        return None
     if bridge != "on":
         asked = asked._replace(request=bridging(asked.request, bridge))
     return asked if collection.cost(asked.request) <= INLINE_SECONDS else None

@@ -21,6 +21,7 @@ from palimpsest.app.routes.in_event_loop import (
     seconds_of,
 )
 from palimpsest.app.routes.readings import consistent
+from palimpsest.app.routes.texts import read_or_embed
 from palimpsest.app.schemas.explanations import (
     Explanation,
     describe_matched,
@@ -29,6 +30,7 @@ from palimpsest.app.schemas.explanations import (
 )
 from palimpsest.app.schemas.hits import GroupsReply, PointGroup, ScoredPoints, to_hits, to_points
 from palimpsest.app.schemas.ids import id_of_group
+from palimpsest.app.schemas.inference import QUERIES, QUERY
 from palimpsest.app.schemas.parameters import parse_parameters
 from palimpsest.app.schemas.plain import Query
 from palimpsest.app.schemas.query import Asked, Early, decode_queries, decode_query
@@ -54,8 +56,8 @@ from palimpsest.index import (
     matched_parts,
 )
 
-DecodeBatch: TypeAlias = Callable[[bytes, CollectionConfig], list[Asked] | Unresolved[list[Asked]]]
-DecodeGroups: TypeAlias = Callable[[bytes], Grouped | Unresolved[Grouped]]
+DecodeBatch: TypeAlias = Callable[[bytes, CollectionConfig], list[Asked]]
+DecodeGroups: TypeAlias = Callable[[bytes], Grouped]
 
 
 async def query(call: Call) -> ScoredPoints | Explained:
@@ -118,7 +120,11 @@ async def _read(
     if early is not None and early.config is config:
         call.check_depth()
         return early.asked
-    return await call.decoded(lambda: call.read(kind, lambda text: decode(text, config)), timeout)
+
+    def read(call: Call) -> Asked:
+        return call.read(kind, lambda text: decode(text, config))
+
+    return await call.decoded(lambda: read_or_embed(call, read, QUERY, "query", timeout), timeout)
 
 
 async def _explained(
@@ -155,8 +161,13 @@ async def ask_batch(call: Call, kind: type, decode: DecodeBatch) -> list[ScoredP
     """Answer several queries, whose body is of a kind that ``decode`` reads."""
     timeout = parse_parameters(call.query_string).timeout
     config = call.collection.config
-    read = await call.decoded(lambda: call.read(kind, lambda text: decode(text, config)), timeout)
-    asked = await resolved(read)
+
+    def read(call: Call) -> list[Asked]:
+        return call.read(kind, lambda text: decode(text, config))
+
+    asked = await resolved(
+        await call.decoded(lambda: read_or_embed(call, read, QUERIES, "query", timeout), timeout)
+    )
     strict = call.strict()
     if strict is not None:
         strict.search_batch(len(asked))
@@ -191,9 +202,12 @@ async def ask_groups(call: Call, kind: type, decode: DecodeGroups) -> GroupsRepl
     """Answer one query by groups, whose body is of a kind that ``decode`` reads."""
     timeout = parse_parameters(call.query_string).timeout
 
-    read = await call.decoded(lambda: call.read(kind, decode), timeout)
-    grouped: Grouped = await resolved(read)
-    request, select, lookup = grouped
+    def read(call: Call) -> Grouped:
+        return call.read(kind, decode)
+
+    request, select, lookup = await resolved(
+        await call.decoded(lambda: read_or_embed(call, read, QUERY, "query", timeout), timeout)
+    )
 
     def search() -> tuple[SearchStats, float, GroupsReply]:
         strict = call.strict()

@@ -15,6 +15,8 @@ from typing import TypeVar
 import msgspec
 
 from palimpsest.app.context import Call
+from palimpsest.app.routes.texts import read_or_embed
+from palimpsest.app.schemas.inference import OPERATIONS, POINTS
 from palimpsest.app.schemas.parameters import Parameters, parse_parameters
 from palimpsest.app.schemas.points import UpsertBody, require_utf8
 from palimpsest.app.schemas.records import UpdateReply
@@ -106,15 +108,18 @@ async def batch(call: Call) -> list[UpdateReply]:
     """
     parameters = parse_parameters(call.query_string)
 
-    def decode(text: bytes) -> list[Update] | Unresolved[list[Update]]:
+    def decode(text: bytes) -> list[Update]:
         return to_updates(_OPERATIONS.decode(text), call.collection.config)
 
-    def read() -> list[Update] | Unresolved[list[Update]]:
+    def read(call: Call) -> list[Update]:
         require_utf8(call.body)
         return call.read_update(OperationsBody, decode)
 
+    def begin_reading() -> list[Update] | Unresolved[list[Update]]:
+        return read_or_embed(call, read, OPERATIONS, "passage", parameters.timeout)
+
     replies = []
-    updates = await resolved(await call.begun(read, parameters.timeout))
+    updates = await resolved(await call.begun(begin_reading, parameters.timeout))
     await call.begun(lambda: _check(call, updates, parameters), None)  # it was begun in time
     if any(update.adds for update in updates):
         await call.context.load.require_room(len(call.body))
@@ -160,16 +165,19 @@ async def outcome(call: Call, written: Future[int], parameters: Parameters) -> U
 async def _write(
     call: Call,
     decoder: msgspec.json.Decoder[Body],
-    to_update: Callable[[Body, CollectionConfig], Update | Unresolved[Update]],
+    to_update: Callable[[Body, CollectionConfig], Update],
 ) -> UpdateReply:
     parameters = parse_parameters(call.query_string)
 
-    def decode(text: bytes) -> Update | Unresolved[Update]:
+    def decode(text: bytes) -> Update:
         return to_update(decoder.decode(text), call.collection.config)
 
-    def read() -> Update | Unresolved[Update]:
+    def read(call: Call) -> Update:
         require_utf8(call.body)
         return call.read_update(decoder.type, decode)
+
+    def begin_reading() -> Update | Unresolved[Update]:
+        return read_or_embed(call, read, POINTS, "passage", parameters.timeout)
 
     def begin() -> Future[int] | float:
         """Begin the write, or tell in how many seconds its rows may come."""
@@ -179,7 +187,7 @@ async def _write(
 
     if not call.has_small_body and to_update in _BRINGS_ROWS:
         refuse_early(call)
-    update = await resolved(await call.begun(read, parameters.timeout))
+    update = await resolved(await call.begun(begin_reading, parameters.timeout))
     rows = rows_of(update.batch)
     written = await call.begun(begin, None)  # to read the body was to begin
     if not isinstance(written, Future):

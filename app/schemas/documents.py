@@ -78,7 +78,9 @@ _RING = record(("points",), points=array(_GEO, minItems=4))
 _CONDITIONS = one_of(ref("Condition"), array(ref("Condition")), _NULL)
 _DENSE = array(_NUMBER, minItems=1)
 _BASE64: Schema = {"type": "string", "description": "base64 of float32, little-endian"}
-_ANY_VECTOR = one_of(_DENSE, _BASE64, ref("SparseVector"), ref("MultiVector"))
+_ANY_VECTOR = one_of(
+    _DENSE, _BASE64, ref("SparseVector"), ref("MultiVector"), ref("InferenceObject")
+)
 _KEY = record(("key",), key=_TEXT)
 
 
@@ -146,12 +148,16 @@ SCHEMAS: dict[str, Schema] = {
         name=_TEXT,
         vector=one_of(ref("DenseVector"), ref("SparseVector"), ref("MultiVector")),
     ),
+    "InferenceObject": record(
+        ("text", "model"), text=_TEXT, model=_TEXT, options=one_of({"type": "object"}, _NULL)
+    ),
     "PointVectors": {
-        "description": "a dense vector, a multi-vector, or vectors by name",
+        "description": "a dense vector, a multi-vector, a text to embed, or vectors by name",
         **one_of(
             _DENSE,
             _BASE64,
             ref("MultiVector"),
+            ref("InferenceObject"),
             {
                 "type": "object",
                 "additionalProperties": _ANY_VECTOR,
@@ -161,7 +167,7 @@ SCHEMAS: dict[str, Schema] = {
     "VectorColumns": {
         "description": "one vector per point, or such columns by name",
         **one_of(
-            array(one_of(_DENSE, _BASE64, ref("MultiVector"))),
+            array(one_of(_DENSE, _BASE64, ref("MultiVector"), ref("InferenceObject"))),
             {
                 "type": "object",
                 "additionalProperties": array(_ANY_VECTOR),

@@ -6,6 +6,7 @@ A column is read at once; which of its texts is at fault is found one by one, to
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, KeysView, Sequence
+from http import HTTPStatus
 
 import msgspec
 
@@ -21,11 +22,17 @@ def is_inference(fields: Collection[str]) -> bool:
     return "model" in fields and any(name in fields for name in INFERRED)
 
 
-def no_inference(fields: Collection[str]) -> Refusal:
-    """Answer 400 for an object that is to be embedded."""
+class TextGiven(Refusal):
+    """Something that is to be embedded stands where a vector may; its answer where none is made."""
+
+
+def no_inference(fields: Collection[str]) -> TextGiven:
+    """Answer 400 for an object that is to be embedded, where no one makes its vector."""
     names = ", ".join(f"`{name}`" for name in sorted(fields))
-    return wrong_input(
-        f"inference ({names}) is not supported by this server: embed it, and send the vector"
+    return TextGiven(
+        HTTPStatus.BAD_REQUEST,
+        f"Wrong input: inference ({names}): texts are embedded in points that are written and in "
+        "`query` alone: embed it, and send the vector",
     )
 
 
@@ -49,12 +56,13 @@ def find_fault(
 ) -> None:
     """Raise what ``check`` raises for the first text at fault, with its point named.
 
-    A DimensionMismatch passes as it is: who raises one knows more to say beside the point.
+    A DimensionMismatch passes as it is: who raises one knows more to say beside the point. So does
+    what is to be embedded, which is no fault where someone makes its vector.
     """
     for text, point_id in zip(texts, ids, strict=True):
         try:
             check(text, point_id)
-        except DimensionMismatch:
+        except (DimensionMismatch, TextGiven):
             raise
         except InvalidInput as error:
             raise InvalidVector(f"{error} (point {point_id})") from None

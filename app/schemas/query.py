@@ -28,7 +28,6 @@ from palimpsest.app.schemas.searches import (
 from palimpsest.app.schemas.selectors import PayloadSelector, select_vectors
 from palimpsest.app.schemas.targets import to_target
 from palimpsest.app.schemas.trees import to_tree
-from palimpsest.app.schemas.unresolved import Unresolved
 from palimpsest.app.spelling import ABSENT
 from palimpsest.index import (
     CollectionConfig,
@@ -64,7 +63,7 @@ class Early(NamedTuple):
     """
 
     config: CollectionConfig
-    asked: Asked | Unresolved[Asked]
+    asked: Asked
 
 
 _QUERY = msgspec.json.Decoder(QueryBody)

@@ -45,12 +45,13 @@ QUERY_SCHEMAS: dict[str, Schema] = {
     **_COMPONENTS,
     "Target": {
         "description": "a dense vector (numbers, or base64 of float32), a sparse one, a "
-        "multi-vector, or an id",
+        "multi-vector, a text to embed, or an id",
         **one_of(
             array(_NUMBER, minItems=1),
             _TEXT,
             ref("SparseVector"),
             ref("MultiVector"),
+            ref("InferenceObject"),
             ref("PointId"),
         ),
     },

@@ -83,7 +83,7 @@ UPSERTS: dict[str, tuple[Any, int, str]] = {
     "inference": (
         points({"id": 4, "vector": {"text": "words", "model": "m"}}),
         400,
-        "Wrong input: inference (`model`, `text`) is not supported by this server",
+        "Wrong input: no embedder 'm': this server has 'qdrant/bm25'; have the operator declare",
     ),
     "sparse for a dense name": (
         points({"id": 4, "vector": {"": {"indices": [1], "values": [0.5]}}}),

@@ -27,6 +27,7 @@ SHOWN = {
     "README.md",
     "versions.md",
     "collections.md",
+    "embedders.md",
     "multivectors.md",
     "operate.md",
 }  # have blocks that run

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from palimpsest.app.errors import Refusal, wrong_input
-from palimpsest.app.schemas.faults import find_fault, is_inference, wrong_kind
+from palimpsest.app.schemas.faults import TextGiven, find_fault, is_inference, wrong_kind
 from palimpsest.index import DimensionMismatch, InvalidVector
 
 IDS = [7, 8, 9]
@@ -17,7 +17,7 @@ TEXTS = [b"a", b"b", b"c"]
     ("text", "told"),
     [
         (b'{"indices": [1], "values": [2]}', "between sparse and regular vectors"),
-        (b'{"text": "hello", "model": "m"}', "inference (`model`, `text`) is not supported"),
+        (b'{"text": "hello", "model": "m"}', "inference (`model`, `text`): texts are embedded in"),
         (b'{"size": 3}', "vector with the fields size"),
     ],
 )
@@ -40,6 +40,14 @@ def test_the_first_text_at_fault_names_its_point() -> None:
     with pytest.raises(Refusal) as refused:
         find_fault(TEXTS, IDS, check)
     assert refused.value.text == "Wrong input: b is wrong (point 8)"
+
+
+def test_what_is_to_be_embedded_passes_as_it_is() -> None:
+    def check(*_: object) -> None:
+        raise wrong_kind(b'{"text": "a", "model": "m"}')
+
+    with pytest.raises(TextGiven, match="^Wrong input: inference.*vector$"):
+        find_fault(TEXTS, IDS, check)
 
 
 @pytest.mark.parametrize(

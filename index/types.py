@@ -235,6 +235,7 @@ class SearchStats:
     out_of_reach: list[OutOfReach] = field(default_factory=list)
     damaged: list[str] = field(default_factory=list)
     ef: int = 0  # the largest of the walks that were made
+    automatic: list[str] = field(default_factory=list)  # fields whose indexes nobody declared
 
     def note(self, decision: str) -> None:
         """Count a dense segment that is searched, by what was decided of it."""
@@ -270,6 +271,7 @@ class SearchStats:
         self.estimated += other.estimated
         self.out_of_reach += other.out_of_reach
         self.damaged += other.damaged
+        self.automatic += [key for key in other.automatic if key not in self.automatic]
 
 
 class SearchResult(NamedTuple):

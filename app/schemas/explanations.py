@@ -74,7 +74,8 @@ class Explanation(msgspec.Struct):
     how many candidates walks began with, at most, 0 where none was made. ``versions``
     is empty where the vector has a single one. ``estimated`` are the hits whose scores
     are estimates in the metric of the query's version; ``out_of_reach`` is what was not searched.
-    ``matched`` stands beside hits that are ranked by a multi-vector, in their order.
+    ``automatic_indexes`` are fields that the filter asks and nobody declared an index of: one was
+    made in memory. ``matched`` stands beside hits that are ranked by a multi-vector, in order.
     """
 
     versions: list[VersionExplanation]
@@ -91,6 +92,7 @@ class Explanation(msgspec.Struct):
     scanned: int
     seconds: dict[str, float]
     matched: list[MatchedVectors] | msgspec.UnsetType = msgspec.UNSET
+    automatic_indexes: list[str] | msgspec.UnsetType = msgspec.UNSET
 
 
 def explain(
@@ -126,6 +128,7 @@ def explain(
         scanned=stats.scanned,
         seconds=dict(stats.seconds),
         matched=[*matched] or msgspec.UNSET,
+        automatic_indexes=sorted({*stats.automatic}) or msgspec.UNSET,
     )
 
 

@@ -16,6 +16,7 @@ from palimpsest.index.filters.decoding import payload_decoder
 from palimpsest.index.filters.expression import Condition, Filter, MinShould, Slice
 from palimpsest.index.filters.matching import Facts, compile_filter
 from palimpsest.index.filters.slices import slice_of
+from palimpsest.index.payload.automatic import LEAST_READ
 from palimpsest.index.payload.candidates import Candidates
 from palimpsest.index.payload.estimate import estimate
 from palimpsest.index.payload.known import FilterSource, is_known, known_of
@@ -117,6 +118,8 @@ class _Evaluation:
         check = compile_filter(filter, self._tokenizers)
         decode = payload_decoder(filter)
         payloads = self._source.payloads(among)
+        if len(among) >= LEAST_READ:
+            self._source.indexes.read(filter)
         return BitMap([n for n, payload in payloads if check(Facts(None, decode(payload)))])
 
 

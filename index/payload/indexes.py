@@ -21,10 +21,11 @@ from pyroaring import BitMap
 
 from palimpsest.index.errors import InvalidInput
 from palimpsest.index.filters.decoding import Decode, key_decoder
-from palimpsest.index.filters.expression import Field, Path
+from palimpsest.index.filters.expression import Field, Filter, Path
 from palimpsest.index.filters.paths import parse_path
 from palimpsest.index.filters.tokens import Tokenizer
 from palimpsest.index.filters.values import stored_at
+from palimpsest.index.payload.automatic import Automatic
 from palimpsest.index.payload.candidates import Candidates
 from palimpsest.index.payload.config import FieldIndex
 from palimpsest.index.payload.field import IndexedField
@@ -62,9 +63,17 @@ class Building:
     by it is found in the payloads.
     """
 
-    def __init__(self, key: str, config: FieldIndex, lock: threading.Lock, again: bool) -> None:
+    def __init__(
+        self,
+        key: str,
+        config: FieldIndex,
+        lock: threading.Lock,
+        again: bool = False,
+        automatic: bool = False,
+    ) -> None:
         self.key = key
         self.again = again
+        self.automatic = automatic
         self.path = parse_path(key)
         self.field = IndexedField(config)
         self.known = BitMap()  # points that are in, or that a write has touched
@@ -101,9 +110,17 @@ class PayloadIndexes:
         self._building: list[Building] = []
         self._again: dict[Path, Building] = {}  # those of them that are built again
         self._decode: Decode = key_decoder(())
+        self.automatic = Automatic()
 
     def __len__(self) -> int:
-        return len(self._fields) + len(self._building)
+        # Followed are all: a write that none has to follow reads no payload that was there before.
+        return len(self._fields) + len(self._building) + len(self.automatic.fields)
+
+    @property
+    def are_kept(self) -> bool:
+        """Whether some field was declared, which is written to disk and brought up to date."""
+        building = (each for each in self._building if not each.automatic)
+        return bool(self._fields) or any(building)
 
     @property
     def fields(self) -> Mapping[str, FieldIndex]:
@@ -162,6 +179,8 @@ class PayloadIndexes:
         with self._lock:
             for field in self._fields.values():
                 field.discard(numbers)
+            for _, field in self.automatic.fields:
+                field.discard(numbers)
             for building in self._building:
                 building.field.discard(numbers)
                 building.known |= numbers
@@ -172,7 +191,15 @@ class PayloadIndexes:
 
     def has(self, path: Path) -> bool:
         """Tell whether a field answers at the path."""
+        return path in self._fields or bool(self.automatic.at(path))
+
+    def is_declared(self, path: Path) -> bool:
+        """Tell whether a field that was declared answers at the path."""
         return path in self._fields
+
+    def read(self, filter: Filter) -> None:
+        """Take that the payloads of many points were read for a filter (``automatic``)."""
+        self.automatic.read(filter, self._fields)
 
     def candidates(self, condition: Field, live: BitMap) -> Candidates | None:
         """Return which points match a condition, None when no index says anything on it.
@@ -180,10 +207,12 @@ class PayloadIndexes:
         The sets may hold points that are not live.
         """
         field = self._fields.get(condition.path)
-        if field is None:
+        fields = self.automatic.at(condition.path) if field is None else (field,)
+        if not fields:
             return None
         with self._lock:
-            return field.candidates(condition, live)
+            answers = (one.candidates(condition, live) for one in fields)
+            return next((one for one in answers if one is not None), None)
 
     def order_column(self, path: Path, allowed: BitMap) -> OrderColumn | None:
         """Return the values to order by, unsorted; None when no index of the path has an order."""
@@ -217,9 +246,11 @@ class PayloadIndexes:
             # asked for, reading their payloads costs about as much.
             return part.postings.counts(allowed) if len(part) <= 10 * len(allowed) else None
 
-    def begin(self, key: str, config: FieldIndex, *, again: bool = False) -> Building:
+    def begin(
+        self, key: str, config: FieldIndex, *, again: bool = False, automatic: bool = False
+    ) -> Building:
         """Start a field: it follows writes from now on, and takes stored points by ``add``."""
-        building = Building(key, config, self._lock, again)
+        building = Building(key, config, self._lock, again, automatic)
         with self._lock:
             self._set_building([*self._building, building])
         return building
@@ -227,7 +258,11 @@ class PayloadIndexes:
     def finish(self, building: Building) -> None:
         """Let a field answer, in place of one of the same path if there is one."""
         with self._lock:
-            self._put(building.key, building.field)
+            if building.automatic:
+                if building.path not in self._fields:  # declared meanwhile
+                    self.automatic.put(building.path, building.field)
+            else:
+                self._put(building.key, building.field)
             self._set_building([each for each in self._building if each is not building])
 
     def cancel(self, building: Building) -> None:
@@ -279,6 +314,7 @@ class PayloadIndexes:
         # readers hold no lock while they look a field up: the dicts are replaced, never changed
         self._keys = {each: at for each, at in self._keys.items() if at != path} | {key: path}
         self._fields = {**self._fields, path: field}
+        self.automatic.drop(path)
         self._choose_keys()
 
     def _set_building(self, building: list[Building]) -> None:
@@ -291,7 +327,8 @@ class PayloadIndexes:
         return [(key, fields[path]) for key, path in keys.items() if path in fields]
 
     def _choose_keys(self) -> None:
-        paths = [*self._fields, *(building.path for building in self._building)]
+        paths = [*self._fields, *(path for path, _ in self.automatic.fields)]
+        paths += [building.path for building in self._building]
         self._decode = key_decoder({str(path[0]) for path in paths})
 
     def _change(
@@ -305,12 +342,15 @@ class PayloadIndexes:
             building.known.update([number for number, _ in news])
         for path, field in (
             *self._fields.items(),
+            *self.automatic.fields,
             *((building.path, building.field) for building in self._building),
         ):
             if gone:
                 field.remove(gone, _stored(old, path))
             if added:
                 field.add(added, _stored(new, path))
+        if self.automatic.touched(len(news)):
+            self._choose_keys()
 
 
 def _stored(payloads: list[dict[str, Any]], path: Path) -> list[list[Any]]:

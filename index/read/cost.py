@@ -43,7 +43,7 @@ def estimate_seconds(view: View, request: SearchRequest, indexes: PayloadIndexes
         return seconds
     conditions = 0
     for base, condition in conditions_of(request.filter):
-        if base or not isinstance(condition, _QUICK) or not indexes.has(condition.path):
+        if base or not isinstance(condition, _QUICK) or not indexes.is_declared(condition.path):
             return math.inf  # payloads may have to be read
         conditions += 1
     filtering = conditions * (_PER_CONDITION + vectors.live * _PER_FLAG)

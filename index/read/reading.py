@@ -147,6 +147,7 @@ class Reading:
         if known is None:
             started = perf_counter()
             known = self._selected[id(filter)] = filter, self.selector.select(filter)
+            self.stats.automatic += self._indexes.automatic.answers(filter)
             self.stats.took("filter", perf_counter() - started)
         return known[1]
 
@@ -169,8 +170,9 @@ class Reading:
             allowed = self.selector.select(request.filter)
             filtering = perf_counter() - started
         found = self._found(request, allowed, ahead=ahead)
-        if filtering:
+        if request.filter is not None:
             found.stats.seconds["filter"] = filtering
+            found.stats.automatic += self._indexes.automatic.answers(request.filter)
         if request.with_payload or request.with_vectors:
             return attached(self.view, self._points, found, request)
         (ids, distances, numbers, _), stats = found

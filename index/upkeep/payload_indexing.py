@@ -30,6 +30,8 @@ from palimpsest.index.errors import (
     StorageFull,
     StoreFailed,
 )
+from palimpsest.index.filters.paths import parse_path
+from palimpsest.index.payload.automatic import MOST_BYTES
 from palimpsest.index.payload.config import FieldIndex
 from palimpsest.index.payload.indexes import Building
 from palimpsest.index.payload.loading import REASONS, Reason, Unbuilt, add_stored, pieces
@@ -73,6 +75,8 @@ class PayloadIndexing:
         # Of callers: changes of one key are begun in the order in which they came.
         self._declaring = threading.Lock()
         self._last: dict[str, tuple[FieldIndex | None, Future[int]]] = {}  # changes under way
+        self._one_automatic = threading.Lock()
+        writer.indexes.automatic.ask = self.index_automatically
         self.rebuilds: dict[Reason, int] = dict.fromkeys(REASONS, 0)  # begun since the opening
         with disk_errors(f"make {folders.path}"):
             make_folder(folders)
@@ -121,6 +125,59 @@ class PayloadIndexing:
                 lambda: self._begin(entry)
             )  # here, so that changes keep order
             return self._start(key, index, begun)
+
+    def index_automatically(self, key: str, index: FieldIndex) -> None:
+        """Have a field indexed in memory that filters read payloads for, one at a time.
+
+        One that is too large, or whose building failed, is not begun again until the next open.
+        """
+        if self._stopped.is_set() or not self._one_automatic.acquire(blocking=False):
+            return
+
+        def run() -> None:
+            try:
+                self._build_automatically(key, index)
+            except CollectionNotFound:
+                pass  # closed meanwhile
+            except Exception as error:
+                self._writer.indexes.automatic.refuse(parse_path(key), index)
+                if not isinstance(error, PalimpsestError):
+                    _log.exception("Indexing %r for filters failed", key)
+                else:
+                    _log.warning("Indexing %r for filters failed: %s", key, error)
+            finally:
+                self._one_automatic.release()
+
+        try:
+            threading.Thread(target=run, name="fields", daemon=True).start()
+        except RuntimeError:  # filters go on reading payloads, and ask again
+            self._one_automatic.release()
+
+    def _build_automatically(self, key: str, index: FieldIndex) -> None:
+        writer = self._writer
+        where, begin = self._folders.parent, writer.indexes.begin
+
+        def begun() -> _Begun:
+            return begin(key, index, automatic=True), writer.view.live
+
+        building, live = writer.call(begun).result()
+
+        def add(numbers: Numbers) -> None:
+            add_stored(writer.store, numbers, building.add)
+
+        try:
+            for numbers in pieces(live):
+                if self._stopped.is_set():
+                    raise CollectionNotFound(f"{where.path.name} (closed)")
+                writer.call(lambda some=numbers: add(some)).result()  # type: ignore[misc]
+                if building.field.nbytes > MOST_BYTES:
+                    what = f"an index of its values takes more than {MOST_BYTES:,} bytes"
+                    raise InvalidInput(f"{what}: declare one where filters by it are to be quick")
+            writer.call(lambda: writer.indexes.finish(building)).result()
+        except BaseException:
+            writer.indexes.cancel(building)
+            raise
+        _log.info("Filters by %r in %s are answered by an index in memory now", key, where)
 
     def drop(self, key: str) -> Future[int]:
         """Forget an index; one that is not there is fine."""

@@ -398,6 +398,7 @@ class Writer:
             self.store,
             self.config,
             bool(self.indexes),
+            self.indexes.are_kept,
             self._position,
             draft,
             lambda number, key, width: true_slots(self.view, number, key, width),
@@ -416,7 +417,8 @@ class Writer:
         self._position = group.position
         self._numbering.commit(draft)
         try:
-            self.touched += follow(self.indexes, group.payloads)
+            followed = follow(self.indexes, group.payloads)
+            self.touched += followed if group.recorded else 0
             self._show(apply(self.view, changes))
         except BaseException as error:
             # Stored but not searchable: any answer now would be wrong. Reopening applies it.

@@ -57,12 +57,14 @@ class CommitGroup:
     """What one transaction has written so far.
 
     What ``config`` declares may have changed since a write was checked. Payloads are followed only
-    where some field is ``indexed``.
+    where some field is ``indexed``, and ``recorded`` as touched where one has a folder to be
+    brought up to date.
     """
 
     store: Store
     config: CollectionConfig
     indexed: bool
+    recorded: bool
     position: Position
     draft: Draft
     true_slots: TrueSlots
@@ -242,7 +244,8 @@ class CommitGroup:
         after: Sequence[bytes | None],
     ) -> None:
         if self.indexed and numbers:
-            self.store.fields.touch(self.seq, as_numbers(numbers))
+            if self.recorded:
+                self.store.fields.touch(self.seq, as_numbers(numbers))
             self.payloads.append(PayloadChanges(numbers, before, after, tuple(self._unknown)))
 
     # Vectors.

@@ -64,7 +64,7 @@ struct Admitting {
   size_t insert(Key key) {
     // Also rows that are not allowed: the way to allowed ones leads over them.
     const size_t place = key < frontier.worst() ? frontier.insert(key) : kNoLimit;
-    if (allowed(static_cast<uint32_t>(key))) gained = std::min(gained, found.insert(key));
+    if (allowed(key_row(key))) gained = std::min(gained, found.insert(key));
     return place;
   }
   void prefetch(uint32_t row) const { allowed.prefetch(row); }

@@ -98,6 +98,20 @@ using MaxProducts = void (*)(const TokenBlocks& query, const TokenRows& codes, s
 using MaxSimilarities = void (*)(const float* block, const TokenRows& values, size_t d,
                                  float* best);
 
+// A pool of keys (pool.h): the `size` first are sorted, and there is room for as many as it may
+// come to hold, up to the next multiple of kKeysAtOnce.
+struct PoolKeys {
+  uint64_t* keys;
+  size_t size, capacity;
+};
+inline constexpr size_t kKeysAtOnce = 64;
+
+// Takes the keys of n rows into a pool as far as they are among its `capacity` smallest, but for
+// those whose distance is not a number; returns the lowest place that one of them took, at most
+// `lowest`. At most 4 * kBatch rows.
+using OfferRows = size_t (*)(PoolKeys& pool, const uint32_t* rows, const float* distances, size_t n,
+                             size_t lowest);
+
 struct Kernels {
   const char* name;
   DotRows dot1, dot2, dot4, dot8;
@@ -125,6 +139,8 @@ struct Kernels {
   MaxSimilarities similarities[2][3];
   // What max8 takes the largest of: products (rows, blocks * 16) of each row with each token.
   MaxProducts products8;
+  // Null where taking keys one by one is no slower.
+  OfferRows offer;
 };
 
 inline DotRows dot_for(const Kernels& k, int bits) {

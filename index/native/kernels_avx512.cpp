@@ -297,8 +297,105 @@ void products8(const TokenBlocks& query, const TokenRows& codes, size_t padded, 
   (query.blocks == 2 ? product_rows<2> : product_rows<1>)(query, codes, padded, out);
 }
 
+constexpr size_t kKeys = 8;  // in a register
+
+// Sorts m keys into `blocks` registers of sorted ones, of which `held` are there; what falls off
+// the end takes the place of the key that came. Each key goes by all registers at once:
+//   new[i] = min(old[i], max(old[i - 1], key))
+template <size_t blocks>
+inline void sift(uint64_t* keys, size_t held, uint64_t* coming, size_t m) {
+  const __m512i none = _mm512_set1_epi64(-1);
+  __m512i b[blocks];
+  for (size_t j = 0; j < blocks; ++j) {
+    const size_t left = held > j * kKeys ? held - j * kKeys : 0;
+    const auto mask = static_cast<__mmask8>(left >= kKeys ? 0xff : (1u << left) - 1);
+    b[j] = _mm512_mask_loadu_epi64(none, mask, keys + j * kKeys);
+  }
+  for (size_t i = 0; i < m; ++i) {
+    const __m512i key = _mm512_set1_epi64(static_cast<int64_t>(coming[i]));
+    const __m512i off = _mm512_max_epu64(b[blocks - 1], key);
+    // From the last register down: each takes in the last key that its neighbour had before.
+    for (size_t j = blocks - 1; j > 0; --j) {
+      const __m512i before = _mm512_alignr_epi64(b[j], b[j - 1], kKeys - 1);
+      b[j] = _mm512_min_epu64(b[j], _mm512_max_epu64(before, key));
+    }
+    const __m512i before = _mm512_alignr_epi64(b[0], _mm512_setzero_si512(), kKeys - 1);
+    b[0] = _mm512_min_epu64(b[0], _mm512_max_epu64(before, key));
+    coming[i] = static_cast<uint64_t>(_mm_extract_epi64(_mm512_extracti64x2_epi64(off, 3), 1));
+  }
+  for (size_t j = 0; j < blocks; ++j) _mm512_storeu_si512(keys + j * kKeys, b[j]);
+}
+
+// The keys of those rows that are below `worst`, not-a-numbers left out, one behind the other;
+// returns their number.
+inline size_t keys_below(uint64_t worst, const uint32_t* rows, const float* distances, size_t n,
+                         uint64_t* out) {
+  const __m512i bound = _mm512_set1_epi64(static_cast<int64_t>(worst));
+  const __m256i sign = _mm256_set1_epi32(static_cast<int>(0x80000000u));
+  size_t m = 0;
+  for (size_t i = 0; i < n; i += kKeys) {
+    const auto there = static_cast<__mmask8>(n - i >= kKeys ? 0xff : (1u << (n - i)) - 1);
+    const __m256i bits = _mm256_maskz_loadu_epi32(there, distances + i);
+    const __m256 distance = _mm256_castsi256_ps(bits);
+    const __mmask8 numbers = _mm256_mask_cmp_ps_mask(there, distance, distance, _CMP_ORD_Q);
+    // make_key (pool.h): all bits of a negative distance are turned, the sign of another.
+    const __m256i turned = _mm256_or_si256(_mm256_srai_epi32(bits, 31), sign);
+    const __m512i high = _mm512_cvtepu32_epi64(_mm256_xor_si256(bits, turned));
+    const __m512i row = _mm512_cvtepu32_epi64(_mm256_maskz_loadu_epi32(there, rows + i));
+    const __m512i key = _mm512_or_si512(_mm512_slli_epi64(high, 32), _mm512_slli_epi64(row, 1));
+    const __mmask8 closer = _mm512_mask_cmplt_epu64_mask(numbers, key, bound);
+    _mm512_storeu_si512(out + m, _mm512_maskz_compress_epi64(closer, key));
+    m += static_cast<size_t>(__builtin_popcount(closer));
+  }
+  return m;
+}
+
+// How many of the first n keys are below `key`, at most `most`.
+inline size_t place_of(const uint64_t* keys, size_t n, uint64_t key, size_t most) {
+  const __m512i at = _mm512_set1_epi64(static_cast<int64_t>(key));
+  size_t place = 0;
+  for (size_t i = 0; i < n && place == i && i < most; i += kKeys) {
+    const auto there = static_cast<__mmask8>(n - i >= kKeys ? 0xff : (1u << (n - i)) - 1);
+    const __m512i some = _mm512_loadu_si512(keys + i);
+    place += static_cast<size_t>(__builtin_popcount(_mm512_mask_cmplt_epu64_mask(there, some, at)));
+  }
+  return place < most ? place : most;
+}
+
+size_t offer(PoolKeys& pool, const uint32_t* rows, const float* distances, size_t n,
+             size_t lowest) {
+  uint64_t coming[4 * kBatch + kKeys];
+  const bool full = pool.size == pool.capacity;
+  const uint64_t worst = full ? pool.keys[pool.size - 1] : ~uint64_t{0};
+  const size_t m = keys_below(worst, rows, distances, n, coming);
+  if (m == 0) return lowest;
+  uint64_t first = coming[0];
+  for (size_t i = 1; i < m; ++i) first = coming[i] < first ? coming[i] : first;
+  const size_t size = pool.size + m < pool.capacity ? pool.size + m : pool.capacity;
+  bool passed = false;  // a key went on from an earlier stretch
+  for (size_t at = 0; at < size; at += kKeysAtOnce) {
+    uint64_t* keys = pool.keys + at;
+    const size_t held = pool.size > at ? pool.size - at : 0;
+    // Stretches whose keys are all closer than what comes stay as they are.
+    if (!passed && held >= kKeysAtOnce && keys[kKeysAtOnce - 1] < first) continue;
+    passed = true;
+    if (size - at <= 2 * kKeys) {
+      sift<2>(keys, held, coming, m);
+    } else if (size - at <= 4 * kKeys) {
+      sift<4>(keys, held, coming, m);
+    } else if (size - at <= 6 * kKeys) {
+      sift<6>(keys, held, coming, m);
+    } else {
+      sift<kKeysAtOnce / kKeys>(keys, held, coming, m);
+    }
+  }
+  pool.size = size;
+  return place_of(pool.keys, size, first, lowest);
+}
+
 Kernels table() {
   Kernels k = float_kernels("avx512");
+  k.offer = offer;
   k.dot1 = dot1;
   k.dot2 = dot2;
   k.dot4 = dot4;

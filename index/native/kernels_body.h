@@ -532,6 +532,7 @@ constexpr Kernels float_kernels(const char* name) {
                    max_similarities<Float32Row, L1>},
                   {max_similarities<Float16Row, Product>, max_similarities<Float16Row, SquaredL2>,
                    max_similarities<Float16Row, L1>}},
+                 nullptr,
                  nullptr};
 }
 

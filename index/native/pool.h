@@ -7,6 +7,8 @@
 #include <limits>
 #include <vector>
 
+#include "kernels.h"
+
 namespace palimpsest {
 
 struct Candidate {
@@ -19,8 +21,9 @@ inline bool closer(const Candidate& a, const Candidate& b) {
 }
 
 // A distance and a row as one number whose order is that of (distance, row): the float's bits, made
-// monotonic, above the row. One word moves and compares at once, and ties break by row.
-// | distance, monotonic: 32 bits | expanded: 1 | row: 31 |
+// monotonic, above the row. One word moves and compares at once, and ties break by row. Rows are
+// below 2^31, and what marks them as expanded stands below them: it changes no order.
+// | distance, monotonic: 32 bits | row: 31 | expanded: 1 |
 using Key = uint64_t;
 
 // Below zero all bits of a float are turned, from zero on only the sign: unsigned order is then
@@ -29,8 +32,10 @@ inline Key make_key(float distance, uint32_t row) {
   uint32_t bits;
   std::memcpy(&bits, &distance, sizeof bits);
   bits ^= static_cast<uint32_t>(static_cast<int32_t>(bits) >> 31) | 0x80000000u;
-  return (Key{bits} << 32) | row;
+  return (Key{bits} << 32) | row << 1;
 }
+
+inline uint32_t key_row(Key key) { return static_cast<uint32_t>(key) >> 1; }
 
 inline float key_distance(Key key) {
   uint32_t bits = static_cast<uint32_t>(key >> 32);
@@ -40,12 +45,10 @@ inline float key_distance(Key key) {
   return distance;
 }
 
-// The `capacity` closest candidates seen, sorted; bit 31 of a key marks its row as expanded.
+// The `capacity` closest candidates seen, sorted; bit 0 of a key marks its row as expanded.
 class Pool {
  public:
-  // Rows are below 2^31, so the bit is free; it makes an expanded key larger than its own distance
-  // and row, but never larger than the next distance.
-  static constexpr Key kExpanded = Key{1} << 31;
+  static constexpr Key kExpanded = 1;
   static constexpr Key kNone = ~Key{0};
 
   void reset(size_t capacity) {
@@ -55,7 +58,7 @@ class Pool {
 
   size_t size() const { return size_; }
   Key worst() const { return size_ == capacity_ ? keys_[size_ - 1] : kNone; }
-  uint32_t row(size_t i) const { return static_cast<uint32_t>(keys_[i]) & ~(1u << 31); }
+  uint32_t row(size_t i) const { return key_row(keys_[i]); }
   Key key(size_t i) const { return keys_[i]; }
   float distance(size_t i) const { return key_distance(keys_[i]); }
   bool expanded(size_t i) const { return (keys_[i] & kExpanded) != 0; }
@@ -84,6 +87,18 @@ class Pool {
     for (; i > low; --i) keys[i] = keys[i - 1];
     keys[low] = key;
     return low;
+  }
+
+  // The same of n rows at once, at most 4 * kBatch, of which some may not be below worst(); returns
+  // the lowest place taken, at most `lowest`.
+  size_t offer(OfferRows kernel, const uint32_t* rows, const float* distances, size_t n,
+               size_t lowest) {
+    const size_t room = std::min(capacity_, size_ + n) + kKeysAtOnce;
+    if (keys_.size() < room) keys_.resize(2 * room);
+    PoolKeys pool{keys_.data(), size_, capacity_};
+    lowest = kernel(pool, rows, distances, n, lowest);
+    size_ = pool.size;
+    return lowest;
   }
 
   // Takes over sorted keys, as many as its capacity at most; `keys` gets what was there.

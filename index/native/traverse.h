@@ -173,7 +173,8 @@ size_t offer_all(Into& into, const uint32_t* rows, float* distances, size_t n, s
     if ((closer_than_worst[0] | closer_than_worst[1]) == 0) continue;
     for (size_t j = i; j < std::min(i + 4, n); ++j) {
       const Key key = make_key(distances[j], rows[j]);
-      if (key >= worst) continue;
+      // What is not a number has no place; its key may come before all others.
+      if (key >= worst || std::isnan(distances[j])) continue;
       lowest = std::min(lowest, into.insert(key));
       worst = into.worst();
       if (worst != Pool::kNone) bound = key_distance(worst);
@@ -200,6 +201,14 @@ inline size_t starts_of(const FrozenGraph& graph, uint32_t entry, Scratch& s, ui
   return n;
 }
 
+// The same of a pool alone, at once where this CPU can.
+inline size_t offer_all(Pool& pool, const uint32_t* rows, float* distances, size_t n,
+                        size_t lowest) {
+  const OfferRows offer = kernels().offer;
+  if (offer != nullptr) return pool.offer(offer, rows, distances, n, lowest);
+  return offer_all<Pool>(pool, rows, distances, n, lowest);
+}
+
 // Where a walk without a filter puts what it meets: its pool is both queue and result.
 struct Beam {
   Pool& pool;
@@ -212,6 +221,11 @@ struct Beam {
   bool gives_up(uint64_t) const { return false; }
   bool is_whole() const { return true; }
 };
+
+inline size_t offer_all(Beam& into, const uint32_t* rows, float* distances, size_t n,
+                        size_t lowest) {
+  return offer_all(into.pool, rows, distances, n, lowest);
+}
 
 // The walk over layer 0 (Algorithm 2): expands the closest rows of s.pool until none is left or
 // `into`, which puts what is met there and elsewhere, is done. False when it gave up.
@@ -240,6 +254,12 @@ bool walk_layer(const FrozenGraph& graph, const Scorer& scorer, uint32_t entry, 
       n += collect_unvisited(graph, scorer, s.pool.row(next), s.visited, rows + n);
       ++expanded;
       ++counts.visited;
+    }
+    // Expanded next, unless what is scored now is closer: their links come meanwhile.
+    for (size_t i = next, ahead = 0; ahead < at_once && i < s.pool.size(); ++i) {
+      if (s.pool.expanded(i)) continue;
+      prefetch_links(graph, s.pool.row(i));
+      ++ahead;
     }
     for (size_t i = 0; i < n; ++i) into.prefetch(rows[i]);
     for (size_t i = 0; i < n; i += kBatch) {

@@ -93,6 +93,35 @@ void max_similarities(const std::string& name, const std::string& metric, bool h
       block.data(), {rows.data(), rows.shape(1), rows.shape(0)}, block.shape(0), best.data());
 }
 
+// Offers rows in turns of `step` to a pool of `capacity`; its distances and rows go to the outputs,
+// one by one where the level has no kernel for it. Returns its size and the lowest places of turns.
+std::tuple<size_t, std::vector<size_t>> offer(const std::string& name, size_t capacity, size_t step,
+                                              const In1<float>& distances, const Out1<float>& kept,
+                                              const Out1<uint32_t>& rows) {
+  require(step >= 1 && step <= kBatch && capacity >= 1, "sizes");
+  require(kept.shape(0) >= capacity && rows.shape(0) >= capacity, "output length");
+  Pool pool;
+  pool.reset(capacity);
+  std::vector<size_t> lowest;
+  for (size_t from = 0; from < distances.shape(0); from += step) {
+    const size_t n = std::min(step, distances.shape(0) - from);
+    uint32_t some[kBatch];
+    float at[kBatch + 4];
+    for (size_t i = 0; i < n; ++i) {
+      some[i] = static_cast<uint32_t>(from + i);
+      at[i] = distances(from + i);
+    }
+    const OfferRows kernel = level(name).offer;
+    lowest.push_back(kernel != nullptr ? pool.offer(kernel, some, at, n, capacity)
+                                       : offer_all<Pool>(pool, some, at, n, capacity));
+  }
+  for (size_t i = 0; i < pool.size(); ++i) {
+    kept.data()[i] = pool.distance(i);
+    rows.data()[i] = pool.row(i);
+  }
+  return {pool.size(), lowest};
+}
+
 }  // namespace
 }  // namespace palimpsest
 
@@ -108,5 +137,7 @@ NB_MODULE(_native_test, m) {
         "best"_a.noconvert());
   m.def("max_similarities", &max_similarities, "level"_a, "metric"_a, "halves"_a, "block"_a,
         "rows"_a, "best"_a.noconvert());
+  m.def("offer", &offer, "level"_a, "capacity"_a, "step"_a, "distances"_a, "kept"_a.noconvert(),
+        "rows"_a.noconvert());
   m.def("distance", &distance, "level"_a, "metric"_a, "type"_a, "a"_a, "b"_a);
 }

@@ -47,7 +47,7 @@ struct Build {
            size_t M, size_t ef_construction, uint64_t seed, size_t threads) {
     const size_t n = vectors.shape(0);
     require(order.shape(0) == n, "order must name every vector");
-    // Bit 31 of a key marks expanded rows (pool.h).
+    // A key has 31 bits for a row (pool.h).
     require(n < (size_t{1} << 31), "a segment holds fewer than 2^31 rows");
     // The neighbours of a row are scored as one batch.
     require(M >= 2 && 2 * M <= kBatch && ef_construction >= 1, "M or ef_construction out of range");

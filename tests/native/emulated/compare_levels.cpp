@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "maxsim.h"
+#include "traverse.h"
 
 namespace palimpsest {
 namespace {
@@ -291,6 +292,41 @@ void compare_rows(const Kernels& level, const Kernels& scalar) {
   }
 }
 
+// Pools of many capacities, filled a few rows at a time until none is better than what they hold.
+void compare_pools(const Kernels& level) {
+  if (level.offer == nullptr) return;
+  for (size_t capacity : {1, 7, 8, 10, 24, 63, 64, 65, 128, 200, 1000}) {
+    Numbers numbers(capacity);
+    Pool one_by_one, at_once;
+    one_by_one.reset(capacity);
+    at_once.reset(capacity);
+    uint32_t rows[200], next = 0;
+    float distances[200 + 3];
+    bool same = true;
+    for (size_t round = 0; round < 200; ++round) {
+      const size_t n = numbers.next() % (round % 20 == 0 ? 200 : 12);
+      for (size_t i = 0; i < n; ++i) {
+        rows[i] = next++;
+        // Few different numbers, so that rows decide.
+        distances[i] = static_cast<float>(static_cast<int>(numbers.next() % 4001) - 2000);
+        if (numbers.next() % 50 == 0) distances[i] = std::numeric_limits<float>::quiet_NaN();
+      }
+      const size_t lowest = numbers.next() % (capacity + 1);
+      const size_t wanted = offer_all<Pool>(one_by_one, rows, distances, n, lowest);
+      same = same && at_once.offer(level.offer, rows, distances, n, lowest) == wanted;
+      same = same && at_once.size() == one_by_one.size();
+      for (size_t i = 0; same && i < at_once.size(); ++i) {
+        same = at_once.key(i) == one_by_one.key(i);
+        if (numbers.next() % 4 == 0 && !at_once.expanded(i)) {
+          at_once.mark_expanded(i);
+          one_by_one.mark_expanded(i);
+        }
+      }
+    }
+    expect(same, "pool of " + std::to_string(capacity));
+  }
+}
+
 // FNV-1a over the rows and estimates of whole encoders, tokens too, on the level chosen for this
 // CPU.
 uint64_t digest() {
@@ -361,6 +397,7 @@ int main(int argc, char** argv) {
   compare_largest(*level, *kernels_scalar());
   compare_distances(*level, *kernels_scalar());
   compare_rows(*level, *kernels_scalar());
+  compare_pools(*level);
   if (failures == 0)
     std::printf("%s equals scalar; codes %016llx\n", level->name,
                 static_cast<unsigned long long>(digest()));

@@ -207,8 +207,10 @@ from palimpsest.index.upkeep.backlog import Backlog
 from palimpsest.index.upkeep.pacing import Refused
 from palimpsest.index.upkeep.unopened import DamagedInfo
 from palimpsest.index.versions.backfilling import BackfillPoint, BackfillStatus
+from palimpsest.index.versions.chain_request import DEFAULT_SAMPLE, MAX_CHAIN, ChainRequest
 from palimpsest.index.versions.compared_lists import CompareRequest
 from palimpsest.index.versions.comparing import MAX_K as MAX_COMPARED
+from palimpsest.index.versions.comparing import MAX_QUERIES as MAX_COMPARED_QUERIES
 from palimpsest.index.waiting import NotYetApplied
 from palimpsest.index.write.batch import PointBatch, Selection
 
@@ -348,11 +350,15 @@ __all__ = [
     "AskedKind",
     "BackfillPoint",
     "BackfillStatus",
+    "ChainRequest",
     "CompareRequest",
     "DEFAULT_HOLDOUT",
     "DEFAULT_MAX_PAIRS",
+    "DEFAULT_SAMPLE",
     "FitRequest",
+    "MAX_CHAIN",
     "MAX_COMPARED",
+    "MAX_COMPARED_QUERIES",
     "MAX_HOLDOUT",
     "MAX_PAIRS",
     "Pairs",

@@ -25,6 +25,8 @@ from palimpsest.index.storage.local import Local
 from palimpsest.index.types import OutOfReach, PointId, SearchStats, VersionInfo
 from palimpsest.index.upkeep.recover import ADAPTERS
 from palimpsest.index.versions.backfilling import BackfillPoint, BackfillStatus
+from palimpsest.index.versions.chain import compare_chain
+from palimpsest.index.versions.chain_request import ChainRequest
 from palimpsest.index.versions.compared_lists import CompareRequest
 from palimpsest.index.versions.comparing import compare
 from palimpsest.index.versions.consolidating import Consolidation
@@ -161,6 +163,11 @@ class Versioning:
         if request.relevant is not None and ends in fitted:
             self._fitting.judged(ends, fitted[ends], outcome(found))
         return found
+
+    def compare_chain(self, request: ChainRequest) -> dict[str, Any]:
+        """Compare versions from old to new, by labels or queries. See ``index.versions.chain``."""
+        fitted, view = self._writer.fitted, self._writer.view
+        return compare_chain(view, fitted, self._points, request)
 
     def backfill(
         self,

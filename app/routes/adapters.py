@@ -25,15 +25,15 @@ from palimpsest.app.schemas.adapters import (
     AdapterBody,
     AdapterReply,
     AdaptersReply,
-    CompareBody,
     to_adapter_reply,
     to_adapters_reply,
-    to_comparison,
     to_fit,
 )
+from palimpsest.app.schemas.comparisons import CompareBody, to_comparison
 from palimpsest.app.schemas.documents import Operation
 from palimpsest.app.schemas.parameters import check_own_parameters, parse_parameters
 from palimpsest.app.schemas.versions import VectorParameters
+from palimpsest.index import ChainRequest
 
 router = APIRouter(
     prefix="/collections/{collection_name}/adapters", tags=["versions"], route_class=JsonRoute
@@ -84,7 +84,7 @@ async def fit_adapter(call: Call) -> AdapterReply:
 
 
 async def compare_versions(call: Call) -> dict[str, Any]:
-    """Compare the answers of two versions to given queries, without serving either's.
+    """Compare the answers of versions to given queries, or to points, without serving them.
 
     With `relevant` every way of asking is judged, among all points that the adapter was not fitted
     on: the old version, bridged, both queries; and, where points hold both versions, the new one
@@ -92,6 +92,10 @@ async def compare_versions(call: Call) -> dict[str, Any]:
     verdict, kept with the adapter's report, goes by the intervals. Without judgements: overlap with
     the new version's answers, the matrix of query versions against row versions with its
     compatibility scores, and how much of the gain is captured.
+
+    With `versions`, or `relevant_by`, all of them are compared among the points that hold them all:
+    the matrix, AC (in how many pairs newer queries over older rows beat the older version), AM (the
+    mean of old rows by new queries), and a verdict per step.
     """
     check_own_parameters(call.query_string)
     timeout = parse_parameters(call.query_string).timeout
@@ -100,7 +104,10 @@ async def compare_versions(call: Call) -> dict[str, Any]:
         lambda: call.read(CompareBody, lambda text: to_comparison(_COMPARE.decode(text), config)),
         timeout,
     )
-    return await call.read_at_length(lambda: call.collection.versions.compare(asked), timeout)
+    versions = call.collection.versions
+    if isinstance(asked, ChainRequest):
+        return await call.read_at_length(lambda: versions.compare_chain(asked), timeout)
+    return await call.read_at_length(lambda: versions.compare(asked), timeout)
 
 
 @router.get("", dependencies=[CheckedWhole])

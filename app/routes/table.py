@@ -16,7 +16,7 @@ from palimpsest.app.routes import (
     recall,
     updates,
 )
-from palimpsest.app.schemas.adapters import AdapterBody, AdapterReply, CompareBody
+from palimpsest.app.schemas.adapters import AdapterBody, AdapterReply
 from palimpsest.app.schemas.analysis import (
     FacetBody,
     FacetReply,
@@ -24,6 +24,7 @@ from palimpsest.app.schemas.analysis import (
     OffsetsReply,
     PairsReply,
 )
+from palimpsest.app.schemas.comparisons import CompareBody
 from palimpsest.app.schemas.documents import ParameterKind
 from palimpsest.app.schemas.hits import GroupsReply, ScoredPoint, ScoredPoints
 from palimpsest.app.schemas.indexes import IndexBody

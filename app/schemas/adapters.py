@@ -1,4 +1,4 @@
-"""Adapters and comparisons on the wire: bodies that may hold many vectors, and replies.
+"""Adapters on the wire: bodies that may hold many vectors, and replies.
 
 Vectors stay undecoded bytes until a whole column is read. What does not fit together (a matrix for
 another kind, columns of another length than the version) is refused here; whether pairs are enough
@@ -14,35 +14,27 @@ import msgspec
 import numpy as np
 
 from palimpsest.app.errors import out_of_range, wrong_input
-from palimpsest.app.schemas.documents import AnyDense, AnyEmbedded
-from palimpsest.app.schemas.ids import parse_ids, parse_path_id
-from palimpsest.app.schemas.multivectors import read_multi
+from palimpsest.app.schemas.documents import AnyDense
 from palimpsest.app.schemas.searches import between
 from palimpsest.index import (
     DEFAULT_HOLDOUT,
     DEFAULT_MAX_PAIRS,
-    MAX_COMPARED,
     MAX_HOLDOUT,
     MAX_PAIRS,
     AdapterInfo,
     AskedKind,
     CollectionConfig,
-    CompareRequest,
     DimensionMismatch,
     FitRequest,
     InvalidInput,
     InvalidVector,
     MultiConfig,
-    MultiVector,
     Pairs,
-    PointId,
     VectorConfig,
     Vectors,
     VersionNotFound,
     parse_vectors,
 )
-
-DEFAULT_COMPARED = 10
 
 
 class PairsBody(msgspec.Struct, forbid_unknown_fields=True):
@@ -72,22 +64,6 @@ class AdapterBody(msgspec.Struct, forbid_unknown_fields=True):
     anchors: PairsBody | None = None
     holdout: float | None = None
     max_pairs: int | None = None
-
-
-class CompareBody(msgspec.Struct, forbid_unknown_fields=True):
-    """Body of ``POST compare``: the same queries in two versions, by version, place by place.
-
-    ``relevant`` says for each query which points should be found: a list of their ids, or an object
-    of grades by id, `{"17": 2}`, an integer or a UUID as text, larger for what answers better and 0
-    for what does not. Without them the new version's own answers are what should be found.
-    """
-
-    old: str
-    new: str
-    queries: dict[str, list[AnyEmbedded]]
-    vector: str = ""
-    k: int | None = None
-    relevant: list[list[int | str] | dict[str, float]] | None = None
 
 
 class AdapterReply(msgspec.Struct):
@@ -158,74 +134,6 @@ def to_fit(body: AdapterBody, config: CollectionConfig) -> FitRequest:
     )
 
 
-def to_comparison(body: CompareBody, config: CollectionConfig) -> CompareRequest:
-    """Return the comparison a body asks for; raises as ``to_fit``."""
-    if body.old == body.new:
-        raise wrong_input(f"old and new: expected two versions, got {body.old!r} twice")
-    if set(body.queries) != {body.old, body.new}:
-        raise wrong_input(
-            f"queries: expected them in versions {body.old!r} and {body.new!r}, "
-            f"got {', '.join(map(repr, body.queries)) or 'none'}"
-        )
-    parsed = {
-        version: _queries(texts, f"queries.{version}", space_of(config, body.vector, version))
-        for version, texts in body.queries.items()
-    }
-    old, new = len(parsed[body.old]), len(parsed[body.new])
-    if old != new or not old:
-        what = f"expected 1 or more, as many in both versions, got {old} and {new}"
-        raise out_of_range("queries", what)
-    relevant: list[list[PointId] | dict[PointId, float]] | None = None
-    if body.relevant is not None:
-        if len(body.relevant) != old:
-            raise out_of_range(
-                "relevant",
-                f"expected one list, or one object of grades, per query, {old}, "
-                f"got {len(body.relevant)}",
-            )
-        relevant = [_relevant(one, place) for place, one in enumerate(body.relevant)]
-    k = between("k", body.k, 1, MAX_COMPARED, DEFAULT_COMPARED)
-    return CompareRequest(body.vector, body.old, body.new, parsed, k, relevant)
-
-
-def _queries(
-    texts: Sequence[msgspec.Raw], where: str, space: VectorConfig | MultiConfig
-) -> Vectors | list[MultiVector]:
-    """Return the queries of one version: vectors (n, size), or sets of them."""
-    if not isinstance(space, MultiConfig):
-        return _column(texts, where, space.size)
-    found = []
-    for place, text in enumerate(texts):
-        try:
-            found.append(read_multi(bytes(text)))
-        except InvalidInput as error:
-            raise InvalidVector(f"{where}: query {place}: {error}") from None
-        size = found[-1].values.shape[1]
-        if size != space.size:
-            raise DimensionMismatch(space.size, size, f"{where}: query {place}")
-    return found
-
-
-def _relevant(
-    given: list[int | str] | dict[str, float], place: int
-) -> list[PointId] | dict[PointId, float]:
-    """Return the ids of one query, or their grades. Raises InvalidId or Refusal."""
-    if isinstance(given, list):
-        return parse_ids(given)
-    graded: dict[PointId, float] = {}
-    for text, gain in given.items():
-        point = parse_path_id(text)  # a key of JSON is text, a number's too
-        if graded.setdefault(point, gain) != gain:
-            raise wrong_input(
-                f"relevant[{place}]: point {point} has two grades, {graded[point]} and {gain}"
-            )
-        if gain < 0:
-            raise out_of_range(
-                f"relevant[{place}]", f"expected a grade of 0 or more for point {text}, got {gain}"
-            )
-    return graded
-
-
 def to_adapter_reply(adapter: AdapterInfo) -> AdapterReply:
     """Return an adapter as it is sent."""
     return AdapterReply(
@@ -293,18 +201,18 @@ def _pairs(body: PairsBody | str | None, where: str, rows: int, queries: int) ->
     if not body.rows:
         raise out_of_range(where, "expected at least one pair")
     return Pairs(
-        _column(body.rows, f"{where}.rows", rows),
-        _column(body.queries, f"{where}.queries", queries),
+        read_column(body.rows, f"{where}.rows", rows),
+        read_column(body.queries, f"{where}.queries", queries),
     )
 
 
 def _matrix(texts: Sequence[msgspec.Raw], rows: int, queries: int) -> Vectors:
     if len(texts) != queries:
         raise DimensionMismatch(queries, len(texts), "matrix: rows, one per dimension of a query")
-    return _column(texts, "matrix", rows)
+    return read_column(texts, "matrix", rows)
 
 
-def _column(texts: Sequence[msgspec.Raw], where: str, size: int) -> Vectors:
+def read_column(texts: Sequence[msgspec.Raw], where: str, size: int) -> Vectors:
     """Return vectors (n, size) of one length. Raises InvalidInput, naming place and position."""
     if not texts:
         return np.empty((0, size), dtype=np.float32)

@@ -21,6 +21,7 @@ import msgspec
 from palimpsest.app.errors import Refusal
 from palimpsest.app.schemas import (
     adapters,
+    comparisons,
     formulas,
     kinds,
     legacy_bodies,
@@ -86,7 +87,7 @@ OWN: frozenset[type] = frozenset(
         VersionsBody,
         adapters.AdapterBody,
         adapters.PairsBody,
-        adapters.CompareBody,
+        comparisons.CompareBody,
         version_spaces.VersionBody,
         versions.ActivationBody,
         versions.RetirementBody,

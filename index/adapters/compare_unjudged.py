@@ -211,7 +211,8 @@ def matrix_of(levels: Levels, back: NDArray[np.float64] | None) -> NDArray[np.fl
 
 def as_matrix(matrix: NDArray[np.float64]) -> dict[str, Any]:
     """Return C by version of the queries, then of the rows, with AC and AM."""
-    known = [[estimate(matrix[:, t, k]) for k in (0, 1)] for t in (0, 1)]
+    every = range(matrix.shape[1])
+    known = [[estimate(matrix[:, t, k]) for k in every] for t in every]
     cells = [[{"value": one.value, "interval": one.interval} for one in row] for row in known]
     compatible = np.array([average_compatibility(one) for one in matrix])
     mean = np.array([average_measure(one) for one in matrix])

@@ -13,7 +13,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import numpy as np
 from pyroaring import BitMap
 
 from palimpsest.index.adapters.compare_judged import Served, Shared, judgement
@@ -31,7 +30,7 @@ from palimpsest.index.filters.bitmaps import from_numbers, to_numbers
 from palimpsest.index.kinds.multi.by_versions import Query
 from palimpsest.index.kinds.multi.rows import checked_query
 from palimpsest.index.search.query_per_version import Scene
-from palimpsest.index.types import MultiVector, Numbers, Vectors
+from palimpsest.index.types import Numbers, PointVector, Vectors
 from palimpsest.index.versions.compared_lists import (
     CompareRequest,
     Sides,
@@ -49,7 +48,7 @@ from palimpsest.index.view.bridge import Bridge, FittedByColumns
 from palimpsest.index.view.view import View
 
 MAX_QUERIES, MAX_K = 2_000, 100
-_RANKED = 1_024  # places of a list whose candidates are told apart
+RANKED = 1_024  # places of a list whose candidates are told apart
 
 
 def compare(
@@ -80,7 +79,7 @@ def compare(
     sides = _sides(view, config, fitted, numbers_of, request)
     _check(request)
     asked = {
-        version: _checked(request.queries[version], config.embedded_spaces[column])
+        version: checked_queries(request.queries[version], config.embedded_spaces[column])
         for version, column in (
             (request.old, sides.old_column),
             (request.new, sides.new_column),
@@ -147,13 +146,13 @@ def _sides(
     over = bridge(old, new, (request.old, request.new))
     held = view.vectors[old].held, view.vectors[new].held
     both = held[0] & held[1]
-    points = Searched(held[0], both, _seen(None if over is None else over.fitted, both))
+    points = Searched(held[0], both, fitted_on(None if over is None else over.fitted, both))
     back = bridge(new, old, (request.new, request.old))
     return Sides(Scene(view, numbers_of), request, old, new, points, over, back)
 
 
-def _seen(fitted: Fitted | None, both: BitMap) -> BitMap:
-    """Return the points an adapter was fitted on.
+def fitted_on(fitted: Fitted | None, both: BitMap) -> BitMap:
+    """Return the points an adapter was fitted on, none for None.
 
     Of one that was fitted before they were kept, all are taken that may have been.
     """
@@ -188,10 +187,14 @@ def _check(request: CompareRequest) -> None:
         )
 
 
-def _checked(queries: Vectors | Sequence[MultiVector], config: SpaceConfig) -> list[Query]:
+def checked_queries(queries: Vectors | Sequence[PointVector], config: SpaceConfig) -> list[Query]:
+    """Return queries, vectors or sets, as they are searched by.
+
+    Raises:
+        InvalidVector, DimensionMismatch: one is none of the space.
+    """
     if isinstance(config, MultiConfig):
         return [checked_query(query, config) for query in queries]
-    assert isinstance(queries, np.ndarray)  # which the caller has looked at
     return [check_query(query, config) for query in queries]
 
 
@@ -302,7 +305,7 @@ def _shared(
     asked = [place for place, one in enumerate(gains) if one]
     if len(among) <= k or not asked:
         return None
-    count = min(max(list_length(k), _RANKED), len(among))
+    count = min(max(list_length(k), RANKED), len(among))
 
     def lists(search: Callable[[int], Numbers]) -> Places:
         return as_lists([search(place) for place in asked], count, asked, len(gains))

@@ -13,6 +13,7 @@ from pathlib import Path
 from tests.bench import (
     versions_corpora,
     versions_demand,
+    versions_labels,
     versions_merges,
     versions_mixed,
     versions_times,
@@ -32,5 +33,6 @@ def measure(folder: Path, rounds: int) -> Iterator[Result]:
     yield from versions_mixed.measure(texts)
     yield from versions_merges.measure(versions_corpora.abstracts(folder))
     yield from versions_verdicts.measure(texts)
+    yield from versions_labels.measure(texts, folder)
     yield from versions_demand.measure(texts)
     yield from versions_times.measure(texts, rounds)

@@ -100,6 +100,16 @@ def version_gauges(states: Iterable[tuple[str, Sequence[VersionInfo]]]) -> Itera
         "1 for the state that a version has.",
         labels=(*labels, "state"),
     )
+    drifted = GaugeMetricFamily(
+        "palimpsest_model_drifted",
+        "1 while the newest rows are not of the embedding model that made the first ones.",
+        labels=labels,
+    )
+    alike = GaugeMetricFamily(
+        "palimpsest_model_alike_sigmas",
+        "How alike the newest rows and the first ones are, in standard deviations from chance.",
+        labels=labels,
+    )
     for collection, versions in states:
         corpora = _corpora(versions)
         for one in versions:
@@ -109,9 +119,12 @@ def version_gauges(states: Iterable[tuple[str, Sequence[VersionInfo]]]) -> Itera
             active.add_metric(values, one.state == "active")
             gained.add_metric(values, one.gained)
             state.add_metric((*values, one.state), 1)
+            if one.drift is not None:
+                drifted.add_metric(values, one.drift.foreign)
+                alike.add_metric(values, one.drift.alike)
             if one.state != "retired":
                 remaining.add_metric(values, corpora.get(one.vector, 0) - one.points)
-    yield from (points, coverage, active, state, remaining, gained)
+    yield from (points, coverage, active, state, remaining, gained, drifted, alike)
 
 
 def reach_gauge(states: Iterable[tuple[str, Sequence[OutOfReach]]]) -> Metric:

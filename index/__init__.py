@@ -178,6 +178,7 @@ from palimpsest.index.types import (
     CollectionWork,
     Distance,
     Distances,
+    Drift,
     FieldInfo,
     Integrity,
     JobInfo,
@@ -344,6 +345,7 @@ __all__ = [
     "RECALL_SECONDS",
     "RecallBudget",
     "RecallRequest",
+    "Drift",
     "SampledRecall",
     # versions and the adapters between them
     "AdapterInfo",

@@ -11,7 +11,7 @@ from statistics import fmean
 
 from pyroaring import BitMap
 
-from palimpsest.index.config.collection import CollectionConfig
+from palimpsest.index.config.collection import CollectionConfig, VersionConfig
 from palimpsest.index.config.versions import space_of
 from palimpsest.index.kinds.registry import kind_of
 from palimpsest.index.payload.loading import Reason
@@ -20,6 +20,7 @@ from palimpsest.index.segments.recent import Recent
 from palimpsest.index.types import (
     CollectionInfo,
     CollectionWork,
+    Drift,
     FieldInfo,
     Integrity,
     JobKind,
@@ -184,6 +185,17 @@ def version_states(
     return [info for name in names for info in _versions_of(view, config, name, gained)]
 
 
+def drifted(view: View) -> list[tuple[VersionConfig, Drift]]:
+    """Return the versions whose newest rows are of another model than their first ones."""
+    config, found = view.config, []
+    for name in config.names:
+        for one in config.versions_of(name) if name in config.embedded else ():
+            drift = view.vectors[config.column_of(one)].recent.drift
+            if drift is not None and drift.foreign:
+                found.append((one, drift))
+    return found
+
+
 def _versions_of(
     view: View, config: CollectionConfig, name: str, gained: Callable[[int], int]
 ) -> Iterator[VersionInfo]:
@@ -208,4 +220,5 @@ def _versions_of(
             bytes_per_vector=resident / points if points else 0.0,
             mapped_from=None if one.mapped is None else one.mapped[0],
             gained=gained(config.column_of(one)),
+            drift=view.vectors[config.column_of(one)].recent.drift,
         )

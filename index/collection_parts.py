@@ -27,6 +27,7 @@ from palimpsest.index.upkeep.upkeep import HasRoom, Upkeep
 from palimpsest.index.versions.backfilling import Backfill, Pace
 from palimpsest.index.versions.demand import Demand
 from palimpsest.index.versions.fitting import Fitting
+from palimpsest.index.versions.watching import Watching
 from palimpsest.index.view.virtual_collection import Shown
 from palimpsest.index.write.declaring import Leftovers
 from palimpsest.index.write.jobs import Jobs
@@ -139,7 +140,7 @@ def _assembled(
     jobs, demand = Jobs(writer), Demand(writer)
     fields = PayloadIndexing(files / FIELDS, writer, jobs)
     fitting = Fitting(files / ADAPTERS, writer, points, jobs)
-    due, resting = Versions(fitting, demand), Resting(writer, reader)
+    due, resting = Versions(fitting, demand, Watching(writer)), Resting(writer, reader)
     pace.follow(writer.view)
     scrub = Scrub(folder / STORE, Healing(writer, fields, files / ADAPTERS, changed).heal)
     return CollectionParts(

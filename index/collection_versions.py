@@ -16,13 +16,13 @@ from pyroaring import BitMap
 from palimpsest.index.adapters.compare_judged import outcome
 from palimpsest.index.adapters.fit_request import AdapterInfo, FitRequest
 from palimpsest.index.adapters.priorities import RANDOM_SHARE, Order
-from palimpsest.index.collection_info import version_states
+from palimpsest.index.collection_info import drifted, version_states
 from palimpsest.index.collection_parts import CollectionParts
 from palimpsest.index.config.collection import SpaceConfig, VersionConfig
 from palimpsest.index.read.points import PointReader
 from palimpsest.index.search.across import out_of_reach
 from palimpsest.index.storage.local import Local
-from palimpsest.index.types import OutOfReach, PointId, SearchStats, VersionInfo
+from palimpsest.index.types import Drift, OutOfReach, PointId, SearchStats, VersionInfo
 from palimpsest.index.upkeep.recover import ADAPTERS
 from palimpsest.index.versions.backfilling import BackfillPoint, BackfillStatus
 from palimpsest.index.versions.chain import compare_chain
@@ -66,6 +66,10 @@ class Versioning:
     def states(self) -> list[VersionInfo]:
         """Return the versions of all dense vectors, in the order they were declared."""
         return version_states(self._shown.view, self._parts.backfill.gained)
+
+    def drifted(self) -> list[tuple[VersionConfig, Drift]]:
+        """Return the versions whose newest rows are of another model than their first ones."""
+        return drifted(self._shown.view)
 
     def out_of_reach(self, *, every: bool = False) -> list[OutOfReach]:
         """Return the points that queries of this collection's vector names do not reach.

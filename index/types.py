@@ -312,6 +312,18 @@ class RecallInfo:
     ef: int | None = None
 
 
+class Drift(NamedTuple):
+    """How alike the newest rows of a version and its first ones are, in standard deviations.
+
+    ``foreign`` where they are no more alike than rows of two models; ``known`` is what halves of
+    the first ones are. See ``index.adapters.drift``.
+    """
+
+    foreign: bool
+    alike: float
+    known: float
+
+
 class SampledRecall(NamedTuple):
     """What samples of answered searches found of their recall, with a filter or without one.
 
@@ -446,7 +458,8 @@ class CollectionWork:
 class VersionInfo:
     """One version of a vector name, and how many of its points hold it.
 
-    ``coverage`` is their share of the points that hold any version of the vector.
+    ``coverage`` is their share of the points that hold any version of the vector; ``drift`` is
+    None while it is not watched, or holds too few.
     """
 
     vector: str
@@ -461,3 +474,4 @@ class VersionInfo:
     bytes_per_vector: float
     mapped_from: str | None
     gained: int  # points that got it since the collection was opened
+    drift: Drift | None = None

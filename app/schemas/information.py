@@ -18,6 +18,7 @@ from palimpsest.app.schemas.effective import (
 )
 from palimpsest.app.schemas.explanations import describe_reach
 from palimpsest.app.schemas.unmet import unmet
+from palimpsest.app.schemas.versions import describe_drift
 from palimpsest.index import (
     DEFAULT_DEAD_RATIO,
     DEFAULT_EF_CONSTRUCTION,
@@ -148,10 +149,11 @@ def describe_collection(collection: Collection) -> CollectionReply:
     }
     missed = [describe_reach(one) for one in collection.versions.out_of_reach()]
     short = unheld(collection.config, info.vectors)
+    drifted = [describe_drift(*one) for one in collection.versions.drifted()]
     described["palimpsest"]["backlog"] = backlog = _backlog(collection)
     described["palimpsest"]["disk"] = dict(collection.disk())
     behind = [_behind(backlog)] if backlog["slowed"] else []
-    if warnings := [*behind, *unmet(collection.config, info.fields), *missed, *short]:
+    if warnings := [*behind, *drifted, *unmet(collection.config, info.fields), *missed, *short]:
         described["warnings"] = [{"message": text} for text in warnings]
     if working:
         described["progress"] = {"pending": info.pending, "running": list(info.running)}

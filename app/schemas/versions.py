@@ -12,7 +12,7 @@ from typing import Literal, TypeAlias, TypedDict, cast
 from pydantic import ConfigDict, Field
 
 from palimpsest.app.schemas.spaces import Body
-from palimpsest.index import FitRequest, VersionInfo
+from palimpsest.index import Drift, FitRequest, VersionConfig, VersionInfo
 
 State: TypeAlias = Literal["shadow", "active", "serving", "retired"]
 
@@ -59,12 +59,24 @@ class DropParameters(VectorParameters):
     force: bool = False
 
 
+class DriftReply(TypedDict):
+    """How alike the newest rows and the first ones are, in standard deviations from chance.
+
+    ``foreign`` where they are no more alike than rows of two models; ``known`` is what halves of
+    the first ones are, and below 12 nothing is told.
+    """
+
+    foreign: bool
+    alike: float
+    known: float
+
+
 class VersionReply(TypedDict):
     """One version of a vector name.
 
     ``points`` hold a vector of it, which is ``coverage`` of those that hold any version;
     ``mapped_from`` is the version whose rows its own were made from by an adapter, null for rows
-    that a model made.
+    that a model made. ``drift`` is null for a version that is not the newest, or holds too few.
     """
 
     vector: str
@@ -78,6 +90,7 @@ class VersionReply(TypedDict):
     coverage: float
     bytes_per_vector: float
     mapped_from: str | None
+    drift: DriftReply | None
 
 
 class VersionsReply(TypedDict):
@@ -101,6 +114,17 @@ def describe_reverse(back: FitRequest, there: int, needed: int) -> str:
     )
 
 
+def describe_drift(one: VersionConfig, drift: Drift) -> str:
+    """Return a text that says that the newest rows of a version are of another model."""
+    of = f" of vector {one.vector!r}" if one.vector else ""
+    return (
+        f"the newest vectors{of} in version {one.version!r} are not of the embedding model that "
+        f"made its first ones (alike by {drift.alike:.1f} standard deviations, those by "
+        f"{drift.known:.1f}), and queries of neither find the others: if the model was "
+        "changed, declare a version for it (PUT versions/{version}) and write its vectors there"
+    )
+
+
 def to_versions_reply(versions: Sequence[VersionInfo]) -> VersionsReply:
     """Return versions as they are sent."""
     return {"versions": [_reply(one) for one in versions]}
@@ -119,4 +143,9 @@ def _reply(one: VersionInfo) -> VersionReply:
         "coverage": one.coverage,
         "bytes_per_vector": one.bytes_per_vector,
         "mapped_from": one.mapped_from,
+        "drift": None if one.drift is None else _drift(one.drift),
     }
+
+
+def _drift(found: Drift) -> DriftReply:
+    return {"foreign": found.foreign, "alike": found.alike, "known": found.known}

@@ -1,7 +1,8 @@
 """What was asked of a vector name of late: a few queries in memory, for ``probe`` and ``recall``.
 
 They are never written to disk, and end with the vector name, the collection and the server. So does
-what samples of the searches that were answered found of their recall (``samples``).
+what samples of the searches that were answered found of their recall (``samples``), and what was
+last found of the model that its newest rows are of (``drift``).
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 from itertools import count
 
 from palimpsest.index.segments.samples import Samples
-from palimpsest.index.types import Vector
+from palimpsest.index.types import Drift, Vector
 
 RECENT = 32  # of which a probe makes use
 KEPT = 128
@@ -20,11 +21,12 @@ _ONE_OF = 8  # searches is kept
 class Recent:
     """Filled by any thread that searches, without a lock: which of two wins does not matter."""
 
-    __slots__ = ("_asked", "_kept", "_samples")
+    __slots__ = ("_asked", "_kept", "_samples", "drift")
 
     def __init__(self) -> None:
         self._asked = count()
         self._kept: dict[int, tuple[int, Vector]] = {}
+        self.drift: Drift | None = None  # set by the thread that watches, in one step
         self._samples: Samples | None = None  # most are made for one search, which needs none
 
     @property

@@ -1,13 +1,13 @@
-"""Three threads that carry out the upkeep of all collections.
+"""Four threads that carry out the upkeep of all collections.
 
 One seals, one compacts and closes the files of collections that nobody uses, so that a long
 compaction does not keep growing rows from being sealed; one tries kinds of adapters that take long
-to fit. Only the last has a low priority: the others are waited for, and a thread that holds the
-interpreter's lock while it gets no core keeps searches waiting. They and the builders' threads that
-they start stand a little below the program, so that a search is scheduled before them and a busy
-machine still gives them two fifths of what it gives a thread of the program. How much of the cores
-they take beyond that is a matter of how many of their builders' threads do not give way at all
-(``index.upkeep.backlog``).
+to fit, and one looks at new rows. Only these two have a low priority: the others are waited for,
+and a thread that holds the interpreter's lock while it gets no core keeps searches waiting. They
+and the builders' threads that they start stand a little below the program, so that a search is
+scheduled before them and a busy machine still gives them two fifths of what it gives a thread of
+the program. How much of the cores they take beyond that is a matter of how many of their builders'
+threads do not give way at all (``index.upkeep.backlog``).
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from palimpsest.index.upkeep.upkeep import Upkeep
 # below, rows would come in faster than they are sealed under load.
 _LATER = 4  # niceness of what is waited for: weighs .41 of a thread of the program
 _LAST = 10  # of what nobody waits for
-# Each commit wakes all three threads; a look costs little, but not at every one of thousands a
+# Each commit wakes all four threads; a look costs little, but not at every one of thousands a
 # second.
 _PAUSE = 0.05  # between two looks, however many commits there are
 _LOOK_SECONDS = 0.5  # while full segments are merged, until other work is looked for again
@@ -57,6 +57,8 @@ class Background:
             _Worker("seal", self._stopped, self._seal, _LATER),
             _Worker("compact", self._stopped, self._compact, _LATER),
             _Worker("improve", self._stopped, self._improve, _LAST),
+            # Trials take minutes, and a changed model is to be noticed meanwhile.
+            _Worker("watch", self._stopped, self._watch, _LAST),
         ]
 
     def start(self) -> None:
@@ -101,6 +103,9 @@ class Background:
 
     def _improve(self, names: Collection[str]) -> Delays:
         return self._look(names, "improve", Due.improve_delay, Upkeep.improve)
+
+    def _watch(self, names: Collection[str]) -> Delays:
+        return self._look(names, "watch", Due.watch_delay, Upkeep.watch)
 
     def _look(
         self,

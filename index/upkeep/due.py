@@ -17,6 +17,7 @@ from palimpsest.index.upkeep.tiers import to_compact, to_merge
 from palimpsest.index.upkeep.vacuuming import Vacuuming
 from palimpsest.index.versions.demand import Demand
 from palimpsest.index.versions.fitting import Fitting
+from palimpsest.index.versions.watching import Watching
 from palimpsest.index.view.view import AnySealed
 from palimpsest.index.write.writer import Writer
 
@@ -32,6 +33,7 @@ class Versions:
 
     fitting: Fitting
     demand: Demand
+    watching: Watching
 
     def is_due(self) -> bool:
         """Tell whether there is something to do."""
@@ -169,6 +171,11 @@ class Due:
             self.dearer_delay(),
         ]
         return min((one for one in delays if one is not None), default=None)
+
+    def watch_delay(self) -> float | None:
+        """Return in how many seconds new rows are to be looked at, 0 for now; None for none."""
+        delay = None if self._is_stopped() else self._versions.watching.delay()
+        return None if delay is None else max(delay, self._attempts.retry_delay("watch"))
 
     def dearer_delay(self) -> float | None:
         """Return in how many seconds a dearer adapter is to be tried, 0 for now; None for none."""

@@ -175,6 +175,11 @@ class Upkeep:
                 "improve", "trying further kinds of an adapter", self._versions.fitting.improve
             )
 
+    def watch(self) -> None:
+        """Look whether new rows are of the embedding model of the ones before."""
+        if not self.due.watch_delay():
+            self._quietly("watch", "looking at new rows", self._versions.watching.look)
+
     def _quietly(self, kind: str, text: str, work: Callable[[], None]) -> None:
         """Do what no one waits for: it is not shown as running."""
         try:

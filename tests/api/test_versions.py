@@ -37,6 +37,7 @@ def test_the_first_version_is_there_undeclared(upgrade: Upgrade) -> None:
             "coverage": 1.0,
             "bytes_per_vector": pytest.approx(OLD * 4, rel=2),
             "mapped_from": None,
+            "drift": None,
         }
     }
 

@@ -10,7 +10,7 @@ matter: a randomisation test (Fisher, 1935) whose distribution is known and need
 Variances of single dimensions, which any two models with principal axes have alike, play no part.
 
 Measured on four models of this project's texts: other models stay within 3.4 standard deviations;
-a change of topic from any of thirteen sources to any other, with nothing in common, shows 7.8 or
+a change of topic from any of thirteen sources to any other, with nothing in common, shows 7.5 or
 more under the two models that have such marks. Models whose rows have none, as those with principal
 axes that were fitted on the very corpus, cannot be told from others, and nothing is said of them.
 From MiniLM to e5-small, whose rows are six times as close to each other, it shows 2.6 at most, back

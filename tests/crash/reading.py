@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from tests.crash.writing import LARGEST, Id, Points, Stored, Writer, number_of
+from tests.crash.writing import LARGEST, SETS, Id, Points, Stored, Writer, number_of
 
 PAGE = 1_000
 PAGES = 100  # far more than there are
@@ -79,17 +79,20 @@ class Client:
 
     def nearest(self, vector: bytes, name: str, limit: int, **parameters: Any) -> list[Id]:
         """Return the ids found by a search."""
-        query = np.frombuffer(vector, dtype=np.float32).tolist()
-        body = {"query": query, "using": name, "limit": limit, "params": parameters}
+        query = np.frombuffer(vector, dtype=np.float32)
+        if name in SETS:
+            query = query.reshape(-1, SETS[name])
+        body = {"query": query.tolist(), "using": name, "limit": limit, "params": parameters}
         hits = self.result("POST", "/points/query", body)["points"]
         return [hit["id"] for hit in hits]
 
 
 def stored(record: Record) -> Stored:
     payload = bytes(record.payload)
+    flat = {name: bytes(text).translate(None, b"[]") for name, text in record.vector.items()}
     vectors = {
-        name: np.fromstring(bytes(text).strip(b"[]"), sep=",").astype(np.float32).tobytes()
-        for name, text in record.vector.items()
+        name: np.fromstring(text, sep=",").astype(np.float32).tobytes()
+        for name, text in flat.items()
     }
     return (None if payload in (b"null", b"{}") else payload), vectors
 
@@ -144,7 +147,7 @@ def check_counts(client: Client, found: Points, rng: np.random.Generator) -> Non
 
 def check_searches(client: Client, found: Points, rng: np.random.Generator) -> None:
     """Search for everything, then for some points by their own vectors."""
-    for name in ("a", "b"):
+    for name in ("a", "b", *SETS):
         having = {one: vectors[name] for one, (_, vectors) in found.items() if name in vectors}
         if not having:
             continue

@@ -1,11 +1,11 @@
 """A writing server is killed again and again, at random moments; nothing that was answered is lost.
 
-Several clients write points of two vector names, edit payloads and delete by an indexed filter,
-while seals and compactions run all the time, and one creates and drops another collection. The
-server gets SIGKILL and is started again on the same directory; then every answered write is there
-bit for bit, a write that was cut off is there wholly or not at all, and counts, filters and
-searches agree. Now and then the server is killed once more while it starts, or stopped in peace. A
-directory goes through many kills before the next one begins with other settings.
+Several clients write points of two vector names and one of sets, edit payloads and delete by an
+indexed filter, while seals and compactions run all the time, and one creates and drops another
+collection. The server gets SIGKILL and is started again on the same directory; then every answered
+write is there bit for bit, a write that was cut off is there wholly or not at all, and counts,
+filters and searches agree. Now and then the server is killed once more while it starts, or stopped
+in peace. A directory goes through many kills before the next one begins with other settings.
 
 A life is as long as some writes take, however busy the machine is; some end where a segment is seen
 being written, and the first of a directory where a graph is.
@@ -29,7 +29,7 @@ import pytest
 from tests.crash.founding import Founder
 from tests.crash.reading import Client, check
 from tests.crash.starter import Server, Starter
-from tests.crash.writing import SIZES, Writer
+from tests.crash.writing import SETS, SIZES, Writer
 
 KILLS = int(os.environ.get("PALIMPSEST_KILLS", "60"))
 SEED = int(os.environ.get("PALIMPSEST_KILL_SEED", "1"))
@@ -69,7 +69,11 @@ def begin(server: Server, number: int, rng: np.random.Generator) -> list[Writer]
     """Create a collection of enough points for a segment with a graph, then make it restless."""
     writers = [Writer(n, WRITERS, rng.spawn(1)[0]) for n in range(WRITERS)]
     kinds = zip(SIZES.items(), ("Euclid", "Dot"), strict=True)
-    vectors = {name: {"size": size, "distance": kind} for (name, size), kind in kinds}
+    vectors: dict[str, Any] = {
+        name: {"size": size, "distance": kind} for (name, size), kind in kinds
+    }
+    of_sets = {"distance": "Dot", "multivector_config": {"comparator": "max_sim"}}
+    vectors |= {name: {"size": size, **of_sets} for name, size in SETS.items()}
     with Client(server.port, PATH) as client:
         client.ask("PUT", "", {"vectors": vectors})
         for writer in writers:

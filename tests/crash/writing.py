@@ -20,6 +20,9 @@ import numpy as np
 from palimpsest.index.types import Vector
 
 SIZES = {"a": 8, "b": 5}
+SETS = {"sets": 4}  # dimensions of vectors, of which a point has some
+HAS_SETS = 0.25  # of the points: enough for segments whose sets are found by candidates
+MOST_IN_SET = 6
 OWNED = 600  # ids of one writer; most of them are points at any time
 LARGEST = 1 << 40  # of the number "n" in payloads
 MOST_TRIES = 600  # of one write, while rows wait to be sealed
@@ -169,15 +172,22 @@ def after(points: Points, changes: dict[Id, Stored | None]) -> Points:
 
 
 def made_up(rng: np.random.Generator) -> tuple[bytes | None, dict[str, Vector]]:
-    """Return a payload, or none, and vectors: usually of both names, sometimes of one or none."""
+    """Return a payload, or none, and vectors: usually of both names, sometimes of one or none.
+
+    Some have a set of vectors too, (n, d).
+    """
     vectors = {
         name: rng.standard_normal(size, dtype=np.float32)
         for name, size in SIZES.items()
         if rng.random() < 0.85
     }
+    for name, size in SETS.items():
+        if rng.random() < HAS_SETS:
+            count = int(rng.integers(1, MOST_IN_SET + 1))
+            vectors[name] = rng.standard_normal((count, size), dtype=np.float32)
     for vector in vectors.values():
         if rng.random() < 0.1:
-            vector[:2] = -0.0, 1e-42  # bits that a careless copy loses
+            vector[..., :2] = -0.0, 1e-42  # bits that a careless copy loses
     if rng.random() < 0.1:
         return None, vectors
     text = '{ "n":%d,"x" : 1.50, "text": "\\u00e9 é 文", "deep":{"list":[1,[],{}]},"fill":"%s"}'
@@ -186,9 +196,11 @@ def made_up(rng: np.random.Generator) -> tuple[bytes | None, dict[str, Vector]]:
 
 
 def format_point(one: Id, payload: bytes | None, vectors: dict[str, Vector]) -> bytes:
-    """Return a point's JSON: vectors as numbers, or as base64."""
+    """Return a point's JSON: vectors as numbers, or single ones as base64."""
     texts: dict[str, str | list[float]] = {
-        name: base64.b64encode(vector.tobytes()).decode() if one_in_two(one) else vector.tolist()
+        name: base64.b64encode(vector.tobytes()).decode()
+        if vector.ndim == 1 and one_in_two(one)
+        else vector.tolist()
         for name, vector in vectors.items()
     }
     text = b'{"id":%b,"vector":%b' % (json.dumps(one).encode(), json.dumps(texts).encode())

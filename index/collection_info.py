@@ -206,7 +206,7 @@ def _versions_of(
         space = space_of(config, one)
         points = len(held[one.version])
         sizes = _resident(view.vectors[config.column_of(one)])
-        resident = sum(n for what, n in sizes.items() if what != "originals_mapped")
+        resident = sum(n for what, n in sizes.items() if not what.endswith("_mapped"))
         yield VersionInfo(
             vector=name,
             version=one.version,

@@ -5,10 +5,22 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from palimpsest.index import Collection, Distance, FieldIndex, VectorConfig
+from palimpsest.index import (
+    Collection,
+    CollectionConfig,
+    Distance,
+    FieldIndex,
+    MaintenanceConfig,
+    MultiConfig,
+    PointBatch,
+    VectorConfig,
+)
 from palimpsest.index.collection_info import store_bytes, vector_state, version_states
 from tests.conftest import OpenCollection
 from tests.points import batch_of, config_of
+from tests.unit.kinds.multi.corpus import SIZE as WIDTH
+from tests.unit.kinds.multi.corpus import texts
+from tests.unit.kinds.multi.twin import batch_of as sets_of
 from tests.unit.versions.mixed import SIZES, Account, texts_of
 from tests.unit.versions.mixed import config_of as config_of_versions
 
@@ -60,3 +72,17 @@ def test_versions_are_told_by_the_share_of_points_that_hold_them(
     assert (first.state, second.state, second.size) == ("active", "shadow", SIZES["v2"])
     assert first.bytes_per_vector > 0
     assert "factors" in account.collection.state().vectors[""].bytes_by_component
+
+
+def test_mapped_files_of_sets_are_no_memory(collection_of: OpenCollection) -> None:
+    sets = texts(40)
+    spaces, upkeep = {"": MultiConfig(WIDTH, Distance.COSINE)}, MaintenanceConfig(quiet_rows=1)
+    collection = collection_of(CollectionConfig(spaces, upkeep))
+    batch = PointBatch([*sets], {"": sets_of([*sets.values()], WIDTH)}, [None] * 40)
+    collection.upsert(batch).result()
+    collection.upkeep.seal()
+    sizes = collection.state().vectors[""].bytes_by_component
+    assert sizes["tokens_mapped"] > 0 and sizes["originals_mapped"] > 0
+    (version,) = version_states(collection.view)
+    mapped = sizes["tokens_mapped"] + sizes["originals_mapped"]
+    assert version.bytes_per_vector == (sum(sizes.values()) - mapped) / 40

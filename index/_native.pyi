@@ -77,6 +77,22 @@ class TokenLists:
         allowed: NDArray[np.uint8] | None,
         out: Rows,
     ) -> tuple[int, int, int]: ...
+    # of sets by codes (m, row bytes) that start at starts (n + 1,); out and scores (n,). Returns
+    # how many rows were written, touched, looked at in lists, and the seconds that comparing took
+    def compared(
+        self,
+        query: CodedQuery,
+        probes: int,
+        wanted: int,
+        allowed: NDArray[np.uint8] | None,
+        tokens: CodedQuery,
+        codes: Codes,
+        starts: NDArray[np.int64],
+        k: int,
+        deviations: float,
+        out: Rows,
+        scores: NDArray[np.float64],
+    ) -> tuple[int, int, int, float]: ...
     # out (n,)
     def gains(self, query: CodedQuery, probes: int, out: NDArray[np.float32]) -> None: ...
 

@@ -105,8 +105,7 @@ class MaxSim:
         Raises:
             ValueError: shapes do not fit, or ``rows`` or ``starts`` point outside.
         """
-        prepared = _native.CodedQuery(self._encoder.native, _tokens(query))
-        return _narrow(_sums(prepared, codes, starts, rows))
+        return narrow(_sums(self.prepare(query), codes, starts, rows))
 
     def parts(self, query: Vectors, codes: Codes, starts: Starts, row: int) -> MatchedParts:
         """Return the vectors of the set ``row`` that match best.
@@ -114,9 +113,13 @@ class MaxSim:
         Raises:
             ValueError: shapes do not fit, or the set is not there or empty.
         """
-        prepared = _native.CodedQuery(self._encoder.native, _tokens(query))
+        prepared = self.prepare(query)
         whole, best, similarities = _parts(prepared, len(query), codes, starts, row)
-        return MatchedParts(whole, best, _narrow(0.0 - similarities))
+        return MatchedParts(whole, best, narrow(0.0 - similarities))
+
+    def prepare(self, query: Vectors) -> _native.CodedQuery:
+        """Return a query (t, d) as native code compares it with codes."""
+        return _native.CodedQuery(self._encoder.native, _tokens(query))
 
 
 class ExactMaxSim:
@@ -162,7 +165,7 @@ class ExactMaxSim:
 
     def _as_distances(self, sums: Sums) -> Distances:
         distances = 0.0 - sums  # not -sums: there is no distance -0
-        return _narrow(np.sqrt(distances) if self._distance is Distance.EUCLID else distances)
+        return narrow(np.sqrt(distances) if self._distance is Distance.EUCLID else distances)
 
     def _prepare(self, query: Vectors, values: Originals) -> _native.ExactQuery:
         return _native.ExactQuery(_tokens(query), self._metric, values.dtype == np.float16)
@@ -202,7 +205,7 @@ def _parts(
     return whole, best, similarities
 
 
-def _narrow(sums: Sums) -> Scores:
+def narrow(sums: Sums) -> Scores:
     """Return float32, finite where ``sums`` are: thousands of long tokens may sum to more."""
     narrow = np.where(np.isfinite(sums), np.clip(sums, -_LARGEST, _LARGEST), sums)
     return narrow.astype(np.float32)

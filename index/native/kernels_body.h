@@ -373,30 +373,55 @@ Encoded encode(const float* r, size_t padded, int bits, float scale, uint8_t* co
 // --- sets of vectors ------------------------------------------------------------------------
 
 struct Product {
-  static f8 term(f8 q, f8 x) { return q * x; }
-  static f8 similarity(f8 sum) { return sum; }
+  template <typename Lanes>
+  static Lanes term(Lanes q, Lanes x) {
+    return q * x;
+  }
+  template <typename Lanes>
+  static Lanes similarity(Lanes sum) {
+    return sum;
+  }
 };
 struct SquaredL2 {
-  static f8 term(f8 q, f8 x) { return (q - x) * (q - x); }
-  static f8 similarity(f8 sum) { return -sum; }
+  template <typename Lanes>
+  static Lanes term(Lanes q, Lanes x) {
+    return (q - x) * (q - x);
+  }
+  template <typename Lanes>
+  static Lanes similarity(Lanes sum) {
+    return -sum;
+  }
 };
 struct L1 {
-  static f8 term(f8 q, f8 x) { return abs8(q - x); }
-  static f8 similarity(f8 sum) { return -sum; }
+  template <typename Lanes>
+  static Lanes term(Lanes q, Lanes x) {
+    const Lanes apart = q - x;
+    return apart < Lanes{} ? -apart : apart;
+  }
+  template <typename Lanes>
+  static Lanes similarity(Lanes sum) {
+    return -sum;
+  }
 };
 
 // Dimensions whose terms are summed one after the other; sums of so many are then added up, so that
 // the error does not grow with every dimension of long rows.
 constexpr size_t kSummed = 256;
 
-// Four rows and two registers of query tokens are eight independent sums, and with the query and a
-// broadcast value they stay in sixteen registers.
-template <typename Row, typename Similarity>
+// A lane is a query token, so how many a register holds changes no order of additions. Rows at once
+// are independent sums: four of two registers, or eight of one, hide how long an addition takes.
+template <typename Row, typename Similarity, typename Lanes = f8, size_t kAtOnce = 4>
 void max_similarities(const float* block, const TokenRows& values, size_t d, float* best) {
-  constexpr size_t kAtOnce = 4;
-  f8 most[2] = {load8(best), load8(best + 8)};
+  constexpr size_t kWide = sizeof(Lanes) / sizeof(float), kRegisters = kTokens / kWide;
+  const auto load = [](const float* p) {
+    Lanes v;
+    std::memcpy(&v, p, sizeof v);
+    return v;
+  };
+  Lanes most[kRegisters];
+  for (size_t h = 0; h < kRegisters; ++h) most[h] = load(best + h * kWide);
   for (size_t r = 0; r < values.n; r += kAtOnce) {
-    f8 total[kAtOnce][2] = {};
+    Lanes total[kAtOnce][kRegisters] = {};
     for (size_t from = 0; from < d; from += kSummed) {
       const size_t n = d - from < kSummed ? d - from : kSummed;
       float x[kAtOnce][kSummed];
@@ -408,29 +433,28 @@ void max_similarities(const float* block, const TokenRows& values, size_t d, flo
         for (; j + 8 <= n; j += 8) store8(x[i] + j, row.lanes(from + j));
         for (; j < n; ++j) x[i][j] = row.one(from + j);
       }
-      f8 acc[kAtOnce][2] = {};
+      Lanes acc[kAtOnce][kRegisters] = {};
       const float* q = block + from * kTokens;
       for (size_t j = 0; j < n; ++j, q += kTokens) {
-        const f8 low = load8(q), high = load8(q + 8);
+        Lanes tokens[kRegisters];
+        for (size_t h = 0; h < kRegisters; ++h) tokens[h] = load(q + h * kWide);
         for (size_t i = 0; i < kAtOnce; ++i) {
-          const f8 value = splat(x[i][j]);
-          acc[i][0] += Similarity::term(low, value);
-          acc[i][1] += Similarity::term(high, value);
+          const Lanes value = x[i][j] - Lanes{};  // in every lane; zero taken away keeps its sign
+          for (size_t h = 0; h < kRegisters; ++h) acc[i][h] += Similarity::term(tokens[h], value);
         }
       }
       for (size_t i = 0; i < kAtOnce; ++i) {
-        for (size_t h = 0; h < 2; ++h) total[i][h] += acc[i][h];
+        for (size_t h = 0; h < kRegisters; ++h) total[i][h] += acc[i][h];
       }
     }
     for (size_t i = 0; i < kAtOnce; ++i) {
-      for (size_t h = 0; h < 2; ++h) {
-        const f8 s = Similarity::similarity(total[i][h]);
+      for (size_t h = 0; h < kRegisters; ++h) {
+        const Lanes s = Similarity::similarity(total[i][h]);
         most[h] = s > most[h] ? s : most[h];
       }
     }
   }
-  store8(best, most[0]);
-  store8(best + 8, most[1]);
+  for (size_t h = 0; h < kRegisters; ++h) std::memcpy(best + h * kWide, &most[h], sizeof most[h]);
 }
 
 // Scores rows one dot kernel call at a time: what a level without a fused kernel uses.

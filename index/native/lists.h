@@ -12,10 +12,12 @@
 #pragma once
 
 #include <algorithm>
+#include <chrono>
 #include <stdexcept>
 #include <vector>
 
 #include "maxsim.h"
+#include "trend.h"
 
 namespace palimpsest {
 
@@ -32,6 +34,7 @@ class TokenLists {
 
   struct Found {
     size_t rows, touched, looked;  // written, sets that were touched, entries of lists read
+    double seconds;                // that comparing took
   };
 
   // Writes the sets with the largest gains, at least `wanted` of those that may be found where
@@ -39,33 +42,36 @@ class TokenLists {
   // each token, and four times as many until these have enough sets. `out` has room for all.
   Found closest(const CodedQuery& query, size_t probes, size_t wanted, const uint8_t* allowed,
                 uint32_t* out) const {
-    std::vector<Cell> cells(n_);
-    Found found{0, 0, 0};
-    std::vector<uint32_t> touched;
-    std::vector<float> gains;
-    for (;; probes *= 4) {
-      touched.resize(n_ + 1);  // and room for one that is written and not counted
-      size_t count = 0;
-      found.looked += gather(query, probes, cells, touched.data(), count);
-      touched.resize(count);
-      found.touched = count;
-      if (allowed != nullptr) std::erase_if(touched, [&](uint32_t r) { return !allowed[r]; });
-      if (touched.size() >= wanted || probes >= k_) break;
-      std::fill(cells.begin(), cells.end(), Cell{});
+    const Ranked ranked = gaining(query, probes, wanted, allowed);
+    for (size_t i = 0; i < ranked.sets.size(); ++i) out[i] = ranked.sets[i].row;
+    std::sort(out, out + ranked.sets.size());  // their codes lie in this order
+    return {ranked.sets.size(), ranked.touched, ranked.looked, 0.0};
+  }
+
+  // Compares the sets that `closest` finds by their codes, those that gain most first, until the
+  // others are unlikely to come among the `k` closest by what gains tell of scores (Trend), at so
+  // many deviations; all of them where k is 0. Writes which were compared and their scores; each is
+  // given to `check` before.
+  template <typename Check>
+  Found compared(const CodedQuery& query, size_t probes, size_t wanted, const uint8_t* allowed,
+                 const CodedQuery& tokens, const Sets& sets, const Check& check, size_t k,
+                 double deviations, uint32_t* out, double* scores) const {
+    Ranked ranked = gaining(query, probes, wanted, allowed);
+    std::vector<Gain>& order = ranked.sets;
+    std::sort(order.begin(), order.end());
+    for (size_t i = 0; i < order.size(); ++i) check(out[i] = order[i].row);
+    const auto started = std::chrono::steady_clock::now();
+    Trend trend(k);
+    size_t done = 0, next = k == 0 ? order.size() : std::max(kFirst, k);
+    while (done < order.size()) {
+      if (done > 0 && trend.limit() > trend.most(order[done].gain, deviations)) break;
+      const size_t end = std::min(done + next, order.size());
+      max_sims(tokens, sets, out + done, end - done, scores + done);
+      for (; done < end; ++done) trend.add(order[done].gain, scores[done]);
+      next = kMore;
     }
-    float least = 0.0f;
-    if (touched.size() > wanted) {
-      gains.resize(touched.size());
-      for (size_t i = 0; i < touched.size(); ++i) gains[i] = cells[touched[i]].gain;
-      const auto last = gains.begin() + static_cast<ptrdiff_t>(wanted) - 1;
-      std::nth_element(gains.begin(), last, gains.end(), std::greater<float>());
-      least = *last;
-    }
-    for (const uint32_t row : touched) {
-      if (cells[row].gain >= least) out[found.rows++] = row;
-    }
-    std::sort(out, out + found.rows);  // their codes lie in this order
-    return found;
+    const std::chrono::duration<double> took = std::chrono::steady_clock::now() - started;
+    return {done, ranked.touched, ranked.looked, took.count()};
   }
 
   // out[i] = what set i gains; 0 for one that is not touched.
@@ -85,14 +91,55 @@ class TokenLists {
   struct Near {
     float similarity;
     uint32_t centroid;
-    // The best first, of equal ones the first; as a heap the worst is on top.
+    // The best first, of equal ones the first.
     bool operator<(const Near& other) const {
       return similarity != other.similarity ? similarity > other.similarity
                                             : centroid < other.centroid;
     }
   };
+  struct Gain {
+    float gain;
+    uint32_t row;
+    bool operator<(const Gain& other) const {
+      return gain != other.gain ? gain > other.gain : row < other.row;
+    }
+  };
+  struct Ranked {
+    std::vector<Gain> sets;
+    size_t touched, looked;
+  };
   static constexpr size_t kLanes = CodedQuery::lanes_at_once;
-  static constexpr size_t kSome = 64;  // centroids whose products are held at once
+  static constexpr size_t kSome = 64;   // centroids whose products are held at once
+  static constexpr size_t kTaken = 4;   // times the centroids that are wanted
+  static constexpr size_t kFirst = 32;  // sets that are compared before anything is told of more
+  static constexpr size_t kMore = 16;   // and together from then on
+
+  // The sets of `closest`, in no order.
+  Ranked gaining(const CodedQuery& query, size_t probes, size_t wanted,
+                 const uint8_t* allowed) const {
+    std::vector<Cell> cells(n_);
+    std::vector<uint32_t> touched;
+    Ranked found{{}, 0, 0};
+    for (;; probes *= 4) {
+      touched.resize(n_ + 1);  // and room for one that is written and not counted
+      size_t count = 0;
+      found.looked += gather(query, probes, cells, touched.data(), count);
+      touched.resize(count);
+      found.touched = count;
+      if (allowed != nullptr) std::erase_if(touched, [&](uint32_t r) { return !allowed[r]; });
+      if (touched.size() >= wanted || probes >= k_) break;
+      std::fill(cells.begin(), cells.end(), Cell{});
+    }
+    found.sets.reserve(touched.size());
+    for (const uint32_t row : touched) found.sets.push_back({cells[row].gain, row});
+    if (found.sets.size() > wanted) {
+      const auto last = found.sets.begin() + static_cast<ptrdiff_t>(wanted) - 1;
+      std::nth_element(found.sets.begin(), last, found.sets.end());
+      const float least = last->gain;
+      std::erase_if(found.sets, [&](const Gain& one) { return one.gain < least; });
+    }
+    return found;
+  }
 
   size_t gather(const CodedQuery& query, size_t probes, std::vector<Cell>& cells, uint32_t* touched,
                 size_t& count) const {
@@ -120,7 +167,10 @@ class TokenLists {
             std::vector<Near>* nearest, const Poll& poll) const {
     float worst[kLanes], products[kSome * kLanes];
     std::fill_n(worst, kLanes, kNothing);
-    for (size_t i = 0; i < lanes; ++i) nearest[i].clear();
+    for (size_t i = 0; i < lanes; ++i) {
+      nearest[i].clear();
+      nearest[i].reserve(kTaken * most);
+    }
     for (size_t from = 0; from < k_; from += kSome) {
       if (from % kPolled == 0) poll();
       const size_t n = std::min(kSome, k_ - from);
@@ -132,23 +182,25 @@ class TokenLists {
         for (size_t i = 0; i < lanes; ++i) better |= one[i] > worst[i];
         if (!better) continue;
         for (size_t i = 0; i < lanes; ++i) {
-          if (one[i] > worst[i])
-            worst[i] = keep(nearest[i], most, {one[i], static_cast<uint32_t>(from + c)});
+          if (!(one[i] > worst[i])) continue;
+          nearest[i].push_back({one[i], static_cast<uint32_t>(from + c)});
+          // More are taken before the best are kept: a heap would move each one that comes.
+          if (nearest[i].size() == kTaken * most) worst[i] = keep(nearest[i], most);
         }
       }
     }
-    for (size_t i = 0; i < lanes; ++i) std::sort_heap(nearest[i].begin(), nearest[i].end());
+    for (size_t i = 0; i < lanes; ++i) {
+      if (nearest[i].size() > most) keep(nearest[i], most);
+      std::sort(nearest[i].begin(), nearest[i].end());
+    }
   }
 
-  // Takes one into a heap of `most`; returns what the next one must be better than.
-  static float keep(std::vector<Near>& heap, size_t most, const Near& one) {
-    if (heap.size() == most) {
-      std::pop_heap(heap.begin(), heap.end());
-      heap.pop_back();
-    }
-    heap.push_back(one);
-    std::push_heap(heap.begin(), heap.end());
-    return heap.size() == most ? heap.front().similarity : kNothing;
+  // Leaves the `most` best; returns what the next one must be better than.
+  static float keep(std::vector<Near>& some, size_t most) {
+    const auto last = some.begin() + static_cast<ptrdiff_t>(most) - 1;
+    std::nth_element(some.begin(), last, some.end());
+    some.resize(most);
+    return last->similarity;
   }
 
   size_t add(const std::vector<Near>& nearest, float share, size_t probes, uint32_t token,
@@ -165,7 +217,8 @@ class TokenLists {
         Cell& cell = cells[rows_[i]];
         touched[count] = rows_[i];
         count += cell.token == 0;
-        cell.gain += cell.token == token ? 0.0f : gain;  // of a better centroid it has more
+        // Of a better centroid it has more. A product, since a choice is compiled to a branch.
+        cell.gain += gain * static_cast<float>(cell.token != token);
         cell.token = token;
       }
     }

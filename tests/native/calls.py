@@ -77,9 +77,14 @@ def native_calls(n: int = N) -> dict[str, Call]:
         lists_coder.encode(vectors[:2_000]), np.arange(2_001) * (n // 2_000), numbers, n
     )
     asked_lists = _native.CodedQuery(lists_coder.native, lists_query)
+    every_start, max_sims_of_all = np.arange(n + 1, dtype=np.int64), np.empty(n)
     return {
         "nearest": lambda: centroids.nearest(vectors, nearest),
         "lists": lambda: token_lists.closest(asked_lists, 500, K, None, all_rows),
+        "compared": lambda: token_lists.compared(
+            *(asked_lists, 500, K, None, coded, token_rows, every_start, K, 3.0),
+            *(all_rows, max_sims_of_all),
+        )[:3],  # without how long it took
         "gains": lambda: token_lists.gains(asked_lists, 500, distances),
         "encode_tokens": lambda: tokens.native.encode(vectors, token_rows, None),
         "decode_tokens": lambda: tokens.native.decode(token_rows, decoded),

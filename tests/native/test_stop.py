@@ -44,6 +44,7 @@ SEARCHES = (
     "exact_max_sims",
     "parts",
     "lists",
+    "compared",
     "gains",
 )
 

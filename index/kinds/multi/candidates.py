@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from time import perf_counter
 from typing import Any, Protocol
 
 import numpy as np
@@ -17,6 +18,7 @@ from palimpsest.index.config.multi import MultiConfig
 from palimpsest.index.config.vectors import MAX_EF, VectorConfig
 from palimpsest.index.encoding.planes import Encoder
 from palimpsest.index.kinds.multi import lists
+from palimpsest.index.kinds.multi.exact import CodedSets
 from palimpsest.index.kinds.multi.generators import RowMaker
 from palimpsest.index.search.dense import search_parts
 from palimpsest.index.search.plan import SearchRequest, resolve
@@ -26,7 +28,7 @@ from palimpsest.index.segments.sealed import Sealed
 from palimpsest.index.segments.searcher import Searcher
 from palimpsest.index.segments.segment import OfPoints
 from palimpsest.index.storage.files import Array, Folder
-from palimpsest.index.types import Codes, Distance, Rows, SearchStats, Vectors
+from palimpsest.index.types import Codes, Distance, Distances, Rows, SearchStats, Vectors
 from palimpsest.index.view.view import SealedPart, VectorView
 
 ROWS = "rows_"
@@ -53,6 +55,22 @@ class SetCandidates(Protocol):
             dead: which rows are not found.
             allowed: numbers of the points that may be found, None for all.
             stats: what is done is added to.
+        """
+
+    def compared(
+        self,
+        query: Vectors,
+        coded: CodedSets,
+        count: int,
+        dead: Dead,
+        allowed: BitMap | None,
+        until: int | None,
+        stats: SearchStats,
+    ) -> tuple[Rows, Distances]:
+        """Return the rows of ``closest``, in no order, and their distances by codes.
+
+        Where ``until`` is so many, those are left out that are unlikely to be among the so many
+        closest, if that is known before they are compared.
         """
 
     @property
@@ -116,6 +134,25 @@ class CandidateRows:
         stats.visited += own.visited
         stats.scored += own.scored
         return hits.rows
+
+    def compared(
+        self,
+        query: Vectors,
+        coded: CodedSets,
+        count: int,
+        dead: Dead,
+        allowed: BitMap | None,
+        until: int | None,
+        stats: SearchStats,
+    ) -> tuple[Rows, Distances]:
+        """Return candidates and their distances by codes: of all, whatever ``until``."""
+        started = perf_counter()
+        rows = self.closest(query, count, dead, allowed, stats)
+        started = stats.took_since("traverse", started)
+        stats.scored += len(rows)
+        distances = coded.distances(query, rows)
+        stats.took_since("maxsim", started)
+        return rows, distances
 
     @property
     def nbytes(self) -> tuple[int, int]:

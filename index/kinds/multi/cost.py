@@ -50,7 +50,8 @@ def _own_seconds(vectors: MultiView, request: SearchRequest) -> float:
     exact = coded = rows = 0.0
     for part in vectors.parts:
         if isinstance(part, MultiGrowing):
-            exact += len(part.rows.values)
+            by_originals, by_codes = _of_growing(part, plan)
+            exact, coded = exact + by_originals, coded + by_codes
             continue
         own = _of_sealed(part, plan, asked)
         exact, coded, rows = exact + own[0], coded + own[1], rows + own[2]
@@ -63,6 +64,14 @@ def _vectors_of(request: SearchRequest) -> int:
     if isinstance(request.query, MultiVector):
         return len(request.query.values)
     return 1 if isinstance(request.query, np.ndarray) else USUAL
+
+
+def _of_growing(part: MultiGrowing, plan: MultiPlan) -> tuple[float, float]:
+    """Return how many vectors are compared exactly, and how many by codes."""
+    vectors, rescored = float(part.columns.starts[part.n]), float(plan.rescored)
+    if part.columns.codes is None or plan.exact or not 0 < rescored < part.n:
+        return vectors, 0.0
+    return rescored / part.n * vectors, vectors
 
 
 def _of_sealed(

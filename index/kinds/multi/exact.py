@@ -12,6 +12,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from palimpsest.index import _native
 from palimpsest.index.encoding.tokens import ExactMaxSim, MaxSim, Originals, TokenEncoder
 from palimpsest.index.kinds.multi.rows import Starts
 from palimpsest.index.types import Codes, Distance, Distances, MatchedParts, Vectors
@@ -67,6 +68,10 @@ class CodedSets:
         """Return the estimated distances of a query (t, d) to some sets (m,)."""
         wanted = rows.astype(np.uint32, copy=False)
         return 0 - self._maxsim.scores(query, self.codes, self.starts, wanted)
+
+    def prepare(self, query: Vectors) -> _native.CodedQuery:
+        """Return a query (t, d) as native code compares it with these codes."""
+        return self._maxsim.prepare(query)
 
     def parts(self, query: Vectors, row: int) -> MatchedParts:
         """Return which vectors of a set, as they are decoded, match those of a query (t, d)."""

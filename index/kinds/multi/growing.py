@@ -1,8 +1,13 @@
-"""Sets of vectors that are not sealed yet (``index.segments.growing_part``): compared exactly."""
+"""Sets of vectors that are not sealed yet (``index.segments.growing_part``).
+
+Where a name's vectors are coded, these are as they come: codes of one depend on no other. They are
+not pooled, which would take longer than all else that is done with a set.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -11,11 +16,13 @@ from numpy.typing import NDArray
 from palimpsest.index.config.multi import MultiConfig
 from palimpsest.index.encoding.means import means_of
 from palimpsest.index.encoding.normalise import Lengths
+from palimpsest.index.encoding.tokens import TokenEncoder
+from palimpsest.index.kinds.multi.exact import CodedSets
 from palimpsest.index.kinds.multi.rows import MultiRows, Starts
 from palimpsest.index.segments.dead import Dead
 from palimpsest.index.segments.growing_part import FIRST_CAPACITY, GrowingPart
 from palimpsest.index.segments.points import PointColumns, lengthened, longer, room_for
-from palimpsest.index.types import Vectors
+from palimpsest.index.types import Codes, Vectors
 
 _PER_ROW = 16  # vectors that count as a row: 65,536 of them are half a gigabyte of 128 dimensions
 
@@ -27,12 +34,13 @@ class MultiColumns(PointColumns):
     starts: Starts
     values: Vectors
     lengths: Lengths | None
+    codes: Codes | None
 
     @property
     def nbytes(self) -> int:
         """Bytes in memory."""
-        lengths = 0 if self.lengths is None else self.lengths.nbytes
-        return self.points_nbytes + self.starts.nbytes + self.values.nbytes + lengths
+        beside = sum(one.nbytes for one in (self.lengths, self.codes) if one is not None)
+        return self.points_nbytes + self.starts.nbytes + self.values.nbytes + beside
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -47,6 +55,9 @@ class MultiGrowing(GrowingPart[MultiConfig, MultiColumns, MultiRows]):
             starts=np.zeros(FIRST_CAPACITY + 1, dtype=np.int64),
             values=np.empty((0, config.size), dtype=np.float32),
             lengths=np.empty(0, dtype=np.float32) if config.token.keeps_lengths else None,
+            codes=_encoder(config).encode(np.empty((0, config.size), dtype=np.float32))
+            if config.is_coded
+            else None,
         )
         return cls(config, columns, 0, Dead())
 
@@ -59,11 +70,13 @@ class MultiGrowing(GrowingPart[MultiConfig, MultiColumns, MultiRows]):
         used = int(columns.starts[self.n])
         needed = used + len(values.values)
         if needed > len(columns.values):
-            vectors, lengths = max(needed, 2 * len(columns.values)), columns.lengths
+            vectors = max(needed, 2 * len(columns.values))
+            lengths, codes = columns.lengths, columns.codes
             columns = replace(
                 columns,
                 values=lengthened(columns.values, used, vectors),
                 lengths=None if lengths is None else lengthened(lengths, used, vectors),
+                codes=None if codes is None else lengthened(codes, used, vectors),
             )
         return columns
 
@@ -74,12 +87,23 @@ class MultiGrowing(GrowingPart[MultiConfig, MultiColumns, MultiRows]):
         columns.values[start:stop] = values.values
         if columns.lengths is not None:
             columns.lengths[start:stop] = 0 if values.lengths is None else values.lengths
+        if columns.codes is not None:
+            columns.codes[start:stop] = _encoder(self.config).encode(values.values)
         return MultiGrowing(self.config, columns, n, self.dead)
 
     @property
     def weight(self) -> int:
         """As how many rows it counts: searches and memory bear vectors, not sets."""
         return max(self.n, int(self.columns.starts[self.n]) // _PER_ROW)
+
+    @property
+    def coded(self) -> CodedSets | None:
+        """The sets by their codes; None where they have none."""
+        codes, n = self.columns.codes, self.n
+        if codes is None:
+            return None
+        starts = self.columns.starts[: n + 1]
+        return CodedSets(starts, codes[: starts[n]], _encoder(self.config))
 
     @property
     def rows(self) -> MultiRows:
@@ -96,3 +120,12 @@ class MultiGrowing(GrowingPart[MultiConfig, MultiColumns, MultiRows]):
         """Return the means of some rows (m, d), of unit length where asked for."""
         some = self.rows_of(rows)
         return means_of(some.values, some.starts, unit=unit)
+
+
+def _encoder(config: MultiConfig) -> TokenEncoder:
+    return _encoder_of(config.size, config.token_bits)
+
+
+@lru_cache(maxsize=64)  # of the names in use: making one draws its rotation
+def _encoder_of(size: int, bits: int) -> TokenEncoder:
+    return TokenEncoder(size, bits)

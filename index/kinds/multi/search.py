@@ -2,11 +2,12 @@
 
 In three stages, each over fewer sets: the closest rows of one vector a set are candidates
 (``candidates``), MaxSim by codes orders these, and the best of them are compared by originals.
-Where few sets may be found, all are candidates; growing ones are compared by originals at once.
+Where few sets may be found, all are candidates; so are all that grow.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from time import perf_counter
 from typing import TypeAlias
@@ -18,7 +19,7 @@ from pyroaring import BitMap
 from palimpsest.index.config.multi import MultiConfig
 from palimpsest.index.filters.bitmaps import to_flags
 from palimpsest.index.kinds.kind import Block
-from palimpsest.index.kinds.multi.exact import ComparedSets, Sets
+from palimpsest.index.kinds.multi.exact import CodedSets, ComparedSets, Sets
 from palimpsest.index.kinds.multi.growing import MultiColumns, MultiGrowing
 from palimpsest.index.kinds.multi.plan import MultiPlan
 from palimpsest.index.kinds.multi.sealed import MultiSealed
@@ -35,7 +36,9 @@ SearchedPart: TypeAlias = SealedPart[MultiSealed] | MultiGrowing
 SetRows: TypeAlias = NDArray[np.integer]
 
 _DEVIATIONS = 3.0  # of estimates, which a row that is not compared again may be off
-_LEAST_MORE = 4  # rows that are compared again together
+# Rows beyond the wanted ones that are compared again together: a share of these, and at least so
+# many. Twice the share found the same in abstracts, by 15 rows instead of 13.
+_PER_MORE, _LEAST_MORE = 5, 4
 _EXACTLY = 1_024  # sets that are compared with several examples without codes
 
 
@@ -86,8 +89,7 @@ def search_multi(
     started = perf_counter()
     for growing in vectors.growing:
         if findable.most(growing):
-            rows = findable.rows(growing)
-            found.append(_exactly(growing.columns, sets_of(growing), query, rows, plan, stats))
+            found.append(_search_growing(growing, query, plan, findable, stats))
     stats.segments = len(vectors.sealed)
     stats.took_since("scan", started)
     return found, stats
@@ -102,26 +104,49 @@ def _search_sealed(
 ) -> PartHits:
     segment, most, started = part.segment, findable.most(part), perf_counter()
     coded = segment.coded
-    if plan.exact or most <= plan.rescored:
-        rows, coded = findable.rows(part), None
-    else:
-        rows = _candidates(part, query, plan, findable, stats)
-    started = stats.took_since("traverse", started)
-    if coded is None:
+    if plan.exact or most <= plan.rescored or coded is None:
+        is_sought = coded is None and not plan.exact and most > plan.rescored
+        rows = _sought(part, query, plan, findable, stats) if is_sought else findable.rows(part)
+        started = stats.took_since("traverse", started)
         found = _exactly(segment, segment.sets, query, rows, plan, stats)
         stats.took_since("maxsim", started)
         return found
-    k = plan.page.fetch
+    rows, estimated = _compared(part, coded, query, plan, findable, stats)
+    if not plan.rescored or segment.kept is None:
+        return _hits(segment, *first(rows, estimated, segment.ids, plan.page.fetch))
+    started = perf_counter()
+    found = _compared_again(segment, segment.sets, query, rows, estimated, plan, stats)
+    stats.took_since("rescore", started)
+    return found
+
+
+def _search_growing(
+    part: MultiGrowing, query: Vectors, plan: MultiPlan, findable: Findable, stats: SearchStats
+) -> PartHits:
+    """Compare all rows by codes and the closest exactly: scores of growing rows are exact."""
+    rows, coded = findable.rows(part), part.coded
+    if coded is None or plan.exact or not plan.rescored or len(rows) <= plan.rescored:
+        return _exactly(part.columns, sets_of(part), query, rows, plan, stats)
     stats.scored += len(rows)
     estimated = coded.distances(query, rows)
-    started = stats.took_since("maxsim", started)
-    if not plan.rescored or segment.kept is None:
-        return _hits(segment, *first(rows, estimated, segment.ids, k))
-    rows, estimated = first(rows, estimated, segment.ids, plan.rescored)
-    distances = _rescored(segment.sets, query, rows, estimated, k if plan.until_sure else len(rows))
-    stats.took_since("rescore", started)
+    return _compared_again(part.columns, sets_of(part), query, rows, estimated, plan, stats)
+
+
+def _compared_again(
+    columns: MultiColumns | MultiSealed,
+    sets: ComparedSets,
+    query: Vectors,
+    rows: SetRows,
+    estimated: Distances,
+    plan: MultiPlan,
+    stats: SearchStats,
+) -> PartHits:
+    """Return the closest of some rows: of the first by estimates, by what is compared exactly."""
+    k, ids = plan.page.fetch, columns.ids
+    rows, estimated = first(rows, estimated, ids, plan.rescored)
+    distances = _rescored(sets, query, rows, estimated, k if plan.until_sure else len(rows))
     stats.rescored += len(distances)
-    return _hits(segment, *first(rows[: len(distances)], distances, segment.ids, k))
+    return _hits(columns, *first(rows[: len(distances)], distances, ids, k))
 
 
 def _rescored(
@@ -132,34 +157,67 @@ def _rescored(
     They come in the order of their estimates (m,). How far these are off, the rows tell that are
     compared; the next one is too far where all but three deviations of it are.
     """
-    distances, step = np.empty(0, dtype=np.float32), max(k // 2, _LEAST_MORE)
-    while len(distances) < len(rows):
-        done = len(distances)
+    done, more = 0, k + max(k // _PER_MORE, _LEAST_MORE // 2)
+    distances = np.empty(0, dtype=np.float32)
+    while done < len(rows):
         if done >= k:
-            off = distances.astype(np.float64) - estimated[:done]
+            off = (distances.astype(np.float64) - estimated[:done]).tolist()  # few: no arrays
+            mean = sum(off) / done
+            deviation = math.sqrt(sum((one - mean) ** 2 for one in off) / done)
             limit = np.partition(distances, k - 1)[k - 1]
-            if estimated[done] + off.mean() - _DEVIATIONS * off.std() > limit:
+            if estimated[done] + mean - _DEVIATIONS * deviation > limit:
                 break
-        more = rows[done : max(k, done) + step]
-        distances = np.concatenate([distances, sets.distances(query, more)])
+        distances = np.concatenate([distances, sets.distances(query, rows[done : done + more])])
+        done, more = len(distances), max(k // _PER_MORE, _LEAST_MORE)
     return distances
 
 
-def _candidates(
+def _compared(
+    part: SealedPart[MultiSealed],
+    coded: CodedSets,
+    query: Vectors,
+    plan: MultiPlan,
+    findable: Findable,
+    stats: SearchStats,
+) -> tuple[SetRows, Distances]:
+    """Return rows of which the closest are among, and their distances by codes."""
+    candidates = part.segment.candidates
+    count = _candidates(part, query, plan, findable)
+    if candidates is None or count is None:
+        rows, started = findable.rows(part), perf_counter()
+        stats.scored += len(rows)
+        distances = coded.distances(query, rows)
+        stats.took_since("maxsim", started)
+        return rows, distances
+    until = plan.page.fetch if plan.until_sure and plan.depth is None else None
+    return candidates.compared(query, coded, count, part.dead, findable.points, until, stats)
+
+
+def _sought(
     part: SealedPart[MultiSealed],
     query: Vectors,
     plan: MultiPlan,
     findable: Findable,
     stats: SearchStats,
 ) -> SetRows:
-    """Return rows of which the closest are among: the candidates, or all that may be found."""
+    """Return rows of which the closest are among."""
+    candidates = part.segment.candidates
+    count = _candidates(part, query, plan, findable)
+    if candidates is None or count is None:
+        return findable.rows(part)
+    return candidates.closest(query, count, part.dead, findable.points, stats)
+
+
+def _candidates(
+    part: SealedPart[MultiSealed], query: Vectors, plan: MultiPlan, findable: Findable
+) -> int | None:
+    """Return how many candidates are asked for; None where all that may be found are some."""
     candidates = part.segment.candidates
     if candidates is None or not query.any():
-        return findable.rows(part)
+        return None
     if plan.is_few(findable.most(part), candidates.depth, len(query)):
-        return findable.rows(part)
-    count = plan.candidates(candidates.depth, len(query))
-    return candidates.closest(query, count, part.dead, findable.points, stats)
+        return None
+    return plan.candidates(candidates.depth, len(query))
 
 
 def _exactly(

@@ -3,6 +3,7 @@
 
 #include "bindings.h"
 #include "centroids.h"
+#include "starts.h"
 
 namespace palimpsest {
 namespace {
@@ -57,6 +58,25 @@ std::tuple<size_t, size_t, size_t> closest(const BoundLists& bound, const CodedQ
   return {found.rows, found.touched, found.looked};
 }
 
+std::tuple<size_t, size_t, size_t, double> compared(
+    const BoundLists& bound, const CodedQuery& query, size_t probes, size_t wanted,
+    const std::optional<In1<uint8_t>>& allowed, const CodedQuery& tokens, const In2<uint8_t>& codes,
+    const In1<int64_t>& starts, size_t k, double deviations, const Out1<uint32_t>& out,
+    const Out1<double>& scores) {
+  const size_t n = check_query(bound.lists, query, probes);
+  require(wanted > 0, "wanted must be at least 1");
+  require(out.shape(0) == n && scores.shape(0) == n, "output length");
+  require(!allowed || allowed->shape(0) == n, "allowed have the wrong length");
+  require(starts.shape(0) == n + 1, "starts do not fit the sets");
+  require(codes.shape(1) == tokens.row_bytes(), "rows have the wrong length");
+  const Sets sets{codes.data(), starts.data(), tokens.row_bytes()};
+  const auto check = [&](uint32_t set) { check_set(starts, set, codes.shape(0)); };
+  const auto found =
+      bound.lists.compared(query, probes, wanted, allowed ? allowed->data() : nullptr, tokens, sets,
+                           check, k, deviations, out.data(), scores.data());
+  return {found.rows, found.touched, found.looked, found.seconds};
+}
+
 void gains(const BoundLists& bound, const CodedQuery& query, size_t probes,
            const Out1<float>& out) {
   require(out.shape(0) == check_query(bound.lists, query, probes), "output length");
@@ -73,6 +93,9 @@ void bind_lists(nb::module_& m) {
       .def("__init__", &make_lists, "centroids"_a, "starts"_a, "rows"_a, "n"_a)
       .def("closest", &closest, "query"_a, "probes"_a, "wanted"_a, "allowed"_a.none(),
            "out"_a.noconvert(), NoGil())
+      .def("compared", &compared, "query"_a, "probes"_a, "wanted"_a, "allowed"_a.none(), "tokens"_a,
+           "codes"_a, "starts"_a, "k"_a, "deviations"_a, "out"_a.noconvert(),
+           "scores"_a.noconvert(), NoGil())
       .def("gains", &gains, "query"_a, "probes"_a, "out"_a.noconvert(), NoGil());
 }
 

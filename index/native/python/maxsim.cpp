@@ -2,6 +2,7 @@
 #include "maxsim.h"
 
 #include "bindings.h"
+#include "starts.h"
 #include "ward.h"
 
 namespace palimpsest {
@@ -38,14 +39,6 @@ void decode(const TokenCoder& coder, const In2<uint8_t>& rows, const Out2<float>
     coder.decode(rows.data() + i * coder.row_bytes(), vectors.data() + i * coder.size(),
                  scratch.data());
   }
-}
-
-// Bounds of the sets that are asked for alone, so that a call costs no pass over all starts.
-void check_set(const In1<int64_t>& starts, size_t set, size_t rows) {
-  require(set + 1 < starts.shape(0), "there is no such set");
-  const int64_t first = starts(set), last = starts(set + 1);
-  require(first >= 0 && first <= last && static_cast<size_t>(last) <= rows,
-          "starts point outside the rows");
 }
 
 template <typename Query>

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
 from palimpsest.index import Distance, MultiConfig
+from palimpsest.index.encoding.tokens import TokenEncoder
 from palimpsest.index.kinds.multi.growing import MultiGrowing
 from palimpsest.index.kinds.multi.rows import MultiRows
 from tests.unit.kinds.multi.twin import batch_of, drawn
@@ -42,3 +44,22 @@ def test_a_view_keeps_the_rows_it_took() -> None:
     some = part.without(np.array([5, 6], dtype=np.uint64))
     assert some.live == 898 and part.live == 900
     np.testing.assert_array_equal(some.rows_of(np.array([700])).values, sets[700])
+
+
+@pytest.mark.parametrize("bits", [4, 8])
+def test_codes_are_those_of_all_rows_at_once(bits: int) -> None:
+    config = MultiConfig(SIZE, Distance.DOT, token_bits=bits)
+    part = MultiGrowing.empty(config)
+    for first in range(0, 300, 60):
+        batch = batch_of([*drawn(range(first, first + 60), SIZE, first).values()], SIZE)
+        ids = np.arange(first, first + 60, dtype=np.uint64)
+        rows = MultiRows(batch.starts, batch.values)
+        part = part.extended(ids + 1, first, ids, ids.astype(np.uint32), rows)
+    coded = part.coded
+    assert coded is not None and coded.encoder.bits == bits
+    np.testing.assert_array_equal(coded.codes, TokenEncoder(SIZE, bits).encode(part.rows.values))
+    np.testing.assert_array_equal(coded.starts, part.rows.starts)
+
+
+def test_what_is_not_coded_has_no_codes() -> None:
+    assert MultiGrowing.empty(MultiConfig(SIZE, Distance.EUCLID)).coded is None

@@ -8,6 +8,7 @@ from pyroaring import BitMap
 
 from palimpsest.index import Distance, MultiConfig, SearchStats, _native
 from palimpsest.index.encoding.tokens import TokenEncoder
+from palimpsest.index.kinds.multi.exact import CodedSets
 from palimpsest.index.kinds.multi.lists import (
     LISTS,
     WIDE,
@@ -22,10 +23,12 @@ from palimpsest.index.kinds.multi.lists import (
 from palimpsest.index.kinds.multi.rows import MultiRows
 from palimpsest.index.segments.build import Build
 from palimpsest.index.segments.dead import Dead
+from palimpsest.index.types import Distances
 from tests.unit.kinds.multi.corpus import SIZE, texts
 from tests.unit.kinds.multi.twin import Set, batch_of, drawn, similarity
 
 PROBES = EVERY_PROBES[LISTS]
+COMPARED = 150  # as many have a vector in a list that is looked at
 
 
 def rows_of(sets: dict[int, Set]) -> MultiRows:
@@ -173,3 +176,77 @@ def test_what_does_not_fit_is_refused() -> None:
     other = _native.CodedQuery(TokenEncoder(SIZE, 4).native, np.ones((1, SIZE), np.float32))
     with pytest.raises(ValueError, match="other codes"):
         made.gains(other, 1, np.zeros(1, np.float32))
+
+
+def coded_of(rows: MultiRows) -> CodedSets:
+    encoder = TokenEncoder(SIZE, 4)
+    return CodedSets(rows.starts, encoder.encode(rows.values), encoder)
+
+
+def compared_by_hand(gains: Distances, scores: Distances, k: int) -> int:
+    """Return how many of sets, those that gain most first, are compared before it ends."""
+    done, more = 0, max(32, k)
+    while done < len(gains):
+        x, y = gains[:done].astype(np.float64), scores[:done].astype(np.float64)
+        if done > 2:
+            slope = max(np.polyfit(x, y, 1)[0], 0.0)
+            off = y - y.mean() - slope * (x - x.mean())
+            above = max(3.0 * np.sqrt(off @ off / (done - 2)), off.max())
+            if np.sort(y)[-k] > y.mean() + slope * (gains[done] - x.mean()) + above:
+                break
+        done, more = min(done + more, len(gains)), 16
+    return done
+
+
+@pytest.mark.parametrize("k", [1, 10, 20])
+def test_comparing_ends_where_a_plain_loop_ends(k: int) -> None:
+    rows = rows_of(texts(1_200))
+    one, coded, ends = lists_of(rows, unit=True), coded_of(rows), []
+    for query in texts(20, seed=8).values():
+        asked = query, coded, PROBES, COMPARED, None
+        every, distances = one.compared(*asked, None, SearchStats())
+        closest = one.closest(query, PROBES, COMPARED, None, SearchStats())
+        assert {*every.tolist()} == {*closest.tolist()}
+        np.testing.assert_array_equal(distances, coded.distances(query, every))
+        stats = SearchStats()
+        found, near = one.compared(*asked, k, stats)
+        gains = 0 - one.estimates(query, PROBES)[every]
+        assert (np.diff(gains) <= 0).all()
+        ends.append(compared_by_hand(gains, 0 - distances, k))
+        assert len(found) == ends[-1] and stats.scored >= len(found)
+        np.testing.assert_array_equal(found, every[: len(found)])
+        np.testing.assert_array_equal(near, distances[: len(found)])
+    assert min(ends) < COMPARED
+
+
+def test_what_comparing_leaves_out_is_hardly_among_the_closest() -> None:
+    rows, inside, count = rows_of(texts(1_200)), [], []
+    one, coded = lists_of(rows, unit=True), coded_of(rows)
+    for query in texts(40, seed=8).values():
+        every, distances = one.compared(query, coded, PROBES, 400, None, None, SearchStats())
+        found, _ = one.compared(query, coded, PROBES, 400, None, 10, SearchStats())
+        best = every[np.argsort(distances, kind="stable")[:10]]
+        inside.append(np.isin(best, found).mean())
+        count.append(len(found))
+    assert np.mean(inside) >= 0.99 and np.mean(count) < 300
+
+
+def test_sets_that_score_alike_end_nothing_too_soon() -> None:
+    one_set = texts(1)[0]
+    rows = rows_of(dict.fromkeys(range(90), one_set))
+    found, distances = lists_of(rows, unit=True).compared(
+        one_set, coded_of(rows), PROBES, 90, None, 10, SearchStats()
+    )
+    assert len(found) == 90 and len({*distances.tolist()}) == 1
+
+
+def test_codes_of_other_sets_are_refused() -> None:
+    rows = rows_of(texts(60))
+    one, coded = lists_of(rows, unit=True), coded_of(rows)
+    cut = CodedSets(coded.starts, coded.codes[:50], coded.encoder)
+    (query,) = texts(1, seed=8).values()
+    with pytest.raises(ValueError, match="starts point outside the rows"):
+        one.compared(query, cut, PROBES, 60, None, None, SearchStats())
+    short = CodedSets(coded.starts[:-1], coded.codes, coded.encoder)
+    with pytest.raises(ValueError, match="starts do not fit the sets"):
+        one.compared(query, short, PROBES, 60, None, None, SearchStats())

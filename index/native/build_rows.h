@@ -10,6 +10,7 @@
 #include <numeric>
 #include <vector>
 
+#include "pages.h"
 #include "parallel.h"
 #include "traverse.h"
 
@@ -65,6 +66,8 @@ class BuildRows {
     std::vector<float> signs(4 * padded_);
     // The same rotation for every build: these codes are never stored, so it need not be drawn.
     for (size_t i = 0; i < signs.size(); ++i) signs[i] = mix(i) & 1 ? 1.0f : -1.0f;
+    codes_.reserve(n_ * stride_);
+    prefer_huge_pages(codes_.data(), n_ * stride_);
     codes_.resize(n_ * stride_);
     threads.run(n_, 256, [&](size_t from, size_t to, size_t) {
       const Kernels& k = kernels();

@@ -14,6 +14,7 @@ from tests import evaluation
 from tests.bench import (
     backlog,
     beyond,
+    building,
     collections,
     corpora,
     filtered,
@@ -43,6 +44,7 @@ from tests.bench.report import Result, table
 PARTS = (
     "graphs",
     "beyond",
+    "building",
     "scans",
     "filtered",
     "payload",
@@ -66,6 +68,7 @@ PARTS = (
 )
 _SYNTHETIC = (
     "graphs",
+    "building",
     "backlog",
     "multivectors",
     "snapshots",
@@ -103,7 +106,12 @@ def _arguments() -> argparse.Namespace:
         "PALIMPSEST_EVAL_DATA names, else ../shared/data beside the clone); "
         "where it is missing, 48,000 synthetic rows stand in",
     )
-    parser.add_argument("--synthetic", type=int, metavar="N", help="N synthetic rows, up to 1M")
+    parser.add_argument(
+        "--synthetic",
+        type=int,
+        metavar="N",
+        help="N rows, up to 1M: real ones and noisy copies; synthetic without the folder",
+    )
     parser.add_argument("--rounds", type=int, default=5, help="the best of so many counts")
     parser.add_argument("--seconds", type=float, default=3.0, help="length of one REST load run")
     parser.add_argument("--only", choices=PARTS, action="append", help="only this part")
@@ -135,7 +143,7 @@ def _plan(arguments: argparse.Namespace) -> Iterator[tuple[Corpus, list[str]]]:
         drawn = [p for p in only if p in _SYNTHETIC]
         if not arguments.vectors.is_dir():
             drawn = [p for p in drawn if p not in _TEXTS]
-        yield corpora.synthetic(arguments.synthetic), drawn
+        yield _any_number(arguments), drawn
         return
     if not arguments.vectors.is_dir():
         print(f"no folder {arguments.vectors}: synthetic rows instead", file=sys.stderr)
@@ -147,11 +155,18 @@ def _plan(arguments: argparse.Namespace) -> Iterator[tuple[Corpus, list[str]]]:
         yield corpora.tokens(arguments.vectors), ["graphs"]
 
 
+def _any_number(arguments: argparse.Namespace) -> Corpus:
+    if arguments.vectors.is_dir():
+        return corpora.copied(arguments.vectors, arguments.synthetic)
+    return corpora.synthetic(arguments.synthetic)
+
+
 def _measure(part: str, corpus: Corpus, arguments: argparse.Namespace) -> Iterator[Result]:
     rounds: int = arguments.rounds
     parts: dict[str, Callable[[], Iterator[Result]]] = {
         "graphs": lambda: graphs.measure(corpus, rounds, peers=arguments.peers),
         "beyond": lambda: beyond.measure(corpus, rounds),
+        "building": lambda: building.measure(corpus, rounds),
         "scans": lambda: scans.measure(corpus, rounds),
         "filtered": lambda: filtered.measure(
             corpus, rounds, arguments.vectors if arguments.vectors.is_dir() else None

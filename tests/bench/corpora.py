@@ -84,6 +84,26 @@ def synthetic(n: int, size: int = 384, queries: int = 1_000) -> Corpus:
     return Corpus(f"synthetic {n:,}", Distance.COSINE, base, asked, _nearest(base, asked))
 
 
+def copied(folder: Path, n: int) -> Corpus:
+    """Take n real passages and noisy copies of them, as `text` has them, and its real queries.
+
+    Copies are drawn with replacement and lie at cosines of about .995 to .9 to their passage, as
+    edited texts do. What is held beside the rows is one block of them.
+    """
+    real = text(folder)
+    rng = np.random.default_rng(SEED)
+    base = np.empty((n, real.base.shape[1]), dtype=np.float32)
+    base[: len(real.base)] = real.base[:n]
+    for start in range(len(real.base), n, _BLOCK):
+        part = base[start : start + _BLOCK]
+        # the length of the noise, for a passage of length 1
+        spread = rng.uniform(0.1, 0.5, (len(part), 1)).astype(np.float32)
+        noise = _unit(rng.standard_normal(part.shape, dtype=np.float32))
+        part[:] = _unit(real.base[rng.integers(len(real.base), size=len(part))] + spread * noise)
+    name = f"{n:,} of text v2 and noisy copies"
+    return Corpus(name, real.distance, base, real.queries, _nearest(base, real.queries))
+
+
 def drawn(n: int, size: int, *, clusters: int | None = None) -> NDArray[np.float32]:
     """Draw rows (n, size) of such a mixture, of unit length."""
     rng = np.random.default_rng(SEED)

@@ -55,6 +55,15 @@ def filled(corpus: Corpus, encoding: Encoding, *, sealed: bool = True) -> Iterat
             database.close()
 
 
+def sealing_seconds(corpus: Corpus, encoding: Encoding) -> float:
+    """Return the seconds from the last growing row to one segment that holds them all."""
+    with filled(corpus, encoding, sealed=False) as collection:
+        begun = time.perf_counter()
+        collection.reconfigure(_config(corpus, encoding, _SEALED_NOW))
+        wait_sealed(collection)
+        return time.perf_counter() - begun
+
+
 def fill(collection: Collection, vectors: NDArray[np.float32], first: int = 0) -> None:
     """Upsert rows as points first, first + 1, ..."""
     for start in range(0, len(vectors), _BATCH):

@@ -10,7 +10,7 @@ import pytest
 from palimpsest.index.types import Distance
 from tests import evaluation
 from tests.bench import load, rabitq, rows, servers
-from tests.bench.corpora import Corpus, K, synthetic
+from tests.bench.corpora import Corpus, K, copied, synthetic
 from tests.bench.curves import Curve, Setting, race
 from tests.bench.load import Load
 from tests.bench.multivectors_candidates import depths_of
@@ -51,6 +51,27 @@ def test_the_synthetic_corpus_is_reproducible_and_its_truth_exact() -> None:
     exact = np.argsort(-(corpus.queries @ corpus.base.T), axis=1)[:, :K]
     assert corpus.recall(exact) == 1.0
     assert corpus.recall(corpus.truth) == 1.0
+
+
+def test_any_number_of_rows_are_real_ones_and_noisy_copies_of_them(tmp_path: Path) -> None:
+    drawn = synthetic(300, size=32, queries=20)
+    (tmp_path / "text").mkdir()
+    for name, array in (
+        ("base_f16", drawn.base.astype(np.float16)),
+        ("query_f16", drawn.queries.astype(np.float16)),
+        ("gt100_i32", drawn.truth.astype(np.int32)),
+    ):
+        np.save(tmp_path / f"text/v2_{name}.npy", array)
+    few, many = copied(tmp_path, 200), copied(tmp_path, 900)
+    assert len(few.base) == 200
+    np.testing.assert_array_equal(few.base, many.base[:200])
+    cosines = (many.base[300:] @ many.base[:300].T).max(axis=1)
+    assert 0.85 < cosines.min() < 0.93
+    assert 0.98 < cosines.max() < 0.999
+    np.testing.assert_allclose(np.linalg.norm(many.base, axis=1), 1, rtol=1e-5)
+    for corpus in (few, many):
+        exact = np.argsort(-(corpus.queries @ corpus.base.T), axis=1)[:, :K]
+        assert corpus.recall(exact) == corpus.recall(corpus.truth) == 1.0
 
 
 def test_a_race_stops_raising_ef_once_recall_is_enough() -> None:

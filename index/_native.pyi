@@ -204,7 +204,11 @@ class SearchThreads:
     @property
     def count(self) -> int: ...
 
-class Segment:
+class SegmentRows:
+    # What a segment is to other native code; made as a Segment only.
+    ...
+
+class Segment(SegmentRows):
     # Searches write the k closest hits into `rows` and `distances`, (k,) or more each.
     def __init__(
         self,

@@ -44,6 +44,8 @@ def given() -> Names:
             continue
         names[name] = []
         for inner, one in vars(value).items():
+            if inner == "__init__" and not hasattr(one, "__nb_signature__"):
+                continue  # of a type that is not made from Python
             if inner == "__init__" or (inner[0] != "_" and not issubclass(value, Exception)):
                 names[f"{name}.{inner}"] = arguments_of(one)
     return names

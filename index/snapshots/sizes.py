@@ -5,13 +5,14 @@ Only whole snapshots count, with their checksums: one that is being made shows w
 
 from __future__ import annotations
 
-import os
+import stat
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from palimpsest.index.snapshots.shelf import Shelf, is_name
+from palimpsest.index.storage.local import Local
 
 _SETTLED_SECONDS = 1.0  # after which a change has another time than the one before
 
@@ -60,19 +61,25 @@ class Sizes:
 
 def _folders(root: Path) -> list[Path]:
     try:
-        with os.scandir(root) as entries:
-            return [Path(one.path) for one in entries if one.is_dir(follow_symlinks=False)]
+        return [path for name in Local(root).list() if _is(path := root / name, stat.S_ISDIR)]
     except FileNotFoundError:
         return []
 
 
 def _bytes_in(folder: Path) -> int:
     total = 0
-    with os.scandir(folder) as entries:
-        for one in entries:
-            if is_name(one.name.removesuffix(".sha256")) and one.is_file(follow_symlinks=False):
-                try:
-                    total += one.stat(follow_symlinks=False).st_size
-                except FileNotFoundError:  # deleted meanwhile
-                    continue
+    for name in Local(folder).list():
+        if is_name(name.removesuffix(".sha256")):
+            try:
+                found = (folder / name).lstat()
+            except FileNotFoundError:  # deleted meanwhile
+                continue
+            total += found.st_size if stat.S_ISREG(found.st_mode) else 0
     return total
+
+
+def _is(path: Path, kind: Callable[[int], bool]) -> bool:
+    try:
+        return kind(path.lstat().st_mode)
+    except FileNotFoundError:  # deleted meanwhile
+        return False

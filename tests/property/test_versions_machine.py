@@ -206,7 +206,7 @@ class VersionsMachine(VersionsWorld):
             self._activate_carefully(version)
 
     def _activate_carefully(self, version: str) -> None:
-        if self.model.out_of_reach(version):
+        if self.model.lost_by(version):
             with pytest.raises(VersionConflict):
                 self.open.versions.activate("", version)
         elif self.model.found_in(self.model.states) <= {*self.model.holding(version)}:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from palimpsest.index.types import Vector
@@ -128,12 +128,18 @@ class Model:
 
     def out_of_reach(self, version: str) -> set[int]:
         """Return the points that belong to the corpus and cannot be found."""
-        corpus = self.found_in(
+        return self._corpus(version, without=("retired",)) - self.reachable(version)
+
+    def lost_by(self, version: str) -> set[int]:
+        """Return what an activation is refused for: points that queries of others have found."""
+        return self._corpus(version, without=("retired", "shadow")) - self.reachable(version)
+
+    def _corpus(self, version: str, without: Collection[str]) -> set[int]:
+        return self.found_in(
             name
             for name, state in self.states.items()
-            if state != "retired" and self.mapped.get(name, ("", version))[1] == version
+            if state not in without and self.mapped.get(name, ("", version))[1] == version
         )
-        return corpus - self.reachable(version)
 
     def found_in(self, versions: Iterable[str]) -> set[int]:
         return {one for name in versions for one in self.holding(name)}

@@ -161,7 +161,9 @@ def _rescored(
     distances = np.empty(0, dtype=np.float32)
     while done < len(rows):
         if done >= k:
-            off = (distances.astype(np.float64) - estimated[:done]).tolist()  # few: no arrays
+            # estimates beyond what a float holds tell nothing: all are compared then
+            with np.errstate(invalid="ignore"):
+                off = (distances.astype(np.float64) - estimated[:done]).tolist()  # few: no arrays
             mean = sum(off) / done
             deviation = math.sqrt(sum((one - mean) ** 2 for one in off) / done)
             limit = np.partition(distances, k - 1)[k - 1]

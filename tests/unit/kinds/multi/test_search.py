@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from palimpsest.index import (
     CollectionConfig,
@@ -14,7 +16,7 @@ from palimpsest.index import (
     PointBatch,
     SearchRequest,
 )
-from palimpsest.index.kinds.multi.search import first
+from palimpsest.index.kinds.multi.search import _rescored, first
 from tests.conftest import OpenCollection
 from tests.unit.kinds.multi.corpus import SIZE, texts
 from tests.unit.kinds.multi.twin import batch_of
@@ -58,3 +60,28 @@ def test_as_many_growing_sets_as_are_asked_for_are_found(collection_of: OpenColl
     for k in (1, 60, 150, 300):
         request = SearchRequest(MultiVector(query), k=k)
         assert len({*collection.search(request).ids}) == min(k, 200)
+
+
+class Far:
+    """Sets whose distances are known."""
+
+    def __init__(self, far: list[float]) -> None:
+        self.far, self.asked = np.array(far, dtype=np.float32), 0
+
+    def distances(self, query: object, rows: NDArray[np.intp]) -> NDArray[np.float32]:
+        self.asked += len(rows)
+        found: NDArray[np.float32] = self.far[rows]
+        return found
+
+
+@pytest.mark.parametrize("wild", [np.inf, -np.inf, np.nan])
+def test_estimates_that_are_no_numbers_have_all_compared(wild: float) -> None:
+    far = Far([0.5, *np.linspace(1, 2, 99)])
+    rows, none = np.arange(100), np.empty((1, 3), dtype=np.float32)
+    plain = np.sort(far.far)
+    sure = _rescored(far, none, rows, plain, 5)  # type: ignore[arg-type]
+    assert len(sure) == far.asked < 100
+    for place in (0, 3):
+        estimated = plain.copy()
+        estimated[place] = wild
+        assert len(_rescored(far, none, rows, estimated, 5)) == 100  # type: ignore[arg-type]

@@ -26,6 +26,7 @@ from palimpsest.app.schemas.query import Early
 from palimpsest.app.schemas.tolerance import read
 from palimpsest.app.settings import Settings
 from palimpsest.app.shares import Shares, ThreadLoad
+from palimpsest.app.snapshots.at_start import restore_at_start
 from palimpsest.app.strict import Strict, strict_of
 from palimpsest.app.tracing.slow import SlowLog
 from palimpsest.app.tracing.spans import Tracing
@@ -87,9 +88,15 @@ class Context:
         self.copies: ThreadPoolExecutor  # of one thread, for snapshots
 
     def open(self) -> None:
-        """Open the data directory, once. Raises DirectoryLocked when another server holds it."""
+        """Open the data directory, once.
+
+        Raises:
+            DirectoryLocked: another server holds it.
+            Misconfigured, InvalidSnapshot: the snapshot that is to be restored before cannot be.
+        """
         if hasattr(self, "database"):
             return
+        restore_at_start(self.settings)
         self.database = Database.open(
             self.settings.data,
             threads=self.settings.threads,

@@ -75,7 +75,7 @@ def _verified(file: Path, aside: Path | None) -> list[str]:
 def _restored(file: Path, given: dict[str, Any]) -> list[str]:
     default = os.environ.get(_VARIABLE) or Settings.model_fields["data"].default
     data = Path(given["data"] or default)
-    names = restore_snapshot(file, data, given["collection"], RELEASE)
+    names = restore_snapshot(file, data, RELEASE, given["collection"])
     return [f"restored {name!r} in {data}" for name in names] or ["restored no collection"]
 
 

@@ -296,6 +296,16 @@ class Settings(BaseSettings):
         description="File (TOML) of the models that embed texts, see `docs/embedders.md`; unset: "
         "none but `qdrant/bm25`.",
     )
+    storage_snapshot: Path | None = Field(
+        default=None,
+        description="Snapshot that is restored before the folder is served; one of all "
+        "collections brings all of them and the aliases.",
+    )
+    force_snapshot: bool = Field(
+        default=False,
+        description="Whether it takes the place of collections that are there, at every start; "
+        "else there may be none of its names.",
+    )
 
     @field_validator("*", mode="before")
     @classmethod

@@ -166,7 +166,7 @@ from palimpsest.index.segments.sealed import GRAPH_ROWS
 from palimpsest.index.segments.searcher import simd_level
 from palimpsest.index.snapshots.incoming import Incoming
 from palimpsest.index.snapshots.schedule import SnapshotPlan
-from palimpsest.index.snapshots.shelf import SnapshotInfo
+from palimpsest.index.snapshots.shelf import SnapshotInfo, collection_of_folder
 from palimpsest.index.stops import Stop, Stopped, check_stop, stopping
 from palimpsest.index.storage.causes import of_system
 from palimpsest.index.storage.checked import Spared
@@ -324,6 +324,7 @@ __all__ = [
     "answer",
     "answer_groups",
     "check_stop",
+    "collection_of_folder",
     "count_values",
     "farthest",
     "is_similarity",

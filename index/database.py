@@ -12,7 +12,7 @@ import logging
 import os
 import threading
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
@@ -39,7 +39,7 @@ from palimpsest.index.errors import (
 from palimpsest.index.recall.sampling import NO_SAMPLES, Budget, Durations, Sampling
 from palimpsest.index.remedies import DropVersion
 from palimpsest.index.snapshots.schedule import NEVER, Schedule, SnapshotPlan
-from palimpsest.index.snapshots.swapping import Swap, settle, swap
+from palimpsest.index.snapshots.swapping import Swaps, settle
 from palimpsest.index.storage.causes import disk_errors
 from palimpsest.index.storage.directory import make_folder, remove_quietly
 from palimpsest.index.storage.directory_lock import lock_directory
@@ -91,6 +91,7 @@ class Database:
         self._replaced: WeakSet[Writer] = WeakSet()  # of collections that requests may still hold
         self._placed: dict[str, int] = {}  # snapshots, by the collection whose place they took
         self._closed = False
+        self._unsettled: StoreFailed | None = None  # a restore that could not be undone
         self._background = Background(self._upkeeps)
         self._reopening = Reopening(self._worth_a_try, self._try_again)
         self._scrubbing = Scrubbing(self._scrubs, scrub_days)
@@ -348,6 +349,10 @@ class Database:
             with self._reserve.admitted(self._path) if takes else anything():
                 self._aliases.change(changes, self.names())
 
+    def meant(self, name: str) -> str:
+        """Return the collection that an alias means, and any other name as it is."""
+        return self._aliases.mapping.get(name, name)
+
     def refuse_replaced(self, collection: Collection) -> None:
         """Raise BeingReplaced for a collection whose place a snapshot took since it was got."""
         if collection.writer in self._replaced:
@@ -446,56 +451,111 @@ class Database:
                 reserve=self._reserve,
             ).close()
 
-    def _place(self, name: str, folder: Path) -> None:
-        """Put a whole folder in the place of a collection, or make it one. Raises as ``create``."""
-        check_name(name, "collection", MAX_COLLECTION_NAME)
+    def _place(self, folders: Mapping[str, Path], aliases: Mapping[str, str]) -> None:
+        """Put whole folders in the places of collections, or make them some, all or none of them.
+
+        The aliases are made after it. Raises as ``create`` and ``change_aliases``.
+        """
+        for name in (*folders, *aliases):
+            check_name(name, "collection", MAX_COLLECTION_NAME)
         with self._change:
             self._require_open()
-            self._require_no_alias(name)
-            with disk_errors(f"replace collection {name!r}"):
-                self._replace(name, Local(folder))
+            for name in folders:
+                self._require_no_alias(name)
+            for alias in sorted({*aliases} & {*folders, *self.names()}):
+                raise InvalidInput(
+                    f"the snapshot has an alias {alias!r}, and there is a collection of that name: "
+                    "drop it, or restore the collections of the snapshot one by one"
+                )
+            with disk_errors(f"replace {_listed(folders)}"):
+                self._replace({name: Local(folder) for name, folder in folders.items()})
+            if aliases:
+                self._make_aliases(folders, aliases)
 
-    def _replace(self, name: str, folder: Local) -> None:
-        collections, unfinished = Local(self._path / "collections"), folder.parent.parent
-        # First, so that nobody is told meanwhile that there is no such collection.
-        self._broken[name] = BeingReplaced(name)
-        self._placed[name] = self._placed.get(name, 0) + 1
-        made: Swap | None = None
+    def _make_aliases(self, restored: Iterable[str], aliases: Mapping[str, str]) -> None:
+        changes = [CreateAlias(alias, name) for alias, name in aliases.items()]
         try:
-            before = self._open.pop(name, None)
-            if before is not None:
-                self._replaced.add(before.writer)
-                before.close(dropped=True)
-                del before  # and what it holds in memory
-            made = swap(collections, unfinished, folder, name)
-            self._open_one(name)
-            if name not in self._open:
-                raise fresh(self._broken[name])
+            with self._reserve.admitted(self._path):
+                self._aliases.change(changes, self.names())
+        except StorageError as error:
+            raise StoreFailed(
+                f"{_listed(restored)}: restored; the aliases of the snapshot were not made: "
+                f"{error}; restore it again, or make them: {dict(aliases)}"
+            ) from error
+
+    def _replace(self, folders: Mapping[str, Local]) -> None:
+        """Swap all, open all, decide, and only then have them answer."""
+        swaps = Swaps(Local(self._path / "collections"), Local(self._path / "unfinished"))
+        opened: dict[str, Collection] = {}
+        try:
+            for name, folder in folders.items():
+                # First, so that nobody is told meanwhile that there is no such collection.
+                self._broken[name] = BeingReplaced(name)
+                self._placed[name] = self._placed.get(name, 0) + 1
+                before = self._open.pop(name, None)
+                if before is not None:
+                    self._replaced.add(before.writer)
+                    before.close(dropped=True)
+                    del before  # and what it holds in memory
+                swaps.swap(folder, name)
+            for name in folders:
+                with store_errors(self._folder(name) / STORE):
+                    opened[name] = self._opened(name)
+            swaps.commit()
         except BaseException:
-            if made is not None:
-                made.undo()
-            if collections.has(name):
-                self._open_one(name)
-            else:
-                del self._broken[name]
+            self._put_back(folders, swaps, opened)
             raise
-        made.finish()
+        for name, collection in opened.items():
+            self._show(name, collection)
+        swaps.tidy()
+
+    def _put_back(
+        self, names: Iterable[str], swaps: Swaps, opened: Mapping[str, Collection]
+    ) -> None:
+        for collection in opened.values():
+            collection.close(dropped=True)
+        try:
+            swaps.undo()
+        except OSError as error:
+            self._unsettled = StoreFailed(
+                f"{_listed(names)}: a restore failed, and could not be undone: {error}; restart "
+                "the server, which puts back what was there"
+            )
+            for name in names:
+                if name not in self._open:
+                    self._broken[name] = self._unsettled
+            raise fresh(self._unsettled) from error
+        for name in names:
+            if name in self._open or not Local(self._path / "collections").has(name):
+                self._broken.pop(name, None)
+            else:
+                self._open_one(name)
+
+    def _opened(self, name: str) -> Collection:
+        """Open a collection that nobody is to be answered from yet."""
+        # Before the store is touched: of one that was being restored when that was cut off, half
+        # would be served as if it were all of it.
+        require_restored(self._folder(name))
+        return Collection.open(
+            name,
+            self._folder(name),
+            threads=self._threads,
+            changed=partial(self._background.wake, name),
+            has_room=self._has_room,
+            reserve=self._reserve,
+            sampler=self._sampling,
+        )
+
+    def _show(self, name: str, collection: Collection) -> None:
+        """Have requests find a collection."""
+        self._open[name] = collection
+        self._broken.pop(name, None)
+        self._background.wake(name)
 
     def _open_one(self, name: str) -> None:
         try:
             with store_errors(self._folder(name) / STORE):
-                # Before the store is touched: of one that was being restored when that was cut off,
-                # half would be served as if it were all of it.
-                require_restored(self._folder(name))
-                self._open[name] = Collection.open(
-                    name,
-                    self._folder(name),
-                    threads=self._threads,
-                    changed=partial(self._background.wake, name),
-                    has_room=self._has_room,
-                    reserve=self._reserve,
-                    sampler=self._sampling,
-                )
+                collection = self._opened(name)
         except MemoryError:
             self._keep_broken(name, OutOfMemory(f"There is no memory to open {name!r}: {_MORE}"))
         except StorageError as error:
@@ -507,8 +567,7 @@ class Database:
                 "look at the server's log, and check the folder with `palimpsest doctor`"
             )
         else:
-            self._broken.pop(name, None)
-            self._background.wake(name)
+            self._show(name, collection)
 
     def _keep_broken(self, name: str, error: StorageError) -> None:
         self._broken[name] = error
@@ -540,3 +599,9 @@ class Database:
     def _require_open(self) -> None:
         if self._closed:
             raise StoreFailed(f"{self._path} was closed")
+        if self._unsettled is not None:  # what is made now could be taken for what is to be undone
+            raise fresh(self._unsettled)
+
+
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(map(repr, names))

@@ -13,10 +13,13 @@ import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from palimpsest.index.collection import Collection
+from palimpsest.index.config.names import MAX_COLLECTION_NAME, check_name
 from palimpsest.index.errors import (
+    CollectionExists,
     CollectionNotFound,
     Damaged,
     InvalidSnapshot,
@@ -55,17 +58,17 @@ class SnapshotStats:
 
 @dataclass(frozen=True, slots=True)
 class SnapshotHost:
-    """What a database lends: its collections, and the one way to put another in the place of one.
+    """What a database lends: its collections, and the one way to put others in their places.
 
-    ``place`` takes the name of a collection and a folder that is whole, and ``try_out`` opens and
-    closes such a folder.
+    ``place`` takes folders that are whole by the names of their collections, of which all or none
+    are put in place, and aliases to make after it; ``try_out`` opens and closes such a folder.
     """
 
     find: Callable[[str], Collection]
     names: Callable[[], list[str]]
     aliases: Callable[[], Mapping[str, str]]
     try_out: Callable[[str, Path], None]
-    place: Callable[[str, Path], None]
+    place: Callable[[Mapping[str, Path], Mapping[str, str]], None]
 
 
 class Snapshots:
@@ -157,6 +160,7 @@ class Snapshots:
             InvalidInput: the name cannot be that of a collection, or the snapshot is too large.
             StorageFull: there is no room to unpack it.
         """
+        check_name(name, "collection", MAX_COLLECTION_NAME)  # before gigabytes are unpacked
         with self._alone(), self._aside() as aside:
             digest = hashlib.sha256()
             with _told(path):
@@ -167,27 +171,39 @@ class Snapshots:
                 raise InvalidSnapshot(
                     f"Snapshot checksum mismatch: expected {checksum:.80}, got {digest.hexdigest()}"
                 )
-            self._host.place(name, (aside / "c").path)
+            self._host.place({name: (aside / "c").path}, {})
 
     def recover_whole(
-        self, path: Path, only: str | None = None, most: int = DEFAULT_MAX_BYTES
+        self,
+        path: Path,
+        only: str | None = None,
+        most: int = DEFAULT_MAX_BYTES,
+        *,
+        replaces: bool = True,
     ) -> Contents:
-        """Put every collection of a snapshot of all in its place. Raises as ``recover``.
+        """Put every collection of a snapshot of all in its place, or none of them.
 
-        Collections that it does not hold stay. The aliases are those that it tells of; it is up to
-        the caller to make them. All of the file is proven before the first is put in place.
+        Collections that it does not hold stay, and so do aliases, but for those that it tells of.
+        All of the file is proven before the first is put in place. Raises as ``recover``.
 
         Args:
             path: of the snapshot.
-            only: the one collection that is put in place, None for all.
+            only: the one collection that is put in place, without aliases; None for all.
             most: bytes of a collection that may be unpacked.
+            replaces: whether it takes the place of collections that are there; CollectionExists is
+                raised where not.
         """
         with self._alone(), self._aside() as aside:
             staged: dict[str, Local] = {}
 
+            def require_room_for(manifest: Manifest) -> None:
+                name = manifest.collection
+                if not replaces and only in (None, name) and name in self._host.names():
+                    raise CollectionExists(name)
+
             def stage(archive: ArchiveReader) -> str:
                 folder = aside / f"{len(staged)}"
-                manifest = self._stage(None, archive, folder, most)
+                manifest = self._stage(None, archive, folder, most, require_room_for)
                 staged[manifest.collection] = folder
                 return manifest.collection
 
@@ -196,9 +212,8 @@ class Snapshots:
                 contents = read_whole(archive, stage)
             if only is not None and only not in staged:
                 raise CollectionNotFound(only)
-            for name, folder in staged.items():
-                if only in (None, name):
-                    self._host.place(name, folder.path)
+            wanted = {name: staged[name].path for name in staged if only in (None, name)}
+            self._host.place(wanted, contents.aliases if only is None else {})
             return contents
 
     @contextmanager
@@ -219,10 +234,16 @@ class Snapshots:
                     self._coming.discard(file)
 
     def _stage(
-        self, name: str | None, archive: ArchiveReader, folder: Local, most: int
+        self,
+        name: str | None,
+        archive: ArchiveReader,
+        folder: Local,
+        most: int,
+        wanted: Callable[[Manifest], None] = lambda _: None,
     ) -> Manifest:
         """Unpack one collection, prove it, and open it once: what it then needs, it has."""
-        bounds = Bounds(most, lambda: free_bytes(folder.parent.path), self._admitted, self._go_on)
+        free = partial(free_bytes, folder.parent.path)
+        bounds = Bounds(most, free, self._admitted, self._go_on, wanted)
         manifest = unpack(archive, folder, bounds)
         prove(folder.path, manifest, archive.path, self._go_on)
         self._host.try_out(manifest.collection if name is None else name, folder.path)

@@ -23,7 +23,8 @@ from palimpsest.app.health.life import Stage
 from palimpsest.app.health.overdue import Overdue
 from palimpsest.app.health.start import announce
 from palimpsest.app.remedies import help_of
-from palimpsest.index import StorageError
+from palimpsest.app.settings import Misconfigured
+from palimpsest.index import PalimpsestError
 
 # Together less than the ten seconds after which engines of containers kill what they asked to end.
 GRACE_SECONDS = 6  # for running requests, once they are all that is waited for
@@ -76,8 +77,10 @@ class Server(uvicorn.Server):
     async def _open(self) -> None:
         try:
             await asyncio.to_thread(self._context.open)
-        except StorageError as error:
+        except PalimpsestError as error:
             log.error("%s", error.told(help_of))
+        except Misconfigured as error:
+            log.error("%s", error)
         except Exception:
             log.exception("The data folder could not be opened")
         else:

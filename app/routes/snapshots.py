@@ -21,7 +21,7 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.responses import FileResponse
 
 from palimpsest.app.access.guard import Allowed
-from palimpsest.app.access.rights import Level
+from palimpsest.app.access.rights import Access, Level
 from palimpsest.app.bodies import JsonRoute
 from palimpsest.app.context import Context
 from palimpsest.app.envelope import accepted
@@ -137,16 +137,16 @@ async def recover_from_snapshot(
 
     Nothing is changed unless all of it was found right. Until then the old one is searched.
     """
-    access.require_itself(Level.MANAGE, collection_name)
+    name = _restored(context, access, collection_name)
     snapshots, settings = context.database.snapshots, context.settings
-    place = read_location(body.location, collection_name, snapshots.shelf.folder.path.absolute())
+    place = read_location(body.location, name, snapshots.shelf.folder.path.absolute())
     if isinstance(place, Kept):
         # of another collection's snapshot the right to that is asked as well
         access.require_itself(Level.MANAGE, place.collection)
         path = await context.in_thread(lambda: snapshots.shelf.find(*place))
 
         def restore() -> bool:
-            snapshots.recover(collection_name, path, body.checksum)
+            snapshots.recover(name, path, body.checksum)
             return True
 
         return await _carried_out(request, context, asked.wait, restore)
@@ -156,7 +156,7 @@ async def recover_from_snapshot(
     def restore_fetched() -> bool:
         with snapshots.incoming() as file:
             fetch(url, body.api_key, origins, file, settings.snapshot_limit)
-            _restore(snapshots, collection_name, file, body.checksum, settings.snapshot_limit)
+            _restore(snapshots, name, file, body.checksum, settings.snapshot_limit)
         return True
 
     return await _carried_out(request, context, asked.wait, restore_fetched)
@@ -173,7 +173,7 @@ async def recover_from_uploaded_snapshot(
     checksum: Checksum | None = None,
 ) -> Response:
     """Put an uploaded snapshot in the place of a collection, or make it one; as `recover` does."""
-    access.require_itself(Level.MANAGE, collection_name)
+    name = _restored(context, access, collection_name)
     snapshots, most = context.database.snapshots, context.settings.snapshot_limit
     left = ExitStack()
     try:
@@ -186,7 +186,7 @@ async def recover_from_uploaded_snapshot(
 
     def restore() -> bool:
         with left:
-            _restore(snapshots, collection_name, file, checksum, most)
+            _restore(snapshots, name, file, checksum, most)
         return True
 
     return await _carried_out(request, context, asked.wait, restore, unless=left.close)
@@ -273,6 +273,13 @@ def _log_failure(done: Future[Any]) -> None:
     error = None if done.cancelled() else done.exception()
     if isinstance(error, Exception):
         log.error("A snapshot that nobody waited for failed: %s", told(error))
+
+
+def _restored(context: Context, access: Access, name: str) -> str:
+    """Return what a restore is of: by an alias the collection that it means. Raises Refusal."""
+    meant = context.database.meant(name)
+    access.require_itself(Level.MANAGE, meant)
+    return meant
 
 
 def _restore(

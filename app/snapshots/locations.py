@@ -11,6 +11,7 @@ from typing import NamedTuple
 from urllib.parse import unquote, urlsplit
 
 from palimpsest.app.errors import wrong_input
+from palimpsest.index import collection_of_folder
 
 WEB = ("http", "https")
 
@@ -64,4 +65,5 @@ def _below(location: str, path: str, host: str, shelf: Path) -> Kept:
             f"location {location!r:.300}: expected file://{shelf}/<collection>/<name>, a snapshot "
             "of this server"
         )
-    return Kept(*below)
+    folder, name = below
+    return Kept(collection_of_folder(folder), name)

@@ -16,12 +16,13 @@ from palimpsest.index.aliases import FILE, read_aliases
 from palimpsest.index.checks.collection import examine
 from palimpsest.index.checks.findings import Finding, Severity, Sink, finding_of, telling
 from palimpsest.index.doctor.report import Report
-from palimpsest.index.errors import CollectionNotFound, Damaged
+from palimpsest.index.errors import CollectionNotFound, Damaged, ReadOnlyDisk
 from palimpsest.index.remedies import Act
 from palimpsest.index.snapshots.swapping import left_behind
-from palimpsest.index.storage.directory_lock import looking
+from palimpsest.index.storage.directory_lock import looking, repairing
 from palimpsest.index.storage.doubled import copy_of
 from palimpsest.index.storage.local import Local
+from palimpsest.index.storage.schema import takes_no_writes
 
 COLLECTIONS, UNFINISHED = "collections", "unfinished"
 _OWN = {COLLECTIONS, UNFINISHED, "lock", "reserve", FILE, copy_of(Path(FILE)).name, "lost+found"}
@@ -79,10 +80,37 @@ def examine_directory(
         _check(data, names if collection is None else [collection], report, sink)
         if collection is None:
             _check_aliases(data, names, sink)
-            _check_cut_off(data, sink)
+            if report.mode == "offline":  # else one may be under way
+                _check_cut_off(data, sink)
             _check_others(data, sink)
     report.seconds += time.monotonic() - started
     return report
+
+
+def change_directory(
+    data: Path, collection: str | None, progress: Progress, change: Callable[[], Report]
+) -> Report:
+    """Change a directory that nobody else holds; one that is none is only examined.
+
+    Args:
+        data: the directory; no server may run on it.
+        collection: the one that is changed, None for all.
+        progress: called with what is looked at and how many bytes of it have been read.
+        change: does it, and returns what was done and what was found after it.
+
+    Raises:
+        DirectoryLocked: a server, or another doctor, holds it.
+        CollectionNotFound: there is no collection of that name.
+        ReadOnlyDisk: nothing can be written there.
+    """
+    if not (data / COLLECTIONS).is_dir():
+        return examine_directory(Report(data), collection, progress)
+    if takes_no_writes(data):
+        raise ReadOnlyDisk(f"{data} takes no writes: nothing can be changed there")
+    with repairing(data):
+        if collection is not None and collection not in Local(data / COLLECTIONS).list():
+            raise CollectionNotFound(collection)
+        return change()
 
 
 def _check(data: Path, names: list[str], report: Report, sink: _Sink) -> None:
@@ -133,7 +161,7 @@ def _check_aliases(data: Path, names: list[str], sink: Sink) -> None:
 
 def _check_cut_off(data: Path, sink: Sink) -> None:
     """Tell of collections that a restore was taking the place of when it was cut off."""
-    for path in left_behind(Local(data / COLLECTIONS), Local(data / UNFINISHED)):
+    for path in left_behind(Local(data / UNFINISHED)):
         what = f"collection {path.name!r}, as it was before a restore that was cut off"
         remedy = "start the server, which puts it back"
         sink.found(Finding("damage", "directory", path, what, remedy=remedy))

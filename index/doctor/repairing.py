@@ -16,17 +16,20 @@ from palimpsest.index.aliases import FILE
 from palimpsest.index.checks.collection import STORE
 from palimpsest.index.checks.findings import Finding
 from palimpsest.index.collection import Collection
-from palimpsest.index.doctor.directory import COLLECTIONS, Progress, examine_directory
+from palimpsest.index.doctor.directory import (
+    COLLECTIONS,
+    Progress,
+    change_directory,
+    examine_directory,
+)
 from palimpsest.index.doctor.report import Report
 from palimpsest.index.doctor.restoring import restore_held
-from palimpsest.index.errors import PalimpsestError, ReadOnlyDisk
+from palimpsest.index.errors import PalimpsestError
 from palimpsest.index.remedies import Act
 from palimpsest.index.storage.accept import keep_files
 from palimpsest.index.storage.causes import unreadable
-from palimpsest.index.storage.directory_lock import repairing
 from palimpsest.index.storage.doubled import copy_of
 from palimpsest.index.storage.local import Local
-from palimpsest.index.storage.schema import takes_no_writes
 from palimpsest.index.storage.store import Store
 from palimpsest.index.storage.tidying import LOST, SEGMENTS, place_for
 
@@ -42,24 +45,13 @@ def repair_directory(
 ) -> Report:
     """Check a data directory, repair what can be, and check it again.
 
-    Args:
-        data: the directory; no server may run on it.
-        collection: repair only the one of this name.
-        progress: called with what is checked and how many bytes of it have been read.
-
     Returns:
         What was done, and what was found after it.
 
-    Raises:
-        DirectoryLocked: a server, or another doctor, holds it.
-        CollectionNotFound: there is no collection of that name.
-        ReadOnlyDisk: nothing can be written there.
+    Arguments and errors are those of ``change_directory``.
     """
-    if not (data / COLLECTIONS).is_dir():
-        return examine_directory(Report(data), collection, progress)
-    if takes_no_writes(data):
-        raise ReadOnlyDisk(f"{data} takes no writes: nothing can be repaired there")
-    with repairing(data):
+
+    def repair_all() -> Report:
         before = examine_directory(Report(data), collection, progress)
         done = _Done(_repair_aliases(data, before))
         for name in [one.name for one in before.collections]:
@@ -70,6 +62,8 @@ def repair_directory(
             return before
         after = Report(data, findings=done.lost, repaired=done.said, seconds=before.seconds)
         return examine_directory(after, collection, progress)
+
+    return change_directory(data, collection, progress, repair_all)
 
 
 @dataclass

@@ -10,9 +10,8 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from palimpsest.index.aliases import CreateAlias
 from palimpsest.index.database import Database
-from palimpsest.index.errors import InvalidSnapshot
+from palimpsest.index.errors import CollectionExists, InvalidSnapshot
 from palimpsest.index.snapshots.archive import ArchiveReader
 from palimpsest.index.snapshots.manifest import MANIFEST, Manifest
 from palimpsest.index.snapshots.proving import prove
@@ -67,17 +66,22 @@ def verify_snapshot(
     return found
 
 
-def restore_snapshot(path: Path, data: Path, collection: str | None, release: str) -> list[str]:
+def restore_snapshot(
+    path: Path, data: Path, release: str, collection: str | None = None, *, replaces: bool = True
+) -> list[str]:
     """Put a snapshot into a data directory that no server has open; return what was restored.
 
     Args:
         path: of the file.
         data: the directory; made if need be.
-        collection: of a snapshot of one, what it is to be called, None for what it was; of one of
-            all the collection that is restored, None for all of them, and the aliases.
         release: that does so.
+        collection: of a snapshot of one, what it is to be called, None for what it was; of one of
+            all the collection that is restored, None for all of them, and the aliases: all of
+            these or none.
+        replaces: whether it takes the place of collections that are there.
 
     Raises:
+        CollectionExists: one is there, and is not to be replaced; nothing was changed.
         DirectoryLocked: a server has it open.
         InvalidSnapshot: the file is none that can be restored; nothing was changed.
         StorageError: it could not be read or written.
@@ -88,14 +92,12 @@ def restore_snapshot(path: Path, data: Path, collection: str | None, release: st
         if of_one:
             archive = ArchiveReader(path, Local(path.parent).pieces(path.name))
             name = collection or read_manifest(archive).collection
+            if not replaces and name in database.names():
+                raise CollectionExists(name)
             database.snapshots.recover(name, path, most=_MOST)
             return [name]
-        contents = database.snapshots.recover_whole(path, collection, _MOST)
-        if collection is not None:
-            return [collection]
-        aliases = [CreateAlias(alias, name) for alias, name in contents.aliases.items()]
-        database.change_aliases(aliases)
-        return list(contents.collections)
+        contents = database.snapshots.recover_whole(path, collection, _MOST, replaces=replaces)
+        return list(contents.collections) if collection is None else [collection]
 
 
 def is_of_one(path: Path) -> bool:

@@ -3,6 +3,9 @@
 A snapshot is one file, under a temporary name until it is whole, synced and read back. Beside it
 lies its SHA-256, as ``sha256sum -c`` takes it; it is written first, so that none lacks it.
 Snapshots outlive their collection. Whatever else lies there is left alone.
+
+A collection may be called as files beside the folders are: its folder then has an ``@`` in the
+place of a dot (``a@snapshot`` of ``a.snapshot``), which no collection can have in its name.
 """
 
 from __future__ import annotations
@@ -14,6 +17,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from palimpsest.index.config.collection import AT
 from palimpsest.index.config.names import MAX_COLLECTION_NAME, check_name
 from palimpsest.index.errors import SnapshotNotFound
 from palimpsest.index.storage.causes import disk_errors
@@ -26,6 +30,8 @@ WHOLE = "full-snapshot"  # how the names of those of all collections begin
 _SUM, _UNFINISHED = ".sha256", ".tmp"
 _LONGEST = 180  # bytes of a collection's name in that of its snapshot
 _HEX = re.compile("[0-9a-f]{64}")
+_LIKE_A_FILE = re.compile(r"(.*)\.(snapshot(?:\.sha256|\.tmp)*)", re.DOTALL)
+_LIKE_NO_FILE = re.compile(rf"(.*){AT}(snapshot(?:\.sha256|\.tmp)*)", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +55,7 @@ class Shelf:
         if collection is None:
             return self.folder
         check_name(collection, "collection", MAX_COLLECTION_NAME)
-        return self.folder / collection
+        return self.folder / folder_of(collection)
 
     def list(self, collection: str | None) -> list[SnapshotInfo]:
         """Return the snapshots of a collection, the oldest first."""
@@ -149,6 +155,18 @@ class Shelf:
         if not stat.S_ISREG(held.st_mode):
             return None
         return SnapshotInfo(name, held.st_mtime, held.st_size, _checksum(folder, name))
+
+
+def folder_of(collection: str) -> str:
+    """Return the name of the folder that the snapshots of a collection are in."""
+    like = _LIKE_A_FILE.fullmatch(collection)
+    return collection if like is None else f"{like[1]}{AT}{like[2]}"
+
+
+def collection_of_folder(folder: str) -> str:
+    """Return the collection whose snapshots are in a folder: what ``folder_of`` was given."""
+    unlike = _LIKE_NO_FILE.fullmatch(folder)
+    return folder if unlike is None else f"{unlike[1]}.{unlike[2]}"
 
 
 def is_name(name: str) -> bool:

@@ -24,12 +24,13 @@ from palimpsest.index.storage.tidying import ADAPTERS, FIELDS, SEGMENTS
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """Of what is unpacked: its bytes, the room on the disk, and whoever may end it."""
+    """Of what is unpacked: its bytes, the room on the disk, and whoever may end or refuse it."""
 
     nbytes: int
     free: Callable[[], int]  # bytes that may be taken of the disk
     admitted: Admitted = anything
     go_on: GoOn = lambda _: None
+    wanted: Callable[[Manifest], None] = lambda _: None  # raises before anything is written
 
 
 def read_manifest(archive: ArchiveReader) -> Manifest:
@@ -53,6 +54,7 @@ def unpack(archive: ArchiveReader, folder: Local, bounds: Bounds) -> Manifest:
         StorageFull: there is no room for it.
     """
     manifest = read_manifest(archive)
+    bounds.wanted(manifest)
     if manifest.nbytes > bounds.nbytes:
         raise InvalidInput(
             f"the snapshot holds {manifest.nbytes} bytes, expected at most {bounds.nbytes}: raise "

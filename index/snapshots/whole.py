@@ -92,6 +92,8 @@ def read_whole(archive: ArchiveReader, each: Callable[[ArchiveReader], str]) -> 
         raise damaged(archive.path, "contents", repr(error)[:80], "text") from None
     if said["created"] != created or list(contents.collections) != names:
         raise damaged(archive.path, f"{names}"[:200], f"{contents.collections}"[:200], "contents")
+    if not {*aliases.values()} <= {*names} or {*aliases} & {*names} or len({*names}) < len(names):
+        raise damaged(archive.path, "each name once", f"{names}, {aliases}"[:200], "names")
     if archive.header() is not None:
         raise damaged(archive.path, "its end", "another member", "archive")
     return contents

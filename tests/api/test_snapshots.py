@@ -260,3 +260,58 @@ def test_they_are_made_by_themselves_and_told_of(guarded: Server) -> None:
             assert time.monotonic() < until, found
             time.sleep(0.2)
         assert len(result(http.get("/collections/c/snapshots"))) <= 3
+
+
+def test_a_collection_is_called_as_a_snapshot_of_all(http: httpx.Client) -> None:
+    whole = result(http.post("/snapshots"))["name"]
+    path = f"/collections/{whole}"
+    result(http.put(path, json={"vectors": {"size": 3, "distance": "Dot"}}))
+    try:
+        put(http, whole, 1)
+        assert result(http.get(f"{path}/snapshots")) == []
+        made = result(http.post(f"{path}/snapshots"))["name"]
+        put(http, whole, 2)
+        assert result(http.put(f"{path}/snapshots/recover", json={"location": made})) is True
+        assert count(http, whole) == 1
+        assert whole in [one["name"] for one in result(http.get("/snapshots"))]
+        assert result(http.delete(f"/snapshots/{whole}")) is True
+        assert [one["name"] for one in result(http.get(f"{path}/snapshots"))] == [made]
+    finally:
+        http.delete(path)
+
+
+def test_a_restore_by_an_alias_is_of_the_collection_it_means(
+    http: httpx.Client, collection: str
+) -> None:
+    alias = f"alias of {collection}"
+    action = {"create_alias": {"collection_name": collection, "alias_name": alias}}
+    result(http.post("/collections/aliases", json={"actions": [action]}))
+    put(http, collection, 1)
+    made = result(http.post(f"/collections/{alias}/snapshots"))["name"]
+    text = http.get(f"/collections/{alias}/snapshots/{made}").content
+    for restore in (
+        lambda: http.put(f"/collections/{alias}/snapshots/recover", json={"location": made}),
+        lambda: http.post(f"/collections/{alias}/snapshots/upload", files={"snapshot": text}),
+    ):
+        put(http, collection, 2)
+        assert result(restore()) is True
+        assert count(http, collection) == count(http, alias) == 1
+    names = [one["name"] for one in result(http.get("/collections"))["collections"]]
+    assert collection in names and alias not in names
+    version = f"/collections/{collection}@v1/snapshots/recover"
+    refused(http.put(version, json={"location": made}), 422)
+
+
+def test_a_server_is_started_with_one_of_all(
+    http: httpx.Client, server: Server, collection: str, tmp_path: Path
+) -> None:
+    put(http, collection, 1, 2)
+    whole = server.data / "snapshots" / result(http.post("/snapshots"))["name"]
+    given = {"PALIMPSEST_STORAGE_SNAPSHOT": str(whole)}
+    with serving(tmp_path, **given) as other, httpx.Client(base_url=other.url) as own:
+        assert count(own, collection) == 2
+        put(own, collection, 3)
+    refused_to_start = Server(tmp_path, **given)
+    assert refused_to_start.process.wait(timeout=60) == 1
+    with serving(tmp_path) as other, httpx.Client(base_url=other.url) as own:
+        assert count(own, collection) == 3

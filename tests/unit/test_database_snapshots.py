@@ -8,7 +8,7 @@ import shutil
 import threading
 import time
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -34,6 +34,7 @@ from palimpsest.index import (
 )
 from palimpsest.index.filters.expression import Range
 from palimpsest.index.snapshots import unpacking
+from palimpsest.index.snapshots.swapping import Swaps
 from tests.formats.write_sets import as_lists
 from tests.points import batch_of, config_of
 from tests.unit.snapshots.conftest import NAME, SIZE, fill
@@ -108,7 +109,7 @@ def test_of_all_collections(filled: Database, tmp_path: Path) -> None:
     assert info.name.startswith("full-snapshot-")
     with Database.open(tmp_path / "other", threads=1) as other:
         contents = other.snapshots.recover_whole(path_of(filled, None))
-        assert contents.aliases == {"second": "two"}
+        assert contents.aliases == other.aliases() == {"second": "two"}
         assert other.names() == sorted([NAME, "two"])
         assert answers(other.get(NAME)) == before
         with pytest.raises(InvalidSnapshot):
@@ -228,6 +229,63 @@ def test_what_cannot_be_opened_is_taken_back(
     assert filled.names() == [NAME]
 
 
+def test_all_of_a_snapshot_of_all_are_put_in_place_or_none(
+    filled: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("a", "z"):
+        filled.create(name, config_of(3))
+    filled.snapshots.create_whole()
+    data = tmp_path / "other"
+    with Database.open(data, threads=1) as other:
+        fill(other)
+        other.get(NAME).delete([0]).result()
+        before, opened = answers(other.get(NAME)), Collection.open
+
+        def fails(name: str, folder: Path, **options: object) -> Collection:
+            if name == "z" and folder.parent.name == "collections":
+                raise StoreFailed("no descriptors")
+            return opened(name, folder, **options)  # type: ignore[arg-type]
+
+        with monkeypatch.context() as patched:
+            patched.setattr(Collection, "open", fails)
+            with pytest.raises(StoreFailed, match="no descriptors"):
+                other.snapshots.recover_whole(path_of(filled, None))
+            assert other.names() == [NAME] and answers(other.get(NAME)) == before
+        other.snapshots.recover_whole(path_of(filled, None))
+        assert other.names() == ["a", "z", NAME] and answers(other.get(NAME)) != before
+
+
+@pytest.mark.parametrize("name", [NAME, "new"])
+def test_what_cannot_be_undone_takes_no_writes_and_is_undone_at_the_next_start(
+    name: str, filled: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    filled.snapshots.create(NAME)
+    filled.get(NAME).delete([0]).result()
+    before = answers(filled.get(NAME))
+
+    def fails(*_: object) -> None:
+        raise OSError(5, "Input/output error")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Swaps, "commit", fails)
+        patched.setattr(Swaps, "undo", fails)
+        with pytest.raises(StoreFailed, match="could not be undone.*restart the server"):
+            filled.snapshots.recover(name, path_of(filled))
+        assert name in filled.names()
+        with pytest.raises(StoreFailed, match="restart the server"):
+            filled.get(name)
+        for change in (
+            lambda: filled.drop(name),
+            lambda: filled.create("more", config_of(3)),
+            lambda: filled.change_aliases([CreateAlias("x", NAME)]),
+        ):
+            with pytest.raises(StoreFailed, match="restart the server"):
+                change()
+    filled.close()
+    with Database.open(tmp_path / "database", threads=1) as again:
+        assert again.names() == [NAME] and answers(again.get(NAME)) == before
+
+
 def test_what_was_stopped_makes_nothing(filled: Database) -> None:
     filled.snapshots.stop()
     with pytest.raises(StoreFailed):
@@ -275,10 +333,10 @@ def test_closing_while_a_restore_and_the_schedule_wait(tmp_path: Path) -> None:
     database.snapshots.create(NAME)
     begun, real = threading.Event(), database.snapshots._host.place
 
-    def place(name: str, folder: Path) -> None:
+    def place(folders: Mapping[str, Path], aliases: Mapping[str, str]) -> None:
         begun.set()
         time.sleep(0.5)  # until the schedule waits for this, and closing has begun
-        real(name, folder)
+        real(folders, aliases)
 
     def restore() -> None:
         with pytest.raises(StoreFailed):
@@ -363,8 +421,8 @@ def test_leftovers_of_a_kill_are_gone_after_a_start(filled: Database, tmp_path: 
     before = answers(filled.get(NAME))
     filled.close()
     data = tmp_path / "database"
-    (data / "unfinished" / "id.old").mkdir()
-    shutil.move(data / "collections" / NAME, data / "unfinished" / "id.old" / NAME)
+    (data / "unfinished" / "id.undo" / "old").mkdir(parents=True)
+    shutil.move(data / "collections" / NAME, data / "unfinished" / "id.undo" / "old" / NAME)
     (data / "unfinished" / "other").mkdir()
     with Database.open(data, threads=1) as again:
         assert answers(again.get(NAME)) == before

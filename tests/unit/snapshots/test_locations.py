@@ -21,6 +21,7 @@ SHELF = Path("/data/snapshots")
         ("file:///data/snapshots/%C3%A9%20x/a.snapshot", Kept("é x", "a.snapshot")),
         ("file:///data/snapshots/é x/a.snapshot", Kept("é x", "a.snapshot")),
         ("file://localhost/data/snapshots/d/a.snapshot", Kept("d", "a.snapshot")),
+        ("file:///data/snapshots/e@snapshot/a.snapshot", Kept("e.snapshot", "a.snapshot")),
         ("http://h/x", Remote("http://h/x")),
         ("https://h:1/x?y", Remote("https://h:1/x?y")),
     ],

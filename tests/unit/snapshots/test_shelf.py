@@ -8,7 +8,14 @@ from pathlib import Path
 import pytest
 
 from palimpsest.index import InvalidConfig, SnapshotInfo, SnapshotNotFound
-from palimpsest.index.snapshots.shelf import SCHEDULED, SUFFIX, Shelf, is_name
+from palimpsest.index.snapshots.shelf import (
+    SCHEDULED,
+    SUFFIX,
+    Shelf,
+    collection_of_folder,
+    folder_of,
+    is_name,
+)
 from palimpsest.index.storage.local import Local
 from palimpsest.index.storage.reserve import anything
 
@@ -42,6 +49,29 @@ def test_what_is_kept_is_listed_found_and_deleted(name: str | None, shelf: Shelf
     assert shelf.list(name) == [] and shelf.of(name).list() == []
     with pytest.raises(SnapshotNotFound):
         shelf.delete(name, kept[0].name)
+
+
+@pytest.mark.parametrize("ending", ["", ".sha256", ".tmp", ".sha256.tmp", ".snapshot"])
+def test_a_collection_may_be_called_as_a_snapshot_is(ending: str, shelf: Shelf) -> None:
+    whole = keep(shelf, None)
+    name = whole.name + ending
+    kept = keep(shelf, name)
+    assert shelf.list(name) == [kept] and shelf.list(None) == [whole]
+    assert shelf.find(None, whole.name).read_bytes() == TEXT
+    assert collection_of_folder(shelf.of(name).path.name) == name
+    shelf.delete(None, whole.name)
+    assert shelf.list(name) == [kept]
+    late = keep(shelf, None)
+    assert late in shelf.list(None)
+    shelf.tidy()
+    assert shelf.list(name) == [kept]
+
+
+@pytest.mark.parametrize("name", ["c", "a.snapshots", "snapshot", ".snapshot", "\n.tmp", "é"])
+def test_names_of_folders_say_whose_they_are(name: str) -> None:
+    for one in (name, f"{name}.snapshot", f"{name}.snapshot.tmp", "x" * 246 + ".snapshot"):
+        assert collection_of_folder(folder_of(one)) == one
+        assert len(folder_of(one).encode()) == len(one.encode()) and not is_name(folder_of(one))
 
 
 def test_one_that_fails_leaves_nothing(shelf: Shelf) -> None:

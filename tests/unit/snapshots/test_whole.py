@@ -22,7 +22,7 @@ def written(contents: Contents, ones: dict[str, bytes] = ONES) -> bytes:
 
 
 def contents_of(*names: str, created: int = 5) -> Contents:
-    return Contents("1", created, names, {"a": "c"})
+    return Contents("1", created, names, {"a": "c"} if names else {})
 
 
 def read(text: bytes) -> Contents:
@@ -39,6 +39,12 @@ def read(text: bytes) -> Contents:
 def test_it_is_read_as_it_was_written() -> None:
     assert read(written(contents_of("c", "é"))) == contents_of("c", "é")
     assert read(written(contents_of(), {})) == contents_of()
+
+
+@pytest.mark.parametrize("aliases", [{"a": "d"}, {"c": "é"}, {"a": "c", "é": "é"}])
+def test_aliases_that_mean_nothing_there_are_refused(aliases: dict[str, str]) -> None:
+    with pytest.raises(Damaged, match="names"):
+        read(written(Contents("1", 5, ("c", "é"), aliases)))
 
 
 def test_every_changed_byte_around_the_collections_is_found() -> None:

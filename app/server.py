@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import faulthandler
 import resource
 import signal
 import sys
@@ -22,6 +23,10 @@ def serve(settings: Settings) -> int:
     """Serve until a signal; running requests finish, the database closes."""
     raise_descriptor_limit()
     configure(settings.log_level, settings.log_format)
+    # A mapped file that is cut short, or cannot be read, ends the process where it is read:
+    # no code can go on from there (SIGBUS), but the log is to say where it was.
+    if sys.stderr is not None:  # which whoever starts it may have closed
+        faulthandler.enable(all_threads=False)
     signal.signal(signal.SIGHUP, signal.SIG_IGN)  # until ``app.reloading`` hears it
     try:
         app = create_app(settings, opens=False)

@@ -53,6 +53,7 @@ def collection_state(
         for key, index in indexes.declared.items()
     }
     return CollectionInfo(
+        store_id=f"{writer.store.reach.store:016x}",
         points=view.points,
         seq=view.seq,
         pending=upkeep.due.pending(),

@@ -417,6 +417,7 @@ class JobInfo(NamedTuple):
 class CollectionInfo:
     """State of a collection as of one view."""
 
+    store_id: str  # drawn when the collection was made: another of the same name has another
     points: int
     seq: int
     pending: int  # rows waiting for, or inside, a running seal or compaction

@@ -77,6 +77,7 @@ class BacklogReply(TypedDict):
 class PalimpsestReply(TypedDict):
     """How a collection is really kept, by the names of its vectors, and whether it still is."""
 
+    store_id: str  # another collection of the same name has another
     vectors: dict[str, KeptReply]
     multi_vectors: NotRequired[dict[str, KeptMultiReply]]
     sparse_vectors: NotRequired[dict[str, KeptSparseReply]]
@@ -94,6 +95,7 @@ def describe_effective(config: CollectionConfig, info: CollectionInfo) -> Palimp
         vectors.setdefault(place, {})[name] = kept
     upkeep = config.maintenance
     described = {
+        "store_id": info.store_id,
         **vectors,
         "upkeep": {
             "seal_rows": upkeep.seal_rows,

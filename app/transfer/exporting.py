@@ -71,7 +71,8 @@ def run_export(client: Client, collection: str, path: Path, *, restart: bool = F
         require_one(shape, path)
     if write is write_parquet:
         needed(path)
-    spool = Spool(path.with_name(path.name + ".partial"), [reader.name, reader.mark()], restart)
+    mark = reader.mark()
+    spool = Spool(path.with_name(path.name + ".partial"), [reader.name, mark], restart)
     with closing(spool):
         resumed = spool.at.rows
         with closing(bar(collection, reader.total, resumed)) as shown:
@@ -83,6 +84,11 @@ def run_export(client: Client, collection: str, path: Path, *, restart: bool = F
                     shown.update()
             finally:
                 spool.note()
+        if reader.mark() != mark:
+            raise TransferError(
+                f"{reader.name}: was made anew, or changed, while it was exported: --restart "
+                "begins anew"
+            )
         write(spool, shape, reader.declared(), path)
         spool.remove()
     return Exported(spool.at.rows, resumed, time.monotonic() - begun, _notes(reader, spool))

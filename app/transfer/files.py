@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import sys
 import zlib
+from codecs import BOM_UTF8
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO, cast
@@ -40,11 +41,14 @@ def open_lines(source: str) -> BinaryIO:
 
 
 def lines_of(file: BinaryIO, name: str) -> Iterator[bytes]:
-    """Give the lines of a file without their ends. Raises TransferError where it breaks off."""
+    """Give the lines of a file without their ends. Raises TransferError where it breaks off.
+
+    A mark of UTF-8 before the first, as editors of Windows write it, is no part of it.
+    """
     number = 0
     try:
         for line in file:
-            yield line.rstrip(b"\r\n")
+            yield (line if number else line.removeprefix(BOM_UTF8)).rstrip(b"\r\n")
             number += 1
     except (EOFError, OSError, zlib.error) as error:
         raise TransferError(f"{name}: cannot be read after line {number}: {error}") from error

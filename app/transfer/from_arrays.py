@@ -14,6 +14,7 @@ from typing import Any
 
 import msgspec
 import numpy as np
+from numpy.lib.format import MAGIC_PREFIX
 from numpy.typing import NDArray
 
 from palimpsest.app.transfer.errors import TransferError, WrongUse
@@ -39,10 +40,11 @@ class ArrayReader:
         self._files = [path, *filter(None, [ids, payloads])]
         self._vector = vector
         self._rows = mapped(path)
-        if self._rows.ndim not in (2, 3) or self._rows.dtype.kind not in "fiu":
+        shape = self._rows.shape
+        if len(shape) not in (2, 3) or not shape[-1] or self._rows.dtype.kind not in "fiu":
             raise WrongUse(
                 f"{path}: expected rows of numbers, of shape (rows, dimensions) or (rows, vectors, "
-                f"dimensions), got {self._rows.dtype} of shape {self._rows.shape}"
+                f"dimensions), got {self._rows.dtype} of shape {shape}"
             )
         self.total: int | None = len(self._rows)
         self._ids = None if ids is None else _ids_of(ids, len(self._rows))
@@ -117,11 +119,17 @@ def mapped(path: Path) -> NDArray[Any]:
         found = np.load(path, mmap_mode="r", allow_pickle=False)
     except OSError as error:
         raise WrongUse(f"{path}: {error.strerror or error}") from error
-    except ValueError as error:
-        raise WrongUse(f"{path}: expected an array of NumPy (.npy): {error}") from error
+    except (ValueError, EOFError) as error:
+        why = error if _is_array(path) else "it begins with something else"
+        raise WrongUse(f"{path}: expected an array of NumPy (.npy), whole: {why}") from error
     if not isinstance(found, np.ndarray):
         raise WrongUse(f"{path}: expected one array (.npy), got several (.npz)")
     return found
+
+
+def _is_array(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(len(MAGIC_PREFIX)) == MAGIC_PREFIX
 
 
 def _ids_of(path: Path, rows: int) -> list[int | str]:

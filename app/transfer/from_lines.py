@@ -15,7 +15,7 @@ from typing import Any
 import msgspec
 
 from palimpsest.app.spelling import ABSENT, SPARSE
-from palimpsest.app.transfer.errors import TransferError, WrongUse
+from palimpsest.app.transfer.errors import BadRow, TransferError, WrongUse
 from palimpsest.app.transfer.files import STDIN, file_mark, lines_of, open_lines
 from palimpsest.app.transfer.mapping import ALL, Mapping, Wished, resolve
 from palimpsest.app.transfer.numbers import read_dense
@@ -65,13 +65,17 @@ class LinesReader:
         return None if self._source == STDIN else file_mark(Path(self._source))
 
     def shape(self) -> Shape | None:
-        """Return what vectors the first line holds; later ones may hold others."""
+        """Return what vectors the first line holds; later ones may hold others.
+
+        Raises:
+            BadRow: it is no point.
+        """
         text = self._peek()
         if text is None:
             return None
-        item = self._row(0, text, 0)
+        item = self._row(len(self._first) - 1, text, 0)
         if isinstance(item, Fault):
-            return None  # named once it is read
+            raise BadRow(f"{self.name}, line {item.place + 1}: {item.why}")
         vector = _LINE.decode(item.text).vector
         named = _FIELDS.decode(vector) if bytes(vector)[:1] == b"{" else {"": vector}
         if named.keys() == SPARSE:
@@ -144,9 +148,8 @@ class LinesReader:
 
     def _peek(self) -> bytes | None:
         """Return the first line that is not blank, which will be read again."""
-        for line in self._first:
-            if line and not line.isspace():
-                return line
+        if self._first and self._first[-1] and not self._first[-1].isspace():
+            return self._first[-1]
         for line in self._lines:
             self._first.append(line)
             if line and not line.isspace():

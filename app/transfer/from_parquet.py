@@ -61,8 +61,12 @@ class ParquetReader:
         return file_mark(self._path)
 
     def shape(self) -> Shape:
-        """Return its vectors; sizes that types do not tell are those of the first row with one."""
-        return {name: self._kind(column) for column, name in self._mapping.vectors.items()}
+        """Return its vectors; sizes that types do not tell are those of the first row with one.
+
+        Of a name that has no vector in any row nothing is told.
+        """
+        kinds = {name: self._kind(column) for column, name in self._mapping.vectors.items()}
+        return {name: kind for name, kind in kinds.items() if kind is not None}
 
     def declared(self) -> dict[str, Any] | None:
         """Return what an export wrote down of the collection."""
@@ -132,7 +136,7 @@ class ParquetReader:
                 vector = named_text({n: text for n, text in held.items() if text is not None})
             yield point_row(place + offset, point_id, vector, payloads[offset])
 
-    def _kind(self, column: str) -> Dense | Sets | Sparse:
+    def _kind(self, column: str) -> Dense | Sets | Sparse | None:
         field = self._schema.field(column)
         kind = vector_kind(field.type)
         if kind is Sparse:
@@ -153,7 +157,7 @@ class ParquetReader:
                     return Dense(len(held))
                 if held and held[0]:
                     return Sets(len(held[0]))
-        raise TransferError(f"{self.name}: column {column!r} holds no vector")
+        return None
 
     def _mapped(self, wished: Wished) -> Mapping:
         names = self._schema.names

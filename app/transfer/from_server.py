@@ -55,8 +55,13 @@ class ServerReader:
         self.total: int | None = self.count()
 
     def mark(self) -> Any:
-        """Return how its vectors are declared: of its points nothing tells."""
-        return self.info["config"]["params"].get("vectors")
+        """Return how its vectors are declared now, and by which store, where the server tells.
+
+        Of its points nothing tells.
+        """
+        info = self._client.get(self._path)
+        kept = info.get("palimpsest") or {}
+        return [info["config"]["params"].get("vectors"), kept.get("store_id")]
 
     def shape(self) -> Shape:
         """Return its vector names."""

@@ -6,7 +6,7 @@ from http import HTTPStatus
 from typing import Any
 
 from palimpsest.app.transfer.client import Client, collection_path
-from palimpsest.app.transfer.errors import Refused, TransferError, WrongUse
+from palimpsest.app.transfer.errors import BadRow, Refused, TransferError, WrongUse
 from palimpsest.app.transfer.from_server import ServerReader, indexes_of, without_nulls
 from palimpsest.app.transfer.reader import Reader
 from palimpsest.app.transfer.shapes import Shape, declaration, require_fit, shape_of
@@ -26,10 +26,19 @@ class Target:
 
         Raises:
             WrongUse: it does not exist and is not to be created, or its distance is not told.
+            BadRow: it is to be created, and the first row of the source is no point.
             TransferError: it takes something else.
         """
         info = self.info()
-        shape = reader.shape()
+        try:
+            shape = reader.shape()
+        except BadRow as error:
+            if info is None:
+                raise BadRow(
+                    f"{error}: --create goes by the first {reader.unit}: mend it, or create the "
+                    "collection first"
+                ) from None
+            shape = None  # named, or skipped, once it is read
         if info is None:
             if not create:
                 raise WrongUse(

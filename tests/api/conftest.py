@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from itertools import count
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 from qdrant_client import QdrantClient, models
 
+from palimpsest.app.transfer.client import Address, Client
 from tests.api.raw import BODY, CONNECTIONS, HEAD, HEADER_LIMIT, IDLE, SEND
 from tests.api.replies import result
 from tests.api.served import BODY_LIMIT, Server, serving
@@ -29,6 +31,19 @@ def http(server: Server) -> Iterator[httpx.Client]:
     """A plain HTTP client with kept connections."""
     with httpx.Client(base_url=server.url, timeout=30) as client:
         yield client
+
+
+@pytest.fixture
+def states(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let imports of a test note in a folder of its own how far they are."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "states"))
+
+
+@pytest.fixture
+def mover(server: Server) -> Iterator[Client]:
+    """What imports and exports speak to the server with."""
+    with Client(Address(server.url)) as connected:
+        yield connected
 
 
 _numbers = count()

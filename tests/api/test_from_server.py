@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import httpx
 import pytest
@@ -27,16 +26,7 @@ from tests.api.moving import DECLARED, contents, everything, fill
 from tests.api.served import Server
 from tests.unit.transfer.scripted import Answer, scripted
 
-
-@pytest.fixture(autouse=True)
-def _states(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "states"))
-
-
-@pytest.fixture
-def client(server: Server) -> Iterator[Client]:
-    with Client(Address(server.url)) as connected:
-        yield connected
+pytestmark = pytest.mark.usefixtures("states")
 
 
 @pytest.fixture
@@ -46,7 +36,7 @@ def copy(http: httpx.Client) -> Iterator[str]:
 
 
 def test_everything_is_taken_over(
-    http: httpx.Client, make: Callable[..., str], client: Client, copy: str, server: Server
+    http: httpx.Client, make: Callable[..., str], mover: Client, copy: str, server: Server
 ) -> None:
     name = make(
         **DECLARED,
@@ -66,16 +56,16 @@ def test_everything_is_taken_over(
         reply = http.put(f"/collections/{name}/index?wait=true", json=body)
         assert reply.status_code == 200, reply.text
     source = f"{server.url}/collections/{name}"
-    assert run_import(Import((source,), copy, create=True), client).points == 200
+    assert run_import(Import((source,), copy, create=True), mover).points == 200
     assert contents(http, copy) == contents(http, name)
     one, other = (http.get(f"/collections/{n}").json()["result"] for n in (name, copy))
     assert one["config"] == other["config"]
     assert one["payload_schema"] == other["payload_schema"]
-    assert run_import(Import((source,), copy, create=True), client).points == 200
+    assert run_import(Import((source,), copy, create=True), mover).points == 200
 
 
 def test_points_that_come_meanwhile_are_told_of(
-    http: httpx.Client, server: Server, collection: str, copy: str, client: Client
+    http: httpx.Client, server: Server, collection: str, copy: str, mover: Client
 ) -> None:
     fill(http, collection, ['{"id":5,"vector":[1,2,3]}'])
 
@@ -86,7 +76,7 @@ def test_points_that_come_meanwhile_are_told_of(
 
     with gateway(server.url, whim) as before:
         source = f"{before.url}/collections/{collection}"
-        done = run_import(Import((source,), copy, create=True), client)
+        done = run_import(Import((source,), copy, create=True), mover)
     assert "held 1 points at the beginning and 2 at the end" in done.notes[0]
 
 
@@ -94,8 +84,8 @@ def test_a_server_that_turns_in_a_circle_is_left() -> None:
     told = {"config": {"params": {"vectors": {"size": 1, "distance": "Dot"}}}}
     page = {"points": [{"id": 3, "vector": [1]}], "next_page_offset": 3}
     with scripted([Answer(body=told), Answer(body={"count": 1}), Answer(body=page)]) as server:
-        with Client(Address(server.url)) as client:
-            reader = ServerReader(client, "c")
+        with Client(Address(server.url)) as mover:
+            reader = ServerReader(mover, "c")
             with pytest.raises(TransferError, match="stands still at point 3"):
                 [*reader.read(Start(), 0)]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -71,6 +72,21 @@ def test_settings_by_environment(tmp_path: Path) -> None:
     try:
         running.wait_until_ready()
         assert httpx.get(running.url).json() == {"title": "another", "version": "1.19.0"}
+    finally:
+        running.process.kill()
+        running.process.wait()
+
+
+def test_a_fault_of_the_memory_is_told_in_the_log(tmp_path: Path) -> None:
+    running = Server(tmp_path / "data", stderr=subprocess.PIPE)
+    try:
+        running.wait_until_ready()
+        running.process.send_signal(signal.SIGBUS)
+        assert running.process.stderr is not None
+        with running.process.stderr as stderr:
+            log = stderr.read()  # to its end
+        assert running.process.wait(60) == -signal.SIGBUS
+        assert b"Fatal Python error: Bus error" in log
     finally:
         running.process.kill()
         running.process.wait()

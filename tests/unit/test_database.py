@@ -207,3 +207,9 @@ def test_an_unforeseen_failure_of_one_collection_leaves_the_others(
         assert "odd indeed" in database.damaged()["odd"]
         with pytest.raises(StoreFailed, match="odd indeed"):
             database.get("odd")
+
+
+def test_a_collection_of_the_same_name_is_another(database: Database) -> None:
+    first = database.create("c", config_of(3)).state().store_id
+    database.drop("c")
+    assert database.create("c", config_of(3)).state().store_id != first

@@ -27,6 +27,7 @@ def test_a_new_collection(database: Database) -> None:
     config = CollectionConfig({"é": VectorConfig(2, "dot"), "words": SparseConfig()})
     collection = database.create("docs", config)
     found = describe_effective(collection.config, collection.state())
+    assert len(found["store_id"]) == 16
     assert list(found["vectors"]) == ["é"]
     assert list(found["sparse_vectors"]) == ["words"]
     assert found["integrity"]["checked_at"] is None

@@ -22,6 +22,12 @@ def test_lines_come_without_their_ends(tmp_path: Path) -> None:
             assert [*lines_of(file, name)] == ["é".encode(), b"", b"{}", b"last"]
 
 
+def test_a_mark_of_utf_8_is_no_part_of_the_first_line(tmp_path: Path) -> None:
+    (tmp_path / "a.jsonl").write_bytes(b"\xef\xbb\xbf{}\n\xef\xbb\xbf{}\n")
+    with open_lines(str(tmp_path / "a.jsonl")) as file:
+        assert [*lines_of(file, "a")] == [b"{}", b"\xef\xbb\xbf{}"]
+
+
 def test_a_packed_file_that_is_cut_off_says_where(tmp_path: Path) -> None:
     packed = gzip.compress(os.urandom(50).hex().encode() + b"\n" + os.urandom(9_000))
     (tmp_path / "a.gz").write_bytes(packed[:-2_000])

@@ -103,15 +103,21 @@ def test_no_rows_are_no_points(tmp_path: Path) -> None:
 
 def test_what_is_no_array_of_rows(tmp_path: Path) -> None:
     (tmp_path / "text.npy").write_text("text")
+    (tmp_path / "empty.npy").touch()
+    whole = saved(tmp_path / "whole.npy", np.ones((3, 3)))
+    (tmp_path / "cut.npy").write_bytes(whole.read_bytes()[:-1])
     np.savez(tmp_path / "several.npz", a=np.ones(3))
     (tmp_path / "several.npz").rename(tmp_path / "several.npy")
     pickled = np.array([{}], dtype=object)
     for path, why in (
         (tmp_path / "missing.npy", "No such file"),
-        (tmp_path / "text.npy", "expected an array of NumPy"),
+        (tmp_path / "text.npy", "expected an array of NumPy.*begins with something else"),
+        (tmp_path / "empty.npy", "expected an array of NumPy.*begins with something else"),
+        (tmp_path / "cut.npy", "expected an array of NumPy.*whole"),
         (tmp_path / "several.npy", "got several"),
         (saved(tmp_path / "pickled.npy", pickled), "expected an array of NumPy"),
         (saved(tmp_path / "flat.npy", np.ones(3)), "expected rows of numbers"),
+        (saved(tmp_path / "thin.npy", np.ones((3, 0))), "expected rows of numbers"),
         (saved(tmp_path / "words.npy", np.array([["a"]])), "expected rows of numbers"),
         (saved(tmp_path / "complex.npy", np.ones((1, 1), dtype=complex)), "expected rows"),
     ):

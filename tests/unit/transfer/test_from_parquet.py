@@ -140,8 +140,15 @@ def test_an_export_is_read_as_it_was_written(tmp_path: Path) -> None:
 def test_no_rows(tmp_path: Path) -> None:
     path = written(tmp_path / "a.parquet", {"v": pa.array([], pa.list_(pa.float32()))})
     assert read(path) == []
-    with pytest.raises(TransferError, match="holds no vector"):
-        ParquetReader(path, Wished()).shape()
+    assert ParquetReader(path, Wished()).shape() == {}
+
+
+def test_a_name_without_a_vector_tells_nothing(tmp_path: Path) -> None:
+    none, some = ([None, None], [[1.0, 2.0], None])
+    columns = {"a": pa.array(none, pa.list_(pa.float32())), "b": pa.array(some)}
+    path = written(tmp_path / "a.parquet", columns)
+    reader = ParquetReader(path, Wished(vectors=("a", "b")))
+    assert reader.shape() == {"b": Dense(2)}
 
 
 def test_what_cannot_be_read(tmp_path: Path) -> None:

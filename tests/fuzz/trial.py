@@ -17,11 +17,12 @@ import sys
 import traceback
 import zipfile
 import zlib
+from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -43,6 +44,7 @@ FORMATS = Path(__file__).parents[1] / "formats"
 GOLDEN = ("collection_7", "sets_1")
 SECONDS, MEMORY = 60, 2 << 30  # of one trial, and bytes of address space beyond what there was
 RIGHT, REFUSED, WRONG, FAILED = range(4)  # exit statuses
+Judge: TypeAlias = Callable[[Path, Any], int]
 _LISTED = {"segments": "name", "fields": "folder", "adapters": "folder"}
 
 
@@ -88,15 +90,20 @@ def drawn(seed: int, folders: dict[str, Path]) -> Trial:
     return Trial(golden, file, in_folder and rng.random() < 0.6, seed)
 
 
-def run(trial: Trial, source: Path, work: Path, expected: Any) -> tuple[int, str]:
-    """Carry a trial out; return how its child ended, and what it said."""
+def run(
+    trial: Trial, source: Path, work: Path, expected: Any, judge: Judge | None = None
+) -> tuple[int, str]:
+    """Carry a trial out; return how its child ended, and what it said.
+
+    The judge is given the directory and what it is to answer, None for anything.
+    """
     data, said = work / "data", work / "said"
     shutil.rmtree(data, ignore_errors=True)
     shutil.copytree(source, data)
     what = _change(data, trial)
     pid = os.fork()
     if not pid:
-        _child(data, said, None if trial.sealed else expected)
+        _child(data, said, None if trial.sealed else expected, judge or judged)
     _, status = os.waitpid(pid, 0)
     return os.waitstatus_to_exitcode(status), f"{what}: {said.read_text(errors='replace')}"
 
@@ -133,7 +140,7 @@ def _seal(path: Path) -> None:
         )
 
 
-def _child(data: Path, said: Path, expected: Any) -> None:
+def _child(data: Path, said: Path, expected: Any, judge: Judge) -> None:
     """Open, ask and end; never returns."""
     status = FAILED
     try:
@@ -143,7 +150,7 @@ def _child(data: Path, said: Path, expected: Any) -> None:
         signal.alarm(SECONDS)
         limit = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
         resource.setrlimit(resource.RLIMIT_AS, (limit + MEMORY,) * 2)
-        status = _judged(data, expected)
+        status = judge(data, expected)
     except BaseException:
         traceback.print_exc()
     finally:
@@ -152,7 +159,8 @@ def _child(data: Path, said: Path, expected: Any) -> None:
         os._exit(status)
 
 
-def _judged(data: Path, expected: Any) -> int:
+def judged(data: Path, expected: Any) -> int:
+    """Check a directory and ask it; return how that ended."""
     check_directory(data)
     try:
         answers = ask(data)

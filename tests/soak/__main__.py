@@ -20,7 +20,8 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="soak-") as folder:
         soaked = soak(arguments.data or Path(folder), arguments.minutes * 60)
     for kind, statuses in soaked.done.items():
-        sys.stdout.write(f"{kind}: {dict(statuses)}\n")
+        took = soaked.slowest[kind]
+        sys.stdout.write(f"{kind}: {dict(statuses)}, the slowest {took:.2f} s\n")
     sys.stdout.write(f"\n{table(soaked.verdicts)}\n")
     for error in soaked.errors:
         sys.stdout.write(f"\nFAILED: {error}\n")

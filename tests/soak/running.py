@@ -25,6 +25,7 @@ class Soaked:
 
     seconds: float
     done: dict[str, Counter[int]]  # requests of each kind by status
+    slowest: dict[str, float]  # seconds that the slowest of each kind took
     errors: list[str]
     verdicts: list[Verdict]
 
@@ -51,9 +52,11 @@ def soak(data: Path, seconds: float, ids: int = IDS) -> Soaked:
         verdicts = [] if errors else [*judge(samples, *tolerance), _given_back(server, ids)]
         errors += _state_errors(server)
     done: dict[str, Counter[int]] = {}
+    slowest = dict.fromkeys(KINDS, 0.0)
     for one in clients:
         done.setdefault(one.kind, Counter()).update(one.done)
-    return Soaked(seconds, done, errors, verdicts)
+        slowest[one.kind] = max(slowest[one.kind], one.slowest)
+    return Soaked(seconds, done, slowest, errors, verdicts)
 
 
 def _watch(server: Server, clients: list[Client], seconds: float) -> list[Sample]:

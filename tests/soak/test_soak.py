@@ -15,6 +15,7 @@ def test_a_short_soak_holds(tmp_path: Path) -> None:
     assert soaked.errors == [] and soaked.holds, table(soaked.verdicts)
     for kind in ("upsert", "delete", "query", "read"):
         assert soaked.done[kind][200] > 10, kind
+    assert soaked.done["snapshot"][200] >= 2  # one made and deleted
 
 
 def judged(memory: float = 0, descriptors: float = 0, disk: float = 0) -> list[bool]:

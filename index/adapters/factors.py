@@ -83,9 +83,11 @@ class Factors:
             longer = np.empty((capacity, *self._size), dtype=np.float32)
             longer[:done] = factors[:done]
             factors = longer
-        for start in range(done, n, self._block):
-            stop = min(start + self._block, n)
-            factors[start:stop] = self._computed(part, np.arange(start, stop))
+        # a crafted segment may hold rows that are no numbers: so are their factors, without a word
+        with np.errstate(invalid="ignore"):
+            for start in range(done, n, self._block):
+                stop = min(start + self._block, n)
+                factors[start:stop] = self._computed(part, np.arange(start, stop))
         self._known[key] = max(done, n), factors
         return factors
 

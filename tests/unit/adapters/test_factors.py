@@ -14,8 +14,11 @@ ROWS = np.random.default_rng(3).standard_normal((10_000, 4)).astype(np.float32)
 
 
 class Part:
+    def __init__(self, held: Vectors = ROWS) -> None:
+        self.held = held
+
     def vectors_of(self, rows: NDArray[np.intp]) -> Vectors:
-        return ROWS[rows]
+        return self.held[rows]
 
 
 def lengths(rows: Vectors) -> NDArray[np.float32]:
@@ -67,3 +70,11 @@ def test_threads_that_ask_and_forget_at_once_agree() -> None:
     ended.set()
     forgetting.join()
     assert not wrong
+
+
+def test_rows_that_are_no_numbers_cost_the_others_nothing() -> None:
+    rows = ROWS.copy()
+    rows.view(np.uint32)[3, 0] = 0x7FA00000  # a signalling NaN, which computing with would warn of
+    factors = Factors(lambda some: some @ np.ones(some.shape[1], np.float32))
+    found = factors.of("a", Part(rows), len(rows))
+    assert np.isnan(found[3]) and np.isfinite(np.delete(found, 3)).all()

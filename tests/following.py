@@ -142,8 +142,8 @@ class World:
 
     def freeze(self) -> None:
         """As a seal begins, which then takes long."""
-        upkeep = self.collection.upkeep
-        self.collection.writer.call(lambda: upkeep._freeze(0)).result()
+        upkeep, writer = self.collection.upkeep, self.collection.writer
+        writer.call(lambda: upkeep._freeze(0, writer.view.vectors[0].growing[0])).result()
 
     def compact(self) -> None:
         self.collection.upkeep.compact()

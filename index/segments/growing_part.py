@@ -70,6 +70,11 @@ class GrowingPart(ABC, Generic[C, R, V]):
         return self.n
 
     @property
+    def first_slot(self) -> int:
+        """The lowest slot; 0 when empty."""
+        return int(self.columns.slots[0]) if self.n else 0
+
+    @property
     def last_slot(self) -> int:
         """The highest slot; 0 when empty."""
         return int(self.columns.slots[self.n - 1]) if self.n else 0

@@ -209,7 +209,7 @@ class Upkeep:
             rows = growing[0].live
             text = f"sealing {rows} rows of {self._name_of(column)}"
             with self.attempts.attempt("seal", column, text, 0):
-                self._seal(column)
+                self._seal(column, growing[0])
                 self._writer.call(self._writer.store.measure).result()
                 self._checkpoint()
         self._writer.leases.sweep()  # of parts that were held here, and dropped meanwhile
@@ -310,10 +310,10 @@ class Upkeep:
                 _log.info("Every row of %s has its checksum", self._writer.store.path)
                 return
 
-    def _seal(self, column: int) -> None:
+    def _seal(self, column: int, oldest: AnyGrowing) -> None:
         # By the writer's thread, between two commits: rows that come from then on go to a new
         # growing part, and the frozen one can be read for minutes without a lock.
-        part = self._writer.call(lambda: self._freeze(column)).result()
+        part = self._writer.call(lambda: self._freeze(column, oldest)).result()
         if part is None:
             return
         # After it was frozen: what is to be written is known now. Without room it stays frozen, is
@@ -349,14 +349,22 @@ class Upkeep:
         self._require_room(column, parts)
         replacing.replace(column, parts, None, firm)
 
-    def _freeze(self, column: int) -> AnyGrowing | None:
+    def _freeze(self, column: int, oldest: AnyGrowing) -> AnyGrowing | None:
         """Stop the growing part from growing, unless one has been stopped before; a job.
 
+        Args:
+            column: of the part.
+            oldest: what was the oldest growing part when the seal was found to be due.
+
         Returns:
-            The oldest growing part; None when the column was dropped meanwhile, or has none.
+            The oldest growing part; None when the column was dropped or the part sealed
+            meanwhile.
         """
         vectors = self._writer.view.vectors.get(column)
         if vectors is None or not vectors.growing[0].n:
+            return None
+        # Another thread may have sealed it since: rows that came after it are not due by that.
+        if vectors.growing[0].first_slot != oldest.first_slot:
             return None
         # More than one: an earlier attempt failed after it was frozen. That one is sealed first,
         # which keeps the order of slots.

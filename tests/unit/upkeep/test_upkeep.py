@@ -62,6 +62,16 @@ def growing(collection: Collection) -> list[int]:
     return [part.n for part in collection.view.vectors[0].growing]
 
 
+def test_rows_that_came_after_what_was_due_are_left_growing(collection_of: OpenCollection) -> None:
+    collection = collection_of(settings())
+    insert(collection, 0, 50)
+    due = collection.view.vectors[0].growing[0]
+    collection.upkeep.seal()  # as another thread may, between the look and the seal
+    insert(collection, 50, 20)
+    collection.upkeep._seal(0, due)
+    assert segments(collection) == [50] and growing(collection) == [20]
+
+
 def test_a_part_that_is_full_grows_no_further_and_each_is_sealed_by_itself(
     collection_of: OpenCollection,
 ) -> None:

@@ -34,6 +34,7 @@ def test_a_collection_describes_itself(http: httpx.Client, collection: str) -> N
     assert backlog == {"rows": 0, "limit": 131_072, "segments": 0, "slowed": False}
     disk = described["palimpsest"].pop("disk")
     assert disk.pop("other") + disk.pop("wal") > 0 == sum(disk.values())
+    assert len(described["palimpsest"].pop("store_id")) == 16
     assert described == {
         "status": "green",
         "optimizer_status": "ok",

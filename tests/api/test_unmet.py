@@ -225,6 +225,7 @@ def test_defaults_that_are_shown_are_those_that_hold(http: httpx.Client, make: M
         wal_config=config["wal_config"],
     )
     restated = described(http, again)
+    assert restated["palimpsest"].pop("store_id") != kept.pop("store_id")
     assert restated["palimpsest"] == kept
     assert warned(restated) == []  # one declared as another was shown asks for nothing else
 

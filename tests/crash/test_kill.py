@@ -56,7 +56,7 @@ def restless(number: int) -> dict[str, Any]:
     """Return settings by which a collection seals after few rows and compacts often."""
     encoding, tier_factor, dead_ratio = UPKEEP[number % len(UPKEEP)]
     return {
-        "encoding": encoding,
+        "vectors": {name: {"encoding": encoding} for name in SIZES},  # FDEs are always coded
         "seal_rows": 1_024,  # writes wait for seals before twice as many
         "quiet_rows": 64,
         "quiet_seconds": 0,

@@ -177,7 +177,7 @@ class PayloadIndexing:
         except BaseException:
             writer.indexes.cancel(building)
             raise
-        _log.info("Filters by %r in %s are answered by an index in memory now", key, where)
+        _log.info("Filters by %r in %s are answered by an index in memory now", key, where.path)
 
     def drop(self, key: str) -> Future[int]:
         """Forget an index; one that is not there is fine."""
@@ -289,7 +289,9 @@ class PayloadIndexing:
         del self._building[building.key]
         self._writer.indexes.finish(building)
         if building.again:
-            _log.info("The payload index of %r in %s answers", building.key, self._folders.parent)
+            _log.info(
+                "The payload index of %r in %s answers", building.key, self._folders.parent.path
+            )
         return self._writer.view.seq
 
     def _require_wanted(self, building: Building) -> None:

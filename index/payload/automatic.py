@@ -107,6 +107,8 @@ class Automatic:
 
     def read(self, filter: Filter, declared: Container[Path]) -> None:
         """Take that many payloads were read for a filter: have fields indexed that are not."""
+        if len(self._fields) >= MOST_FIELDS:
+            return  # it would be built to be dropped
         for base, condition in conditions_of(filter):
             index, path = index_for(condition), _path_of(base, condition)
             if index is None or base or path in declared or self.ask is None:

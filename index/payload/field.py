@@ -103,6 +103,13 @@ class IndexedField:
                 self._recent[condition] = known
         return known
 
+    def left_open(self, condition: Field) -> int | None:
+        """Return how many payloads have to be read at most for a match or bounds; None for all."""
+        for part in self.parts.values():
+            if (open_ := part.leaves_open(condition)) is not None:
+                return len(getattr(self.presence, open_)) if open_ else 0
+        return None
+
     def _candidates(self, condition: Field, live: BitMap) -> Candidates | None:
         if isinstance(condition, MatchExcept):
             return self._except(condition)

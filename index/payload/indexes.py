@@ -193,9 +193,13 @@ class PayloadIndexes:
         """Tell whether a field answers at the path."""
         return path in self._fields or bool(self.automatic.at(path))
 
-    def is_declared(self, path: Path) -> bool:
-        """Tell whether a field that was declared answers at the path."""
-        return path in self._fields
+    def left_open(self, condition: Field) -> int | None:
+        """Return how many payloads a declared index leaves to be read of a match or bounds.
+
+        None for all of them.
+        """
+        field = self._fields.get(condition.path)
+        return None if field is None else field.left_open(condition)
 
     def read(self, filter: Filter) -> None:
         """Take that the payloads of many points were read for a filter (``automatic``)."""
@@ -211,8 +215,10 @@ class PayloadIndexes:
         if not fields:
             return None
         with self._lock:
-            answers = (one.candidates(condition, live) for one in fields)
-            return next((one for one in answers if one is not None), None)
+            answers = [one.candidates(condition, live) for one in fields]
+        # All are right; one of another kind of value leaves every payload open.
+        known = [one for one in answers if one is not None]
+        return min(known, key=lambda one: len(one.maybe), default=None)
 
     def order_column(self, path: Path, allowed: BitMap) -> OrderColumn | None:
         """Return the values to order by, unsorted; None when no index of the path has an order."""

@@ -8,7 +8,7 @@ from typing import Any
 from pyroaring import BitMap
 
 from palimpsest.index.filters.expression import Field, Match, MatchText
-from palimpsest.index.payload.candidates import PartCandidates
+from palimpsest.index.payload.candidates import Open, PartCandidates
 from palimpsest.index.payload.postings import Arrays, Postings, Value, grouped
 from palimpsest.index.payload.presence import Presence
 from palimpsest.index.payload.values import Read, read_bool, read_integer, read_text, read_uuid
@@ -56,13 +56,14 @@ class ExactMatches:
         """Answer matches, and characters of texts by looking at every distinct one."""
         if isinstance(condition, Match):
             known = [value for each in condition.values if (value := self._read(each)) is not None]
-            # A value of another kind than the index reads is in no set: payloads have to tell who
-            # holds it.
-            is_open = len(known) < len(condition.values)
-            return PartCandidates(self.postings.union(known), BitMap(), "others" if is_open else "")
+            return PartCandidates(self.postings.union(known), BitMap(), self._open(condition))
         if isinstance(condition, MatchText) and self._read is read_text:
             return self._with_characters(condition)
         return None
+
+    def leaves_open(self, condition: Field) -> Open | None:
+        """Return which values matches leave open; None for other conditions."""
+        return self._open(condition) if isinstance(condition, Match) else None
 
     def to_arrays(self) -> Arrays:
         """Return the sets by value."""
@@ -72,6 +73,11 @@ class ExactMatches:
         """Take the sets over."""
         self.postings = Postings.from_arrays(arrays, _TYPES[self._read])
         self.postings.require_points(presence.typed, presence.several)
+
+    def _open(self, condition: Match) -> Open:
+        # A value of another kind than the index reads is in no set: payloads have to tell who
+        # holds it.
+        return "others" if any(self._read(each) is None for each in condition.values) else ""
 
     def _with_characters(self, condition: MatchText) -> PartCandidates | None:
         if condition.how == "prefix":

@@ -15,7 +15,7 @@ from palimpsest.index.payload.candidates import Open, PartCandidates
 from palimpsest.index.payload.columns import ValueColumn
 from palimpsest.index.payload.postings import Arrays
 from palimpsest.index.payload.presence import Presence
-from palimpsest.index.payload.values import MAX_INTEGER, MIN_INTEGER
+from palimpsest.index.payload.values import MIN_INTEGER, read_integer
 
 _ABSENT = MIN_INTEGER - 1  # in integer columns: no value
 
@@ -47,15 +47,24 @@ class Ordered:
 
     def answer(self, condition: Field) -> PartCandidates | None:
         """Answer bounds of the part's own kind, and matches of integers."""
-        if self._integers and isinstance(condition, Match) and self._condition is Range:
-            return self._equal(condition)
-        if not isinstance(condition, Range | DatetimeRange) or (
-            condition.__class__ is not self._condition
-        ):
+        open_ = self.leaves_open(condition)
+        if open_ is None:
             return None
+        if isinstance(condition, Match):
+            return PartCandidates(self._equal(condition), BitMap(), open_)
+        assert isinstance(condition, Range | DatetimeRange)
         within = integers_within(condition) if self._integers else floats_within(condition)
-        open_: Open = "numbers" if self._condition is Range else ""  # the column may not hold all
         return PartCandidates(self.column.select(within), BitMap(), open_)
+
+    def leaves_open(self, condition: Field) -> Open | None:
+        """Return which values the same conditions leave open; None for others."""
+        if isinstance(condition, Match):
+            if not self._integers or self._condition is not Range:
+                return None
+            return "" if all(map(_is_held, condition.values)) else "others"
+        if condition.__class__ is not self._condition:
+            return None
+        return "numbers" if self._condition is Range else ""  # the column may not hold all
 
     def to_arrays(self) -> Arrays:
         """Return the column."""
@@ -66,14 +75,13 @@ class Ordered:
         self.column.load(arrays)
         self.column.require_points(presence.typed, presence.several)
 
-    def _equal(self, condition: Match) -> PartCandidates:
-        known = [
-            value
-            for value in condition.values
-            if value.__class__ is int and MIN_INTEGER <= value <= MAX_INTEGER
-        ]
+    def _equal(self, condition: Match) -> BitMap:
+        known = [value for value in condition.values if _is_held(value)]
         wanted = np.array(known, dtype=np.int64)
-        open_: Open = "others" if len(known) < len(condition.values) else ""
         if len(known) == 1:
-            return PartCandidates(self.column.select(lambda c: c == wanted[0]), BitMap(), open_)
-        return PartCandidates(self.column.select(lambda c: np.isin(c, wanted)), BitMap(), open_)
+            return self.column.select(lambda c: c == wanted[0])
+        return self.column.select(lambda c: np.isin(c, wanted))
+
+
+def _is_held(value: object) -> bool:
+    return isinstance(value, int) and read_integer(value) is not None

@@ -17,7 +17,7 @@ from typing import Any, Protocol
 from pyroaring import BitMap
 
 from palimpsest.index.filters.expression import Field
-from palimpsest.index.payload.candidates import PartCandidates
+from palimpsest.index.payload.candidates import Open, PartCandidates
 from palimpsest.index.payload.postings import Arrays
 from palimpsest.index.payload.presence import Presence
 
@@ -40,6 +40,12 @@ class Part(Protocol):
 
     def answer(self, condition: Field) -> PartCandidates | None:
         """Return which points match, None where this part cannot tell."""
+
+    def leaves_open(self, condition: Field) -> Open | None:
+        """Return what ``answer`` leaves open of a match or bounds, without looking at values.
+
+        None for what this part cannot tell, and for any other condition.
+        """
 
     def to_arrays(self) -> Arrays:
         """Return what ``load`` reads."""

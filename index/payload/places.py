@@ -11,7 +11,7 @@ from pyroaring import BitMap
 
 from palimpsest.index.filters.expression import Field, GeoBox, GeoPolygon, GeoRadius
 from palimpsest.index.filters.geo import contains_each
-from palimpsest.index.payload.candidates import PartCandidates
+from palimpsest.index.payload.candidates import Open, PartCandidates
 from palimpsest.index.payload.columns import ValueColumn
 from palimpsest.index.payload.postings import Arrays
 from palimpsest.index.payload.presence import Presence
@@ -46,6 +46,10 @@ class Places:
             return None
         inside = self._column.select(lambda lons, lats: contains_each(condition, lons, lats))
         return PartCandidates(inside, BitMap())
+
+    def leaves_open(self, _condition: Field) -> Open | None:
+        """Return None: it answers no match and no bounds."""
+        return None
 
     def to_arrays(self) -> Arrays:
         """Return the columns."""

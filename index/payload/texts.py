@@ -17,7 +17,7 @@ from pyroaring import BitMap
 from palimpsest.index.filters.bitmaps import from_numbers
 from palimpsest.index.filters.expression import Field, MatchText
 from palimpsest.index.filters.tokens import Tokenizer, TokenizerConfig
-from palimpsest.index.payload.candidates import PartCandidates
+from palimpsest.index.payload.candidates import Open, PartCandidates
 from palimpsest.index.payload.postings import Arrays, Postings, grouped
 from palimpsest.index.payload.presence import Presence
 from palimpsest.index.payload.sequences import Sequences
@@ -85,6 +85,10 @@ class Texts:
         return PartCandidates(
             self._sequences.with_phrase(tokens, single), found & self._several, "others"
         )
+
+    def leaves_open(self, _condition: Field) -> Open | None:
+        """Return None: it answers no match and no bounds."""
+        return None
 
     def to_arrays(self) -> Arrays:
         """Return the sets by token, and the order."""

@@ -16,7 +16,7 @@ from palimpsest.index.view.view import AnyVectors, View
 _PER_CONDITION = 20e-6
 _PER_FLAG = 1e-9  # of a point, by one condition
 _FILTERED = 3.0  # a filtered search, by one without a filter
-_QUICK = (Match, Range, DatetimeRange)  # conditions that an index answers whole
+_QUICK = (Match, Range, DatetimeRange)  # conditions that an index of their kind answers
 _PER_HIT = 1e-6  # merged, named and written
 _PER_PAYLOAD = 2.5e-6
 _PER_VECTOR = 5e-6
@@ -41,13 +41,16 @@ def estimate_seconds(view: View, request: SearchRequest, indexes: PayloadIndexes
     seconds = kind.seconds(view, vectors, request) + hits * _hit_seconds(vectors, request)
     if request.filter is None:
         return seconds
-    conditions = 0
+    conditions = read = 0
     for base, condition in conditions_of(request.filter):
-        if base or not isinstance(condition, _QUICK) or not indexes.is_declared(condition.path):
+        if base or not isinstance(condition, _QUICK):
             return math.inf  # payloads may have to be read
+        if (left_open := indexes.left_open(condition)) is None:
+            return math.inf  # all of them
         conditions += 1
+        read += left_open
     filtering = conditions * (_PER_CONDITION + vectors.live * _PER_FLAG)
-    return filtering + _FILTERED * seconds
+    return filtering + read * _PER_PAYLOAD + _FILTERED * seconds
 
 
 def _hit_seconds(vectors: AnyVectors, request: SearchRequest) -> float:

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from palimpsest.index import Collection, FieldIndex, Filter, Match, Range, SearchRequest
-from palimpsest.index.filters.expression import EACH, Condition, MatchText, Nested
+from palimpsest.index.filters.expression import EACH, Condition, IsEmpty, MatchText, Nested
 from palimpsest.index.filters.paths import format_path
 from palimpsest.index.payload import automatic, evaluate
 from palimpsest.index.payload.automatic import index_for
@@ -151,4 +151,33 @@ def test_small_reads_ask_for_nothing(collection: Collection) -> None:
     collection.writer.indexes.automatic.ask = lambda key, index: asked.append(key)
     collection.delete([*range(5, 200)]).result()
     collection.count(Filter(must=(Match((KEY,), (1,)),)))
+    assert not asked
+
+
+def test_of_several_kinds_the_one_that_knows_answers() -> None:
+    """An index of texts knows who has values, and not which numbers."""
+    source, path = Points(), ("größe",)
+    for number in range(50):
+        source.put(number, {path[0]: number % 5 if number % 2 else [LARGE, "x"]})
+    conditions = IsEmpty(path), Match(path, (LARGE,)), Range(path, gte=3), Match(path, (1, 3))
+    for index in filter(None, map(index_for, conditions)):
+        building = source.indexes.begin(format_path(path), index, automatic=True)
+        building.add(list(source.stored), [payload for _, payload, _ in source.stored.values()])
+        source.indexes.finish(building)
+    for condition in conditions:
+        asked = Filter(must=(condition,))
+        known = source.indexes.candidates(condition, source.live)
+        assert known is not None and not known.maybe
+        assert set(evaluate.evaluate(asked, source)) == source.passing(asked)
+
+
+def test_nothing_is_built_where_there_is_no_room(
+    collection: Collection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wait_for(collection, Match((KEY,), (LARGE,)))
+    monkeypatch.setattr(automatic, "MOST_FIELDS", 1)
+    asked: list[str] = []
+    collection.writer.indexes.automatic.ask = lambda key, index: asked.append(key)
+    for key in ("one", "other"):
+        collection.count(Filter(must=(Match((key,), (1,)),)))
     assert not asked

@@ -273,9 +273,9 @@ class Call(msgspec.Struct, frozen=True):
         """Return how many seconds of a request's ``timeout`` are left."""
         return None if timeout is None else max(0.0, self.since + timeout - monotonic())
 
-    def strict(self) -> Strict | None:
+    def strict(self, *, charges: bool = True) -> Strict | None:
         """Return what strict mode forbids in this collection, None when it is off."""
-        return strict_of(self.collection, self.context.rates)
+        return strict_of(self.collection, self.context.rates, charges=charges)
 
     @property
     def share(self) -> Executor:

@@ -25,6 +25,13 @@ class Rates:
         Raises:
             Refusal: 429, with ``Retry-After`` unless the cost is above the limit.
         """
+        self._take(collection, kind, cost, limit, cost)
+
+    def require(self, collection: str, kind: str, cost: int, limit: int) -> None:
+        """Raise what taking so many tokens would, and take none."""
+        self._take(collection, kind, cost, limit, 0)
+
+    def _take(self, collection: str, kind: str, cost: int, limit: int, taken: int) -> None:
         if cost > limit:
             raise _too_many(
                 f"{kind} rate limit exceeded, request larger than the rate limit "
@@ -35,7 +42,7 @@ class Rates:
             held, since = self._buckets.get((collection, kind), (float(limit), now))
             tokens = min(float(limit), held + (now - since) * limit / MINUTE)
             if tokens >= cost:
-                self._buckets[collection, kind] = (tokens - cost, now)
+                self._buckets[collection, kind] = (tokens - taken, now)
                 return
             self._buckets[collection, kind] = (tokens, now)
         seconds = math.ceil((cost - tokens) * MINUTE / limit)

@@ -61,6 +61,7 @@ class Strict(NamedTuple):
     limits: Limits
     collection: Collection
     rates: Rates
+    charges: bool = True  # whether what passes is paid for, or only could be
 
     def read(
         self,
@@ -153,7 +154,7 @@ class Strict(NamedTuple):
         """Count a request that passed all other checks: what is refused costs nothing."""
         if rate is not None and cost:
             whole = self.collection.folder.name  # the same for every version of it
-            self.rates.take(whole, kind, cost, rate)
+            (self.rates.take if self.charges else self.rates.require)(whole, kind, cost, rate)
 
     def _points_written(self, update: Write) -> int:
         """Return about how many points a write changes."""
@@ -215,12 +216,12 @@ class Strict(NamedTuple):
                 )
 
 
-def strict_of(collection: Collection, rates: Rates) -> Strict | None:
+def strict_of(collection: Collection, rates: Rates, *, charges: bool = True) -> Strict | None:
     """Return a collection's limits, None when strict mode is off."""
     declared = collection.config.declared.get("strict_mode_config")
     if not declared or not declared.get("enabled"):
         return None
-    return Strict(msgspec.convert(declared, Limits), collection, rates)
+    return Strict(msgspec.convert(declared, Limits), collection, rates, charges)
 
 
 def _points_of(update: Write) -> int:

@@ -22,24 +22,32 @@ VECTOR_QUERIES = (
 Request: TypeAlias = SearchRequest | QueryRequest | GroupRequest
 
 
-def check_queries(call: Call, requests: Sequence[Request], timeout: int | None) -> None:
-    """Raise Refusal for what exceeds the limits of the collection, or of those looked up."""
+def check_queries(
+    call: Call, requests: Sequence[Request], timeout: int | None, *, charges: bool = True
+) -> None:
+    """Raise Refusal for what exceeds the limits of the collection, or of those looked up.
+
+    ``charges`` says whether what passes is paid for: once per request.
+    """
     # Before any limit is looked at: a refusal must not tell somebody without the right that a
     # collection is there.
     for name in _lookups(requests):
         call.access.require(call.context.database, name, Level.READ)
-    strict = call.strict()
+    strict = call.strict(charges=charges)
     if strict is not None:
         # All are checked before any is paid for.
         cost = sum(_check(strict, each) for each in requests)
         strict.read(cost=cost, timeout=timeout)
     for name, points in _looked_up(requests).items():
-        charge_lookup(call.context, call.access, name, points)
+        charge_lookup(call.context, call.access, name, points, charges=charges)
 
 
-def charge_lookup(context: Context, access: Access, name: str, points: int) -> None:
+def charge_lookup(
+    context: Context, access: Access, name: str, points: int, *, charges: bool = True
+) -> None:
     """Take the cost of reading so many points of another collection by their ids."""
-    strict = strict_of(access.collection(context.database, name, Level.READ), context.rates)
+    collection = access.collection(context.database, name, Level.READ)
+    strict = strict_of(collection, context.rates, charges=charges)
     if strict is not None:
         strict.read(cost=points)
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple, TypeAlias
 
 import msgspec
 
@@ -21,6 +21,17 @@ from palimpsest.app.warnings import Warnings
 from palimpsest.index import Bm25, Bm25Config, SparseVector
 
 _ENCODER = msgspec.json.Encoder()
+_KEPT = 1_024  # bytes of options of BM25 whose tables are kept from one request to the next
+
+Beside: TypeAlias = Callable[[Callable[[], Embedded]], Awaitable[Embedded]]
+
+
+class Prepared(NamedTuple):
+    """The documents of a request before a model is asked for any of them."""
+
+    vectors: list[bytes]  # those of BM25; for each other one of the size that it will have
+    places: Mapping[str, Sequence[int]]  # of the others, by model
+    counted: Embedded  # by BM25
 
 
 class Embedders:
@@ -56,39 +67,67 @@ class Embedders:
         for one in self.by_name.values():
             await one.close()
 
+    async def prepare(
+        self, documents: Sequence[Document], purpose: Purpose, beside: Beside
+    ) -> Prepared:
+        """Return what can be told of the documents of a request before a model is asked.
+
+        Args:
+            documents: of one request.
+            purpose: whether they are asked for, or stored.
+            beside: runs work of as long as the texts are, where it keeps no one else waiting.
+
+        Raises:
+            Refusal: 400 for a model that is not known, options that it does not take, no text.
+            InvalidInput: as ``Bm25Config.from_options``.
+        """
+        places: dict[str, list[int]] = {}
+        for place, document in enumerate(documents):
+            places.setdefault(self._name_of(document), []).append(place)
+        vectors: list[bytes] = [b""] * len(documents)
+        of_bm25 = places.pop(BM25, [])
+        chosen = [documents[place] for place in of_bm25]
+        counted = await beside(lambda: _by_bm25(chosen, purpose)) if chosen else Embedded([], 0)
+        for place, vector in zip(of_bm25, counted.vectors, strict=True):
+            vectors[place] = vector
+        for name, held in places.items():
+            stand_in = b"[" + b",".join([b"1"] * self.by_name[name].declared.size) + b"]"
+            for place in held:
+                vectors[place] = stand_in
+        return Prepared(vectors, places, counted)
+
     async def embed(
-        self, documents: Sequence[Document], purpose: Purpose, warnings: Warnings
+        self,
+        documents: Sequence[Document],
+        prepared: Prepared,
+        purpose: Purpose,
+        warnings: Warnings,
     ) -> list[bytes]:
         """Return the vector of each document as the text of JSON, all of them or none.
 
         Args:
             documents: of one request.
-            purpose: whether they are asked for, or stored.
-            warnings: of its reply, which also says what embedding took.
+            prepared: what ``prepare`` returned for them.
+            purpose: as it was given there.
+            warnings: of the reply, which also says what embedding took.
 
         Raises:
-            Refusal: 400 for a model that is not known, options that it does not take, no text.
             EmbeddingFailed: a model gave no vectors.
-            InvalidInput: as ``Bm25Config.from_options``.
         """
-        groups: dict[str, list[int]] = {}
-        for place, document in enumerate(documents):
-            groups.setdefault(self._name_of(document), []).append(place)
-        # All that can be wrong with a request is found before a model is asked for any of it.
-        asked = [(name, places) for name, places in groups.items() if name != BM25]
-        vectors: list[bytes] = [b""] * len(documents)
-        if BM25 in groups:
-            places = groups[BM25]
-            made = _by_bm25([documents[place] for place in places], purpose)
-            self._put(vectors, places, made, BM25, warnings)
+        asked = list(prepared.places.items())
         found = await all_or_none(
             [
-                self._ask(name, [documents[p].text for p in places], purpose)
+                self._ask(name, [documents[place].text for place in places], purpose)
                 for name, places in asked
             ]
         )
+        vectors = [*prepared.vectors]
         for (name, places), made in zip(asked, found, strict=True):
-            self._put(vectors, places, made, name, warnings)
+            for place, vector in zip(places, made.vectors, strict=True):
+                vectors[place] = vector
+            self._count(name, made, warnings)
+        if prepared.counted.vectors:
+            self._count(BM25, prepared.counted, warnings)
         return vectors
 
     def _name_of(self, document: Document) -> str:
@@ -118,17 +157,8 @@ class Embedders:
             self.failures.add(name, failed.reason)
             raise failed.of(name) from None
 
-    def _put(
-        self,
-        vectors: list[bytes],
-        places: Sequence[int],
-        made: Embedded,
-        name: str,
-        warnings: Warnings,
-    ) -> None:
-        for place, vector in zip(places, made.vectors, strict=True):
-            vectors[place] = vector
-        self.texts.values[(name,)] += len(places)
+    def _count(self, name: str, made: Embedded, warnings: Warnings) -> None:
+        self.texts.values[(name,)] += len(made.vectors)
         self.tokens.values[(name,)] += made.tokens
         warnings.use(name, made.tokens)
 
@@ -153,18 +183,24 @@ def _open(name: str, declared: AnyDeclared) -> Embedder:
 
 def _by_bm25(documents: Sequence[Document], purpose: Purpose) -> Embedded:
     vectors, tokens = [], 0
+    models: dict[bytes, Bm25] = {}  # of this request: long options are not kept
     for document in documents:
-        model = _bm25(_ENCODER.encode(document.options or {}))
+        options = _ENCODER.encode(document.options or {})
+        model = models.get(options)
+        if model is None:
+            model = models[options] = (_kept if len(options) <= _KEPT else _bm25)(options)
         vector, count = (model.query if purpose == "query" else model.document)(document.text)
         vectors.append(_spelled(vector))
         tokens += count
     return Embedded(vectors, tokens)
 
 
-@lru_cache(maxsize=64)
 def _bm25(options: bytes) -> Bm25:
     given: dict[str, Any] = msgspec.json.decode(options)
     return Bm25(Bm25Config.from_options(given))
+
+
+_kept = lru_cache(maxsize=64)(_bm25)
 
 
 def _spelled(vector: SparseVector) -> bytes:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
 
+import numpy as np
+
 from palimpsest.app.embedding.declared import VARIABLE, Local
 from palimpsest.app.embedding.failures import EmbeddingFailed
 from palimpsest.app.embedding.replies import Embedded
@@ -42,4 +44,6 @@ class LocalModel:
             vectors, tokens = self._model.embed(texts)
         except Exception as error:  # of the runtime, which has many
             raise EmbeddingFailed("model", f"the model failed: {error!s:.200}") from None
+        if not np.isfinite(vectors).all():
+            raise EmbeddingFailed("model", "a vector holds NaN, or what is beyond float32")
         return Embedded([format_vector(each) for each in vectors], tokens)

@@ -22,6 +22,7 @@ from palimpsest.app.settings import Misconfigured
 
 _SHOWN = 200  # characters of a provider's own words
 _ERROR_BYTES = 64 * 1024  # of a reply that is no success
+_LONG_BYTES = 64 * 1024  # of a reply that is read beside the event loop
 _AGAIN = (
     *(HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.INTERNAL_SERVER_ERROR),
     *(HTTPStatus.BAD_GATEWAY, HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.GATEWAY_TIMEOUT),
@@ -84,11 +85,14 @@ class Provider:
                 HTTPStatus.GATEWAY_TIMEOUT,
                 again=True,
             ) from None
-        except httpx.HTTPError as error:
+        # UnicodeError: a name of a host that no resolver takes.
+        except (httpx.HTTPError, httpx.InvalidURL, UnicodeError) as error:
             kind = type(error).__name__
             text = f"it cannot be reached: {self._without_key(str(error)) or kind}"
             raise EmbeddingFailed("unreachable", text, again=True) from None
-        return read_reply(found, len(texts), self._remote.size)
+        if len(found) <= _LONG_BYTES:
+            return read_reply(found, len(texts), self._remote.size)
+        return await asyncio.to_thread(read_reply, found, len(texts), self._remote.size)
 
     async def _refused(self, reply: httpx.Response) -> EmbeddingFailed:
         status = reply.status_code
@@ -97,7 +101,8 @@ class Provider:
             return EmbeddingFailed("status", text)
         if status in _ABOUT_KEYS:  # such replies like to repeat the key, or parts of it
             return EmbeddingFailed("status", f"it answered {status}: check the key of the embedder")
-        words = self._without_key(_words_of(await _read(reply, _ERROR_BYTES)))
+        # Cut after the key is out: half a key would not be known for one.
+        words = self._without_key(_words_of(await _read(reply, _ERROR_BYTES)))[:_SHOWN]
         text = f"it answered {status}" + (f": {words}" if words else "")
         if status == HTTPStatus.TOO_MANY_REQUESTS:
             after = _seconds(reply.headers.get("retry-after"))
@@ -122,7 +127,7 @@ async def _read(reply: httpx.Response, limit: int) -> bytes:
 
 
 def _words_of(body: bytes) -> str:
-    """Return what a provider says of an error, in one short line."""
+    """Return what a provider says of an error, in one line."""
     try:
         found = msgspec.json.decode(body)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
@@ -131,7 +136,7 @@ def _words_of(body: bytes) -> str:
         found = found.get("error", found)
     if isinstance(found, dict):
         found = found.get("message", found)
-    return " ".join(str(found).split())[:_SHOWN]
+    return " ".join(str(found).split())
 
 
 def _seconds(header: str | None) -> float | None:

@@ -28,8 +28,8 @@ class _One(msgspec.Struct):
 
 
 class _Usage(msgspec.Struct):
-    prompt_tokens: int = 0
-    total_tokens: int = 0
+    prompt_tokens: float | None = None
+    total_tokens: float | None = None
 
 
 class _Reply(msgspec.Struct):
@@ -78,7 +78,7 @@ def read_reply(body: bytes, texts: int, size: int) -> Embedded:
         text if text[:1] == b"[" else format_vector(vector)
         for text, vector in zip(found, vectors, strict=True)
     ]
-    return Embedded(numbers, max(0, usage.total_tokens or usage.prompt_tokens))
+    return Embedded(numbers, max(0, int(usage.total_tokens or usage.prompt_tokens or 0)))
 
 
 def _in_order(data: list[_One], texts: int) -> list[_One]:

@@ -113,7 +113,7 @@ async def ask(call: Call, kind: type, decode: Decode) -> ScoredPoints | Explaine
 
 
 async def _read(
-    call: Call, kind: type, decode: Decode, config: CollectionConfig, timeout: float | None
+    call: Call, kind: type, decode: Decode, config: CollectionConfig, timeout: int | None
 ) -> Asked | Unresolved[Asked]:
     """Return what a body asks for; one that the short way has read is not read again."""
     early = call.early
@@ -124,7 +124,12 @@ async def _read(
     def read(call: Call) -> Asked:
         return call.read(kind, lambda text: decode(text, config))
 
-    return await call.decoded(lambda: read_or_embed(call, read, QUERY, "query", timeout), timeout)
+    def check(asked: Asked) -> None:
+        check_queries(call, [asked.request], timeout, charges=False)
+
+    return await call.decoded(
+        lambda: read_or_embed(call, read, check, QUERY, "query", timeout), timeout
+    )
 
 
 async def _explained(
@@ -165,13 +170,18 @@ async def ask_batch(call: Call, kind: type, decode: DecodeBatch) -> list[ScoredP
     def read(call: Call) -> list[Asked]:
         return call.read(kind, lambda text: decode(text, config))
 
+    def check(asked: list[Asked], *, charges: bool = False) -> None:
+        strict = call.strict()
+        if strict is not None:
+            strict.search_batch(len(asked))
+        check_queries(call, [each.request for each in asked], timeout, charges=charges)
+
     asked = await resolved(
-        await call.decoded(lambda: read_or_embed(call, read, QUERIES, "query", timeout), timeout)
+        await call.decoded(
+            lambda: read_or_embed(call, read, check, QUERIES, "query", timeout), timeout
+        )
     )
-    strict = call.strict()
-    if strict is not None:
-        strict.search_batch(len(asked))
-    check_queries(call, [each.request for each in asked], timeout)
+    check(asked, charges=True)
 
     def search(collection: Collection) -> list[tuple[SearchStats, ScoredPoints]] | None:
         with _room(call, *(each.request for each in asked)):
@@ -205,15 +215,22 @@ async def ask_groups(call: Call, kind: type, decode: DecodeGroups) -> GroupsRepl
     def read(call: Call) -> Grouped:
         return call.read(kind, decode)
 
-    request, select, lookup = await resolved(
-        await call.decoded(lambda: read_or_embed(call, read, QUERY, "query", timeout), timeout)
-    )
-
-    def search() -> tuple[SearchStats, float, GroupsReply]:
+    def check(grouped: Grouped, *, charges: bool = False) -> None:
+        request = grouped[0]
         strict = call.strict()
         if strict is not None:
             strict.group_by(request.path)
-        check_queries(call, [request], timeout)
+        check_queries(call, [request], timeout, charges=charges)
+
+    grouped = await resolved(
+        await call.decoded(
+            lambda: read_or_embed(call, read, check, QUERY, "query", timeout), timeout
+        )
+    )
+    request, select, lookup = grouped
+
+    def search() -> tuple[SearchStats, float, GroupsReply]:
+        check(grouped, charges=True)
         started = perf_counter()
         with _room(call, request):
             stats, groups = _groups(call, request)

@@ -115,8 +115,12 @@ async def batch(call: Call) -> list[UpdateReply]:
         require_utf8(call.body)
         return call.read_update(OperationsBody, decode)
 
+    def check(updates: list[Update]) -> None:
+        refuse_early(call)
+        _check(call, updates, parameters, charges=False)
+
     def begin_reading() -> list[Update] | Unresolved[list[Update]]:
-        return read_or_embed(call, read, OPERATIONS, "passage", parameters.timeout)
+        return read_or_embed(call, read, check, OPERATIONS, "passage", parameters.timeout)
 
     replies = []
     updates = await resolved(await call.begun(begin_reading, parameters.timeout))
@@ -176,8 +180,12 @@ async def _write(
         require_utf8(call.body)
         return call.read_update(decoder.type, decode)
 
+    def check(update: Update) -> None:
+        refuse_early(call)
+        _check(call, [update], parameters, charges=False)
+
     def begin_reading() -> Update | Unresolved[Update]:
-        return read_or_embed(call, read, POINTS, "passage", parameters.timeout)
+        return read_or_embed(call, read, check, POINTS, "passage", parameters.timeout)
 
     def begin() -> Future[int] | float:
         """Begin the write, or tell in how many seconds its rows may come."""
@@ -215,9 +223,11 @@ def _begin(call: Call, update: Update, rows: int) -> Future[int]:
     return written
 
 
-def _check(call: Call, updates: Sequence[Update], parameters: Parameters) -> None:
+def _check(
+    call: Call, updates: Sequence[Update], parameters: Parameters, *, charges: bool = True
+) -> None:
     check_updates(updates, call.context.settings.batch_limit)
-    strict = call.strict()
+    strict = call.strict(charges=charges)
     if strict is not None:
         strict.write(updates, parameters.timeout)
 

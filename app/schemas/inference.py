@@ -81,7 +81,7 @@ def _replace(text: bytes, where: Place, put: Put) -> bytes:
     if first != b"{":
         return text
     fields = _OBJECT.decode(text)
-    if where.is_vector and is_inference(fields):
+    if where.is_vector and is_inference(fields) and not _are_named(fields, where):
         return put(text)
     is_changed = False
     for name, value in fields.items():
@@ -93,6 +93,11 @@ def _replace(text: bytes, where: Place, put: Put) -> bytes:
                 is_changed = True
                 fields[name] = msgspec.Raw(after)
     return msgspec.json.encode(fields) if is_changed else text
+
+
+def _are_named(fields: Mapping[str, msgspec.Raw], where: Place) -> bool:
+    """Tell whether fields are vectors that have the names of an object's: `model` is a list."""
+    return where.values is not None and bytes(fields["model"])[:1] in (b"[", b"{")
 
 
 def _joined(items: list[bytes]) -> bytes:

@@ -69,7 +69,17 @@ async def read_in(
         Refusal: 503, when the server ends.
     """
     job = Job(work)
-    running = asyncio.wrap_future(threads.submit(job))
+    try:
+        return await while_wanted(asyncio.wrap_future(threads.submit(job)), client, timeout)
+    finally:
+        job.give_up()
+
+
+async def while_wanted(running: asyncio.Future[T], client: Client, timeout: float | None) -> T:
+    """Return what something that changes nothing comes to; it is cancelled when nobody waits.
+
+    Raises as ``read_in``.
+    """
     try:
         with client.waiting(running.cancel):
             return await asyncio.wait_for(running, timeout)
@@ -78,7 +88,6 @@ async def read_in(
             raise Disconnected from None
         raise _ending(ENDED) from None
     finally:
-        job.give_up()
         running.cancel()  # where it was never waited for
 
 

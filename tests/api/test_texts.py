@@ -354,6 +354,67 @@ def test_bm25_ranks_as_bm25_does(http: httpx.Client) -> None:
     assert len(result(http.post("/collections/c/points/query", json=both))["points"]) == 2
 
 
+@pytest.mark.parametrize(
+    "points",
+    [
+        [{"id": 1, "vector": text("a")}, {"id": -1, "vector": [1.0] * SIZE}],
+        [{"id": 1, "vector": text("a")}, {"id": 2, "vector": [1.0]}],
+        [{"id": 1, "vector": {"bm25": text("a")}}],
+        [{"id": 1, "vector": {"none": text("a")}}],
+        [{"id": 1, "vector": text("a"), "payload": 3}],
+        [{"id": i, "vector": text("a")} for i in range(3)],
+    ],
+)
+def test_what_is_refused_costs_no_call(
+    http: httpx.Client, provider: Provider, points: list[Any]
+) -> None:
+    strict = {"enabled": True, "upsert_max_batchsize": 2, "max_query_limit": 5}
+    result(http.patch("/collections/c", json={"strict_mode_config": strict}))
+    provider.calls.clear()
+    body = {"points": points}
+    several = {"operations": [{"upsert": body}]}
+    replies = [
+        http.put("/collections/c/points", json=body),
+        http.post("/collections/c/points/batch", json=several),
+    ]
+    asked = {"query": text("a"), "limit": 6}
+    path = "/collections/c/points/query"
+    queries = [
+        http.post(path, json=asked),
+        http.post(f"{path}/batch", json={"searches": [asked]}),
+        http.post(f"{path}/groups", json={**asked, "group_by": "g", "group_size": 1}),
+    ]
+    for reply in (*replies, *queries):
+        assert reply.status_code == 400, reply.text
+    assert provider.calls == []
+
+
+def test_a_budget_is_charged_once_and_looked_at_first(
+    http: httpx.Client, provider: Provider
+) -> None:
+    strict = {"enabled": True, "write_rate_limit": 2, "read_rate_limit": 1}
+    result(http.patch("/collections/c", json={"strict_mode_config": strict}))
+    for _ in range(2):
+        assert result(upsert(http, text("a")))["status"] == "completed"
+    path, asked = "/collections/c/points/query", {"query": text("a")}
+    assert len(result(http.post(path, json=asked))["points"]) == 1
+    provider.calls.clear()
+    assert upsert(http, text("a")).status_code == 429
+    assert http.post(path, json=asked).status_code == 429
+    assert provider.calls == []
+
+
+def test_nobody_is_asked_for_who_left(http: httpx.Client, provider: Provider) -> None:
+    provider.calls.clear()
+    provider.failures.extend([(503, {}, b"")] * 2)  # the second, later, for a client that is gone
+    with httpx.Client(base_url=http.base_url, timeout=0.1) as hasty:
+        with pytest.raises(httpx.ReadTimeout):
+            hasty.post("/collections/c/points/query", json={"query": text("left")})
+    time.sleep(0.5)  # beyond the longest pause before the second try
+    assert provider.texts() == ["query: left"]
+    provider.failures.clear()
+
+
 def test_keys_are_in_no_log_and_no_metric(
     http: httpx.Client, provider: Provider, embedding: Server
 ) -> None:

@@ -96,12 +96,60 @@ def test_products_with_idf_rank_as_bm25_over_a_corpus() -> None:
         assert found == pytest.approx(expected, rel=1e-5)
 
 
+# What fastembed 0.9.1 makes of them: terms, in order, and the values of those met once and twice.
+EMBEDDED = [
+    (
+        "english",
+        f"The snow_white __init__ _ of {'a' * 40} {'b' * 41} runs running don't stop-words",
+        ("snow_whit", "__init__", "a" * 40, "run", "run", "stop", "word"),
+        (1.6608670008846949, 1.8927911275415896),
+    ),
+    (
+        "turkish",  # one letter, in lower case, is two, of which the second parts words
+        "İstanbul'da ILIK bir gün",
+        ("i", "stanbul", "ilik", "bir", "gün"),
+        (1.6697302104951084,),
+    ),
+    (
+        "english",
+        "東京 naïve e\u0301te ß ﬁne ½ running, ran; runner's 9mm 9mm",
+        ("東京", "naïv", "e", "te", "ß", "ﬁne", "½", "run", "ran", "runner", "9mm", "9mm"),
+        (1.6391152502910362, 1.8785857238158774),
+    ),
+]
+
+
+@pytest.mark.parametrize(("language", "text", "terms", "values"), EMBEDDED)
+def test_vectors_are_those_that_clients_make(
+    language: str, text: str, terms: tuple[str, ...], values: tuple[float, ...]
+) -> None:
+    model = bm25(language=language)
+    vector, tokens = model.document(text)
+    expected = {dimension(t): float(np.float32(values[n - 1])) for t, n in Counter(terms).items()}
+    assert as_dict(vector) == expected
+    assert tokens == len(terms)
+    assert as_dict(model.query(text)[0]) == dict.fromkeys(expected, 1.0)
+
+
+@pytest.mark.parametrize("between", [" ", "\n\u2003", "'"])
+def test_long_texts_are_cut_between_words(between: str) -> None:
+    draw = random.Random(3)
+    words = [draw.choice(("running", "İLK", "ΟΔΟΣ", "x" * 39, "東京")) for _ in range(5_000)]
+    vector, tokens = bm25(language="none").document(between.join(words))
+    alone = Counter(t for word in words for t in word.lower().replace("\u0307", " ").split())
+    assert tokens == alone.total()
+    assert sorted(as_dict(vector)) == sorted(map(dimension, alone))
+
+
 @pytest.mark.parametrize(
     ("options", "text", "terms"),
     [
         ({}, "the and of", []),
         ({}, "", []),
-        ({}, "snow_white don't", ["snow", "white"]),
+        ({}, "snow_white don't _", ["snow_whit"]),
+        ({"tokenizer": "word"}, "snow_white don't", ["snow", "white"]),
+        ({}, f"{'a' * 40} {'b' * 41}", ["a" * 40]),
+        ({"max_token_len": 60}, f"{'b' * 41} {'c' * 61}", ["b" * 41]),
         ({"language": "none"}, "the Dogs", ["the", "dogs"]),
         ({"language": "german"}, "die Häuser und", ["haus"]),
         ({"language": "German", "ascii_folding": True}, "Häuser", ["haus"]),
@@ -128,6 +176,8 @@ def test_options_say_what_a_term_is(options: Any, text: str, terms: list[str]) -
         ({"b": True}, InvalidInput, "`b` of BM25: expected a number"),
         ({"b": 1.5}, InvalidConfig, "from 0 to 1, received 1.5"),
         ({"k": float("inf")}, InvalidConfig, "from 0 to 1e+06"),
+        ({"avg_len": 10**400}, InvalidConfig, "from 0 to 1e+09, received 1000"),
+        ({"language": "a" * 5_000}, InvalidConfig, "No stop words of language 'aaa"),
         ({"avg_len": 0}, InvalidConfig, "above 0"),
         ({"language": 3}, InvalidInput, "`language`"),
         ({"language": "klingon"}, InvalidConfig, "klingon"),

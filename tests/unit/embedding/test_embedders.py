@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from palimpsest.app.embedding import embedders as module
+from palimpsest.app.embedding.embedder import Purpose
 from palimpsest.app.embedding.embedders import Embedders
+from palimpsest.app.embedding.replies import Embedded
 from palimpsest.app.errors import Refusal
 from palimpsest.app.schemas.inference import Document
 from palimpsest.app.settings import Misconfigured, Settings
@@ -23,6 +27,16 @@ def embedders(tmp_path: Path) -> Embedders:
     return Embedders(Settings(embedders=file))
 
 
+async def embed(
+    by: Embedders, documents: list[Document], purpose: Purpose, warnings: Warnings
+) -> list[bytes]:
+    async def beside(work: Callable[[], Embedded]) -> Embedded:
+        return work()
+
+    prepared = await by.prepare(documents, purpose, beside)
+    return await by.embed(documents, prepared, purpose, warnings)
+
+
 def test_models_are_asked_together(tmp_path: Path) -> None:
     async def story() -> None:
         all_of_them, warnings = embedders(tmp_path), Warnings()
@@ -31,13 +45,43 @@ def test_models_are_asked_together(tmp_path: Path) -> None:
             Document("river rivers", "QDRANT/bm25", {"k": 0.0}),
             Document("snow", "tiny"),
         ]
-        dense, sparse, other = await all_of_them.embed(documents, "passage", warnings)
+        dense, sparse, other = await embed(all_of_them, documents, "passage", warnings)
         assert len(json.loads(dense)) == len(json.loads(other)) == SIZE
         assert json.loads(sparse)["values"] == [1.0]  # with k 0 frequencies count for nothing
         assert warnings.used == {"tiny": 3, "qdrant/bm25": 2}
         assert all_of_them.texts.values == {("tiny",): 2, ("qdrant/bm25",): 1}
         assert all_of_them.tokens.values == {("tiny",): 3, ("qdrant/bm25",): 2}
         await all_of_them.close()
+
+    asyncio.run(story())
+
+
+def test_long_options_are_kept_for_one_request_alone() -> None:
+    async def story() -> None:
+        by, warnings = Embedders(Settings()), Warnings()
+        module._kept.cache_clear()
+        words = {"stopwords": {"custom": [f"w{i}" for i in range(500)]}}
+        documents = [Document("w1 w501", "qdrant/bm25", words), Document("w1", "qdrant/bm25")]
+        long, short = await embed(by, documents, "query", warnings)
+        assert [len(json.loads(each)["indices"]) for each in (long, short)] == [1, 1]
+        assert module._kept.cache_info().currsize == 1
+
+    asyncio.run(story())
+
+
+def test_stand_ins_have_the_size_of_what_they_stand_for(tmp_path: Path) -> None:
+    async def story() -> None:
+        by = embedders(tmp_path)
+        documents = [Document("snow", "qdrant/bm25"), Document("snow", "tiny")]
+
+        async def beside(work: Callable[[], Embedded]) -> Embedded:
+            return work()
+
+        prepared = await by.prepare(documents, "passage", beside)
+        assert prepared.places == {"tiny": [1]}
+        assert json.loads(prepared.vectors[1]) == [1] * SIZE
+        assert len(json.loads(prepared.vectors[0])["indices"]) == 1
+        await by.close()
 
     asyncio.run(story())
 
@@ -55,7 +99,7 @@ def test_texts_that_are_refused(tmp_path: Path, document: Document, told: str) -
     async def story() -> None:
         all_of_them, warnings = embedders(tmp_path), Warnings()
         with pytest.raises(Refusal) as raised:
-            await all_of_them.embed([Document("river", "tiny"), document], "query", warnings)
+            await embed(all_of_them, [Document("river", "tiny"), document], "query", warnings)
         assert raised.value.status == 400 and told in raised.value.text
         assert not warnings
         assert all_of_them.texts.values[("tiny",)] == 0

@@ -6,6 +6,7 @@ import asyncio
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from palimpsest.app.embedding.declared import Local
@@ -27,6 +28,20 @@ def test_vectors_of_a_folder(tmp_path: Path) -> None:
         with pytest.raises(EmbeddingFailed, match="the model failed") as raised:
             await model.embed([3])  # type: ignore[list-item]
         assert raised.value.reason == "model"
+        await model.close()
+
+    asyncio.run(story())
+
+
+def test_a_model_that_overflows(tmp_path: Path) -> None:
+    rows = np.where(np.arange(len(WORDS)) == WORDS.index("snow"), np.nan, 1.0)
+    folder = write(tmp_path, np.repeat(rows[:, None], SIZE, 1).astype(np.float32))
+    model = LocalModel("tiny", Local(folder=folder, size=SIZE))
+
+    async def story() -> None:
+        assert (await model.embed(["river"])).tokens == 1
+        with pytest.raises(EmbeddingFailed, match="NaN"):
+            await model.embed(["river", "snow"])
         await model.close()
 
     asyncio.run(story())

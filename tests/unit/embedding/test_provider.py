@@ -39,6 +39,24 @@ def test_what_is_sent() -> None:
         assert server.keys == ["Bearer k1"]
 
 
+@pytest.mark.parametrize("before", [150, 190, 199, 230])
+def test_no_part_of_a_key_is_repeated(before: int) -> None:
+    key = "sk-0123456789-abcdefghij"
+    said = ("." * before + key).encode()
+    with providing() as server:
+        server.failures.append((400, {}, said))
+        with pytest.raises(EmbeddingFailed) as raised:
+            embed(Provider("a", remote(server.url), key), ["a"])
+    assert "sk-" not in raised.value.text and "..." in raised.value.text
+
+
+def test_a_host_that_cannot_be_one() -> None:
+    with pytest.raises(EmbeddingFailed, match="cannot be reached"):
+        embed(Provider("a", remote(f"http://{'a' * 70}.example/v1"), None), ["a"])
+    with pytest.raises(EmbeddingFailed, match="cannot be reached"):
+        embed(Provider("a", remote("http://a.example/\0"), None), ["a"])
+
+
 def test_a_certificate_that_nobody_trusts(tmp_path: Path) -> None:
     own, other = trustme.CA(), trustme.CA()
     other.cert_pem.write_to_path(tmp_path / "other.pem")

@@ -46,6 +46,8 @@ def test_vectors_in_order_as_numbers() -> None:
     assert read_reply(reply(A), 1, 3).tokens == 0
     assert read_reply(reply(A, usage={"prompt_tokens": 5}), 1, 3).tokens == 5
     assert read_reply(reply(A, usage=None), 1, 3).tokens == 0
+    partly = {"prompt_tokens": 5.0, "total_tokens": None}
+    assert read_reply(reply(A, usage=partly), 1, 3).tokens == 5
 
 
 @pytest.mark.parametrize(

@@ -40,6 +40,8 @@ PAIR = {"positive": A, "negative": [1]}
     [
         (POINTS, {"points": [{"id": 1, "vector": A}, {"id": 2, "vector": [1]}]}, ["a"]),
         (POINTS, {"points": [{"vector": {"x": A, "text": B}}]}, ["a", "b"]),
+        (POINTS, {"points": [{"vector": {"text": B, "model": [1]}}]}, ["b"]),
+        (POINTS, {"points": [{"vector": {"text": [1], "model": C}}]}, ["c"]),
         (POINTS, {"points": [{"payload": {"vector": A, "p": A}, "vectors": B}]}, ["b"]),
         (POINTS, {"batch": {"vectors": [A, [1], B], "payloads": [C]}}, ["a", "b"]),
         (POINTS, {"batch": {"vectors": {"x": [A], "y": [[1], B]}}}, ["a", "b"]),

@@ -15,6 +15,7 @@ from palimpsest.app.transfer.client import Address, Client
 from tests.api.raw import BODY, CONNECTIONS, HEAD, HEADER_LIMIT, IDLE, SEND
 from tests.api.replies import result
 from tests.api.served import BODY_LIMIT, Server, serving
+from tests.api.upgrades import HALF, OLD, Upgrade
 
 
 @pytest.fixture(scope="session")
@@ -137,3 +138,13 @@ def slow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         point = {"id": 1, "vector": [1, 2, 3], "payload": {"a": "x" * 150_000}}
         result(httpx.put(f"{server.url}/collections/c/points", json={"points": [point]}))
         yield server
+
+
+@pytest.fixture
+def upgrade(http: httpx.Client, make: Callable[..., str]) -> Upgrade:
+    """A collection with v2 declared and half of its points migrated."""
+    made = Upgrade(http, make(vectors={"size": OLD, "distance": "Cosine"}))
+    made.fill()
+    made.declare()
+    made.migrate(range(HALF))
+    return made

@@ -13,19 +13,7 @@ import numpy as np
 import pytest
 
 from tests.api.replies import refused, result
-from tests.api.upgrades import NEW, OLD, POINTS, Rows, Upgrade, old_rows, rotation
-
-HALF = POINTS // 2
-
-
-@pytest.fixture
-def upgrade(http: httpx.Client, make: Callable[..., str]) -> Upgrade:
-    """A collection with v2 declared and half of its points migrated."""
-    made = Upgrade(http, make(vectors={"size": OLD, "distance": "Cosine"}))
-    made.fill()
-    made.declare()
-    made.migrate(range(HALF))
-    return made
+from tests.api.upgrades import HALF, NEW, OLD, Rows, Upgrade, old_rows, rotation
 
 
 def packed(rows: Rows) -> list[str]:

@@ -2,26 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
-import httpx
 import pytest
 
 from tests.api.replies import refused, result
-from tests.api.upgrades import NEW, OLD, POINTS, Upgrade, rotation
-
-HALF = POINTS // 2
-
-
-@pytest.fixture
-def upgrade(http: httpx.Client, make: Callable[..., str]) -> Upgrade:
-    """A collection with v2 declared and half of its points migrated."""
-    made = Upgrade(http, make(vectors={"size": OLD, "distance": "Cosine"}))
-    made.fill()
-    made.declare()
-    made.migrate(range(HALF))
-    return made
+from tests.api.upgrades import HALF, NEW, OLD, POINTS, Upgrade, rotation
 
 
 def adapters(upgrade: Upgrade) -> list[dict[str, Any]]:

@@ -2,25 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
-import httpx
 import pytest
 
 from tests.api.replies import refused, result
-from tests.api.upgrades import OLD, POINTS, Upgrade, rotation
-
-HALF = POINTS // 2
-
-
-@pytest.fixture
-def upgrade(http: httpx.Client, make: Callable[..., str]) -> Upgrade:
-    """A collection with v2 declared and half of its points migrated."""
-    made = Upgrade(http, make(vectors={"size": OLD, "distance": "Cosine"}))
-    made.fill()
-    made.declare()
-    made.migrate(range(HALF))
-    return made
+from tests.api.upgrades import HALF, POINTS, Upgrade, rotation
 
 
 def test_backfill_lists_what_is_missing(upgrade: Upgrade) -> None:

@@ -2,27 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
-import httpx
 import pytest
 
 from tests.api.replies import refused, result
-from tests.api.upgrades import NEW, OLD, POINTS, Upgrade, rotation
+from tests.api.upgrades import HALF, NEW, OLD, Upgrade, rotation
 
-HALF = POINTS // 2
 ROWS = [[float(i == j) for j in range(OLD)] for i in range(OLD)]
-
-
-@pytest.fixture
-def upgrade(http: httpx.Client, make: Callable[..., str]) -> Upgrade:
-    """A collection with v2 declared and half of its points migrated."""
-    made = Upgrade(http, make(vectors={"size": OLD, "distance": "Cosine"}))
-    made.fill()
-    made.declare()
-    made.migrate(range(HALF))
-    return made
 
 
 def test_points_ask_where_labels_tell(upgrade: Upgrade) -> None:

@@ -2,24 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
-import httpx
 import pytest
 
-from tests.api.upgrades import OLD, POINTS, Upgrade, rotation
-
-HALF = POINTS // 2
-
-
-@pytest.fixture
-def upgrade(http: httpx.Client, make: Callable[..., str]) -> Upgrade:
-    """A collection with v2 declared and half of its points migrated."""
-    made = Upgrade(http, make(vectors={"size": OLD, "distance": "Cosine"}))
-    made.fill()
-    made.declare()
-    made.migrate(range(HALF))
-    return made
+from tests.api.upgrades import HALF, Upgrade, rotation
 
 
 def test_metrics_of_an_upgrade(upgrade: Upgrade) -> None:

@@ -12,6 +12,7 @@ from tests.api.replies import result
 
 OLD, NEW = 8, 12  # dimensions of v1 and v2
 POINTS = 400
+HALF = POINTS // 2
 
 Rows = NDArray[np.float32]
 

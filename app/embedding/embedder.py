@@ -45,6 +45,8 @@ class Embedder:
         self.declared = declared
         self.suspended: str | None = None  # why no vectors are made, None while they are
         self.cosine: float | None = None  # to the model that it was, None before it was looked at
+        # Compares it with what it was, before anything that it makes is given away.
+        self.compare_first: Callable[[], Awaitable[None]] | None = None
         self._model, self._quota = model, quota
         self._calls = asyncio.Semaphore(concurrency)
         self._retries, self._sleep = retries, sleep
@@ -58,14 +60,22 @@ class Embedder:
 
         Raises:
             EmbeddingFailed: one of them got none; the calls for the others are given up.
+            StorageError: what it was cannot be read.
         """
-        if self.suspended is not None:
-            raise EmbeddingFailed("suspended", self.suspended, HTTPStatus.SERVICE_UNAVAILABLE)
+        self._require_same()
         distinct = list(dict.fromkeys(texts))
         self._quota.take(len(distinct))
         made = await self.measure(distinct, purpose)
+        # After them: what is wrong with a model is told by what it was asked for.
+        if self.cosine is None and self.compare_first is not None:
+            await self.compare_first()
+            self._require_same()
         by_text = dict(zip(distinct, made.vectors, strict=True))
         return Embedded([by_text[text] for text in texts], made.tokens)
+
+    def _require_same(self) -> None:
+        if self.suspended is not None:
+            raise EmbeddingFailed("suspended", self.suspended, HTTPStatus.SERVICE_UNAVAILABLE)
 
     async def measure(self, texts: Sequence[str], purpose: Purpose) -> Embedded:
         """Do the same though it is suspended, and beside the limits of a day."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 
 from palimpsest.app.embedding.embedder import Embedder
@@ -37,7 +38,9 @@ class Probing:
         """Take what is looked at, and where what is kept of it lies once that is open."""
         self._embedders, self._data, self._is_open = embedders, data, is_open
         self._probes: Probes | None = None
-        self._looking = asyncio.Lock()
+        self._looking = {name: asyncio.Lock() for name in embedders}
+        for name, one in embedders.items():
+            one.compare_first = partial(self._compare_first, name, one)
         if embedders:
             reloading.register(PART, self.read_again)
 
@@ -57,21 +60,31 @@ class Probing:
 
     async def look(self) -> bool:
         """Look at all; tell whether each could be."""
-        async with self._looking:
-            found = await asyncio.gather(
-                *(self._look_at(name, one) for name, one in self._embedders.items())
-            )
-            return all(found)
+        found = await asyncio.gather(
+            *(self._look_at(name, one) for name, one in self._embedders.items())
+        )
+        return all(found)
 
     async def _look_at(self, name: str, embedder: Embedder) -> bool:
         try:
-            made = await embedder.measure(PROBE_TEXTS, "passage")
-            if self._probes is None:
-                self._probes = Probes(self._data)
-            cosine = self._probes.compare(name, parse_vectors(made.vectors))
+            async with self._looking[name]:
+                await self._compare(name, embedder)
         except (EmbeddingFailed, StorageError) as error:
             log.warning("embedder %r could not be compared with what it was: %s", name, error)
             return False
+        return True
+
+    async def _compare_first(self, name: str, embedder: Embedder) -> None:
+        """Look at one that no one has looked at. Raises EmbeddingFailed or StorageError."""
+        async with self._looking[name]:
+            if embedder.cosine is None:
+                await self._compare(name, embedder)
+
+    async def _compare(self, name: str, embedder: Embedder) -> None:
+        made = await embedder.measure(PROBE_TEXTS, "passage")
+        if self._probes is None:
+            self._probes = Probes(self._data)
+        cosine = self._probes.compare(name, parse_vectors(made.vectors))
         embedder.cosine = cosine
         was, now = embedder.suspended, None if cosine >= SAME_MODEL else _changed(cosine)
         embedder.suspended = now
@@ -79,7 +92,6 @@ class Probing:
             log.error("embedder %r is suspended: %s", name, now)
         elif now is None and was is not None:
             log.info("embedder %r makes vectors again: its model is the one that it was", name)
-        return True
 
 
 def _changed(cosine: float) -> str:

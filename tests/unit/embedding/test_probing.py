@@ -69,6 +69,31 @@ def test_suspended_while_another_model_answers(
     assert said == ["WARNING", "WARNING", "ERROR", "WARNING", "INFO"]
 
 
+def test_no_vectors_before_the_first_look(tmp_path: Path) -> None:
+    model = Letters()
+
+    def started() -> tuple[Probing, Embedder]:
+        embedder = Embedder(Local(folder=tmp_path, size=3), model, Quota(0, 0, 0))
+        return Probing({"a": embedder}, tmp_path, lambda: True, Reloading()), embedder
+
+    async def story() -> None:
+        _, first = started()
+        assert (await first.embed(["a"], "passage")).vectors == [b"[1, 0, 1]"]
+        assert first.cosine == 1.0
+        model.letters = b"zq"
+        _, changed = started()
+        with pytest.raises(EmbeddingFailed, match="has changed"):
+            await changed.embed(["a"], "passage")
+        model.is_gone = True
+        _, gone = started()
+        with pytest.raises(EmbeddingFailed, match="gone"):
+            await gone.embed(["a"], "query")
+        model.is_gone, model.letters = False, b"ae"
+        assert (await gone.embed(["a"], "query")).vectors == [b"[1, 0, 1]"]
+
+    asyncio.run(story())
+
+
 def test_it_waits_for_the_data_directory(tmp_path: Path) -> None:
     is_open = [False]
     embedder = Embedder(Local(folder=tmp_path, size=3), Letters(), Quota(0, 0, 0))

@@ -19,6 +19,7 @@ from palimpsest.index import (
     SearchRequest,
     VectorConfig,
 )
+from palimpsest.index.segments.growing_part import AnyGrowing
 from palimpsest.index.segments.sealed import Sealed
 from palimpsest.index.types import Vectors
 from palimpsest.index.upkeep import replacing as replacing_module
@@ -84,10 +85,10 @@ def test_failures_are_kept_apart_by_kind_and_name(
         collection.upsert(PointBatch([ord(name)], {name: named}, [None])).result()
     carry_out = Upkeep._seal
 
-    def fail_for_a(upkeep: Upkeep, column: int) -> None:
+    def fail_for_a(upkeep: Upkeep, column: int, oldest: AnyGrowing) -> None:
         if column == 0:
             raise MemoryError("no")
-        carry_out(upkeep, column)
+        carry_out(upkeep, column, oldest)
 
     with monkeypatch.context() as patched:
         patched.setattr(Upkeep, "_seal", fail_for_a)
